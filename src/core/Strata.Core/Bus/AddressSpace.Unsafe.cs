@@ -1,0 +1,209 @@
+using Strata.Core.Memory;
+
+namespace Strata.Core.Bus;
+
+/// <summary>
+/// The guest-physical address space: RAM and ROM ranges, and memory-mapped device regions.
+/// RAM ranges are fixed once the machine is built; device regions may move (PCI BARs), so they live in an immutable array
+/// that is replaced whole under <see cref="_gate"/> and read without a lock.
+/// </summary>
+public sealed unsafe class AddressSpace
+{
+    private readonly record struct RamRange(ulong Start, ulong End, GuestMemory Memory, ulong Offset, bool ReadOnly);
+
+    private readonly record struct DeviceRange(ulong Start, ulong End, IMmioDevice Device);
+
+    private readonly Lock _gate = new();
+    private RamRange[] _ram = [];
+    private volatile DeviceRange[] _devices = [];
+
+    /// <summary>Makes <paramref name="length"/> bytes of memory visible at <paramref name="gpa"/>. All three are multiples of 4 KiB.</summary>
+    public void MapRam(ulong gpa, GuestMemory memory, ulong offset, ulong length, bool readOnly = false)
+    {
+        ArgumentNullException.ThrowIfNull(memory);
+        if (((gpa | offset | length) & GuestMemory.PageMask) != 0 || length == 0 || offset + length > memory.Size)
+        {
+            throw new ArgumentException($"RAM range 0x{gpa:x}+0x{length:x} is not page aligned or lies outside the memory.");
+        }
+
+        lock (_gate)
+        {
+            foreach (RamRange other in _ram)
+            {
+                if (gpa < other.End && other.Start < gpa + length)
+                {
+                    throw new InvalidOperationException($"RAM at 0x{gpa:x} overlaps RAM at 0x{other.Start:x}.");
+                }
+            }
+
+            RamRange[] ram = [.. _ram, new RamRange(gpa, gpa + length, memory, offset, readOnly)];
+            Array.Sort(ram, (a, b) => a.Start.CompareTo(b.Start));
+            _ram = ram;
+        }
+    }
+
+    /// <summary>Places a device region. RAM wins where both exist.</summary>
+    /// <exception cref="InvalidOperationException">It overlaps another device region.</exception>
+    public void MapDevice(ulong gpa, ulong length, IMmioDevice device)
+    {
+        ArgumentNullException.ThrowIfNull(device);
+        ArgumentOutOfRangeException.ThrowIfZero(length);
+        lock (_gate)
+        {
+            foreach (DeviceRange other in _devices)
+            {
+                if (gpa < other.End && other.Start < gpa + length)
+                {
+                    throw new InvalidOperationException(
+                        $"Device region at 0x{gpa:x} ({device.GetType().Name}) overlaps {other.Device.GetType().Name} at 0x{other.Start:x}.");
+                }
+            }
+
+            DeviceRange[] devices = [.. _devices, new DeviceRange(gpa, gpa + length, device)];
+            Array.Sort(devices, (a, b) => a.Start.CompareTo(b.Start));
+            _devices = devices;
+        }
+    }
+
+    /// <summary>True if no device region overlaps the range: a guest may program a BAR anywhere, the caller checks first.</summary>
+    public bool IsFree(ulong gpa, ulong length)
+    {
+        foreach (DeviceRange other in _devices)
+        {
+            if (gpa < other.End && other.Start < gpa + length)
+            {
+                return false;
+            }
+        }
+
+        return true;
+    }
+
+    /// <summary>Removes the region that <paramref name="device"/> has at exactly <paramref name="gpa"/>, if there is one.</summary>
+    public void UnmapDevice(ulong gpa, IMmioDevice device)
+    {
+        lock (_gate)
+        {
+            _devices = Array.FindAll(_devices, range => range.Start != gpa || !ReferenceEquals(range.Device, device));
+        }
+    }
+
+    /// <summary>Finds the RAM page that holds <paramref name="gpa"/>.</summary>
+    /// <param name="gpa">Guest-physical address; any alignment.</param>
+    /// <param name="page">The page: memory, page number in it, whether it is read-only.</param>
+    /// <returns>False if the address is no RAM.</returns>
+    public bool TryGetRamPage(ulong gpa, out RamPage page)
+    {
+        foreach (RamRange range in _ram)
+        {
+            if (gpa - range.Start < range.End - range.Start)
+            {
+                ulong offset = range.Offset + (gpa - range.Start);
+                page = new RamPage(range.Memory, offset >> GuestMemory.PageShift, range.ReadOnly);
+                return true;
+            }
+        }
+
+        page = default;
+        return false;
+    }
+
+    /// <summary>
+    /// The host memory behind a guest-physical range, for DMA: RAM only, contiguous, never ROM for writing.
+    /// Marks the pages dirty and drops translated code when <paramref name="forWriting"/>.
+    /// </summary>
+    /// <returns>False if any byte of the range is not (writable) RAM.</returns>
+    public bool TryGetSpan(ulong gpa, uint length, bool forWriting, out Span<byte> span)
+    {
+        foreach (RamRange range in _ram)
+        {
+            ulong at = gpa - range.Start;
+            ulong size = range.End - range.Start;
+            if (at < size && length <= size - at && length <= int.MaxValue && !(forWriting && range.ReadOnly))
+            {
+                ulong offset = range.Offset + at;
+                if (forWriting)
+                {
+                    range.Memory.NoteWrite(offset, length);
+                }
+
+                // SAFETY: MapRam checked that the range lies inside the mapping, which lives as long as the GuestMemory.
+                span = new Span<byte>(range.Memory.Base + offset, (int)length);
+                return true;
+            }
+        }
+
+        span = default;
+        return false;
+    }
+
+    /// <summary>Reads a value from RAM or a device. Nothing there: all ones. An access never spans two regions.</summary>
+    public ulong Read(ulong gpa, AccessWidth width)
+    {
+        if (TryGetSpan(gpa, (uint)width, forWriting: false, out Span<byte> span))
+        {
+            ulong value = 0;
+            for (int i = span.Length - 1; i >= 0; i--)
+            {
+                value = (value << 8) | span[i];
+            }
+
+            return value;
+        }
+
+        return TryFindDevice(gpa, out DeviceRange range)
+            ? range.Device.ReadMmio(gpa - range.Start, width) & width.Mask()
+            : width.Mask();
+    }
+
+    /// <summary>Writes a value to RAM or a device. Nothing there, or ROM: ignored.</summary>
+    public void Write(ulong gpa, AccessWidth width, ulong value)
+    {
+        if (TryGetSpan(gpa, (uint)width, forWriting: true, out Span<byte> span))
+        {
+            for (int i = 0; i < span.Length; i++)
+            {
+                span[i] = (byte)(value >> (8 * i));
+            }
+
+            return;
+        }
+
+        if (TryFindDevice(gpa, out DeviceRange range))
+        {
+            range.Device.WriteMmio(gpa - range.Start, width, value & width.Mask());
+        }
+    }
+
+    /// <summary>The RAM ranges in ascending order, for memory maps and snapshots.</summary>
+    public IEnumerable<(ulong Gpa, ulong Length, bool ReadOnly)> RamRanges() =>
+        _ram.Select(range => (range.Start, range.End - range.Start, range.ReadOnly));
+
+    private bool TryFindDevice(ulong gpa, out DeviceRange found)
+    {
+        DeviceRange[] devices = _devices;
+        int low = 0;
+        int high = devices.Length - 1;
+        while (low <= high)
+        {
+            int middle = (low + high) >> 1;
+            DeviceRange range = devices[middle];
+            if (gpa < range.Start)
+            {
+                high = middle - 1;
+            }
+            else if (gpa >= range.End)
+            {
+                low = middle + 1;
+            }
+            else
+            {
+                found = range;
+                return true;
+            }
+        }
+
+        found = default;
+        return false;
+    }
+}

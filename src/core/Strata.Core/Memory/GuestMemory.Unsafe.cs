@@ -1,0 +1,93 @@
+using Strata.Core.Posix;
+
+namespace Strata.Core.Memory;
+
+/// <summary>
+/// Guest RAM: one host mapping, with one dirty flag and one code flag a 4 KiB page.
+/// <para>Dirty: set by every writer (vCPUs when a TLB entry becomes writable, DMA at each transfer); read by snapshots and
+/// migration. Code: set while some engine holds decoded or translated instructions of the page; a write to such a page raises
+/// <see cref="CodeWritten"/> so that the engines drop them.</para>
+/// All members are safe on any thread; the bytes themselves are as racy as real RAM.
+/// </summary>
+public sealed unsafe class GuestMemory : IDisposable
+{
+    public const int PageShift = 12;
+    public const ulong PageSize = 1UL << PageShift;
+    public const ulong PageMask = PageSize - 1;
+
+    private readonly byte[] _dirty;
+    private readonly byte[] _code;
+    private byte* _base;
+
+    /// <param name="size">Bytes; a multiple of 4 KiB.</param>
+    /// <exception cref="InsufficientMemoryException">The host cannot map that much.</exception>
+    public GuestMemory(ulong size)
+    {
+        if (size == 0 || (size & PageMask) != 0)
+        {
+            throw new ArgumentOutOfRangeException(nameof(size), $"Guest memory must be a positive multiple of 4 KiB, not {size} bytes.");
+        }
+
+        Size = size;
+        _dirty = new byte[size >> PageShift];
+        _code = new byte[size >> PageShift];
+        _base = (byte*)HostMapping.Reserve(size);
+    }
+
+    /// <summary>Raised with a page index when a page that holds decoded code is written. On the writer's thread; handlers must be quick.</summary>
+    public event Action<ulong>? CodeWritten;
+
+    /// <summary>Bytes.</summary>
+    public ulong Size { get; }
+
+    /// <summary>Host address of the first byte; valid until <see cref="Dispose"/>.</summary>
+    public byte* Base => _base;
+
+    /// <summary>Marks a page as the source of decoded instructions.</summary>
+    /// <returns>True if it was not marked before: TLBs may still hold writable entries for it.</returns>
+    public bool MarkCode(ulong pageIndex) => Interlocked.Exchange(ref _code[pageIndex], 1) == 0;
+
+    public void UnmarkCode(ulong pageIndex) => Volatile.Write(ref _code[pageIndex], 0);
+
+    public bool HoldsCode(ulong pageIndex) => Volatile.Read(ref _code[pageIndex]) != 0;
+
+    public bool IsDirty(ulong pageIndex) => Volatile.Read(ref _dirty[pageIndex]) != 0;
+
+    public void MarkDirty(ulong pageIndex) => Volatile.Write(ref _dirty[pageIndex], 1);
+
+    /// <summary>Says that <paramref name="length"/> bytes at <paramref name="offset"/> are about to be written.</summary>
+    public void NoteWrite(ulong offset, ulong length)
+    {
+        if (length == 0)
+        {
+            return;
+        }
+
+        for (ulong page = offset >> PageShift; page <= (offset + length - 1) >> PageShift; page++)
+        {
+            MarkDirty(page);
+            if (HoldsCode(page))
+            {
+                CodeWritten?.Invoke(page);
+            }
+        }
+    }
+
+    public Span<byte> Slice(ulong offset, int length)
+    {
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(offset, Size);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan((ulong)length, Size - offset);
+
+        // SAFETY: the bounds were checked against the mapping.
+        return new Span<byte>(_base + offset, length);
+    }
+
+    public void Dispose()
+    {
+        if (_base != null)
+        {
+            HostMapping.Release((nint)_base, Size);
+            _base = null;
+        }
+    }
+}

@@ -1,0 +1,40 @@
+using System.Runtime.InteropServices;
+
+namespace Strata.Core.Posix;
+
+/// <summary>Anonymous host memory by mmap(2): zero-filled, lazily backed, with huge pages where the host offers them.</summary>
+public static partial class HostMapping
+{
+    private const int ProtRead = 1;
+    private const int ProtWrite = 2;
+    private const int MapPrivate = 2;
+    private const int MapAnonymous = 0x20;
+    private const int MapNoReserve = 0x4000;
+    private const int AdviseHugePage = 14;
+
+    /// <summary>Maps <paramref name="size"/> bytes for reading and writing.</summary>
+    /// <exception cref="InsufficientMemoryException">The host refused; the message names errno.</exception>
+    public static nint Reserve(ulong size)
+    {
+        nint address = Map(0, (nuint)size, ProtRead | ProtWrite, MapPrivate | MapAnonymous | MapNoReserve, -1, 0);
+        if (address == -1)
+        {
+            throw new InsufficientMemoryException($"The host cannot map {size >> 20} MiB of memory (errno {Marshal.GetLastPInvokeError()}). Use less guest memory.");
+        }
+
+        // Advice only: a host without huge pages serves small ones.
+        _ = Advise(address, (nuint)size, AdviseHugePage);
+        return address;
+    }
+
+    public static void Release(nint address, ulong size) => _ = Unmap(address, (nuint)size);
+
+    [LibraryImport("libc", EntryPoint = "mmap", SetLastError = true)]
+    private static partial nint Map(nint address, nuint length, int protection, int flags, int descriptor, long offset);
+
+    [LibraryImport("libc", EntryPoint = "munmap", SetLastError = true)]
+    private static partial int Unmap(nint address, nuint length);
+
+    [LibraryImport("libc", EntryPoint = "madvise", SetLastError = true)]
+    private static partial int Advise(nint address, nuint length, int advice);
+}

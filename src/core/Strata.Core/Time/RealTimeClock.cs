@@ -1,0 +1,149 @@
+using System.Diagnostics;
+
+namespace Strata.Core.Time;
+
+/// <summary>Virtual time that follows the host's monotonic clock while it runs. One thread fires the timers.</summary>
+public sealed class RealTimeClock : IVirtualClock, IDisposable
+{
+    private readonly Lock _gate = new();
+    private readonly PriorityQueue<Timer, long> _queue = new();
+    private readonly AutoResetEvent _wake = new(initialState: false);
+    private readonly Thread _thread;
+    private long _offset;      // virtual = host + offset while running; guarded by _gate for writes
+    private long _stoppedAt;   // virtual time while stopped
+    private volatile bool _running;
+    private volatile bool _disposed;
+
+    public RealTimeClock()
+    {
+        _thread = new Thread(FireTimers) { IsBackground = true, Name = "strata-clock" };
+        _thread.Start();
+    }
+
+    public long Now => _running ? HostNow() + Volatile.Read(ref _offset) : Volatile.Read(ref _stoppedAt);
+
+    public IVirtualTimer CreateTimer(Action callback) => new Timer(this, callback);
+
+    public void Start()
+    {
+        lock (_gate)
+        {
+            if (!_running)
+            {
+                Volatile.Write(ref _offset, _stoppedAt - HostNow());
+                _running = true;
+            }
+        }
+
+        _wake.Set();
+    }
+
+    public void Stop()
+    {
+        lock (_gate)
+        {
+            if (_running)
+            {
+                Volatile.Write(ref _stoppedAt, HostNow() + _offset);
+                _running = false;
+            }
+        }
+    }
+
+    public void Dispose()
+    {
+        _disposed = true;
+        _wake.Set();
+        if (Thread.CurrentThread != _thread)
+        {
+            _thread.Join();
+        }
+    }
+
+    private static long HostNow() => (long)(Stopwatch.GetTimestamp() * (1e9 / Stopwatch.Frequency));
+
+    private void FireTimers()
+    {
+        while (!_disposed)
+        {
+            Timer? due = TakeDue(out TimeSpan wait);
+            if (due is not null)
+            {
+                due.Callback();
+            }
+            else
+            {
+                _wake.WaitOne(wait);
+            }
+        }
+    }
+
+    private Timer? TakeDue(out TimeSpan wait)
+    {
+        lock (_gate)
+        {
+            wait = Timeout.InfiniteTimeSpan;
+            while (_running && _queue.TryPeek(out Timer? timer, out long deadline))
+            {
+                if (timer.Deadline != deadline)
+                {
+                    _queue.Dequeue(); // disarmed or armed again since
+                    continue;
+                }
+
+                long left = deadline - Now;
+                if (left > 0)
+                {
+                    wait = TimeSpan.FromMilliseconds(Math.Max(1, Math.Min((left + 999_999) / 1_000_000, 60_000)));
+                    return null;
+                }
+
+                _queue.Dequeue();
+                timer.Deadline = Timer.Disarmed;
+                return timer;
+            }
+
+            return null;
+        }
+    }
+
+    private sealed class Timer(RealTimeClock clock, Action callback) : IVirtualTimer
+    {
+        public const long Disarmed = long.MinValue;
+
+        public long Deadline { get; set; } = Disarmed;
+
+        public Action Callback => callback;
+
+        public void Arm(long deadline)
+        {
+            bool first;
+            lock (clock._gate)
+            {
+                if (Deadline == deadline)
+                {
+                    return;
+                }
+
+                Deadline = deadline;
+                first = !clock._queue.TryPeek(out _, out long head) || deadline < head;
+                clock._queue.Enqueue(this, deadline);
+            }
+
+            if (first)
+            {
+                clock._wake.Set();
+            }
+        }
+
+        public void Disarm()
+        {
+            lock (clock._gate)
+            {
+                Deadline = Disarmed;
+            }
+        }
+
+        public void Dispose() => Disarm();
+    }
+}

@@ -1,0 +1,236 @@
+using System.Runtime.InteropServices;
+
+namespace Strata.X86.Paging;
+
+/// <summary>Which rights a TLB set was filled with.</summary>
+public enum TlbPrivilege
+{
+    /// <summary>CPL 0..2, SMAP in force.</summary>
+    Supervisor = 0,
+
+    /// <summary>CPL 3.</summary>
+    User = 1,
+
+    /// <summary>CPL 0..2 with RFLAGS.AC set: user pages may be touched.</summary>
+    SupervisorUserAccess = 2,
+
+    /// <summary>Never filled: every access takes the slow path, where alignment checks and data breakpoints are looked for.</summary>
+    Checked = 3,
+}
+
+/// <summary>
+/// The software TLB of one vCPU: direct-mapped sets, one for each privilege in each address-space slot. A slot stands for a
+/// PCID, so that a switch of address space keeps the others warm. Only the vCPU's own thread touches it.
+/// </summary>
+public sealed unsafe class Tlb : IDisposable
+{
+    public const int EntryBits = 10;
+    public const int Entries = 1 << EntryBits;
+
+    /// <summary>Applied to <c>va >> 7</c>: the byte offset of an entry in its set.</summary>
+    public const ulong OffsetMask = (Entries - 1) << 5;
+
+    public const ulong NoTag = ulong.MaxValue;
+
+    private const int Privileges = 4;
+    private const int Slots = 8;
+    private const int FilterBits = 4096;
+
+    private readonly TlbEntry* _entries;
+    private readonly bool[] _used = new bool[Slots * Privileges];
+    private readonly int[] _pcid = new int[Slots];
+    private readonly ulong[] _largeFilter = new ulong[FilterBits / 64];
+    private readonly ulong[] _gigabyteFilter = new ulong[FilterBits / 64];
+    private int _current;
+    private int _victim;
+
+    public Tlb()
+    {
+        _entries = (TlbEntry*)NativeMemory.AlignedAlloc((nuint)(sizeof(TlbEntry) * Entries * Slots * Privileges), 4096);
+        Array.Fill(_used, true);
+        Array.Fill(_pcid, -1);
+        _pcid[0] = 0;
+        FlushAll();
+    }
+
+    /// <summary>Counts flushes of whole sets and fills; read by tools on any thread, approximate.</summary>
+    public long Fills { get; private set; }
+
+    public long Flushes { get; private set; }
+
+    /// <summary>The set to use for accesses of <paramref name="privilege"/> in the current address space.</summary>
+    public TlbEntry* Set(TlbPrivilege privilege) => _entries + (((_current * Privileges) + (int)privilege) * Entries);
+
+    /// <summary>Makes PCID <paramref name="pcid"/> current; <paramref name="flush"/> drops what is cached for it.</summary>
+    public void SwitchTo(int pcid, bool flush)
+    {
+        int slot = Array.IndexOf(_pcid, pcid);
+        if (slot < 0)
+        {
+            _victim = (_victim + 1) % Slots;
+            slot = _victim;
+            _pcid[slot] = pcid;
+            flush = true;
+        }
+
+        _current = slot;
+        if (flush)
+        {
+            FlushSlot(slot);
+        }
+    }
+
+    /// <summary>Drops everything, global pages included.</summary>
+    public void FlushAll()
+    {
+        for (int slot = 0; slot < Slots; slot++)
+        {
+            FlushSlot(slot);
+        }
+
+        Array.Clear(_largeFilter);
+        Array.Clear(_gigabyteFilter);
+    }
+
+    /// <summary>Drops everything that is cached for one PCID.</summary>
+    public void FlushPcid(int pcid)
+    {
+        int slot = Array.IndexOf(_pcid, pcid);
+        if (slot >= 0)
+        {
+            FlushSlot(slot);
+        }
+    }
+
+    /// <summary>Drops one page in every address space (a superset of INVLPG's duty, which covers global pages).</summary>
+    public void FlushPage(ulong va)
+    {
+        if (MayHold(_gigabyteFilter, va >> 30))
+        {
+            FlushAll();
+            return;
+        }
+
+        if (MayHold(_largeFilter, va >> 22))
+        {
+            ulong start = va & ~0x3F_FFFFUL; // 4 MiB covers both large-page sizes
+            for (ulong page = start; page < start + 0x40_0000; page += 0x1000)
+            {
+                FlushSmallPage(page);
+            }
+        }
+        else
+        {
+            FlushSmallPage(va);
+        }
+    }
+
+    /// <summary>Removes write permission from every entry that leads to the given host page, in all sets.</summary>
+    /// <returns>True if there was such an entry.</returns>
+    public bool RevokeWrite(byte* hostPage)
+    {
+        bool found = false;
+        for (int set = 0; set < _used.Length; set++)
+        {
+            if (!_used[set])
+            {
+                continue;
+            }
+
+            TlbEntry* entry = _entries + (set * Entries);
+            for (int i = 0; i < Entries; i++, entry++)
+            {
+                if (entry->Write != NoTag && (byte*)(entry->Write + (ulong)entry->Addend) == hostPage)
+                {
+                    entry->Write = NoTag;
+                    found = true;
+                }
+            }
+        }
+
+        return found;
+    }
+
+    /// <summary>Removes write permission everywhere: the next write to each page is noticed again.</summary>
+    public void RevokeAllWrites()
+    {
+        for (int i = 0; i < Slots * Privileges * Entries; i++)
+        {
+            _entries[i].Write = NoTag;
+        }
+    }
+
+    /// <summary>Notes that an entry is about to be filled from a page of <paramref name="pageBits"/> bits (12, 21, 22 or 30).</summary>
+    /// <returns>The entry of <paramref name="va"/> in the set; reset to no rights if it held another page.</returns>
+    public TlbEntry* Prepare(TlbPrivilege privilege, ulong va, int pageBits)
+    {
+        Fills++;
+        _used[(_current * Privileges) + (int)privilege] = true;
+        if (pageBits == 30)
+        {
+            Note(_gigabyteFilter, va >> 30);
+        }
+        else if (pageBits > 12)
+        {
+            Note(_largeFilter, va >> 22);
+        }
+
+        return (TlbEntry*)((byte*)Set(privilege) + ((va >> 7) & OffsetMask));
+    }
+
+    public void Dispose() => NativeMemory.AlignedFree(_entries);
+
+    private static uint FilterIndex(ulong region) => (uint)(region ^ (region >> 12)) & (FilterBits - 1);
+
+    private static void Note(ulong[] filter, ulong region)
+    {
+        uint bit = FilterIndex(region);
+        filter[bit >> 6] |= 1UL << (int)(bit & 63);
+    }
+
+    private static bool MayHold(ulong[] filter, ulong region)
+    {
+        uint bit = FilterIndex(region);
+        return (filter[bit >> 6] & (1UL << (int)(bit & 63))) != 0;
+    }
+
+    private void FlushSmallPage(ulong va)
+    {
+        ulong tag = va & ~0xFFFUL;
+        for (int set = 0; set < _used.Length; set++)
+        {
+            if (!_used[set])
+            {
+                continue;
+            }
+
+            TlbEntry* entry = (TlbEntry*)((byte*)(_entries + (set * Entries)) + ((va >> 7) & OffsetMask));
+            if (entry->Read == tag || entry->Write == tag || entry->Execute == tag)
+            {
+                Clear(entry);
+            }
+        }
+    }
+
+    private void FlushSlot(int slot)
+    {
+        for (int set = slot * Privileges; set < (slot + 1) * Privileges; set++)
+        {
+            if (_used[set])
+            {
+                Flushes++;
+                _used[set] = false;
+
+                // SAFETY: set indexes the table allocated in the constructor. All ones is "no tag" in each field.
+                NativeMemory.Fill(_entries + (set * Entries), (nuint)(sizeof(TlbEntry) * Entries), 0xFF);
+            }
+        }
+    }
+
+    private static void Clear(TlbEntry* entry)
+    {
+        entry->Read = NoTag;
+        entry->Write = NoTag;
+        entry->Execute = NoTag;
+    }
+}

@@ -1,0 +1,21 @@
+using System.Runtime.InteropServices;
+
+namespace Strata.X86.Tests.HostCpu;
+
+/// <summary>A test that needs an x64 Linux host; skipped elsewhere.</summary>
+public sealed class HostFactAttribute : FactAttribute
+{
+    public HostFactAttribute() => Skip = HostSupport.SkipReason;
+}
+
+/// <inheritdoc cref="HostFactAttribute"/>
+public sealed class HostTheoryAttribute : TheoryAttribute
+{
+    public HostTheoryAttribute() => Skip = HostSupport.SkipReason;
+}
+
+internal static class HostSupport
+{
+    public static string? SkipReason =>
+        RuntimeInformation.ProcessArchitecture == Architecture.X64 && OperatingSystem.IsLinux() ? null : "needs an x64 Linux host";
+}

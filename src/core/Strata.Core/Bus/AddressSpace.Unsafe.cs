@@ -179,6 +179,9 @@ public sealed unsafe class AddressSpace
     public IEnumerable<(ulong Gpa, ulong Length, bool ReadOnly)> RamRanges() =>
         _ram.Select(range => (range.Start, range.End - range.Start, range.ReadOnly));
 
+    /// <summary>The distinct memories behind the RAM ranges.</summary>
+    public IEnumerable<GuestMemory> Memories() => _ram.Select(range => range.Memory).Distinct();
+
     private bool TryFindDevice(ulong gpa, out DeviceRange found)
     {
         DeviceRange[] devices = _devices;

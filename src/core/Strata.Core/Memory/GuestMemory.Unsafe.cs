@@ -34,8 +34,14 @@ public sealed unsafe class GuestMemory : IDisposable
         _base = (byte*)HostMapping.Reserve(size);
     }
 
-    /// <summary>Raised with a page index when a page that holds decoded code is written. On the writer's thread; handlers must be quick.</summary>
-    public event Action<ulong>? CodeWritten;
+    /// <summary>
+    /// Raised with a page index when a page that holds decoded code is about to be written. On the writer's thread; handlers
+    /// must be quick. The page is no longer marked then.
+    /// </summary>
+    public event Action<GuestMemory, ulong>? CodeWritten;
+
+    /// <summary>Raised when a page becomes a source of decoded code: writers must give up their direct access to it.</summary>
+    public event Action<GuestMemory, ulong>? CodeMarked;
 
     /// <summary>Bytes.</summary>
     public ulong Size { get; }
@@ -43,11 +49,21 @@ public sealed unsafe class GuestMemory : IDisposable
     /// <summary>Host address of the first byte; valid until <see cref="Dispose"/>.</summary>
     public byte* Base => _base;
 
-    /// <summary>Marks a page as the source of decoded instructions.</summary>
-    /// <returns>True if it was not marked before: TLBs may still hold writable entries for it.</returns>
-    public bool MarkCode(ulong pageIndex) => Interlocked.Exchange(ref _code[pageIndex], 1) == 0;
+    /// <summary>Marks a page as a source of decoded instructions. Call it before reading the bytes.</summary>
+    public void MarkCode(ulong pageIndex)
+    {
+        if (Interlocked.Exchange(ref _code[pageIndex], 1) == 0)
+        {
+            CodeMarked?.Invoke(this, pageIndex);
+        }
+    }
 
-    public void UnmarkCode(ulong pageIndex) => Volatile.Write(ref _code[pageIndex], 0);
+    /// <summary>Makes every engine forget what it decoded from a page.</summary>
+    public void InvalidateCode(ulong pageIndex)
+    {
+        Volatile.Write(ref _code[pageIndex], 0);
+        CodeWritten?.Invoke(this, pageIndex);
+    }
 
     public bool HoldsCode(ulong pageIndex) => Volatile.Read(ref _code[pageIndex]) != 0;
 
@@ -68,7 +84,7 @@ public sealed unsafe class GuestMemory : IDisposable
             MarkDirty(page);
             if (HoldsCode(page))
             {
-                CodeWritten?.Invoke(page);
+                InvalidateCode(page);
             }
         }
     }

@@ -9,7 +9,7 @@ public unsafe struct Block
 {
     public Op* Ops;
 
-    /// <summary>Linear address of the first instruction (CS base added).</summary>
+    /// <summary>Linear address of the first instruction (CS base added); all ones once the bytes under it have changed.</summary>
     public ulong Linear;
 
     /// <summary>IP of the first instruction.</summary>
@@ -21,12 +21,13 @@ public unsafe struct Block
     /// <summary>Host address of the next page if the (only) instruction crosses into it, else null.</summary>
     public byte* HostPage2;
 
-    /// <summary>Next block of the same page, for invalidation.</summary>
+    /// <summary>Next block of the same page, and of the second page, for invalidation.</summary>
     public Block* NextInPage;
+    public Block* NextInPage2;
+
+    /// <summary>Next block in the same hash bucket.</summary>
+    public Block* NextInBucket;
 
     public int Count;
     public ModeBits Mode;
-
-    /// <summary>False once the bytes under it have changed.</summary>
-    public byte Valid;
 }

@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using Strata.X86.Execution;
 
 namespace Strata.X86.Interpreter.Blocks;
 
@@ -46,8 +47,8 @@ public enum OperandKind : byte
 [StructLayout(LayoutKind.Sequential)]
 public unsafe struct Op
 {
-    /// <summary>Threaded handler: <c>delegate*&lt;VcpuContext*, Op*, long, long, void&gt;</c>.</summary>
-    public nint Handler;
+    /// <summary>Threaded handler: context, this op, and the two words of <see cref="LazyFlags"/>.</summary>
+    public delegate*<VcpuContext*, Op*, long, long, void> Handler;
 
     /// <summary>First immediate, sign-extended to 64 bits; or the branch target.</summary>
     public ulong Imm;
@@ -91,8 +92,8 @@ public unsafe struct Op
     /// <summary>Address of the next instruction (IP, truncated to the mode's width).</summary>
     public ulong NextRip;
 
-    /// <summary>Semantic routine of the generic path: <c>delegate*&lt;X86Cpu, Op*, void&gt;</c>.</summary>
-    public nint Semantic;
+    /// <summary>Semantic routine of the generic path, or null where the threaded handler does everything.</summary>
+    public delegate*<X86Cpu, Op*, void> Semantic;
 
     public ulong Imm2;
     public ushort Reg2;
@@ -115,7 +116,10 @@ public unsafe struct Op
     public ushort Mnemonic;
 
     private readonly ushort _padding0;
-    private readonly ulong _padding1;
+
+    /// <summary>The handler for this op alone where <see cref="Handler"/> runs a fused pair.</summary>
+    public delegate*<VcpuContext*, Op*, long, long, void> Single;
+
     private readonly ulong _padding2;
     private readonly ulong _padding3;
 
@@ -138,4 +142,7 @@ public enum OpFlags : byte
 
     /// <summary>The last op of its block.</summary>
     Last = 8,
+
+    /// <summary>The instruction's bytes lie in two pages.</summary>
+    CrossesPage = 16,
 }

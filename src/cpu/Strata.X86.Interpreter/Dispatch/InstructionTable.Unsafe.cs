@@ -34,8 +34,9 @@ public sealed unsafe class InstructionTable
         _endsBlock[(int)mnemonic] = true;
     }
 
-    /// <returns>The routine, or zero for an instruction that this processor does not have (#UD).</returns>
-    public nint Find(Code code, Mnemonic mnemonic) => _byCode[(int)code] is var routine and not 0 ? routine : _byMnemonic[(int)mnemonic];
+    /// <returns>The routine, or null for an instruction that this processor does not have (#UD).</returns>
+    public delegate*<X86Cpu, Op*, void> Find(Code code, Mnemonic mnemonic) =>
+        (delegate*<X86Cpu, Op*, void>)(_byCode[(int)code] != 0 ? _byCode[(int)code] : _byMnemonic[(int)mnemonic]);
 
     public bool EndsBlock(Mnemonic mnemonic) => _endsBlock[(int)mnemonic];
 

@@ -54,6 +54,9 @@ public unsafe struct VcpuContext
     /// <summary>Instructions left in this slice; a chain of blocks ends when it goes below zero.</summary>
     public long Budget;
 
+    /// <summary>Added to IP to form the linear address of code: CS.base, zero in 64-bit mode.</summary>
+    public ulong CodeBase;
+
     /// <summary>Address of the instruction that is being executed; a fault reports it. State.Rip already points behind it.</summary>
     public ulong InstructionRip;
 

@@ -463,9 +463,22 @@ public sealed unsafe partial class X86Cpu
         WriteDevice(gpa, (AccessWidth)size, value);
     }
 
-    private ulong ReadDevice(ulong gpa, AccessWidth width) => Memory.Read(gpa, width);
+    /// <summary>The local APIC's page is this processor's own; everything else is on the bus.</summary>
+    private ulong ReadDevice(ulong gpa, AccessWidth width) =>
+        Wiring.LocalApic is { } apic && (gpa & PageBase) == apic.MmioPage
+            ? apic.ReadMmio(gpa & PageOffset, width) & width.Mask()
+            : Memory.Read(gpa, width);
 
-    private void WriteDevice(ulong gpa, AccessWidth width, ulong value) => Memory.Write(gpa, width, value);
+    private void WriteDevice(ulong gpa, AccessWidth width, ulong value)
+    {
+        if (Wiring.LocalApic is { } apic && (gpa & PageBase) == apic.MmioPage)
+        {
+            apic.WriteMmio(gpa & PageOffset, width, value & width.Mask());
+            return;
+        }
+
+        Memory.Write(gpa, width, value);
+    }
 
     private static ulong LoadHost(byte* host, int size) => size switch
     {

@@ -1,6 +1,7 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using Strata.Core.Bus;
+using Strata.Core.Memory;
 using Strata.X86.Paging;
 using Strata.X86.Registers;
 
@@ -23,6 +24,7 @@ public sealed unsafe partial class X86Cpu : IDisposable
         Wiring = wiring;
         Memory = wiring.Memory;
         Ports = wiring.Ports;
+        GuestMemories = [.. wiring.Memory.Memories()];
         Tlb = new Tlb();
 
         // SAFETY: freed in Dispose; zeroed memory is a valid context.
@@ -38,6 +40,9 @@ public sealed unsafe partial class X86Cpu : IDisposable
     public AddressSpace Memory { get; }
 
     public PortSpace Ports { get; }
+
+    /// <summary>The memories behind the RAM of the board; fixed when the processor is made.</summary>
+    public GuestMemory[] GuestMemories { get; }
 
     public Tlb Tlb { get; }
 
@@ -142,6 +147,7 @@ public sealed unsafe partial class X86Cpu : IDisposable
         }
 
         Context->Mode = mode;
+        Context->CodeBase = (mode & ModeBits.Code64) != 0 ? 0 : s.Cs.Base;
         SelectTlb();
         Context->EndBlock = 1;
     }

@@ -1,12 +1,14 @@
 using Strata.Core.Bus;
 using Strata.Core.Time;
+using Strata.X86.Apic;
+using Strata.X86.Cpuid;
 
 namespace Strata.X86.Execution;
 
 /// <summary>What a board gives a processor.</summary>
 public sealed class X86CpuWiring
 {
-    /// <summary>Zero-based index in the machine.</summary>
+    /// <summary>Zero-based index in the machine; also the initial APIC ID.</summary>
     public required int Index { get; init; }
 
     public required AddressSpace Memory { get; init; }
@@ -14,4 +16,20 @@ public sealed class X86CpuWiring
     public required PortSpace Ports { get; init; }
 
     public required IVirtualClock Clock { get; init; }
+
+    /// <summary>Null for a processor without interrupts, as tests use it.</summary>
+    public ILocalApic? LocalApic { get; init; }
+
+    public CpuidPolicy Cpuid { get; init; } = new();
+
+    /// <summary>FERR#: raised by an unmasked x87 exception when CR0.NE is clear.</summary>
+    public Action? X87Error { get; init; }
+
+    /// <summary>Source of RDRAND and RDSEED, 64 bits a call.</summary>
+    public Func<ulong> Random { get; init; } = static () =>
+    {
+        Span<byte> bytes = stackalloc byte[8];
+        System.Security.Cryptography.RandomNumberGenerator.Fill(bytes);
+        return BitConverter.ToUInt64(bytes);
+    };
 }

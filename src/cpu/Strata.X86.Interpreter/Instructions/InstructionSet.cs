@@ -1,0 +1,15 @@
+using Strata.X86.Interpreter.Dispatch;
+
+namespace Strata.X86.Interpreter.Instructions;
+
+/// <summary>The instruction groups that make up the processor. Immutable once built; shared by all vCPUs.</summary>
+internal static class InstructionSet
+{
+    public static InstructionTable Table { get; } = Build();
+
+    private static InstructionTable Build()
+    {
+        InstructionTable table = new();
+        return table;
+    }
+}

@@ -1,0 +1,231 @@
+using System.Collections.Concurrent;
+using System.Runtime.InteropServices;
+using Strata.Core.Execution;
+using Strata.Core.Memory;
+using Strata.X86.Execution;
+using Strata.X86.Interpreter.Blocks;
+using Strata.X86.Interpreter.Dispatch;
+using Strata.X86.Interpreter.Instructions;
+using Strata.X86.Interpreter.Threaded;
+using Strata.X86.Registers;
+
+namespace Strata.X86.Interpreter;
+
+/// <summary>
+/// The reference engine: decodes guest code into blocks of ops and runs them by chains of tail calls. Portable C#, no code
+/// emission needed.
+/// <para>Threads: <see cref="Run"/> on the vCPU's thread; <see cref="Kick"/> and the code-tracking callbacks on any.</para>
+/// </summary>
+public sealed unsafe class Interpreter : IVcpu, IDisposable
+{
+    /// <summary>
+    /// Instructions between two looks at interrupts. Also bounds the stack while handlers are not yet compiled to real tail calls.
+    /// </summary>
+    private const long SliceInstructions = 1000;
+
+    private readonly VcpuContext* _context;
+    private readonly BlockCache _blocks;
+    private readonly ConcurrentQueue<PageRequest> _requests = new();
+    private readonly Op* _step;
+    private readonly byte* _bounce;
+    private int _threadId = -1;
+    private int _kicked;
+
+    public Interpreter(X86CpuWiring wiring)
+    {
+        Cpu = new X86Cpu(wiring);
+        Index = wiring.Index;
+        _context = Cpu.Context;
+        _blocks = new BlockCache(Cpu, InstructionSet.Table);
+
+        // SAFETY: freed in Dispose.
+        _step = (Op*)NativeMemory.AllocZeroed(2, (nuint)sizeof(Op));
+        _bounce = (byte*)NativeMemory.AllocZeroed(64);
+        _context->Scratch1 = (nint)_bounce;
+        foreach (GuestMemory memory in Cpu.GuestMemories)
+        {
+            memory.CodeWritten += OnCodeWritten;
+            memory.CodeMarked += OnCodeMarked;
+        }
+    }
+
+    public int Index { get; }
+
+    /// <summary>The processor; for state access while <see cref="Run"/> is not active.</summary>
+    public X86Cpu Cpu { get; }
+
+    /// <summary>Guest instructions executed since the start, interrupts and faults not counted.</summary>
+    public long InstructionsExecuted { get; private set; }
+
+    /// <summary>Blocks decoded since the start.</summary>
+    public long BlocksDecoded => _blocks.Decoded;
+
+    public VcpuStop Run(long instructionBudget)
+    {
+        _threadId = Environment.CurrentManagedThreadId;
+        long left = instructionBudget;
+        while (left > 0)
+        {
+            if (Volatile.Read(ref _context->Attention) != 0 && !Attend())
+            {
+                return VcpuStop.Kicked;
+            }
+
+            if (_context->State.Activity != ActivityState.Running && !Cpu.TryWake())
+            {
+                return _context->State.Activity == ActivityState.Shutdown ? VcpuStop.Shutdown : VcpuStop.Halted;
+            }
+
+            Cpu.DeliverInterrupts();
+            left -= Cpu.NeedsSlowStep || _context->State.Shadow != InterruptShadow.None ? Step() : RunChain(Math.Min(left, SliceInstructions));
+        }
+
+        return VcpuStop.BudgetSpent;
+    }
+
+    public void Kick()
+    {
+        Volatile.Write(ref _kicked, 1);
+        Volatile.Write(ref _context->Attention, 1);
+    }
+
+    public void Dispose()
+    {
+        foreach (GuestMemory memory in Cpu.GuestMemories)
+        {
+            memory.CodeWritten -= OnCodeWritten;
+            memory.CodeMarked -= OnCodeMarked;
+        }
+
+        _blocks.Dispose();
+        NativeMemory.Free(_step);
+        NativeMemory.Free(_bounce);
+        Cpu.Dispose();
+    }
+
+    /// <summary>Runs linked blocks until the slice is spent or something needs the loop.</summary>
+    /// <returns>Instructions executed, at least one.</returns>
+    private long RunChain(long slice)
+    {
+        Block* block = _blocks.Find();
+        if (block == null)
+        {
+            Cpu.DeliverPendingException();
+            return 1;
+        }
+
+        _blocks.Link(block);
+        _context->EndBlock = 0;
+        _context->Budget = slice - block->Count;
+        Op* op = block->Ops;
+        op->Handler(_context, op, _context->LazyResult, _context->LazyAux);
+        if (_context->PendingException != 0)
+        {
+            Cpu.DeliverPendingException();
+        }
+
+        // A block that did not fit left the budget negative by its count without having run: close enough for accounting.
+        long executed = Math.Max(1, slice - Math.Max(_context->Budget, 0));
+        InstructionsExecuted += executed;
+        return executed;
+    }
+
+    /// <summary>Executes exactly one instruction: interrupt shadow, single step, breakpoints.</summary>
+    private long Step()
+    {
+        InterruptShadow shadow = _context->State.Shadow;
+        if (Cpu.CheckInstructionBreakpoints())
+        {
+            Cpu.DeliverPendingException();
+            return 1;
+        }
+
+        bool trap = (_context->State.Rflags & RFlags.TF) != 0;
+        Block* block = _blocks.Find();
+        if (block != null)
+        {
+            _context->EndBlock = 0;
+            _context->Budget = 0;
+            _step[0] = block->Ops[0];
+            _step[0].Handler = _step[0].Single;
+            _step[0].Taken = _step[0].Fall = null;
+            _step[1] = default;
+            _step[1].NextRip = _step[0].NextRip;
+            _step[1].Handler = &BranchHandlers.StopAfterOne;
+            _step[0].Handler(_context, _step, _context->LazyResult, _context->LazyAux);
+            ((JumpCacheState*)_context->Scratch0)->LinkOp = null;
+        }
+
+        if (_context->State.Shadow == shadow)
+        {
+            _context->State.Shadow = InterruptShadow.None;
+        }
+
+        if (_context->PendingException != 0)
+        {
+            Cpu.DeliverPendingException();
+        }
+        else
+        {
+            Cpu.DeliverTraps(trap);
+        }
+
+        InstructionsExecuted++;
+        return 1;
+    }
+
+    /// <summary>Serves what other threads asked for.</summary>
+    /// <returns>False if <see cref="Run"/> should return.</returns>
+    private bool Attend()
+    {
+        Volatile.Write(ref _context->Attention, 0);
+        Interlocked.MemoryBarrier();
+        while (_requests.TryDequeue(out PageRequest request))
+        {
+            byte* page = request.Memory.Base + (request.Index << GuestMemory.PageShift);
+            if (request.Written)
+            {
+                _blocks.Invalidate(page);
+            }
+            else if (Cpu.Tlb.RevokeWrite(page))
+            {
+                // This vCPU may have written since the page was decoded: decode it again.
+                request.Memory.InvalidateCode(request.Index);
+            }
+        }
+
+        return Interlocked.Exchange(ref _kicked, 0) == 0;
+    }
+
+    private void OnCodeWritten(GuestMemory memory, ulong page)
+    {
+        if (Environment.CurrentManagedThreadId == _threadId)
+        {
+            _blocks.Invalidate(memory.Base + (page << GuestMemory.PageShift));
+        }
+        else
+        {
+            Post(new PageRequest(memory, page, Written: true));
+        }
+    }
+
+    private void OnCodeMarked(GuestMemory memory, ulong page)
+    {
+        if (Environment.CurrentManagedThreadId == _threadId)
+        {
+            Cpu.Tlb.RevokeWrite(memory.Base + (page << GuestMemory.PageShift));
+        }
+        else
+        {
+            Post(new PageRequest(memory, page, Written: false));
+        }
+    }
+
+    private void Post(PageRequest request)
+    {
+        _requests.Enqueue(request);
+        Volatile.Write(ref _context->Attention, 1);
+    }
+
+    private readonly record struct PageRequest(GuestMemory Memory, ulong Index, bool Written);
+}

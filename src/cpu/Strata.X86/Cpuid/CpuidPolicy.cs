@@ -1,0 +1,142 @@
+using System.Text;
+using Strata.X86.Paging;
+using Strata.X86.Registers;
+
+namespace Strata.X86.Cpuid;
+
+/// <summary>The four registers that CPUID returns.</summary>
+public readonly record struct CpuidResult(uint Eax, uint Ebx, uint Ecx, uint Edx);
+
+/// <summary>
+/// What the processor says of itself: one policy for every engine, so that a guest finds the same processor wherever it runs.
+/// An Intel-like part with x86-64-v2 and what an interpreter can also do well. Intel SDM Vol. 2A, "CPUID".
+/// </summary>
+public sealed class CpuidPolicy
+{
+    private const uint CrystalFrequency = 25_000_000;
+    private const uint Signature = 0x000606A6; // family 6, model 0x6A, stepping 6
+    private const string Brand = "Strata Virtual CPU";
+    private const string Vendor = "GenuineIntel";
+    private const string Hypervisor = "StrataStrata";
+
+    /// <summary>Processors of the machine, 1..255.</summary>
+    public int ProcessorCount { get; init; } = 1;
+
+    /// <summary>Hz; a multiple of the 25 MHz crystal.</summary>
+    public ulong TscFrequency { get; init; } = 1_000_000_000;
+
+    /// <summary>Virtual nanoseconds to TSC ticks.</summary>
+    public ulong ToTsc(long nanoseconds) =>
+        TscFrequency == 1_000_000_000 ? (ulong)nanoseconds : (ulong)((UInt128)(ulong)nanoseconds * TscFrequency / 1_000_000_000);
+
+    /// <summary>TSC ticks to virtual nanoseconds.</summary>
+    public long ToNanoseconds(ulong ticks) =>
+        TscFrequency == 1_000_000_000 ? (long)Math.Min(ticks, long.MaxValue) : (long)UInt128.Min((UInt128)ticks * 1_000_000_000 / TscFrequency, long.MaxValue);
+
+    /// <param name="leaf">EAX.</param>
+    /// <param name="subleaf">ECX.</param>
+    /// <param name="apicId">Of the processor that asks.</param>
+    /// <param name="state">OSXSAVE and APIC-enabled bits follow the control registers.</param>
+    /// <param name="apicEnabled">IA32_APIC_BASE bit 11.</param>
+    public CpuidResult Query(uint leaf, uint subleaf, uint apicId, in X86CpuState state, bool apicEnabled) => leaf switch
+    {
+        0x0 => VendorLeaf(0x16, Vendor),
+        0x1 => Features(apicId, state, apicEnabled),
+        0x2 => new CpuidResult(0x00FEFF01, 0, 0, 0),
+        0x4 => Cache(subleaf),
+        0x5 => default,
+        0x6 => new CpuidResult(1 << 2, 0, 0, 0), // ARAT
+        0x7 when subleaf == 0 => new CpuidResult(0, StructuredEbx, StructuredEcx, StructuredEdx),
+        0xB => Topology(subleaf, apicId),
+        0xD => ExtendedState(subleaf, state),
+        0x15 => new CpuidResult(1, (uint)(TscFrequency / CrystalFrequency), CrystalFrequency, 0),
+        0x16 => new CpuidResult((uint)(TscFrequency / 1_000_000), (uint)(TscFrequency / 1_000_000), 100, 0),
+        0x4000_0000 => HypervisorLeaf(),
+        0x8000_0000 => new CpuidResult(0x80000008, 0, 0, 0),
+        0x8000_0001 => new CpuidResult(0, 0, ExtendedEcx, ExtendedEdx),
+        0x8000_0002 or 0x8000_0003 or 0x8000_0004 => BrandLeaf(leaf - 0x80000002),
+        0x8000_0006 => new CpuidResult(0, 0, 0x01006040, 0),
+        0x8000_0007 => new CpuidResult(0, 0, 0, 1 << 8), // invariant TSC
+        0x8000_0008 => new CpuidResult(PageWalker.PhysicalAddressBits | (48 << 8), 0, 0, 0),
+        _ => default,
+    };
+
+    // Leaf 7, EBX: FSGSBASE, TSC_ADJUST, BMI1, SMEP, BMI2, ERMS, INVPCID, RDSEED, ADX, SMAP, CLFLUSHOPT, CLWB.
+    private const uint StructuredEbx = (1 << 0) | (1 << 1) | (1 << 3) | (1 << 7) | (1 << 8) | (1 << 9) | (1 << 10) | (1 << 18) | (1 << 19) | (1 << 20);
+
+    // ECX: UMIP, RDPID.
+    private const uint StructuredEcx = (1 << 2) | (1 << 22);
+
+    // EDX: IBRS/IBPB, STIBP, ARCH_CAPABILITIES, SSBD.
+    private const uint StructuredEdx = (1u << 26) | (1u << 27) | (1u << 29) | (1u << 31);
+
+    // 80000001 ECX: LAHF, LZCNT, 3DNOWPREFETCH. EDX: SYSCALL, NX, PDPE1GB, RDTSCP, LM.
+    private const uint ExtendedEcx = (1 << 0) | (1 << 5) | (1 << 8);
+    private const uint ExtendedEdx = (1 << 11) | (1 << 20) | (1 << 26) | (1 << 27) | (1 << 29);
+
+    // Leaf 1 EDX: FPU VME DE PSE TSC MSR PAE MCE CX8 SEP MTRR PGE MCA CMOV PAT PSE36 CLFSH MMX FXSR SSE SSE2.
+    private const uint FeaturesEdx = 0b0000_0111_1000_1011_1111_1001_1111_1111 & ~(1u << 9);
+
+    // Leaf 1 ECX: SSE3 PCLMULQDQ SSSE3 CX16 PCID SSE4.1 SSE4.2 x2APIC MOVBE POPCNT TSC-deadline AES XSAVE RDRAND hypervisor.
+    private const uint FeaturesEcx = (1 << 0) | (1 << 1) | (1 << 9) | (1 << 13) | (1 << 17) | (1 << 19) | (1 << 20) | (1 << 21)
+        | (1 << 22) | (1 << 23) | (1 << 24) | (1 << 25) | (1 << 26) | (1 << 30) | (1u << 31);
+
+    private CpuidResult Features(uint apicId, in X86CpuState state, bool apicEnabled)
+    {
+        uint ecx = FeaturesEcx | ((state.Cr4 & Cr4.OSXSAVE) != 0 ? 1u << 27 : 0);
+        uint edx = FeaturesEdx | (apicEnabled ? 1u << 9 : 0) | (ProcessorCount > 1 ? 1u << 28 : 0);
+        uint ebx = (apicId << 24) | ((uint)ProcessorCount << 16) | (8 << 8);
+        return new CpuidResult(Signature, ebx, ecx, edx);
+    }
+
+    private CpuidResult Cache(uint subleaf)
+    {
+        uint cores = (uint)(ProcessorCount - 1) << 26;
+        return subleaf switch
+        {
+            0 => new CpuidResult(0x121 | cores, 0x01C0003F, 63, 0), // L1D 32 KiB
+            1 => new CpuidResult(0x122 | cores, 0x01C0003F, 63, 0), // L1I 32 KiB
+            2 => new CpuidResult(0x143 | cores, 0x03C0003F, 1023, 0), // L2 1 MiB
+            _ => default,
+        };
+    }
+
+    private CpuidResult Topology(uint subleaf, uint apicId)
+    {
+        uint shift = (uint)System.Numerics.BitOperations.Log2((uint)ProcessorCount * 2 - 1);
+        return subleaf switch
+        {
+            0 => new CpuidResult(0, 1, 0x100, apicId),
+            1 => new CpuidResult(shift, (uint)ProcessorCount, 0x201, apicId),
+            _ => new CpuidResult(0, 0, subleaf, apicId),
+        };
+    }
+
+    private static CpuidResult ExtendedState(uint subleaf, in X86CpuState state) => subleaf switch
+    {
+        0 => new CpuidResult(3, 576, 576, 0),
+        1 => new CpuidResult(1 | 2, 576, 0, 0), // XSAVEOPT, XSAVEC
+        _ => default,
+    };
+
+    private static CpuidResult VendorLeaf(uint max, string vendor)
+    {
+        byte[] text = Encoding.ASCII.GetBytes(vendor);
+        return new CpuidResult(max, BitConverter.ToUInt32(text, 0), BitConverter.ToUInt32(text, 8), BitConverter.ToUInt32(text, 4));
+    }
+
+    private static CpuidResult HypervisorLeaf()
+    {
+        byte[] text = Encoding.ASCII.GetBytes(Hypervisor);
+        return new CpuidResult(0x40000000, BitConverter.ToUInt32(text, 0), BitConverter.ToUInt32(text, 4), BitConverter.ToUInt32(text, 8));
+    }
+
+    private static CpuidResult BrandLeaf(uint part)
+    {
+        byte[] text = new byte[48];
+        Encoding.ASCII.GetBytes(Brand).CopyTo(text, 0);
+        int at = (int)part * 16;
+        return new CpuidResult(
+            BitConverter.ToUInt32(text, at), BitConverter.ToUInt32(text, at + 4), BitConverter.ToUInt32(text, at + 8), BitConverter.ToUInt32(text, at + 12));
+    }
+}

@@ -1,0 +1,103 @@
+using Strata.X86.Registers;
+
+namespace Strata.X86.Execution;
+
+/// <summary>Fast system calls. Intel SDM Vol. 2B, "SYSCALL", "SYSRET", "SYSENTER" and "SYSEXIT".</summary>
+public sealed unsafe partial class X86Cpu
+{
+    private const uint FlatCode = SegmentState.Present | SegmentState.NonSystem | SegmentState.Code
+        | SegmentState.ReadableOrWritable | SegmentState.Accessed | SegmentState.Granularity;
+
+    private const uint FlatData = SegmentState.Present | SegmentState.NonSystem | SegmentState.ReadableOrWritable
+        | SegmentState.Accessed | SegmentState.Granularity | SegmentState.Big;
+
+    public bool TrySyscall()
+    {
+        ref X86CpuState s = ref Context->State;
+        if ((s.EferMsr & Efer.SCE) == 0 || !Is64Bit)
+        {
+            return Raise(ExceptionVector.InvalidOpcode); // as Intel: 64-bit mode only
+        }
+
+        s.Gprs[Gpr.Rcx] = s.Rip;
+        s.Gprs[11] = Rflags & ~RFlags.RF;
+        s.Rip = s.Lstar;
+        WriteFlags(0, s.Sfmask | RFlags.RF);
+        ushort selector = (ushort)((s.Star >> 32) & SelectorIndexMask);
+        s.Cs = Flat(selector, FlatCode | SegmentState.Long, 0);
+        s.Ss = Flat((ushort)(selector + 8), FlatData, 0);
+        Context->Cpl = 0;
+        UpdateMode();
+        return true;
+    }
+
+    /// <param name="to64Bit">REX.W: return to 64-bit mode.</param>
+    public bool TrySysret(bool to64Bit)
+    {
+        ref X86CpuState s = ref Context->State;
+        if ((s.EferMsr & Efer.SCE) == 0 || !Is64Bit)
+        {
+            return Raise(ExceptionVector.InvalidOpcode);
+        }
+
+        if (Cpl != 0 || (to64Bit && !IsCanonical(s.Gprs[Gpr.Rcx])))
+        {
+            return RaiseGeneralProtection();
+        }
+
+        ushort selector = (ushort)(s.Star >> 48);
+        s.Rip = to64Bit ? s.Gprs[Gpr.Rcx] : (uint)s.Gprs[Gpr.Rcx];
+        Rflags = s.Gprs[11] & (RFlags.Defined & ~(RFlags.RF | RFlags.VM));
+        s.Cs = Flat((ushort)((selector + (to64Bit ? 16 : 0)) | 3), FlatCode | (to64Bit ? SegmentState.Long : SegmentState.Big), 3);
+        s.Ss = Flat((ushort)((selector + 8) | 3), FlatData, 3);
+        Context->Cpl = 3;
+        UpdateMode();
+        return true;
+    }
+
+    public bool TrySysenter()
+    {
+        ref X86CpuState s = ref Context->State;
+        if ((s.Cr0 & Cr0.PE) == 0 || (s.SysenterCs & SelectorIndexMask) == 0)
+        {
+            return RaiseGeneralProtection();
+        }
+
+        ushort selector = (ushort)(s.SysenterCs & SelectorIndexMask);
+        bool longMode = IsLongMode;
+        WriteFlags(0, RFlags.VM | RFlags.IF | RFlags.RF);
+        s.Cs = Flat(selector, FlatCode | (longMode ? SegmentState.Long : SegmentState.Big), 0);
+        s.Ss = Flat((ushort)(selector + 8), FlatData, 0);
+        s.Gprs[Gpr.Rsp] = longMode ? s.SysenterEsp : (uint)s.SysenterEsp;
+        s.Rip = longMode ? s.SysenterEip : (uint)s.SysenterEip;
+        Context->Cpl = 0;
+        UpdateMode();
+        return true;
+    }
+
+    public bool TrySysexit(bool to64Bit)
+    {
+        ref X86CpuState s = ref Context->State;
+        if ((s.Cr0 & Cr0.PE) == 0 || (s.SysenterCs & SelectorIndexMask) == 0 || Cpl != 0
+            || (to64Bit && (!IsCanonical(s.Gprs[Gpr.Rdx]) || !IsCanonical(s.Gprs[Gpr.Rcx]))))
+        {
+            return RaiseGeneralProtection();
+        }
+
+        int selector = (int)(s.SysenterCs & SelectorIndexMask) + (to64Bit ? 32 : 16);
+        s.Cs = Flat((ushort)(selector | 3), FlatCode | (to64Bit ? SegmentState.Long : SegmentState.Big), 3);
+        s.Ss = Flat((ushort)((selector + 8) | 3), FlatData, 3);
+        s.Gprs[Gpr.Rsp] = to64Bit ? s.Gprs[Gpr.Rcx] : (uint)s.Gprs[Gpr.Rcx];
+        s.Rip = to64Bit ? s.Gprs[Gpr.Rdx] : (uint)s.Gprs[Gpr.Rdx];
+        Context->Cpl = 3;
+        UpdateMode();
+        return true;
+    }
+
+    private static SegmentState Flat(ushort selector, uint attributes, uint dpl) => new()
+    {
+        Selector = selector,
+        Limit = uint.MaxValue,
+        Attributes = attributes | (dpl << SegmentState.DplShift),
+    };
+}

@@ -82,7 +82,7 @@ internal sealed unsafe class BlockDecoder
             return true;
         }
 
-        bool ends = _table.EndsBlock(instruction.Mnemonic) || instruction.FlowControl != FlowControl.Next;
+        bool ends = _table.EndsBlock(instruction.Code, instruction.Mnemonic) || instruction.FlowControl != FlowControl.Next;
         op->Semantic = _table.Find(instruction.Code, instruction.Mnemonic);
         op->Handler = HandlerSelector.Select(op, instruction, mode);
         if (op->Handler == null)

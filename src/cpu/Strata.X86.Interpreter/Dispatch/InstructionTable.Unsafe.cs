@@ -17,6 +17,7 @@ public sealed unsafe class InstructionTable
     private readonly nint[] _byMnemonic = new nint[IcedConstants.MnemonicEnumCount];
     private readonly nint[] _byCode = new nint[IcedConstants.CodeEnumCount];
     private readonly bool[] _endsBlock = new bool[IcedConstants.MnemonicEnumCount];
+    private readonly bool[] _codeEndsBlock = new bool[IcedConstants.CodeEnumCount];
 
     /// <summary>Adds a routine for every encoding of a mnemonic.</summary>
     public void Add(Mnemonic mnemonic, delegate*<X86Cpu, Op*, void> routine) => _byMnemonic[(int)mnemonic] = (nint)routine;
@@ -34,11 +35,18 @@ public sealed unsafe class InstructionTable
         _endsBlock[(int)mnemonic] = true;
     }
 
+    /// <summary>As the other <c>AddEnding</c>, for one encoding.</summary>
+    public void AddEnding(Code code, delegate*<X86Cpu, Op*, void> routine)
+    {
+        Add(code, routine);
+        _codeEndsBlock[(int)code] = true;
+    }
+
     /// <returns>The routine, or null for an instruction that this processor does not have (#UD).</returns>
     public delegate*<X86Cpu, Op*, void> Find(Code code, Mnemonic mnemonic) =>
         (delegate*<X86Cpu, Op*, void>)(_byCode[(int)code] != 0 ? _byCode[(int)code] : _byMnemonic[(int)mnemonic]);
 
-    public bool EndsBlock(Mnemonic mnemonic) => _endsBlock[(int)mnemonic];
+    public bool EndsBlock(Code code, Mnemonic mnemonic) => _endsBlock[(int)mnemonic] || _codeEndsBlock[(int)code];
 
     private static class IcedConstants
     {

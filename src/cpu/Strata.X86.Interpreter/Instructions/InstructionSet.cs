@@ -10,6 +10,10 @@ internal static class InstructionSet
     private static InstructionTable Build()
     {
         InstructionTable table = new();
+        SystemInstructions.Register(table);
+        SegmentInstructions.Register(table);
+        ControlInstructions.Register(table);
+        InputOutputInstructions.Register(table);
         return table;
     }
 }

@@ -140,13 +140,18 @@ public static partial class Float80Math
             return sign | BinaryArithmetic<TFormat>.Infinity;
         }
 
-        if (a.IsZero || !AcceptDenormals(a, a, ref c))
+        if (a.IsZero)
         {
             return sign;
         }
 
+        // Stores raise no denormal exception, and one that an unmasked exception abandons is not inexact.
+        FloatExceptions before = c.Raised;
+        c.Raised = FloatExceptions.None;
         int exponent = Unpack(a, out ulong significand);
-        return BinaryArithmetic<TFormat>.RoundAndPack(
+        ulong result = BinaryArithmetic<TFormat>.RoundAndPack(
             sign, exponent - Float80.Bias + BinaryArithmetic<TFormat>.Bias, significand, ref c);
+        c.Raised = before | ((c.Unmasked & ~FloatExceptions.Precision) != 0 ? c.Raised & ~FloatExceptions.Precision : c.Raised);
+        return result;
     }
 }

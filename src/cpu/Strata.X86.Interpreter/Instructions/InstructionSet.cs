@@ -14,6 +14,15 @@ internal static class InstructionSet
         SegmentInstructions.Register(table);
         ControlInstructions.Register(table);
         InputOutputInstructions.Register(table);
+        ArithmeticInstructions.Register(table);
+        ShiftInstructions.Register(table);
+        MultiplyInstructions.Register(table);
+        BitInstructions.Register(table);
+        ExchangeInstructions.Register(table);
+        StringInstructions.Register(table);
+        StackInstructions.Register(table);
+        BranchInstructions.Register(table);
+        MiscellaneousInstructions.Register(table);
         return table;
     }
 }

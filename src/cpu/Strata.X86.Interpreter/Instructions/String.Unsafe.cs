@@ -1,0 +1,306 @@
+using System.Runtime.CompilerServices;
+using Iced.Intel;
+using Strata.X86.Execution;
+using Strata.X86.Interpreter.Blocks;
+using Strata.X86.Interpreter.Dispatch;
+using Strata.X86.Paging;
+using Strata.X86.Registers;
+
+namespace Strata.X86.Interpreter.Instructions;
+
+/// <summary>
+/// MOVS, STOS, LODS, SCAS and CMPS. Registers advance with each element, so a fault or an interrupt leaves a state from which the
+/// instruction goes on. Forward MOVS and STOS inside RAM pages run in bulk.
+/// </summary>
+internal static unsafe class StringInstructions
+{
+    /// <summary>Elements between two looks at interrupts.</summary>
+    private const int BatchElements = 4096;
+
+    public static void Register(InstructionTable table)
+    {
+        foreach (Code code in (ReadOnlySpan<Code>)[Code.Movsb_m8_m8, Code.Movsw_m16_m16, Code.Movsd_m32_m32, Code.Movsq_m64_m64])
+        {
+            table.Add(code, &Movs);
+        }
+
+        foreach (Mnemonic mnemonic in (ReadOnlySpan<Mnemonic>)[Mnemonic.Stosb, Mnemonic.Stosw, Mnemonic.Stosd, Mnemonic.Stosq])
+        {
+            table.Add(mnemonic, &Stos);
+        }
+
+        foreach (Mnemonic mnemonic in (ReadOnlySpan<Mnemonic>)[Mnemonic.Lodsb, Mnemonic.Lodsw, Mnemonic.Lodsd, Mnemonic.Lodsq])
+        {
+            table.Add(mnemonic, &Lods);
+        }
+
+        foreach (Mnemonic mnemonic in (ReadOnlySpan<Mnemonic>)[Mnemonic.Scasb, Mnemonic.Scasw, Mnemonic.Scasd, Mnemonic.Scasq])
+        {
+            table.Add(mnemonic, &Scas);
+        }
+
+        foreach (Code code in (ReadOnlySpan<Code>)[Code.Cmpsb_m8_m8, Code.Cmpsw_m16_m16, Code.Cmpsd_m32_m32, Code.Cmpsq_m64_m64])
+        {
+            table.Add(code, &Cmps);
+        }
+    }
+
+    private static ulong MaskOf(Op* op) => op->AddressSize switch { 8 => ulong.MaxValue, 4 => uint.MaxValue, _ => ushort.MaxValue };
+
+    private static ulong StepOf(X86Cpu cpu, Op* op) => (cpu.State.Rflags & RFlags.DF) != 0 ? 0UL - op->MemorySize : op->MemorySize;
+
+    private static void Advance(ref ulong register, ulong step, ulong mask) =>
+        register = mask == ushort.MaxValue ? (register & ~mask) | ((register + step) & mask) : (register + step) & mask;
+
+    private static bool IsRepeated(Op* op) => (op->Flags & (OpFlags.Rep | OpFlags.Repne)) != 0;
+
+    /// <summary>Runs one element after another until the count is spent, an element says stop, or the batch ends.</summary>
+    private static void Repeat(X86Cpu cpu, Op* op, delegate*<X86Cpu, Op*, ulong, bool> one)
+    {
+        ulong mask = MaskOf(op);
+        if (!IsRepeated(op))
+        {
+            one(cpu, op, mask);
+            return;
+        }
+
+        for (int i = 0; i < BatchElements; i++)
+        {
+            ulong count = cpu.Register(Gpr.Rcx) & mask;
+            if (count == 0)
+            {
+                return;
+            }
+
+            bool goOn = one(cpu, op, mask);
+            if (cpu.Context->PendingException != 0)
+            {
+                return;
+            }
+
+            Advance(ref cpu.Register(Gpr.Rcx), ulong.MaxValue, mask);
+            if (!goOn || count == 1)
+            {
+                return;
+            }
+
+            if (cpu.PendingDebugHits != 0 || (cpu.State.Rflags & RFlags.TF) != 0)
+            {
+                break;
+            }
+        }
+
+        GoOnLater(cpu);
+    }
+
+    /// <summary>Ends the block with RIP at this instruction, so that interrupts are looked at.</summary>
+    private static void GoOnLater(X86Cpu cpu)
+    {
+        cpu.State.Rip = cpu.Context->InstructionRip;
+        cpu.Context->EndBlock = 1;
+    }
+
+    private static void Movs(X86Cpu cpu, Op* op)
+    {
+        if (IsRepeated(op) && TryBulk(cpu, op, move: true))
+        {
+            return;
+        }
+
+        Repeat(cpu, op, &MovsOne);
+    }
+
+    private static void Stos(X86Cpu cpu, Op* op)
+    {
+        if (IsRepeated(op) && TryBulk(cpu, op, move: false))
+        {
+            return;
+        }
+
+        Repeat(cpu, op, &StosOne);
+    }
+
+    private static void Lods(X86Cpu cpu, Op* op) => Repeat(cpu, op, &LodsOne);
+
+    private static void Scas(X86Cpu cpu, Op* op) => Repeat(cpu, op, &ScasOne);
+
+    private static void Cmps(X86Cpu cpu, Op* op) => Repeat(cpu, op, &CmpsOne);
+
+    private static bool MovsOne(X86Cpu cpu, Op* op, ulong mask)
+    {
+        int size = op->MemorySize;
+        if (!cpu.TryReadSegment((SegmentIndex)op->Segment, cpu.Register(Gpr.Rsi) & mask, size, out ulong value)
+            || !cpu.TryWriteSegment(SegmentIndex.Es, cpu.Register(Gpr.Rdi) & mask, size, value))
+        {
+            return false;
+        }
+
+        ulong step = StepOf(cpu, op);
+        Advance(ref cpu.Register(Gpr.Rsi), step, mask);
+        Advance(ref cpu.Register(Gpr.Rdi), step, mask);
+        return true;
+    }
+
+    private static bool StosOne(X86Cpu cpu, Op* op, ulong mask)
+    {
+        int size = op->MemorySize;
+        if (!cpu.TryWriteSegment(SegmentIndex.Es, cpu.Register(Gpr.Rdi) & mask, size, cpu.Register(Gpr.Rax)))
+        {
+            return false;
+        }
+
+        Advance(ref cpu.Register(Gpr.Rdi), StepOf(cpu, op), mask);
+        return true;
+    }
+
+    private static bool LodsOne(X86Cpu cpu, Op* op, ulong mask)
+    {
+        int size = op->MemorySize;
+        if (!cpu.TryReadSegment((SegmentIndex)op->Segment, cpu.Register(Gpr.Rsi) & mask, size, out ulong value))
+        {
+            return false;
+        }
+
+        Operands.WriteGpr(cpu, Gpr.Rax * 8, size, value);
+        Advance(ref cpu.Register(Gpr.Rsi), StepOf(cpu, op), mask);
+        return true;
+    }
+
+    private static bool ScasOne(X86Cpu cpu, Op* op, ulong mask)
+    {
+        int size = op->MemorySize;
+        if (!cpu.TryReadSegment(SegmentIndex.Es, cpu.Register(Gpr.Rdi) & mask, size, out ulong value))
+        {
+            return false;
+        }
+
+        Advance(ref cpu.Register(Gpr.Rdi), StepOf(cpu, op), mask);
+        return Compare(cpu, op, Operands.ReadGpr(cpu, Gpr.Rax * 8, size), value);
+    }
+
+    private static bool CmpsOne(X86Cpu cpu, Op* op, ulong mask)
+    {
+        int size = op->MemorySize;
+        if (!cpu.TryReadSegment((SegmentIndex)op->Segment, cpu.Register(Gpr.Rsi) & mask, size, out ulong first)
+            || !cpu.TryReadSegment(SegmentIndex.Es, cpu.Register(Gpr.Rdi) & mask, size, out ulong second))
+        {
+            return false;
+        }
+
+        ulong step = StepOf(cpu, op);
+        Advance(ref cpu.Register(Gpr.Rsi), step, mask);
+        Advance(ref cpu.Register(Gpr.Rdi), step, mask);
+        return Compare(cpu, op, first, second);
+    }
+
+    /// <returns>True if REPE or REPNE wants another element.</returns>
+    private static bool Compare(X86Cpu cpu, Op* op, ulong a, ulong b)
+    {
+        int bits = op->MemorySize * 8;
+        ulong r = a - b;
+        cpu.Context->LazyResult = (long)(r << (64 - bits)) >> (64 - bits);
+        cpu.Context->LazyAux = LazyFlags.Sub(a, b, r, bits);
+        return (op->Flags & OpFlags.Repne) != 0 ? a != b : a == b;
+    }
+
+    /// <summary>
+    /// Copies or fills as much as lies in one page on each side, forward, in flat addressing. Each call does at most one
+    /// page; the instruction then runs again for the rest.
+    /// </summary>
+    private static bool TryBulk(X86Cpu cpu, Op* op, bool move)
+    {
+        if (op->AddressSize != 8 || (cpu.State.Rflags & (RFlags.DF | RFlags.TF)) != 0 || (move && op->Segment >= (byte)SegmentIndex.Fs))
+        {
+            return false;
+        }
+
+        ulong size = op->MemorySize;
+        ulong count = cpu.Register(Gpr.Rcx);
+        ulong to = cpu.Register(Gpr.Rdi);
+        ulong from = cpu.Register(Gpr.Rsi);
+        ulong room = 0x1000 - (to & 0xFFF);
+        room = move ? Math.Min(room, 0x1000 - (from & 0xFFF)) : room;
+        ulong elements = Math.Min(count, room / size);
+        if (elements < 4)
+        {
+            return false;
+        }
+
+        ulong bytes = elements * size;
+        TlbEntry* target = (TlbEntry*)((byte*)cpu.Context->Tlb + ((to >> 7) & Tlb.OffsetMask));
+        TlbEntry* source = (TlbEntry*)((byte*)cpu.Context->Tlb + ((from >> 7) & Tlb.OffsetMask));
+        if (target->Write != (to & ~0xFFFUL) || (move && source->Read != (from & ~0xFFFUL)))
+        {
+            return false; // the slow path fills the TLB, or faults, on the next element
+        }
+
+        byte* destination = (byte*)(to + (ulong)target->Addend);
+        if (move)
+        {
+            CopyForward(destination, (byte*)(from + (ulong)source->Addend), bytes, size);
+            cpu.Register(Gpr.Rsi) = from + bytes;
+        }
+        else
+        {
+            Fill(destination, cpu.Register(Gpr.Rax), bytes, size);
+        }
+
+        cpu.Register(Gpr.Rdi) = to + bytes;
+        cpu.Register(Gpr.Rcx) = count - elements;
+        if (count != elements)
+        {
+            GoOnLater(cpu);
+        }
+
+        return true;
+    }
+
+    /// <summary>Element-by-element semantics: an overlap with the destination ahead repeats the pattern.</summary>
+    private static void CopyForward(byte* destination, byte* source, ulong bytes, ulong size)
+    {
+        ulong distance = (ulong)(destination - source);
+        if (distance >= bytes)
+        {
+            Buffer.MemoryCopy(source, destination, bytes, bytes);
+            return;
+        }
+
+        for (ulong i = 0; i < bytes; i += size)
+        {
+            switch (size)
+            {
+                case 1:
+                    destination[i] = source[i];
+                    break;
+                case 2:
+                    *(ushort*)(destination + i) = *(ushort*)(source + i);
+                    break;
+                case 4:
+                    *(uint*)(destination + i) = *(uint*)(source + i);
+                    break;
+                default:
+                    *(ulong*)(destination + i) = *(ulong*)(source + i);
+                    break;
+            }
+        }
+    }
+
+    private static void Fill(byte* destination, ulong value, ulong bytes, ulong size)
+    {
+        switch (size)
+        {
+            case 1:
+                new Span<byte>(destination, (int)bytes).Fill((byte)value);
+                break;
+            case 2:
+                new Span<ushort>(destination, (int)(bytes / 2)).Fill((ushort)value);
+                break;
+            case 4:
+                new Span<uint>(destination, (int)(bytes / 4)).Fill((uint)value);
+                break;
+            default:
+                new Span<ulong>(destination, (int)(bytes / 8)).Fill(value);
+                break;
+        }
+    }
+}

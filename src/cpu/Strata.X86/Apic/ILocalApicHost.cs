@@ -1,0 +1,15 @@
+namespace Strata.X86.Apic;
+
+/// <summary>The processor behind a local APIC, as other processors' IPIs and device interrupts reach it. Any thread.</summary>
+public interface ILocalApicHost
+{
+    /// <summary>Makes the processor look for interrupts.</summary>
+    void Kick();
+
+    void SignalNmi();
+
+    void SignalInit();
+
+    /// <param name="vector">Bits 19..12 of the start address.</param>
+    void SignalStartup(byte vector);
+}

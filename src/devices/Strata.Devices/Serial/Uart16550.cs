@@ -1,0 +1,224 @@
+using Strata.Core.Bus;
+using Strata.Core.Interrupts;
+
+namespace Strata.Devices.Serial;
+
+/// <summary>Where a UART's transmitted bytes go.</summary>
+public interface ISerialBackend
+{
+    /// <summary>Takes bytes; never blocks for long: it runs on a vCPU's thread.</summary>
+    void Write(ReadOnlySpan<byte> bytes);
+}
+
+/// <summary>
+/// National PC16550D UART. Transmission takes no time: the holding register is always empty again when the guest looks.
+/// Ports +0 .. +7 as in the data sheet, "Register Descriptions".
+/// </summary>
+public sealed class Uart16550(ISerialBackend backend, InterruptLine interrupt) : IPortDevice
+{
+    private const int FifoSize = 16;
+    private const byte InterruptReceive = 1;
+    private const byte InterruptTransmit = 2;
+    private const byte InterruptLineStatus = 4;
+    private const byte StatusReady = 1;
+    private const byte StatusOverrun = 2;
+    private const byte StatusTransmitterEmpty = 0x60;
+    private const byte ControlDivisorLatch = 0x80;
+    private const byte ModemLoopback = 0x10;
+    private const byte ModemOut2 = 0x08;
+
+    private readonly Lock _gate = new();
+    private readonly Queue<byte> _received = new();
+    private readonly Queue<byte> _backlog = new();
+    private byte _interruptEnable;
+    private byte _fifoControl;
+    private byte _lineControl;
+    private byte _modemControl;
+    private byte _scratch;
+    private ushort _divisor = 12;
+    private bool _transmitPending;
+    private bool _overrun;
+
+    /// <summary>Bytes that a host may have waiting for the guest; more are refused by <see cref="Receive"/>.</summary>
+    public const int BacklogLimit = 1 << 16;
+
+    private bool HasFifo => (_fifoControl & 1) != 0;
+
+    /// <summary>Bytes from the host. They wait in a bounded backlog until the guest has read what came before. Any thread.</summary>
+    /// <returns>How many bytes were taken.</returns>
+    public int Receive(ReadOnlySpan<byte> bytes)
+    {
+        lock (_gate)
+        {
+            int taken = Math.Min(bytes.Length, BacklogLimit - _backlog.Count);
+            for (int i = 0; i < taken; i++)
+            {
+                _backlog.Enqueue(bytes[i]);
+            }
+
+            Refill();
+            UpdateInterrupt();
+            return taken;
+        }
+    }
+
+    public uint ReadPort(ushort offset, AccessWidth width)
+    {
+        lock (_gate)
+        {
+            byte value = Read(offset);
+            UpdateInterrupt();
+            return value;
+        }
+    }
+
+    public void WritePort(ushort offset, AccessWidth width, uint value)
+    {
+        byte data = (byte)value;
+        bool transmit = false;
+        lock (_gate)
+        {
+            transmit = Write(offset, data);
+            UpdateInterrupt();
+        }
+
+        if (transmit)
+        {
+            backend.Write([data]);
+        }
+    }
+
+    private byte Read(ushort offset)
+    {
+        bool latch = (_lineControl & ControlDivisorLatch) != 0;
+        switch (offset)
+        {
+            case 0 when latch:
+                return (byte)_divisor;
+            case 0:
+                byte value = _received.Count > 0 ? _received.Dequeue() : (byte)0;
+                Refill();
+                return value;
+            case 1:
+                return latch ? (byte)(_divisor >> 8) : _interruptEnable;
+            case 2:
+                byte cause = InterruptCause();
+                if (cause == 2)
+                {
+                    _transmitPending = false;
+                }
+
+                return (byte)(cause | (HasFifo ? 0xC0 : 0));
+            case 3:
+                return _lineControl;
+            case 4:
+                return _modemControl;
+            case 5:
+                byte status = (byte)(StatusTransmitterEmpty | (_received.Count > 0 ? StatusReady : 0) | (_overrun ? StatusOverrun : 0));
+                _overrun = false;
+                return status;
+            case 6:
+                return ModemStatus();
+            default:
+                return _scratch;
+        }
+    }
+
+    /// <summary>Carrier, data-set-ready and clear-to-send are always there; in loopback the outputs come back.</summary>
+    private byte ModemStatus() => (_modemControl & ModemLoopback) == 0
+        ? (byte)0xB0
+        : (byte)(((_modemControl & 1) << 5) | ((_modemControl & 2) << 3) | ((_modemControl & 4) << 4) | ((_modemControl & 8) << 4));
+
+    /// <returns>True if the byte goes to the backend.</returns>
+    private bool Write(ushort offset, byte value)
+    {
+        bool latch = (_lineControl & ControlDivisorLatch) != 0;
+        switch (offset)
+        {
+            case 0 when latch:
+                _divisor = (ushort)((_divisor & 0xFF00) | value);
+                return false;
+            case 0:
+                _transmitPending = true;
+                if ((_modemControl & ModemLoopback) == 0)
+                {
+                    return true;
+                }
+
+                Store(value);
+                return false;
+            case 1 when latch:
+                _divisor = (ushort)((_divisor & 0xFF) | (value << 8));
+                return false;
+            case 1:
+                bool enablesTransmit = (value & InterruptTransmit & ~_interruptEnable) != 0;
+                _interruptEnable = (byte)(value & 0xF);
+                _transmitPending |= enablesTransmit;
+                return false;
+            case 2:
+                WriteFifoControl(value);
+                return false;
+            case 3:
+                _lineControl = value;
+                return false;
+            case 4:
+                _modemControl = (byte)(value & 0x1F);
+                return false;
+            case 7:
+                _scratch = value;
+                return false;
+            default:
+                return false;
+        }
+    }
+
+    private void WriteFifoControl(byte value)
+    {
+        if ((value & 2) != 0 || ((value ^ _fifoControl) & 1) != 0)
+        {
+            _received.Clear();
+        }
+
+        _fifoControl = (byte)(value & 0xC9);
+        Refill();
+    }
+
+    private void Store(byte value)
+    {
+        if (_received.Count >= (HasFifo ? FifoSize : 1))
+        {
+            _overrun = true;
+            return;
+        }
+
+        _received.Enqueue(value);
+    }
+
+    /// <summary>Moves waiting bytes into the FIFO: the host's line never overruns.</summary>
+    private void Refill()
+    {
+        while (_backlog.Count > 0 && _received.Count < (HasFifo ? FifoSize : 1) && (_modemControl & ModemLoopback) == 0)
+        {
+            _received.Enqueue(_backlog.Dequeue());
+        }
+    }
+
+    /// <summary>The interrupt identification without the FIFO bits; 1 is none.</summary>
+    private byte InterruptCause()
+    {
+        if (_overrun && (_interruptEnable & InterruptLineStatus) != 0)
+        {
+            return 6;
+        }
+
+        if (_received.Count > 0 && (_interruptEnable & InterruptReceive) != 0)
+        {
+            return 4;
+        }
+
+        return _transmitPending && (_interruptEnable & InterruptTransmit) != 0 ? (byte)2 : (byte)1;
+    }
+
+    /// <summary>OUT2 gates the interrupt line on a PC.</summary>
+    private void UpdateInterrupt() => interrupt.Set(InterruptCause() != 1 && (_modemControl & (ModemOut2 | ModemLoopback)) == ModemOut2);
+}

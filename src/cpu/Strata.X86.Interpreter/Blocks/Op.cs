@@ -95,6 +95,7 @@ public unsafe struct Op
     /// <summary>Semantic routine of the generic path, or null where the threaded handler does everything.</summary>
     public delegate*<X86Cpu, Op*, void> Semantic;
 
+    /// <summary>Second immediate, or the selector of a far pointer; of an x87 instruction its 11-bit opcode.</summary>
     public ulong Imm2;
     public ushort Reg2;
     public ushort Reg3;

@@ -27,6 +27,7 @@ internal static unsafe class OpBuilder
         op->Flags |= (instruction.HasLockPrefix ? OpFlags.Lock : 0)
             | (instruction.HasRepPrefix ? OpFlags.Rep : 0)
             | (instruction.HasRepnePrefix ? OpFlags.Repne : 0);
+        op->Imm2 = X87Opcode(bytes, instruction.Length, mode);
         bool hasImmediate = false;
         for (int i = 0; i < instruction.OpCount && i < 4; i++)
         {
@@ -199,6 +200,27 @@ internal static unsafe class OpBuilder
         bool defaultsTo64 = instruction.Mnemonic is Mnemonic.Push or Mnemonic.Pop or Mnemonic.Call or Mnemonic.Ret or Mnemonic.Jmp
             or Mnemonic.Enter or Mnemonic.Leave or Mnemonic.Pushfq or Mnemonic.Popfq;
         return prefix ? (byte)2 : defaultsTo64 ? (byte)8 : (byte)4;
+    }
+
+    /// <summary>The 11 bits that the FPU keeps as its last opcode; zero for other instructions.</summary>
+    private static ulong X87Opcode(byte* bytes, int length, ModeBits mode)
+    {
+        for (int i = 0; i < length - 1; i++)
+        {
+            byte b = bytes[i];
+            if ((b & 0xF8) == 0xD8)
+            {
+                return ((ulong)(b & 7) << 8) | bytes[i + 1];
+            }
+
+            bool rex = (mode & ModeBits.Code64) != 0 && (b & 0xF0) == 0x40;
+            if (!rex && b is not (0x26 or 0x2E or 0x36 or 0x3E or 0x64 or 0x65 or 0x66 or 0x67 or 0xF0 or 0xF2 or 0xF3))
+            {
+                return 0;
+            }
+        }
+
+        return 0;
     }
 
     private static bool HasPrefix(byte* bytes, byte wanted, ModeBits mode, out bool rexW)

@@ -23,6 +23,7 @@ internal static class InstructionSet
         StackInstructions.Register(table);
         BranchInstructions.Register(table);
         MiscellaneousInstructions.Register(table);
+        X87Instructions.Register(table);
         return table;
     }
 }

@@ -50,7 +50,6 @@ internal static unsafe class X87Compare
             return;
         }
 
-        X87Stack.SetC1(cpu, false);
         cpu.Rflags = (cpu.Rflags & ~RFlags.Arithmetic) | relation switch
         {
             FloatRelation.Less => RFlags.CF,

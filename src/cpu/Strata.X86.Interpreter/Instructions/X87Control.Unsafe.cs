@@ -127,6 +127,7 @@ internal static unsafe class X87Control
     {
         if (X87Stack.Begin(cpu, op))
         {
+            X87Stack.SetC1(cpu, false);
             X87Stack.Free(cpu, op->Reg0);
         }
     }
@@ -135,8 +136,9 @@ internal static unsafe class X87Control
     {
         if (X87Stack.Begin(cpu, op))
         {
+            X87Stack.SetC1(cpu, false);
             X87Stack.Free(cpu, op->Reg0);
-            X87Stack.SetTop(cpu, X87Stack.Top(cpu) + 1);
+            X87Stack.Pop(cpu);
         }
     }
 

@@ -81,9 +81,9 @@ internal static unsafe class X87Functions
             return;
         }
 
+        SetC2(cpu, false);
         if (X87Stack.IsEmpty(cpu, 0) || X87Stack.IsEmpty(cpu, 1))
         {
-            X87Stack.SetConditions(cpu, 0);
             if (X87Stack.Underflow(cpu))
             {
                 X87Stack.Write(cpu, 0, Float80.DefaultNaN);
@@ -100,8 +100,10 @@ internal static unsafe class X87Functions
             : Float80Math.PartialRemainderIeee(dividend, divisor, out quotient, out incomplete, ref c);
         int conditions = incomplete ? X87Stack.C2
             : ((quotient & 4) != 0 ? X87Stack.C0 : 0) | ((quotient & 2) != 0 ? X87Stack.C3 : 0) | ((quotient & 1) != 0 ? X87Stack.C1 : 0);
-        X87Arithmetic.Finish(cpu, 0, result, c);
-        X87Stack.SetConditions(cpu, conditions);
+        if (X87Arithmetic.Finish(cpu, 0, result, c) && !result.IsNaN)
+        {
+            X87Stack.SetConditions(cpu, conditions);
+        }
     }
 
     private static void Extract(X86Cpu cpu, Op* op)

@@ -17,7 +17,7 @@ internal static unsafe class X87Moves
         table.Add(Mnemonic.Fbld, &LoadDecimal);
         table.Add(Mnemonic.Fst, &Store);
         table.Add(Mnemonic.Fstp, &Store);
-        table.Add(Mnemonic.Fstpnce, &Store);
+        table.Add(Mnemonic.Fstpnce, &StoreUnchecked);
         table.Add(Mnemonic.Fist, &StoreInteger);
         table.Add(Mnemonic.Fistp, &StoreInteger);
         table.Add(Mnemonic.Fisttp, &StoreInteger);
@@ -94,18 +94,17 @@ internal static unsafe class X87Moves
 
     private static void LoadRegister(X86Cpu cpu, int source)
     {
-        if (!X87Stack.IsEmpty(cpu, 7))
+        if (X87Stack.IsEmpty(cpu, source))
         {
-            X87Stack.TryPush(cpu, default);
+            // Underflow comes before overflow where it could be either.
+            if (X87Stack.Underflow(cpu))
+            {
+                X87Stack.Push(cpu, Float80.DefaultNaN);
+            }
         }
-        else if (!X87Stack.IsEmpty(cpu, source))
+        else
         {
-            X87Stack.SetC1(cpu, false);
-            X87Stack.Push(cpu, X87Stack.Read(cpu, source));
-        }
-        else if (X87Stack.Underflow(cpu))
-        {
-            X87Stack.Push(cpu, Float80.DefaultNaN);
+            PushLoaded(cpu, X87Stack.Read(cpu, source), default);
         }
     }
 
@@ -206,6 +205,24 @@ internal static unsafe class X87Moves
         {
             X87Stack.Pop(cpu);
         }
+    }
+
+    /// <summary>The undocumented D9 D8+i: FSTP that takes an empty ST(0) without complaint and then only pops.</summary>
+    private static void StoreUnchecked(X86Cpu cpu, Op* op)
+    {
+        if (!X87Stack.Begin(cpu, op))
+        {
+            return;
+        }
+
+        if (!X87Stack.IsEmpty(cpu, 0))
+        {
+            StoreRegister(cpu, op->Reg0, pops: true);
+            return;
+        }
+
+        X87Stack.SetC1(cpu, false);
+        X87Stack.SetTop(cpu, X87Stack.Top(cpu) + 1);
     }
 
     private static void StoreInteger(X86Cpu cpu, Op* op)
@@ -309,7 +326,6 @@ internal static unsafe class X87Moves
             return;
         }
 
-        X87Stack.SetC1(cpu, false);
         if (X87Stack.IsEmpty(cpu, 0) || X87Stack.IsEmpty(cpu, op->Reg1))
         {
             if (X87Stack.Underflow(cpu))

@@ -50,6 +50,12 @@ public static partial class Float80Math
         }
 
         WideFloat angle = Reduce(a, out int quadrant);
+        if (angle.Exponent < -60 && (quadrant & 1) == 0)
+        {
+            // A little more than the angle itself.
+            return angle.Round(true, ref c);
+        }
+
         return (SineOf(angle, quadrant) / SineOf(angle, quadrant + 1)).Round(true, ref c);
     }
 

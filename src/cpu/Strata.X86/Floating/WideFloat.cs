@@ -9,6 +9,9 @@ namespace Strata.X86.Floating;
 /// <param name="Significand">Bit 127 set, or zero.</param>
 internal readonly record struct WideFloat(bool Negative, int Exponent, UInt128 Significand)
 {
+    /// <summary>1 in fixed point with 127 fraction bits.</summary>
+    private static UInt128 Unit => UInt128.One << 127;
+
     public static WideFloat Zero => default;
 
     public static WideFloat One => new(false, 0, UInt128.One << 127);
@@ -112,7 +115,8 @@ internal readonly record struct WideFloat(bool Negative, int Exponent, UInt128 S
             sum = alternating ? coefficient - term : coefficient + term;
         }
 
-        return sum;
+        // An alternating series that starts with 1 is below 1 however small z is: directed rounding must see that.
+        return alternating && sum >= Unit ? Unit - 1 : sum;
     }
 
     /// <summary>The magnitude in fixed point with 128 fraction bits; the number is below 1.</summary>

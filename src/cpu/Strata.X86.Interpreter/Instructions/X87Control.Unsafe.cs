@@ -222,6 +222,8 @@ internal static unsafe class X87Control
     /// <returns>Its size in bytes.</returns>
     private static int WriteEnvironment(X86Cpu cpu, Op* op, byte* image)
     {
+        // MMX instructions and FXRSTOR know in use and empty only.
+        X87Stack.RefreshTags(cpu);
         ref X86CpuState s = ref cpu.State;
         bool linear = HasLinearPointers(cpu);
         uint ip = (uint)s.FpuIp + (linear ? (uint)s.FpuCs << 4 : 0);

@@ -196,31 +196,39 @@ public static partial class Float80Math
     private static Float80 AddFinite(
         int signA, int exponentA, ulong significandA, int signB, int exponentB, ulong significandB, ref FloatContext c)
     {
-        if (exponentA < exponentB || (exponentA == exponentB && significandA < significandB))
+        // Masks instead of branches where random operands would mispredict.
+        bool less = (exponentA < exponentB) | ((exponentA == exponentB) & (significandA < significandB));
+        ulong swap = 0UL - (less ? 1UL : 0);
+        ulong significands = (significandA ^ significandB) & swap;
+        significandA ^= significands;
+        significandB ^= significands;
+        int signs = (signA ^ signB) & (int)swap;
+        signA ^= signs;
+        signB ^= signs;
+        int distance = Math.Abs(exponentA - exponentB);
+        exponentA = Math.Max(exponentA, exponentB);
+
+        // Up to 63 places nothing falls out of 128 bits.
+        ulong high = significandB >> distance;
+        ulong low = (significandB << 1) << (63 - distance);
+        if (distance > 63)
         {
-            (signA, signB) = (signB, signA);
-            (exponentA, exponentB) = (exponentB, exponentA);
-            (significandA, significandB) = (significandB, significandA);
+            high = significandB;
+            low = 0;
+            WideInteger.ShiftRightSticky(ref high, ref low, distance);
         }
 
-        ulong low = 0;
-        ulong high = significandB;
-        WideInteger.ShiftRightSticky(ref high, ref low, exponentA - exponentB);
         if (signA == signB)
         {
             ulong sum = significandA + high;
-            if (sum < high)
-            {
-                low = (low >> 1) | (low & 1) | (sum << 63);
-                return RoundAndPack(signA, exponentA + 1, (sum >> 1) | Float80.IntegerBit, low, c.PrecisionBits, ref c);
-            }
-
-            return sum == 0 ? Float80.Zero(signA) : RoundAndPack(signA, exponentA, sum, low, c.PrecisionBits, ref c);
+            int carry = sum < high ? 1 : 0;
+            low = (low >> carry) | (low & (ulong)carry) | ((sum & (ulong)carry) << 63);
+            sum = (sum >> carry) | ((ulong)carry << 63);
+            return sum == 0 ? Float80.Zero(signA) : RoundAndPack(signA, exponentA + carry, sum, low, c.PrecisionBits, ref c);
         }
 
-        UInt128 difference = new UInt128(significandA, 0) - new UInt128(high, low);
-        high = (ulong)(difference >> 64);
-        low = (ulong)difference;
+        high = significandA - high - (low != 0 ? 1UL : 0);
+        low = 0 - low;
         if ((high | low) == 0)
         {
             return Float80.Zero(c.Rounding == RoundingMode.Down ? 0x8000 : 0);

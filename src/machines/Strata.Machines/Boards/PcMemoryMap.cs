@@ -1,0 +1,47 @@
+namespace Strata.Machines.Boards;
+
+/// <summary>Guest-physical addresses, ports and interrupt pins of the pc board.</summary>
+/// <remarks>
+/// <code>
+/// 0_0000_0000  RAM
+/// 0_000A_0000  VGA window and option ROMs (reserved)
+/// 0_000E_0000  ACPI tables
+/// 0_0010_0000  RAM, up to 3 GiB
+/// 0_C000_0000  PCI memory window
+/// 0_FEC0_0000  I/O APIC
+/// 0_FEE0_0000  local APICs
+/// 1_0000_0000  RAM above 3 GiB
+/// 80_0000_0000 64-bit PCI window
+/// </code>
+/// </remarks>
+internal static class PcMemoryMap
+{
+    public const ulong LowMemoryLimit = 0xC000_0000;
+    public const ulong HighMemoryStart = 0x1_0000_0000;
+    public const ulong VgaStart = 0x000A_0000;
+    public const ulong AcpiStart = 0x000E_0000;
+    public const ulong OneMegabyte = 0x0010_0000;
+    public const uint PciWindowStart = 0xC000_0000;
+    public const uint PciWindowEnd = 0xFEBF_FFFF;
+    public const ulong IoApicStart = 0xFEC0_0000;
+    public const ulong LocalApicStart = 0xFEE0_0000;
+    public const ulong PciWideWindowStart = 0x80_0000_0000;
+    public const ulong PciWideWindowEnd = 0xBF_FFFF_FFFF;
+
+    public const ushort AcpiPowerPort = 0x600;
+    public const ushort ResetPort = 0xCF9;
+    public const ushort DebugExitPort = 0xF4;
+    public const ushort SerialPort = 0x3F8;
+
+    public const int SerialPin = 4;
+    public const int SciPin = 9;
+    public const int RtcPin = 8;
+    public const int KeyboardPin = 1;
+
+    /// <summary>I/O APIC pins of the four PCI interrupt links A..D.</summary>
+    public const int PciPin = 16;
+    public const int IoApicPins = 24;
+
+    /// <summary>Slots of PCI bus 0.</summary>
+    public const int PciSlots = 32;
+}

@@ -1,0 +1,29 @@
+namespace Strata.Machines.Boards;
+
+/// <summary>Why a machine stopped.</summary>
+public enum MachineExitReason
+{
+    /// <summary>ACPI S5.</summary>
+    PowerOff,
+
+    /// <summary>The guest asked for a reset, and the machine is configured to stop then.</summary>
+    Reset,
+
+    /// <summary>The debug-exit port; <see cref="MachineExit.Code"/> is what it says.</summary>
+    DebugExit,
+
+    /// <summary>A processor shut down: triple fault.</summary>
+    TripleFault,
+
+    /// <summary>The host asked.</summary>
+    Stopped,
+
+    /// <summary>The monitor failed; <see cref="MachineExit.Details"/> says how.</summary>
+    Error,
+}
+
+/// <summary>The end of a machine's run.</summary>
+/// <param name="Reason">What ended it.</param>
+/// <param name="Code">Debug-exit code; zero otherwise.</param>
+/// <param name="Details">One sentence for the user.</param>
+public sealed record MachineExit(MachineExitReason Reason, int Code, string Details);

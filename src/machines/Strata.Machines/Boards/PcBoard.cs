@@ -1,0 +1,248 @@
+using Strata.Core.Bus;
+using Strata.Core.Interrupts;
+using Strata.Core.Memory;
+using Strata.Core.Time;
+using Strata.Devices.Input;
+using Strata.Devices.Interrupts;
+using Strata.Devices.Power;
+using Strata.Devices.Serial;
+using Strata.Devices.Timers;
+using Strata.Machines.Acpi;
+using Strata.Machines.Boot;
+using Strata.X86.Apic;
+using Strata.X86.Cpuid;
+using Strata.X86.Execution;
+using Strata.X86.Interpreter;
+using Strata.X86.Registers;
+
+namespace Strata.Machines.Boards;
+
+/// <summary>
+/// A PC: RAM, processors, interrupt controllers, timers, serial port, ACPI. Built and started once; a reset builds the state
+/// again in place. Public members are safe on any thread.
+/// </summary>
+public sealed class PcBoard : IMachineControl, IDisposable
+{
+    private const ulong Megabyte = 1 << 20;
+    private const ulong SmallestMemory = 8 * Megabyte;
+
+    private readonly PcBoardOptions _options;
+    private readonly GuestMemory _ram;
+    private readonly RealTimeClock _clock = new();
+    private readonly ApicBus _apicBus = new();
+    private readonly List<VcpuThread> _vcpus = [];
+    private readonly List<LocalApic> _apics = [];
+    private readonly TaskCompletionSource<MachineExit> _exit = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly AcpiPower _power;
+    private readonly Uart16550 _uart;
+
+    /// <exception cref="BootImageException">The kernel or initrd cannot be booted on a machine like this.</exception>
+    public PcBoard(PcBoardOptions options)
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        if (options.MemorySize < SmallestMemory || options.MemorySize % Megabyte != 0)
+        {
+            throw new ArgumentException($"Memory must be a whole number of MiB, at least {SmallestMemory / Megabyte}; {options.MemorySize:N0} bytes is not.", nameof(options));
+        }
+
+        _options = options;
+        _ram = new GuestMemory(options.MemorySize);
+        ulong low = Math.Min(options.MemorySize, PcMemoryMap.LowMemoryLimit);
+        Memory.MapRam(0, _ram, 0, low);
+        if (options.MemorySize > low)
+        {
+            Memory.MapRam(PcMemoryMap.HighMemoryStart, _ram, low, options.MemorySize - low);
+        }
+
+        Pic8259 pic = new(OnPicOutput);
+        IoApic ioApic = new(_apicBus);
+        _apicBus.EoiSink = ioApic;
+        Interrupts = new IsaInterrupts(pic, ioApic);
+        Memory.MapDevice(PcMemoryMap.IoApicStart, 0x1000, ioApic);
+        _power = new AcpiPower(this, _clock, Interrupts.Line(PcMemoryMap.SciPin));
+        _uart = new Uart16550(options.Serial, Interrupts.Line(PcMemoryMap.SerialPin));
+        MapPorts(pic);
+        CreateProcessors(pic);
+        LoadGuest();
+    }
+
+    public AddressSpace Memory { get; } = new();
+
+    public PortSpace Ports { get; } = new();
+
+    /// <summary>Interrupt wiring, for devices that a caller adds before <see cref="Start"/>.</summary>
+    public IsaInterrupts Interrupts { get; }
+
+    public IVirtualClock Clock => _clock;
+
+    /// <summary>Completes when the machine has stopped.</summary>
+    public Task<MachineExit> Exit => _exit.Task;
+
+    /// <summary>Guest instructions executed by all processors so far; approximate while running.</summary>
+    public long InstructionsExecuted => _vcpus.Sum(vcpu => vcpu.Engine.InstructionsExecuted);
+
+    /// <summary>Starts time and processors.</summary>
+    public void Start()
+    {
+        _clock.Start();
+        foreach (VcpuThread vcpu in _vcpus)
+        {
+            vcpu.Start();
+        }
+    }
+
+    /// <summary>Bytes for the guest's first serial port.</summary>
+    /// <returns>How many were taken; the rest has to be offered again.</returns>
+    public int WriteSerial(ReadOnlySpan<byte> bytes) => _uart.Receive(bytes);
+
+    /// <summary>Presses the power button.</summary>
+    public void PressPowerButton() => _power.PressPowerButton();
+
+    /// <summary>Ends the run at once, as pulling the plug does.</summary>
+    public void Stop() => End(new MachineExit(MachineExitReason.Stopped, 0, "The machine was stopped by the host."));
+
+    void IMachineControl.RequestPowerOff() => End(new MachineExit(MachineExitReason.PowerOff, 0, "The guest powered off."));
+
+    void IMachineControl.RequestReset(string reason) =>
+        End(new MachineExit(MachineExitReason.Reset, 0, $"The guest asked for a reset ({reason})."));
+
+    void IMachineControl.RequestExit(int code) =>
+        End(new MachineExit(MachineExitReason.DebugExit, code, $"The guest ended the run through the debug-exit port with code {code}."));
+
+    internal void OnTripleFault(Interpreter engine)
+    {
+        X86Cpu cpu = engine.Cpu;
+        End(new MachineExit(
+            MachineExitReason.TripleFault,
+            0,
+            $"Triple fault on processor {engine.Index} at RIP 0x{cpu.State.Rip:x}; last exception: {cpu.LastException}."));
+    }
+
+    internal void OnError(Interpreter engine, Exception error) =>
+        End(new MachineExit(MachineExitReason.Error, 0, $"Processor {engine.Index} failed at RIP 0x{engine.Cpu.State.Rip:x}: {error}"));
+
+    public void Dispose()
+    {
+        Stop();
+        foreach (VcpuThread vcpu in _vcpus)
+        {
+            vcpu.Dispose();
+        }
+
+        foreach (LocalApic apic in _apics)
+        {
+            apic.Dispose();
+        }
+
+        _clock.Dispose();
+        _ram.Dispose();
+    }
+
+    private void End(MachineExit exit)
+    {
+        if (!_exit.TrySetResult(exit))
+        {
+            return;
+        }
+
+        foreach (VcpuThread vcpu in _vcpus)
+        {
+            vcpu.RequestStop();
+        }
+    }
+
+    private void OnPicOutput(bool high)
+    {
+        if (high && _apics.Count > 0)
+        {
+            _apics[0].NotifyExternal();
+        }
+    }
+
+    private void MapPorts(Pic8259 pic)
+    {
+        Ports.Map(0x20, 2, pic.Master);
+        Ports.Map(0xA0, 2, pic.Slave);
+        Ports.Map(0x4D0, 2, pic.EdgeLevel);
+        Pit8254 pit = new(_clock, Interrupts.Line(0));
+        Ports.Map(0x40, 4, pit);
+        Ports.Map(0x61, 1, pit.Speaker);
+        Ports.Map(0x70, 2, new RtcMc146818(_clock, Interrupts.Line(PcMemoryMap.RtcPin), _options.StartTime));
+        Ps2Controller8042 keyboard = new(this, Interrupts.Line(PcMemoryMap.KeyboardPin));
+        Ports.Map(0x60, 1, keyboard);
+        Ports.Map(0x64, 1, keyboard.Status);
+        Ports.Map(PcMemoryMap.AcpiPowerPort, AcpiPower.PortCount, _power);
+        Ports.Map(PcMemoryMap.ResetPort, 1, new ResetControl(this));
+        Ports.Map(PcMemoryMap.DebugExitPort, 4, new DebugExit(this));
+        Ports.Map(PcMemoryMap.SerialPort, 8, _uart);
+    }
+
+    private void CreateProcessors(IPicAcknowledge pic)
+    {
+        CpuidPolicy policy = new() { ProcessorCount = _options.Processors };
+        for (int i = 0; i < _options.Processors; i++)
+        {
+            Interpreter? engine = null;
+            LocalApic apic = new((uint)i, _clock, _apicBus, policy, i == 0 ? pic : null, () => engine!.Cpu.ReadTsc());
+            engine = new Interpreter(new X86CpuWiring
+            {
+                Index = i,
+                Memory = Memory,
+                Ports = Ports,
+                Clock = _clock,
+                LocalApic = apic,
+                Cpuid = policy,
+            });
+            VcpuThread thread = new(this, engine);
+            apic.Connect(thread);
+            _apics.Add(apic);
+            _vcpus.Add(thread);
+        }
+    }
+
+    private void LoadGuest()
+    {
+        byte[] tables = AcpiTables.Build(PcMemoryMap.AcpiStart, _options.Processors);
+        if (!Memory.TryGetSpan(PcMemoryMap.AcpiStart, (uint)tables.Length, forWriting: true, out Span<byte> target))
+        {
+            throw new InvalidOperationException("The ACPI tables lie outside of RAM.");
+        }
+
+        tables.CopyTo(target);
+        BootRequest request = new()
+        {
+            Memory = Memory,
+            LowMemory = Math.Min(_options.MemorySize, PcMemoryMap.LowMemoryLimit),
+            MemoryMap = BuildMemoryMap(_options.MemorySize),
+            Rsdp = PcMemoryMap.AcpiStart,
+            Kernel = _options.Kernel,
+            Initrd = _options.Initrd,
+            CommandLine = _options.CommandLine,
+        };
+        BootEntry entry = LinuxBzImage.Load(request);
+        _vcpus[0].Cpu.SetState(BootState.Create(Memory, entry));
+        for (int i = 1; i < _vcpus.Count; i++)
+        {
+            X86CpuState waiting = X86CpuState.AtReset();
+            waiting.Activity = ActivityState.WaitForStartup;
+            _vcpus[i].Cpu.SetState(waiting);
+        }
+    }
+
+    private static List<MemoryMapEntry> BuildMemoryMap(ulong size)
+    {
+        ulong low = Math.Min(size, PcMemoryMap.LowMemoryLimit);
+        List<MemoryMapEntry> map =
+        [
+            new(0, PcMemoryMap.VgaStart, 1),
+            new(PcMemoryMap.AcpiStart, PcMemoryMap.OneMegabyte - PcMemoryMap.AcpiStart, 2),
+            new(PcMemoryMap.OneMegabyte, low - PcMemoryMap.OneMegabyte, 1),
+        ];
+        if (size > low)
+        {
+            map.Add(new MemoryMapEntry(PcMemoryMap.HighMemoryStart, size - low, 1));
+        }
+
+        return map;
+    }
+}

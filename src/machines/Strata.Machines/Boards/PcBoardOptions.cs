@@ -1,0 +1,28 @@
+using Strata.Devices.Serial;
+
+namespace Strata.Machines.Boards;
+
+/// <summary>What varies between machines of the pc board.</summary>
+public sealed class PcBoardOptions
+{
+    /// <summary>Bytes of RAM; a multiple of 1 MiB, at least 8 MiB.</summary>
+    public required ulong MemorySize { get; init; }
+
+    /// <summary>Processors, 1..64.</summary>
+    public int Processors { get; init; } = 1;
+
+    /// <summary>Where the first serial port's output goes.</summary>
+    public required ISerialBackend Serial { get; init; }
+
+    /// <summary>A guest reset ends the run instead of booting again.</summary>
+    public bool StopOnReset { get; init; }
+
+    /// <summary>Wall time of the RTC at start.</summary>
+    public required DateTime StartTime { get; init; }
+
+    public required byte[] Kernel { get; init; }
+
+    public byte[]? Initrd { get; init; }
+
+    public string CommandLine { get; init; } = string.Empty;
+}

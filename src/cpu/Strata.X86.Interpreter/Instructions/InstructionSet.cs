@@ -23,6 +23,11 @@ internal static class InstructionSet
         StackInstructions.Register(table);
         BranchInstructions.Register(table);
         MiscellaneousInstructions.Register(table);
+        BitManipulationInstructions.Register(table);
+        XsaveInstructions.Register(table);
+        SseMoveInstructions.Register(table);
+        SseIntegerInstructions.Register(table);
+        SseShuffleInstructions.Register(table);
         X87Instructions.Register(table);
         return table;
     }

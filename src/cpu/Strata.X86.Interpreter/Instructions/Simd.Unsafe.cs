@@ -1,0 +1,118 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
+using Strata.X86.Execution;
+using Strata.X86.Floating;
+using Strata.X86.Interpreter.Blocks;
+using Strata.X86.Interpreter.Dispatch;
+using Strata.X86.Registers;
+
+namespace Strata.X86.Interpreter.Instructions;
+
+/// <summary>What MMX and SSE instructions have in common: availability, operands of 64 and 128 bits, exceptions.</summary>
+internal static unsafe class Simd
+{
+    /// <summary>#UD or #NM if the unit is off; MMX also reports pending x87 exceptions and takes over the register stack.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static bool Begin(X86Cpu cpu, Op* op)
+    {
+        if (op->Kind0 == OperandKind.Mmx || op->Kind1 == OperandKind.Mmx)
+        {
+            return BeginMmx(cpu);
+        }
+
+        return ((cpu.State.Cr0 & (Cr0.EM | Cr0.TS)) == 0 && (cpu.State.Cr4 & Cr4.OSFXSR) != 0) || RaiseUnavailable(cpu);
+    }
+
+    /// <summary>Reads the source: 16 bytes, or 8 in the low half for MMX. Legacy SSE wants memory on 16 bytes.</summary>
+    public static bool TryRead(X86Cpu cpu, Op* op, int operand, out Vector128<byte> value)
+    {
+        OperandKind kind = Operands.Kind(op, operand);
+        if (kind == OperandKind.Vector)
+        {
+            value = Operands.Xmm(cpu, Operands.Reg(op, operand));
+            return true;
+        }
+
+        if (kind == OperandKind.Mmx || (kind == OperandKind.Memory && op->MemorySize == 8))
+        {
+            value = default;
+            if (!Operands.TryRead(cpu, op, operand, 8, out ulong low))
+            {
+                return false;
+            }
+
+            value = Vector128.Create(low, 0).AsByte();
+            return true;
+        }
+
+        return Operands.TryReadVector(cpu, op, operand, aligned: true, out value);
+    }
+
+    /// <summary>The destination register before the instruction.</summary>
+    public static Vector128<byte> Destination(X86Cpu cpu, Op* op) => op->Kind0 == OperandKind.Mmx
+        ? Vector128.Create(*(ulong*)((byte*)cpu.Context + op->Reg0), 0).AsByte()
+        : Operands.Xmm(cpu, op->Reg0);
+
+    public static void WriteDestination(X86Cpu cpu, Op* op, Vector128<byte> value)
+    {
+        if (op->Kind0 == OperandKind.Mmx)
+        {
+            WriteMmx(cpu, op->Reg0, value.AsUInt64().ToScalar());
+        }
+        else
+        {
+            Operands.Xmm(cpu, op->Reg0) = value;
+        }
+    }
+
+    /// <summary>An MMX write sets sign and exponent of the x87 register to ones.</summary>
+    public static void WriteMmx(X86Cpu cpu, ushort offset, ulong value)
+    {
+        ulong* register = (ulong*)((byte*)cpu.Context + offset);
+        register[0] = value;
+        register[1] = 0xFFFF;
+    }
+
+    /// <summary>Merges what an operation raised into MXCSR.</summary>
+    /// <returns>False if an unmasked exception is now pending: #XM, or #UD without CR4.OSXMMEXCPT.</returns>
+    public static bool Post(X86Cpu cpu, in FloatContext context)
+    {
+        uint raised = (uint)context.Raised;
+        cpu.State.Mxcsr |= raised;
+        if ((raised & ~(cpu.State.Mxcsr >> 7) & 0x3F) == 0)
+        {
+            return true;
+        }
+
+        return cpu.Raise((cpu.State.Cr4 & Cr4.OSXMMEXCPT) != 0 ? ExceptionVector.Simd : ExceptionVector.InvalidOpcode);
+    }
+
+    private static bool BeginMmx(X86Cpu cpu)
+    {
+        if ((cpu.State.Cr0 & Cr0.EM) != 0)
+        {
+            return cpu.Raise(ExceptionVector.InvalidOpcode);
+        }
+
+        if ((cpu.State.Cr0 & Cr0.TS) != 0)
+        {
+            return cpu.Raise(ExceptionVector.DeviceNotAvailable);
+        }
+
+        if (!X87Stack.CheckPending(cpu))
+        {
+            return false;
+        }
+
+        X87Stack.SetTop(cpu, 0);
+        cpu.State.Ftw = 0;
+        X87Stack.RefreshTags(cpu);
+        return true;
+    }
+
+    private static bool RaiseUnavailable(X86Cpu cpu)
+    {
+        bool undefined = (cpu.State.Cr0 & Cr0.EM) != 0 || (cpu.State.Cr4 & Cr4.OSFXSR) == 0;
+        return cpu.Raise(undefined ? ExceptionVector.InvalidOpcode : ExceptionVector.DeviceNotAvailable);
+    }
+}

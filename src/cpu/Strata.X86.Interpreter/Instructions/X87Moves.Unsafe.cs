@@ -79,7 +79,11 @@ internal static unsafe class X87Moves
     {
         if (!X87Stack.IsEmpty(cpu, 7))
         {
-            X87Stack.TryPush(cpu, value);
+            if (X87Stack.Overflow(cpu))
+            {
+                X87Stack.Push(cpu, Float80.DefaultNaN);
+            }
+
             return;
         }
 

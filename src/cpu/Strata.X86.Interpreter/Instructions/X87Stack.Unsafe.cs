@@ -74,15 +74,6 @@ internal static unsafe class X87Stack
         Write(cpu, 0, value);
     }
 
-    /// <summary>Pushes; onto a register in use it is a stack overflow, whose masked response is the indefinite NaN.</summary>
-    public static void TryPush(X86Cpu cpu, Float80 value)
-    {
-        if (IsEmpty(cpu, 7) || Overflow(cpu))
-        {
-            Push(cpu, IsEmpty(cpu, 7) ? value : Float80.DefaultNaN);
-        }
-    }
-
     /// <summary>Tag word rebuilt from the contents of the registers that are in use.</summary>
     public static void RefreshTags(X86Cpu cpu)
     {

@@ -28,6 +28,10 @@ internal static class InstructionSet
         SseMoveInstructions.Register(table);
         SseIntegerInstructions.Register(table);
         SseShuffleInstructions.Register(table);
+        SseFloatInstructions.Register(table);
+        SseConvertInstructions.Register(table);
+        SseTextInstructions.Register(table);
+        AesInstructions.Register(table);
         X87Instructions.Register(table);
         return table;
     }

@@ -5,8 +5,8 @@ namespace Strata.X86.Execution;
 /// <summary>RDMSR and WRMSR. An index that does not exist, or a value with reserved bits, is #GP(0).</summary>
 public sealed unsafe partial class X86Cpu
 {
-    /// <summary>RDCL_NO, IBRS_ALL, SKIP_L1DFL_VMENTRY, MDS_NO, PSCHANGE_MC_NO, TAA_NO, SBDR_SSDP_NO, FBSDP_NO, PSDP_NO, BHI_NO, GDS_NO, RFDS_NO.</summary>
-    private const ulong ArchCapabilities = (1 << 0) | (1 << 1) | (1 << 3) | (1 << 5) | (1 << 6) | (1 << 8)
+    /// <summary>RDCL_NO, IBRS_ALL, SKIP_L1DFL_VMENTRY, MDS_NO, PSCHANGE_MC_NO, TAA_NO, SBDR_SSDP_NO, FBSDP_NO, PSDP_NO, BHI_NO, PBRSB_NO, GDS_NO, RFDS_NO, ITS_NO.</summary>
+    private const ulong ArchCapabilities = (1UL << 62) | (1 << 24) | (1 << 0) | (1 << 1) | (1 << 3) | (1 << 5) | (1 << 6) | (1 << 8)
         | (1 << 13) | (1 << 14) | (1 << 15) | (1 << 20) | (1 << 26) | (1 << 27);
 
     private const ulong MtrrCapabilities = 8 | (1 << 8) | (1 << 10);

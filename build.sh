@@ -1,12 +1,48 @@
 #!/usr/bin/env bash
-# The one build script: ./build.sh restore|build|test|fmt|bench
+# The one build script. Needs the .NET 10 SDK; `bench` also gcc, cpio and qemu-system-x86.
 set -euo pipefail
-cd "$(dirname "$0")"
+cd "$(dirname "$(readlink -f "$0")")"
 export DOTNET_CLI_TELEMETRY_OPTOUT=1 DOTNET_NOLOGO=1
-case "${1:-build}" in
-  restore) dotnet restore Strata.slnx ;;
+
+usage() {
+  cat >&2 <<'TEXT'
+usage: ./build.sh COMMAND
+  restore   fetch the packages
+  build     build everything
+  publish   build the command that ./strata starts, precompiled
+  test      build, then run every test; the last line counts them
+  fmt       format the sources
+  bench     measure guestbench against QEMU TCG
+TEXT
+  exit 2
+}
+
+run_tests() {
+  local results passed=0 failed=0 skipped=0 status=0 project line
+  results=$(mktemp -d)
+  trap 'rm -rf "$results"' EXIT
+  dotnet build Strata.slnx -c Release -v quiet
+  for project in tests/*/; do
+    project=${project%/}
+    compgen -G "$project/**/*.cs" >/dev/null || compgen -G "$project/*.cs" >/dev/null || continue
+    dotnet test "$project" -c Release --no-build --logger "trx;LogFileName=$(basename "$project").trx" --results-directory "$results" || status=1
+    line=$(grep -o '<Counters [^>]*>' "$results/$(basename "$project").trx" || true)
+    [ -n "$line" ] || { status=1; continue; }
+    passed=$((passed + $(sed -n 's/.* passed="\([0-9]*\)".*/\1/p' <<<"$line")))
+    failed=$((failed + $(sed -n 's/.* failed="\([0-9]*\)".*/\1/p' <<<"$line")))
+    skipped=$((skipped + $(sed -n 's/.* notExecuted="\([0-9]*\)".*/\1/p' <<<"$line")))
+  done
+  echo "$passed passed, $failed failed, $skipped skipped"
+  return $status
+}
+
+case "${1:-}" in
+  restore) dotnet restore Strata.slnx --locked-mode ;;
   build) dotnet build Strata.slnx -c Release ;;
-  test) shift; dotnet test Strata.slnx -c Release "$@" ;;
+  publish)
+    dotnet publish src/apps/Strata.Cli -c Release -r linux-x64 --self-contained false -p:PublishReadyToRun=true -o artifacts/strata -v quiet ;;
+  test) run_tests ;;
   fmt) dotnet format Strata.slnx ;;
-  *) echo "usage: ./build.sh restore|build|test|fmt|bench" >&2; exit 2 ;;
+  bench) shift; exec benchmarks/run.sh "$@" ;;
+  *) usage ;;
 esac

@@ -1,1 +1,82 @@
-return 0;
+using System.CommandLine;
+using System.Globalization;
+using Strata;
+using Strata.Cli;
+using Strata.Images;
+
+Argument<string?> imageArgument = new("image") { Description = "Image to run: debian-tiny. Left out with --kernel.", Arity = ArgumentArity.ZeroOrOne };
+Option<string?> kernelOption = new("--kernel") { Description = "Linux bzImage to boot instead of an image." };
+Option<string?> initrdOption = new("--initrd") { Description = "Initial RAM disk for --kernel." };
+Option<string?> appendOption = new("--append") { Description = "Kernel command line (with an image: added to its own)." };
+Option<string> memoryOption = new("--memory", "-m") { Description = "RAM, such as 512M or 2G.", DefaultValueFactory = _ => "512M" };
+Option<int> cpusOption = new("--cpus") { Description = "Number of processors, 1 to 64.", DefaultValueFactory = _ => 1 };
+Option<string> engineOption = new("--engine") { Description = "How guest code is executed: auto or interpreter.", DefaultValueFactory = _ => "auto" };
+
+Command run = new("run", "Start a machine with its serial port on this terminal. Ctrl-A X quits, Ctrl-A H helps.")
+{
+    imageArgument, kernelOption, initrdOption, appendOption, memoryOption, cpusOption, engineOption,
+};
+run.SetAction(async (result, _) =>
+{
+    string engine = result.GetValue(engineOption)!;
+    if (engine is not ("auto" or "interpreter"))
+    {
+        throw new StrataException(StrataError.BadInput, $"There is no engine \"{engine}\"; use auto or interpreter.");
+    }
+
+    string? image = result.GetValue(imageArgument);
+    string? kernel = result.GetValue(kernelOption);
+    if (kernel is null && image is null)
+    {
+        throw new StrataException(StrataError.BadInput, "Nothing to run: name an image (debian-tiny) or give --kernel.");
+    }
+
+    if (kernel is null && image != DebianTiny.Name)
+    {
+        throw new StrataException(StrataError.BadInput, $"There is no image \"{image}\"; the image is {DebianTiny.Name}.");
+    }
+
+    return await new RunCommand(new RunOptions
+    {
+        Image = image,
+        Kernel = kernel,
+        Initrd = result.GetValue(initrdOption),
+        Append = result.GetValue(appendOption),
+        Memory = ParseSize(result.GetValue(memoryOption)!),
+        Processors = result.GetValue(cpusOption),
+    }).ExecuteAsync();
+});
+
+Command pull = new("pull", "Fetch an image into the cache.") { imageArgument };
+pull.SetAction(async (result, token) =>
+{
+    await new DebianTiny().EnsureAsync(new Progress<string>(line => Console.Error.WriteLine($"strata: {line} ...")), token);
+    return ExitCodes.Success;
+});
+Command list = new("list", "List images and whether they are cached.");
+list.SetAction(_ => Console.WriteLine($"{DebianTiny.Name}\t{(new DebianTiny().IsCached ? "cached" : "not fetched yet")}"));
+Command images = new("image", "Images that can be run.") { pull, list };
+
+RootCommand root = new("Strata runs unmodified operating systems without hardware virtualization, root or native code.\n\nExample: strata run debian-tiny --cpus 2")
+{
+    run, images,
+};
+
+try
+{
+    return await root.Parse(args).InvokeAsync(new InvocationConfiguration { EnableDefaultExceptionHandler = false });
+}
+catch (StrataException error)
+{
+    Console.Error.WriteLine($"strata: {error.Message}");
+    return error.Error == StrataError.BadInput ? ExitCodes.BadInput : ExitCodes.Failure;
+}
+
+static ulong ParseSize(string text)
+{
+    ulong unit = text.Length == 0 ? 1 : char.ToUpperInvariant(text[^1]) switch { 'K' => 1UL << 10, 'M' => 1UL << 20, 'G' => 1UL << 30, _ => 1 };
+    string digits = unit == 1 ? text : text[..^1];
+    return ulong.TryParse(digits, NumberStyles.None, CultureInfo.InvariantCulture, out ulong value) && value < (1UL << 40) / unit
+        ? value * unit
+        : throw new StrataException(StrataError.BadInput, $"\"{text}\" is no memory size; write 512M or 2G.");
+}

@@ -1,0 +1,13 @@
+namespace Strata.Cli;
+
+/// <summary>Exit codes of the command; the README lists them.</summary>
+internal static class ExitCodes
+{
+    public const int Success = 0;
+    public const int Failure = 1;
+    public const int BadInput = 2;
+    public const int GuestReset = 101;
+    public const int TripleFault = 102;
+    public const int MonitorError = 103;
+    public const int Interrupted = 130;
+}

@@ -1,0 +1,137 @@
+using Strata.Images;
+using Strata.Machines.Boards;
+
+namespace Strata.Cli;
+
+/// <summary>`strata run`: one machine with its serial port on the terminal.</summary>
+internal sealed class RunCommand(RunOptions options)
+{
+    private const byte Escape = 1; // Ctrl-A
+
+    private readonly Stream _output = Console.OpenStandardOutput();
+    private VirtualMachine? _machine;
+
+    public async Task<int> ExecuteAsync()
+    {
+        MachineSpec spec = await CreateSpecAsync().ConfigureAwait(false);
+        bool interrupted = false;
+        using Terminal terminal = new(() =>
+        {
+            interrupted = true;
+            _ = _machine?.StopAsync();
+        });
+        await using VirtualMachine machine = await VirtualMachine.StartAsync(spec).ConfigureAwait(false);
+        _machine = machine;
+        Thread input = new(() => PumpInput(machine)) { IsBackground = true, Name = "strata-input" };
+        input.Start();
+        MachineExit exit = await machine.WaitForExitAsync().ConfigureAwait(false);
+        await _output.FlushAsync().ConfigureAwait(false);
+        terminal.Dispose();
+        return Report(exit, interrupted);
+    }
+
+    private async Task<MachineSpec> CreateSpecAsync()
+    {
+        if (options.Kernel is { } kernel)
+        {
+            return Spec(kernel, options.Initrd, options.Append ?? "console=ttyS0");
+        }
+
+        DebianTiny image = new();
+        IProgress<string>? progress = Console.IsErrorRedirected ? null : new LineProgress();
+        await image.EnsureAsync(progress).ConfigureAwait(false);
+        string append = options.Append is { } extra ? " " + extra : string.Empty;
+        return Spec(image.KernelPath, image.InitrdPath, "console=ttyS0 quiet" + append);
+    }
+
+    private MachineSpec Spec(string kernel, string? initrd, string commandLine) => new()
+    {
+        Kernel = kernel,
+        Initrd = initrd,
+        CommandLine = commandLine,
+        Memory = options.Memory,
+        Processors = options.Processors,
+        SerialOutput = bytes => _output.Write(bytes.Span),
+    };
+
+    /// <summary>Standard input to the guest; Ctrl-A is the escape. The end of input does not stop the guest.</summary>
+    private void PumpInput(VirtualMachine machine)
+    {
+        using Stream input = Console.OpenStandardInput();
+        byte[] buffer = new byte[4096];
+        List<byte> pass = [];
+        bool escaped = false;
+        while (true)
+        {
+            int count = input.Read(buffer);
+            if (count <= 0)
+            {
+                return;
+            }
+
+            pass.Clear();
+            foreach (byte b in buffer.AsSpan(0, count))
+            {
+                if (escaped)
+                {
+                    escaped = false;
+                    RunEscape(machine, b, pass);
+                }
+                else if (b == Escape)
+                {
+                    escaped = true;
+                }
+                else
+                {
+                    pass.Add(b);
+                }
+            }
+
+            machine.Console.WriteAsync(pass.ToArray()).GetAwaiter().GetResult();
+        }
+    }
+
+    private static void RunEscape(VirtualMachine machine, byte key, List<byte> pass)
+    {
+        switch ((char)key)
+        {
+            case 'x' or 'X':
+                _ = machine.StopAsync();
+                break;
+            case 'p' or 'P':
+                machine.PressPowerButton();
+                break;
+            case 'h' or 'H' or '?':
+                Console.Error.Write("\r\nCtrl-A X  quit at once\r\nCtrl-A P  press the power button\r\nCtrl-A A  send Ctrl-A\r\nCtrl-A H  this help\r\n");
+                break;
+            case 'a' or 'A' or (char)Escape:
+                pass.Add(Escape);
+                break;
+            default:
+                break;
+        }
+    }
+
+    private static int Report(MachineExit exit, bool interrupted)
+    {
+        if (exit.Reason == MachineExitReason.PowerOff)
+        {
+            return ExitCodes.Success;
+        }
+
+        Console.Error.WriteLine($"strata: {exit.Details}");
+        return exit.Reason switch
+        {
+            MachineExitReason.DebugExit => exit.Code & 0xFF,
+            MachineExitReason.Reset => ExitCodes.GuestReset,
+            MachineExitReason.TripleFault => ExitCodes.TripleFault,
+            MachineExitReason.Error => ExitCodes.MonitorError,
+            _ => interrupted ? ExitCodes.Interrupted : ExitCodes.Success,
+        };
+    }
+
+    private sealed class LineProgress : IProgress<string>
+    {
+        public void Report(string value) => Console.Error.WriteLine($"strata: {value} ...");
+    }
+}

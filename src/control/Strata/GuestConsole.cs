@@ -1,0 +1,113 @@
+using System.Text;
+using Strata.Devices.Serial;
+using Strata.Machines.Boards;
+
+namespace Strata;
+
+/// <summary>
+/// The guest's first serial port: everything it printed, waits for text, and input. Members are safe on any thread.
+/// </summary>
+public sealed class GuestConsole : ISerialBackend
+{
+    /// <summary>How much output is kept for <see cref="Output"/> and waits, in characters.</summary>
+    public const int Capacity = 1 << 20;
+
+    private readonly Action<ReadOnlyMemory<byte>>? _tee;
+    private readonly Lock _gate = new();
+    private readonly StringBuilder _text = new();
+    private TaskCompletionSource _changed = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private PcBoard? _board;
+    private long _dropped;
+    private long _consumed;
+
+    internal GuestConsole(Action<ReadOnlyMemory<byte>>? tee) => _tee = tee;
+
+    /// <summary>What the guest has printed; the oldest part is dropped beyond <see cref="Capacity"/>.</summary>
+    public string Output
+    {
+        get
+        {
+            lock (_gate)
+            {
+                return _text.ToString();
+            }
+        }
+    }
+
+    internal void Attach(PcBoard board) => _board = board;
+
+    void ISerialBackend.Write(ReadOnlySpan<byte> bytes)
+    {
+        TaskCompletionSource changed;
+        lock (_gate)
+        {
+            _text.Append(Encoding.Latin1.GetString(bytes));
+            if (_text.Length > 2 * Capacity)
+            {
+                int excess = _text.Length - Capacity;
+                _text.Remove(0, excess);
+                _dropped += excess;
+            }
+
+            changed = _changed;
+            _changed = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        }
+
+        _tee?.Invoke(bytes.ToArray());
+        changed.TrySetResult();
+    }
+
+    /// <summary>Waits until the guest prints <paramref name="text"/>, looking only at output after the last match.</summary>
+    /// <exception cref="StrataException">The machine stopped first.</exception>
+    public async Task WaitForAsync(string text, CancellationToken cancellationToken = default)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(text);
+        PcBoard board = _board ?? throw new InvalidOperationException("The console is not connected.");
+        while (true)
+        {
+            Task changed;
+            lock (_gate)
+            {
+                string seen = _text.ToString();
+                int from = (int)Math.Max(0, _consumed - _dropped);
+                int at = seen.IndexOf(text, from, StringComparison.Ordinal);
+                if (at >= 0)
+                {
+                    _consumed = _dropped + at + text.Length;
+                    return;
+                }
+
+                changed = _changed.Task;
+            }
+
+            Task first = await Task.WhenAny(changed, board.Exit).WaitAsync(cancellationToken).ConfigureAwait(false);
+            if (first == board.Exit && !changed.IsCompleted)
+            {
+                MachineExit exit = await board.Exit.ConfigureAwait(false);
+                throw new StrataException(StrataError.BadInput, $"The machine stopped before it printed \"{text}\": {exit.Details}");
+            }
+        }
+    }
+
+    /// <summary>Types text into the guest.</summary>
+    public Task WriteAsync(string text, CancellationToken cancellationToken = default) =>
+        WriteAsync(Encoding.UTF8.GetBytes(text), cancellationToken);
+
+    /// <summary>Types a line into the guest.</summary>
+    public Task WriteLineAsync(string line, CancellationToken cancellationToken = default) => WriteAsync(line + "\n", cancellationToken);
+
+    /// <summary>Sends bytes to the guest, waiting while its input is full.</summary>
+    public async Task WriteAsync(ReadOnlyMemory<byte> bytes, CancellationToken cancellationToken = default)
+    {
+        PcBoard board = _board ?? throw new InvalidOperationException("The console is not connected.");
+        while (!bytes.IsEmpty && !board.Exit.IsCompleted)
+        {
+            int taken = board.WriteSerial(bytes.Span);
+            bytes = bytes[taken..];
+            if (!bytes.IsEmpty)
+            {
+                await Task.Delay(5, cancellationToken).ConfigureAwait(false);
+            }
+        }
+    }
+}

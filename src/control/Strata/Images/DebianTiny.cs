@@ -1,0 +1,190 @@
+using System.Buffers.Binary;
+using System.Text;
+
+namespace Strata.Images;
+
+/// <summary>
+/// The smallest useful guest: Debian's current cloud kernel and a static busybox, both from Debian's packages by apt and dpkg,
+/// with an initramfs built here. Cached per user; a damaged or half-made cache entry is made again.
+/// </summary>
+public sealed class DebianTiny
+{
+    public const string Name = "debian-tiny";
+
+    private const string KernelPackage = "linux-image-cloud-amd64";
+    private const string BusyboxPackage = "busybox-static";
+    private const long SmallestKernel = 4 << 20;
+    private const long SmallestBusybox = 500 << 10;
+
+    private static readonly string[] Modules =
+        ["virtio", "virtio_ring", "virtio_pci_modern_dev", "virtio_pci_legacy_dev", "virtio_pci", "virtio_blk", "virtio_console", "rng-core", "virtio-rng"];
+
+    private readonly string _folder;
+
+    /// <param name="cache">Cache folder, or null for $XDG_CACHE_HOME/strata or ~/.cache/strata.</param>
+    public DebianTiny(string? cache = null) => _folder = Path.Combine(cache ?? DefaultCache(), Name);
+
+    public string KernelPath => Path.Combine(_folder, "vmlinuz");
+
+    public string InitrdPath => Path.Combine(_folder, "initrd");
+
+    /// <summary>True if the image can be used without fetching anything.</summary>
+    public bool IsCached => File.Exists(KernelPath) && File.Exists(InitrdPath);
+
+    /// <summary>Makes sure that the image is in the cache.</summary>
+    /// <param name="progress">Receives a line for each step that takes long.</param>
+    /// <exception cref="StrataException">A tool is missing, or the packages cannot be fetched.</exception>
+    public async Task EnsureAsync(IProgress<string>? progress = null, CancellationToken cancellationToken = default)
+    {
+        if (IsCached)
+        {
+            return;
+        }
+
+        Directory.CreateDirectory(Path.GetDirectoryName(_folder)!);
+        string work = Directory.CreateTempSubdirectory("strata-image-").FullName;
+        string staging = $"{_folder}.{Environment.ProcessId}.new";
+        try
+        {
+            Directory.CreateDirectory(staging);
+            await BuildAsync(work, staging, progress, cancellationToken).ConfigureAwait(false);
+            if (Directory.Exists(_folder))
+            {
+                Directory.Delete(_folder, recursive: true);
+            }
+
+            Directory.Move(staging, _folder);
+        }
+        finally
+        {
+            Directory.Delete(work, recursive: true);
+            if (Directory.Exists(staging))
+            {
+                Directory.Delete(staging, recursive: true);
+            }
+        }
+    }
+
+    private static string DefaultCache()
+    {
+        string? cache = Environment.GetEnvironmentVariable("XDG_CACHE_HOME");
+        return Path.Combine(string.IsNullOrEmpty(cache) ? Path.Combine(Environment.GetEnvironmentVariable("HOME") ?? "/tmp", ".cache") : cache, "strata");
+    }
+
+    private static async Task BuildAsync(string work, string staging, IProgress<string>? progress, CancellationToken cancellationToken)
+    {
+        progress?.Report("Looking up Debian's current cloud kernel");
+        string package = await FindKernelPackageAsync(work, cancellationToken).ConfigureAwait(false);
+        progress?.Report($"Fetching {package} and {BusyboxPackage}");
+        await HostTool.RunAsync(work, "apt-get", ["download", package, BusyboxPackage], cancellationToken).ConfigureAwait(false);
+        progress?.Report("Unpacking");
+        string root = Path.Combine(work, "root");
+        foreach (string file in Directory.GetFiles(work, "*.deb"))
+        {
+            await HostTool.RunAsync(work, "dpkg-deb", ["-x", file, root], cancellationToken).ConfigureAwait(false);
+        }
+
+        string kernel = Directory.GetFiles(Path.Combine(root, "boot"), "vmlinuz-*").FirstOrDefault()
+            ?? throw new StrataException(StrataError.ImageUnavailable, $"The package {package} holds no kernel; run apt-get update and try again.");
+        string busybox = Path.Combine(root, "bin", "busybox");
+        CheckKernel(kernel);
+        CheckBusybox(busybox);
+        File.Copy(kernel, Path.Combine(staging, "vmlinuz"));
+        progress?.Report("Building the initramfs");
+        using FileStream initrd = File.Create(Path.Combine(staging, "initrd"));
+        WriteInitrd(initrd, root, busybox);
+    }
+
+    /// <summary>The versioned package behind the metapackage.</summary>
+    private static async Task<string> FindKernelPackageAsync(string work, CancellationToken cancellationToken)
+    {
+        string depends = await HostTool.RunAsync(work, "apt-cache", ["depends", KernelPackage], cancellationToken).ConfigureAwait(false);
+        return depends.Split('\n')
+            .Select(line => line.Trim())
+            .Where(line => line.StartsWith("Depends: linux-image-", StringComparison.Ordinal))
+            .Select(line => line["Depends: ".Length..])
+            .FirstOrDefault()
+            ?? throw new StrataException(
+                StrataError.ImageUnavailable, $"apt knows no package {KernelPackage}: run `apt-get update` (as root) once, on Debian or a host with its package lists, and try again.");
+    }
+
+    private static void CheckKernel(string path)
+    {
+        using FileStream file = File.OpenRead(path);
+        Span<byte> head = stackalloc byte[0x206];
+        if (file.Length < SmallestKernel || file.ReadAtLeast(head, head.Length, throwOnEndOfStream: false) < head.Length
+            || !head.Slice(0x202, 4).SequenceEqual("HdrS"u8))
+        {
+            throw new StrataException(StrataError.ImageUnavailable, "The kernel package holds no usable bzImage; fetch it again.");
+        }
+    }
+
+    private static void CheckBusybox(string path)
+    {
+        if (!File.Exists(path) || new FileInfo(path).Length < SmallestBusybox
+            || BinaryPrimitives.ReadUInt32BigEndian(File.ReadAllBytes(path).AsSpan(0, 4)) != 0x7F454C46)
+        {
+            throw new StrataException(StrataError.ImageUnavailable, $"The package {BusyboxPackage} holds no usable busybox; fetch it again.");
+        }
+    }
+
+    private static void WriteInitrd(Stream output, string root, string busybox)
+    {
+        CpioWriter cpio = new(output);
+        foreach (string folder in (ReadOnlySpan<string>)["bin", "sbin", "usr", "usr/bin", "usr/sbin", "proc", "sys", "dev", "tmp", "root", "mnt", "lib", "lib/modules"])
+        {
+            cpio.AddDirectory(folder);
+        }
+
+        cpio.AddCharacterDevice("dev/console", 5, 1);
+        cpio.AddFile("bin/busybox", File.ReadAllBytes(busybox), executable: true);
+        cpio.AddLink("bin/sh", "busybox");
+        StringBuilder load = new();
+        Dictionary<string, string> found = Directory.EnumerateFiles(root, "*.ko", SearchOption.AllDirectories)
+            .GroupBy(file => Path.GetFileNameWithoutExtension(file)!)
+            .ToDictionary(group => group.Key, group => group.First());
+        foreach (string module in Modules)
+        {
+            if (found.TryGetValue(module, out string? file))
+            {
+                cpio.AddFile($"lib/modules/{module}.ko", File.ReadAllBytes(file), executable: false);
+                load.Append("insmod /lib/modules/").Append(module).Append(".ko 2>/dev/null\n");
+            }
+        }
+
+        cpio.AddFile("init", Encoding.UTF8.GetBytes(InitScript(load.ToString())), executable: true);
+        cpio.Finish();
+    }
+
+    /// <summary>PID 1: mounts, modules, then a shell on the serial port; strata.run=COMMAND runs one command and powers off.</summary>
+    private static string InitScript(string loadModules) =>
+        $"""
+        #!/bin/busybox sh
+        /bin/busybox --install -s
+        mount -t proc proc /proc
+        mount -t sysfs sysfs /sys
+        mount -t devtmpfs devtmpfs /dev
+        mount -t tmpfs tmpfs /tmp
+        hostname debian-tiny
+        export HOME=/root PATH=/bin:/sbin:/usr/bin:/usr/sbin TERM=linux
+        {loadModules}
+        poweroff() {'{'} /bin/busybox poweroff -f; {'}'}
+        run=$(sed -n 's/.*strata.run="\([^"]*\)".*/\1/p' /proc/cmdline)
+        if [ -n "$run" ]; then
+            sh -c "$run"
+            /bin/busybox poweroff -f
+        fi
+        cd /root
+        cat > /root/.profile <<'END'
+        alias poweroff='/bin/busybox poweroff -f'
+        alias reboot='/bin/busybox reboot -f'
+        PS1='debian-tiny:\w# '
+        END
+        echo
+        echo "Debian's kernel $(uname -r) with busybox. poweroff ends the machine."
+        while true; do
+            ENV=/root/.profile setsid cttyhack sh -l
+        done
+
+        """;
+}

@@ -1,0 +1,23 @@
+namespace Strata;
+
+/// <summary>What machine to start.</summary>
+public sealed record MachineSpec
+{
+    /// <summary>Path of a Linux bzImage.</summary>
+    public required string Kernel { get; init; }
+
+    /// <summary>Path of an initial RAM disk, or null.</summary>
+    public string? Initrd { get; init; }
+
+    /// <summary>Kernel command line.</summary>
+    public string CommandLine { get; init; } = "console=ttyS0";
+
+    /// <summary>Bytes of RAM; a whole number of MiB, at least 8 MiB.</summary>
+    public ulong Memory { get; init; } = 512UL << 20;
+
+    /// <summary>Processors, 1..64.</summary>
+    public int Processors { get; init; } = 1;
+
+    /// <summary>Bytes the guest writes to its first serial port. Called on a vCPU's thread; must not block for long.</summary>
+    public Action<ReadOnlyMemory<byte>>? SerialOutput { get; init; }
+}

@@ -1,0 +1,37 @@
+namespace Strata;
+
+/// <summary>What went wrong, for exit codes and for callers that react.</summary>
+public enum StrataError
+{
+    /// <summary>A file, an option or an image that cannot be used.</summary>
+    BadInput,
+
+    /// <summary>The image is not in the cache and could not be fetched.</summary>
+    ImageUnavailable,
+
+    /// <summary>The host lacks something: a tool, memory, a permission.</summary>
+    Host,
+}
+
+/// <summary>An error for the user: one sentence with cause and remedy.</summary>
+public sealed class StrataException : Exception
+{
+    public StrataException(StrataError error, string message, Exception? inner = null)
+        : base(message, inner) => Error = error;
+
+    public StrataException(string message)
+        : base(message)
+    {
+    }
+
+    public StrataException(string message, Exception innerException)
+        : base(message, innerException)
+    {
+    }
+
+    public StrataException()
+    {
+    }
+
+    public StrataError Error { get; }
+}

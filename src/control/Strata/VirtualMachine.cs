@@ -1,0 +1,108 @@
+using Strata.Machines.Boards;
+using Strata.Machines.Boot;
+
+namespace Strata;
+
+/// <summary>A running machine. Disposing it stops it as pulling the plug does. Members are safe on any thread.</summary>
+/// <example>
+/// <code>
+/// await using VirtualMachine vm = await VirtualMachine.StartAsync(spec, cancellationToken);
+/// await vm.Console.WaitForAsync("login:", cancellationToken);
+/// </code>
+/// </example>
+public sealed class VirtualMachine : IAsyncDisposable
+{
+    private readonly PcBoard _board;
+
+    private VirtualMachine(PcBoard board, GuestConsole console)
+    {
+        _board = board;
+        Console = console;
+    }
+
+    public GuestConsole Console { get; }
+
+    /// <summary>Guest instructions executed so far by all processors; approximate while running.</summary>
+    public long InstructionsExecuted => _board.InstructionsExecuted;
+
+    /// <summary>Loads the images and starts the processors.</summary>
+    /// <exception cref="StrataException">An image cannot be read or booted, or the host lacks the memory.</exception>
+    public static async Task<VirtualMachine> StartAsync(MachineSpec spec, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(spec);
+        if (spec.Processors is < 1 or > 64)
+        {
+            throw new StrataException(StrataError.BadInput, $"A machine has 1 to 64 processors, not {spec.Processors}.");
+        }
+
+        if (spec.Memory < 8UL << 20 || spec.Memory % (1 << 20) != 0)
+        {
+            throw new StrataException(StrataError.BadInput, $"Memory must be a whole number of MiB and at least 8 MiB, not {spec.Memory:N0} bytes.");
+        }
+
+        byte[] kernel = await ReadAsync(spec.Kernel, "kernel", cancellationToken).ConfigureAwait(false);
+        byte[]? initrd = spec.Initrd is null ? null : await ReadAsync(spec.Initrd, "initrd", cancellationToken).ConfigureAwait(false);
+        GuestConsole console = new(spec.SerialOutput);
+        PcBoard board = CreateBoard(spec, kernel, initrd, console);
+        console.Attach(board);
+        board.Start();
+        return new VirtualMachine(board, console);
+    }
+
+    /// <summary>Waits for the machine's end.</summary>
+    public Task<MachineExit> WaitForExitAsync(CancellationToken cancellationToken = default) => _board.Exit.WaitAsync(cancellationToken);
+
+    /// <summary>Presses the power button; an operating system that listens shuts down.</summary>
+    public void PressPowerButton() => _board.PressPowerButton();
+
+    /// <summary>Stops the machine at once and waits until its processors stand still.</summary>
+    public async Task StopAsync()
+    {
+        _board.Stop();
+        await _board.Exit.ConfigureAwait(false);
+    }
+
+    public ValueTask DisposeAsync()
+    {
+        _board.Dispose();
+        return ValueTask.CompletedTask;
+    }
+
+    private static PcBoard CreateBoard(MachineSpec spec, byte[] kernel, byte[]? initrd, GuestConsole console)
+    {
+        try
+        {
+            return new PcBoard(new PcBoardOptions
+            {
+                MemorySize = spec.Memory,
+                Processors = spec.Processors,
+                Serial = console,
+                StartTime = DateTime.UtcNow,
+                Kernel = kernel,
+                Initrd = initrd,
+                CommandLine = spec.CommandLine,
+                StopOnReset = true,
+            });
+        }
+        catch (BootImageException error)
+        {
+            throw new StrataException(StrataError.BadInput, error.Message, error);
+        }
+        catch (InsufficientMemoryException error)
+        {
+            throw new StrataException(StrataError.Host, error.Message, error);
+        }
+    }
+
+    private static async Task<byte[]> ReadAsync(string path, string what, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await File.ReadAllBytesAsync(path, cancellationToken).ConfigureAwait(false);
+        }
+        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+        {
+            throw new StrataException(StrataError.BadInput, $"The {what} {path} cannot be read: {error.Message}", error);
+        }
+    }
+}

@@ -55,7 +55,7 @@ internal static unsafe class StringInstructions
     private static bool IsRepeated(Op* op) => (op->Flags & (OpFlags.Rep | OpFlags.Repne)) != 0;
 
     /// <summary>Runs one element after another until the count is spent, an element says stop, or the batch ends.</summary>
-    private static void Repeat(X86Cpu cpu, Op* op, delegate*<X86Cpu, Op*, ulong, bool> one)
+    private static void Repeat(X86Cpu cpu, Op* op, delegate*<X86Cpu, Op*, ulong, bool> one, int batch)
     {
         ulong mask = MaskOf(op);
         if (!IsRepeated(op))
@@ -64,7 +64,7 @@ internal static unsafe class StringInstructions
             return;
         }
 
-        for (int i = 0; i < BatchElements; i++)
+        for (int i = 0; i < batch; i++)
         {
             ulong count = cpu.Register(Gpr.Rcx) & mask;
             if (count == 0)
@@ -102,29 +102,25 @@ internal static unsafe class StringInstructions
 
     private static void Movs(X86Cpu cpu, Op* op)
     {
-        if (IsRepeated(op) && TryBulk(cpu, op, move: true))
+        if (!IsRepeated(op) || !TryBulk(cpu, op, move: true))
         {
-            return;
+            Repeat(cpu, op, &MovsOne, IsBulkable(cpu, op) ? 1 : BatchElements);
         }
-
-        Repeat(cpu, op, &MovsOne);
     }
 
     private static void Stos(X86Cpu cpu, Op* op)
     {
-        if (IsRepeated(op) && TryBulk(cpu, op, move: false))
+        if (!IsRepeated(op) || !TryBulk(cpu, op, move: false))
         {
-            return;
+            Repeat(cpu, op, &StosOne, IsBulkable(cpu, op) ? 1 : BatchElements);
         }
-
-        Repeat(cpu, op, &StosOne);
     }
 
-    private static void Lods(X86Cpu cpu, Op* op) => Repeat(cpu, op, &LodsOne);
+    private static void Lods(X86Cpu cpu, Op* op) => Repeat(cpu, op, &LodsOne, BatchElements);
 
-    private static void Scas(X86Cpu cpu, Op* op) => Repeat(cpu, op, &ScasOne);
+    private static void Scas(X86Cpu cpu, Op* op) => Repeat(cpu, op, &ScasOne, BatchElements);
 
-    private static void Cmps(X86Cpu cpu, Op* op) => Repeat(cpu, op, &CmpsOne);
+    private static void Cmps(X86Cpu cpu, Op* op) => Repeat(cpu, op, &CmpsOne, BatchElements);
 
     private static bool MovsOne(X86Cpu cpu, Op* op, ulong mask)
     {
@@ -204,12 +200,18 @@ internal static unsafe class StringInstructions
     }
 
     /// <summary>
+    /// Whether pages may be copied or filled whole. Then a miss is served for one element only: the next attempt finds the TLB filled.
+    /// </summary>
+    private static bool IsBulkable(X86Cpu cpu, Op* op) =>
+        op->AddressSize == 8 && (cpu.State.Rflags & (RFlags.DF | RFlags.TF)) == 0 && op->Segment < (byte)SegmentIndex.Fs;
+
+    /// <summary>
     /// Copies or fills as much as lies in one page on each side, forward, in flat addressing. Each call does at most one
     /// page; the instruction then runs again for the rest.
     /// </summary>
     private static bool TryBulk(X86Cpu cpu, Op* op, bool move)
     {
-        if (op->AddressSize != 8 || (cpu.State.Rflags & (RFlags.DF | RFlags.TF)) != 0 || (move && op->Segment >= (byte)SegmentIndex.Fs))
+        if (!IsBulkable(cpu, op))
         {
             return false;
         }
@@ -221,9 +223,9 @@ internal static unsafe class StringInstructions
         ulong room = 0x1000 - (to & 0xFFF);
         room = move ? Math.Min(room, 0x1000 - (from & 0xFFF)) : room;
         ulong elements = Math.Min(count, room / size);
-        if (elements < 4)
+        if (elements == 0)
         {
-            return false;
+            return false; // done, or an element that crosses a page
         }
 
         ulong bytes = elements * size;

@@ -1,0 +1,217 @@
+using System.Buffers.Binary;
+using Strata.Core.Bus;
+using Strata.Core.Interrupts;
+
+namespace Strata.Devices.Pci;
+
+/// <summary>
+/// One PCI function with memory BARs, capabilities, INTx and MSI-X. A device derives from it, adds BARs and capabilities
+/// in its constructor, and is plugged into a <see cref="PciBus"/>. Configuration accesses hold <see cref="ConfigGate"/>.
+/// </summary>
+public abstract class PciFunction
+{
+    private const int HeaderSize = 0x40;
+    private const int ConfigSize = 256;
+
+    private readonly byte[] _config = new byte[ConfigSize];
+    private readonly byte[] _writable = new byte[ConfigSize];
+    private readonly Bar?[] _bars = new Bar?[6];
+    private AddressSpace? _memory;
+    private InterruptLine? _line;
+    private int _nextCapability = HeaderSize;
+    private int _lastCapability;
+    private bool _interrupt;
+
+    protected PciFunction(PciIdentity identity)
+    {
+        Put16(PciConfig.VendorId, identity.VendorId);
+        Put16(PciConfig.DeviceId, identity.DeviceId);
+        _config[PciConfig.Revision] = identity.Revision;
+        _config[PciConfig.ClassCode] = (byte)identity.ClassCode;
+        Put16(PciConfig.ClassCode + 1, (ushort)(identity.ClassCode >> 8));
+        Put16(PciConfig.SubsystemVendor, identity.SubsystemVendorId);
+        Put16(PciConfig.SubsystemId, identity.SubsystemId);
+        BinaryPrimitives.WriteUInt16LittleEndian(_writable.AsSpan(PciConfig.Command), PciConfig.CommandWritable);
+        _writable[PciConfig.InterruptLine] = 0xFF;
+    }
+
+    /// <summary>Held over every configuration access; BAR handlers run without it.</summary>
+    protected Lock ConfigGate { get; } = new();
+
+    /// <summary>The guest allows this function to read and write memory on its own.</summary>
+    public bool IsBusMaster => (Get16(PciConfig.Command) & PciConfig.CommandBusMaster) != 0;
+
+    /// <summary>MSI-X, if <see cref="AddMsix"/> was called.</summary>
+    public MsixTable? Msix { get; private set; }
+
+    /// <summary>Connects the function to the machine; the bus calls it once.</summary>
+    internal void Plug(AddressSpace memory, InterruptLine line, IMsiSink msi)
+    {
+        _memory = memory;
+        _line = line;
+        Msix?.Connect(msi);
+    }
+
+    /// <summary>Reads 1, 2 or 4 bytes of configuration space.</summary>
+    public uint ReadConfig(int offset, AccessWidth width)
+    {
+        lock (ConfigGate)
+        {
+            PrepareConfigRead(offset, width);
+            uint value = 0;
+            for (int i = (int)width - 1; i >= 0; i--)
+            {
+                value = (value << 8) | (offset + i < ConfigSize ? _config[offset + i] : (byte)0xFF);
+            }
+
+            return value;
+        }
+    }
+
+    /// <summary>Writes 1, 2 or 4 bytes of configuration space.</summary>
+    public void WriteConfig(int offset, AccessWidth width, uint value)
+    {
+        lock (ConfigGate)
+        {
+            for (int i = 0; i < (int)width && offset + i < ConfigSize; i++)
+            {
+                byte mask = _writable[offset + i];
+                _config[offset + i] = (byte)((_config[offset + i] & ~mask) | ((byte)(value >> (8 * i)) & mask));
+            }
+
+            bool decodes = offset < PciConfig.Bar0 + 24 && offset + (int)width > PciConfig.Command;
+            if (decodes)
+            {
+                UpdateBars();
+            }
+
+            if (Msix is { } msix && offset + (int)width > msix.Capability && offset < msix.Capability + 4)
+            {
+                msix.SetControl(Get16(msix.Capability + 2));
+            }
+
+            UpdateLine();
+            AfterConfigWrite(offset, width);
+        }
+    }
+
+    /// <summary>Hook for capabilities whose registers are windows; under <see cref="ConfigGate"/>.</summary>
+    protected virtual void PrepareConfigRead(int offset, AccessWidth width)
+    {
+    }
+
+    /// <summary>Hook after a write; under <see cref="ConfigGate"/>.</summary>
+    protected virtual void AfterConfigWrite(int offset, AccessWidth width)
+    {
+    }
+
+    /// <summary>Adds a 32-bit memory BAR.</summary>
+    /// <param name="size">Bytes; a power of two, at least 4 KiB.</param>
+    protected void AddMemoryBar(int index, uint size, IMmioDevice device)
+    {
+        if (size < 0x1000 || (size & (size - 1)) != 0)
+        {
+            throw new ArgumentException($"A BAR has a power of two of bytes from 4 KiB on, not {size}.", nameof(size));
+        }
+
+        _bars[index] = new Bar(size, device);
+        BinaryPrimitives.WriteUInt32LittleEndian(_writable.AsSpan(PciConfig.Bar0 + (index * 4)), ~(size - 1));
+    }
+
+    /// <summary>Adds a capability; its first two bytes (ID, next) are filled in.</summary>
+    /// <param name="body">The bytes behind ID and next pointer.</param>
+    /// <param name="writable">Mask of guest-writable bits of <paramref name="body"/>.</param>
+    /// <returns>Its offset in configuration space.</returns>
+    protected int AddCapability(byte id, ReadOnlySpan<byte> body, ReadOnlySpan<byte> writable)
+    {
+        int offset = _nextCapability;
+        _config[offset] = id;
+        body.CopyTo(_config.AsSpan(offset + 2));
+        writable.CopyTo(_writable.AsSpan(offset + 2));
+        _config[_lastCapability == 0 ? PciConfig.Capabilities : _lastCapability + 1] = (byte)offset;
+        _lastCapability = offset;
+        _nextCapability = (offset + 2 + body.Length + 3) & ~3;
+        Put16(PciConfig.Status, (ushort)(Get16(PciConfig.Status) | PciConfig.StatusCapabilities));
+        return offset;
+    }
+
+    /// <summary>Adds MSI-X with its table in a BAR of its own.</summary>
+    protected void AddMsix(int barIndex, int vectors)
+    {
+        Msix = new MsixTable(vectors);
+        byte[] body = new byte[10];
+        BinaryPrimitives.WriteUInt16LittleEndian(body, (ushort)(vectors - 1));
+        BinaryPrimitives.WriteUInt32LittleEndian(body.AsSpan(2), (uint)barIndex);
+        BinaryPrimitives.WriteUInt32LittleEndian(body.AsSpan(6), (uint)(MsixTable.PendingOffset | barIndex));
+        byte[] writable = new byte[10];
+        writable[1] = 0xC0; // enable, function mask
+        Msix.Capability = AddCapability(PciConfig.CapabilityMsix, body, writable);
+        AddMemoryBar(barIndex, MsixTable.BarSize, Msix);
+    }
+
+    /// <summary>Says which INTx pin the function uses: 1 is INTA#.</summary>
+    protected void UseInterruptPin(byte pin) => _config[PciConfig.InterruptPin] = pin;
+
+    /// <summary>Drives the INTx line. Any thread.</summary>
+    protected void SetInterrupt(bool high)
+    {
+        lock (ConfigGate)
+        {
+            _interrupt = high;
+            ushort status = Get16(PciConfig.Status);
+            Put16(PciConfig.Status, (ushort)(high ? status | PciConfig.StatusInterrupt : status & ~PciConfig.StatusInterrupt));
+            UpdateLine();
+        }
+    }
+
+    protected Span<byte> Config => _config;
+
+    private void UpdateLine() =>
+        _line?.Set(_interrupt && (Get16(PciConfig.Command) & PciConfig.CommandInterruptDisable) == 0 && Msix is not { IsEnabled: true });
+
+    /// <summary>Moves each BAR to where the guest put it. A place that is taken leaves the BAR unmapped.</summary>
+    private void UpdateBars()
+    {
+        bool enabled = (Get16(PciConfig.Command) & PciConfig.CommandMemory) != 0;
+        for (int i = 0; i < _bars.Length; i++)
+        {
+            if (_bars[i] is not { } bar || _memory is null)
+            {
+                continue;
+            }
+
+            ulong address = BinaryPrimitives.ReadUInt32LittleEndian(_config.AsSpan(PciConfig.Bar0 + (i * 4))) & ~(bar.Size - 1UL);
+            bool sizing = address == (~(bar.Size - 1) & 0xFFFFFFFF);
+            ulong? wanted = enabled && address != 0 && !sizing ? address : null;
+            if (wanted == bar.Mapped)
+            {
+                continue;
+            }
+
+            if (bar.Mapped is { } old)
+            {
+                _memory.UnmapDevice(old, bar.Device);
+                bar.Mapped = null;
+            }
+
+            if (wanted is { } place && _memory.IsFree(place, bar.Size))
+            {
+                _memory.MapDevice(place, bar.Size, bar.Device);
+                bar.Mapped = place;
+            }
+        }
+    }
+
+    private ushort Get16(int offset) => BinaryPrimitives.ReadUInt16LittleEndian(_config.AsSpan(offset));
+
+    private void Put16(int offset, ushort value) => BinaryPrimitives.WriteUInt16LittleEndian(_config.AsSpan(offset), value);
+
+    private sealed class Bar(uint size, IMmioDevice device)
+    {
+        public uint Size => size;
+
+        public IMmioDevice Device => device;
+
+        public ulong? Mapped { get; set; }
+    }
+}

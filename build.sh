@@ -18,9 +18,9 @@ TEXT
 }
 
 run_tests() {
-  local results passed=0 failed=0 skipped=0 status=0 project line
+  local passed=0 failed=0 skipped=0 status=0 project line
   results=$(mktemp -d)
-  trap 'rm -rf "$results"' EXIT
+  trap 'rm -rf "$results"' EXIT # a global: the trap runs after the function is gone
   dotnet build Strata.slnx -c Release -v quiet
   for project in tests/*/; do
     project=${project%/}

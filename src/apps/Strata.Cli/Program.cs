@@ -10,11 +10,12 @@ Option<string?> initrdOption = new("--initrd") { Description = "Initial RAM disk
 Option<string?> appendOption = new("--append") { Description = "Kernel command line (with an image: added to its own)." };
 Option<string> memoryOption = new("--memory", "-m") { Description = "RAM, such as 512M or 2G.", DefaultValueFactory = _ => "512M" };
 Option<int> cpusOption = new("--cpus") { Description = "Number of processors, 1 to 64.", DefaultValueFactory = _ => 1 };
+Option<string[]> diskOption = new("--disk") { Description = "Raw disk image for the guest's /dev/vda, then /dev/vdb …; may be repeated." };
 Option<string> engineOption = new("--engine") { Description = "How guest code is executed: auto or interpreter.", DefaultValueFactory = _ => "auto" };
 
 Command run = new("run", "Start a machine with its serial port on this terminal. Ctrl-A X quits, Ctrl-A H helps.")
 {
-    imageArgument, kernelOption, initrdOption, appendOption, memoryOption, cpusOption, engineOption,
+    imageArgument, kernelOption, initrdOption, appendOption, memoryOption, cpusOption, diskOption, engineOption,
 };
 run.SetAction(async (result, _) =>
 {
@@ -44,6 +45,7 @@ run.SetAction(async (result, _) =>
         Append = result.GetValue(appendOption),
         Memory = ParseSize(result.GetValue(memoryOption)!),
         Processors = result.GetValue(cpusOption),
+        Disks = result.GetValue(diskOption) ?? [],
     }).ExecuteAsync();
 });
 

@@ -51,6 +51,7 @@ internal sealed class RunCommand(RunOptions options)
         CommandLine = commandLine,
         Memory = options.Memory,
         Processors = options.Processors,
+        Disks = options.Disks,
         SerialOutput = bytes => _output.Write(bytes.Span),
     };
 

@@ -15,5 +15,5 @@ internal sealed record RunOptions
 
     public int Processors { get; init; } = 1;
 
-    public bool Quiet { get; init; }
+    public IReadOnlyList<string> Disks { get; init; } = [];
 }

@@ -18,6 +18,9 @@ public sealed record MachineSpec
     /// <summary>Processors, 1..64.</summary>
     public int Processors { get; init; } = 1;
 
+    /// <summary>Raw disk images; the guest finds them as /dev/vda, /dev/vdb … (virtio-blk).</summary>
+    public IReadOnlyList<string> Disks { get; init; } = [];
+
     /// <summary>Bytes the guest writes to its first serial port. Called on a vCPU's thread; must not block for long.</summary>
     public Action<ReadOnlyMemory<byte>>? SerialOutput { get; init; }
 }

@@ -1,3 +1,5 @@
+using Strata.Core.Storage;
+using Strata.Disks;
 using Strata.Machines.Boards;
 using Strata.Machines.Boot;
 
@@ -70,8 +72,10 @@ public sealed class VirtualMachine : IAsyncDisposable
 
     private static PcBoard CreateBoard(MachineSpec spec, byte[] kernel, byte[]? initrd, GuestConsole console)
     {
+        List<IBlockBackend> disks = [];
         try
         {
+            disks.AddRange(spec.Disks.Select(path => RawDisk.Open(path)));
             return new PcBoard(new PcBoardOptions
             {
                 MemorySize = spec.Memory,
@@ -81,11 +85,18 @@ public sealed class VirtualMachine : IAsyncDisposable
                 Kernel = kernel,
                 Initrd = initrd,
                 CommandLine = spec.CommandLine,
+                Disks = disks,
                 StopOnReset = true,
             });
         }
         catch (BootImageException error)
         {
+            disks.ForEach(disk => disk.Dispose());
+            throw new StrataException(StrataError.BadInput, error.Message, error);
+        }
+        catch (IOException error)
+        {
+            disks.ForEach(disk => disk.Dispose());
             throw new StrataException(StrataError.BadInput, error.Message, error);
         }
         catch (InsufficientMemoryException error)

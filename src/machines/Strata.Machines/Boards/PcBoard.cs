@@ -4,11 +4,16 @@ using Strata.Core.Memory;
 using Strata.Core.Time;
 using Strata.Devices.Input;
 using Strata.Devices.Interrupts;
+using Strata.Devices.Pci;
 using Strata.Devices.Power;
 using Strata.Devices.Serial;
 using Strata.Devices.Timers;
 using Strata.Machines.Acpi;
 using Strata.Machines.Boot;
+using Strata.Virtio;
+using Strata.Virtio.Block;
+using Strata.Virtio.Entropy;
+using Strata.Virtio.Transport;
 using Strata.X86.Apic;
 using Strata.X86.Cpuid;
 using Strata.X86.Execution;
@@ -32,6 +37,7 @@ public sealed class PcBoard : IMachineControl, IDisposable
     private readonly ApicBus _apicBus = new();
     private readonly List<VcpuThread> _vcpus = [];
     private readonly List<LocalApic> _apics = [];
+    private readonly List<VirtioDevice> _virtio = [];
     private readonly TaskCompletionSource<MachineExit> _exit = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly AcpiPower _power;
     private readonly Uart16550 _uart;
@@ -62,6 +68,7 @@ public sealed class PcBoard : IMachineControl, IDisposable
         _power = new AcpiPower(this, _clock, Interrupts.Line(PcMemoryMap.SciPin));
         _uart = new Uart16550(options.Serial, Interrupts.Line(PcMemoryMap.SerialPin));
         MapPorts(pic);
+        AddPciDevices();
         CreateProcessors(pic);
         LoadGuest();
     }
@@ -129,6 +136,11 @@ public sealed class PcBoard : IMachineControl, IDisposable
             vcpu.Dispose();
         }
 
+        foreach (VirtioDevice device in _virtio)
+        {
+            device.Dispose();
+        }
+
         foreach (LocalApic apic in _apics)
         {
             apic.Dispose();
@@ -172,9 +184,27 @@ public sealed class PcBoard : IMachineControl, IDisposable
         Ports.Map(0x60, 1, keyboard);
         Ports.Map(0x64, 1, keyboard.Status);
         Ports.Map(PcMemoryMap.AcpiPowerPort, AcpiPower.PortCount, _power);
-        Ports.Map(PcMemoryMap.ResetPort, 1, new ResetControl(this));
         Ports.Map(PcMemoryMap.DebugExitPort, 4, new DebugExit(this));
         Ports.Map(PcMemoryMap.SerialPort, 8, _uart);
+    }
+
+    /// <summary>Slot 1 is the entropy source; disks follow.</summary>
+    private void AddPciDevices()
+    {
+        PciBus pci = new(Memory, _apicBus, link => Interrupts.Line(PcMemoryMap.PciPin + link));
+        Ports.Map(PcMemoryMap.PciConfigPort, PciBus.PortCount, new PciConfigPorts(pci, new ResetControl(this)));
+        List<VirtioDevice> devices = [new VirtioEntropy(Memory)];
+        for (int i = 0; i < _options.Disks.Count; i++)
+        {
+            devices.Add(new VirtioBlock(Memory, _options.Disks[i], $"strata-disk{i}"));
+        }
+
+        for (int i = 0; i < devices.Count; i++)
+        {
+            pci.Plug(i + 1, new VirtioPci(devices[i]));
+        }
+
+        _virtio.AddRange(devices);
     }
 
     private void CreateProcessors(IPicAcknowledge pic)

@@ -1,3 +1,4 @@
+using Strata.Core.Storage;
 using Strata.Devices.Serial;
 
 namespace Strata.Machines.Boards;
@@ -13,6 +14,9 @@ public sealed class PcBoardOptions
 
     /// <summary>Where the first serial port's output goes.</summary>
     public required ISerialBackend Serial { get; init; }
+
+    /// <summary>Disks, in the order in which the guest finds them. The board disposes them.</summary>
+    public IReadOnlyList<IBlockBackend> Disks { get; init; } = [];
 
     /// <summary>A guest reset ends the run instead of booting again.</summary>
     public bool StopOnReset { get; init; }

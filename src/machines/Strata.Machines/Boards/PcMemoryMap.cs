@@ -29,6 +29,7 @@ internal static class PcMemoryMap
     public const ulong PciWideWindowEnd = 0xBF_FFFF_FFFF;
 
     public const ushort AcpiPowerPort = 0x600;
+    public const ushort PciConfigPort = 0xCF8;
     public const ushort ResetPort = 0xCF9;
     public const ushort DebugExitPort = 0xF4;
     public const ushort SerialPort = 0x3F8;

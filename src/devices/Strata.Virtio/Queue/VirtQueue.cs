@@ -1,0 +1,222 @@
+using System.Buffers.Binary;
+using Strata.Core.Bus;
+
+namespace Strata.Virtio.Queue;
+
+/// <summary>
+/// A split virtqueue, device side. Virtual I/O Device (VIRTIO) 1.2, "Split Virtqueues". Every index, address and length comes from
+/// the guest and is checked: what breaks the rules makes <see cref="IsBroken"/> true, and the queue stands still until a reset.
+/// One thread at a time consumes; the owner serialises.
+/// </summary>
+public sealed class VirtQueue(AddressSpace memory)
+{
+    /// <summary>Largest size offered.</summary>
+    public const ushort MaxSize = 256;
+
+    private const ushort FlagNext = 1;
+    private const ushort FlagWrite = 2;
+    private const ushort FlagIndirect = 4;
+    private const ushort AvailableNoInterrupt = 1;
+    private const int DescriptorSize = 16;
+
+    private ushort _lastAvailable;
+    private ushort _usedIndex;
+    private ushort _lastSignalled;
+
+    public ushort Size { get; set; } = MaxSize;
+
+    public ulong DescriptorTable { get; set; }
+
+    public ulong AvailableRing { get; set; }
+
+    public ulong UsedRing { get; set; }
+
+    public ushort Vector { get; set; } = 0xFFFF;
+
+    public bool IsEnabled { get; set; }
+
+    /// <summary>VIRTIO_F_EVENT_IDX was negotiated.</summary>
+    public bool UsesEventIndex { get; set; }
+
+    /// <summary>Why the queue stopped, or null.</summary>
+    public string? BrokenReason { get; private set; }
+
+    public bool IsBroken => BrokenReason is not null;
+
+    public void Reset()
+    {
+        Size = MaxSize;
+        DescriptorTable = AvailableRing = UsedRing = 0;
+        Vector = 0xFFFF;
+        IsEnabled = false;
+        UsesEventIndex = false;
+        BrokenReason = null;
+        _lastAvailable = _usedIndex = _lastSignalled = 0;
+    }
+
+    /// <summary>Takes the next available chain.</summary>
+    /// <returns>Null if there is none or the queue is broken.</returns>
+    public DescriptorChain? Take()
+    {
+        if (!IsEnabled || IsBroken || !TryRead16(AvailableRing + 2, out ushort available))
+        {
+            return null;
+        }
+
+        Thread.MemoryBarrier();
+        if (available == _lastAvailable)
+        {
+            return null;
+        }
+
+        if ((ushort)(available - _lastAvailable) > Size)
+        {
+            return Break($"the available index jumped from {_lastAvailable} to {available}");
+        }
+
+        if (!TryRead16(AvailableRing + 4 + (2UL * (uint)(_lastAvailable % Size)), out ushort head))
+        {
+            return null;
+        }
+
+        _lastAvailable++;
+        if (UsesEventIndex)
+        {
+            TryWrite16(UsedRing + 4 + (8UL * Size), _lastAvailable);
+        }
+
+        return ReadChain(head);
+    }
+
+    /// <summary>Returns a chain to the driver.</summary>
+    /// <param name="written">Bytes the device wrote into it.</param>
+    public void Complete(DescriptorChain chain, uint written)
+    {
+        ArgumentNullException.ThrowIfNull(chain);
+        ulong entry = UsedRing + 4 + (8UL * (uint)(_usedIndex % Size));
+        if (!memory.TryGetSpan(entry, 8, forWriting: true, out Span<byte> span))
+        {
+            Break("the used ring lies outside of RAM");
+            return;
+        }
+
+        BinaryPrimitives.WriteUInt32LittleEndian(span, chain.Head);
+        BinaryPrimitives.WriteUInt32LittleEndian(span[4..], written);
+        Thread.MemoryBarrier();
+        _usedIndex++;
+        TryWrite16(UsedRing + 2, _usedIndex);
+        Thread.MemoryBarrier();
+    }
+
+    /// <summary>Whether the driver wants an interrupt for what was completed since the last call.</summary>
+    public bool ShouldInterrupt()
+    {
+        Thread.MemoryBarrier();
+        ushort before = _lastSignalled;
+        if (before == _usedIndex)
+        {
+            return false;
+        }
+
+        _lastSignalled = _usedIndex;
+        if (!UsesEventIndex)
+        {
+            return TryRead16(AvailableRing, out ushort flags) && (flags & AvailableNoInterrupt) == 0;
+        }
+
+        return TryRead16(AvailableRing + 4 + (2UL * Size), out ushort wanted)
+            && (ushort)(_usedIndex - wanted - 1) < (ushort)(_usedIndex - before);
+    }
+
+    /// <summary>Follows a chain, into an indirect table where it leads there.</summary>
+    private DescriptorChain? ReadChain(ushort head)
+    {
+        List<GuestBuffer> buffers = [];
+        ulong table = DescriptorTable;
+        uint tableSize = Size;
+        uint index = head;
+        bool indirect = false;
+        bool seenWritable = false;
+        for (uint steps = 0; ; steps++)
+        {
+            if (index >= tableSize)
+            {
+                return Break($"descriptor {index} lies outside of a table of {tableSize}");
+            }
+
+            if (steps >= Math.Max(tableSize, Size) || buffers.Count > Size)
+            {
+                return Break("a descriptor chain does not end");
+            }
+
+            if (!memory.TryGetSpan(table + (index * (ulong)DescriptorSize), DescriptorSize, forWriting: false, out Span<byte> raw))
+            {
+                return Break("a descriptor lies outside of RAM");
+            }
+
+            ulong address = BinaryPrimitives.ReadUInt64LittleEndian(raw);
+            uint length = BinaryPrimitives.ReadUInt32LittleEndian(raw[8..]);
+            ushort flags = BinaryPrimitives.ReadUInt16LittleEndian(raw[12..]);
+            ushort next = BinaryPrimitives.ReadUInt16LittleEndian(raw[14..]);
+            if ((flags & FlagIndirect) != 0)
+            {
+                if (indirect || (flags & FlagNext) != 0 || length == 0 || length % DescriptorSize != 0 || length / DescriptorSize > Size)
+                {
+                    return Break("an indirect descriptor breaks the rules");
+                }
+
+                indirect = true;
+                table = address;
+                tableSize = length / DescriptorSize;
+                index = 0;
+                continue;
+            }
+
+            bool writable = (flags & FlagWrite) != 0;
+            if (!writable && seenWritable)
+            {
+                return Break("a readable buffer follows a writable one");
+            }
+
+            seenWritable |= writable;
+            buffers.Add(new GuestBuffer(address, length, writable));
+            if ((flags & FlagNext) == 0)
+            {
+                return new DescriptorChain(head, buffers);
+            }
+
+            index = next;
+        }
+    }
+
+    private DescriptorChain? Break(string reason)
+    {
+        BrokenReason ??= reason;
+        return null;
+    }
+
+    private bool TryRead16(ulong gpa, out ushort value)
+    {
+        value = 0;
+        if (!memory.TryGetSpan(gpa, 2, forWriting: false, out Span<byte> span))
+        {
+            Break("a ring lies outside of RAM");
+            return false;
+        }
+
+        value = BinaryPrimitives.ReadUInt16LittleEndian(span);
+        return true;
+    }
+
+    private void TryWrite16(ulong gpa, ushort value)
+    {
+        if (memory.TryGetSpan(gpa, 2, forWriting: true, out Span<byte> span))
+        {
+            BinaryPrimitives.WriteUInt16LittleEndian(span, value);
+        }
+        else
+        {
+            Break("a ring lies outside of RAM");
+        }
+    }
+}

@@ -16,8 +16,8 @@ public sealed class DebianTiny
     private const long SmallestKernel = 4 << 20;
     private const long SmallestBusybox = 500 << 10;
 
-    private static readonly string[] Modules =
-        ["virtio", "virtio_ring", "virtio_pci_modern_dev", "virtio_pci_legacy_dev", "virtio_pci", "virtio_blk", "virtio_console", "rng-core", "virtio-rng"];
+    /// <summary>Drivers the shell should find loaded; what they depend on is loaded before them.</summary>
+    private static readonly string[] Modules = ["virtio_pci", "virtio_blk", "virtio_console", "virtio_rng"];
 
     private readonly string _folder;
 
@@ -140,20 +140,63 @@ public sealed class DebianTiny
         cpio.AddFile("bin/busybox", File.ReadAllBytes(busybox), executable: true);
         cpio.AddLink("bin/sh", "busybox");
         StringBuilder load = new();
-        Dictionary<string, string> found = Directory.EnumerateFiles(root, "*.ko", SearchOption.AllDirectories)
-            .GroupBy(file => Path.GetFileNameWithoutExtension(file)!)
-            .ToDictionary(group => group.Key, group => group.First());
-        foreach (string module in Modules)
+        foreach ((string module, byte[] content) in InLoadOrder(root))
         {
-            if (found.TryGetValue(module, out string? file))
-            {
-                cpio.AddFile($"lib/modules/{module}.ko", File.ReadAllBytes(file), executable: false);
-                load.Append("insmod /lib/modules/").Append(module).Append(".ko 2>/dev/null\n");
-            }
+            cpio.AddFile($"lib/modules/{module}.ko", content, executable: false);
+            load.Append("insmod /lib/modules/").Append(module).Append(".ko\n");
         }
 
         cpio.AddFile("init", Encoding.UTF8.GetBytes(InitScript(load.ToString())), executable: true);
         cpio.Finish();
+    }
+
+    /// <summary>The modules and what they depend on, dependencies first; what is built into the kernel has no file.</summary>
+    private static List<(string Module, byte[] Content)> InLoadOrder(string root)
+    {
+        Dictionary<string, string> files = Directory.EnumerateFiles(root, "*.ko", SearchOption.AllDirectories)
+            .GroupBy(file => Path.GetFileNameWithoutExtension(file).Replace('-', '_'))
+            .ToDictionary(group => group.Key, group => group.First());
+        List<(string Module, byte[] Content)> order = [];
+        HashSet<string> seen = [];
+        void Visit(string module)
+        {
+            if (!seen.Add(module) || !files.TryGetValue(module, out string? file))
+            {
+                return;
+            }
+
+            byte[] content = File.ReadAllBytes(file);
+            foreach (string dependency in DependenciesOf(content))
+            {
+                Visit(dependency);
+            }
+
+            order.Add((module, content));
+        }
+
+        foreach (string module in Modules)
+        {
+            Visit(module);
+        }
+
+        return order;
+    }
+
+    /// <summary>The "depends=" entry of a module's .modinfo section.</summary>
+    private static string[] DependenciesOf(ReadOnlySpan<byte> module)
+    {
+        ReadOnlySpan<byte> key = "\0depends="u8;
+        int at = module.IndexOf(key);
+        if (at < 0)
+        {
+            return [];
+        }
+
+        ReadOnlySpan<byte> value = module[(at + key.Length)..];
+        return Encoding.ASCII.GetString(value[..Math.Max(0, value.IndexOf((byte)0))])
+            .Split(',', StringSplitOptions.RemoveEmptyEntries)
+            .Select(name => name.Replace('-', '_'))
+            .ToArray();
     }
 
     /// <summary>PID 1: mounts, modules, then a shell on the serial port; strata.run=COMMAND runs one command and powers off.</summary>

@@ -49,7 +49,7 @@ run.SetAction(async (result, _) =>
     }).ExecuteAsync();
 });
 
-Command pull = new("pull", "Fetch an image into the cache.") { imageArgument };
+Command pull = new("pull", "Fetch debian-tiny into the cache; does nothing if it is there.");
 pull.SetAction(async (result, token) =>
 {
     await new DebianTiny().EnsureAsync(new Progress<string>(line => Console.Error.WriteLine($"strata: {line} ...")), token);

@@ -249,7 +249,7 @@ public sealed class PcBoard : IMachineControl, IDisposable
             Initrd = _options.Initrd,
             CommandLine = _options.CommandLine,
         };
-        BootEntry entry = LinuxBzImage.Load(request);
+        BootEntry entry = BootLoader.Load(request);
         _vcpus[0].Cpu.SetState(BootState.Create(Memory, entry));
         for (int i = 1; i < _vcpus.Count; i++)
         {

@@ -1,0 +1,27 @@
+namespace Strata.Machines.Boot;
+
+/// <summary>Chooses the boot protocol by what the kernel file is.</summary>
+public static class BootLoader
+{
+    /// <exception cref="BootImageException">It is none that can be booted, or it does not fit.</exception>
+    public static BootEntry Load(BootRequest request)
+    {
+        ArgumentNullException.ThrowIfNull(request);
+        if (LinuxBzImage.Matches(request.Kernel))
+        {
+            return LinuxBzImage.Load(request);
+        }
+
+        if (Multiboot1.Matches(request.Kernel))
+        {
+            return Multiboot1.Load(request);
+        }
+
+        if (ElfImage.Matches(request.Kernel))
+        {
+            return ElfPvh.Load(request);
+        }
+
+        throw new BootImageException("The kernel file is neither a Linux bzImage, nor a multiboot image, nor an ELF file with a PVH entry; check the path.");
+    }
+}

@@ -2,11 +2,13 @@ using Strata.Core.Bus;
 using Strata.Core.Interrupts;
 using Strata.Core.Memory;
 using Strata.Core.Time;
+using Strata.Devices.Firmware;
 using Strata.Devices.Input;
 using Strata.Devices.Interrupts;
 using Strata.Devices.Pci;
 using Strata.Devices.Power;
 using Strata.Devices.Serial;
+using Strata.Devices.Testing;
 using Strata.Devices.Timers;
 using Strata.Machines.Acpi;
 using Strata.Machines.Boot;
@@ -186,6 +188,19 @@ public sealed class PcBoard : IMachineControl, IDisposable
         Ports.Map(PcMemoryMap.AcpiPowerPort, AcpiPower.PortCount, _power);
         Ports.Map(PcMemoryMap.DebugExitPort, 4, new DebugExit(this));
         Ports.Map(PcMemoryMap.SerialPort, 8, _uart);
+        Ports.Map(PcMemoryMap.FirmwarePort, FwCfg.PortCount, CreateFirmwareConfiguration());
+        UnitTestDevice testDevice = new(Interrupts);
+        Ports.Map(PcMemoryMap.TestScratchPort, 4, testDevice.Scratch);
+        Ports.Map(PcMemoryMap.TestLinePort, UnitTestDevice.LineCount, testDevice.Lines);
+    }
+
+    private FwCfg CreateFirmwareConfiguration()
+    {
+        FwCfg firmware = new(Memory);
+        firmware.Add(FwCfg.KeyRamSize, BitConverter.GetBytes(_options.MemorySize));
+        firmware.Add(FwCfg.KeyProcessors, (ushort)_options.Processors);
+        firmware.Add(FwCfg.KeyMaxProcessors, (ushort)_options.Processors);
+        return firmware;
     }
 
     /// <summary>Slot 1 is the entropy source; disks follow.</summary>

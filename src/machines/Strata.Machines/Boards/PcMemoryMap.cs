@@ -33,6 +33,9 @@ internal static class PcMemoryMap
     public const ushort ResetPort = 0xCF9;
     public const ushort DebugExitPort = 0xF4;
     public const ushort SerialPort = 0x3F8;
+    public const ushort FirmwarePort = 0x510;
+    public const ushort TestScratchPort = 0xE0;
+    public const ushort TestLinePort = 0x2000;
 
     public const int SerialPin = 4;
     public const int SciPin = 9;

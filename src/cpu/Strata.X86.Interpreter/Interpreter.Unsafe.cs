@@ -85,6 +85,11 @@ public sealed unsafe class Interpreter : IVcpu, IDisposable
 
     public void Kick()
     {
+        if (Environment.CurrentManagedThreadId == _threadId)
+        {
+            _context->EndBlock = 1; // an instruction of this vCPU caused it: act behind that instruction
+        }
+
         Volatile.Write(ref _kicked, 1);
         Volatile.Write(ref _context->Attention, 1);
     }

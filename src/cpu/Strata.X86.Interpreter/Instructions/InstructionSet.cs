@@ -14,6 +14,7 @@ internal static class InstructionSet
         SegmentInstructions.Register(table);
         ControlInstructions.Register(table);
         InputOutputInstructions.Register(table);
+        HypercallInstructions.Register(table);
         ArithmeticInstructions.Register(table);
         ShiftInstructions.Register(table);
         MultiplyInstructions.Register(table);

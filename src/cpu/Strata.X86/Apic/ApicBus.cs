@@ -45,6 +45,14 @@ public sealed class ApicBus : IMsiSink
         }
     }
 
+    /// <returns>Whether a processor with that initial APIC ID exists.</returns>
+    public bool DeliverToId(DeliveryMode mode, byte vector, uint apicId)
+    {
+        LocalApic? target = Array.Find(_apics, apic => apic.InitialId == apicId);
+        target?.Accept(mode, vector, level: false);
+        return target is not null;
+    }
+
     public void DeliverToAll(DeliveryMode mode, byte vector, LocalApic? except)
     {
         foreach (LocalApic apic in _apics)

@@ -111,6 +111,10 @@ public sealed class LocalApic : ILocalApic, IDisposable
         }
     }
 
+    /// <summary>Sends an interrupt to the processor with an APIC ID.</summary>
+    /// <returns>Whether there is one.</returns>
+    public bool SendTo(DeliveryMode mode, byte vector, uint apicId) => _bus.DeliverToId(mode, vector, apicId);
+
     public void Reset()
     {
         lock (_gate)
@@ -177,6 +181,9 @@ public sealed class LocalApic : ILocalApic, IDisposable
                 break; // SMI: there is no SMM. ExtINT comes by wire.
         }
     }
+
+    /// <summary>The initial APIC ID.</summary>
+    public uint InitialId => _id;
 
     public bool Matches(uint destination, bool logical)
     {
@@ -670,10 +677,10 @@ public sealed class LocalApic : ILocalApic, IDisposable
     }
 
     private static bool IsReadableMsr(uint offset) => offset is Id or ApicRegisters.Version or TaskPriority or ApicRegisters.ProcessorPriority
-        or LogicalDestination or SpuriousVector or (>= InService and < ErrorStatus) or ErrorStatus or LvtCmci or InterruptCommandLow
+        or LogicalDestination or SpuriousVector or (>= InService and < ErrorStatus) or ErrorStatus or InterruptCommandLow
         or (>= LvtTimer and <= LvtError) or InitialCount or CurrentCount or DivideConfiguration;
 
-    private static bool IsWritableMsr(uint offset) => offset is TaskPriority or Eoi or SpuriousVector or ErrorStatus or LvtCmci
+    private static bool IsWritableMsr(uint offset) => offset is TaskPriority or Eoi or SpuriousVector or ErrorStatus
         or InterruptCommandLow or (>= LvtTimer and <= LvtError) or InitialCount or DivideConfiguration or SelfIpi;
 
     private static int HighestBit(uint[] bits)

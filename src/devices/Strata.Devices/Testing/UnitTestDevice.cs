@@ -4,14 +4,22 @@ using Strata.Core.Interrupts;
 namespace Strata.Devices.Testing;
 
 /// <summary>
-/// The ports that kvm-unit-tests drive: a scratch register at 0xE0, a flush at 0xE4, and interrupt lines from 0x2000 on.
+/// What kvm-unit-tests drive: a scratch register at port 0xE0, interrupt lines from port 0x2000 on, and memory that is reached
+/// access by access, as a device is.
 /// </summary>
 public sealed class UnitTestDevice(IInterruptSink interrupts)
 {
     /// <summary>Interrupt lines that can be driven.</summary>
     public const int LineCount = 24;
 
+    /// <summary>Bytes of the device memory.</summary>
+    public const int MemorySize = 0x10000;
+
+    private readonly byte[] _memory = new byte[MemorySize];
     private uint _scratch;
+
+    /// <summary>Memory-mapped bytes at 0xFF000000.</summary>
+    public IMmioDevice Memory => new MemoryWindow(_memory);
 
     /// <summary>Ports 0xE0..0xE3.</summary>
     public IPortDevice Scratch => new ScratchPorts(this);
@@ -27,6 +35,28 @@ public sealed class UnitTestDevice(IInterruptSink interrupts)
         {
             uint mask = (uint)width.Mask() << (offset * 8);
             Volatile.Write(ref owner._scratch, (owner._scratch & ~mask) | ((value << (offset * 8)) & mask));
+        }
+    }
+
+    private sealed class MemoryWindow(byte[] bytes) : IMmioDevice
+    {
+        public ulong ReadMmio(ulong offset, AccessWidth width)
+        {
+            ulong value = 0;
+            for (int i = (int)width - 1; i >= 0; i--)
+            {
+                value = (value << 8) | bytes[(offset + (ulong)i) % MemorySize];
+            }
+
+            return value;
+        }
+
+        public void WriteMmio(ulong offset, AccessWidth width, ulong value)
+        {
+            for (int i = 0; i < (int)width; i++)
+            {
+                bytes[(offset + (ulong)i) % MemorySize] = (byte)(value >> (8 * i));
+            }
         }
     }
 

@@ -191,6 +191,7 @@ public sealed class PcBoard : IMachineControl, IDisposable
         Ports.Map(PcMemoryMap.FirmwarePort, FwCfg.PortCount, CreateFirmwareConfiguration());
         UnitTestDevice testDevice = new(Interrupts);
         Ports.Map(PcMemoryMap.TestScratchPort, 4, testDevice.Scratch);
+        Memory.MapDevice(PcMemoryMap.TestMemoryStart, UnitTestDevice.MemorySize, testDevice.Memory);
         Ports.Map(PcMemoryMap.TestLinePort, UnitTestDevice.LineCount, testDevice.Lines);
     }
 

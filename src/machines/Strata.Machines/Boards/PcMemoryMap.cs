@@ -25,6 +25,7 @@ internal static class PcMemoryMap
     public const uint PciWindowEnd = 0xFEBF_FFFF;
     public const ulong IoApicStart = 0xFEC0_0000;
     public const ulong LocalApicStart = 0xFEE0_0000;
+    public const ulong TestMemoryStart = 0xFF00_0000;
     public const ulong PciWideWindowStart = 0x80_0000_0000;
     public const ulong PciWideWindowEnd = 0xBF_FFFF_FFFF;
 

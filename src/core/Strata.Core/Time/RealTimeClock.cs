@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using Strata.Core.Posix;
 
 namespace Strata.Core.Time;
 
@@ -7,7 +8,7 @@ public sealed class RealTimeClock : IVirtualClock, IDisposable
 {
     private readonly Lock _gate = new();
     private readonly PriorityQueue<Timer, long> _queue = new();
-    private readonly AutoResetEvent _wake = new(initialState: false);
+    private readonly TimedEvent _wake = new();
     private readonly Thread _thread;
     private long _offset;      // virtual = host + offset while running; guarded by _gate for writes
     private long _stoppedAt;   // virtual time while stopped
@@ -33,9 +34,9 @@ public sealed class RealTimeClock : IVirtualClock, IDisposable
                 Volatile.Write(ref _offset, _stoppedAt - HostNow());
                 _running = true;
             }
-        }
 
-        _wake.Set();
+            SignalLocked();
+        }
     }
 
     public void Stop()
@@ -52,11 +53,29 @@ public sealed class RealTimeClock : IVirtualClock, IDisposable
 
     public void Dispose()
     {
-        _disposed = true;
-        _wake.Set();
+        lock (_gate)
+        {
+            if (_disposed)
+            {
+                return;
+            }
+
+            _disposed = true;
+            _wake.Set();
+        }
+
         if (Thread.CurrentThread != _thread)
         {
             _thread.Join();
+        }
+    }
+
+    /// <summary>Under <see cref="_gate"/>, as the thread closes the event at its end.</summary>
+    private void SignalLocked()
+    {
+        if (!_disposed)
+        {
+            _wake.Set();
         }
     }
 
@@ -66,23 +85,29 @@ public sealed class RealTimeClock : IVirtualClock, IDisposable
     {
         while (!_disposed)
         {
-            Timer? due = TakeDue(out TimeSpan wait);
+            Timer? due = TakeDue(out long wait);
             if (due is not null)
             {
                 due.Callback();
             }
             else
             {
-                _wake.WaitOne(wait);
+                _wake.Wait(wait);
             }
+        }
+
+        lock (_gate)
+        {
+            _wake.Dispose();
         }
     }
 
-    private Timer? TakeDue(out TimeSpan wait)
+    /// <param name="wait">Nanoseconds until the next timer, or −1.</param>
+    private Timer? TakeDue(out long wait)
     {
         lock (_gate)
         {
-            wait = Timeout.InfiniteTimeSpan;
+            wait = -1;
             while (_running && _queue.TryPeek(out Timer? timer, out long deadline))
             {
                 if (timer.Deadline != deadline)
@@ -94,7 +119,7 @@ public sealed class RealTimeClock : IVirtualClock, IDisposable
                 long left = deadline - Now;
                 if (left > 0)
                 {
-                    wait = TimeSpan.FromMilliseconds(Math.Max(1, Math.Min((left + 999_999) / 1_000_000, 60_000)));
+                    wait = left;
                     return null;
                 }
 
@@ -117,7 +142,6 @@ public sealed class RealTimeClock : IVirtualClock, IDisposable
 
         public void Arm(long deadline)
         {
-            bool first;
             lock (clock._gate)
             {
                 if (Deadline == deadline)
@@ -126,13 +150,12 @@ public sealed class RealTimeClock : IVirtualClock, IDisposable
                 }
 
                 Deadline = deadline;
-                first = !clock._queue.TryPeek(out _, out long head) || deadline < head;
+                bool first = !clock._queue.TryPeek(out _, out long head) || deadline < head;
                 clock._queue.Enqueue(this, deadline);
-            }
-
-            if (first)
-            {
-                clock._wake.Set();
+                if (first)
+                {
+                    clock.SignalLocked();
+                }
             }
         }
 

@@ -42,15 +42,16 @@ internal static unsafe class HypercallInstructions
         }
 
         int width = mask == ulong.MaxValue ? 64 : 32;
-        uint first = (uint)cpu.Register(Gpr.Rdx);
+        ulong first = cpu.Register(Gpr.Rdx) & mask;
         ulong icr = cpu.Register(Gpr.Rsi);
         long reached = 0;
         for (int i = 0; i < 2 * width; i++)
         {
             ulong word = cpu.Register(i < width ? Gpr.Rbx : Gpr.Rcx) & mask;
-            if (((word >> (i % width)) & 1) != 0)
+            ulong id = first + (ulong)i;
+            if (((word >> (i % width)) & 1) != 0 && id >= first && id <= uint.MaxValue)
             {
-                reached += apic.SendTo((DeliveryMode)((icr >> 8) & 7), (byte)icr, first + (uint)i) ? 1 : 0;
+                reached += apic.SendTo((DeliveryMode)((icr >> 8) & 7), (byte)icr, (uint)id) ? 1 : 0;
             }
         }
 

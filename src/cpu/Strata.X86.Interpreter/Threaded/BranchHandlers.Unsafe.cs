@@ -170,8 +170,17 @@ internal static unsafe class BranchHandlers
     }
 
     /// <summary>JMP r64.</summary>
-    public static void JumpRegister(VcpuContext* c, Op* op, long result, long aux) =>
-        LookUp(c, (Op*)*(ulong*)((byte*)c + op->Reg0), result, aux);
+    public static void JumpRegister(VcpuContext* c, Op* op, long result, long aux)
+    {
+        ulong target = *(ulong*)((byte*)c + op->Reg0);
+        if (!IsCanonical(target))
+        {
+            RefuseTarget(c, op, result, aux);
+            return;
+        }
+
+        LookUp(c, (Op*)target, result, aux);
+    }
 
     /// <summary>JMP m64.</summary>
     public static void JumpMemory<TAddress>(VcpuContext* c, Op* op, long result, long aux)
@@ -184,13 +193,26 @@ internal static unsafe class BranchHandlers
             return;
         }
 
-        LookUp(c, *(Op**)at, result, aux);
+        ulong target = *(ulong*)at;
+        if (!IsCanonical(target))
+        {
+            RefuseTarget(c, op, result, aux);
+            return;
+        }
+
+        LookUp(c, (Op*)target, result, aux);
     }
 
     /// <summary>CALL r64.</summary>
     public static void CallRegister(VcpuContext* c, Op* op, long result, long aux)
     {
         ulong target = *(ulong*)((byte*)c + op->Reg0);
+        if (!IsCanonical(target))
+        {
+            RefuseTarget(c, op, result, aux);
+            return;
+        }
+
         if (!Push(c, op, op->NextRip))
         {
             if (c->PendingException == 0)
@@ -217,6 +239,12 @@ internal static unsafe class BranchHandlers
         }
 
         ulong target = *(ulong*)at;
+        if (!IsCanonical(target))
+        {
+            RefuseTarget(c, op, result, aux);
+            return;
+        }
+
         if (!Push(c, op, op->NextRip))
         {
             if (c->PendingException == 0)
@@ -242,8 +270,15 @@ internal static unsafe class BranchHandlers
             return;
         }
 
+        ulong target = *(ulong*)at;
+        if (!IsCanonical(target))
+        {
+            RefuseTarget(c, op, result, aux);
+            return;
+        }
+
         c->State.Gprs[Gpr.Rsp] = rsp + 8 + op->Imm;
-        LookUp(c, *(Op**)at, result, aux);
+        LookUp(c, (Op*)target, result, aux);
     }
 
     /// <summary>PUSH r64.</summary>
@@ -320,6 +355,18 @@ internal static unsafe class BranchHandlers
         }
 
         c->State.Rip = rip;
+        Access.Leave(c, result, aux);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static bool IsCanonical(ulong target) => (ulong)((long)(target << 16) >> 16) == target;
+
+    /// <summary>A near branch to a non-canonical address is #GP(0) on the branch itself.</summary>
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private static void RefuseTarget(VcpuContext* c, Op* op, long result, long aux)
+    {
+        Access.NotePosition(c, op);
+        X86Cpu.Of(c).RaiseGeneralProtection();
         Access.Leave(c, result, aux);
     }
 

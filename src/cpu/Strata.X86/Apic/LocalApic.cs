@@ -43,6 +43,7 @@ public sealed class LocalApic : ILocalApic, IDisposable
     private uint _errorPending;
     private ulong _command;
     private uint _initialCount;
+    private bool _counting; // false once a one-shot count has reached zero
     private uint _divide;
     private long _countStart;
     private ulong _tscDeadline;
@@ -275,7 +276,7 @@ public sealed class LocalApic : ILocalApic, IDisposable
             return true;
         }
 
-        if (value > uint.MaxValue || (offset is Eoi or ErrorStatus && value != 0))
+        if ((value & ~WritableBits(offset)) != 0)
         {
             return false;
         }
@@ -303,6 +304,7 @@ public sealed class LocalApic : ILocalApic, IDisposable
             _base = value;
             if (mode == 0 && oldMode != 0)
             {
+                _xApicId = _id << 24;
                 ResetRegisters();
             }
 
@@ -330,6 +332,7 @@ public sealed class LocalApic : ILocalApic, IDisposable
         _errorStatus = _errorPending = 0;
         _command = 0;
         _initialCount = 0;
+        _counting = false;
         _divide = 0;
         _tscDeadline = 0;
         _timer.Disarm();
@@ -502,12 +505,14 @@ public sealed class LocalApic : ILocalApic, IDisposable
             value |= LvtMasked;
         }
 
-        bool modeChanged = index == 1 && ((value ^ _lvt[1]) & LvtTimerModeMask) != 0;
+        bool wasDeadline = IsDeadlineMode;
         _lvt[index] = value;
-        if (modeChanged)
+        if (wasDeadline != IsDeadlineMode)
         {
+            // Between one-shot and periodic the count goes on.
             _timer.Disarm();
             _initialCount = 0;
+            _counting = false;
             _tscDeadline = 0;
         }
     }
@@ -585,6 +590,7 @@ public sealed class LocalApic : ILocalApic, IDisposable
         }
 
         _initialCount = count;
+        _counting = count != 0;
         _countStart = _clock.Now;
         if (count == 0)
         {
@@ -598,7 +604,7 @@ public sealed class LocalApic : ILocalApic, IDisposable
 
     private uint ReadCurrentCount()
     {
-        if (_initialCount == 0 || IsDeadlineMode)
+        if (!_counting)
         {
             return 0;
         }
@@ -609,11 +615,13 @@ public sealed class LocalApic : ILocalApic, IDisposable
             return _initialCount - (uint)(elapsed % _initialCount);
         }
 
-        return elapsed >= _initialCount ? 0 : _initialCount - (uint)elapsed;
+        // Zero is seen only together with the interrupt request: OnTimer ends the count.
+        return elapsed >= _initialCount ? 1 : _initialCount - (uint)elapsed;
     }
 
     private void WriteDeadline(ulong value)
     {
+        bool passed;
         lock (_gate)
         {
             if (!IsDeadlineMode)
@@ -629,12 +637,22 @@ public sealed class LocalApic : ILocalApic, IDisposable
             }
 
             ulong now = _readTsc();
-            long left = value > now ? _policy.ToNanoseconds(value - now) : 0;
-            _timer.Arm(left > long.MaxValue / 2 ? long.MaxValue : _clock.Now + left);
+            passed = value <= now;
+            if (!passed)
+            {
+                long left = _policy.ToNanoseconds(value - now);
+                _timer.Arm(left > long.MaxValue / 2 ? long.MaxValue : _clock.Now + left);
+            }
+        }
+
+        if (passed)
+        {
+            _timer.Disarm();
+            OnTimer(); // a deadline in the past interrupts at once
         }
     }
 
-    /// <summary>On the clock's thread.</summary>
+    /// <summary>On the clock's thread, or on the vCPU's for a deadline that has passed.</summary>
     private void OnTimer()
     {
         uint lvt;
@@ -657,16 +675,20 @@ public sealed class LocalApic : ILocalApic, IDisposable
 
                 _tscDeadline = 0;
             }
-            else if (_initialCount == 0)
+            else if (!_counting || _clock.Now < _countStart + (_initialCount * CountPeriod(Divisor)))
             {
-                return;
+                return; // stopped, or started anew while the clock was calling
             }
             else if ((lvt & LvtTimerModeMask) == LvtTimerPeriodic)
             {
                 long period = _initialCount * CountPeriod(Divisor);
-                long behind = Math.Max(0, (_clock.Now - _countStart) / period);
+                long behind = (_clock.Now - _countStart) / period;
                 _countStart += behind * period;
                 _timer.Arm(_countStart + period);
+            }
+            else
+            {
+                _counting = false;
             }
         }
 
@@ -682,6 +704,19 @@ public sealed class LocalApic : ILocalApic, IDisposable
 
     private static bool IsWritableMsr(uint offset) => offset is TaskPriority or Eoi or SpuriousVector or ErrorStatus
         or InterruptCommandLow or (>= LvtTimer and <= LvtError) or InitialCount or DivideConfiguration or SelfIpi;
+
+    /// <summary>Bits that WRMSR may set; others are #GP. The delivery status (bit 12) is ignored, as processors do.</summary>
+    private static ulong WritableBits(uint offset) => offset switch
+    {
+        Eoi or ErrorStatus => 0,
+        TaskPriority or SelfIpi => 0xFF,
+        SpuriousVector => 0x1FF,
+        LvtTimer => 0x710FF,
+        LvtLint0 or LvtLint1 => 0x1F7FF,
+        > LvtTimer and <= LvtError => 0x117FF,
+        DivideConfiguration => 0xB,
+        _ => uint.MaxValue,
+    };
 
     private static int HighestBit(uint[] bits)
     {

@@ -14,6 +14,9 @@ public sealed unsafe partial class X86Cpu
     private const ulong Dr7Writable = 0xFFFF2BFF;
     private const ulong Dr7GeneralDetect = 1 << 13;
 
+    /// <summary>The current instruction was INT n, INT1, INT3 or INTO: its own single-step trap is not taken.</summary>
+    private bool _enteredHandler;
+
     /// <summary>True while instructions must be executed one at a time: TF, or an enabled instruction breakpoint.</summary>
     public bool NeedsSlowStep => (Context->State.Rflags & (RFlags.TF | RFlags.RF)) != 0 || (Context->State.Dr7 & 0xFF) != 0;
 
@@ -23,9 +26,10 @@ public sealed unsafe partial class X86Cpu
     {
         ref X86CpuState s = ref Context->State;
         Context->InstructionRip = s.Rip;
+        _enteredHandler = false;
         bool resume = (s.Rflags & RFlags.RF) != 0;
         s.Rflags &= ~RFlags.RF;
-        if (resume || (s.Dr7 & 0xFF) == 0)
+        if (resume || (s.Dr7 & 0xFF) == 0 || s.Shadow == InterruptShadow.MovSs)
         {
             return false;
         }
@@ -57,6 +61,8 @@ public sealed unsafe partial class X86Cpu
     public void DeliverTraps(bool singleStep)
     {
         ref X86CpuState s = ref Context->State;
+        singleStep &= !_enteredHandler;
+        _enteredHandler = false;
         if (PendingDebugHits == 0 && !singleStep)
         {
             return;
@@ -74,7 +80,12 @@ public sealed unsafe partial class X86Cpu
     }
 
     /// <summary>INT1 (ICEBP): #DB without a hit bit.</summary>
-    public void DeliverIcebp() => DeliverTrap(ExceptionVector.Debug);
+    public void DeliverIcebp()
+    {
+        PendingDebugHits = 0; // what MOV SS held off is lost
+        DeliverTrap(ExceptionVector.Debug);
+        _enteredHandler = true;
+    }
 
     public bool TryReadDebug(int number, out ulong value)
     {

@@ -57,6 +57,7 @@ public sealed unsafe partial class X86Cpu
             return RaiseGeneralProtection();
         }
 
+        _enteredHandler = true;
         return TryDeliver(new Event(vector, EventSource.Software, false, 0));
     }
 
@@ -74,6 +75,7 @@ public sealed unsafe partial class X86Cpu
             if (TryDeliver(next))
             {
                 Context->State.Shadow = InterruptShadow.None;
+                Context->State.Activity = ActivityState.Running; // a trap behind HLT ends the halt
                 return;
             }
 

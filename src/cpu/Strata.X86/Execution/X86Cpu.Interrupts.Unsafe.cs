@@ -5,15 +5,16 @@ namespace Strata.X86.Execution;
 /// <summary>Asynchronous events: INTR, NMI, INIT and start-up IPIs.</summary>
 public sealed unsafe partial class X86Cpu
 {
-    private const int SignalNmi = 1;
-    private const int SignalInit = 2;
-    private const int SignalStartup = 4;
+    private const int SignalInit = 1;
+    private const int SignalStartup = 2;
+    private const int SignalNmi = 4; // counted from here up
+    private const int MaxPendingNmis = 2; // one being delivered and one latched behind it
 
     private int _signals;
     private volatile byte _startupVector;
 
     /// <summary>Latches an NMI. Any thread; the caller kicks the vCPU afterwards.</summary>
-    public void PostNmi() => Interlocked.Or(ref _signals, SignalNmi);
+    public void PostNmi() => Interlocked.Add(ref _signals, SignalNmi);
 
     /// <summary>Latches an INIT. Any thread.</summary>
     public void PostInit() => Interlocked.Or(ref _signals, SignalInit);
@@ -58,7 +59,7 @@ public sealed unsafe partial class X86Cpu
 
         if (s.NmiPending != 0 && s.NmiBlocked == 0)
         {
-            s.NmiPending = 0;
+            s.NmiPending--;
             DeliverNmi();
         }
         else if ((s.Rflags & RFlags.IF) != 0 && Wiring.LocalApic is { HasPendingInterrupt: true } apic && apic.TryAcknowledge(out byte vector))
@@ -71,10 +72,8 @@ public sealed unsafe partial class X86Cpu
     {
         int signals = Interlocked.Exchange(ref _signals, 0);
         ref X86CpuState s = ref Context->State;
-        if ((signals & SignalNmi) != 0)
-        {
-            s.NmiPending = 1;
-        }
+        int limit = s.NmiBlocked != 0 ? 1 : MaxPendingNmis;
+        s.NmiPending = (byte)Math.Min((uint)limit, s.NmiPending + ((uint)signals / SignalNmi));
 
         if ((signals & SignalInit) != 0)
         {

@@ -77,7 +77,7 @@ public sealed unsafe partial class X86Cpu
                 Context->EndBlock = 1;
                 return (Wiring.LocalApic?.TryWriteBase(value) ?? false) || RaiseGeneralProtection();
             case Msr.IA32_SPEC_CTRL: return TrySet(ref s.SpecCtrl, value, 7);
-            case Msr.IA32_PRED_CMD or Msr.IA32_FLUSH_CMD: return (value & ~1UL) == 0 || RaiseGeneralProtection();
+            case Msr.IA32_PRED_CMD: return (value & ~1UL) == 0 || RaiseGeneralProtection();
             case Msr.IA32_BIOS_SIGN_ID or Msr.IA32_BIOS_UPDT_TRIG or Msr.IA32_MCG_STATUS: return true;
             case Msr.IA32_MISC_ENABLE: s.MiscEnable = value; return true;
             case Msr.IA32_SYSENTER_CS: s.SysenterCs = value; return true;

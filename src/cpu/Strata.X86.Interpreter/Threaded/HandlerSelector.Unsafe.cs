@@ -59,6 +59,10 @@ internal static unsafe class HandlerSelector
                 return SelectShift<ShrOperation>(op, code64);
             case Mnemonic.Sar:
                 return SelectShift<SarOperation>(op, code64);
+            case Mnemonic.Mul:
+                return op->Kind0 == OperandKind.Gpr && op->Width == 8 ? &MultiplyHandlers.Unsigned64 : null;
+            case Mnemonic.Imul:
+                return SelectSignedMultiply(op);
             case Mnemonic.Nop:
             case Mnemonic.Pause:
             case Mnemonic.Endbr64:
@@ -80,6 +84,15 @@ internal static unsafe class HandlerSelector
                 return SelectConditional(op, instruction.Mnemonic, code64);
         }
     }
+
+    private static delegate*<VcpuContext*, Op*, long, long, void> SelectSignedMultiply(Op* op) => (op->Kind1, op->Kind2, op->Width) switch
+    {
+        (OperandKind.Gpr, OperandKind.None, 8) => &MultiplyHandlers.Signed64,
+        (OperandKind.Gpr, OperandKind.None, 4) => &MultiplyHandlers.Signed32,
+        (OperandKind.Gpr, OperandKind.Immediate, 8) => &MultiplyHandlers.Signed64Immediate,
+        (OperandKind.Gpr, OperandKind.Immediate, 4) => &MultiplyHandlers.Signed32Immediate,
+        _ => null,
+    };
 
     private static delegate*<VcpuContext*, Op*, long, long, void> SelectJump(Op* op, bool code64) => op->Kind0 switch
     {

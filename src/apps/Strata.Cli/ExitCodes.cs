@@ -9,5 +9,6 @@ internal static class ExitCodes
     public const int GuestReset = 101;
     public const int TripleFault = 102;
     public const int MonitorError = 103;
+    public const int GuestPanic = 104;
     public const int Interrupted = 130;
 }

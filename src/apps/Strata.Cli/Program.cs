@@ -11,11 +11,15 @@ Option<string?> appendOption = new("--append") { Description = "Kernel command l
 Option<string> memoryOption = new("--memory", "-m") { Description = "RAM, such as 512M or 2G.", DefaultValueFactory = _ => "512M" };
 Option<int> cpusOption = new("--cpus") { Description = "Number of processors, 1 to 64.", DefaultValueFactory = _ => 1 };
 Option<string[]> diskOption = new("--disk") { Description = "Raw disk image for the guest's /dev/vda, then /dev/vdb …; may be repeated." };
+Option<string> consoleOption = new("--console") { Description = "Device that this terminal is connected to: serial (ttyS0) or virtio (hvc0).", DefaultValueFactory = _ => "serial" };
+Option<string> serialOption = new("--serial") { Description = "Where the first serial port's output goes: stdio, none or file:PATH.", DefaultValueFactory = _ => "stdio" };
+Option<bool> statsOption = new("--stats") { Description = "Print start-up time, speed and memory at the end." };
 Option<string> engineOption = new("--engine") { Description = "How guest code is executed: auto or interpreter.", DefaultValueFactory = _ => "auto" };
 
-Command run = new("run", "Start a machine with its serial port on this terminal. Ctrl-A X quits, Ctrl-A H helps.")
+Command run = new("run", "Start a machine with its console on this terminal. Ctrl-A X quits, Ctrl-A H helps.")
 {
     imageArgument, kernelOption, initrdOption, appendOption, memoryOption, cpusOption, diskOption, engineOption,
+    consoleOption, serialOption, statsOption,
 };
 run.SetAction(async (result, _) =>
 {
@@ -37,7 +41,7 @@ run.SetAction(async (result, _) =>
         throw new StrataException(StrataError.BadInput, $"There is no image \"{image}\"; the image is {DebianTiny.Name}.");
     }
 
-    return await new RunCommand(new RunOptions
+    using RunCommand command = new(new RunOptions
     {
         Image = image,
         Kernel = kernel,
@@ -46,7 +50,11 @@ run.SetAction(async (result, _) =>
         Memory = ParseSize(result.GetValue(memoryOption)!),
         Processors = result.GetValue(cpusOption),
         Disks = result.GetValue(diskOption) ?? [],
-    }).ExecuteAsync();
+        Console = ParseConsole(result.GetValue(consoleOption)!),
+        Serial = result.GetValue(serialOption)!,
+        Statistics = result.GetValue(statsOption),
+    });
+    return await command.ExecuteAsync();
 });
 
 Command pull = new("pull", "Fetch debian-tiny into the cache; does nothing if it is there.");
@@ -73,6 +81,13 @@ catch (StrataException error)
     Console.Error.WriteLine($"strata: {error.Message}");
     return error.Error == StrataError.BadInput ? ExitCodes.BadInput : ExitCodes.Failure;
 }
+
+static ConsoleDevice ParseConsole(string text) => text switch
+{
+    "serial" => ConsoleDevice.Serial,
+    "virtio" => ConsoleDevice.Virtio,
+    _ => throw new StrataException(StrataError.BadInput, $"There is no console device \"{text}\"; use serial or virtio."),
+};
 
 static ulong ParseSize(string text)
 {

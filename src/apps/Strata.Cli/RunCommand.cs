@@ -1,14 +1,16 @@
+using System.Diagnostics;
 using Strata.Images;
 using Strata.Machines.Boards;
 
 namespace Strata.Cli;
 
-/// <summary>`strata run`: one machine with its serial port on the terminal.</summary>
-internal sealed class RunCommand(RunOptions options)
+/// <summary>`strata run`: one machine with its console on the terminal.</summary>
+internal sealed class RunCommand(RunOptions options) : IDisposable
 {
     private const byte Escape = 1; // Ctrl-A
 
     private readonly Stream _output = Console.OpenStandardOutput();
+    private readonly Stream _serial = OpenSerial(options.Serial);
     private VirtualMachine? _machine;
 
     public async Task<int> ExecuteAsync()
@@ -21,27 +23,69 @@ internal sealed class RunCommand(RunOptions options)
             _ = _machine?.StopAsync();
         });
         await using VirtualMachine machine = await VirtualMachine.StartAsync(spec).ConfigureAwait(false);
+        TimeSpan startUp = DateTime.Now - Process.GetCurrentProcess().StartTime;
         _machine = machine;
         Thread input = new(() => PumpInput(machine)) { IsBackground = true, Name = "strata-input" };
         input.Start();
         MachineExit exit = await machine.WaitForExitAsync().ConfigureAwait(false);
         await _output.FlushAsync().ConfigureAwait(false);
+        await _serial.FlushAsync().ConfigureAwait(false);
         terminal.Dispose();
+        if (options.Statistics)
+        {
+            ReportStatistics(machine, startUp);
+        }
+
         return Report(exit, interrupted);
+    }
+
+    public void Dispose()
+    {
+        _output.Dispose();
+        _serial.Dispose();
+    }
+
+    private static Stream OpenSerial(string serial)
+    {
+        const string file = "file:";
+        if (serial == "stdio")
+        {
+            return Console.OpenStandardOutput();
+        }
+
+        if (serial == "none")
+        {
+            return Stream.Null;
+        }
+
+        if (!serial.StartsWith(file, StringComparison.Ordinal) || serial.Length == file.Length)
+        {
+            throw new StrataException(StrataError.BadInput, $"\"{serial}\" is no serial port; write stdio, none or file:PATH.");
+        }
+
+        try
+        {
+            return new FileStream(serial[file.Length..], FileMode.Create, FileAccess.Write, FileShare.Read);
+        }
+        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+        {
+            throw new StrataException(StrataError.BadInput, $"The serial port's file {serial[file.Length..]} cannot be written: {error.Message}", error);
+        }
     }
 
     private async Task<MachineSpec> CreateSpecAsync()
     {
         if (options.Kernel is { } kernel)
         {
-            return Spec(kernel, options.Initrd, options.Append ?? "console=ttyS0");
+            return Spec(kernel, options.Initrd, options.Append ?? "console=ttyS0 panic=-1");
         }
 
         DebianTiny image = new();
         IProgress<string>? progress = Console.IsErrorRedirected ? null : new LineProgress();
         await image.EnsureAsync(progress).ConfigureAwait(false);
         string append = options.Append is { } extra ? " " + extra : string.Empty;
-        return Spec(image.KernelPath, image.InitrdPath, "console=ttyS0 quiet" + append);
+        string console = options.Console == ConsoleDevice.Virtio ? "console=ttyS0 console=hvc0" : "console=ttyS0";
+        return Spec(image.KernelPath, image.InitrdPath, console + " quiet panic=-1" + append);
     }
 
     private MachineSpec Spec(string kernel, string? initrd, string commandLine) => new()
@@ -52,7 +96,9 @@ internal sealed class RunCommand(RunOptions options)
         Memory = options.Memory,
         Processors = options.Processors,
         Disks = options.Disks,
-        SerialOutput = bytes => _output.Write(bytes.Span),
+        Console = options.Console,
+        ConsoleOutput = bytes => (options.Console == ConsoleDevice.Serial ? _serial : _output).Write(bytes.Span),
+        SerialOutput = bytes => _serial.Write(bytes.Span),
     };
 
     /// <summary>Standard input to the guest; Ctrl-A is the escape. The end of input does not stop the guest.</summary>
@@ -113,6 +159,15 @@ internal sealed class RunCommand(RunOptions options)
         }
     }
 
+    private static void ReportStatistics(VirtualMachine machine, TimeSpan startUp)
+    {
+        using Process self = Process.GetCurrentProcess();
+        TimeSpan whole = DateTime.Now - self.StartTime;
+        double millions = machine.InstructionsExecuted / 1e6;
+        Console.Error.WriteLine($"strata: first guest instruction after {startUp.TotalMilliseconds:F0} ms, whole run {whole.TotalSeconds:F2} s");
+        Console.Error.WriteLine($"strata: {millions:F0} million guest instructions, {millions / (whole - startUp).TotalSeconds:F0} MIPS, peak memory {self.PeakWorkingSet64 >> 20} MiB");
+    }
+
     private static int Report(MachineExit exit, bool interrupted)
     {
         if (exit.Reason == MachineExitReason.PowerOff)
@@ -125,6 +180,7 @@ internal sealed class RunCommand(RunOptions options)
         {
             MachineExitReason.DebugExit => exit.Code & 0xFF,
             MachineExitReason.Reset => ExitCodes.GuestReset,
+            MachineExitReason.Panic => ExitCodes.GuestPanic,
             MachineExitReason.TripleFault => ExitCodes.TripleFault,
             MachineExitReason.Error => ExitCodes.MonitorError,
             _ => interrupted ? ExitCodes.Interrupted : ExitCodes.Success,

@@ -15,5 +15,14 @@ internal sealed record RunOptions
 
     public int Processors { get; init; } = 1;
 
+    /// <summary>The device that the terminal is connected to.</summary>
+    public ConsoleDevice Console { get; init; }
+
+    /// <summary>Where the first serial port leads: "stdio", "none" or "file:PATH".</summary>
+    public string Serial { get; init; } = "stdio";
+
+    /// <summary>Print figures about the run at its end.</summary>
+    public bool Statistics { get; init; }
+
     public IReadOnlyList<string> Disks { get; init; } = [];
 }

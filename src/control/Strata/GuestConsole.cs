@@ -5,14 +5,17 @@ using Strata.Machines.Boards;
 namespace Strata;
 
 /// <summary>
-/// The guest's first serial port: everything it printed, waits for text, and input. Members are safe on any thread.
+/// The guest's console device: everything it printed, waits for text, and input. Members are safe on any thread.
 /// </summary>
 public sealed class GuestConsole : ISerialBackend
 {
     /// <summary>How much output is kept for <see cref="Output"/> and waits, in characters.</summary>
     public const int Capacity = 1 << 20;
 
+    private const string PanicMark = "Kernel panic - not syncing: ";
+
     private readonly Action<ReadOnlyMemory<byte>>? _tee;
+    private readonly ConsoleDevice _device;
     private readonly Lock _gate = new();
     private readonly StringBuilder _text = new();
     private TaskCompletionSource _changed = new(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -20,7 +23,11 @@ public sealed class GuestConsole : ISerialBackend
     private long _dropped;
     private long _consumed;
 
-    internal GuestConsole(Action<ReadOnlyMemory<byte>>? tee) => _tee = tee;
+    internal GuestConsole(Action<ReadOnlyMemory<byte>>? tee, ConsoleDevice device)
+    {
+        _tee = tee;
+        _device = device;
+    }
 
     /// <summary>What the guest has printed; the oldest part is dropped beyond <see cref="Capacity"/>.</summary>
     public string Output
@@ -32,6 +39,14 @@ public sealed class GuestConsole : ISerialBackend
                 return _text.ToString();
             }
         }
+    }
+
+    /// <summary>The message of the last Linux kernel panic on the console, or null.</summary>
+    internal string? FindPanic()
+    {
+        string text = Output;
+        int at = text.LastIndexOf(PanicMark, StringComparison.Ordinal);
+        return at < 0 ? null : text[(at + PanicMark.Length)..].Split('\r', '\n')[0];
     }
 
     internal void Attach(PcBoard board) => _board = board;
@@ -102,7 +117,7 @@ public sealed class GuestConsole : ISerialBackend
         PcBoard board = _board ?? throw new InvalidOperationException("The console is not connected.");
         while (!bytes.IsEmpty && !board.Exit.IsCompleted)
         {
-            int taken = board.WriteSerial(bytes.Span);
+            int taken = _device == ConsoleDevice.Serial ? board.WriteSerial(bytes.Span) : board.WriteConsole(bytes.Span);
             bytes = bytes[taken..];
             if (!bytes.IsEmpty)
             {

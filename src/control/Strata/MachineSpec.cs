@@ -21,6 +21,25 @@ public sealed record MachineSpec
     /// <summary>Raw disk images; the guest finds them as /dev/vda, /dev/vdb … (virtio-blk).</summary>
     public IReadOnlyList<string> Disks { get; init; } = [];
 
-    /// <summary>Bytes the guest writes to its first serial port. Called on a vCPU's thread; must not block for long.</summary>
+    /// <summary>Which device <see cref="VirtualMachine.Console"/> is.</summary>
+    public ConsoleDevice Console { get; init; } = ConsoleDevice.Serial;
+
+    /// <summary>Bytes the guest writes to its console device. Called on a vCPU's or device's thread; must not block for long.</summary>
+    public Action<ReadOnlyMemory<byte>>? ConsoleOutput { get; init; }
+
+    /// <summary>
+    /// Bytes the guest writes to its first serial port while the console is another device. Called on a vCPU's thread; must not block
+    /// for long.
+    /// </summary>
     public Action<ReadOnlyMemory<byte>>? SerialOutput { get; init; }
+}
+
+/// <summary>A device that can be the machine's console.</summary>
+public enum ConsoleDevice
+{
+    /// <summary>The first serial port: ttyS0 in Linux.</summary>
+    Serial,
+
+    /// <summary>virtio-console: hvc0 in Linux, faster, but silent until its driver is loaded.</summary>
+    Virtio,
 }

@@ -44,7 +44,7 @@ public sealed class VirtualMachine : IAsyncDisposable
 
         byte[] kernel = await ReadAsync(spec.Kernel, "kernel", cancellationToken).ConfigureAwait(false);
         byte[]? initrd = spec.Initrd is null ? null : await ReadAsync(spec.Initrd, "initrd", cancellationToken).ConfigureAwait(false);
-        GuestConsole console = new(spec.SerialOutput);
+        GuestConsole console = new(spec.ConsoleOutput, spec.Console);
         PcBoard board = CreateBoard(spec, kernel, initrd, console);
         console.Attach(board);
         board.Start();
@@ -52,7 +52,13 @@ public sealed class VirtualMachine : IAsyncDisposable
     }
 
     /// <summary>Waits for the machine's end.</summary>
-    public Task<MachineExit> WaitForExitAsync(CancellationToken cancellationToken = default) => _board.Exit.WaitAsync(cancellationToken);
+    public async Task<MachineExit> WaitForExitAsync(CancellationToken cancellationToken = default)
+    {
+        MachineExit exit = await _board.Exit.WaitAsync(cancellationToken).ConfigureAwait(false);
+        return exit.Reason == MachineExitReason.Reset && Console.FindPanic() is { } panic
+            ? exit with { Reason = MachineExitReason.Panic, Details = $"The guest's kernel panicked: {panic}" }
+            : exit;
+    }
 
     /// <summary>Presses the power button; an operating system that listens shuts down.</summary>
     public void PressPowerButton() => _board.PressPowerButton();
@@ -80,13 +86,13 @@ public sealed class VirtualMachine : IAsyncDisposable
             {
                 MemorySize = spec.Memory,
                 Processors = spec.Processors,
-                Serial = console,
+                Serial = spec.Console == ConsoleDevice.Serial ? console : new SerialTap(spec.SerialOutput),
+                Console = spec.Console == ConsoleDevice.Virtio ? console : null,
                 StartTime = DateTime.UtcNow,
                 Kernel = kernel,
                 Initrd = initrd,
                 CommandLine = spec.CommandLine,
                 Disks = disks,
-                StopOnReset = true,
             });
         }
         catch (BootImageException error)

@@ -75,6 +75,9 @@ public abstract class VirtioDevice : IDisposable
     {
     }
 
+    /// <summary>Whether chains of a queue can be served now; those of a queue without work wait.</summary>
+    protected virtual bool HasWork(int queue) => true;
+
     /// <summary>Serves one chain on the worker.</summary>
     /// <returns>Bytes written into it.</returns>
     protected abstract uint Process(int queue, DescriptorChain chain);
@@ -98,6 +101,11 @@ public abstract class VirtioDevice : IDisposable
         {
             bool interrupt;
             string? broken;
+            if (!HasWork(index))
+            {
+                return;
+            }
+
             lock (Gate)
             {
                 DescriptorChain? chain = queue.Take();

@@ -13,6 +13,9 @@ public sealed class DebianTiny
 
     private const string KernelPackage = "linux-image-cloud-amd64";
     private const string BusyboxPackage = "busybox-static";
+    /// <summary>Raised when the image is built differently: an older one in a cache is made again.</summary>
+    private const string Recipe = "2";
+
     private const long SmallestKernel = 4 << 20;
     private const long SmallestBusybox = 500 << 10;
 
@@ -29,7 +32,10 @@ public sealed class DebianTiny
     public string InitrdPath => Path.Combine(_folder, "initrd");
 
     /// <summary>True if the image can be used without fetching anything.</summary>
-    public bool IsCached => File.Exists(KernelPath) && File.Exists(InitrdPath);
+    public bool IsCached => File.Exists(KernelPath) && File.Exists(InitrdPath)
+        && File.Exists(RecipePath) && File.ReadAllText(RecipePath) == Recipe;
+
+    private string RecipePath => Path.Combine(_folder, "recipe");
 
     /// <summary>Makes sure that the image is in the cache.</summary>
     /// <param name="progress">Receives a line for each step that takes long.</param>
@@ -91,6 +97,7 @@ public sealed class DebianTiny
         CheckBusybox(busybox);
         File.Copy(kernel, Path.Combine(staging, "vmlinuz"));
         progress?.Report("Building the initramfs");
+        await File.WriteAllTextAsync(Path.Combine(staging, "recipe"), Recipe, cancellationToken).ConfigureAwait(false);
         using FileStream initrd = File.Create(Path.Combine(staging, "initrd"));
         WriteInitrd(initrd, root, busybox);
     }
@@ -211,6 +218,9 @@ public sealed class DebianTiny
         hostname debian-tiny
         export HOME=/root PATH=/bin:/sbin:/usr/bin:/usr/sbin TERM=linux
         {loadModules}
+        if grep -q console=hvc0 /proc/cmdline && [ -c /dev/hvc0 ]; then
+            exec </dev/hvc0 >/dev/hvc0 2>&1
+        fi
         poweroff() {'{'} /bin/busybox poweroff -f; {'}'}
         run=$(sed -n 's/.*strata.run="\([^"]*\)".*/\1/p' /proc/cmdline)
         if [ -n "$run" ]; then

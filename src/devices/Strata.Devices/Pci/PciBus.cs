@@ -9,11 +9,12 @@ namespace Strata.Devices.Pci;
 public sealed class PciBus : IPortDevice
 {
     private const int Slots = 32;
+    private const int Links = 4;
     private const uint Enable = 1u << 31;
 
     private readonly AddressSpace _memory;
     private readonly IMsiSink _msi;
-    private readonly Func<int, InterruptLine> _linkLine;
+    private readonly SharedInterruptLine[] _links;
     private readonly PciFunction?[] _functions = new PciFunction?[Slots];
     private uint _address;
 
@@ -22,7 +23,7 @@ public sealed class PciBus : IPortDevice
     {
         _memory = memory;
         _msi = msi;
-        _linkLine = linkLine;
+        _links = [.. Enumerable.Range(0, Links).Select(link => new SharedInterruptLine(linkLine(link)))];
         Plug(0, new HostBridge());
     }
 
@@ -38,7 +39,7 @@ public sealed class PciBus : IPortDevice
             throw new InvalidOperationException($"PCI slot {slot} is taken.");
         }
 
-        function.Plug(_memory, _linkLine(slot & 3), _msi);
+        function.Plug(_memory, _links[slot % Links].CreateInput(), _msi);
         _functions[slot] = function;
     }
 

@@ -6,8 +6,11 @@ public enum MachineExitReason
     /// <summary>ACPI S5.</summary>
     PowerOff,
 
-    /// <summary>The guest asked for a reset, and the machine is configured to stop then.</summary>
+    /// <summary>The guest asked for a reset.</summary>
     Reset,
+
+    /// <summary>A reset behind a kernel panic that the console showed.</summary>
+    Panic,
 
     /// <summary>The debug-exit port; <see cref="MachineExit.Code"/> is what it says.</summary>
     DebugExit,

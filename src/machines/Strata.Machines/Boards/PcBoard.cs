@@ -14,6 +14,7 @@ using Strata.Machines.Acpi;
 using Strata.Machines.Boot;
 using Strata.Virtio;
 using Strata.Virtio.Block;
+using Strata.Virtio.Console;
 using Strata.Virtio.Entropy;
 using Strata.Virtio.Transport;
 using Strata.X86.Apic;
@@ -43,6 +44,7 @@ public sealed class PcBoard : IMachineControl, IDisposable
     private readonly TaskCompletionSource<MachineExit> _exit = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly AcpiPower _power;
     private readonly Uart16550 _uart;
+    private VirtioConsole? _console;
 
     /// <exception cref="BootImageException">The kernel or initrd cannot be booted on a machine like this.</exception>
     public PcBoard(PcBoardOptions options)
@@ -103,6 +105,10 @@ public sealed class PcBoard : IMachineControl, IDisposable
     /// <summary>Bytes for the guest's first serial port.</summary>
     /// <returns>How many were taken; the rest has to be offered again.</returns>
     public int WriteSerial(ReadOnlySpan<byte> bytes) => _uart.Receive(bytes);
+
+    /// <summary>Bytes for the guest's virtio console, where there is one.</summary>
+    /// <returns>How many were taken; the rest has to be offered again.</returns>
+    public int WriteConsole(ReadOnlySpan<byte> bytes) => _console?.Receive(bytes) ?? bytes.Length;
 
     /// <summary>Presses the power button.</summary>
     public void PressPowerButton() => _power.PressPowerButton();
@@ -204,12 +210,18 @@ public sealed class PcBoard : IMachineControl, IDisposable
         return firmware;
     }
 
-    /// <summary>Slot 1 is the entropy source; disks follow.</summary>
+    /// <summary>Slot 1 is the entropy source; the console and disks follow.</summary>
     private void AddPciDevices()
     {
         PciBus pci = new(Memory, _apicBus, link => Interrupts.Line(PcMemoryMap.PciPin + link));
         Ports.Map(PcMemoryMap.PciConfigPort, PciBus.PortCount, new PciConfigPorts(pci, new ResetControl(this)));
         List<VirtioDevice> devices = [new VirtioEntropy(Memory)];
+        if (_options.Console is { } console)
+        {
+            _console = new VirtioConsole(Memory, console.Write);
+            devices.Add(_console);
+        }
+
         for (int i = 0; i < _options.Disks.Count; i++)
         {
             devices.Add(new VirtioBlock(Memory, _options.Disks[i], $"strata-disk{i}"));

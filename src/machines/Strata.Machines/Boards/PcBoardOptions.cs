@@ -15,11 +15,11 @@ public sealed class PcBoardOptions
     /// <summary>Where the first serial port's output goes.</summary>
     public required ISerialBackend Serial { get; init; }
 
+    /// <summary>Where the virtio console's output goes; null for a machine without one.</summary>
+    public ISerialBackend? Console { get; init; }
+
     /// <summary>Disks, in the order in which the guest finds them. The board disposes them.</summary>
     public IReadOnlyList<IBlockBackend> Disks { get; init; } = [];
-
-    /// <summary>A guest reset ends the run instead of booting again.</summary>
-    public bool StopOnReset { get; init; }
 
     /// <summary>Wall time of the RTC at start.</summary>
     public required DateTime StartTime { get; init; }

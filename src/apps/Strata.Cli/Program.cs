@@ -14,7 +14,7 @@ Option<string[]> diskOption = new("--disk") { Description = "Raw disk image for 
 Option<string> consoleOption = new("--console") { Description = "Device that this terminal is connected to: serial (ttyS0) or virtio (hvc0).", DefaultValueFactory = _ => "serial" };
 Option<string> serialOption = new("--serial") { Description = "Where the first serial port's output goes: stdio, none or file:PATH.", DefaultValueFactory = _ => "stdio" };
 Option<bool> statsOption = new("--stats") { Description = "Print start-up time, speed and memory at the end." };
-Option<string> engineOption = new("--engine") { Description = "How guest code is executed: auto or interpreter.", DefaultValueFactory = _ => "auto" };
+Option<string> engineOption = new("--engine") { Description = "How guest code is executed: auto, translator or interpreter.", DefaultValueFactory = _ => "auto" };
 
 Command run = new("run", "Start a machine with its console on this terminal. Ctrl-A X quits, Ctrl-A H helps.")
 {
@@ -23,12 +23,6 @@ Command run = new("run", "Start a machine with its console on this terminal. Ctr
 };
 run.SetAction(async (result, _) =>
 {
-    string engine = result.GetValue(engineOption)!;
-    if (engine is not ("auto" or "interpreter"))
-    {
-        throw new StrataException(StrataError.BadInput, $"There is no engine \"{engine}\"; use auto or interpreter.");
-    }
-
     string? image = result.GetValue(imageArgument);
     string? kernel = result.GetValue(kernelOption);
     if (kernel is null && image is null)
@@ -50,6 +44,7 @@ run.SetAction(async (result, _) =>
         Memory = ParseSize(result.GetValue(memoryOption)!),
         Processors = result.GetValue(cpusOption),
         Disks = result.GetValue(diskOption) ?? [],
+        Engine = ParseEngine(result.GetValue(engineOption)!),
         Console = ParseConsole(result.GetValue(consoleOption)!),
         Serial = result.GetValue(serialOption)!,
         Statistics = result.GetValue(statsOption),
@@ -81,6 +76,14 @@ catch (StrataException error)
     Console.Error.WriteLine($"strata: {error.Message}");
     return error.Error == StrataError.BadInput ? ExitCodes.BadInput : ExitCodes.Failure;
 }
+
+static Engine ParseEngine(string text) => text switch
+{
+    "auto" => Engine.Auto,
+    "interpreter" => Engine.Interpreter,
+    "translator" => Engine.Translator,
+    _ => throw new StrataException(StrataError.BadInput, $"There is no engine \"{text}\"; use auto, translator or interpreter."),
+};
 
 static ConsoleDevice ParseConsole(string text) => text switch
 {

@@ -96,6 +96,7 @@ internal sealed class RunCommand(RunOptions options) : IDisposable
         Memory = options.Memory,
         Processors = options.Processors,
         Disks = options.Disks,
+        Engine = options.Engine,
         Console = options.Console,
         ConsoleOutput = bytes => (options.Console == ConsoleDevice.Serial ? _serial : _output).Write(bytes.Span),
         SerialOutput = bytes => _serial.Write(bytes.Span),

@@ -15,6 +15,8 @@ internal sealed record RunOptions
 
     public int Processors { get; init; } = 1;
 
+    public Engine Engine { get; init; }
+
     /// <summary>The device that the terminal is connected to.</summary>
     public ConsoleDevice Console { get; init; }
 

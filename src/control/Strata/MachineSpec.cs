@@ -18,6 +18,9 @@ public sealed record MachineSpec
     /// <summary>Processors, 1..64.</summary>
     public int Processors { get; init; } = 1;
 
+    /// <summary>How guest code is executed.</summary>
+    public Engine Engine { get; init; } = Engine.Auto;
+
     /// <summary>Raw disk images; the guest finds them as /dev/vda, /dev/vdb … (virtio-blk).</summary>
     public IReadOnlyList<string> Disks { get; init; } = [];
 
@@ -32,6 +35,19 @@ public sealed record MachineSpec
     /// for long.
     /// </summary>
     public Action<ReadOnlyMemory<byte>>? SerialOutput { get; init; }
+}
+
+/// <summary>How guest code is executed.</summary>
+public enum Engine
+{
+    /// <summary>The fastest that this host supports.</summary>
+    Auto,
+
+    /// <summary>The portable reference.</summary>
+    Interpreter,
+
+    /// <summary>Binary translation; needs an x64 Linux host.</summary>
+    Translator,
 }
 
 /// <summary>A device that can be the machine's console.</summary>

@@ -2,6 +2,7 @@ using Strata.Core.Storage;
 using Strata.Disks;
 using Strata.Machines.Boards;
 using Strata.Machines.Boot;
+using Strata.X86.Translator;
 
 namespace Strata;
 
@@ -92,6 +93,7 @@ public sealed class VirtualMachine : IAsyncDisposable
                 Kernel = kernel,
                 Initrd = initrd,
                 CommandLine = spec.CommandLine,
+                Engine = ChooseEngine(spec.Engine),
                 Disks = disks,
             });
         }
@@ -109,6 +111,16 @@ public sealed class VirtualMachine : IAsyncDisposable
         {
             throw new StrataException(StrataError.Host, error.Message, error);
         }
+    }
+
+    private static EngineKind ChooseEngine(Engine engine)
+    {
+        if (engine == Engine.Translator && !Translator.IsSupported)
+        {
+            throw new StrataException(StrataError.Host, "The translator needs an x64 Linux host; use the interpreter here.");
+        }
+
+        return engine != Engine.Interpreter && Translator.IsSupported ? EngineKind.Translator : EngineKind.Interpreter;
     }
 
     private static async Task<byte[]> ReadAsync(string path, string what, CancellationToken cancellationToken)

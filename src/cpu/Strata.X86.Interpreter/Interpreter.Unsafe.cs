@@ -16,7 +16,7 @@ namespace Strata.X86.Interpreter;
 /// emission needed.
 /// <para>Threads: <see cref="Run"/> on the vCPU's thread; <see cref="Kick"/> and the code-tracking callbacks on any.</para>
 /// </summary>
-public sealed unsafe class Interpreter : IVcpu, IDisposable
+public sealed unsafe class Interpreter : IX86Engine
 {
     /// <summary>
     /// Instructions between two looks at interrupts. Also bounds the stack while handlers are not yet compiled to real tail calls.
@@ -26,6 +26,7 @@ public sealed unsafe class Interpreter : IVcpu, IDisposable
     private readonly VcpuContext* _context;
     private readonly BlockCache _blocks;
     private readonly ConcurrentQueue<PageRequest> _requests = new();
+    private readonly OpCache _single;
     private readonly Op* _step;
     private readonly byte* _bounce;
     private int _threadId = -1;
@@ -36,7 +37,9 @@ public sealed unsafe class Interpreter : IVcpu, IDisposable
         Cpu = new X86Cpu(wiring);
         Index = wiring.Index;
         _context = Cpu.Context;
-        _blocks = new BlockCache(Cpu, InstructionSet.Table);
+        BlockDecoder decoder = new(InstructionSet.Table);
+        _blocks = new BlockCache(Cpu, decoder);
+        _single = new OpCache(decoder);
 
         // SAFETY: freed in Dispose.
         _step = (Op*)NativeMemory.AllocZeroed(2, (nuint)sizeof(Op));
@@ -51,18 +54,24 @@ public sealed unsafe class Interpreter : IVcpu, IDisposable
 
     public int Index { get; }
 
-    /// <summary>The processor; for state access while <see cref="Run"/> is not active.</summary>
     public X86Cpu Cpu { get; }
 
-    /// <summary>Guest instructions executed since the start, interrupts and faults not counted.</summary>
     public long InstructionsExecuted { get; private set; }
 
     /// <summary>Blocks decoded since the start.</summary>
     public long BlocksDecoded => _blocks.Decoded;
 
+    /// <summary>
+    /// Set by an engine that executes with this interpreter's help: a host page of code has changed. Called on the vCPU's thread.
+    /// </summary>
+    public Action<nint>? PageInvalidated { get; set; }
+
+    /// <summary>Makes the calling thread the vCPU's; <see cref="Run"/> does so by itself.</summary>
+    public void BindThread() => _threadId = Environment.CurrentManagedThreadId;
+
     public VcpuStop Run(long instructionBudget)
     {
-        _threadId = Environment.CurrentManagedThreadId;
+        BindThread();
         long left = instructionBudget;
         while (left > 0)
         {
@@ -103,6 +112,7 @@ public sealed unsafe class Interpreter : IVcpu, IDisposable
         }
 
         _blocks.Dispose();
+        _single.Dispose();
         NativeMemory.Free(_step);
         NativeMemory.Free(_bounce);
         Cpu.Dispose();
@@ -135,8 +145,12 @@ public sealed unsafe class Interpreter : IVcpu, IDisposable
         return executed;
     }
 
-    /// <summary>Executes exactly one instruction: interrupt shadow, single step, breakpoints.</summary>
-    private long Step()
+    /// <summary>
+    /// Executes exactly one instruction, delivers the exception or trap it raises, and honours shadows, single step and breakpoints.
+    /// Other engines call it for what they do not execute themselves.
+    /// </summary>
+    /// <returns>1.</returns>
+    public long Step()
     {
         InterruptShadow shadow = _context->State.Shadow;
         if (Cpu.CheckInstructionBreakpoints())
@@ -146,18 +160,12 @@ public sealed unsafe class Interpreter : IVcpu, IDisposable
         }
 
         bool trap = (_context->State.Rflags & RFlags.TF) != 0;
-        Block* block = _blocks.Find();
-        if (block != null)
+        Op* op = FindSingle();
+        if (op != null)
         {
             _context->EndBlock = 0;
             _context->Budget = 0;
-            _step[0] = block->Ops[0];
-            _step[0].Handler = _step[0].Single;
-            _step[0].Taken = _step[0].Fall = null;
-            _step[1] = default;
-            _step[1].NextRip = _step[0].NextRip;
-            _step[1].Handler = &BranchHandlers.StopAfterOne;
-            _step[0].Handler(_context, _step, _context->LazyResult, _context->LazyAux);
+            op->Handler(_context, op, _context->LazyResult, _context->LazyAux);
             ((JumpCacheState*)_context->Scratch0)->LinkOp = null;
         }
 
@@ -179,9 +187,40 @@ public sealed unsafe class Interpreter : IVcpu, IDisposable
         return 1;
     }
 
-    /// <summary>Serves what other threads asked for.</summary>
-    /// <returns>False if <see cref="Run"/> should return.</returns>
-    private bool Attend()
+    /// <summary>The instruction at State.Rip, followed by an op that stops; null if the fetch faulted.</summary>
+    private Op* FindSingle()
+    {
+        ulong rip = _context->State.Rip;
+        ulong linear = rip + _context->CodeBase;
+        bool within = (_context->Mode & ModeBits.Code64) != 0 || (rip <= _context->State.Cs.Limit && linear <= uint.MaxValue);
+        if (within && Cpu.TryGetFetchPage(linear, out byte* page))
+        {
+            int offset = (int)(linear & 0xFFF);
+            Op* op = _single.Find(page + offset, 0x1000 - offset, rip, _context->Mode);
+            if (op != null)
+            {
+                return op;
+            }
+        }
+
+        Block* block = _blocks.Find();
+        if (block == null)
+        {
+            return null;
+        }
+
+        _step[0] = block->Ops[0];
+        _step[0].Handler = _step[0].Single;
+        _step[0].Taken = _step[0].Fall = null;
+        _step[1] = default;
+        _step[1].NextRip = _step[0].NextRip;
+        _step[1].Handler = &BranchHandlers.StopAfterOne;
+        return _step;
+    }
+
+    /// <summary>Serves what other threads asked for; the vCPU's thread calls it when the context's attention flag is set.</summary>
+    /// <returns>False if <c>Run</c> should return.</returns>
+    public bool Attend()
     {
         Volatile.Write(ref _context->Attention, 0);
         Interlocked.MemoryBarrier();
@@ -190,7 +229,7 @@ public sealed unsafe class Interpreter : IVcpu, IDisposable
             byte* page = request.Memory.Base + (request.Index << GuestMemory.PageShift);
             if (request.Written)
             {
-                _blocks.Invalidate(page);
+                Invalidate(page);
             }
             else if (Cpu.Tlb.RevokeWrite(page))
             {
@@ -202,11 +241,17 @@ public sealed unsafe class Interpreter : IVcpu, IDisposable
         return Interlocked.Exchange(ref _kicked, 0) == 0;
     }
 
+    private void Invalidate(byte* page)
+    {
+        _blocks.Invalidate(page);
+        PageInvalidated?.Invoke((nint)page);
+    }
+
     private void OnCodeWritten(GuestMemory memory, ulong page)
     {
         if (Environment.CurrentManagedThreadId == _threadId)
         {
-            _blocks.Invalidate(memory.Base + (page << GuestMemory.PageShift));
+            Invalidate(memory.Base + (page << GuestMemory.PageShift));
         }
         else
         {

@@ -7,6 +7,7 @@ public static partial class HostMapping
 {
     private const int ProtRead = 1;
     private const int ProtWrite = 2;
+    private const int ProtExecute = 4;
     private const int MapPrivate = 2;
     private const int MapAnonymous = 0x20;
     private const int MapNoReserve = 0x4000;
@@ -25,6 +26,16 @@ public static partial class HostMapping
         // Advice only: a host without huge pages serves small ones.
         _ = Advise(address, (nuint)size, AdviseHugePage);
         return address;
+    }
+
+    /// <summary>Maps <paramref name="size"/> bytes for emitted code: readable, writable and executable.</summary>
+    /// <exception cref="PlatformNotSupportedException">The host forbids such memory.</exception>
+    public static nint ReserveExecutable(ulong size)
+    {
+        nint address = Map(0, (nuint)size, ProtRead | ProtWrite | ProtExecute, MapPrivate | MapAnonymous | MapNoReserve, -1, 0);
+        return address != -1
+            ? address
+            : throw new PlatformNotSupportedException($"The host forbids executable memory (errno {Marshal.GetLastPInvokeError()}). Use --engine interpreter.");
     }
 
     public static void Release(nint address, ulong size) => _ = Unmap(address, (nuint)size);

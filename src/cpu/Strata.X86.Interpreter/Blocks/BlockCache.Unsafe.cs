@@ -1,7 +1,6 @@
 using System.Runtime.InteropServices;
 using Strata.Core.Memory;
 using Strata.X86.Execution;
-using Strata.X86.Interpreter.Dispatch;
 using Strata.X86.Interpreter.Threaded;
 
 namespace Strata.X86.Interpreter.Blocks;
@@ -25,10 +24,10 @@ internal sealed unsafe class BlockCache : IDisposable
     private readonly JumpCacheState* _jumps;
     private Block** _buckets;
 
-    public BlockCache(X86Cpu cpu, InstructionTable table)
+    public BlockCache(X86Cpu cpu, BlockDecoder decoder)
     {
         _cpu = cpu;
-        _decoder = new BlockDecoder(table);
+        _decoder = decoder;
         _jumps = JumpCache.Create();
         cpu.Context->Scratch0 = (nint)_jumps;
 

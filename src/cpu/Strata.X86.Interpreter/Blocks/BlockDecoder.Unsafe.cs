@@ -31,7 +31,8 @@ internal sealed unsafe class BlockDecoder
     /// <param name="start">Host address of the first byte.</param>
     /// <param name="end">End of the host page.</param>
     /// <returns>Number of instructions; zero if the first one is cut off by <paramref name="end"/>.</returns>
-    public int Decode(Op* ops, byte* start, byte* end, ulong rip, ModeBits mode)
+    /// <param name="limit">Most instructions to decode.</param>
+    public int Decode(Op* ops, byte* start, byte* end, ulong rip, ModeBits mode, int limit = MaxInstructions)
     {
         Decoder decoder = (mode & ModeBits.Code64) != 0 ? _decoder64 : (mode & ModeBits.Code32) != 0 ? _decoder32 : _decoder16;
         _reader.Reset(start, end);
@@ -39,7 +40,7 @@ internal sealed unsafe class BlockDecoder
         int count = 0;
         bool ended = false;
         byte* at = start;
-        while (count < MaxInstructions && !ended)
+        while (count < limit && !ended)
         {
             decoder.Decode(out Instruction instruction);
             if (decoder.LastError == DecoderError.NoMoreBytes && end - at < MaxLength)

@@ -236,10 +236,10 @@ internal static unsafe class StringInstructions
             return false; // the slow path fills the TLB, or faults, on the next element
         }
 
-        byte* destination = (byte*)(to + (ulong)target->Addend);
+        byte* destination = target->Page + (to & 0xFFF);
         if (move)
         {
-            CopyForward(destination, (byte*)(from + (ulong)source->Addend), bytes, size);
+            CopyForward(destination, source->Page + (from & 0xFFF), bytes, size);
             cpu.Register(Gpr.Rsi) = from + bytes;
         }
         else

@@ -149,6 +149,14 @@ public sealed unsafe partial class X86Cpu
             && (((va & PageOffset) + (ulong)size) <= 0x1000 || TryTranslate((va + (ulong)size - 1) & AddressMask, AccessKind.Write, out _, out _));
     }
 
+    /// <summary>Checks that a read would succeed, without reading.</summary>
+    public bool ProbeRead(ulong va, int size, bool stack = false)
+    {
+        return CheckAccess(va, size, AccessKind.Read, stack)
+            && TryTranslate(va, AccessKind.Read, out _, out _)
+            && (((va & PageOffset) + (ulong)size) <= 0x1000 || TryTranslate((va + (ulong)size - 1) & AddressMask, AccessKind.Read, out _, out _));
+    }
+
     /// <summary>Reads with supervisor rights whatever the CPL is: descriptor tables, TSS, IDT.</summary>
     public bool TryReadSystem(ulong va, int size, out ulong value)
     {
@@ -197,6 +205,25 @@ public sealed unsafe partial class X86Cpu
         }
 
         return TryTranslate(va, AccessKind.Execute, out host, out gpa);
+    }
+
+    /// <summary>The host page of code whose translation is in the TLB or can be put there without a fault.</summary>
+    /// <returns>False if the fetch needs a closer look: it faults, or lies outside RAM. Nothing is recorded.</returns>
+    public bool TryGetFetchPage(ulong va, out byte* page)
+    {
+        TlbEntry* entry = (TlbEntry*)((byte*)Tlb.Set(CurrentPrivilege) + ((va >> 7) & Tlb.OffsetMask));
+        if (entry->Execute == (va & PageBase))
+        {
+            page = entry->Page;
+            return true;
+        }
+
+        uint pending = Context->PendingException;
+        ulong cr2 = Context->State.Cr2;
+        bool found = TryTranslateFetch(va, out page, out _) && page != null;
+        Context->PendingException = pending;
+        Context->State.Cr2 = cr2;
+        return found;
     }
 
     /// <summary>Bits of a linear address that exist: 64 in 64-bit mode, 32 elsewhere.</summary>
@@ -280,7 +307,7 @@ public sealed unsafe partial class X86Cpu
         ulong tag = kind switch { AccessKind.Read => entry->Read, AccessKind.Write => entry->Write, _ => entry->Execute };
         if (tag == page)
         {
-            host = (byte*)(va + (ulong)entry->Addend);
+            host = entry->Page + (va & PageOffset);
             gpa = 0;
             if (kind != AccessKind.Execute)
             {
@@ -312,11 +339,10 @@ public sealed unsafe partial class X86Cpu
         byte* hostPage = ram.Memory.Base + (ram.Index << GuestMemory.PageShift);
         TlbEntry* entry = Tlb.Prepare(privilege, va, found.PageBits);
         ulong page = va & PageBase;
-        long addend = (long)hostPage - (long)page;
-        if (entry->Addend != addend || (entry->Read != page && entry->Write != page && entry->Execute != page))
+        if (entry->Page != hostPage || (entry->Read != page && entry->Write != page && entry->Execute != page))
         {
             entry->Read = entry->Write = entry->Execute = Tlb.NoTag;
-            entry->Addend = addend;
+            entry->Page = hostPage;
         }
 
         if (kind == AccessKind.Execute)

@@ -41,6 +41,9 @@ public sealed unsafe class Tlb : IDisposable
     private readonly int[] _pcid = new int[Slots];
     private readonly ulong[] _largeFilter = new ulong[FilterBits / 64];
     private readonly ulong[] _gigabyteFilter = new ulong[FilterBits / 64];
+    private readonly ulong[] _epochs = new ulong[Slots];
+    private readonly ulong[] _codeFilter = new ulong[FilterBits / 64];
+    private ulong _lastEpoch;
     private int _current;
     private int _victim;
 
@@ -57,6 +60,15 @@ public sealed unsafe class Tlb : IDisposable
     public long Fills { get; private set; }
 
     public long Flushes { get; private set; }
+
+    /// <summary>
+    /// A number that changes whenever a translation of code in the current address space may have become invalid. Numbers are
+    /// never used twice.
+    /// </summary>
+    public ulong CodeEpoch => _epochs[_current];
+
+    /// <summary>Notes that somebody relies on the translation of a page of code until <see cref="CodeEpoch"/> changes.</summary>
+    public void NoteCodePage(ulong va) => Note(_codeFilter, va >> 12);
 
     /// <summary>The set to use for accesses of <paramref name="privilege"/> in the current address space.</summary>
     public TlbEntry* Set(TlbPrivilege privilege) => _entries + (((_current * Privileges) + (int)privilege) * Entries);
@@ -105,6 +117,11 @@ public sealed unsafe class Tlb : IDisposable
     /// <summary>Drops one page in every address space (a superset of INVLPG's duty, which covers global pages).</summary>
     public void FlushPage(ulong va)
     {
+        if (MayHold(_codeFilter, va >> 12))
+        {
+            RenewEpochs();
+        }
+
         if (MayHold(_gigabyteFilter, va >> 30))
         {
             FlushAll();
@@ -113,6 +130,7 @@ public sealed unsafe class Tlb : IDisposable
 
         if (MayHold(_largeFilter, va >> 22))
         {
+            RenewEpochs();
             ulong start = va & ~0x3F_FFFFUL; // 4 MiB covers both large-page sizes
             for (ulong page = start; page < start + 0x40_0000; page += 0x1000)
             {
@@ -140,7 +158,7 @@ public sealed unsafe class Tlb : IDisposable
             TlbEntry* entry = _entries + (set * Entries);
             for (int i = 0; i < Entries; i++, entry++)
             {
-                if (entry->Write != NoTag && (byte*)(entry->Write + (ulong)entry->Addend) == hostPage)
+                if (entry->Page == hostPage && entry->Write != NoTag)
                 {
                     entry->Write = NoTag;
                     found = true;
@@ -212,8 +230,19 @@ public sealed unsafe class Tlb : IDisposable
         }
     }
 
+    private void RenewEpochs()
+    {
+        for (int slot = 0; slot < Slots; slot++)
+        {
+            _epochs[slot] = ++_lastEpoch;
+        }
+
+        Array.Clear(_codeFilter);
+    }
+
     private void FlushSlot(int slot)
     {
+        _epochs[slot] = ++_lastEpoch;
         for (int set = slot * Privileges; set < (slot + 1) * Privileges; set++)
         {
             if (_used[set])

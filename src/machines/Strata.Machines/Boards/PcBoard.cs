@@ -22,6 +22,7 @@ using Strata.X86.Cpuid;
 using Strata.X86.Execution;
 using Strata.X86.Interpreter;
 using Strata.X86.Registers;
+using Strata.X86.Translator;
 
 namespace Strata.Machines.Boards;
 
@@ -124,7 +125,7 @@ public sealed class PcBoard : IMachineControl, IDisposable
     void IMachineControl.RequestExit(int code) =>
         End(new MachineExit(MachineExitReason.DebugExit, code, $"The guest ended the run through the debug-exit port with code {code}."));
 
-    internal void OnTripleFault(Interpreter engine)
+    internal void OnTripleFault(IX86Engine engine)
     {
         X86Cpu cpu = engine.Cpu;
         End(new MachineExit(
@@ -133,7 +134,7 @@ public sealed class PcBoard : IMachineControl, IDisposable
             $"Triple fault on processor {engine.Index} at RIP 0x{cpu.State.Rip:x}; last exception: {cpu.LastException}."));
     }
 
-    internal void OnError(Interpreter engine, Exception error) =>
+    internal void OnError(IX86Engine engine, Exception error) =>
         End(new MachineExit(MachineExitReason.Error, 0, $"Processor {engine.Index} failed at RIP 0x{engine.Cpu.State.Rip:x}: {error}"));
 
     public void Dispose()
@@ -240,9 +241,9 @@ public sealed class PcBoard : IMachineControl, IDisposable
         CpuidPolicy policy = new() { ProcessorCount = _options.Processors };
         for (int i = 0; i < _options.Processors; i++)
         {
-            Interpreter? engine = null;
+            IX86Engine? engine = null;
             LocalApic apic = new((uint)i, _clock, _apicBus, policy, i == 0 ? pic : null, () => engine!.Cpu.ReadTsc());
-            engine = new Interpreter(new X86CpuWiring
+            X86CpuWiring wiring = new()
             {
                 Index = i,
                 Memory = Memory,
@@ -250,7 +251,8 @@ public sealed class PcBoard : IMachineControl, IDisposable
                 Clock = _clock,
                 LocalApic = apic,
                 Cpuid = policy,
-            });
+            };
+            engine = _options.Engine == EngineKind.Translator ? new Translator(wiring) : new Interpreter(wiring);
             VcpuThread thread = new(this, engine);
             apic.Connect(thread);
             _apics.Add(apic);

@@ -12,6 +12,8 @@ public sealed class PcBoardOptions
     /// <summary>Processors, 1..64.</summary>
     public int Processors { get; init; } = 1;
 
+    public EngineKind Engine { get; init; }
+
     /// <summary>Where the first serial port's output goes.</summary>
     public required ISerialBackend Serial { get; init; }
 

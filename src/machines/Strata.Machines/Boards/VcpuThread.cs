@@ -1,7 +1,6 @@
 using Strata.Core.Execution;
 using Strata.X86.Apic;
 using Strata.X86.Execution;
-using Strata.X86.Interpreter;
 
 namespace Strata.Machines.Boards;
 
@@ -17,12 +16,12 @@ internal sealed class VcpuThread : ILocalApicHost, IDisposable
     private const int StackSize = 16 << 20;
 
     private readonly PcBoard _board;
-    private readonly Interpreter _engine;
+    private readonly IX86Engine _engine;
     private readonly AutoResetEvent _wake = new(initialState: false);
     private readonly Thread _thread;
     private volatile bool _stop;
 
-    public VcpuThread(PcBoard board, Interpreter engine)
+    public VcpuThread(PcBoard board, IX86Engine engine)
     {
         _board = board;
         _engine = engine;
@@ -31,7 +30,7 @@ internal sealed class VcpuThread : ILocalApicHost, IDisposable
 
     public X86Cpu Cpu => _engine.Cpu;
 
-    public Interpreter Engine => _engine;
+    public IX86Engine Engine => _engine;
 
     public void Start() => _thread.Start();
 

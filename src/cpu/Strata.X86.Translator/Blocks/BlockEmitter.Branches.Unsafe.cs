@@ -1,0 +1,176 @@
+using Iced.Intel;
+using Strata.X86.Translator.Cache;
+using Strata.X86.Translator.Emit;
+using static Strata.X86.Translator.Emit.HostRegister;
+
+namespace Strata.X86.Translator.Blocks;
+
+/// <summary>
+/// The ways from block to block. A direct branch inside the page is linked: while the page's translation stands, so does the
+/// target's. Everything else goes through the jump table, whose tags die with the address space's translations.
+/// </summary>
+internal sealed unsafe partial class BlockEmitter
+{
+    private const int XorMemory = 0x33;
+    private const int CompareMemory = 0x3B;
+
+    private void EmitJump(ref HostAssembler a, in DecodedInstruction decoded)
+    {
+        ref readonly Instruction instruction = ref decoded.Instruction;
+        Site site = new() { Kind = SiteKind.Dispatch, Rip = instruction.IP };
+        if (instruction.Op0Kind == OpKind.NearBranch64)
+        {
+            SaveIfLive(ref a, decoded);
+            EmitContinue(ref a, instruction.NearBranch64, site);
+            return;
+        }
+
+        if (instruction.Op0Kind == OpKind.Memory)
+        {
+            EmitOperandCheck(ref a, decoded, write: false);
+            a.Load(Scratch1, Scratch1, 0);
+        }
+        else
+        {
+            EmitTarget(ref a, instruction.Op0Register);
+        }
+
+        SaveIfLive(ref a, decoded);
+        EmitDispatch(ref a, site);
+    }
+
+    private void EmitJumpIf(ref HostAssembler a, in DecodedInstruction decoded)
+    {
+        ref readonly Instruction instruction = ref decoded.Instruction;
+        ProvideFlags(ref a, decoded);
+        SaveIfLive(ref a, decoded);
+        int condition = (int)instruction.ConditionCode - (int)Iced.Intel.ConditionCode.o; // Iced's order is that of the encoding
+        ulong taken = instruction.NearBranch64;
+        Site site = new() { Kind = SiteKind.Dispatch, Rip = instruction.IP };
+        if (IsSamePage(taken))
+        {
+            LinkFrom(a.JumpIf(condition), taken);
+            EmitContinue(ref a, instruction.NextIP, site);
+            return;
+        }
+
+        byte* skip = a.JumpIf(condition ^ 1);
+        EmitContinue(ref a, taken, site);
+        HostAssembler.Patch(skip, a.At);
+        EmitContinue(ref a, instruction.NextIP, site);
+    }
+
+    private void EmitCall(ref HostAssembler a, in DecodedInstruction decoded)
+    {
+        ref readonly Instruction instruction = ref decoded.Instruction;
+        bool direct = instruction.Op0Kind == OpKind.NearBranch64;
+        byte* restart = null;
+        if (instruction.Op0Kind == OpKind.Memory)
+        {
+            restart = EmitOperandCheck(ref a, decoded, write: false);
+            a.Load(Scratch1, Scratch1, 0);
+            a.StoreFrame(Frame.Temporary, Scratch1);
+        }
+
+        EmitPushCheck(ref a, decoded, restart);
+        a.LoadConstant(Scratch2, instruction.NextIP);
+        a.Store(Scratch1, 0, Scratch2);
+        if (instruction.Op0Kind == OpKind.Memory)
+        {
+            a.LoadFrame(Scratch1, Frame.Temporary);
+        }
+        else if (!direct)
+        {
+            EmitTarget(ref a, instruction.Op0Register); // before RSP changes: CALL RSP takes the old one
+        }
+
+        a.Lea(GuestRsp, GuestRsp, -8);
+        SaveIfLive(ref a, decoded);
+        Site site = new() { Kind = SiteKind.Dispatch, Rip = instruction.IP, StackUndo = 8 };
+        if (direct)
+        {
+            EmitContinue(ref a, instruction.NearBranch64, site);
+        }
+        else
+        {
+            EmitDispatch(ref a, site);
+        }
+    }
+
+    private void EmitReturn(ref HostAssembler a, in DecodedInstruction decoded)
+    {
+        ref readonly Instruction instruction = ref decoded.Instruction;
+        EmitStackRead(ref a, decoded, GuestRsp);
+        int pop = 8 + (instruction.OpCount > 0 ? instruction.Immediate16 : 0);
+        a.Load(Scratch1, Scratch1, 0);
+        a.Lea(GuestRsp, GuestRsp, pop);
+        SaveIfLive(ref a, decoded);
+        EmitDispatch(ref a, new Site { Kind = SiteKind.Dispatch, Rip = instruction.IP, StackUndo = -pop });
+    }
+
+    /// <summary>A register's value into Scratch1.</summary>
+    private static void EmitTarget(ref HostAssembler a, Register register)
+    {
+        int guest = NumberOf(register);
+        if (HomeOf(guest) >= 0)
+        {
+            a.Move(Scratch1, HomeOf(guest));
+        }
+        else
+        {
+            a.LoadFrame(Scratch1, SlotOf(guest));
+        }
+    }
+
+    private void SaveIfLive(ref HostAssembler a, in DecodedInstruction decoded)
+    {
+        if (decoded.LiveAfter != 0)
+        {
+            SaveFlags(ref a);
+        }
+    }
+
+    private bool IsSamePage(ulong target) => ((target ^ _block->Rip) & ~(ulong)(PageSize - 1)) == 0;
+
+    /// <summary>Goes on at a known address.</summary>
+    private void EmitContinue(ref HostAssembler a, ulong target, Site site)
+    {
+        if (IsSamePage(target))
+        {
+            LinkFrom(a.Jump(), target);
+            return;
+        }
+
+        // The index is known now: load the entry's address once, compare, go.
+        int entry = JumpEntry.IndexOf(target) * sizeof(JumpEntry);
+        a.LoadConstant(Scratch1, target);
+        a.LoadFrame(Scratch2, Frame.JumpTable);
+        a.Op64(XorMemory, Scratch1, Rsp, Frame.Salt);
+        a.Op64(CompareMemory, Scratch1, Scratch2, entry);
+        LeaveForDispatch(ref a, site);
+        a.JumpMemory(Scratch2, entry + 8);
+    }
+
+    /// <summary>Goes on at the address in Scratch1, by the jump table.</summary>
+    private void EmitDispatch(ref HostAssembler a, Site site)
+    {
+        a.ShiftedCopy(Scratch2, Scratch1, 10);
+        a.Op64(0x33, Scratch2, Scratch1);
+        a.And32(Scratch2, JumpEntry.Count - 1);
+        a.Byte(0x41); // shl r13d, 4
+        a.Byte(0xC1);
+        a.Byte(0xE0 | (Scratch2 & 7));
+        a.Byte(4);
+        a.Op64(0x03, Scratch2, Rsp, Frame.JumpTable);
+        a.Op64(XorMemory, Scratch1, Rsp, Frame.Salt);
+        a.Op64(CompareMemory, Scratch1, Scratch2, 0);
+        LeaveForDispatch(ref a, site);
+        a.JumpMemory(Scratch2, 8);
+    }
+
+    private void LeaveForDispatch(ref HostAssembler a, Site site) => LeaveIf(ref a, HostCondition.NotEqual, site);
+
+    /// <summary>Makes the branch with its displacement at <paramref name="place"/> leave, until the engine links it.</summary>
+    private void LinkFrom(byte* place, ulong target) =>
+        _cold.Add(new ColdPath((nint)place, AddSite(new Site { Kind = SiteKind.Link, Rip = target, Resume = place })));
+}

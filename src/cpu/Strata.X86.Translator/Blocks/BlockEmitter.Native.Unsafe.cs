@@ -1,0 +1,185 @@
+using Iced.Intel;
+using Strata.X86.Translator.Cache;
+using Strata.X86.Translator.Emit;
+using static Strata.X86.Translator.Emit.HostRegister;
+
+namespace Strata.X86.Translator.Blocks;
+
+/// <summary>Instructions that the host executes itself, re-encoded with other registers and address.</summary>
+internal sealed unsafe partial class BlockEmitter
+{
+    private const int CompareGroup = 7;
+
+    private void EmitNative(ref HostAssembler a, in DecodedInstruction decoded, byte* code)
+    {
+        GuestEncoding e = GuestEncoding.Parse(code, decoded.Instruction.Length);
+        bool memory = e.HasModRm && !e.IsRegisterForm;
+        if (memory)
+        {
+            EmitOperandCheck(ref a, decoded, decoded.Traits.WritesMemory);
+        }
+
+        ProvideFlags(ref a, decoded);
+        RegisterMap map = new(decoded.Traits, e);
+        map.Load(ref a);
+        if (e.IsVex)
+        {
+            EmitVex(ref a, e, map);
+        }
+        else
+        {
+            EmitLegacy(ref a, e, map);
+        }
+
+        new ReadOnlySpan<byte>(e.Immediate, e.ImmediateSize).CopyTo(new Span<byte>(a.At, e.ImmediateSize));
+        a.At += e.ImmediateSize;
+        map.Store(ref a);
+        NoteFlags(decoded);
+    }
+
+    private static void EmitLegacy(ref HostAssembler a, in GuestEncoding e, in RegisterMap map)
+    {
+        if (e.Prefix66)
+        {
+            a.Byte(0x66);
+        }
+
+        if (e.Repeat != 0)
+        {
+            a.Byte(e.Repeat);
+        }
+
+        if (e.Lock)
+        {
+            a.Byte(0xF0);
+        }
+
+        int rm = e.HasModRm ? map.Rm : map.Opcode;
+        int rex = (e.W ? 8 : 0) | ((map.Reg >> 3) << 2) | (rm >> 3);
+        if (rex != 0 || map.NeedsRex)
+        {
+            a.Byte(0x40 | rex);
+        }
+
+        if (e.Map != 0)
+        {
+            a.Byte(0x0F);
+        }
+
+        if (e.Map >= 2)
+        {
+            a.Byte(e.Map == 2 ? 0x38 : 0x3A);
+        }
+
+        a.Byte(map.HasOpcode ? (e.Opcode & 0xF8) | (map.Opcode & 7) : e.Opcode);
+        if (e.HasModRm)
+        {
+            EmitModRm(ref a, e, map);
+        }
+    }
+
+    private static void EmitVex(ref HostAssembler a, in GuestEncoding e, in RegisterMap map)
+    {
+        a.Byte(0xC4);
+        a.Byte((map.Reg < 8 ? 0x80 : 0) | 0x40 | (map.Rm < 8 ? 0x20 : 0) | e.Map);
+        a.Byte((e.VexW ? 0x80 : 0) | ((~map.Vvvv & 0xF) << 3) | (e.VexL ? 4 : 0) | e.VexPrefix);
+        a.Byte(e.Opcode);
+        EmitModRm(ref a, e, map);
+    }
+
+    private static void EmitModRm(ref HostAssembler a, in GuestEncoding e, in RegisterMap map)
+    {
+        if (e.IsRegisterForm)
+        {
+            a.Byte(0xC0 | ((map.Reg & 7) << 3) | (map.Rm & 7));
+        }
+        else
+        {
+            a.Memory(map.Reg, Scratch1, 0);
+        }
+    }
+
+    /// <summary>
+    /// DIV and IDIV of 32 and 64 bits. What would raise #DE on the host is left to the interpreter: for DIV, a divisor not above
+    /// the high half; for IDIV, a dividend wider than its low half, and divisors 0 and −1.
+    /// </summary>
+    private void EmitDivide(ref HostAssembler a, in DecodedInstruction decoded)
+    {
+        ref readonly Instruction instruction = ref decoded.Instruction;
+        bool wide = instruction.Code is Code.Div_rm64 or Code.Idiv_rm64;
+        bool signed = instruction.Mnemonic == Mnemonic.Idiv;
+        if (instruction.Op0Kind == OpKind.Memory)
+        {
+            EmitOperandCheck(ref a, decoded, write: false);
+            Wide(ref a, 0x8B, Scratch2, Scratch1, 0, wide);
+        }
+        else
+        {
+            PreserveFlags(ref a, decoded);
+            int guest = NumberOf(instruction.Op0Register);
+            if (HomeOf(guest) >= 0)
+            {
+                a.Move(Scratch2, HomeOf(guest));
+            }
+            else
+            {
+                a.LoadFrame(Scratch2, SlotOf(guest));
+            }
+        }
+
+        Site site = new() { Kind = SiteKind.Interpret, Rip = instruction.IP };
+        if (signed)
+        {
+            Wide(ref a, 0x89, Rax, Scratch1, wide);
+            Shift31(ref a, Scratch1, wide);
+            Wide(ref a, 0x39, Rdx, Scratch1, wide);
+            LeaveIf(ref a, HostCondition.NotEqual, site);
+            a.Lea(Scratch1, Scratch2, HostRegister.None, 0, 1, wide);
+            a.Immediate32(CompareGroup, Scratch1, 1, wide);
+            LeaveIf(ref a, HostCondition.BelowOrEqual, site);
+        }
+        else
+        {
+            Wide(ref a, 0x39, Scratch2, Rdx, wide);
+            LeaveIf(ref a, HostCondition.AboveOrEqual, site);
+        }
+
+        Wide(ref a, 0xF7, signed ? 7 : 6, Scratch2, wide);
+        _flagsInHost = true;
+        _flagsInFrame = false;
+    }
+
+    /// <summary>A 32- or 64-bit operation of a register and a register.</summary>
+    private static void Wide(ref HostAssembler a, int opcode, int register, int rm, bool wide)
+    {
+        int rex = (wide ? 8 : 0) | ((register >> 3) << 2) | (rm >> 3);
+        if (rex != 0)
+        {
+            a.Byte(0x40 | rex);
+        }
+
+        a.Byte(opcode);
+        a.Byte(0xC0 | ((register & 7) << 3) | (rm & 7));
+    }
+
+    private static void Wide(ref HostAssembler a, int opcode, int register, int @base, int displacement, bool wide)
+    {
+        if (wide)
+        {
+            a.Op64(opcode, register, @base, displacement);
+        }
+        else
+        {
+            a.Op32(opcode, register, @base, displacement);
+        }
+    }
+
+    /// <summary>SAR by 31 or 63: the sign in every bit.</summary>
+    private static void Shift31(ref HostAssembler a, int register, bool wide)
+    {
+        a.Byte(0x40 | (wide ? 8 : 0) | (register >> 3));
+        a.Byte(0xC1);
+        a.Byte(0xF8 | (register & 7));
+        a.Byte(wide ? 63 : 31);
+    }
+}

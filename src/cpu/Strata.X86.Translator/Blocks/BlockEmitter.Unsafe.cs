@@ -1,0 +1,242 @@
+using Iced.Intel;
+using Strata.X86.Registers;
+using Strata.X86.Translator.Cache;
+using Strata.X86.Translator.Emit;
+using static Strata.X86.Translator.Emit.HostRegister;
+
+namespace Strata.X86.Translator.Blocks;
+
+/// <summary>
+/// Emits one block. Guest registers are in their homes at every instruction boundary, and nothing of an instruction takes
+/// effect before its memory accesses are known to succeed: leaving at a site and executing the instruction otherwise is always right.
+/// <para>Arithmetic flags are in the frame at block boundaries, unless nobody reads them; inside a block they stay in the
+/// host's as long as no TLB check comes between.</para>
+/// </summary>
+internal sealed unsafe partial class BlockEmitter(TranslationCache cache)
+{
+    /// <summary>Most bytes emitted for one guest instruction, cold part included.</summary>
+    public const int MaxBytesPerInstruction = 256;
+
+    private readonly List<ColdPath> _cold = [];
+    private readonly bool _exactFlags = cache.ExactFlags;
+    private TranslatedBlock* _block;
+    private bool _flagsInHost;
+    private bool _flagsInFrame;
+
+    /// <summary>Emits a block's code at <paramref name="at"/>.</summary>
+    /// <param name="next">RIP behind the last instruction.</param>
+    /// <param name="end">How the block ends if its last instruction is no branch.</param>
+    /// <returns>The end of the code.</returns>
+    public byte* EmitBlock(byte* at, TranslatedBlock* block, ReadOnlySpan<DecodedInstruction> instructions, ulong next, BlockEnd end)
+    {
+        _cold.Clear();
+        _block = block;
+        _flagsInHost = false;
+        _flagsInFrame = true;
+        HostAssembler a = new(at);
+        EmitHead(ref a, instructions, block->Rip);
+        byte* code = block->HostPage + (block->Rip & 0xFFF);
+        bool branched = false;
+        foreach (ref readonly DecodedInstruction decoded in instructions)
+        {
+            branched = EmitInstruction(ref a, decoded, code);
+            code += decoded.Instruction.Length;
+        }
+
+        if (!branched)
+        {
+            bool live = instructions[^1].LiveAfter != 0;
+            EmitEnd(ref a, next, end, live);
+        }
+
+        EmitColdPaths(ref a);
+        return a.At;
+    }
+
+    private void EmitHead(ref HostAssembler a, ReadOnlySpan<DecodedInstruction> instructions, ulong rip)
+    {
+        a.LoadFrame(Scratch1, Frame.Attention);
+        a.CompareDword(Scratch1, 0, 0);
+        LeaveIf(ref a, HostCondition.NotEqual, new Site { Kind = SiteKind.Attention, Rip = rip });
+        bool vectors = false;
+        bool x87 = false;
+        foreach (ref readonly DecodedInstruction decoded in instructions)
+        {
+            vectors |= decoded.Traits.UsesVectors;
+            x87 |= decoded.Traits.UsesX87;
+        }
+
+        if (vectors)
+        {
+            EmitLoader(ref a, Frame.VectorsLoaded, cache.Stubs.LoadVectors, SiteKind.Vectors, rip);
+        }
+
+        if (x87)
+        {
+            EmitLoader(ref a, Frame.X87Loaded, cache.Stubs.LoadX87, SiteKind.X87, rip);
+        }
+    }
+
+    private void EmitLoader(ref HostAssembler a, int flag, byte* loader, SiteKind kind, ulong rip)
+    {
+        a.CompareDword(Rsp, flag, 0);
+        byte* place = a.JumpIf(HostCondition.Equal);
+        _cold.Add(new ColdPath((nint)place, AddSite(new Site { Kind = kind, Rip = rip })) { Loader = (nint)loader, Back = (nint)a.At });
+    }
+
+    /// <returns>Whether the instruction was a branch, which ends the block.</returns>
+    private bool EmitInstruction(ref HostAssembler a, in DecodedInstruction decoded, byte* code)
+    {
+        switch (decoded.Traits.Handling)
+        {
+            case Handling.Native:
+                EmitNative(ref a, decoded, code);
+                return false;
+            case Handling.Nothing:
+                return false;
+            case Handling.Lea:
+                EmitLea(ref a, decoded);
+                return false;
+            case Handling.Push:
+                EmitPush(ref a, decoded);
+                return false;
+            case Handling.Pop:
+                EmitPop(ref a, decoded);
+                return false;
+            case Handling.Leave:
+                EmitLeave(ref a, decoded);
+                return false;
+            case Handling.Divide:
+                EmitDivide(ref a, decoded);
+                return false;
+            case Handling.Jump:
+                EmitJump(ref a, decoded);
+                return true;
+            case Handling.JumpIf:
+                EmitJumpIf(ref a, decoded);
+                return true;
+            case Handling.Call:
+                EmitCall(ref a, decoded);
+                return true;
+            case Handling.Return:
+                EmitReturn(ref a, decoded);
+                return true;
+            default:
+                throw new InvalidOperationException($"{decoded.Instruction} cannot be translated.");
+        }
+    }
+
+    private void EmitEnd(ref HostAssembler a, ulong next, BlockEnd end, bool live)
+    {
+        if (live)
+        {
+            SaveFlags(ref a);
+        }
+
+        if (end == BlockEnd.Interpret)
+        {
+            a.LoadConstant(Scratch2, (uint)AddSite(new Site { Kind = SiteKind.Interpret, Rip = next }));
+            a.Jump(cache.Stubs.Exit);
+            return;
+        }
+
+        EmitContinue(ref a, next, new Site { Kind = SiteKind.Dispatch, Rip = next });
+    }
+
+    /// <summary>Before something clobbers the host's flags: keeps them if they are needed at or after the instruction.</summary>
+    private void PreserveFlags(ref HostAssembler a, in DecodedInstruction decoded)
+    {
+        if (decoded.LiveBefore != 0)
+        {
+            SaveFlags(ref a);
+        }
+
+        _flagsInHost = false;
+    }
+
+    private void SaveFlags(ref HostAssembler a)
+    {
+        if (_flagsInHost && !_flagsInFrame)
+        {
+            a.SaveFlags();
+            _flagsInFrame = true;
+        }
+    }
+
+    /// <summary>Before an instruction that needs the guest's flags in the host's.</summary>
+    private void ProvideFlags(ref HostAssembler a, in DecodedInstruction decoded)
+    {
+        if (decoded.NeedsHostFlags && !_flagsInHost)
+        {
+            a.RestoreFlags();
+            _flagsInHost = true;
+        }
+    }
+
+    /// <summary>After an instruction has been emitted whose host form changes the flags as the guest's does.</summary>
+    private void NoteFlags(in DecodedInstruction decoded)
+    {
+        if (decoded.MayWrite != 0)
+        {
+            _flagsInHost = true;
+            _flagsInFrame = false;
+        }
+    }
+
+    private int AddSite(Site site)
+    {
+        site.Block = _block;
+        return cache.AddSite(site);
+    }
+
+    private void LeaveIf(ref HostAssembler a, int condition, Site site)
+    {
+        byte* place = a.JumpIf(condition);
+        _cold.Add(new ColdPath((nint)place, AddSite(site)));
+    }
+
+    private void EmitColdPaths(ref HostAssembler a)
+    {
+        foreach (ColdPath cold in _cold)
+        {
+            HostAssembler.Patch((byte*)cold.Place, a.At);
+            if (cold.TagOffset >= 0)
+            {
+                // The check has subtracted the tag: give the address back.
+                a.Op64Indexed(0x03, Scratch1, HostRegister.Tlb, Scratch2, cold.TagOffset);
+            }
+
+            a.LoadConstant(Scratch2, (uint)cold.Site);
+            if (cold.Loader != 0)
+            {
+                a.Call((byte*)cold.Loader);
+                a.Jump((byte*)cold.Back);
+            }
+            else
+            {
+                a.Jump(cache.Stubs.Exit);
+            }
+        }
+    }
+
+    /// <summary>Code apart from the block's straight line.</summary>
+    private readonly record struct ColdPath(nint Place, int Site)
+    {
+        /// <summary>Offset of the tag that a failed check subtracted, or −1.</summary>
+        public int TagOffset { get; init; } = -1;
+
+        public nint Loader { get; init; }
+
+        public nint Back { get; init; }
+    }
+}
+
+/// <summary>How a block ends that does not end with a branch.</summary>
+internal enum BlockEnd
+{
+    /// <summary>The next instruction can be translated: another block follows.</summary>
+    Continue,
+
+    /// <summary>The next instruction is the interpreter's.</summary>
+    Interpret,
+}

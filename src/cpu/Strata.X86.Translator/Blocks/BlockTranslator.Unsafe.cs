@@ -1,0 +1,187 @@
+using Iced.Intel;
+using Strata.X86.Translator.Cache;
+
+namespace Strata.X86.Translator.Blocks;
+
+/// <summary>Turns guest code in 64-bit mode into a translated block: decode, find live flags, emit.</summary>
+internal sealed unsafe class BlockTranslator
+{
+    /// <summary>Longest block, in instructions.</summary>
+    public const int MaxInstructions = 64;
+
+    /// <summary>How far a successor is looked into for flags that it reads.</summary>
+    private const int LookAhead = 6;
+
+    private const int PageSize = 4096;
+    private const int LongestInstruction = 15;
+
+    private readonly TranslationCache _cache;
+    private readonly BlockEmitter _emitter;
+    private readonly MemoryReader _reader = new();
+    private readonly Decoder _decoder;
+    private readonly DecodedInstruction[] _instructions = new DecodedInstruction[MaxInstructions];
+
+    public BlockTranslator(TranslationCache cache)
+    {
+        _cache = cache;
+        _emitter = new BlockEmitter(cache);
+        _decoder = Decoder.Create(64, _reader);
+    }
+
+    /// <summary>Translates the code at a new block's RIP.</summary>
+    /// <param name="at">Where the code goes.</param>
+    /// <returns>The end of the code; <paramref name="at"/> itself if the first instruction is the interpreter's.</returns>
+    public byte* Translate(byte* at, TranslatedBlock* block)
+    {
+        ulong next = block->Rip;
+        byte* page = block->HostPage;
+        int count = Decode(page, ref next, out BlockEnd end);
+        if (count == 0)
+        {
+            return at;
+        }
+
+        FindLiveFlags(page, count, next, end);
+        return _emitter.EmitBlock(at, block, _instructions.AsSpan(0, count), next, end);
+    }
+
+    private int Decode(byte* page, ref ulong rip, out BlockEnd end)
+    {
+        ulong pageBase = rip & ~(ulong)(PageSize - 1);
+        int count = 0;
+        end = BlockEnd.Continue;
+        while (count < MaxInstructions && (rip & ~(ulong)(PageSize - 1)) == pageBase)
+        {
+            if (!TryDecode(page, rip, out DecodedInstruction decoded) || !CanTranslate(decoded, page))
+            {
+                end = BlockEnd.Interpret;
+                break;
+            }
+
+            _instructions[count++] = decoded;
+            rip += (ulong)decoded.Instruction.Length;
+            if (decoded.Traits.Handling >= Handling.Jump)
+            {
+                break;
+            }
+        }
+
+        return count;
+    }
+
+    /// <returns>False if the instruction does not lie wholly in the page.</returns>
+    private bool TryDecode(byte* page, ulong rip, out DecodedInstruction decoded)
+    {
+        int offset = (int)(rip & (PageSize - 1));
+        _reader.Reset(page + offset, page + PageSize);
+        _decoder.IP = rip;
+        _decoder.Decode(out Instruction instruction);
+        if (instruction.IsInvalid)
+        {
+            decoded = default;
+            return false;
+        }
+
+        decoded = DecodedInstruction.Of(instruction);
+        return true;
+    }
+
+    private static bool CanTranslate(in DecodedInstruction decoded, byte* page)
+    {
+        ref readonly Instruction instruction = ref decoded.Instruction;
+        switch (decoded.Traits.Handling)
+        {
+            case Handling.Interpret:
+                return false;
+            case Handling.Lea:
+                return !instruction.Op0Register.IsGPR16() && CanAddress(instruction);
+            case Handling.Native or Handling.Divide:
+                GuestEncoding encoding = GuestEncoding.Parse(page + (instruction.IP & (PageSize - 1)), instruction.Length);
+                return RegisterMap.CanEncode(decoded.Traits, encoding) && CanAddress(instruction);
+            default:
+                return CanAddress(instruction);
+        }
+    }
+
+    /// <summary>An absolute address with a 32-bit address size differs from one without above 2 GiB: rare enough to leave.</summary>
+    private static bool CanAddress(in Instruction instruction)
+    {
+        bool isMemory = false;
+        for (int i = 0; i < instruction.OpCount; i++)
+        {
+            isMemory |= instruction.GetOpKind(i) == OpKind.Memory;
+        }
+
+        return !isMemory || instruction.MemoryBase != Register.None || instruction.MemoryIndex != Register.None
+            || (long)instruction.MemoryDisplacement64 == (int)instruction.MemoryDisplacement64;
+    }
+
+    /// <summary>Backwards: which flags somebody may still read after each instruction.</summary>
+    private void FindLiveFlags(byte* page, int count, ulong next, BlockEnd end)
+    {
+        RflagsBits live = LiveAtEnd(page, _instructions[count - 1], next, end);
+        for (int i = count - 1; i >= 0; i--)
+        {
+            _instructions[i].LiveAfter = live;
+            live = _instructions[i].LiveBefore;
+        }
+    }
+
+    private RflagsBits LiveAtEnd(byte* page, in DecodedInstruction last, ulong next, BlockEnd end)
+    {
+        if (_cache.ExactFlags || end == BlockEnd.Interpret)
+        {
+            return DecodedInstruction.Arithmetic;
+        }
+
+        return last.Traits.Handling switch
+        {
+            Handling.JumpIf => LiveAt(page, last.Instruction.IP, last.Instruction.NearBranch64) | LiveAt(page, last.Instruction.IP, next),
+            Handling.Jump when last.Instruction.Op0Kind == OpKind.NearBranch64 => LiveAt(page, last.Instruction.IP, last.Instruction.NearBranch64),
+            >= Handling.Jump => DecodedInstruction.Arithmetic,
+            _ => LiveAt(page, last.Instruction.IP, next),
+        };
+    }
+
+    /// <summary>Flags that code at <paramref name="rip"/> may read before it writes them, as far as one looks within the page.</summary>
+    private RflagsBits LiveAt(byte* page, ulong from, ulong rip)
+    {
+        RflagsBits unknown = DecodedInstruction.Arithmetic;
+        RflagsBits live = 0;
+        ulong pageBase = from & ~(ulong)(PageSize - 1);
+        for (int i = 0; i < LookAhead && unknown != 0; i++)
+        {
+            bool inside = (rip & ~(ulong)(PageSize - 1)) == pageBase && (rip & (PageSize - 1)) <= PageSize - LongestInstruction;
+            if (!inside || !TryDecode(page, rip, out DecodedInstruction decoded) || decoded.Traits.Handling == Handling.Interpret)
+            {
+                break;
+            }
+
+            live |= decoded.Reads & unknown;
+            unknown &= ~decoded.MustWrite;
+            if (decoded.Traits.Handling >= Handling.Jump)
+            {
+                break;
+            }
+
+            rip += (ulong)decoded.Instruction.Length;
+        }
+
+        return live | unknown;
+    }
+
+    /// <summary>Feeds the decoder from host memory.</summary>
+    private sealed class MemoryReader : CodeReader
+    {
+        private byte* _at;
+        private byte* _end;
+
+        public void Reset(byte* start, byte* end)
+        {
+            _at = start;
+            _end = end;
+        }
+
+        public override int ReadByte() => _at < _end ? *_at++ : -1;
+    }
+}

@@ -1,0 +1,297 @@
+using System.Runtime.Intrinsics.X86;
+using Iced.Intel;
+
+namespace Strata.X86.Translator.Blocks;
+
+/// <summary>How an instruction is translated.</summary>
+internal enum Handling : byte
+{
+    /// <summary>The interpreter executes it.</summary>
+    Interpret,
+
+    /// <summary>Re-encoded with mapped registers.</summary>
+    Native,
+
+    /// <summary>Has no effect that a guest could see.</summary>
+    Nothing,
+    Lea,
+    Push,
+    Pop,
+    Leave,
+    Divide,
+    Jump,
+    JumpIf,
+    Call,
+    Return,
+}
+
+/// <summary>What kind of register an encoding field names, where it is a general-purpose one.</summary>
+internal enum FieldWidth : byte
+{
+    /// <summary>Not a general-purpose register.</summary>
+    None,
+    Byte,
+
+    /// <summary>16, 32 or 64 bits: the number is used as it is.</summary>
+    Wide,
+}
+
+/// <summary>What all instructions of one Iced <see cref="Code"/> have in common. Computed once per code and process.</summary>
+internal readonly record struct InstructionTraits
+{
+    public required Handling Handling { get; init; }
+
+    /// <summary>General-purpose registers by encoding field.</summary>
+    public FieldWidth Reg { get; init; }
+
+    public FieldWidth Rm { get; init; }
+
+    public FieldWidth Opcode { get; init; }
+
+    public FieldWidth Vvvv { get; init; }
+
+    /// <summary>Fields whose register is written.</summary>
+    public bool WritesReg { get; init; }
+
+    public bool WritesRm { get; init; }
+
+    public bool WritesOpcode { get; init; }
+
+    public bool WritesVvvv { get; init; }
+
+    public bool WritesMemory { get; init; }
+
+    /// <summary>A memory operand of 16 bytes must be aligned.</summary>
+    public bool IsAligned { get; init; }
+
+    public bool UsesVectors { get; init; }
+
+    public bool UsesX87 { get; init; }
+}
+
+/// <summary>The table of traits. Each entry is a fact about an encoding, so that sharing it between threads is harmless.</summary>
+internal static class InstructionTraitsTable
+{
+    private static readonly InstructionTraits?[] Known = new InstructionTraits?[IcedConstants.CodeEnumCount];
+
+    public static InstructionTraits Of(in Instruction instruction) =>
+        Known[(int)instruction.Code] ?? (Known[(int)instruction.Code] = Compute(instruction)).Value;
+
+    private static InstructionTraits Compute(in Instruction instruction)
+    {
+        OpCodeInfo info = instruction.OpCode;
+        Handling handling = Choose(instruction, info);
+        InstructionInfo access = new InstructionInfoFactory().GetInfo(instruction);
+        InstructionTraits traits = new()
+        {
+            Handling = handling,
+            UsesVectors = IsVector(instruction),
+            UsesX87 = IsX87(instruction),
+            IsAligned = NeedsAlignment(instruction),
+        };
+        for (int i = 0; i < info.OpCount; i++)
+        {
+            bool writes = access.GetOpAccess(i) is OpAccess.Write or OpAccess.ReadWrite or OpAccess.CondWrite or OpAccess.ReadCondWrite;
+            traits = AddOperand(traits, info.GetOpKind(i).ToString(), writes);
+        }
+
+        return traits;
+    }
+
+    private static InstructionTraits AddOperand(InstructionTraits traits, string kind, bool writes)
+    {
+        bool isMemory = kind.Contains("mem", StringComparison.Ordinal);
+        if (isMemory && writes)
+        {
+            traits = traits with { WritesMemory = true };
+        }
+
+        FieldWidth width = kind.StartsWith("r8", StringComparison.Ordinal) ? FieldWidth.Byte
+            : kind[0] == 'r' && char.IsDigit(kind[1]) ? FieldWidth.Wide
+            : FieldWidth.None;
+        if (width == FieldWidth.None)
+        {
+            return traits;
+        }
+
+        if (kind.EndsWith("_opcode", StringComparison.Ordinal))
+        {
+            return traits with { Opcode = width, WritesOpcode = writes };
+        }
+
+        if (kind.EndsWith("_vvvv", StringComparison.Ordinal))
+        {
+            return traits with { Vvvv = width, WritesVvvv = writes };
+        }
+
+        return kind.Contains("_reg", StringComparison.Ordinal)
+            ? traits with { Reg = width, WritesReg = writes }
+            : traits with { Rm = width, WritesRm = writes };
+    }
+
+    private static bool IsVector(in Instruction instruction)
+    {
+        for (int i = 0; i < instruction.OpCount; i++)
+        {
+            if (instruction.GetOpKind(i) == OpKind.Register && instruction.GetOpRegister(i).IsXMM())
+            {
+                return true;
+            }
+        }
+
+        return instruction.Mnemonic == Mnemonic.Stmxcsr;
+    }
+
+    private static bool IsX87(in Instruction instruction)
+    {
+        if (instruction.CpuidFeatures is [CpuidFeature.FPU or CpuidFeature.FPU287 or CpuidFeature.FPU387 or CpuidFeature.SSE3, ..] && instruction.Mnemonic.ToString()[0] == 'F')
+        {
+            return true;
+        }
+
+        for (int i = 0; i < instruction.OpCount; i++)
+        {
+            if (instruction.GetOpKind(i) == OpKind.Register && instruction.GetOpRegister(i).IsMM())
+            {
+                return true;
+            }
+        }
+
+        return instruction.Mnemonic is Mnemonic.Emms or Mnemonic.Wait;
+    }
+
+    private static bool NeedsAlignment(in Instruction instruction) =>
+        instruction.MemorySize.GetSize() == 16
+        && instruction.Mnemonic is not (Mnemonic.Movups or Mnemonic.Movupd or Mnemonic.Movdqu or Mnemonic.Lddqu
+            or Mnemonic.Pcmpestri or Mnemonic.Pcmpestrm or Mnemonic.Pcmpistri or Mnemonic.Pcmpistrm);
+
+    private static Handling Choose(in Instruction instruction, OpCodeInfo info)
+    {
+        if (instruction.IsInvalid || info.Encoding is not (EncodingKind.Legacy or EncodingKind.VEX) || !HostHas(instruction))
+        {
+            return Handling.Interpret;
+        }
+
+        switch (instruction.Mnemonic)
+        {
+            case Mnemonic.Lea:
+                return Handling.Lea;
+            case Mnemonic.Push:
+                return instruction.Code is Code.Push_r64 or Code.Pushq_imm8 or Code.Pushq_imm32 or Code.Push_rm64 ? Handling.Push : Handling.Interpret;
+            case Mnemonic.Pop:
+                return instruction.Code is Code.Pop_r64 ? Handling.Pop : Handling.Interpret;
+            case Mnemonic.Leave:
+                return instruction.Code == Code.Leaveq ? Handling.Leave : Handling.Interpret;
+            case Mnemonic.Div or Mnemonic.Idiv:
+                return instruction.Code is Code.Div_rm32 or Code.Div_rm64 or Code.Idiv_rm32 or Code.Idiv_rm64 ? Handling.Divide : Handling.Interpret;
+            case Mnemonic.Jmp:
+                return instruction.Code is Code.Jmp_rel8_64 or Code.Jmp_rel32_64 or Code.Jmp_rm64 ? Handling.Jump : Handling.Interpret;
+            case Mnemonic.Call:
+                return instruction.Code is Code.Call_rel32_64 or Code.Call_rm64 ? Handling.Call : Handling.Interpret;
+            case Mnemonic.Ret:
+                return instruction.Code is Code.Retnq or Code.Retnq_imm16 ? Handling.Return : Handling.Interpret;
+            case Mnemonic.Nop or Mnemonic.Endbr64 or Mnemonic.Endbr32 or Mnemonic.Prefetcht0 or Mnemonic.Prefetcht1
+                or Mnemonic.Prefetcht2 or Mnemonic.Prefetchnta or Mnemonic.Prefetchw:
+                return Handling.Nothing;
+        }
+
+        if (instruction.IsJccShortOrNear)
+        {
+            return info.Is64BitOnlyBranch() ? Handling.JumpIf : Handling.Interpret;
+        }
+
+        return IsNative(instruction) ? Handling.Native : Handling.Interpret;
+    }
+
+    private static bool Is64BitOnlyBranch(this OpCodeInfo info) => info.OperandSize == 64 || info.Mode64;
+
+    private static bool IsNative(in Instruction instruction)
+    {
+        switch (instruction.Mnemonic)
+        {
+            case Mnemonic.Mov:
+                return !UsesSystemRegister(instruction) && !HasAbsoluteAddress(instruction.Code);
+            case Mnemonic.Bt or Mnemonic.Bts or Mnemonic.Btr or Mnemonic.Btc:
+                return instruction.Op0Kind == OpKind.Register || instruction.Op1Kind != OpKind.Register;
+            case Mnemonic.Movzx or Mnemonic.Movsx or Mnemonic.Movsxd or Mnemonic.Add or Mnemonic.Adc or Mnemonic.Sub or Mnemonic.Sbb
+                or Mnemonic.And or Mnemonic.Or or Mnemonic.Xor or Mnemonic.Cmp or Mnemonic.Test or Mnemonic.Inc or Mnemonic.Dec
+                or Mnemonic.Neg or Mnemonic.Not or Mnemonic.Shl or Mnemonic.Sal or Mnemonic.Shr or Mnemonic.Sar or Mnemonic.Rol
+                or Mnemonic.Ror or Mnemonic.Rcl or Mnemonic.Rcr or Mnemonic.Shld or Mnemonic.Shrd or Mnemonic.Mul or Mnemonic.Imul
+                or Mnemonic.Bsf or Mnemonic.Bsr or Mnemonic.Tzcnt or Mnemonic.Lzcnt or Mnemonic.Popcnt or Mnemonic.Bswap
+                or Mnemonic.Xchg or Mnemonic.Xadd or Mnemonic.Cmpxchg or Mnemonic.Cmpxchg8b or Mnemonic.Cmpxchg16b
+                or Mnemonic.Cbw or Mnemonic.Cwde or Mnemonic.Cdqe or Mnemonic.Cwd or Mnemonic.Cdq or Mnemonic.Cqo
+                or Mnemonic.Lahf or Mnemonic.Sahf or Mnemonic.Clc or Mnemonic.Stc or Mnemonic.Cmc or Mnemonic.Pause
+                or Mnemonic.Lfence or Mnemonic.Mfence or Mnemonic.Sfence or Mnemonic.Movbe or Mnemonic.Crc32 or Mnemonic.Movnti
+                or Mnemonic.Andn or Mnemonic.Bextr or Mnemonic.Blsi or Mnemonic.Blsmsk or Mnemonic.Blsr or Mnemonic.Bzhi
+                or Mnemonic.Mulx or Mnemonic.Pdep or Mnemonic.Pext or Mnemonic.Rorx or Mnemonic.Sarx or Mnemonic.Shlx or Mnemonic.Shrx:
+                return true;
+            case Mnemonic.Fldcw or Mnemonic.Fldenv or Mnemonic.Frstor or Mnemonic.Fnsave or Mnemonic.Fnstenv or Mnemonic.Fsave
+                or Mnemonic.Fstenv or Mnemonic.Maskmovq or Mnemonic.Maskmovdqu:
+                return false;
+        }
+
+        if (instruction.ConditionCode != ConditionCode.None)
+        {
+            string name = instruction.Mnemonic.ToString();
+            return name.StartsWith("Cmov", StringComparison.Ordinal) || name.StartsWith("Set", StringComparison.Ordinal);
+        }
+
+        return instruction.OpCode.Encoding == EncodingKind.Legacy && (IsVector(instruction) || IsX87(instruction));
+    }
+
+    private static bool UsesSystemRegister(in Instruction instruction)
+    {
+        for (int i = 0; i < 2; i++)
+        {
+            if (instruction.GetOpKind(i) == OpKind.Register)
+            {
+                Register register = instruction.GetOpRegister(i);
+                if (register.IsSegmentRegister() || register.IsCR() || register.IsDR() || register.IsTR())
+                {
+                    return true;
+                }
+            }
+        }
+
+        return false;
+    }
+
+    private static bool HasAbsoluteAddress(Code code) => code is Code.Mov_AL_moffs8 or Code.Mov_AX_moffs16 or Code.Mov_EAX_moffs32
+        or Code.Mov_RAX_moffs64 or Code.Mov_moffs8_AL or Code.Mov_moffs16_AX or Code.Mov_moffs32_EAX or Code.Mov_moffs64_RAX;
+
+    /// <summary>Whether the host has what the instruction needs; the guest may be offered more than the host has.</summary>
+    private static bool HostHas(in Instruction instruction)
+    {
+        foreach (CpuidFeature feature in instruction.CpuidFeatures)
+        {
+            bool has = feature switch
+            {
+                CpuidFeature.SSE3 => Sse3.IsSupported,
+                CpuidFeature.SSSE3 => Ssse3.IsSupported,
+                CpuidFeature.SSE4_1 => Sse41.IsSupported,
+                CpuidFeature.SSE4_2 => Sse42.IsSupported,
+                CpuidFeature.POPCNT => Popcnt.IsSupported,
+                CpuidFeature.AES => Aes.IsSupported,
+                CpuidFeature.PCLMULQDQ => Pclmulqdq.IsSupported,
+                CpuidFeature.BMI1 => Bmi1.IsSupported,
+                CpuidFeature.BMI2 => Bmi2.IsSupported,
+                CpuidFeature.LZCNT => Lzcnt.IsSupported,
+                CpuidFeature.MOVBE => (X86Base.CpuId(1, 0).Ecx & (1 << 22)) != 0,
+                CpuidFeature.SSE4A or CpuidFeature.SHA or CpuidFeature.GFNI or CpuidFeature.AVX or CpuidFeature.VAES or CpuidFeature.VPCLMULQDQ => false,
+                _ => true,
+            };
+            if (!has)
+            {
+                return false;
+            }
+        }
+
+        return true;
+    }
+}
+
+/// <summary>Number of members of Iced's <see cref="Code"/>.</summary>
+internal static class IcedConstants
+{
+    public static readonly int CodeEnumCount = (int)Enum.GetValues<Code>().Max() + 1;
+}

@@ -1,0 +1,148 @@
+using Strata.X86.Translator.Emit;
+using static Strata.X86.Translator.Emit.HostRegister;
+
+namespace Strata.X86.Translator.Blocks;
+
+/// <summary>
+/// Host registers for the fields of one instruction's encoding. Guest registers that live in the frame get a scratch register
+/// for the instruction: Scratch2 first, then Scratch1, which a memory operand occupies.
+/// </summary>
+internal struct RegisterMap
+{
+    private int _firstSpill = HostRegister.None;
+    private int _secondSpill = HostRegister.None;
+    private bool _storeFirst;
+    private bool _storeSecond;
+
+    public RegisterMap(in InstructionTraits traits, in GuestEncoding e)
+    {
+        Reg = e.Reg;
+        Rm = e.HasModRm && !e.IsRegisterForm ? Scratch1 : e.Rm;
+        Vvvv = e.Vvvv;
+        HasOpcode = traits.Opcode != FieldWidth.None;
+        if (traits.Reg != FieldWidth.None)
+        {
+            Reg = Map(traits.Reg, e.Reg, e, traits.WritesReg);
+        }
+
+        if (traits.Rm != FieldWidth.None && e.IsRegisterForm)
+        {
+            Rm = Map(traits.Rm, e.Rm, e, traits.WritesRm);
+        }
+
+        if (traits.Vvvv != FieldWidth.None)
+        {
+            Vvvv = Map(traits.Vvvv, e.Vvvv, e, traits.WritesVvvv);
+        }
+
+        if (HasOpcode)
+        {
+            Opcode = Map(traits.Opcode, e.OpcodeRegister, e, traits.WritesOpcode);
+        }
+    }
+
+    public int Reg { get; }
+
+    public int Rm { get; }
+
+    public int Vvvv { get; }
+
+    public int Opcode { get; }
+
+    public bool HasOpcode { get; }
+
+    /// <summary>SPL, BPL, SIL or DIL is named.</summary>
+    public bool NeedsRex { get; private set; }
+
+    /// <summary>Whether the instruction can be encoded with mapped registers: enough scratch registers, and no REX beside AH..BH.</summary>
+    public static bool CanEncode(in InstructionTraits traits, in GuestEncoding e)
+    {
+        Span<int> fields =
+        [
+            traits.Reg != FieldWidth.None ? e.Reg : HostRegister.None,
+            traits.Rm != FieldWidth.None && e.IsRegisterForm ? e.Rm : HostRegister.None,
+            traits.Vvvv != FieldWidth.None ? e.Vvvv : HostRegister.None,
+            traits.Opcode != FieldWidth.None ? e.OpcodeRegister : HostRegister.None,
+        ];
+        bool memory = e.HasModRm && !e.IsRegisterForm;
+        bool high = (traits.Reg == FieldWidth.Byte && IsHigh(e.Reg, e))
+            || (traits.Rm == FieldWidth.Byte && e.IsRegisterForm && IsHigh(e.Rm, e))
+            || (traits.Opcode == FieldWidth.Byte && IsHigh(e.OpcodeRegister, e));
+        int spills = 0;
+        for (int i = 0; i < fields.Length; i++)
+        {
+            int guest = fields[i];
+            if (guest < 0)
+            {
+                continue;
+            }
+
+            bool isNew = fields[..i].IndexOf(guest) < 0;
+            spills += HomeOf(guest) < 0 && isNew ? 1 : 0;
+        }
+
+        // With AH..BH there is no REX in the guest's encoding, so every other register is among the first eight; only RSP's home is not.
+        bool stackPointer = (traits.Reg == FieldWidth.Wide && e.Reg == Rsp) || (traits.Rm == FieldWidth.Wide && e.IsRegisterForm && e.Rm == Rsp);
+        return high ? !memory && !stackPointer : spills <= (memory ? 1 : 2);
+    }
+
+    /// <summary>Loads spilled registers into their scratch registers.</summary>
+    public readonly void Load(ref HostAssembler a)
+    {
+        if (_firstSpill >= 0)
+        {
+            a.LoadFrame(Scratch2, SlotOf(_firstSpill));
+        }
+
+        if (_secondSpill >= 0)
+        {
+            a.LoadFrame(Scratch1, SlotOf(_secondSpill));
+        }
+    }
+
+    /// <summary>Stores those that the instruction may have written.</summary>
+    public readonly void Store(ref HostAssembler a)
+    {
+        if (_storeFirst)
+        {
+            a.StoreFrame(SlotOf(_firstSpill), Scratch2);
+        }
+
+        if (_storeSecond)
+        {
+            a.StoreFrame(SlotOf(_secondSpill), Scratch1);
+        }
+    }
+
+    private static bool IsHigh(int register, in GuestEncoding e) => !e.IsVex && e.Rex == 0 && register is >= 4 and <= 7;
+
+    private int Map(FieldWidth width, int guest, in GuestEncoding e, bool writes)
+    {
+        if (width == FieldWidth.Byte)
+        {
+            if (IsHigh(guest, e))
+            {
+                return guest; // AH..BH: the homes of RAX..RBX are themselves
+            }
+
+            NeedsRex |= guest is >= 4 and <= 7;
+        }
+
+        int home = HomeOf(guest);
+        if (home >= 0)
+        {
+            return home;
+        }
+
+        if (_firstSpill < 0 || _firstSpill == guest)
+        {
+            _firstSpill = guest;
+            _storeFirst |= writes;
+            return Scratch2;
+        }
+
+        _secondSpill = guest;
+        _storeSecond |= writes;
+        return Scratch1;
+    }
+}

@@ -1,0 +1,72 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
+using Strata.X86.Execution;
+using Strata.X86.Translator.Emit;
+
+namespace Strata.X86.Translator.Cache;
+
+/// <summary>
+/// What translated code and the engine tell each other; one a vCPU, in native memory. The first part is copied to the frame
+/// on entry and has the frame's layout; the spilled registers come from the state instead.
+/// </summary>
+[StructLayout(LayoutKind.Sequential)]
+internal unsafe struct Bridge
+{
+    private fixed ulong _spilled[4];
+
+    /// <summary><see cref="Frame.Flags"/>.</summary>
+    public ulong Flags;
+    public ulong FsBase;
+    public ulong GsBase;
+    public JumpEntry* JumpTable;
+    public ulong Salt;
+    public int* Attention;
+
+    /// <summary>Always zero on entry: entering loads vectors only where <see cref="ResumeVectors"/> says so.</summary>
+    private readonly ulong _loaded;
+
+    /// <summary>Vector instructions may run natively: no trap is due, and every exception is masked.</summary>
+    public uint VectorsAllowed;
+
+    /// <summary><see cref="X87Image"/> is valid and x87 instructions may run natively.</summary>
+    public uint X87Allowed;
+
+    public VcpuContext* Context;
+    public ulong Tlb;
+
+    /// <summary>Which site left, an index into the sites of the cache.</summary>
+    public uint Site;
+
+    /// <summary>The processor's MXCSR for managed code.</summary>
+    public uint HostMxcsr;
+
+    /// <summary>Address or RIP that the site gives.</summary>
+    public ulong Value;
+
+    /// <summary>Load the registers on entry, as the site resumed has them loaded.</summary>
+    public uint ResumeVectors;
+    public uint ResumeX87;
+
+    /// <summary>Set on exit when the registers held guest state and were saved.</summary>
+    public uint VectorsSaved;
+    public uint X87Saved;
+
+    /// <summary>FNSAVE's 108 bytes. Intel SDM Vol. 1, "Protected Mode x87 FPU State Image in Memory, 32-Bit Format".</summary>
+    public fixed byte X87Image[112];
+
+    public static int OffsetOf(string field) => (int)Marshal.OffsetOf<Bridge>(field);
+}
+
+/// <summary>An entry of the jump table: a tagged guest RIP and the host address of its translation.</summary>
+[StructLayout(LayoutKind.Sequential)]
+internal unsafe struct JumpEntry
+{
+    public const int Count = 1 << 14;
+
+    public ulong Tag;
+    public byte* Target;
+
+    /// <summary>Index of a RIP: what translated code computes, see <c>BlockEmitter.EmitDispatch</c>.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static int IndexOf(ulong rip) => (int)(rip ^ (rip >> 10)) & (Count - 1);
+}

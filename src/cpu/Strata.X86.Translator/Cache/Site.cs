@@ -1,0 +1,69 @@
+using System.Runtime.InteropServices;
+
+namespace Strata.X86.Translator.Cache;
+
+/// <summary>Why translated code left.</summary>
+internal enum SiteKind : byte
+{
+    /// <summary>A block's head saw the attention flag.</summary>
+    Attention,
+
+    /// <summary>A memory access missed the TLB; <c>Bridge.Value</c> is the linear address.</summary>
+    Access,
+
+    /// <summary>The instruction is the interpreter's.</summary>
+    Interpret,
+
+    /// <summary>A direct branch without a link yet.</summary>
+    Link,
+
+    /// <summary>An indirect or cross-page branch that the jump table does not know; <c>Bridge.Value</c> is the target.</summary>
+    Dispatch,
+
+    /// <summary>The block uses the vector or x87 registers, and they are not ready.</summary>
+    Vectors,
+    X87,
+}
+
+/// <summary>A place at which translated code can leave: what the engine needs to go on.</summary>
+[StructLayout(LayoutKind.Sequential)]
+internal unsafe struct Site
+{
+    /// <summary>Guest RIP of the instruction; of a link, the target.</summary>
+    public ulong Rip;
+
+    /// <summary>Where to go on after an access has been made possible; of a link, the displacement to patch.</summary>
+    public byte* Resume;
+
+    public TranslatedBlock* Block;
+
+    public SiteKind Kind;
+
+    /// <summary>The access is a write.</summary>
+    public bool IsWrite;
+
+    /// <summary>The access goes through SS: a non-canonical address is #SS.</summary>
+    public bool IsStack;
+
+    /// <summary>Bytes accessed.</summary>
+    public byte Size;
+
+    /// <summary>Added to RSP to undo a branch whose target turns out to be non-canonical.</summary>
+    public int StackUndo;
+}
+
+/// <summary>A translated run of guest instructions within one page.</summary>
+[StructLayout(LayoutKind.Sequential)]
+internal unsafe struct TranslatedBlock
+{
+    public ulong Rip;
+    public byte* HostPage;
+
+    /// <summary>Host code; null once the block is dropped.</summary>
+    public byte* Entry;
+    public TranslatedBlock* NextInBucket;
+    public TranslatedBlock* NextInPage;
+
+    /// <summary>The first instruction is the interpreter's: nothing was emitted.</summary>
+    public bool IsInterpreted;
+}

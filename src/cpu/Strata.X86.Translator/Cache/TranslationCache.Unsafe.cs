@@ -1,0 +1,167 @@
+using System.Runtime.InteropServices;
+using Strata.Core.Posix;
+using Strata.X86.Translator.Blocks;
+using Strata.X86.Translator.Emit;
+
+namespace Strata.X86.Translator.Cache;
+
+/// <summary>
+/// Translated blocks of one vCPU, their sites and the jump table. Keyed by host page (which stands for the physical page) and RIP.
+/// Bounded: when the buffer is full everything is dropped. Only the vCPU's thread touches it.
+/// </summary>
+internal sealed unsafe class TranslationCache : IDisposable
+{
+    private const ulong CodeSize = 64 << 20;
+    private const int MaxSites = 2 << 20;
+    private const int MaxBlocks = 512 << 10;
+    private const int BucketBits = 16;
+
+    private readonly byte* _code;
+    private readonly Site* _sites;
+    private readonly TranslatedBlock* _blocks;
+    private readonly TranslatedBlock** _buckets;
+    private readonly Dictionary<nint, nint> _firstInPage = [];
+    private readonly BlockTranslator _translator;
+    private byte* _at;
+    private int _siteCount;
+    private int _blockCount;
+
+    /// <param name="exactFlags">Keep arithmetic flags at every block boundary even where nobody reads them: to compare states.</param>
+    public TranslationCache(bool exactFlags)
+    {
+        ExactFlags = exactFlags;
+
+        // SAFETY: all released in Dispose; indexes into them are bounded by the constants above.
+        _code = (byte*)HostMapping.ReserveExecutable(CodeSize);
+        _sites = (Site*)HostMapping.Reserve((ulong)MaxSites * (ulong)sizeof(Site));
+        _blocks = (TranslatedBlock*)HostMapping.Reserve((ulong)MaxBlocks * (ulong)sizeof(TranslatedBlock));
+        _buckets = (TranslatedBlock**)NativeMemory.AllocZeroed(1 << BucketBits, (nuint)sizeof(TranslatedBlock*));
+        JumpTable = (JumpEntry*)NativeMemory.AlignedAlloc((nuint)(sizeof(JumpEntry) * JumpEntry.Count), 64);
+        Stubs = new Stubs(_code);
+        _at = _code + Stubs.Size;
+        _translator = new BlockTranslator(this);
+        ClearJumpTable();
+    }
+
+    public bool ExactFlags { get; }
+
+    public Stubs Stubs { get; }
+
+    public JumpEntry* JumpTable { get; }
+
+    public long BlocksTranslated { get; private set; }
+
+    /// <summary>Times everything was dropped because a buffer was full.</summary>
+    public long Resets { get; private set; }
+
+    /// <summary>Changes whenever blocks are dropped: a site from before may belong to a dropped block.</summary>
+    public long Generation { get; private set; }
+
+    public long CodeBytes => _at - _code;
+
+    public Site* SiteAt(uint index) => _sites + index;
+
+    public int AddSite(Site site)
+    {
+        _sites[_siteCount] = site;
+        return _siteCount++;
+    }
+
+    /// <summary>The block for a RIP in a page, or null.</summary>
+    public TranslatedBlock* Find(byte* hostPage, ulong rip)
+    {
+        for (TranslatedBlock* block = _buckets[Bucket(hostPage, rip)]; block != null; block = block->NextInBucket)
+        {
+            if (block->Rip == rip && block->HostPage == hostPage)
+            {
+                return block;
+            }
+        }
+
+        return null;
+    }
+
+    /// <summary>Translates the code at a RIP. The page must be tracked for writes already.</summary>
+    public TranslatedBlock* Translate(byte* hostPage, ulong rip)
+    {
+        const int worst = (BlockTranslator.MaxInstructions + 2) * BlockEmitter.MaxBytesPerInstruction;
+        if (_at + worst > _code + CodeSize || _siteCount + (4 * BlockTranslator.MaxInstructions) > MaxSites || _blockCount == MaxBlocks)
+        {
+            Clear();
+        }
+
+        TranslatedBlock* block = _blocks + _blockCount++;
+        *block = new TranslatedBlock { Rip = rip, HostPage = hostPage, Entry = _at };
+        byte* end = _translator.Translate(_at, block);
+        block->IsInterpreted = end == _at;
+        _at = (byte*)(((nuint)end + 15) & ~(nuint)15);
+        uint bucket = Bucket(hostPage, rip);
+        block->NextInBucket = _buckets[bucket];
+        _buckets[bucket] = block;
+        block->NextInPage = (TranslatedBlock*)_firstInPage.GetValueOrDefault((nint)hostPage);
+        _firstInPage[(nint)hostPage] = (nint)block;
+        BlocksTranslated++;
+        return block;
+    }
+
+    /// <summary>Drops the blocks of a host page. Links lead only from page to same page, so they go with them.</summary>
+    public void Invalidate(byte* hostPage)
+    {
+        if (!_firstInPage.Remove((nint)hostPage, out nint first))
+        {
+            return;
+        }
+
+        Generation++;
+        for (TranslatedBlock* block = (TranslatedBlock*)first; block != null; block = block->NextInPage)
+        {
+            Unchain(block);
+            JumpEntry* entry = JumpTable + JumpEntry.IndexOf(block->Rip);
+            if (entry->Target == block->Entry)
+            {
+                *entry = default;
+            }
+
+            block->HostPage = null;
+            block->Entry = null;
+        }
+    }
+
+    /// <summary>Forgets every jump, for when tags could repeat.</summary>
+    public void ClearJumpTable() => NativeMemory.Clear(JumpTable, (nuint)(sizeof(JumpEntry) * JumpEntry.Count));
+
+    public void Dispose()
+    {
+        HostMapping.Release((nint)_code, CodeSize);
+        HostMapping.Release((nint)_sites, (ulong)MaxSites * (ulong)sizeof(Site));
+        HostMapping.Release((nint)_blocks, (ulong)MaxBlocks * (ulong)sizeof(TranslatedBlock));
+        NativeMemory.Free(_buckets);
+        NativeMemory.AlignedFree(JumpTable);
+    }
+
+    private static uint Bucket(byte* hostPage, ulong rip) =>
+        (uint)((((ulong)hostPage + (rip & 0xFFF)) * 0x9E37_79B9_7F4A_7C15) >> (64 - BucketBits));
+
+    private void Unchain(TranslatedBlock* block)
+    {
+        TranslatedBlock** place = _buckets + Bucket(block->HostPage, block->Rip);
+        while (*place != block)
+        {
+            place = &(*place)->NextInBucket;
+        }
+
+        *place = block->NextInBucket;
+    }
+
+    private void Clear()
+    {
+        Resets++;
+        Generation++;
+        _firstInPage.Clear();
+        NativeMemory.Clear(_buckets, (nuint)sizeof(TranslatedBlock*) << BucketBits);
+        ClearJumpTable();
+        _at = _code + Stubs.Size;
+        _siteCount = 0;
+        _blockCount = 0;
+    }
+}

@@ -1,0 +1,220 @@
+using System.Runtime.InteropServices;
+using Strata.X86.Execution;
+using Strata.X86.Registers;
+using Strata.X86.Translator.Cache;
+using static Strata.X86.Translator.Emit.HostRegister;
+
+namespace Strata.X86.Translator.Emit;
+
+/// <summary>The fixed pieces of emitted code: the way in, the way out, and loading the vector and x87 registers.</summary>
+internal sealed unsafe class Stubs
+{
+    private static readonly int[] SavedRegisters = [Rbx, Rbp, 12, 13, 14, 15];
+
+    private readonly int _vectors = (int)Marshal.OffsetOf<X86CpuState>(nameof(X86CpuState.Vectors));
+    private readonly int _mxcsr = (int)Marshal.OffsetOf<X86CpuState>(nameof(X86CpuState.Mxcsr));
+
+    /// <summary>Writes the stubs.</summary>
+    /// <param name="at">Room for <see cref="Size"/> bytes.</param>
+    public Stubs(byte* at)
+    {
+        HostAssembler a = new(at);
+        LoadVectors = a.At;
+        byte* deny = EmitLoadVectors(ref a);
+        LoadX87 = a.At;
+        byte* denyX87 = EmitLoadX87(ref a);
+        HostAssembler.Patch(deny, a.At);
+        HostAssembler.Patch(denyX87, a.At);
+        a.Lea(Rsp, Rsp, 8); // drop the return address, then leave through the site in Scratch2
+        Exit = a.At;
+        EmitExit(ref a);
+        Enter = (delegate* unmanaged<Bridge*, byte*, void>)a.At;
+        EmitEnter(ref a);
+        End = a.At;
+    }
+
+    public const int Size = 4096;
+
+    /// <summary>Enters translated code at an address.</summary>
+    public delegate* unmanaged<Bridge*, byte*, void> Enter { get; }
+
+    /// <summary>Leaves translated code: site in Scratch2, value in Scratch1.</summary>
+    public byte* Exit { get; }
+
+    /// <summary>Called at a block's head with its site in Scratch2; returns with the registers loaded, or leaves.</summary>
+    public byte* LoadVectors { get; }
+
+    /// <inheritdoc cref="LoadVectors"/>
+    public byte* LoadX87 { get; }
+
+    public byte* End { get; }
+
+    /// <summary>The call has pushed eight bytes: frame offsets are eight larger.</summary>
+    private byte* EmitLoadVectors(ref HostAssembler a)
+    {
+        a.CompareDword(Rsp, Frame.VectorsAllowed + 8, 0);
+        byte* deny = a.JumpIf(HostCondition.Equal);
+        a.Load(Scratch1, Rsp, Frame.Bridge + 8);
+        a.Load(Scratch1, Scratch1, Bridge.OffsetOf(nameof(Bridge.Context)));
+        EmitVectors(ref a, load: true);
+        a.StoreDword(Rsp, Frame.VectorsLoaded + 8, 1);
+        a.Byte(0xC3);
+        return deny;
+    }
+
+    private static byte* EmitLoadX87(ref HostAssembler a)
+    {
+        a.CompareDword(Rsp, Frame.X87Allowed + 8, 0);
+        byte* deny = a.JumpIf(HostCondition.Equal);
+        a.Load(Scratch1, Rsp, Frame.Bridge + 8);
+        a.Op32(0xDD, 4, Scratch1, Bridge.OffsetOf(nameof(Bridge.X87Image))); // frstor
+        a.StoreDword(Rsp, Frame.X87Loaded + 8, 1);
+        a.Byte(0xC3);
+        return deny;
+    }
+
+    /// <summary>MOVUPS of all sixteen registers from or to the state in Scratch1, and MXCSR.</summary>
+    private void EmitVectors(ref HostAssembler a, bool load)
+    {
+        for (int i = 0; i < 16; i++)
+        {
+            a.Byte(0x41 | ((i >> 3) << 2));
+            a.Byte(0x0F);
+            a.Byte(load ? 0x10 : 0x11);
+            a.Memory(i, Scratch1, _vectors + (32 * i));
+        }
+
+        a.Byte(0x41);
+        a.Byte(0x0F);
+        a.Byte(0xAE);
+        a.Memory(load ? 2 : 3, Scratch1, _mxcsr); // ldmxcsr, stmxcsr
+    }
+
+    private void EmitExit(ref HostAssembler a)
+    {
+        a.StoreFrame(Frame.Value, Scratch1);
+        a.LoadFrame(Scratch1, Frame.Bridge);
+        a.Op32(0x89, Scratch2, Scratch1, Bridge.OffsetOf(nameof(Bridge.Site)));
+        a.Load(Scratch2, Scratch1, Bridge.OffsetOf(nameof(Bridge.Context)));
+        for (int guest = 0; guest < GuestCount; guest++)
+        {
+            int home = HomeOf(guest);
+            if (home >= 0)
+            {
+                a.Store(Scratch2, 8 * guest, home);
+            }
+        }
+
+        for (int guest = 0; guest < GuestCount; guest++)
+        {
+            if (HomeOf(guest) < 0)
+            {
+                a.LoadFrame(Rax, SlotOf(guest));
+                a.Store(Scratch2, 8 * guest, Rax);
+            }
+        }
+
+        a.LoadFrame(Rax, Frame.Flags);
+        a.Store(Scratch1, Bridge.OffsetOf(nameof(Bridge.Flags)), Rax);
+        a.LoadFrame(Rax, Frame.Value);
+        a.Store(Scratch1, Bridge.OffsetOf(nameof(Bridge.Value)), Rax);
+        a.Op32(0x8B, Rax, Rsp, Frame.VectorsLoaded);
+        a.Op32(0x89, Rax, Scratch1, Bridge.OffsetOf(nameof(Bridge.VectorsSaved)));
+        a.Op32(0x8B, Rcx, Rsp, Frame.X87Loaded);
+        a.Op32(0x89, Rcx, Scratch1, Bridge.OffsetOf(nameof(Bridge.X87Saved)));
+        a.CompareDword(Rsp, Frame.X87Loaded, 0);
+        byte* noX87 = a.JumpIf(HostCondition.Equal);
+        a.Op32(0xDD, 6, Scratch1, Bridge.OffsetOf(nameof(Bridge.X87Image))); // fnsave, which also resets for managed code
+        HostAssembler.Patch(noX87, a.At);
+        EmitLeave(ref a);
+    }
+
+    /// <summary>Bridge in Scratch1, state in Scratch2.</summary>
+    private void EmitLeave(ref HostAssembler a)
+    {
+        a.CompareDword(Rsp, Frame.VectorsLoaded, 0);
+        byte* none = a.JumpIf(HostCondition.Equal);
+        a.Move(Rax, Scratch1);
+        a.Move(Scratch1, Scratch2);
+        EmitVectors(ref a, load: false);
+        a.Byte(0x0F);
+        a.Byte(0xAE);
+        a.Memory(2, Rax, Bridge.OffsetOf(nameof(Bridge.HostMxcsr)));
+        HostAssembler.Patch(none, a.At);
+        a.Lea(Rsp, Rsp, Frame.Size);
+        for (int i = SavedRegisters.Length - 1; i >= 0; i--)
+        {
+            Pop(ref a, SavedRegisters[i]);
+        }
+
+        a.Byte(0xC3);
+    }
+
+    private void EmitEnter(ref HostAssembler a)
+    {
+        foreach (int register in SavedRegisters)
+        {
+            if (register >= 8)
+            {
+                a.Byte(0x41);
+            }
+
+            a.Byte(0x50 | (register & 7));
+        }
+
+        a.Lea(Rsp, Rsp, -Frame.Size);
+        a.Move(Scratch1, Rdi);
+        a.StoreFrame(Frame.Bridge, Scratch1);
+        a.StoreFrame(Frame.Value, Rsi);
+        for (int offset = Frame.Flags; offset < Frame.Copied; offset += 8)
+        {
+            a.Load(Rax, Scratch1, offset);
+            a.StoreFrame(offset, Rax);
+        }
+
+        a.Load(Tlb, Scratch1, Bridge.OffsetOf(nameof(Bridge.Tlb)));
+        EmitResume(ref a, Bridge.OffsetOf(nameof(Bridge.ResumeVectors)), LoadVectors);
+        EmitResume(ref a, Bridge.OffsetOf(nameof(Bridge.ResumeX87)), LoadX87);
+        a.LoadFrame(Scratch2, Frame.Bridge);
+        a.Load(Scratch2, Scratch2, Bridge.OffsetOf(nameof(Bridge.Context)));
+        for (int guest = 0; guest < GuestCount; guest++)
+        {
+            if (HomeOf(guest) < 0)
+            {
+                a.Load(Rax, Scratch2, 8 * guest);
+                a.StoreFrame(SlotOf(guest), Rax);
+            }
+        }
+
+        for (int guest = 0; guest < GuestCount; guest++)
+        {
+            int home = HomeOf(guest);
+            if (home >= 0)
+            {
+                a.Load(home, Scratch2, 8 * guest);
+            }
+        }
+
+        a.JumpMemory(Rsp, Frame.Value);
+    }
+
+    /// <summary>Calls a loader if the bridge asks for it.</summary>
+    private static void EmitResume(ref HostAssembler a, int flag, byte* loader)
+    {
+        a.LoadFrame(Scratch1, Frame.Bridge);
+        a.CompareDword(Scratch1, flag, 0);
+        byte* skip = a.JumpIf(HostCondition.Equal);
+        a.Call(loader);
+        HostAssembler.Patch(skip, a.At);
+    }
+
+    private static void Pop(ref HostAssembler a, int register)
+    {
+        if (register >= 8)
+        {
+            a.Byte(0x41);
+        }
+
+        a.Byte(0x58 | (register & 7));
+    }
+}

@@ -1,0 +1,370 @@
+using System.Runtime.InteropServices;
+using System.Runtime.Intrinsics.X86;
+using Strata.Core.Execution;
+using Strata.Core.Memory;
+using Strata.X86.Execution;
+using Strata.X86.Paging;
+using Strata.X86.Registers;
+using Strata.X86.Translator.Cache;
+
+namespace Strata.X86.Translator;
+
+/// <summary>
+/// Dynamic binary translation from x86-64 to x86-64: guest code in 64-bit mode becomes host code with guest registers in host
+/// registers and an inline software TLB. Everything else, instruction by instruction or mode by mode, is the interpreter's.
+/// <para>Threads: <see cref="Run"/> on the vCPU's thread; <see cref="Kick"/> on any.</para>
+/// </summary>
+public sealed unsafe class Translator : IX86Engine
+{
+    /// <summary>Instructions the interpreter runs in one go while the mode is not translated.</summary>
+    private const long InterpretedSlice = 10_000;
+
+    /// <summary>What an exit counts for in the budget: translated instructions are not counted.</summary>
+    private const long ExitCost = 100;
+
+    /// <summary>Address-space numbers that fit above the 48 bits of a RIP, with a bit for the privilege.</summary>
+    private const ulong SaltsPerRound = 32767;
+
+    private const uint DefaultMxcsr = 0x1F80;
+    private const uint MxcsrMasks = 0x1F80;
+    private const ushort X87Masks = 0x3F;
+    private const ushort X87ErrorSummary = 0x80;
+
+    private readonly Interpreter.Interpreter _interpreter;
+    private readonly VcpuContext* _context;
+    private readonly Bridge* _bridge;
+    private readonly TranslationCache _cache;
+    private ulong _saltRound;
+    private bool _x87InImage;
+
+    /// <param name="exactFlags">Keep arithmetic flags at every block boundary, for comparisons with another engine.</param>
+    /// <exception cref="PlatformNotSupportedException">The host is no x64 Linux, or forbids executable memory.</exception>
+    public Translator(X86CpuWiring wiring, bool exactFlags = false)
+    {
+        if (!IsSupported)
+        {
+            throw new PlatformNotSupportedException("The translator needs an x64 Linux host. Use --engine interpreter.");
+        }
+
+        _interpreter = new Interpreter.Interpreter(wiring) { PageInvalidated = page => _cache!.Invalidate((byte*)page) };
+        _context = Cpu.Context;
+        _cache = new TranslationCache(exactFlags);
+
+        // SAFETY: freed in Dispose.
+        _bridge = (Bridge*)NativeMemory.AlignedAlloc((nuint)sizeof(Bridge), 64);
+        NativeMemory.Clear(_bridge, (nuint)sizeof(Bridge));
+        _bridge->Context = _context;
+        _bridge->JumpTable = _cache.JumpTable;
+        _bridge->Attention = &_context->Attention;
+        _bridge->HostMxcsr = DefaultMxcsr;
+    }
+
+    /// <summary>Whether this host can run the engine.</summary>
+    public static bool IsSupported => OperatingSystem.IsLinux() && RuntimeInformation.ProcessArchitecture == Architecture.X64 && Sse2.IsSupported;
+
+    public int Index => _interpreter.Index;
+
+    public X86Cpu Cpu => _interpreter.Cpu;
+
+    /// <summary>Interpreted instructions only: translated code does not count.</summary>
+    public long InstructionsExecuted => _interpreter.InstructionsExecuted;
+
+    public VcpuStop Run(long instructionBudget)
+    {
+        _interpreter.BindThread();
+        long left = instructionBudget;
+        while (left > 0)
+        {
+            if (Volatile.Read(ref _context->Attention) != 0 && !_interpreter.Attend())
+            {
+                return Leave(VcpuStop.Kicked);
+            }
+
+            if (_context->State.Activity != ActivityState.Running && !Cpu.TryWake())
+            {
+                return Leave(_context->State.Activity == ActivityState.Shutdown ? VcpuStop.Shutdown : VcpuStop.Halted);
+            }
+
+            Cpu.DeliverInterrupts();
+            if ((_context->Mode & ModeBits.Code64) == 0)
+            {
+                SyncX87();
+                VcpuStop stop = _interpreter.Run(Math.Min(left, InterpretedSlice));
+                left -= InterpretedSlice;
+                if (stop != VcpuStop.BudgetSpent)
+                {
+                    return Leave(stop);
+                }
+            }
+            else if (Cpu.NeedsSlowStep || _context->State.Shadow != InterruptShadow.None)
+            {
+                Interpret();
+                left--;
+            }
+            else
+            {
+                RunTranslated();
+                left -= ExitCost;
+            }
+        }
+
+        return Leave(VcpuStop.BudgetSpent);
+    }
+
+    public void Kick() => _interpreter.Kick();
+
+    public void Dispose()
+    {
+        _interpreter.Dispose();
+        _cache.Dispose();
+        NativeMemory.AlignedFree(_bridge);
+    }
+
+    /// <summary>Makes the state complete for whoever looks at it between runs.</summary>
+    private VcpuStop Leave(VcpuStop stop)
+    {
+        SyncX87();
+        return stop;
+    }
+
+    /// <summary>Translated code from State.Rip on, until something other than the plain continuation is due.</summary>
+    private void RunTranslated()
+    {
+        TranslatedBlock* block = FindBlock(_context->State.Rip);
+        if (block == null || block->IsInterpreted)
+        {
+            Interpret();
+            return;
+        }
+
+        PrepareEntry();
+        byte* target = block->Entry;
+        while (target != null)
+        {
+            _cache.Stubs.Enter(_bridge, target);
+            _bridge->ResumeVectors = _bridge->ResumeX87 = 0;
+            target = ServeExit();
+        }
+    }
+
+    /// <summary>Everything translated code finds in its frame, from the state.</summary>
+    private void PrepareEntry()
+    {
+        ref X86CpuState s = ref _context->State;
+        ulong flags = LazyFlags.ToRflags(_context->LazyResult, _context->LazyAux);
+        _bridge->Flags = ((flags & 0xD5) << 8) | (flags >> 11);
+        _bridge->FsBase = s.Fs.Base;
+        _bridge->GsBase = s.Gs.Base;
+        _bridge->Tlb = (ulong)_context->Tlb;
+        _bridge->Salt = CurrentSalt();
+        bool noTrap = (s.Cr0 & (Cr0.EM | Cr0.TS)) == 0;
+        _bridge->VectorsAllowed = noTrap && (s.Cr4 & Cr4.OSFXSR) != 0 && (s.Mxcsr & MxcsrMasks) == MxcsrMasks ? 1u : 0;
+        _bridge->X87Allowed = noTrap && _x87InImage ? 1u : 0;
+        _bridge->ResumeVectors = _bridge->ResumeX87 = 0;
+    }
+
+    /// <summary>The flags are in the bridge after translated code has run: makes them the context's.</summary>
+    private void TakeFlags()
+    {
+        ulong word = _bridge->Flags;
+        (_context->LazyResult, _context->LazyAux) = LazyFlags.FromRflags(((word >> 8) & 0xD5) | ((word & 1) << 11));
+    }
+
+    /// <summary>A tag for the current address space and privilege in the upper 16 bits.</summary>
+    private ulong CurrentSalt()
+    {
+        (ulong round, ulong number) = Math.DivRem(Cpu.Tlb.CodeEpoch, SaltsPerRound);
+        if (round != _saltRound)
+        {
+            _saltRound = round; // numbers repeat now
+            _cache.ClearJumpTable();
+        }
+
+        // Never zero: the tag of an empty entry, zero, then stands for no canonical RIP.
+        return (((number + 1) * 2) + ((_context->Mode & ModeBits.User) != 0 ? 1UL : 0)) << 48;
+    }
+
+    /// <summary>Deals with one exit.</summary>
+    /// <returns>Where to enter translated code again, or null to go through the main loop.</returns>
+    private byte* ServeExit()
+    {
+        Site* site = _cache.SiteAt(_bridge->Site);
+        _x87InImage |= _bridge->X87Saved != 0;
+        switch (site->Kind)
+        {
+            case SiteKind.Link:
+                return Link(site);
+            case SiteKind.Dispatch:
+                return Dispatch(site);
+            case SiteKind.Access:
+                return MakeAccessible(site);
+            case SiteKind.X87 when TryPrepareX87():
+                return site->Block->Entry;
+        }
+
+        TakeFlags();
+        _context->State.Rip = site->Rip;
+        if (site->Kind != SiteKind.Attention)
+        {
+            Interpret();
+        }
+
+        return null;
+    }
+
+    private byte* Link(Site* site)
+    {
+        ulong rip = site->Rip; // finding a block may reuse the site
+        byte* place = site->Resume;
+        if (Volatile.Read(ref _context->Attention) == 0)
+        {
+            long generation = _cache.Generation;
+            TranslatedBlock* block = FindBlock(rip);
+            if (block != null && !block->IsInterpreted)
+            {
+                if (generation == _cache.Generation)
+                {
+                    Emit.HostAssembler.Patch(place, block->Entry);
+                }
+
+                return Resume(block->Entry);
+            }
+        }
+
+        TakeFlags();
+        _context->State.Rip = rip;
+        return null;
+    }
+
+    private byte* Dispatch(Site* site)
+    {
+        ulong target = _bridge->Value ^ _bridge->Salt;
+        if (!Cpu.IsCanonical(target))
+        {
+            TakeFlags();
+            _context->State.Gprs[Gpr.Rsp] += (ulong)(long)site->StackUndo;
+            _context->State.Rip = site->Rip;
+            Interpret();
+            return null;
+        }
+
+        if (Volatile.Read(ref _context->Attention) == 0)
+        {
+            TranslatedBlock* block = FindBlock(target);
+            if (block != null && !block->IsInterpreted)
+            {
+                _bridge->Salt = CurrentSalt();
+                JumpEntry* entry = _cache.JumpTable + JumpEntry.IndexOf(target);
+                entry->Tag = target ^ _bridge->Salt;
+                entry->Target = block->Entry;
+                Cpu.Tlb.NoteCodePage(target);
+                return Resume(block->Entry);
+            }
+        }
+
+        TakeFlags();
+        _context->State.Rip = target;
+        return null;
+    }
+
+    /// <summary>A TLB miss: fills the TLB and retries, or delivers the fault, or lets the interpreter do the access.</summary>
+    private byte* MakeAccessible(Site* site)
+    {
+        ulong va = _bridge->Value;
+        long generation = _cache.Generation;
+        _context->InstructionRip = site->Rip;
+        bool possible = site->IsWrite ? Cpu.ProbeWrite(va, site->Size, site->IsStack) : Cpu.ProbeRead(va, site->Size, site->IsStack);
+        if (possible)
+        {
+            TlbEntry* entry = (TlbEntry*)((byte*)_context->Tlb + ((va >> 7) & Tlb.OffsetMask));
+            ulong tag = site->IsWrite ? entry->Write : entry->Read;
+            if (va - tag <= 4096UL - site->Size && generation == _cache.Generation)
+            {
+                return Resume(site->Resume);
+            }
+
+            TakeFlags();
+            _context->State.Rip = site->Rip;
+            Interpret();
+            return null;
+        }
+
+        TakeFlags();
+        _context->State.Rip = site->Rip;
+        Cpu.DeliverPendingException();
+        return null;
+    }
+
+    /// <summary>Enters again in the middle of things: what was loaded is loaded.</summary>
+    private byte* Resume(byte* target)
+    {
+        _bridge->ResumeVectors = _bridge->VectorsSaved;
+        _bridge->ResumeX87 = _bridge->X87Saved;
+        _bridge->X87Allowed |= _bridge->X87Saved;
+        return target;
+    }
+
+    private TranslatedBlock* FindBlock(ulong rip)
+    {
+        if (!Cpu.IsCanonical(rip) || !Cpu.TryGetFetchPage(rip, out byte* page))
+        {
+            return null;
+        }
+
+        TranslatedBlock* block = _cache.Find(page, rip);
+        if (block == null)
+        {
+            MarkCode(page);
+            block = _cache.Translate(page, rip);
+        }
+
+        return block;
+    }
+
+    private void MarkCode(byte* hostPage)
+    {
+        foreach (GuestMemory memory in Cpu.GuestMemories)
+        {
+            ulong offset = (ulong)(hostPage - memory.Base);
+            if (offset < memory.Size)
+            {
+                memory.MarkCode(offset >> GuestMemory.PageShift);
+                return;
+            }
+        }
+    }
+
+    /// <summary>One instruction by the interpreter.</summary>
+    private void Interpret()
+    {
+        SyncX87();
+        _interpreter.Step();
+    }
+
+    /// <summary>Brings the x87 registers from the image back to the state.</summary>
+    private void SyncX87()
+    {
+        if (_x87InImage)
+        {
+            _x87InImage = false;
+            X87Image.Load(ref _context->State, _bridge->X87Image);
+        }
+    }
+
+    /// <summary>Makes the x87 registers ready for native use.</summary>
+    /// <returns>False if a trap is due or an exception is unmasked: the interpreter's job.</returns>
+    private bool TryPrepareX87()
+    {
+        ref X86CpuState s = ref _context->State;
+        if (_x87InImage || (s.Cr0 & (Cr0.EM | Cr0.TS)) != 0 || (s.Fcw & X87Masks) != X87Masks || (s.Fsw & X87ErrorSummary) != 0)
+        {
+            return false;
+        }
+
+        X87Image.Store(s, _bridge->X87Image);
+        _x87InImage = true;
+        _bridge->X87Allowed = 1;
+        _bridge->ResumeVectors = _bridge->VectorsSaved;
+        return true;
+    }
+}

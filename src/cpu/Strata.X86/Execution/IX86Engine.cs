@@ -1,0 +1,13 @@
+using Strata.Core.Execution;
+
+namespace Strata.X86.Execution;
+
+/// <summary>An engine that executes one x86 vCPU.</summary>
+public interface IX86Engine : IVcpu, IDisposable
+{
+    /// <summary>The processor; for state access while <c>Run</c> is not active.</summary>
+    X86Cpu Cpu { get; }
+
+    /// <summary>Guest instructions executed since the start as far as the engine counts them; any thread, approximate.</summary>
+    long InstructionsExecuted { get; }
+}

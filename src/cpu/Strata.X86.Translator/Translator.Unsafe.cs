@@ -25,6 +25,7 @@ public sealed unsafe class Translator : IX86Engine
     /// <summary>Address-space numbers that fit above the 48 bits of a RIP, with a bit for the privilege.</summary>
     private const ulong SaltsPerRound = 32767;
 
+    private const int MaxRetries = 4;
     private const uint DefaultMxcsr = 0x1F80;
     private const uint MxcsrMasks = 0x1F80;
     private const ushort X87Masks = 0x3F;
@@ -35,6 +36,8 @@ public sealed unsafe class Translator : IX86Engine
     private readonly Bridge* _bridge;
     private readonly TranslationCache _cache;
     private ulong _saltRound;
+    private ulong _retriedRip;
+    private int _retries;
     private bool _x87InImage;
 
     /// <param name="exactFlags">Keep arithmetic flags at every block boundary, for comparisons with another engine.</param>
@@ -278,7 +281,7 @@ public sealed unsafe class Translator : IX86Engine
         {
             TlbEntry* entry = (TlbEntry*)((byte*)_context->Tlb + ((va >> 7) & Tlb.OffsetMask));
             ulong tag = site->IsWrite ? entry->Write : entry->Read;
-            if (va - tag <= 4096UL - site->Size && generation == _cache.Generation)
+            if (tag == (va & ~0xFFFUL) && va - tag <= 4096UL - site->Size && generation == _cache.Generation && !IsStuck(site->Rip))
             {
                 return Resume(site->Resume);
             }
@@ -302,6 +305,22 @@ public sealed unsafe class Translator : IX86Engine
         _bridge->ResumeX87 = _bridge->X87Saved;
         _bridge->X87Allowed |= _bridge->X87Saved;
         return target;
+    }
+
+    /// <summary>
+    /// An instruction with two accesses whose pages share a TLB entry would miss for ever: it is retried a few times only.
+    /// </summary>
+    private bool IsStuck(ulong rip)
+    {
+        _retries = rip == _retriedRip ? _retries + 1 : 0;
+        _retriedRip = rip;
+        if (_retries < MaxRetries)
+        {
+            return false;
+        }
+
+        _retries = 0;
+        return true;
     }
 
     private TranslatedBlock* FindBlock(ulong rip)

@@ -66,7 +66,13 @@ internal sealed class HostDifference : IDisposable
         return new ProcessorPair(_guest, code, _at);
     }
 
-    public void Report(string inputs, string difference) => _failures.Add($"{inputs}\n    {difference}");
+    public void Report(string inputs, string difference)
+    {
+        if (_failures.Count < MaximumFailures)
+        {
+            _failures.Add($"{inputs}\n    {difference}");
+        }
+    }
 
     public void AssertNone() => Assert.True(_failures.Count == 0, string.Join('\n', _failures));
 

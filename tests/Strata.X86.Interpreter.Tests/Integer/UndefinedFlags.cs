@@ -11,7 +11,7 @@ internal static class UndefinedFlags
 {
     /// <param name="cl">CL before the instruction.</param>
     public static ulong After(in Instruction instruction, byte cl) =>
-        Kind(instruction.Mnemonic) == ShiftKind.None ? Fixed(instruction) : AfterShift(instruction, Count(instruction, cl));
+        IsShift(instruction) ? AfterShift(instruction, Count(instruction, cl)) : Fixed(instruction);
 
     /// <summary>What may be undefined whatever the operands are.</summary>
     public static ulong AtMost(in Instruction instruction) => Kind(instruction.Mnemonic) switch
@@ -20,6 +20,8 @@ internal static class UndefinedFlags
         ShiftKind.Rotate => RFlags.OF,
         _ => RFlags.OF | RFlags.AF | RFlags.CF,
     };
+
+    public static bool IsShift(in Instruction instruction) => Kind(instruction.Mnemonic) != ShiftKind.None;
 
     /// <summary>The count of a shift or rotate, masked to 5 or 6 bits.</summary>
     public static int Count(in Instruction instruction, byte cl)

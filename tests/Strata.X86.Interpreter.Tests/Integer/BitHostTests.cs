@@ -21,7 +21,7 @@ public sealed class BitHostTests
     [HostTheory]
     [MemberData(nameof(Tests))]
     public void BitTest_RandomOffsets_MatchesHost(Code code, OperandForm form) =>
-        HostDifference.AssertNone(code, form, instances: 16, rounds: 80, SetOffset);
+        HostDifference.AssertNone(code, form, instances: 12, rounds: 50, SetOffset);
 
     [HostTheory]
     [MemberData(nameof(Scans))]
@@ -30,7 +30,7 @@ public sealed class BitHostTests
 
     [HostTheory]
     [MemberData(nameof(Manipulations))]
-    public void Manipulate_RandomOperands_MatchesHost(Code code, OperandForm form) => HostDifference.AssertNone(code, form, instances: 12, rounds: 80);
+    public void Manipulate_RandomOperands_MatchesHost(Code code, OperandForm form) => HostDifference.AssertNone(code, form, instances: 8, rounds: 60);
 
     /// <summary>A scan of zero keeps the destination; whether a 32-bit one also keeps its upper half depends on the model.</summary>
     private static int SkipZeroOf32Bits(Trial trial) =>

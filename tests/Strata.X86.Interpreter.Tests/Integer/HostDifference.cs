@@ -27,7 +27,7 @@ internal sealed class HostDifference : IDisposable
     public IntegerOperands Operands { get; }
 
     /// <summary>Runs <paramref name="instances"/> encodings of a form, each <paramref name="rounds"/> times.</summary>
-    public static void AssertNone(Code code, OperandForm form, int instances = 8, int rounds = 60, Arrangement? arrange = null)
+    public static void AssertNone(Code code, OperandForm form, int instances = 8, int rounds = 32, Arrangement? arrange = null)
     {
         using HostDifference difference = new((int)code);
         for (int i = 0; i < instances; i++)

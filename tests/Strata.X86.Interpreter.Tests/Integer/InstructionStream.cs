@@ -12,6 +12,7 @@ namespace Strata.X86.Interpreter.Tests.Integer;
 internal sealed class InstructionStream
 {
     private static readonly (Code Code, OperandForm Form)[] Table = BuildTable();
+    private static readonly (Code Code, OperandForm Form)[] Comparisons = [.. Table.Where(row => row.Code.Mnemonic() is Mnemonic.Cmp or Mnemonic.Test)];
     private readonly List<byte> _bytes = [];
     private readonly List<string> _text = [];
     private readonly Random _random;
@@ -23,11 +24,16 @@ internal sealed class InstructionStream
         {
             if (random.Next(6) == 0)
             {
+                if (random.Next(2) == 0)
+                {
+                    Add(Next(Comparisons));
+                }
+
                 AddBranchAround();
             }
             else
             {
-                Add(Next());
+                Add(Next(Table));
             }
         }
     }
@@ -77,12 +83,12 @@ internal sealed class InstructionStream
         return flags;
     }
 
-    /// <summary>An instruction that reads no undefined flag.</summary>
-    private Instruction Next()
+    /// <summary>An instruction of a table that reads no undefined flag.</summary>
+    private Instruction Next((Code Code, OperandForm Form)[] table)
     {
         while (true)
         {
-            (Code code, OperandForm form) = Table[_random.Next(Table.Length)];
+            (Code code, OperandForm form) = table[_random.Next(table.Length)];
             Instruction instruction = InstructionForms.Build(code, form, _random);
             if ((ToFlags(instruction.RflagsRead) & Undefined) == 0)
             {
@@ -115,7 +121,7 @@ internal sealed class InstructionStream
         int at = _bytes.Count;
         _bytes.AddRange([opcode, 0]);
         _text.Add($"{branch.Mnemonic} +1");
-        Add(Next());
+        Add(Next(Table));
         _bytes[at + 1] = (byte)(_bytes.Count - at - 2);
         Undefined |= before;
     }

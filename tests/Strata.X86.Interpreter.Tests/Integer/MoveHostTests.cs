@@ -21,7 +21,7 @@ public sealed class MoveHostTests
 
     [HostTheory]
     [MemberData(nameof(Moves))]
-    public void Move_RandomOperands_MatchesHost(Code code, OperandForm form) => HostDifference.AssertNone(code, form, instances: 12, rounds: 40);
+    public void Move_RandomOperands_MatchesHost(Code code, OperandForm form) => HostDifference.AssertNone(code, form, instances: 12, rounds: 25);
 
     [HostTheory]
     [MemberData(nameof(Conditions))]

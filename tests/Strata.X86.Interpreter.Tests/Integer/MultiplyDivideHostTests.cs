@@ -16,12 +16,12 @@ public sealed unsafe class MultiplyDivideHostTests
 
     [HostTheory]
     [MemberData(nameof(Multiplications))]
-    public void Multiply_RandomOperands_MatchesHost(Code code, OperandForm form) => HostDifference.AssertNone(code, form, instances: 16, rounds: 100);
+    public void Multiply_RandomOperands_MatchesHost(Code code, OperandForm form) => HostDifference.AssertNone(code, form, instances: 12, rounds: 60);
 
     [HostTheory]
     [MemberData(nameof(Divisions))]
     public void Divide_RandomOperands_MatchesHostOrRaisesDivideError(Code code, OperandForm form) =>
-        HostDifference.AssertNone(code, form, instances: 16, rounds: 200, Arrange);
+        HostDifference.AssertNone(code, form, instances: 12, rounds: 150, Arrange);
 
     private static int Arrange(Trial trial)
     {

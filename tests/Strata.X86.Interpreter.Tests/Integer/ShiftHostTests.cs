@@ -20,7 +20,7 @@ public sealed class ShiftHostTests
         }
         else
         {
-            HostDifference.AssertNone(code, form, instances: 6, rounds: 256, SetCount);
+            HostDifference.AssertNone(code, form, instances: 4, rounds: 160, SetCount);
         }
     }
 
@@ -33,7 +33,7 @@ public sealed class ShiftHostTests
             instruction.SetImmediate(instruction.OpCount - 1, count < 70 ? count : difference.Operands.Random.Next(70, 256));
             if (HasDefinedResult(instruction, 0))
             {
-                difference.Run(instruction, rounds: 12);
+                difference.Run(instruction, rounds: 6);
             }
         }
 

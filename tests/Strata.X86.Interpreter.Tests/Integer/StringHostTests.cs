@@ -13,7 +13,7 @@ public sealed unsafe class StringHostTests
     private const byte Repne = 0xF2;
     private const byte Rep = 0xF3;
     private const byte RexW = 0x48;
-    private const int Rounds = 600;
+    private const int Rounds = 400;
 
     /// <summary>Bytes that one operand covers at most.</summary>
     private const int Span = 1000;

@@ -17,6 +17,12 @@ public sealed unsafe class HostInstruction : IDisposable
 {
     private const int PageSize = 4096;
     private const int MemorySize = 4096;
+    private static readonly AssemblerRegister64[] All =
+        [rax, rcx, rdx, rbx, rsp, rbp, rsi, rdi, r8, r9, r10, r11, r12, r13, r14, r15];
+
+    // Position-independent, and assembled once: some tests make thousands of instances.
+    private static readonly byte[] Before = HostCodePage.Assemble(EmitLoad, 0);
+    private static readonly byte[] After = HostCodePage.Assemble(EmitStore, 0);
     private readonly HostCodePage _code;
     private readonly delegate* unmanaged<HostRegisters*, void> _entry;
 
@@ -32,9 +38,7 @@ public sealed unsafe class HostInstruction : IDisposable
         _code = new HostCodePage(PageSize);
         Registers = (HostRegisters*)NativeMemory.AlignedAlloc((nuint)sizeof(HostRegisters), 64);
         Memory = (byte*)NativeMemory.AlignedAlloc(MemorySize, 64);
-        byte[] before = HostCodePage.Assemble(EmitLoad, _code.Address);
-        byte[] after = HostCodePage.Assemble(EmitStore, _code.Address);
-        _code.Write(before, instruction, after);
+        _code.Write(Before, instruction, After);
         _entry = (delegate* unmanaged<HostRegisters*, void>)_code.Address;
         Reset();
     }
@@ -87,9 +91,6 @@ public sealed unsafe class HostInstruction : IDisposable
         NativeMemory.AlignedFree(Registers);
         NativeMemory.AlignedFree(Memory);
     }
-
-    private static readonly AssemblerRegister64[] All =
-        [rax, rcx, rdx, rbx, rsp, rbp, rsi, rdi, r8, r9, r10, r11, r12, r13, r14, r15];
 
     private static void EmitLoad(Assembler a)
     {

@@ -32,7 +32,7 @@ internal static class InstructionForms
         return [.. Enumerable.Range(0, info.OpCount).Select(info.GetOpKind)];
     }
 
-    /// <summary>A random instance. Memory operands have a 64-bit base, maybe an index, scale and displacement.</summary>
+    /// <summary>A random instance. Memory operands have a base, maybe an index, scale and displacement; a few addresses have 32 bits.</summary>
     public static Instruction Build(Code code, OperandForm form, Random random)
     {
         Instruction instruction = new() { Code = code, CodeSize = CodeSize.Code64, HasLockPrefix = form == OperandForm.Locked };
@@ -44,6 +44,19 @@ internal static class InstructionForms
         }
 
         return instruction;
+    }
+
+    /// <summary>The same memory operand with 32-bit registers.</summary>
+    public static void MakeAddress32(ref Instruction instruction)
+    {
+        instruction.MemoryBase = Register.EAX + (instruction.MemoryBase.GetFullRegister() - Register.RAX);
+        if (instruction.MemoryIndex != Register.None)
+        {
+            instruction.MemoryIndex = Register.EAX + (instruction.MemoryIndex.GetFullRegister() - Register.RAX);
+        }
+
+        instruction.MemoryDisplSize = instruction.MemoryDisplSize == 8 ? 4 : instruction.MemoryDisplSize;
+        instruction.MemoryDisplacement64 = (uint)instruction.MemoryDisplacement64;
     }
 
     public static byte[] Encode(in Instruction instruction)
@@ -106,6 +119,10 @@ internal static class InstructionForms
         int displacement = random.Next(3) switch { 0 => 0, 1 => random.Next(-128, 128), _ => random.Next(int.MinValue, int.MaxValue) };
         instruction.MemoryDisplSize = displacement is 0 ? 0 : displacement is >= -128 and < 128 ? 1 : 8;
         instruction.MemoryDisplacement64 = (ulong)(long)displacement;
+        if (random.Next(4) == 0)
+        {
+            MakeAddress32(ref instruction);
+        }
     }
 
     private static Register Any(int bits, OperandForm form, bool rex, Random random)

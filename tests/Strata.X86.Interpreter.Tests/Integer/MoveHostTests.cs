@@ -43,10 +43,7 @@ public sealed class MoveHostTests
         for (int i = 0; i < 60; i++)
         {
             Instruction instruction = InstructionForms.Build(code, form, difference.Operands.Random);
-            instruction.MemoryBase = Register.EAX + (instruction.MemoryBase - Register.RAX);
-            instruction.MemoryIndex = instruction.MemoryIndex == Register.None ? Register.None : Register.EAX + (instruction.MemoryIndex - Register.RAX);
-            instruction.MemoryDisplSize = instruction.MemoryDisplSize == 8 ? 4 : instruction.MemoryDisplSize;
-            instruction.MemoryDisplacement64 = (uint)instruction.MemoryDisplacement64;
+            InstructionForms.MakeAddress32(ref instruction);
             difference.Run(instruction, rounds: 20);
         }
 

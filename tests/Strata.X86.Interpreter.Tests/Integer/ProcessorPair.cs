@@ -162,11 +162,13 @@ internal sealed unsafe class ProcessorPair : IDisposable
         _lastTable = PageTables;
         new Span<byte>(_guest.At(PageTables), (int)(8 * PageSize)).Clear();
         ulong* root = (ulong*)_guest.At(Initial.Cr3);
-        new Span<ulong>(root + 1, 511).Clear();
 
-        // Without a second page, when the memory is page aligned, a neighbour that is never touched is mapped.
-        Map(root, page, (ulong)Memory == page ? SecondPage : GuestProcessor.Data);
-        Map(root, page + PageSize, (ulong)Memory == page ? GuestProcessor.Data : SecondPage);
+        // What an earlier pair mapped; the first 4 MiB stay as the guest has them.
+        ulong* pointers = Table(*root);
+        new Span<ulong>(pointers + 1, 511).Clear();
+        new Span<ulong>(Table(*pointers) + 2, 510).Clear();
+        Map(root, page, GuestProcessor.Data);
+        Map(root, page + PageSize, SecondPage);
     }
 
     private void Map(ulong* table, ulong address, ulong physical)
@@ -180,11 +182,13 @@ internal sealed unsafe class ProcessorPair : IDisposable
                 _lastTable += PageSize;
             }
 
-            table = (ulong*)_guest.At(*entry & ~(PageSize - 1));
+            table = Table(*entry);
         }
 
         table[(address >> 12) & 511] = physical | PresentWritable;
     }
+
+    private ulong* Table(ulong entry) => (ulong*)_guest.At(entry & ~(PageSize - 1));
 
     private static string Name(int register) => (Iced.Intel.Register.RAX + register).ToString();
 }

@@ -53,11 +53,15 @@ internal sealed unsafe class Trial
     /// <summary>Sets a 64-bit register, unless it is part of the address of the memory operand.</summary>
     public void Set(Register register, ulong value)
     {
-        if (Memory == null || (register != _instruction.MemoryBase && register != _instruction.MemoryIndex))
+        if (Memory == null || !IsAddress(register))
         {
             Pair.Gprs[register - Register.RAX] = value;
         }
     }
+
+    /// <summary>Whether a 64-bit register is part of the address of the memory operand.</summary>
+    public bool IsAddress(Register register) =>
+        register == _instruction.MemoryBase.GetFullRegister() || register == _instruction.MemoryIndex.GetFullRegister();
 
     /// <summary>The instruction and its inputs; after the run.</summary>
     public string Describe() => $"{_instruction} | {Pair.DescribeInputs(Memory)}";
@@ -79,9 +83,11 @@ internal sealed unsafe class Trial
         ulong index = 0;
         if (_instruction.MemoryIndex != Register.None)
         {
-            index = Pair.Gprs[_instruction.MemoryIndex - Register.RAX] * (ulong)_instruction.MemoryIndexScale;
+            index = Read(_instruction.MemoryIndex) * (ulong)_instruction.MemoryIndexScale;
         }
 
-        Pair.Gprs[_instruction.MemoryBase - Register.RAX] = (ulong)Memory - index - _instruction.MemoryDisplacement64;
+        ulong address = (ulong)Memory - index - _instruction.MemoryDisplacement64;
+        bool narrow = _instruction.MemoryBase.GetSize() == 4;
+        Pair.Gprs[_instruction.MemoryBase.GetFullRegister() - Register.RAX] = narrow ? (uint)address | (Operands.Next() << 32) : address;
     }
 }

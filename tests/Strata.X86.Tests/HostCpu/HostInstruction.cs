@@ -24,6 +24,7 @@ public sealed unsafe class HostInstruction : IDisposable
     private static readonly byte[] Before = HostCodePage.Assemble(EmitLoad, 0);
     private static readonly byte[] After = HostCodePage.Assemble(EmitStore, 0);
     private readonly HostCodePage _code;
+    private readonly HostCodePage _data;
     private readonly delegate* unmanaged<HostRegisters*, void> _entry;
 
     /// <summary>Assembles the instruction under test.</summary>
@@ -37,7 +38,8 @@ public sealed unsafe class HostInstruction : IDisposable
     {
         _code = new HostCodePage(PageSize);
         Registers = (HostRegisters*)NativeMemory.AlignedAlloc((nuint)sizeof(HostRegisters), 64);
-        Memory = (byte*)NativeMemory.AlignedAlloc(MemorySize, 64);
+        _data = new HostCodePage(2 * PageSize, low: true);
+        Memory = (byte*)_data.Address + (PageSize / 2);
         _code.Write(Before, instruction, After);
         _entry = (delegate* unmanaged<HostRegisters*, void>)_code.Address;
         Reset();
@@ -51,7 +53,10 @@ public sealed unsafe class HostInstruction : IDisposable
 
     public ref ulong Rflags => ref Registers->Rflags;
 
-    /// <summary>4 KiB of scratch memory for memory operands; put its address into a register.</summary>
+    /// <summary>
+    /// 4 KiB of scratch memory for memory operands, half in one page and half in the next, below 2 GiB; put its address into a
+    /// register.
+    /// </summary>
     public byte* Memory { get; }
 
     public ref uint Mxcsr => ref *(uint*)(Registers->Fpu + 24);
@@ -89,7 +94,7 @@ public sealed unsafe class HostInstruction : IDisposable
     {
         _code.Dispose();
         NativeMemory.AlignedFree(Registers);
-        NativeMemory.AlignedFree(Memory);
+        _data.Dispose();
     }
 
     private static void EmitLoad(Assembler a)

@@ -30,7 +30,8 @@ public sealed class BitHostTests
 
     [HostTheory]
     [MemberData(nameof(Manipulations))]
-    public void Manipulate_RandomOperands_MatchesHost(Code code, OperandForm form) => HostDifference.AssertNone(code, form, instances: 8, rounds: 100, SetControl);
+    public void Manipulate_RandomOperands_MatchesHost(Code code, OperandForm form) =>
+        HostDifference.AssertNone(code, form, instances: 8, rounds: 100, SetControl);
 
     /// <summary>Starts, lengths and counts at and around the operand sizes, with noise above them.</summary>
     private static int SetControl(Trial trial)

@@ -11,6 +11,9 @@ internal static class InstructionForms
 {
     private const int Rsp = 4;
 
+    /// <summary>CMOVcc and SETcc.</summary>
+    public static Mnemonic[] Conditional { get; } = [.. Enum.GetValues<Mnemonic>().Where(IsConditional)];
+
     /// <summary>One row for each 64-bit encoding of the mnemonics and each form that it has and the host can run.</summary>
     public static TheoryData<Code, OperandForm> Of(params Mnemonic[] mnemonics)
     {
@@ -72,7 +75,16 @@ internal static class InstructionForms
     {
         OpCodeInfo info = code.ToOpCode();
         return info.Mode64 && code != Code.Bswap_r16 && info.IsInstruction && info.Encoding is EncodingKind.Legacy or EncodingKind.VEX
-            && HostFeatures.Has(code) && OperandKinds(code).All(k => IsMemory(k) || RegisterBits(k) != 0 || Fixed(k) != Register.None || ImmediateKind(k) != null);
+            && HostFeatures.Has(code) && OperandKinds(code).All(IsSupported);
+    }
+
+    private static bool IsSupported(OpCodeOperandKind kind) =>
+        IsMemory(kind) || RegisterBits(kind) != 0 || Fixed(kind) != Register.None || ImmediateKind(kind) != null;
+
+    private static bool IsConditional(Mnemonic mnemonic)
+    {
+        string name = mnemonic.ToString();
+        return name.StartsWith("Cmov", StringComparison.Ordinal) || name.StartsWith("Set", StringComparison.Ordinal);
     }
 
     private static bool HasForm(Code code, OperandForm form)

@@ -12,7 +12,8 @@ namespace Strata.X86.Interpreter.Tests.Integer;
 internal sealed class InstructionStream
 {
     private static readonly (Code Code, OperandForm Form)[] Table = BuildTable();
-    private static readonly (Code Code, OperandForm Form)[] Comparisons = [.. Table.Where(row => row.Code.Mnemonic() is Mnemonic.Cmp or Mnemonic.Test)];
+    private static readonly (Code Code, OperandForm Form)[] Comparisons =
+        [.. Table.Where(row => row.Code.Mnemonic() is Mnemonic.Cmp or Mnemonic.Test)];
     private readonly List<byte> _bytes = [];
     private readonly List<string> _text = [];
     private readonly Random _random;
@@ -47,8 +48,6 @@ internal sealed class InstructionStream
 
     private static (Code, OperandForm)[] BuildTable()
     {
-        Mnemonic[] conditional = [.. Enum.GetValues<Mnemonic>().Where(m => m.ToString() is var name
-            && (name.StartsWith("Cmov", StringComparison.Ordinal) || name.StartsWith("Set", StringComparison.Ordinal)))];
         Mnemonic[] safe =
         [
             Mnemonic.Add, Mnemonic.Adc, Mnemonic.Sub, Mnemonic.Sbb, Mnemonic.And, Mnemonic.Or, Mnemonic.Xor, Mnemonic.Cmp, Mnemonic.Test,
@@ -59,7 +58,7 @@ internal sealed class InstructionStream
             Mnemonic.Shrx, Mnemonic.Crc32, Mnemonic.Mov, Mnemonic.Movzx, Mnemonic.Movsx, Mnemonic.Movsxd, Mnemonic.Bswap, Mnemonic.Cbw,
             Mnemonic.Cwde, Mnemonic.Cdqe, Mnemonic.Cwd, Mnemonic.Cdq, Mnemonic.Cqo, Mnemonic.Lahf, Mnemonic.Sahf, Mnemonic.Clc, Mnemonic.Stc,
             Mnemonic.Cmc, Mnemonic.Cld, Mnemonic.Std, Mnemonic.Xchg, Mnemonic.Xadd, Mnemonic.Cmpxchg, Mnemonic.Lea,
-            .. conditional,
+            .. InstructionForms.Conditional,
         ];
         return [.. InstructionForms.Of(safe)
             .Select(row => ((Code)row[0], (OperandForm)row[1]))

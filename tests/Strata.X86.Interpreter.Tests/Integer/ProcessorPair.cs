@@ -85,8 +85,10 @@ internal sealed unsafe class ProcessorPair : IDisposable
             result += i == Gpr.Rsp ? string.Empty : $"{Name(i)}={_before.Gprs[i]:X} ";
         }
 
-        string memory = address == null ? string.Empty : $" [{(ulong)address:X}]={Convert.ToHexString(_memoryBefore.AsSpan((int)(address - Memory), 16))}";
-        return $"{result}flags={_before.Rflags:X}{memory}";
+        result += $"flags={_before.Rflags:X}";
+        return address == null
+            ? result
+            : $"{result} [{(ulong)address:X}]={Convert.ToHexString(_memoryBefore.AsSpan((int)(address - Memory), 16))}";
     }
 
     public void Dispose() => _host.Dispose();
@@ -153,7 +155,8 @@ internal sealed unsafe class ProcessorPair : IDisposable
     private byte GuestByte(int index)
     {
         int split = (int)(PageBoundary - Memory);
-        return index < split ? *_guest.At(GuestProcessor.Data + ((ulong)Memory & (PageSize - 1)) + (ulong)index) : *_guest.At(SecondPage + (ulong)(index - split));
+        ulong offset = (ulong)Memory & (PageSize - 1);
+        return *_guest.At(index < split ? GuestProcessor.Data + offset + (ulong)index : SecondPage + (ulong)(index - split));
     }
 
     private void MapMemory()

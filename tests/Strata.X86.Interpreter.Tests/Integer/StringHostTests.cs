@@ -26,7 +26,10 @@ public sealed unsafe class StringHostTests
         {
             TheoryData<string, byte, byte, int, int> rows = [];
             foreach ((string name, byte opcode, byte[] prefixes) in ((string, byte, byte[])[])
-                [("movs", 0xA4, [0, Rep]), ("cmps", 0xA6, [0, Rep, Repne]), ("stos", 0xAA, [0, Rep]), ("lods", 0xAC, [0, Rep]), ("scas", 0xAE, [0, Rep, Repne])])
+                [
+                    ("movs", 0xA4, [0, Rep]), ("cmps", 0xA6, [0, Rep, Repne]), ("stos", 0xAA, [0, Rep]), ("lods", 0xAC, [0, Rep]),
+                    ("scas", 0xAE, [0, Rep, Repne]),
+                ])
             {
                 foreach (byte prefix in prefixes)
                 {

@@ -8,13 +8,16 @@ public sealed unsafe partial class HostCodePage : IDisposable
 {
     private const int ProtReadWriteExecute = 7;
     private const int MapPrivateAnonymous = 0x22;
+    private const int Map32Bit = 0x40;
     private readonly nint _address;
     private readonly int _size;
 
-    public HostCodePage(int size)
+    /// <param name="size">Bytes.</param>
+    /// <param name="low">Below 2 GiB, so that 32-bit addresses reach it.</param>
+    public HostCodePage(int size, bool low = false)
     {
         _size = size;
-        _address = Map(0, (nuint)size, ProtReadWriteExecute, MapPrivateAnonymous, -1, 0);
+        _address = Map(0, (nuint)size, ProtReadWriteExecute, MapPrivateAnonymous | (low ? Map32Bit : 0), -1, 0);
         if (_address == -1)
         {
             throw new InvalidOperationException($"mmap of {size} executable bytes failed: errno {Marshal.GetLastPInvokeError()}.");

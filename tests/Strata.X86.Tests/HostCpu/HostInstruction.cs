@@ -17,7 +17,14 @@ public sealed unsafe class HostInstruction : IDisposable
 {
     private const int PageSize = 4096;
     private const int MemorySize = 4096;
+    private static readonly AssemblerRegister64[] All =
+        [rax, rcx, rdx, rbx, rsp, rbp, rsi, rdi, r8, r9, r10, r11, r12, r13, r14, r15];
+
+    // Position-independent, and assembled once: some tests make thousands of instances.
+    private static readonly byte[] Before = HostCodePage.Assemble(EmitLoad, 0);
+    private static readonly byte[] After = HostCodePage.Assemble(EmitStore, 0);
     private readonly HostCodePage _code;
+    private readonly HostCodePage _data;
     private readonly delegate* unmanaged<HostRegisters*, void> _entry;
 
     /// <summary>Assembles the instruction under test.</summary>
@@ -31,10 +38,9 @@ public sealed unsafe class HostInstruction : IDisposable
     {
         _code = new HostCodePage(PageSize);
         Registers = (HostRegisters*)NativeMemory.AlignedAlloc((nuint)sizeof(HostRegisters), 64);
-        Memory = (byte*)NativeMemory.AlignedAlloc(MemorySize, 64);
-        byte[] before = HostCodePage.Assemble(EmitLoad, _code.Address);
-        byte[] after = HostCodePage.Assemble(EmitStore, _code.Address);
-        _code.Write(before, instruction, after);
+        _data = new HostCodePage(2 * PageSize, low: true);
+        Memory = (byte*)_data.Address + (PageSize / 2);
+        _code.Write(Before, instruction, After);
         _entry = (delegate* unmanaged<HostRegisters*, void>)_code.Address;
         Reset();
     }
@@ -47,7 +53,10 @@ public sealed unsafe class HostInstruction : IDisposable
 
     public ref ulong Rflags => ref Registers->Rflags;
 
-    /// <summary>4 KiB of scratch memory for memory operands; put its address into a register.</summary>
+    /// <summary>
+    /// 4 KiB of scratch memory for memory operands, half in one page and half in the next, below 2 GiB; put its address into a
+    /// register.
+    /// </summary>
     public byte* Memory { get; }
 
     public ref uint Mxcsr => ref *(uint*)(Registers->Fpu + 24);
@@ -85,11 +94,8 @@ public sealed unsafe class HostInstruction : IDisposable
     {
         _code.Dispose();
         NativeMemory.AlignedFree(Registers);
-        NativeMemory.AlignedFree(Memory);
+        _data.Dispose();
     }
-
-    private static readonly AssemblerRegister64[] All =
-        [rax, rcx, rdx, rbx, rsp, rbp, rsi, rdi, r8, r9, r10, r11, r12, r13, r14, r15];
 
     private static void EmitLoad(Assembler a)
     {

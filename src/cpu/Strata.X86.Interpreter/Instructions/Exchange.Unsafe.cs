@@ -94,8 +94,11 @@ internal static unsafe class ExchangeInstructions
         {
             before = Operands.ReadGpr(cpu, op->Reg0, size);
 
-            // The destination is written either way: a 32-bit one loses its upper half even when the comparison fails.
-            Operands.WriteGpr(cpu, op->Reg0, size, before == expected ? replacement : before);
+            // Unlike memory, a register is not written back when the comparison fails: a 32-bit one keeps its upper half.
+            if (before == expected)
+            {
+                Operands.WriteGpr(cpu, op->Reg0, size, replacement);
+            }
         }
 
         SetArithmetic(cpu, expected, before, expected - before, size, subtract: true);

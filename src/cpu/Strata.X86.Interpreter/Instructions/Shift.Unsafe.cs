@@ -168,7 +168,8 @@ internal static unsafe class ShiftInstructions
     private static void Rcl(X86Cpu cpu, Op* op)
     {
         int bits = op->Width * 8;
-        int count = Count(cpu, op, 1) % (bits + 1);
+        int masked = Count(cpu, op, 1);
+        int count = masked % (bits + 1);
         if (!TryRead(cpu, op, out ulong a))
         {
             return;
@@ -177,7 +178,7 @@ internal static unsafe class ShiftInstructions
         UInt128 ring = a | ((UInt128)(LazyFlags.Carry(cpu.Context->LazyAux) ? 1u : 0u) << bits);
         UInt128 mask = ((UInt128)1 << (bits + 1)) - 1;
         ring = count == 0 ? ring : ((ring << count) | (ring >> (bits + 1 - count))) & mask;
-        if (Operands.TryWrite(cpu, op, 0, op->Width, (ulong)ring) && (Count(cpu, op, 1) != 0))
+        if (Operands.TryWrite(cpu, op, 0, op->Width, (ulong)ring) && masked != 0)
         {
             bool carry = ((ring >> bits) & 1) != 0;
             SetRotateFlags(cpu, carry, carry != (((ring >> (bits - 1)) & 1) != 0));
@@ -187,7 +188,8 @@ internal static unsafe class ShiftInstructions
     private static void Rcr(X86Cpu cpu, Op* op)
     {
         int bits = op->Width * 8;
-        int count = Count(cpu, op, 1) % (bits + 1);
+        int masked = Count(cpu, op, 1);
+        int count = masked % (bits + 1);
         if (!TryRead(cpu, op, out ulong a))
         {
             return;
@@ -196,7 +198,7 @@ internal static unsafe class ShiftInstructions
         UInt128 ring = a | ((UInt128)(LazyFlags.Carry(cpu.Context->LazyAux) ? 1u : 0u) << bits);
         UInt128 mask = ((UInt128)1 << (bits + 1)) - 1;
         ring = count == 0 ? ring : ((ring >> count) | (ring << (bits + 1 - count))) & mask;
-        if (Operands.TryWrite(cpu, op, 0, op->Width, (ulong)ring) && (Count(cpu, op, 1) != 0))
+        if (Operands.TryWrite(cpu, op, 0, op->Width, (ulong)ring) && masked != 0)
         {
             bool carry = ((ring >> bits) & 1) != 0;
             SetRotateFlags(cpu, carry, (((ring >> (bits - 1)) ^ (ring >> (bits - 2))) & 1) != 0);

@@ -1,0 +1,82 @@
+using Iced.Intel;
+using Strata.X86.Registers;
+
+namespace Strata.X86.Interpreter.Tests.Integer;
+
+/// <summary>
+/// The flags that the manual leaves undefined after an instruction. Shifts and rotates depend on the count; the others are in
+/// Iced's tables. Intel SDM Vol. 2, "Flags Affected" of each instruction.
+/// </summary>
+internal static class UndefinedFlags
+{
+    /// <param name="cl">CL before the instruction.</param>
+    public static ulong After(in Instruction instruction, byte cl) =>
+        IsShift(instruction) ? AfterShift(instruction, Count(instruction, cl)) : Fixed(instruction);
+
+    /// <summary>What may be undefined whatever the operands are.</summary>
+    public static ulong AtMost(in Instruction instruction) => Kind(instruction.Mnemonic) switch
+    {
+        ShiftKind.None => Fixed(instruction),
+        ShiftKind.Rotate => RFlags.OF,
+        _ => RFlags.OF | RFlags.AF | RFlags.CF,
+    };
+
+    public static bool IsShift(in Instruction instruction) => Kind(instruction.Mnemonic) != ShiftKind.None;
+
+    /// <summary>The count of a shift or rotate, masked to 5 or 6 bits.</summary>
+    public static int Count(in Instruction instruction, byte cl)
+    {
+        int last = instruction.OpCount - 1;
+        int count = instruction.GetOpKind(last) == OpKind.Register ? cl : instruction.Immediate8;
+        return count & (Bits(instruction) == 64 ? 63 : 31);
+    }
+
+    /// <summary>Width of the first operand.</summary>
+    public static int Bits(in Instruction instruction) => 8 * (instruction.Op0Kind == OpKind.Memory
+        ? instruction.MemorySize.GetSize()
+        : instruction.Op0Register.GetSize());
+
+    private static ulong AfterShift(in Instruction instruction, int count)
+    {
+        if (count == 0)
+        {
+            return 0;
+        }
+
+        ulong overflow = count == 1 ? 0 : RFlags.OF;
+        return Kind(instruction.Mnemonic) switch
+        {
+            ShiftKind.Rotate => overflow,
+            ShiftKind.Arithmetic => overflow | RFlags.AF,
+            ShiftKind.Logical => overflow | RFlags.AF | (count >= Bits(instruction) ? RFlags.CF : 0),
+            _ => count > Bits(instruction) ? RFlags.Arithmetic : overflow | RFlags.AF,
+        };
+    }
+
+    private static ulong Fixed(in Instruction instruction)
+    {
+        RflagsBits bits = instruction.RflagsUndefined;
+        return Flag(bits, RflagsBits.OF, RFlags.OF) | Flag(bits, RflagsBits.SF, RFlags.SF) | Flag(bits, RflagsBits.ZF, RFlags.ZF)
+            | Flag(bits, RflagsBits.AF, RFlags.AF) | Flag(bits, RflagsBits.CF, RFlags.CF) | Flag(bits, RflagsBits.PF, RFlags.PF);
+    }
+
+    private static ulong Flag(RflagsBits bits, RflagsBits bit, ulong flag) => (bits & bit) != 0 ? flag : 0;
+
+    private static ShiftKind Kind(Mnemonic mnemonic) => mnemonic switch
+    {
+        Mnemonic.Rol or Mnemonic.Ror or Mnemonic.Rcl or Mnemonic.Rcr => ShiftKind.Rotate,
+        Mnemonic.Shl or Mnemonic.Shr or Mnemonic.Sal => ShiftKind.Logical,
+        Mnemonic.Sar => ShiftKind.Arithmetic,
+        Mnemonic.Shld or Mnemonic.Shrd => ShiftKind.Double,
+        _ => ShiftKind.None,
+    };
+
+    private enum ShiftKind
+    {
+        None,
+        Rotate,
+        Logical,
+        Arithmetic,
+        Double,
+    }
+}

@@ -10,7 +10,7 @@ namespace Strata.X86.Interpreter.Tests.Simd;
 /// </summary>
 public sealed unsafe class SimdHostConformanceTests
 {
-    private const int Rounds = 120;
+    private const int Rounds = 80;
     private const int ImmediatesPerForm = 8;
 
     [HostTheory]

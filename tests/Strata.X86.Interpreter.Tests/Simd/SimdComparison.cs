@@ -1,4 +1,5 @@
 using Iced.Intel;
+using Strata.X86.Execution;
 using Strata.X86.Interpreter.Tests.Harness;
 using Strata.X86.Registers;
 using Strata.X86.Tests.HostCpu;
@@ -9,10 +10,13 @@ namespace Strata.X86.Interpreter.Tests.Simd;
 /// Runs one instruction on the interpreter and on the host from the same state, and compares all of it: XMM, x87/MMX with
 /// TOP and tags, general registers, flags, MXCSR, memory.
 /// </summary>
-internal sealed unsafe class SimdComparison(int seed) : IDisposable
+internal sealed unsafe class SimdComparison(int seed, int memoryCompared = 192) : IDisposable
 {
-    public const int MemoryCompared = 192;
     private const ulong ArithmeticFlags = 0x8D5;
+    private const uint OperandExceptions = 7;
+    private const uint Overflow = 8;
+    private const uint Underflow = 0x10;
+    private const uint Inexact = 0x20;
     private readonly GuestProcessor _guest = new();
     private readonly SimdOperands _operands = new(seed);
     private ulong _at = GuestProcessor.Code;
@@ -20,6 +24,9 @@ internal sealed unsafe class SimdComparison(int seed) : IDisposable
     public Random Random => _operands.Random;
 
     public List<string> Failures { get; } = [];
+
+    /// <summary>Guest state that the host has by itself, such as CR4.</summary>
+    public Action<GuestProcessor>? Adjust { get; init; }
 
     /// <summary>Compares an instruction on <paramref name="rounds"/> random states; stops at its second difference.</summary>
     public void Run(SimdEncoding encoding, int rounds, Action<HostInstruction>? adjust = null)
@@ -45,6 +52,37 @@ internal sealed unsafe class SimdComparison(int seed) : IDisposable
         _at = _at >= GuestProcessor.Code + 0x80000 ? GuestProcessor.Code : _at + 32;
     }
 
+    /// <summary>
+    /// Compares under random exception masks. The host runs with all masked and tells by its flags what the instruction
+    /// raises: operand exceptions of any element come before all others. An unmasked underflow, which differs from a masked
+    /// one, stays masked.
+    /// </summary>
+    public void RunUnmasked(SimdEncoding encoding, int rounds)
+    {
+        using HostInstruction host = new(encoding.Bytes);
+        _guest.Place(_at, encoding.Bytes);
+        int before = Failures.Count;
+        for (int i = 0; i < rounds && Failures.Count < before + 2; i++)
+        {
+            Arrange(host);
+            host.Mxcsr &= ~0x3Fu;
+            ToGuest(host);
+            uint unmasked = (uint)Random.Next(64) & ~Underflow;
+            _guest.State.Mxcsr &= ~(unmasked << 7);
+            string inputs = $"{encoding.Instruction} | {Describe(host, encoding)} unmasked={unmasked:X}";
+            X86CpuState start = _guest.State;
+            _guest.Run();
+            host.Run();
+            string difference = CompareUnmasked(host, start, unmasked);
+            if (difference.Length != 0)
+            {
+                Failures.Add($"{inputs}\n    {difference}");
+            }
+        }
+
+        _at += 32;
+    }
+
     public void AssertNoFailures() => Assert.True(Failures.Count == 0, $"{Failures.Count} differences\n" + string.Join('\n', Failures.Take(40)));
 
     public void Dispose() => _guest.Dispose();
@@ -53,7 +91,7 @@ internal sealed unsafe class SimdComparison(int seed) : IDisposable
     {
         host.Reset();
         _operands.FillVectors(new Span<ulong>(host.Registers->Fpu + 160, 32));
-        _operands.FillVectors(new Span<ulong>(host.Memory, MemoryCompared / 8));
+        _operands.FillVectors(new Span<ulong>(host.Memory, memoryCompared / 8));
         Span<ulong> mmx = stackalloc ulong[8];
         _operands.FillVectors(mmx);
         for (int i = 0; i < 8; i++)
@@ -97,7 +135,8 @@ internal sealed unsafe class SimdComparison(int seed) : IDisposable
         }
 
         _guest.State = state;
-        Buffer.MemoryCopy(host.Memory, _guest.At(GuestProcessor.Data), MemoryCompared, MemoryCompared);
+        Adjust?.Invoke(_guest);
+        Buffer.MemoryCopy(host.Memory, _guest.At(GuestProcessor.Data), memoryCompared, memoryCompared);
     }
 
     private static ulong ToGuestAddress(HostInstruction host, ulong value) =>
@@ -111,6 +150,7 @@ internal sealed unsafe class SimdComparison(int seed) : IDisposable
         Check(differences, "MXCSR", host.Mxcsr, state.Mxcsr);
         Check(differences, "flags", host.Rflags & ArithmeticFlags, state.Rflags & ArithmeticFlags);
         Check(differences, "FSW", host.Fsw, state.Fsw);
+        Check(differences, "FCW", host.Fcw, state.Fcw);
         for (int i = 0; i < 16; i++)
         {
             if (host.Xmm(i) != state.Vectors[4 * i] || host.Xmm(i, 1) != state.Vectors[(4 * i) + 1])
@@ -132,13 +172,44 @@ internal sealed unsafe class SimdComparison(int seed) : IDisposable
             Check(differences, $"tag{i}", (ulong)(host.Ftw >> i) & 1, ((state.Ftw >> (2 * i)) & 3) == 3 ? 0UL : 1);
         }
 
-        Span<byte> expected = new(host.Memory, MemoryCompared);
-        Span<byte> actual = new(_guest.At(GuestProcessor.Data), MemoryCompared);
+        Span<byte> expected = new(host.Memory, memoryCompared);
+        Span<byte> actual = new(_guest.At(GuestProcessor.Data), memoryCompared);
         if (!expected.SequenceEqual(actual))
         {
             differences.Add($"memory: host {Convert.ToHexString(expected)}\n             ours {Convert.ToHexString(actual)}");
         }
 
+        return string.Join(", ", differences);
+    }
+
+    private string CompareUnmasked(HostInstruction host, X86CpuState start, uint unmasked)
+    {
+        uint raised = host.Mxcsr & 0x3F;
+        if ((raised & unmasked) == 0)
+        {
+            host.Mxcsr &= ~(unmasked << 7);
+            return Compare(host);
+        }
+
+        // Whether an unmasked overflow is inexact as well is not what the masked one says.
+        uint reported = (raised & unmasked & OperandExceptions) != 0 ? raised & OperandExceptions : raised;
+        uint ignored = (reported & unmasked & Overflow) != 0 ? Inexact : 0;
+        List<string> differences = [];
+        X86CpuState state = _guest.State;
+        Check(differences, "fault", (ulong)ExceptionVector.Simd, (ulong)_guest.Fault);
+        Check(differences, "MXCSR", (start.Mxcsr | reported) & ~ignored, state.Mxcsr & ~ignored);
+        if (!new Span<ulong>(start.Vectors, 64).SequenceEqual(new Span<ulong>(state.Vectors, 64))
+            || !new Span<ulong>(start.FpuRegisters, 16).SequenceEqual(new Span<ulong>(state.FpuRegisters, 16)))
+        {
+            differences.Add("a register was written");
+        }
+
+        for (int i = 0; i < 16; i++)
+        {
+            Check(differences, $"GPR{i}", i == Gpr.Rsp ? state.Gprs[i] : start.Gprs[i], state.Gprs[i]);
+        }
+
+        Check(differences, "flags", start.Rflags & ArithmeticFlags, state.Rflags & ArithmeticFlags);
         return string.Join(", ", differences);
     }
 

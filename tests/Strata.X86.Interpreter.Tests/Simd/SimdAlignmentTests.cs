@@ -88,6 +88,33 @@ public sealed unsafe class SimdAlignmentTests
         Assert.True(failures.Count == 0, string.Join('\n', failures));
     }
 
+    [Theory]
+    [MemberData(nameof(Features))]
+    public void Execute_OperandReachesIntoMissingPage_IsPageFaultWithoutEffect(CpuidFeature feature)
+    {
+        const ulong endOfMemory = 0x400000;
+        const ulong pattern = 0x1122334455667788;
+        using GuestProcessor guest = new();
+        List<string> failures = [];
+
+        foreach (SimdEncoding encoding in MemoryForms(feature, 0).Where(e => e.MemoryBytes > 3 && !WantsAlignment(e)))
+        {
+            X86CpuState before = Filled();
+            before.Gprs[Gpr.Rbx] = endOfMemory - 3;
+            *(ulong*)guest.At(endOfMemory - 8) = pattern;
+            guest.State = before;
+            guest.Place(GuestProcessor.Code, encoding.Bytes);
+            guest.Run();
+            bool unchanged = SameVectors(before, guest.State) && before.Ftw == guest.State.Ftw && *(ulong*)guest.At(endOfMemory - 8) == pattern;
+            if (guest.Fault != (int)ExceptionVector.PageFault || guest.State.Cr2 != endOfMemory || !unchanged)
+            {
+                failures.Add($"{encoding.Instruction}: fault {guest.Fault} cr2 {guest.State.Cr2:X} unchanged {unchanged}");
+            }
+        }
+
+        Assert.True(failures.Count == 0, string.Join('\n', failures));
+    }
+
     private static IEnumerable<SimdEncoding> MemoryForms(CpuidFeature feature, int displacement = 3)
     {
         foreach (Code code in SimdEncodings.CodesOf(feature))

@@ -126,9 +126,10 @@ internal static class SimdEncodings
         }
     }
 
+    /// <summary>The part of a general register that an operand kind names; AH..BH stand between BL and SPL.</summary>
     private static Register Sized(Register register, string kind) => kind switch
     {
-        _ when kind.StartsWith("r8", StringComparison.Ordinal) => register.GetFullRegister() - Register.RAX + Register.AL + (register == Register.RSI ? 4 : register == Register.R9 ? 4 : 0),
+        _ when kind.StartsWith("r8", StringComparison.Ordinal) => register - Register.RAX + Register.AL + (register >= Register.RSP ? 4 : 0),
         _ when kind.StartsWith("r16", StringComparison.Ordinal) => register - Register.RAX + Register.AX,
         _ when kind.StartsWith("r32", StringComparison.Ordinal) => register.GetFullRegister32(),
         _ when kind.StartsWith("r64", StringComparison.Ordinal) => register,

@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
+using Iced.Intel;
 using Strata.X86.Execution;
 using Strata.X86.Floating;
 using Strata.X86.Interpreter.Blocks;
@@ -11,19 +12,19 @@ namespace Strata.X86.Interpreter.Instructions;
 /// <summary>What MMX and SSE instructions have in common: availability, operands of 64 and 128 bits, exceptions.</summary>
 internal static unsafe class Simd
 {
-    /// <summary>#UD or #NM if the unit is off; MMX also reports pending x87 exceptions and takes over the register stack.</summary>
+    /// <summary>#UD or #NM if the unit is off; MMX also reports pending x87 exceptions.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static bool Begin(X86Cpu cpu, Op* op)
     {
         if (op->Kind0 == OperandKind.Mmx || op->Kind1 == OperandKind.Mmx)
         {
-            return BeginMmx(cpu);
+            return BeginMmx(cpu, op);
         }
 
         return ((cpu.State.Cr0 & (Cr0.EM | Cr0.TS)) == 0 && (cpu.State.Cr4 & Cr4.OSFXSR) != 0) || RaiseUnavailable(cpu);
     }
 
-    /// <summary>Reads the source: 16 bytes, or 8 in the low half for MMX. Legacy SSE wants memory on 16 bytes.</summary>
+    /// <summary>Reads the source: 16 bytes, or 8 (memory: 4 or 8) in the low half for MMX. Legacy SSE wants memory on 16 bytes.</summary>
     public static bool TryRead(X86Cpu cpu, Op* op, int operand, out Vector128<byte> value)
     {
         OperandKind kind = Operands.Kind(op, operand);
@@ -33,10 +34,10 @@ internal static unsafe class Simd
             return true;
         }
 
-        if (kind == OperandKind.Mmx || (kind == OperandKind.Memory && op->MemorySize == 8))
+        if (kind == OperandKind.Mmx || (kind == OperandKind.Memory && op->MemorySize <= 8))
         {
             value = default;
-            if (!Operands.TryRead(cpu, op, operand, 8, out ulong low))
+            if (!Operands.TryRead(cpu, op, operand, kind == OperandKind.Mmx ? 8 : op->MemorySize, out ulong low))
             {
                 return false;
             }
@@ -65,21 +66,37 @@ internal static unsafe class Simd
         }
     }
 
-    /// <summary>An MMX write sets sign and exponent of the x87 register to ones.</summary>
+    /// <summary>An MMX write sets sign and exponent of the x87 register to ones, and takes over the register stack.</summary>
     public static void WriteMmx(X86Cpu cpu, ushort offset, ulong value)
     {
         ulong* register = (ulong*)((byte*)cpu.Context + offset);
         register[0] = value;
         register[1] = 0xFFFF;
+        EnterMmx(cpu);
+    }
+
+    /// <summary>After an instruction whose source, but not its destination, may be an MMX register.</summary>
+    public static void FinishMmxSource(X86Cpu cpu, Op* op)
+    {
+        if (op->Kind1 == OperandKind.Mmx)
+        {
+            EnterMmx(cpu);
+        }
     }
 
     /// <summary>Merges what an operation raised into MXCSR.</summary>
     /// <returns>False if an unmasked exception is now pending: #XM, or #UD without CR4.OSXMMEXCPT.</returns>
     public static bool Post(X86Cpu cpu, in FloatContext context)
     {
-        uint raised = (uint)context.Raised;
-        cpu.State.Mxcsr |= raised;
-        if ((raised & ~(cpu.State.Mxcsr >> 7) & 0x3F) == 0)
+        FloatExceptions raised = context.Raised;
+        if ((context.Unmasked & X87Stack.OperandExceptions) != 0)
+        {
+            // All elements are looked at before any is computed. Intel SDM Vol. 1, "Handling Unmasked Exceptions".
+            raised &= X87Stack.OperandExceptions;
+        }
+
+        cpu.State.Mxcsr |= (uint)raised;
+        if (context.Unmasked == 0)
         {
             return true;
         }
@@ -87,9 +104,9 @@ internal static unsafe class Simd
         return cpu.Raise((cpu.State.Cr4 & Cr4.OSXMMEXCPT) != 0 ? ExceptionVector.Simd : ExceptionVector.InvalidOpcode);
     }
 
-    private static bool BeginMmx(X86Cpu cpu)
+    private static bool BeginMmx(X86Cpu cpu, Op* op)
     {
-        if ((cpu.State.Cr0 & Cr0.EM) != 0)
+        if ((cpu.State.Cr0 & Cr0.EM) != 0 || ((cpu.State.Cr4 & Cr4.OSFXSR) == 0 && NeedsSseState(op)))
         {
             return cpu.Raise(ExceptionVector.InvalidOpcode);
         }
@@ -99,15 +116,22 @@ internal static unsafe class Simd
             return cpu.Raise(ExceptionVector.DeviceNotAvailable);
         }
 
-        if (!X87Stack.CheckPending(cpu))
-        {
-            return false;
-        }
+        return X87Stack.CheckPending(cpu);
+    }
 
+    /// <summary>MMX instructions that use XMM registers or MXCSR as well.</summary>
+    private static bool NeedsSseState(Op* op) => op->Kind0 == OperandKind.Vector || op->Kind1 == OperandKind.Vector
+        || (Mnemonic)op->Mnemonic is Mnemonic.Cvtps2pi or Mnemonic.Cvttps2pi or Mnemonic.Cvtpd2pi or Mnemonic.Cvttpd2pi;
+
+    /// <summary>
+    /// TOP becomes 0 and all registers valid; only once the instruction cannot fault any more. Intel SDM Vol. 3A,
+    /// "The MMX State and MMX Register Aliasing".
+    /// </summary>
+    private static void EnterMmx(X86Cpu cpu)
+    {
         X87Stack.SetTop(cpu, 0);
         cpu.State.Ftw = 0;
         X87Stack.RefreshTags(cpu);
-        return true;
     }
 
     private static bool RaiseUnavailable(X86Cpu cpu)

@@ -175,6 +175,7 @@ internal static unsafe class SseConvertInstructions
         {
             FloatContext c = Context(cpu);
             Finish(cpu, op, c, Vector128.Create(Float64.FromInt32((int)value, ref c), Float64.FromInt32((int)(value >> 32), ref c)).AsByte());
+            Simd.FinishMmxSource(cpu, op);
         }
     }
 
@@ -246,6 +247,7 @@ internal static unsafe class SseConvertInstructions
             if (Simd.Post(cpu, c))
             {
                 *(ulong*)((byte*)cpu.Context + op->Reg0) = low | (high << 32);
+                Simd.FinishMmxSource(cpu, op);
             }
         }
     }

@@ -144,7 +144,11 @@ internal static unsafe class SseMoveInstructions
                 Simd.WriteMmx(cpu, op->Reg0, value);
                 break;
             default:
-                Operands.TryWrite(cpu, op, 0, size, value);
+                if (Operands.TryWrite(cpu, op, 0, size, value))
+                {
+                    Simd.FinishMmxSource(cpu, op);
+                }
+
                 break;
         }
     }
@@ -191,6 +195,7 @@ internal static unsafe class SseMoveInstructions
         if (Simd.Begin(cpu, op))
         {
             Operands.Xmm(cpu, op->Reg0) = Vector128.Create(*(ulong*)((byte*)cpu.Context + op->Reg1), 0).AsByte();
+            Simd.FinishMmxSource(cpu, op);
         }
     }
 
@@ -230,6 +235,8 @@ internal static unsafe class SseMoveInstructions
                 cpu.TryWrite(va + (ulong)i, 1, data[i]);
             }
         }
+
+        Simd.FinishMmxSource(cpu, op);
     }
 
     private static void LoadMxcsr(X86Cpu cpu, Op* op)

@@ -184,6 +184,7 @@ internal static unsafe class SseShuffleInstructions
         if (Simd.Begin(cpu, op) && Simd.TryRead(cpu, op, 1, out Vector128<byte> value))
         {
             Operands.WriteGpr(cpu, op->Reg0, 8, value.ExtractMostSignificantBits());
+            Simd.FinishMmxSource(cpu, op);
         }
     }
 
@@ -228,6 +229,7 @@ internal static unsafe class SseShuffleInstructions
         else
         {
             Operands.WriteGpr(cpu, op->Reg0, 8, value);
+            Simd.FinishMmxSource(cpu, op);
         }
     }
 

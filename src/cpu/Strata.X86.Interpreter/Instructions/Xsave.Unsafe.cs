@@ -15,6 +15,7 @@ internal static unsafe class XsaveInstructions
     private const int X87Component = 1;
     private const int SseComponent = 2;
     private const uint MxcsrMask = 0xFFFF;
+    private const uint InitialMxcsr = 0x1F80;
     private const ulong CompactFormat = 1UL << 63;
 
     public static void Register(InstructionTable table)
@@ -159,20 +160,34 @@ internal static unsafe class XsaveInstructions
         ulong mask = Requested(cpu);
         bool compact = (header[1] & CompactFormat) != 0;
         bool badHeader = compact
-            ? (header[1] & ~CompactFormat & ~cpu.State.Xcr0) != 0 || (header[0] & ~header[1]) != 0
+            ? (header[1] & ~CompactFormat & ~cpu.State.Xcr0) != 0 || (header[0] & ~header[1]) != 0 || !IsZero(header + 2, (HeaderSize / 8) - 2)
             : header[1] != 0 || header[2] != 0 || (header[0] & ~cpu.State.Xcr0) != 0;
-        bool badMxcsr = (mask & SseComponent) != 0 && (*(uint*)(area + 24) & ~MxcsrMask) != 0;
-        if (badHeader || badMxcsr)
+
+        // The standard form loads MXCSR even where the image has no SSE state; the compacted one initializes it with the rest.
+        bool loadsMxcsr = (mask & SseComponent) != 0 && (!compact || (header[0] & SseComponent) != 0);
+        uint mxcsr = loadsMxcsr ? *(uint*)(area + 24) : InitialMxcsr;
+        if (badHeader || (mxcsr & ~MxcsrMask) != 0)
         {
             cpu.RaiseGeneralProtection();
             return;
         }
 
-        RestoreComponents(cpu, op, area, mask, header[0]);
+        RestoreComponents(cpu, op, area, mask, header[0], mxcsr);
+    }
+
+    private static bool IsZero(ulong* words, int count)
+    {
+        ulong any = 0;
+        for (int i = 0; i < count; i++)
+        {
+            any |= words[i];
+        }
+
+        return any == 0;
     }
 
     /// <summary>Components asked for but absent from the image go to their initial state.</summary>
-    private static void RestoreComponents(X86Cpu cpu, Op* op, byte* area, ulong mask, ulong present)
+    private static void RestoreComponents(X86Cpu cpu, Op* op, byte* area, ulong mask, ulong present, uint mxcsr)
     {
         if ((mask & X87Component) != 0)
         {
@@ -188,7 +203,7 @@ internal static unsafe class XsaveInstructions
 
         if ((mask & SseComponent) != 0)
         {
-            cpu.State.Mxcsr = *(uint*)(area + 24);
+            cpu.State.Mxcsr = mxcsr;
             if ((present & SseComponent) != 0)
             {
                 LoadVectors(cpu, area);

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.CommandLine.Invocation;
 using System.Globalization;
 using Strata;
 using Strata.Cli;
@@ -69,7 +70,9 @@ RootCommand root = new("Strata runs unmodified operating systems without hardwar
 
 try
 {
-    return await root.Parse(args).InvokeAsync(new InvocationConfiguration { EnableDefaultExceptionHandler = false });
+    ParseResult parsed = root.Parse(args);
+    int code = await parsed.InvokeAsync(new InvocationConfiguration { EnableDefaultExceptionHandler = false });
+    return parsed.Action is ParseErrorAction ? ExitCodes.BadInput : code;
 }
 catch (StrataException error)
 {

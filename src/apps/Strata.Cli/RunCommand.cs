@@ -19,12 +19,17 @@ internal sealed class RunCommand(RunOptions options) : IDisposable
         bool interrupted = false;
         using Terminal terminal = new(() =>
         {
-            interrupted = true;
+            Interlocked.Exchange(ref interrupted, true);
             _ = _machine?.StopAsync();
         });
         await using VirtualMachine machine = await VirtualMachine.StartAsync(spec).ConfigureAwait(false);
         TimeSpan startUp = DateTime.Now - Process.GetCurrentProcess().StartTime;
-        _machine = machine;
+        Interlocked.Exchange(ref _machine, machine); // a fence: either the signal sees the machine or this sees the signal
+        if (Volatile.Read(ref interrupted))
+        {
+            await machine.StopAsync().ConfigureAwait(false);
+        }
+
         Thread input = new(() => PumpInput(machine)) { IsBackground = true, Name = "strata-input" };
         input.Start();
         MachineExit exit = await machine.WaitForExitAsync().ConfigureAwait(false);

@@ -12,7 +12,7 @@ public sealed record MachineSpec
     /// <summary>Kernel command line.</summary>
     public string CommandLine { get; init; } = "console=ttyS0";
 
-    /// <summary>Bytes of RAM; a whole number of MiB, at least 8 MiB.</summary>
+    /// <summary>Bytes of RAM; a whole number of MiB, 8 MiB to 511 GiB.</summary>
     public ulong Memory { get; init; } = 512UL << 20;
 
     /// <summary>Processors, 1..64.</summary>

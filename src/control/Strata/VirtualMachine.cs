@@ -43,6 +43,11 @@ public sealed class VirtualMachine : IAsyncDisposable
             throw new StrataException(StrataError.BadInput, $"Memory must be a whole number of MiB and at least 8 MiB, not {spec.Memory:N0} bytes.");
         }
 
+        if (spec.Memory > PcBoardOptions.LargestMemory)
+        {
+            throw new StrataException(StrataError.BadInput, $"Memory can be at most {PcBoardOptions.LargestMemory >> 30} GiB, not {spec.Memory >> 30:N0} GiB; give the machine less.");
+        }
+
         byte[] kernel = await ReadAsync(spec.Kernel, "kernel", cancellationToken).ConfigureAwait(false);
         byte[]? initrd = spec.Initrd is null ? null : await ReadAsync(spec.Initrd, "initrd", cancellationToken).ConfigureAwait(false);
         GuestConsole console = new(spec.ConsoleOutput, spec.Console);
@@ -82,7 +87,7 @@ public sealed class VirtualMachine : IAsyncDisposable
         List<IBlockBackend> disks = [];
         try
         {
-            disks.AddRange(spec.Disks.Select(path => RawDisk.Open(path)));
+            disks.AddRange(spec.Disks.Select(path => OpenDisk(path)));
             return new PcBoard(new PcBoardOptions
             {
                 MemorySize = spec.Memory,
@@ -97,19 +102,22 @@ public sealed class VirtualMachine : IAsyncDisposable
                 Disks = disks,
             });
         }
-        catch (BootImageException error)
+        catch (Exception error) when (error is BootImageException or IOException or InsufficientMemoryException)
         {
             disks.ForEach(disk => disk.Dispose());
-            throw new StrataException(StrataError.BadInput, error.Message, error);
+            throw new StrataException(error is InsufficientMemoryException ? StrataError.Host : StrataError.BadInput, error.Message, error);
         }
-        catch (IOException error)
+    }
+
+    private static RawDisk OpenDisk(string path)
+    {
+        try
         {
-            disks.ForEach(disk => disk.Dispose());
-            throw new StrataException(StrataError.BadInput, error.Message, error);
+            return RawDisk.Open(path);
         }
-        catch (InsufficientMemoryException error)
+        catch (ArgumentException error)
         {
-            throw new StrataException(StrataError.Host, error.Message, error);
+            throw new IOException($"The disk path \"{path}\" can name no file; give the path of an image.", error);
         }
     }
 
@@ -129,9 +137,9 @@ public sealed class VirtualMachine : IAsyncDisposable
         {
             return await File.ReadAllBytesAsync(path, cancellationToken).ConfigureAwait(false);
         }
-        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+        catch (Exception error) when (error is IOException or UnauthorizedAccessException or ArgumentException)
         {
-            throw new StrataException(StrataError.BadInput, $"The {what} {path} cannot be read: {error.Message}", error);
+            throw new StrataException(StrataError.BadInput, $"The {what} {path} cannot be read: {error.Message} Check the path.", error);
         }
     }
 }

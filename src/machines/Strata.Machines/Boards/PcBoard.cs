@@ -46,14 +46,16 @@ public sealed class PcBoard : IMachineControl, IDisposable
     private readonly AcpiPower _power;
     private readonly Uart16550 _uart;
     private VirtioConsole? _console;
+    private bool _disposed;
 
     /// <exception cref="BootImageException">The kernel or initrd cannot be booted on a machine like this.</exception>
     public PcBoard(PcBoardOptions options)
     {
         ArgumentNullException.ThrowIfNull(options);
-        if (options.MemorySize < SmallestMemory || options.MemorySize % Megabyte != 0)
+        if (options.MemorySize is < SmallestMemory or > PcBoardOptions.LargestMemory || options.MemorySize % Megabyte != 0)
         {
-            throw new ArgumentException($"Memory must be a whole number of MiB, at least {SmallestMemory / Megabyte}; {options.MemorySize:N0} bytes is not.", nameof(options));
+            throw new ArgumentException(
+                $"Memory must be a whole number of MiB, {SmallestMemory / Megabyte} to {PcBoardOptions.LargestMemory / Megabyte}; {options.MemorySize:N0} bytes is not.", nameof(options));
         }
 
         _options = options;
@@ -72,10 +74,18 @@ public sealed class PcBoard : IMachineControl, IDisposable
         Memory.MapDevice(PcMemoryMap.IoApicStart, 0x1000, ioApic);
         _power = new AcpiPower(this, _clock, Interrupts.Line(PcMemoryMap.SciPin));
         _uart = new Uart16550(options.Serial, Interrupts.Line(PcMemoryMap.SerialPin));
-        MapPorts(pic);
-        AddPciDevices();
-        CreateProcessors(pic);
-        LoadGuest();
+        try
+        {
+            MapPorts(pic);
+            AddPciDevices();
+            CreateProcessors(pic);
+            LoadGuest();
+        }
+        catch
+        {
+            Dispose();
+            throw;
+        }
     }
 
     public AddressSpace Memory { get; } = new();
@@ -137,8 +147,14 @@ public sealed class PcBoard : IMachineControl, IDisposable
     internal void OnError(IX86Engine engine, Exception error) =>
         End(new MachineExit(MachineExitReason.Error, 0, $"Processor {engine.Index} failed at RIP 0x{engine.Cpu.State.Rip:x}: {error}"));
 
+    /// <summary>Stops the machine and frees what it holds. More than once is harmless.</summary>
     public void Dispose()
     {
+        if (Interlocked.Exchange(ref _disposed, true))
+        {
+            return;
+        }
+
         Stop();
         foreach (VcpuThread vcpu in _vcpus)
         {

@@ -6,7 +6,10 @@ namespace Strata.Machines.Boards;
 /// <summary>What varies between machines of the pc board.</summary>
 public sealed class PcBoardOptions
 {
-    /// <summary>Bytes of RAM; a multiple of 1 MiB, at least 8 MiB.</summary>
+    /// <summary>Bytes of RAM that fit below the 64-bit PCI window.</summary>
+    public const ulong LargestMemory = PcMemoryMap.PciWideWindowStart - PcMemoryMap.HighMemoryStart + PcMemoryMap.LowMemoryLimit;
+
+    /// <summary>Bytes of RAM; a multiple of 1 MiB, at least 8 MiB, at most <see cref="LargestMemory"/>.</summary>
     public required ulong MemorySize { get; init; }
 
     /// <summary>Processors, 1..64.</summary>

@@ -97,7 +97,8 @@ public sealed class ElfImage
     }
 
     /// <summary>First address behind all segments.</summary>
-    public ulong End => Segments.Count == 0 ? 0 : Segments.Max(segment => segment.PhysicalAddress + segment.MemorySize);
+    public ulong End => Segments.Where(segment => segment.MemorySize != 0)
+        .Select(segment => segment.PhysicalAddress + segment.MemorySize).DefaultIfEmpty().Max();
 
     private static ElfSegment ReadSegment(ReadOnlySpan<byte> header, bool is64) => is64
         ? new ElfSegment(

@@ -16,8 +16,18 @@ public static class ElfPvh
     private const ulong CommandLine = 0x20000;
     private const int CommandLineLimit = 4095;
 
-    public static bool Matches(ReadOnlySpan<byte> image) =>
-        ElfImage.Matches(image) && FindEntry(image, ElfImage.Parse(image)) is not null;
+    /// <summary>Whether the bytes are an ELF file with an entry note; a damaged file is none.</summary>
+    public static bool Matches(ReadOnlySpan<byte> image)
+    {
+        try
+        {
+            return ElfImage.Matches(image) && FindEntry(image, ElfImage.Parse(image)) is not null;
+        }
+        catch (BootImageException)
+        {
+            return false;
+        }
+    }
 
     /// <exception cref="BootImageException">The image is damaged or does not fit.</exception>
     public static BootEntry Load(BootRequest request)

@@ -3,9 +3,14 @@ using Strata.Core.Bus;
 
 namespace Strata.Machines.Boot;
 
-/// <summary>Puts bytes into guest RAM while a machine is being built; an address outside of RAM is an error of the image.</summary>
+/// <summary>
+/// Puts bytes into guest RAM while a machine is being built; an address outside of RAM is an error of the image, and so is one part
+/// over another (parts are told apart by what they are called).
+/// </summary>
 internal sealed class GuestWriter(AddressSpace memory)
 {
+    private readonly List<(ulong Start, ulong End, string What)> _parts = [];
+
     public void Write(ulong gpa, ReadOnlySpan<byte> bytes, string what)
     {
         if (bytes.IsEmpty)
@@ -18,6 +23,7 @@ internal sealed class GuestWriter(AddressSpace memory)
             throw new BootImageException($"The {what} ({bytes.Length:N0} bytes) does not fit into guest memory at 0x{gpa:x}; give the machine more memory.");
         }
 
+        Claim(gpa, (ulong)bytes.Length, what);
         bytes.CopyTo(target);
     }
 
@@ -33,6 +39,7 @@ internal sealed class GuestWriter(AddressSpace memory)
             throw new BootImageException($"The {what} ({length:N0} bytes) does not fit into guest memory at 0x{gpa:x}; give the machine more memory.");
         }
 
+        Claim(gpa, length, what);
         target.Clear();
     }
 
@@ -41,5 +48,19 @@ internal sealed class GuestWriter(AddressSpace memory)
         Span<byte> bytes = stackalloc byte[8];
         BinaryPrimitives.WriteUInt64LittleEndian(bytes, value);
         Write(gpa, bytes, what);
+    }
+
+    /// <summary>The range is known to be RAM, so its end does not wrap.</summary>
+    private void Claim(ulong gpa, ulong length, string what)
+    {
+        foreach ((ulong start, ulong end, string other) in _parts)
+        {
+            if (gpa < end && start < gpa + length && other != what)
+            {
+                throw new BootImageException($"The {what} at 0x{gpa:x} overlaps the {other} at 0x{start:x}; link the kernel elsewhere, at 1 MiB or above.");
+            }
+        }
+
+        _parts.Add((gpa, gpa + length, what));
     }
 }

@@ -45,15 +45,16 @@ public static class LinuxBzImage
 
         int setupSectors = image[0x1F1] == 0 ? 4 : image[0x1F1];
         int setupSize = (setupSectors + 1) * 512;
-        uint protectedSize = BinaryPrimitives.ReadUInt32LittleEndian(image[0x1F4..]) * 16;
+        ulong protectedSize = BinaryPrimitives.ReadUInt32LittleEndian(image[0x1F4..]) * 16UL;
         if (setupSize >= image.Length || (ulong)setupSize + protectedSize > (ulong)image.Length + 15)
         {
-            throw new BootImageException($"The kernel image is truncated: its header announces {setupSize + (long)protectedSize:N0} bytes, the file has {image.Length:N0}; fetch it again.");
+            throw new BootImageException($"The kernel image is truncated: its header announces {(ulong)setupSize + protectedSize:N0} bytes, the file has {image.Length:N0}; fetch it again.");
         }
 
         GuestWriter writer = new(request.Memory);
         ulong start = ChooseStart(image, version);
         uint initSize = version >= 0x20A ? BinaryPrimitives.ReadUInt32LittleEndian(image[0x260..]) : (uint)(image.Length - setupSize) * 3;
+        initSize = Math.Max(initSize, (uint)(image.Length - setupSize));
         if (start + initSize > request.LowMemory)
         {
             throw new BootImageException($"The kernel needs {(start + initSize) >> 20} MiB to unpack, the machine has {request.LowMemory >> 20} MiB; give it more memory.");

@@ -77,6 +77,11 @@ public static class Multiboot1
     {
         ElfImage elf = ElfImage.Parse(image);
         elf.Place(image, writer);
+        if (elf.Entry > uint.MaxValue || elf.End > uint.MaxValue)
+        {
+            throw new BootImageException($"The multiboot image is entered at 0x{elf.Entry:x} and ends at 0x{elf.End:x}, but starts in 32-bit mode; link it below 4 GiB.");
+        }
+
         return (elf.Entry, elf.End);
     }
 

@@ -1,0 +1,39 @@
+using Strata.EndToEnd.Tests.Harness;
+
+namespace Strata.EndToEnd.Tests;
+
+/// <summary>`strata run` with Debian's kernel on pipes.</summary>
+public sealed class CommandDebianTests(DebianGuest guest) : IClassFixture<DebianGuest>, IDisposable
+{
+    private const int Success = 0;
+    private const int GuestPanic = 104;
+
+    private readonly CancellationTokenSource _timeout = new(TimeSpan.FromMinutes(1));
+
+    [Fact]
+    public async Task Run_PowerOffTypedThroughThePipe_Succeeds()
+    {
+        using HostCommand command = HostCommand.StartStrata("run", "debian-tiny", "--memory", "256M");
+        await command.WaitForOutputAsync(DebianGuest.Prompt, _timeout.Token);
+
+        await command.TypeAsync("echo answer-$((6 * 7)); poweroff\n", _timeout.Token);
+        (int code, string errors) = await command.WaitForExitAsync(_timeout.Token);
+
+        Assert.Equal(Success, code);
+        Assert.Contains("answer-42", command.Output, StringComparison.Ordinal);
+        Assert.Empty(errors);
+    }
+
+    [Fact]
+    public async Task Run_KernelWithoutRoot_IsThePanicCode()
+    {
+        using HostCommand command = HostCommand.StartStrata("run", "--kernel", guest.Kernel, "--memory", "256M");
+
+        (int code, string errors) = await command.WaitForExitAsync(_timeout.Token);
+
+        Assert.Equal(GuestPanic, code);
+        Assert.Contains("Unable to mount root fs", errors, StringComparison.Ordinal);
+    }
+
+    public void Dispose() => _timeout.Dispose();
+}

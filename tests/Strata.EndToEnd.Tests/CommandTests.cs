@@ -1,0 +1,174 @@
+using System.Globalization;
+using Iced.Intel;
+using Strata.EndToEnd.Tests.Harness;
+using static Iced.Intel.AssemblerRegisters;
+
+namespace Strata.EndToEnd.Tests;
+
+/// <summary>`strata` as a process on pipes: its exit codes are those that the README lists.</summary>
+public sealed class CommandTests : IDisposable
+{
+    private const int Success = 0;
+    private const int BadInput = 2;
+    private const int GuestReset = 101;
+    private const int TripleFault = 102;
+    private const int Interrupted = 130;
+
+    private readonly TemporaryFolder _folder = new();
+    private readonly CancellationTokenSource _timeout = new(TimeSpan.FromMinutes(1));
+
+    [Fact]
+    public async Task Run_GuestWritesDebugExit_IsTheDocumentedCode()
+    {
+        string kernel = Program(c =>
+        {
+            c.Print('o');
+            c.Print('k');
+            c.OutByte(0xF4, 0x10);
+            c.hlt();
+        });
+
+        (int code, string output, _) = await RunAsync("run", "--kernel", kernel, "--memory", "16M");
+
+        Assert.Equal((0x10 << 1) | 1, code);
+        Assert.Equal("ok", output);
+    }
+
+    [Fact]
+    public async Task Run_GuestTripleFaults_SaysWhere()
+    {
+        const uint shortJumpSize = 2;
+        string kernel = Program(c =>
+        {
+            Label start = c.CreateLabel();
+            Label undefined = c.CreateLabel();
+            c.jmp(start);
+            c.Label(ref undefined);
+            c.ud2();
+            c.Label(ref start);
+            c.mov(edi, 0x8000);
+            c.mov(__dword_ptr[edi], 0);
+            c.mov(__dword_ptr[edi + 4], 0);
+            c.lidt(__[edi]); // no vector has a gate: #UD becomes #DF becomes shutdown
+            c.jmp(undefined);
+        });
+
+        (int code, _, string errors) = await RunAsync("run", "--kernel", kernel, "--memory", "16M");
+
+        Assert.Equal(TripleFault, code);
+        Assert.Contains($"0x{MultibootProgram.Entry + shortJumpSize:x}", errors, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Run_GuestResetsThroughTheKeyboardController_IsTheResetCode()
+    {
+        string kernel = Program(c =>
+        {
+            c.OutByte(0x64, 0xFE);
+            c.hlt();
+        });
+
+        (int code, _, string errors) = await RunAsync("run", "--kernel", kernel, "--memory", "16M");
+
+        Assert.Equal(GuestReset, code);
+        Assert.Contains("reset", errors, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Run_EscapeAndX_Quits()
+    {
+        using HostCommand command = HostCommand.StartStrata("run", "--kernel", Program(PrintAndWait), "--memory", "16M");
+        await command.WaitForOutputAsync("+", _timeout.Token);
+
+        await command.TypeAsync("\u0001x", _timeout.Token);
+
+        Assert.Equal(Success, (await command.WaitForExitAsync(_timeout.Token)).Code);
+    }
+
+    [Theory]
+    [InlineData("-TERM")]
+    [InlineData("-INT")]
+    public async Task Run_Signal_EndsTheMachine(string signal)
+    {
+        using HostCommand command = HostCommand.StartStrata("run", "--kernel", Program(PrintAndWait), "--memory", "16M");
+        await command.WaitForOutputAsync("+", _timeout.Token);
+
+        await HostCommand.RunAsync("kill", [signal, command.Id.ToString(CultureInfo.InvariantCulture)], _timeout.Token);
+
+        Assert.Equal(Interrupted, (await command.WaitForExitAsync(_timeout.Token)).Code);
+    }
+
+    [Fact]
+    public async Task Run_MissingKernel_IsBadInputAndNamesTheFile()
+    {
+        string missing = _folder.PathOf("missing");
+
+        (int code, string output, string errors) = await RunAsync("run", "--kernel", missing);
+
+        Assert.Equal(BadInput, code);
+        Assert.Empty(output);
+        Assert.Contains(missing, errors, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("run", "no-such-image")]
+    [InlineData("run")]
+    [InlineData("run", "debian-tiny", "--memory", "lots")]
+    [InlineData("run", "debian-tiny", "--cpus", "many")]
+    [InlineData("run", "debian-tiny", "--engine", "steam")]
+    [InlineData("run", "debian-tiny", "--no-such-option")]
+    [InlineData("no-such-command")]
+    public async Task Command_BadArguments_IsBadInputWithAMessage(params string[] arguments)
+    {
+        (int code, _, string errors) = await RunAsync(arguments);
+
+        Assert.Equal(BadInput, code);
+        Assert.NotEmpty(errors.Trim());
+        Assert.DoesNotContain("   at ", errors, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Help_OfTheCommand_ListsItsCommands()
+    {
+        (int code, string output, string errors) = await RunAsync("--help");
+
+        Assert.Equal(Success, code);
+        Assert.Contains("run", output, StringComparison.Ordinal);
+        Assert.Contains("image", output, StringComparison.Ordinal);
+        Assert.Empty(errors);
+    }
+
+    [Fact]
+    public async Task Help_OfRun_ListsItsOptions()
+    {
+        (int code, string output, _) = await RunAsync("run", "--help");
+
+        Assert.Equal(Success, code);
+        Assert.All(
+            ["--kernel", "--initrd", "--append", "--memory", "--cpus", "--disk"], option => Assert.Contains(option, output, StringComparison.Ordinal));
+    }
+
+    public void Dispose()
+    {
+        _folder.Dispose();
+        _timeout.Dispose();
+    }
+
+    private static void PrintAndWait(Assembler c)
+    {
+        Label forever = c.CreateLabel();
+        c.Print('+');
+        c.Label(ref forever);
+        c.hlt();
+        c.jmp(forever);
+    }
+
+    private string Program(Action<Assembler> program) => _folder.Write("program", MultibootProgram.Assemble(program));
+
+    private async Task<(int Code, string Output, string Errors)> RunAsync(params string[] arguments)
+    {
+        using HostCommand command = HostCommand.StartStrata(arguments);
+        (int code, string errors) = await command.WaitForExitAsync(_timeout.Token);
+        return (code, command.Output, errors);
+    }
+}

@@ -1,0 +1,29 @@
+using Strata.EndToEnd.Tests.Harness;
+using Strata.Machines.Boards;
+
+namespace Strata.EndToEnd.Tests;
+
+/// <summary>Debian's kernel and a shell, driven through the library.</summary>
+public sealed class DebianTests(DebianGuest guest) : IClassFixture<DebianGuest>, IDisposable
+{
+    private readonly CancellationTokenSource _timeout = new(TimeSpan.FromMinutes(1));
+
+    [Fact]
+    public async Task Shell_TypedCommand_PrintsItsResultAndPowerOffEndsTheRun()
+    {
+        await using VirtualMachine machine = await VirtualMachine.StartAsync(guest.Spec, _timeout.Token);
+        await machine.Console.WaitForAsync(DebianGuest.Prompt, _timeout.Token);
+
+        await machine.Console.WriteLineAsync("echo answer-$((6 * 7)) on $(uname -m)", _timeout.Token);
+        await machine.Console.WaitForAsync("answer-42 on x86_64", _timeout.Token);
+        await machine.Console.WaitForAsync(DebianGuest.Prompt, _timeout.Token);
+        await machine.Console.WriteLineAsync("poweroff", _timeout.Token);
+        MachineExit exit = await machine.WaitForExitAsync(_timeout.Token);
+
+        Assert.Equal(MachineExitReason.PowerOff, exit.Reason);
+        Assert.Equal(0, exit.Code);
+        Assert.InRange(machine.InstructionsExecuted, 10_000_000, long.MaxValue);
+    }
+
+    public void Dispose() => _timeout.Dispose();
+}

@@ -1,0 +1,25 @@
+using Strata.Images;
+
+namespace Strata.EndToEnd.Tests.Harness;
+
+/// <summary>debian-tiny, in the user's cache before the first test starts.</summary>
+public sealed class DebianGuest : IAsyncLifetime
+{
+    public const string Prompt = "debian-tiny:/root# ";
+
+    private readonly DebianTiny _image = new();
+
+    public string Kernel => _image.KernelPath;
+
+    public MachineSpec Spec => new()
+    {
+        Kernel = _image.KernelPath,
+        Initrd = _image.InitrdPath,
+        CommandLine = "console=ttyS0 quiet panic=-1",
+        Memory = 256UL << 20,
+    };
+
+    public Task InitializeAsync() => _image.EnsureAsync();
+
+    public Task DisposeAsync() => Task.CompletedTask;
+}

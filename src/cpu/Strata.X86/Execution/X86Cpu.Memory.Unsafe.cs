@@ -146,7 +146,7 @@ public sealed unsafe partial class X86Cpu
     {
         return CheckAccess(va, size, AccessKind.Write, stack)
             && TryTranslate(va, AccessKind.Write, out _, out _)
-            && (((va & PageOffset) + (ulong)size) <= 0x1000 || TryTranslate((va + (ulong)size - 1) & AddressMask, AccessKind.Write, out _, out _));
+            && (((va & PageOffset) + (ulong)size) <= 0x1000 || TryTranslate((va + (ulong)size - 1) & PageBase & AddressMask, AccessKind.Write, out _, out _));
     }
 
     /// <summary>Reads with supervisor rights whatever the CPL is: descriptor tables, TSS, IDT.</summary>

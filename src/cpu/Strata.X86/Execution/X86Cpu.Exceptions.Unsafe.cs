@@ -167,17 +167,14 @@ public sealed unsafe partial class X86Cpu
 
         int newCpl = code.IsConforming ? Cpl : code.Dpl;
         ulong rip = gate.GateOffset | (high << 32);
-        if (!TryGetLongStack(gate.GateIst, newCpl, out ulong stack) || !TryPushLongFrame(e, stack, newCpl, out ulong rsp))
+        if (!TryGetLongStack(gate.GateIst, newCpl, e.External, out ulong stack) || !TryPushLongFrame(e, stack, newCpl, out ulong rsp))
         {
-            return false;
+            return RefineStackFault(e.External);
         }
 
-        if (newCpl != Cpl || Is64Bit == false)
+        if (newCpl != Cpl)
         {
-            if (newCpl != Cpl)
-            {
-                s.Ss = new SegmentState { Selector = (ushort)newCpl, Attributes = SegmentState.Unusable | ((uint)newCpl << SegmentState.DplShift) };
-            }
+            s.Ss = new SegmentState { Selector = (ushort)newCpl, Attributes = SegmentState.Unusable | ((uint)newCpl << SegmentState.DplShift) };
         }
 
         s.Gprs[Gpr.Rsp] = rsp;
@@ -211,7 +208,7 @@ public sealed unsafe partial class X86Cpu
     }
 
     /// <summary>The stack an event arrives on in long mode: IST, the TSS's RSPn, or the current one.</summary>
-    private bool TryGetLongStack(int ist, int newCpl, out ulong stack)
+    private bool TryGetLongStack(int ist, int newCpl, uint external, out ulong stack)
     {
         stack = Context->State.Gprs[Gpr.Rsp];
         if (ist == 0 && newCpl == Cpl)
@@ -220,18 +217,30 @@ public sealed unsafe partial class X86Cpu
         }
 
         uint offset = ist != 0 ? 28 + ((uint)ist * 8) : 4 + ((uint)newCpl * 8);
-        return TryReadTss(offset, 8, out stack)
+        return TryReadTss(offset, 8, external, out stack)
             && (IsCanonical(stack) || Raise(ExceptionVector.StackFault, 0));
     }
 
     /// <summary>Reads a field of the current TSS; one outside of its limit is #TS with the TSS selector.</summary>
-    private bool TryReadTss(uint offset, int size, out ulong value)
+    private bool TryReadTss(uint offset, int size, uint external, out ulong value)
     {
         ref SegmentState tr = ref Context->State.Tr;
         value = 0;
         return offset + (uint)size - 1 <= tr.Limit
             ? TryReadSystem(tr.Base + offset, size, out value)
-            : Raise(ExceptionVector.InvalidTss, (uint)(tr.Selector & SelectorIndexMask));
+            : Raise(ExceptionVector.InvalidTss, (uint)(tr.Selector & SelectorIndexMask) | external);
+    }
+
+    /// <summary>A frame that did not fit: #SS names the stack it was for (none for the current one) and tells EXT.</summary>
+    /// <returns>False, as <see cref="Raise(ExceptionVector)"/>.</returns>
+    private bool RefineStackFault(uint errorCode)
+    {
+        if ((byte)Context->PendingException == (byte)ExceptionVector.StackFault)
+        {
+            Context->PendingErrorCode = errorCode;
+        }
+
+        return false;
     }
 
     private bool TryPushLongFrame(Event e, ulong stack, int newCpl, out ulong rsp)
@@ -334,7 +343,7 @@ public sealed unsafe partial class X86Cpu
             || (e.HasErrorCode && !TryPush(e.ErrorCode, size)))
         {
             s.Gprs[Gpr.Rsp] = rsp;
-            return false;
+            return RefineStackFault(e.External);
         }
 
         EnterHandler(gate, code.ToSegment(gate.GateSelector), newCpl, size == 4 ? gate.GateOffset : (ushort)gate.GateOffset);
@@ -345,7 +354,7 @@ public sealed unsafe partial class X86Cpu
     {
         ref X86CpuState s = ref Context->State;
         int size = gate.Type >= Descriptor.TypeCallGate ? 4 : 2;
-        if (!TryReadInnerStack(newCpl, out ushort ss, out uint esp)
+        if (!TryReadInnerStack(newCpl, e.External, out ushort ss, out uint esp)
             || !TryPrepareStack(ss, newCpl, ExceptionVector.InvalidTss, e.External, out SegmentState stack))
         {
             return false;
@@ -372,7 +381,7 @@ public sealed unsafe partial class X86Cpu
             s.Cr2 = cr2;
             Context->Cpl = cpl;
             UpdateMode();
-            return false;
+            return RefineStackFault((uint)(stack.Selector & SelectorIndexMask) | e.External);
         }
 
         if (virtual8086)
@@ -385,13 +394,14 @@ public sealed unsafe partial class X86Cpu
     }
 
     /// <summary>SS:ESP for an inner privilege from a 16- or 32-bit TSS.</summary>
-    private bool TryReadInnerStack(int cpl, out ushort ss, out uint esp)
+    private bool TryReadInnerStack(int cpl, uint external, out ushort ss, out uint esp)
     {
         bool wide = (Context->State.Tr.Attributes & SegmentState.TypeMask) is Descriptor.TypeTssAvailable or Descriptor.TypeTssBusy;
         uint offset = wide ? 4 + ((uint)cpl * 8) : 2 + ((uint)cpl * 4);
         ss = 0;
         esp = 0;
-        if (!TryReadTss(offset, wide ? 4 : 2, out ulong pointer) || !TryReadTss(offset + (wide ? 4u : 2u), 2, out ulong selector))
+        if (!TryReadTss(offset, wide ? 4 : 2, external, out ulong pointer)
+            || !TryReadTss(offset + (wide ? 4u : 2u), 2, external, out ulong selector))
         {
             return false;
         }

@@ -52,11 +52,16 @@ public sealed unsafe partial class X86Cpu
         return true;
     }
 
+    /// <summary>An event that the instruction itself delivered cleared TF before the trap could be taken.</summary>
+    private bool _singleStepDropped;
+
     /// <summary>After an instruction without fault: reports single step and data breakpoints.</summary>
     /// <param name="singleStep">TF was set before the instruction.</param>
     public void DeliverTraps(bool singleStep)
     {
         ref X86CpuState s = ref Context->State;
+        singleStep &= !_singleStepDropped;
+        _singleStepDropped = false;
         if (PendingDebugHits == 0 && !singleStep)
         {
             return;
@@ -74,7 +79,51 @@ public sealed unsafe partial class X86Cpu
     }
 
     /// <summary>INT1 (ICEBP): #DB without a hit bit.</summary>
-    public void DeliverIcebp() => DeliverTrap(ExceptionVector.Debug);
+    public void DeliverIcebp()
+    {
+        _singleStepDropped = (Context->State.Rflags & RFlags.TF) != 0;
+        DeliverTrap(ExceptionVector.Debug);
+    }
+
+    /// <summary>
+    /// Ends a batch of a repeated string instruction that is not done. RF, which an event in between then pushes, keeps the
+    /// instruction from hitting its own breakpoint again.
+    /// </summary>
+    public void ContinueRepeated()
+    {
+        Context->State.Rip = Context->InstructionRip;
+        Context->State.Rflags |= RFlags.RF;
+        Context->EndBlock = 1;
+    }
+
+    /// <summary>I/O breakpoints that an access to ports hits are reported as a trap after the instruction; they need CR4.DE.</summary>
+    /// <param name="size">Bytes: 1, 2 or 4.</param>
+    public void NotePortBreakpoints(ushort port, int size)
+    {
+        ref X86CpuState s = ref Context->State;
+        if ((s.Dr7 & 0xFF) == 0 || (s.Cr4 & Cr4.DE) == 0)
+        {
+            return;
+        }
+
+        for (int i = 0; i < 4; i++)
+        {
+            if (((s.Dr7 >> (i * 2)) & 3) != 0 && ((s.Dr7 >> (16 + (i * 4))) & 3) == 2 && IsWatched(i, port, size))
+            {
+                PendingDebugHits |= 1u << i;
+                Context->EndBlock = 1;
+            }
+        }
+    }
+
+    /// <summary>Whether an access overlaps the naturally aligned range of a breakpoint.</summary>
+    private bool IsWatched(int number, ulong address, int size)
+    {
+        ref X86CpuState s = ref Context->State;
+        ulong length = ((s.Dr7 >> (18 + (number * 4))) & 3) switch { 0 => 1UL, 1 => 2UL, 2 => 8UL, _ => 4UL };
+        ulong start = s.DebugAddresses[number] & ~(length - 1);
+        return address < start + length && start < address + (ulong)size;
+    }
 
     public bool TryReadDebug(int number, out ulong value)
     {

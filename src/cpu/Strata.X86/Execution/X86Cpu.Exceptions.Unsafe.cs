@@ -57,7 +57,14 @@ public sealed unsafe partial class X86Cpu
             return RaiseGeneralProtection();
         }
 
-        return TryDeliver(new Event(vector, EventSource.Software, false, 0));
+        bool stepping = (Context->State.Rflags & RFlags.TF) != 0;
+        if (!TryDeliver(new Event(vector, EventSource.Software, false, 0)))
+        {
+            return false;
+        }
+
+        _singleStepDropped = stepping;
+        return true;
     }
 
     private void Deliver(Event next)
@@ -67,6 +74,11 @@ public sealed unsafe partial class X86Cpu
             Context->PendingException = 0;
             if (next.Source == EventSource.Exception)
             {
+                if (next.Vector == (byte)ExceptionVector.Debug)
+                {
+                    Context->State.Dr7 &= ~Dr7GeneralDetect; // the handler may use the debug registers
+                }
+
                 LastException = new ExceptionRecord(
                     next.Vector, next.HasErrorCode ? next.ErrorCode : null, Context->State.Rip, Context->State.Cr2);
             }

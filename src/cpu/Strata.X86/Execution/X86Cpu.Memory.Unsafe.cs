@@ -240,9 +240,7 @@ public sealed unsafe partial class X86Cpu
                 continue;
             }
 
-            ulong length = ((s.Dr7 >> (18 + (i * 4))) & 3) switch { 0 => 1UL, 1 => 2UL, 2 => 8UL, _ => 4UL };
-            ulong start = s.DebugAddresses[i] & ~(length - 1);
-            if (va < start + length && start < va + (ulong)size)
+            if (IsWatched(i, va, size))
             {
                 PendingDebugHits |= 1u << i;
                 Context->EndBlock = 1;

@@ -68,6 +68,7 @@ public sealed unsafe partial class SystemMachine : IDisposable
         BuildDescriptors();
         BuildPageTables();
         BuildState(cpl);
+        Entry = cpl == 3 || mode == GuestMode.Virtual8086 ? UserCode : Code;
     }
 
     /// <summary>Loaded by <see cref="Run"/> and read back after it.</summary>
@@ -86,7 +87,7 @@ public sealed unsafe partial class SystemMachine : IDisposable
     public VcpuStop Stop { get; private set; }
 
     /// <summary>Where <see cref="Start"/> placed the program.</summary>
-    public ulong Entry => State.Ss.Dpl == 3 ? UserCode : Code;
+    public ulong Entry { get; }
 
     private int Bitness => _mode switch { GuestMode.Long => 64, GuestMode.Protected32 or GuestMode.Compatibility => 32, _ => 16 };
 

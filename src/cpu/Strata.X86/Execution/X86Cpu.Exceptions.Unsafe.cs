@@ -49,10 +49,10 @@ public sealed unsafe partial class X86Cpu
     private void DeliverTrap(ExceptionVector vector) => Deliver(new Event((byte)vector, EventSource.Exception, false, 0));
 
     /// <summary>INT n, INT3 and INTO, from inside the instruction: State.Rip is the return address, and a fault becomes pending.</summary>
-    public bool TrySoftwareInterrupt(byte vector)
+    /// <param name="sensitive">Virtual-8086 mode needs IOPL 3: so for INT n, not for the one-byte INT3 and INTO.</param>
+    public bool TrySoftwareInterrupt(byte vector, bool sensitive)
     {
-        if ((Context->Mode & ModeBits.Virtual8086) != 0 && vector != 3 && vector != 4
-            && ((Context->State.Rflags >> 12) & 3) < 3)
+        if (sensitive && (Context->Mode & ModeBits.Virtual8086) != 0 && ((Context->State.Rflags >> 12) & 3) < 3)
         {
             return RaiseGeneralProtection();
         }

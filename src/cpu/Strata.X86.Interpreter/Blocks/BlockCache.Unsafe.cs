@@ -201,16 +201,29 @@ internal sealed unsafe class BlockCache : IDisposable
         MarkCode(hostPage);
         new Span<byte>(_scratch, (BlockDecoder.MaxInstructions + 1) * sizeof(Op)).Clear();
         byte* start = hostPage + (linear & 0xFFF);
-        int count = _decoder.Decode(_scratch, start, hostPage + 0x1000, rip, c->Mode);
+        ulong room = 0x1000 - (linear & 0xFFF);
+        ulong allowed = (c->Mode & ModeBits.Code64) != 0 ? ulong.MaxValue : c->State.Cs.Limit - rip + 1; // the caller checked rip
+        int count = _decoder.Decode(_scratch, start, start + Math.Min(room, allowed), rip, c->Mode);
         byte* second = null;
         if (count == 0)
         {
+            if (allowed < room)
+            {
+                _cpu.RaiseGeneralProtection();
+                return null;
+            }
+
             if (!_cpu.TryTranslateFetch(NextPage(linear), out second, out _))
             {
                 return null;
             }
 
-            count = DecodeSeam(start, (int)(0x1000 - (linear & 0xFFF)), second, rip, c->Mode);
+            count = DecodeSeam(start, (int)room, second, rip, c->Mode);
+            if (_scratch->Length > allowed)
+            {
+                _cpu.RaiseGeneralProtection();
+                return null;
+            }
         }
 
         Block* block = Store(count);

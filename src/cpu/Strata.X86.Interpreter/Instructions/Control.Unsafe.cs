@@ -115,9 +115,9 @@ internal static unsafe class ControlInstructions
     private static void InterruptReturn(X86Cpu cpu, Op* op) =>
         cpu.TryInterruptReturn((Mnemonic)op->Mnemonic switch { Mnemonic.Iret => 2, Mnemonic.Iretd => 4, _ => 8 });
 
-    private static void Interrupt(X86Cpu cpu, Op* op) => cpu.TrySoftwareInterrupt((byte)op->Imm);
+    private static void Interrupt(X86Cpu cpu, Op* op) => cpu.TrySoftwareInterrupt((byte)op->Imm, sensitive: true);
 
-    private static void Breakpoint(X86Cpu cpu, Op* op) => cpu.TrySoftwareInterrupt((byte)ExceptionVector.Breakpoint);
+    private static void Breakpoint(X86Cpu cpu, Op* op) => cpu.TrySoftwareInterrupt((byte)ExceptionVector.Breakpoint, sensitive: false);
 
     private static void Icebp(X86Cpu cpu, Op* op) => cpu.DeliverIcebp();
 
@@ -125,7 +125,7 @@ internal static unsafe class ControlInstructions
     {
         if ((cpu.Rflags & RFlags.OF) != 0)
         {
-            cpu.TrySoftwareInterrupt((byte)ExceptionVector.Overflow);
+            cpu.TrySoftwareInterrupt((byte)ExceptionVector.Overflow, sensitive: false);
         }
     }
 

@@ -34,6 +34,7 @@ internal static unsafe class InputOutputInstructions
         ushort port = Port(cpu, op, 1);
         if (cpu.CheckPortAccess(port, op->Width))
         {
+            cpu.NotePortBreakpoints(port, op->Width);
             Operands.WriteGpr(cpu, op->Reg0, op->Width, cpu.Ports.Read(port, (AccessWidth)op->Width));
         }
     }
@@ -43,6 +44,7 @@ internal static unsafe class InputOutputInstructions
         ushort port = Port(cpu, op, 0);
         if (cpu.CheckPortAccess(port, op->Width1))
         {
+            cpu.NotePortBreakpoints(port, op->Width1);
             cpu.Ports.Write(port, (AccessWidth)op->Width1, (uint)Operands.ReadGpr(cpu, op->Reg1, op->Width1));
         }
     }
@@ -111,6 +113,7 @@ internal static unsafe class InputOutputInstructions
                 return;
             }
 
+            cpu.NotePortBreakpoints((ushort)cpu.Register(Gpr.Rdx), op->MemorySize);
             Advance(ref cpu.Register(index), step, mask);
             if (!repeated)
             {
@@ -122,9 +125,14 @@ internal static unsafe class InputOutputInstructions
             {
                 return;
             }
+
+            if (cpu.PendingDebugHits != 0 || (cpu.State.Rflags & RFlags.TF) != 0)
+            {
+                break;
+            }
         }
 
-        cpu.State.Rip = cpu.Context->InstructionRip; // look at interrupts, then go on
+        cpu.ContinueRepeated(); // look at interrupts, then go on
     }
 
     private static void Advance(ref ulong register, ulong step, ulong mask) =>

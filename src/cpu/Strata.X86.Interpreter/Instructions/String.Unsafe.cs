@@ -90,14 +90,7 @@ internal static unsafe class StringInstructions
             }
         }
 
-        GoOnLater(cpu);
-    }
-
-    /// <summary>Ends the block with RIP at this instruction, so that interrupts are looked at.</summary>
-    private static void GoOnLater(X86Cpu cpu)
-    {
-        cpu.State.Rip = cpu.Context->InstructionRip;
-        cpu.Context->EndBlock = 1;
+        cpu.ContinueRepeated();
     }
 
     private static void Movs(X86Cpu cpu, Op* op)
@@ -251,7 +244,7 @@ internal static unsafe class StringInstructions
         cpu.Register(Gpr.Rcx) = count - elements;
         if (count != elements)
         {
-            GoOnLater(cpu);
+            cpu.ContinueRepeated();
         }
 
         return true;

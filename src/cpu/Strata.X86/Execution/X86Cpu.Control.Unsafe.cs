@@ -197,7 +197,7 @@ public sealed unsafe partial class X86Cpu
     {
         ulong pcid = descriptor & PcidMask;
         bool pcids = (Context->State.Cr4 & Cr4.PCIDE) != 0;
-        if (type > 3 || (type <= 1 && ((descriptor & ~PcidMask) != 0 || (!pcids && pcid != 0))) || (type == 0 && !IsCanonical(address)))
+        if (type > 3 || (descriptor & ~PcidMask) != 0 || (type <= 1 && !pcids && pcid != 0) || (type == 0 && !IsCanonical(address)))
         {
             return RaiseGeneralProtection();
         }

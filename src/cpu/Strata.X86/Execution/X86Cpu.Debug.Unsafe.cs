@@ -14,9 +14,6 @@ public sealed unsafe partial class X86Cpu
     private const ulong Dr7Writable = 0xFFFF2BFF;
     private const ulong Dr7GeneralDetect = 1 << 13;
 
-    /// <summary>The current instruction was INT n, INT1, INT3 or INTO: its own single-step trap is not taken.</summary>
-    private bool _enteredHandler;
-
     /// <summary>True while instructions must be executed one at a time: TF, or an enabled instruction breakpoint.</summary>
     public bool NeedsSlowStep => (Context->State.Rflags & (RFlags.TF | RFlags.RF)) != 0 || (Context->State.Dr7 & 0xFF) != 0;
 
@@ -26,7 +23,6 @@ public sealed unsafe partial class X86Cpu
     {
         ref X86CpuState s = ref Context->State;
         Context->InstructionRip = s.Rip;
-        _enteredHandler = false;
         bool resume = (s.Rflags & RFlags.RF) != 0;
         s.Rflags &= ~RFlags.RF;
         if (resume || (s.Dr7 & 0xFF) == 0 || s.Shadow == InterruptShadow.MovSs)
@@ -56,13 +52,16 @@ public sealed unsafe partial class X86Cpu
         return true;
     }
 
+    /// <summary>An event that the instruction itself delivered cleared TF before the trap could be taken.</summary>
+    private bool _singleStepDropped;
+
     /// <summary>After an instruction without fault: reports single step and data breakpoints.</summary>
     /// <param name="singleStep">TF was set before the instruction.</param>
     public void DeliverTraps(bool singleStep)
     {
         ref X86CpuState s = ref Context->State;
-        singleStep &= !_enteredHandler;
-        _enteredHandler = false;
+        singleStep &= !_singleStepDropped;
+        _singleStepDropped = false;
         if (PendingDebugHits == 0 && !singleStep)
         {
             return;
@@ -83,8 +82,48 @@ public sealed unsafe partial class X86Cpu
     public void DeliverIcebp()
     {
         PendingDebugHits = 0; // what MOV SS held off is lost
+        _singleStepDropped = (Context->State.Rflags & RFlags.TF) != 0;
         DeliverTrap(ExceptionVector.Debug);
-        _enteredHandler = true;
+    }
+
+    /// <summary>
+    /// Ends a batch of a repeated string instruction that is not done. RF, which an event in between then pushes, keeps the
+    /// instruction from hitting its own breakpoint again.
+    /// </summary>
+    public void ContinueRepeated()
+    {
+        Context->State.Rip = Context->InstructionRip;
+        Context->State.Rflags |= RFlags.RF;
+        Context->EndBlock = 1;
+    }
+
+    /// <summary>I/O breakpoints that an access to ports hits are reported as a trap after the instruction; they need CR4.DE.</summary>
+    /// <param name="size">Bytes: 1, 2 or 4.</param>
+    public void NotePortBreakpoints(ushort port, int size)
+    {
+        ref X86CpuState s = ref Context->State;
+        if ((s.Dr7 & 0xFF) == 0 || (s.Cr4 & Cr4.DE) == 0)
+        {
+            return;
+        }
+
+        for (int i = 0; i < 4; i++)
+        {
+            if (((s.Dr7 >> (i * 2)) & 3) != 0 && ((s.Dr7 >> (16 + (i * 4))) & 3) == 2 && IsWatched(i, port, size))
+            {
+                PendingDebugHits |= 1u << i;
+                Context->EndBlock = 1;
+            }
+        }
+    }
+
+    /// <summary>Whether an access overlaps the naturally aligned range of a breakpoint.</summary>
+    private bool IsWatched(int number, ulong address, int size)
+    {
+        ref X86CpuState s = ref Context->State;
+        ulong length = ((s.Dr7 >> (18 + (number * 4))) & 3) switch { 0 => 1UL, 1 => 2UL, 2 => 8UL, _ => 4UL };
+        ulong start = s.DebugAddresses[number] & ~(length - 1);
+        return address < start + length && start < address + (ulong)size;
     }
 
     public bool TryReadDebug(int number, out ulong value)

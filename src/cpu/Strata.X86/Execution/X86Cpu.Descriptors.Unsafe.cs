@@ -255,7 +255,8 @@ public sealed unsafe partial class X86Cpu
             return false;
         }
 
+        // The type field of the upper half must be zero, so that it cannot be taken for a descriptor of its own.
         loaded.Base |= high << 32;
-        return IsCanonical(loaded.Base) || RaiseGeneralProtection(error);
+        return (IsCanonical(loaded.Base) && ((high >> 40) & 0x1F) == 0) || RaiseGeneralProtection(error);
     }
 }

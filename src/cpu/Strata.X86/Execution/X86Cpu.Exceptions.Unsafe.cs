@@ -49,16 +49,22 @@ public sealed unsafe partial class X86Cpu
     private void DeliverTrap(ExceptionVector vector) => Deliver(new Event((byte)vector, EventSource.Exception, false, 0));
 
     /// <summary>INT n, INT3 and INTO, from inside the instruction: State.Rip is the return address, and a fault becomes pending.</summary>
-    public bool TrySoftwareInterrupt(byte vector)
+    /// <param name="sensitive">Virtual-8086 mode needs IOPL 3: so for INT n, not for the one-byte INT3 and INTO.</param>
+    public bool TrySoftwareInterrupt(byte vector, bool sensitive)
     {
-        if ((Context->Mode & ModeBits.Virtual8086) != 0 && vector != 3 && vector != 4
-            && ((Context->State.Rflags >> 12) & 3) < 3)
+        if (sensitive && (Context->Mode & ModeBits.Virtual8086) != 0 && ((Context->State.Rflags >> 12) & 3) < 3)
         {
             return RaiseGeneralProtection();
         }
 
-        _enteredHandler = true;
-        return TryDeliver(new Event(vector, EventSource.Software, false, 0));
+        bool stepping = (Context->State.Rflags & RFlags.TF) != 0;
+        if (!TryDeliver(new Event(vector, EventSource.Software, false, 0)))
+        {
+            return false;
+        }
+
+        _singleStepDropped = stepping;
+        return true;
     }
 
     private void Deliver(Event next)
@@ -68,6 +74,11 @@ public sealed unsafe partial class X86Cpu
             Context->PendingException = 0;
             if (next.Source == EventSource.Exception)
             {
+                if (next.Vector == (byte)ExceptionVector.Debug)
+                {
+                    Context->State.Dr7 &= ~Dr7GeneralDetect; // the handler may use the debug registers
+                }
+
                 LastException = new ExceptionRecord(
                     next.Vector, next.HasErrorCode ? next.ErrorCode : null, Context->State.Rip, Context->State.Cr2);
             }
@@ -169,17 +180,14 @@ public sealed unsafe partial class X86Cpu
 
         int newCpl = code.IsConforming ? Cpl : code.Dpl;
         ulong rip = gate.GateOffset | (high << 32);
-        if (!TryGetLongStack(gate.GateIst, newCpl, out ulong stack) || !TryPushLongFrame(e, stack, newCpl, out ulong rsp))
+        if (!TryGetLongStack(gate.GateIst, newCpl, e.External, out ulong stack) || !TryPushLongFrame(e, stack, newCpl, out ulong rsp))
         {
-            return false;
+            return RefineStackFault(e.External);
         }
 
-        if (newCpl != Cpl || Is64Bit == false)
+        if (newCpl != Cpl)
         {
-            if (newCpl != Cpl)
-            {
-                s.Ss = new SegmentState { Selector = (ushort)newCpl, Attributes = SegmentState.Unusable | ((uint)newCpl << SegmentState.DplShift) };
-            }
+            s.Ss = new SegmentState { Selector = (ushort)newCpl, Attributes = SegmentState.Unusable | ((uint)newCpl << SegmentState.DplShift) };
         }
 
         s.Gprs[Gpr.Rsp] = rsp;
@@ -213,7 +221,7 @@ public sealed unsafe partial class X86Cpu
     }
 
     /// <summary>The stack an event arrives on in long mode: IST, the TSS's RSPn, or the current one.</summary>
-    private bool TryGetLongStack(int ist, int newCpl, out ulong stack)
+    private bool TryGetLongStack(int ist, int newCpl, uint external, out ulong stack)
     {
         stack = Context->State.Gprs[Gpr.Rsp];
         if (ist == 0 && newCpl == Cpl)
@@ -222,18 +230,30 @@ public sealed unsafe partial class X86Cpu
         }
 
         uint offset = ist != 0 ? 28 + ((uint)ist * 8) : 4 + ((uint)newCpl * 8);
-        return TryReadTss(offset, 8, out stack)
+        return TryReadTss(offset, 8, external, out stack)
             && (IsCanonical(stack) || Raise(ExceptionVector.StackFault, 0));
     }
 
     /// <summary>Reads a field of the current TSS; one outside of its limit is #TS with the TSS selector.</summary>
-    private bool TryReadTss(uint offset, int size, out ulong value)
+    private bool TryReadTss(uint offset, int size, uint external, out ulong value)
     {
         ref SegmentState tr = ref Context->State.Tr;
         value = 0;
         return offset + (uint)size - 1 <= tr.Limit
             ? TryReadSystem(tr.Base + offset, size, out value)
-            : Raise(ExceptionVector.InvalidTss, (uint)(tr.Selector & SelectorIndexMask));
+            : Raise(ExceptionVector.InvalidTss, (uint)(tr.Selector & SelectorIndexMask) | external);
+    }
+
+    /// <summary>A frame that did not fit: #SS names the stack it was for (none for the current one) and tells EXT.</summary>
+    /// <returns>False, as <see cref="Raise(ExceptionVector)"/>.</returns>
+    private bool RefineStackFault(uint errorCode)
+    {
+        if ((byte)Context->PendingException == (byte)ExceptionVector.StackFault)
+        {
+            Context->PendingErrorCode = errorCode;
+        }
+
+        return false;
     }
 
     private bool TryPushLongFrame(Event e, ulong stack, int newCpl, out ulong rsp)
@@ -336,7 +356,7 @@ public sealed unsafe partial class X86Cpu
             || (e.HasErrorCode && !TryPush(e.ErrorCode, size)))
         {
             s.Gprs[Gpr.Rsp] = rsp;
-            return false;
+            return RefineStackFault(e.External);
         }
 
         EnterHandler(gate, code.ToSegment(gate.GateSelector), newCpl, size == 4 ? gate.GateOffset : (ushort)gate.GateOffset);
@@ -347,7 +367,7 @@ public sealed unsafe partial class X86Cpu
     {
         ref X86CpuState s = ref Context->State;
         int size = gate.Type >= Descriptor.TypeCallGate ? 4 : 2;
-        if (!TryReadInnerStack(newCpl, out ushort ss, out uint esp)
+        if (!TryReadInnerStack(newCpl, e.External, out ushort ss, out uint esp)
             || !TryPrepareStack(ss, newCpl, ExceptionVector.InvalidTss, e.External, out SegmentState stack))
         {
             return false;
@@ -374,7 +394,7 @@ public sealed unsafe partial class X86Cpu
             s.Cr2 = cr2;
             Context->Cpl = cpl;
             UpdateMode();
-            return false;
+            return RefineStackFault((uint)(stack.Selector & SelectorIndexMask) | e.External);
         }
 
         if (virtual8086)
@@ -387,13 +407,14 @@ public sealed unsafe partial class X86Cpu
     }
 
     /// <summary>SS:ESP for an inner privilege from a 16- or 32-bit TSS.</summary>
-    private bool TryReadInnerStack(int cpl, out ushort ss, out uint esp)
+    private bool TryReadInnerStack(int cpl, uint external, out ushort ss, out uint esp)
     {
         bool wide = (Context->State.Tr.Attributes & SegmentState.TypeMask) is Descriptor.TypeTssAvailable or Descriptor.TypeTssBusy;
         uint offset = wide ? 4 + ((uint)cpl * 8) : 2 + ((uint)cpl * 4);
         ss = 0;
         esp = 0;
-        if (!TryReadTss(offset, wide ? 4 : 2, out ulong pointer) || !TryReadTss(offset + (wide ? 4u : 2u), 2, out ulong selector))
+        if (!TryReadTss(offset, wide ? 4 : 2, external, out ulong pointer)
+            || !TryReadTss(offset + (wide ? 4u : 2u), 2, external, out ulong selector))
         {
             return false;
         }

@@ -382,14 +382,14 @@ public sealed unsafe partial class X86Cpu
         ulong rsp;
         if (IsLongMode)
         {
-            if (!TryGetLongStack(0, newCpl, out rsp))
+            if (!TryGetLongStack(0, newCpl, 0, out rsp))
             {
                 return false;
             }
         }
         else
         {
-            if (!TryReadInnerStack(newCpl, out ushort ss, out uint esp)
+            if (!TryReadInnerStack(newCpl, 0, out ushort ss, out uint esp)
                 || !TryPrepareStack(ss, newCpl, ExceptionVector.InvalidTss, 0, out stack))
             {
                 return false;
@@ -434,7 +434,7 @@ public sealed unsafe partial class X86Cpu
             s.Cr2 = cr2;
             Context->Cpl = cpl;
             UpdateMode();
-            return false;
+            return RefineStackFault((uint)(stack.Selector & SelectorIndexMask));
         }
 
         s.Rip = entry;

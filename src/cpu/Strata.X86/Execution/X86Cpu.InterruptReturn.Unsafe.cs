@@ -12,12 +12,12 @@ public sealed unsafe partial class X86Cpu
     {
         ref X86CpuState s = ref Context->State;
         ulong rsp = s.Gprs[Gpr.Rsp];
+        s.NmiBlocked = 0; // even if the instruction faults
         bool done = (Context->Mode & ModeBits.Protected) == 0 ? TryReturnReal(size)
             : (Context->Mode & ModeBits.Virtual8086) != 0 ? TryReturnVirtual(size)
             : TryReturnProtected(size);
         if (done)
         {
-            s.NmiBlocked = 0;
             Context->EndBlock = 1;
         }
         else

@@ -146,7 +146,7 @@ public sealed unsafe partial class X86Cpu
     {
         return CheckAccess(va, size, AccessKind.Write, stack)
             && TryTranslate(va, AccessKind.Write, out _, out _)
-            && (((va & PageOffset) + (ulong)size) <= 0x1000 || TryTranslate((va + (ulong)size - 1) & AddressMask, AccessKind.Write, out _, out _));
+            && (((va & PageOffset) + (ulong)size) <= 0x1000 || TryTranslate((va + (ulong)size - 1) & PageBase & AddressMask, AccessKind.Write, out _, out _));
     }
 
     /// <summary>Checks that a read would succeed, without reading.</summary>
@@ -267,9 +267,7 @@ public sealed unsafe partial class X86Cpu
                 continue;
             }
 
-            ulong length = ((s.Dr7 >> (18 + (i * 4))) & 3) switch { 0 => 1UL, 1 => 2UL, 2 => 8UL, _ => 4UL };
-            ulong start = s.DebugAddresses[i] & ~(length - 1);
-            if (va < start + length && start < va + (ulong)size)
+            if (IsWatched(i, va, size))
             {
                 PendingDebugHits |= 1u << i;
                 Context->EndBlock = 1;

@@ -22,6 +22,7 @@ public sealed unsafe partial class X86Cpu
         s.Gprs[Gpr.Rcx] = s.Rip;
         s.Gprs[11] = Rflags & ~RFlags.RF;
         s.Rip = s.Lstar;
+        _singleStepDropped = (s.Rflags & s.Sfmask & RFlags.TF) != 0;
         WriteFlags(0, s.Sfmask | RFlags.RF);
         ushort selector = (ushort)((s.Star >> 32) & SelectorIndexMask);
         s.Cs = Flat(selector, FlatCode | SegmentState.Long, 0);

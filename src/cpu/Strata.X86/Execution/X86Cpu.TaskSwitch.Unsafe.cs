@@ -34,7 +34,7 @@ public sealed unsafe partial class X86Cpu
 
     private bool TryReturnTask()
     {
-        if (!TryReadTss(Tss32Link, 2, out ulong link))
+        if (!TryReadTss(Tss32Link, 2, 0, out ulong link))
         {
             return false;
         }

@@ -45,6 +45,7 @@ public sealed class LocalApic : ILocalApic, IDisposable
     private uint _initialCount;
     private uint _divide;
     private long _countStart;
+    private bool _counts;
     private ulong _tscDeadline;
     private volatile bool _pending;
 
@@ -266,6 +267,11 @@ public sealed class LocalApic : ILocalApic, IDisposable
 
         if (offset == InterruptCommandLow)
         {
+            if ((value & CommandReserved) != 0)
+            {
+                return false;
+            }
+
             lock (_gate)
             {
                 _command = value & ~(1UL << 12);
@@ -275,7 +281,7 @@ public sealed class LocalApic : ILocalApic, IDisposable
             return true;
         }
 
-        if (value > uint.MaxValue || (offset is Eoi or ErrorStatus && value != 0))
+        if ((value & ~(ulong)DefinedBits(offset)) != 0)
         {
             return false;
         }
@@ -330,6 +336,7 @@ public sealed class LocalApic : ILocalApic, IDisposable
         _errorStatus = _errorPending = 0;
         _command = 0;
         _initialCount = 0;
+        _counts = false;
         _divide = 0;
         _tscDeadline = 0;
         _timer.Disarm();
@@ -355,19 +362,37 @@ public sealed class LocalApic : ILocalApic, IDisposable
 
             if (vector < 16)
             {
-                _errorPending |= 1 << 6;
-                return;
+                RaiseError(ErrorReceiveIllegalVector);
+            }
+            else
+            {
+                SetRequest(vector, level);
             }
 
-            SetBit(_irr, vector, true);
-            SetBit(_tmr, vector, level);
-            Update();
             notify = _pending;
         }
 
         if (notify)
         {
             _host?.Kick();
+        }
+    }
+
+    private void SetRequest(byte vector, bool level)
+    {
+        SetBit(_irr, vector, true);
+        SetBit(_tmr, vector, level);
+        Update();
+    }
+
+    /// <summary>Notes an error, which a write to the ESR shows, and interrupts if the LVT says so. Under <see cref="_gate"/>.</summary>
+    private void RaiseError(uint error)
+    {
+        _errorPending |= error;
+        uint lvt = _lvt[6];
+        if ((lvt & LvtMasked) == 0 && (byte)lvt >= 16)
+        {
+            SetRequest((byte)lvt, level: false);
         }
     }
 
@@ -465,17 +490,16 @@ public sealed class LocalApic : ILocalApic, IDisposable
                 _command = (uint)_command | ((ulong)(value & 0xFF000000) << 32);
                 break;
             case LvtCmci:
-                WriteLvt(0, value, 0x000117FF);
+                WriteLvt(0, value & DefinedBits(offset) & ~LvtReadOnly);
                 break;
             case >= LvtTimer and <= LvtError:
-                int index = (int)((offset - LvtTimer) >> 4) + 1;
-                WriteLvt(index, value, index == 1 ? 0x000710FFu : index is 4 or 5 ? 0x0001F7FFu : 0x000117FFu);
+                WriteLvt((int)((offset - LvtTimer) >> 4) + 1, value & DefinedBits(offset) & ~LvtReadOnly);
                 break;
             case InitialCount:
                 StartTimer(value);
                 break;
             case DivideConfiguration:
-                _divide = value & 0xB;
+                WriteDivide(value & DefinedBits(offset));
                 break;
             default:
                 break;
@@ -494,19 +518,19 @@ public sealed class LocalApic : ILocalApic, IDisposable
         }
     }
 
-    private void WriteLvt(int index, uint value, uint writable)
+    private void WriteLvt(int index, uint value)
     {
-        value &= writable;
         if ((_spurious & SoftwareEnable) == 0)
         {
             value |= LvtMasked;
         }
 
-        bool modeChanged = index == 1 && ((value ^ _lvt[1]) & LvtTimerModeMask) != 0;
+        bool wasDeadline = IsDeadlineMode;
         _lvt[index] = value;
-        if (modeChanged)
+        if (wasDeadline != IsDeadlineMode)
         {
             _timer.Disarm();
+            _counts = false;
             _initialCount = 0;
             _tscDeadline = 0;
         }
@@ -546,6 +570,16 @@ public sealed class LocalApic : ILocalApic, IDisposable
             return; // INIT level de-assert only matters to processors of the Pentium age
         }
 
+        if (mode is DeliveryMode.Fixed or DeliveryMode.LowestPriority && vector < 16)
+        {
+            lock (_gate)
+            {
+                RaiseError(ErrorSendIllegalVector);
+            }
+
+            return;
+        }
+
         switch ((command >> 18) & 3)
         {
             case 1:
@@ -577,6 +611,9 @@ public sealed class LocalApic : ILocalApic, IDisposable
     /// <summary>Nanoseconds a count takes, as the 25 MHz crystal that CPUID leaf 15H reports drives the timer.</summary>
     private static long CountPeriod(uint divisor) => 40L * divisor;
 
+    /// <summary>Nanoseconds from the initial count to zero.</summary>
+    private long CountDuration => _initialCount * CountPeriod(Divisor);
+
     private void StartTimer(uint count)
     {
         if (IsDeadlineMode)
@@ -586,19 +623,32 @@ public sealed class LocalApic : ILocalApic, IDisposable
 
         _initialCount = count;
         _countStart = _clock.Now;
-        if (count == 0)
+        _counts = count != 0;
+        if (_counts)
         {
-            _timer.Disarm();
+            _timer.Arm(_countStart + CountDuration);
         }
         else
         {
-            _timer.Arm(_countStart + (count * CountPeriod(Divisor)));
+            _timer.Disarm();
+        }
+    }
+
+    /// <summary>A running count goes on at the new pace.</summary>
+    private void WriteDivide(uint value)
+    {
+        uint passed = _initialCount - ReadCurrentCount();
+        _divide = value;
+        if (_counts)
+        {
+            _countStart = _clock.Now - (passed * CountPeriod(Divisor));
+            _timer.Arm(_countStart + CountDuration);
         }
     }
 
     private uint ReadCurrentCount()
     {
-        if (_initialCount == 0 || IsDeadlineMode)
+        if (!_counts)
         {
             return 0;
         }
@@ -657,16 +707,18 @@ public sealed class LocalApic : ILocalApic, IDisposable
 
                 _tscDeadline = 0;
             }
-            else if (_initialCount == 0)
+            else if (!_counts || _clock.Now - _countStart < CountDuration)
             {
-                return;
+                return; // stopped or started over while this was under way
             }
             else if ((lvt & LvtTimerModeMask) == LvtTimerPeriodic)
             {
-                long period = _initialCount * CountPeriod(Divisor);
-                long behind = Math.Max(0, (_clock.Now - _countStart) / period);
-                _countStart += behind * period;
-                _timer.Arm(_countStart + period);
+                _countStart += (_clock.Now - _countStart) / CountDuration * CountDuration;
+                _timer.Arm(_countStart + CountDuration);
+            }
+            else
+            {
+                _counts = false;
             }
         }
 

@@ -82,10 +82,12 @@ public sealed class LocalApicRegisterTests : IDisposable
     {
         _machine.Enable();
         _machine.Write(0x80, 0x50);
+        _machine.Write(0x20, 9U << 24);
         _machine.First.TryWriteBase(0xFEE0_0000);
         _machine.First.TryWriteBase(0xFEE0_0000 | Enable);
 
         Assert.Equal(0U, _machine.Read(0x80));
+        Assert.Equal(0U, _machine.Read(0x20));
         Assert.Equal(0xFFU, _machine.Read(0xF0));
     }
 

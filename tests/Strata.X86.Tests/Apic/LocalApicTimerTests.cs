@@ -1,3 +1,8 @@
+using Strata.Core.Bus;
+using Strata.Core.Time;
+using Strata.X86.Apic;
+using Strata.X86.Cpuid;
+
 namespace Strata.X86.Tests.Apic;
 
 /// <summary>Intel SDM Vol. 3A, "APIC Timer" and "TSC-Deadline Mode". The timer's clock is the 25 MHz crystal of CPUID leaf 15H: 40 ns a count.</summary>
@@ -218,10 +223,22 @@ public sealed class LocalApicTimerTests : IDisposable
         _machine.Clock.Advance(1_000_000);
         _machine.Write(LvtTimer, Vector | Deadline);
 
-        WriteDeadline(1);
-        _machine.Clock.Advance(0);
+        WriteDeadline(2_000_000);
 
-        Assert.Single(_machine.Take());
+        Assert.Equal([(byte)Vector], _machine.Take());
+        Assert.Equal(0UL, ReadDeadline());
+    }
+
+    [Fact]
+    public void Deadline_InThePastButMasked_DoesNotInterrupt()
+    {
+        _machine.Clock.Advance(1_000_000);
+        _machine.Write(LvtTimer, Vector | Deadline | Masked);
+
+        WriteDeadline(1);
+
+        Assert.Empty(_machine.Take());
+        Assert.Equal(0UL, ReadDeadline());
     }
 
     [Fact]
@@ -304,6 +321,27 @@ public sealed class LocalApicTimerTests : IDisposable
         Assert.Empty(_machine.Take());
     }
 
+    /// <summary>The guest sees the count at zero before the clock's thread has run: the interrupt is due all the same, once.</summary>
+    [Fact]
+    public void Lvt_SwitchedBeforeTheTimerFires_KeepsTheExpiry()
+    {
+        LateClock clock = new();
+        using LocalApic apic = new(0, clock, new ApicBus(), new CpuidPolicy(), pic: null, () => 0);
+        apic.WriteMmio(0xF0, AccessWidth.Dword, 0x1FF);
+        apic.WriteMmio(Divide, AccessWidth.Dword, DivideByOne);
+        apic.WriteMmio(LvtTimer, AccessWidth.Dword, Vector);
+        apic.WriteMmio(InitialCount, AccessWidth.Dword, 1000);
+        clock.Now = 1500 * CountTime;
+
+        apic.WriteMmio(LvtTimer, AccessWidth.Dword, Vector | Periodic);
+        clock.Fire();
+
+        Assert.Equal(0UL, apic.ReadMmio(CurrentCount, AccessWidth.Dword));
+        Assert.True(apic.TryAcknowledge(out byte vector));
+        Assert.Equal((byte)Vector, vector);
+        Assert.False(apic.TryAcknowledge(out _));
+    }
+
     private void Advance(long counts) => _machine.Clock.Advance(counts * CountTime);
 
     private void WriteDeadline(ulong tsc) => Assert.True(_machine.First.TryWriteMsr(ApicMachine.TscMsr, tsc));
@@ -312,5 +350,33 @@ public sealed class LocalApicTimerTests : IDisposable
     {
         Assert.True(_machine.First.TryReadMsr(ApicMachine.TscMsr, out ulong value));
         return value;
+    }
+
+    /// <summary>A clock with one timer, which fires when the test says so.</summary>
+    private sealed class LateClock : IVirtualClock, IVirtualTimer
+    {
+        private Action? _callback;
+
+        public long Now { get; set; }
+
+        public IVirtualTimer CreateTimer(Action callback)
+        {
+            _callback = callback;
+            return this;
+        }
+
+        public void Fire() => _callback!();
+
+        public void Arm(long deadline)
+        {
+        }
+
+        public void Disarm()
+        {
+        }
+
+        public void Dispose()
+        {
+        }
     }
 }

@@ -13,7 +13,7 @@ namespace Strata.X86.Apic;
 /// Registers are touched by the vCPU's thread, requests arrive on any; <see cref="_gate"/> covers all state. It is the last
 /// lock of the interrupt path: nothing else is locked under it.
 /// </summary>
-public sealed class LocalApic : ILocalApic, IDisposable
+public sealed partial class LocalApic : ILocalApic, IDisposable
 {
     // Configuration
     private readonly uint _id;
@@ -309,6 +309,7 @@ public sealed class LocalApic : ILocalApic, IDisposable
             _base = value;
             if (mode == 0 && oldMode != 0)
             {
+                _xApicId = _id << 24;
                 ResetRegisters();
             }
 
@@ -320,8 +321,6 @@ public sealed class LocalApic : ILocalApic, IDisposable
     public void Dispose() => _timer.Dispose();
 
     private uint X2LogicalId => ((_id >> 4) << 16) | (1u << (int)(_id & 0xF));
-
-    private bool IsDeadlineMode => (_lvt[1] & LvtTimerModeMask) == LvtTimerDeadline;
 
     private void ResetRegisters()
     {
@@ -526,6 +525,11 @@ public sealed class LocalApic : ILocalApic, IDisposable
         }
 
         bool wasDeadline = IsDeadlineMode;
+        if (index == 1)
+        {
+            SettleOneShot();
+        }
+
         _lvt[index] = value;
         if (wasDeadline != IsDeadlineMode)
         {
@@ -595,136 +599,6 @@ public sealed class LocalApic : ILocalApic, IDisposable
                 uint destination = IsX2Apic ? (uint)(command >> 32) : (uint)(command >> 56);
                 _bus.Deliver(mode, vector, destination, (command & (1 << 11)) != 0, level: false, IsX2Apic);
                 break;
-        }
-    }
-
-    /// <summary>What the divide configuration register says: 1, 2, 4 .. 128.</summary>
-    private uint Divisor
-    {
-        get
-        {
-            uint code = (_divide & 3) | ((_divide >> 1) & 4);
-            return code == 7 ? 1u : 2u << (int)code;
-        }
-    }
-
-    /// <summary>Nanoseconds a count takes, as the 25 MHz crystal that CPUID leaf 15H reports drives the timer.</summary>
-    private static long CountPeriod(uint divisor) => 40L * divisor;
-
-    /// <summary>Nanoseconds from the initial count to zero.</summary>
-    private long CountDuration => _initialCount * CountPeriod(Divisor);
-
-    private void StartTimer(uint count)
-    {
-        if (IsDeadlineMode)
-        {
-            return;
-        }
-
-        _initialCount = count;
-        _countStart = _clock.Now;
-        _counts = count != 0;
-        if (_counts)
-        {
-            _timer.Arm(_countStart + CountDuration);
-        }
-        else
-        {
-            _timer.Disarm();
-        }
-    }
-
-    /// <summary>A running count goes on at the new pace.</summary>
-    private void WriteDivide(uint value)
-    {
-        uint passed = _initialCount - ReadCurrentCount();
-        _divide = value;
-        if (_counts)
-        {
-            _countStart = _clock.Now - (passed * CountPeriod(Divisor));
-            _timer.Arm(_countStart + CountDuration);
-        }
-    }
-
-    private uint ReadCurrentCount()
-    {
-        if (!_counts)
-        {
-            return 0;
-        }
-
-        ulong elapsed = (ulong)((_clock.Now - _countStart) / CountPeriod(Divisor));
-        if ((_lvt[1] & LvtTimerModeMask) == LvtTimerPeriodic)
-        {
-            return _initialCount - (uint)(elapsed % _initialCount);
-        }
-
-        return elapsed >= _initialCount ? 0 : _initialCount - (uint)elapsed;
-    }
-
-    private void WriteDeadline(ulong value)
-    {
-        lock (_gate)
-        {
-            if (!IsDeadlineMode)
-            {
-                return;
-            }
-
-            _tscDeadline = value;
-            if (value == 0)
-            {
-                _timer.Disarm();
-                return;
-            }
-
-            ulong now = _readTsc();
-            long left = value > now ? _policy.ToNanoseconds(value - now) : 0;
-            _timer.Arm(left > long.MaxValue / 2 ? long.MaxValue : _clock.Now + left);
-        }
-    }
-
-    /// <summary>On the clock's thread.</summary>
-    private void OnTimer()
-    {
-        uint lvt;
-        lock (_gate)
-        {
-            lvt = _lvt[1];
-            if (IsDeadlineMode)
-            {
-                ulong now = _readTsc();
-                if (_tscDeadline == 0)
-                {
-                    return;
-                }
-
-                if (now < _tscDeadline)
-                {
-                    _timer.Arm(_clock.Now + _policy.ToNanoseconds(_tscDeadline - now));
-                    return;
-                }
-
-                _tscDeadline = 0;
-            }
-            else if (!_counts || _clock.Now - _countStart < CountDuration)
-            {
-                return; // stopped or started over while this was under way
-            }
-            else if ((lvt & LvtTimerModeMask) == LvtTimerPeriodic)
-            {
-                _countStart += (_clock.Now - _countStart) / CountDuration * CountDuration;
-                _timer.Arm(_countStart + CountDuration);
-            }
-            else
-            {
-                _counts = false;
-            }
-        }
-
-        if ((lvt & LvtMasked) == 0)
-        {
-            Request((byte)lvt, level: false);
         }
     }
 

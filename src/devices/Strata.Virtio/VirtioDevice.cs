@@ -59,6 +59,11 @@ public abstract class VirtioDevice : IDisposable
 
     public void Dispose()
     {
+        if (_disposed)
+        {
+            return;
+        }
+
         _disposed = true;
         _work.Set();
         if (_thread.IsAlive)

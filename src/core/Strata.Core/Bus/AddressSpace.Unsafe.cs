@@ -21,7 +21,8 @@ public sealed unsafe class AddressSpace
     public void MapRam(ulong gpa, GuestMemory memory, ulong offset, ulong length, bool readOnly = false)
     {
         ArgumentNullException.ThrowIfNull(memory);
-        if (((gpa | offset | length) & GuestMemory.PageMask) != 0 || length == 0 || offset + length > memory.Size)
+        if (((gpa | offset | length) & GuestMemory.PageMask) != 0 || length == 0 || offset > memory.Size
+            || length > memory.Size - offset || gpa + length < gpa)
         {
             throw new ArgumentException($"RAM range 0x{gpa:x}+0x{length:x} is not page aligned or lies outside the memory.");
         }
@@ -46,26 +47,33 @@ public sealed unsafe class AddressSpace
     /// <exception cref="InvalidOperationException">It overlaps another device region.</exception>
     public void MapDevice(ulong gpa, ulong length, IMmioDevice device)
     {
+        if (!TryMapDevice(gpa, length, device))
+        {
+            throw new InvalidOperationException($"Device region at 0x{gpa:x} ({device.GetType().Name}) overlaps another one.");
+        }
+    }
+
+    /// <summary>Places a device region where a guest asks for it. RAM wins where both exist.</summary>
+    /// <returns>False, and nothing is mapped, if it overlaps another device region.</returns>
+    public bool TryMapDevice(ulong gpa, ulong length, IMmioDevice device)
+    {
         ArgumentNullException.ThrowIfNull(device);
         ArgumentOutOfRangeException.ThrowIfZero(length);
         lock (_gate)
         {
-            foreach (DeviceRange other in _devices)
+            if (!IsFree(gpa, length))
             {
-                if (gpa < other.End && other.Start < gpa + length)
-                {
-                    throw new InvalidOperationException(
-                        $"Device region at 0x{gpa:x} ({device.GetType().Name}) overlaps {other.Device.GetType().Name} at 0x{other.Start:x}.");
-                }
+                return false;
             }
 
             DeviceRange[] devices = [.. _devices, new DeviceRange(gpa, gpa + length, device)];
             Array.Sort(devices, (a, b) => a.Start.CompareTo(b.Start));
             _devices = devices;
+            return true;
         }
     }
 
-    /// <summary>True if no device region overlaps the range: a guest may program a BAR anywhere, the caller checks first.</summary>
+    /// <summary>True if no device region overlaps the range now.</summary>
     public bool IsFree(ulong gpa, ulong length)
     {
         foreach (DeviceRange other in _devices)

@@ -108,14 +108,8 @@ public sealed class RealTimeClock : IVirtualClock, IDisposable
         lock (_gate)
         {
             wait = -1;
-            while (_running && _queue.TryPeek(out Timer? timer, out long deadline))
+            if (_running && _queue.TryPeek(out Timer? timer, out long deadline))
             {
-                if (timer.Deadline != deadline)
-                {
-                    _queue.Dequeue(); // disarmed or armed again since
-                    continue;
-                }
-
                 long left = deadline - Now;
                 if (left > 0)
                 {
@@ -149,6 +143,7 @@ public sealed class RealTimeClock : IVirtualClock, IDisposable
                     return;
                 }
 
+                Disarm();
                 Deadline = deadline;
                 bool first = !clock._queue.TryPeek(out _, out long head) || deadline < head;
                 clock._queue.Enqueue(this, deadline);
@@ -163,7 +158,12 @@ public sealed class RealTimeClock : IVirtualClock, IDisposable
         {
             lock (clock._gate)
             {
-                Deadline = Disarmed;
+                // The queue holds armed timers only: a handful, whatever a guest programs.
+                if (Deadline != Disarmed)
+                {
+                    clock._queue.Remove(this, out _, out _);
+                    Deadline = Disarmed;
+                }
             }
         }
 

@@ -43,6 +43,7 @@ internal static class ApicRegisters
     public const uint VersionValue = 0x0005_0015;
 
     public const uint LvtMasked = 1 << 16;
+    public const uint LvtReadOnly = (1 << 14) | (1 << 12);
     public const uint LvtTimerModeMask = 3 << 17;
     public const uint LvtTimerPeriodic = 1 << 17;
     public const uint LvtTimerDeadline = 2 << 17;
@@ -51,6 +52,26 @@ internal static class ApicRegisters
     public const ulong BaseBsp = 1 << 8;
     public const ulong BaseX2Apic = 1 << 10;
     public const ulong BaseEnable = 1 << 11;
+
+    /// <summary>Reserved bits of the x2APIC ICR: 31..20, 17..16 and 13.</summary>
+    public const ulong CommandReserved = 0xFFF3_2000;
+
+    public const uint ErrorSendIllegalVector = 1 << 5;
+    public const uint ErrorReceiveIllegalVector = 1 << 6;
+
+    /// <summary>The bits of a writable register that mean something, read-only ones among them; the others are reserved.</summary>
+    public static uint DefinedBits(uint offset) => offset switch
+    {
+        TaskPriority or SelfIpi => 0xFF,
+        SpuriousVector => 0x3FF,
+        LvtTimer => 0x7_10FF,
+        LvtError => 0x1_10FF,
+        LvtLint0 or LvtLint1 => 0x1_F7FF,
+        LvtCmci or LvtThermal or LvtPerformance => 0x1_17FF,
+        InitialCount => uint.MaxValue,
+        DivideConfiguration => 0xB,
+        _ => 0,
+    };
 }
 
 /// <summary>Delivery modes of LVT entries, the ICR, I/O APIC entries and MSIs.</summary>

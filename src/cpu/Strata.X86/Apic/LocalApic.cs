@@ -13,7 +13,7 @@ namespace Strata.X86.Apic;
 /// Registers are touched by the vCPU's thread, requests arrive on any; <see cref="_gate"/> covers all state. It is the last
 /// lock of the interrupt path: nothing else is locked under it.
 /// </summary>
-public sealed class LocalApic : ILocalApic, IDisposable
+public sealed partial class LocalApic : ILocalApic, IDisposable
 {
     // Configuration
     private readonly uint _id;
@@ -43,9 +43,9 @@ public sealed class LocalApic : ILocalApic, IDisposable
     private uint _errorPending;
     private ulong _command;
     private uint _initialCount;
-    private bool _counting; // false once a one-shot count has reached zero
     private uint _divide;
     private long _countStart;
+    private bool _counts;
     private ulong _tscDeadline;
     private volatile bool _pending;
 
@@ -267,6 +267,11 @@ public sealed class LocalApic : ILocalApic, IDisposable
 
         if (offset == InterruptCommandLow)
         {
+            if ((value & CommandReserved) != 0)
+            {
+                return false;
+            }
+
             lock (_gate)
             {
                 _command = value & ~(1UL << 12);
@@ -276,7 +281,7 @@ public sealed class LocalApic : ILocalApic, IDisposable
             return true;
         }
 
-        if ((value & ~WritableBits(offset)) != 0)
+        if ((value & ~(ulong)DefinedBits(offset)) != 0)
         {
             return false;
         }
@@ -317,8 +322,6 @@ public sealed class LocalApic : ILocalApic, IDisposable
 
     private uint X2LogicalId => ((_id >> 4) << 16) | (1u << (int)(_id & 0xF));
 
-    private bool IsDeadlineMode => (_lvt[1] & LvtTimerModeMask) == LvtTimerDeadline;
-
     private void ResetRegisters()
     {
         Array.Clear(_irr);
@@ -332,7 +335,7 @@ public sealed class LocalApic : ILocalApic, IDisposable
         _errorStatus = _errorPending = 0;
         _command = 0;
         _initialCount = 0;
-        _counting = false;
+        _counts = false;
         _divide = 0;
         _tscDeadline = 0;
         _timer.Disarm();
@@ -358,19 +361,37 @@ public sealed class LocalApic : ILocalApic, IDisposable
 
             if (vector < 16)
             {
-                _errorPending |= 1 << 6;
-                return;
+                RaiseError(ErrorReceiveIllegalVector);
+            }
+            else
+            {
+                SetRequest(vector, level);
             }
 
-            SetBit(_irr, vector, true);
-            SetBit(_tmr, vector, level);
-            Update();
             notify = _pending;
         }
 
         if (notify)
         {
             _host?.Kick();
+        }
+    }
+
+    private void SetRequest(byte vector, bool level)
+    {
+        SetBit(_irr, vector, true);
+        SetBit(_tmr, vector, level);
+        Update();
+    }
+
+    /// <summary>Notes an error, which a write to the ESR shows, and interrupts if the LVT says so. Under <see cref="_gate"/>.</summary>
+    private void RaiseError(uint error)
+    {
+        _errorPending |= error;
+        uint lvt = _lvt[6];
+        if ((lvt & LvtMasked) == 0 && (byte)lvt >= 16)
+        {
+            SetRequest((byte)lvt, level: false);
         }
     }
 
@@ -468,17 +489,16 @@ public sealed class LocalApic : ILocalApic, IDisposable
                 _command = (uint)_command | ((ulong)(value & 0xFF000000) << 32);
                 break;
             case LvtCmci:
-                WriteLvt(0, value, 0x000117FF);
+                WriteLvt(0, value & DefinedBits(offset) & ~LvtReadOnly);
                 break;
             case >= LvtTimer and <= LvtError:
-                int index = (int)((offset - LvtTimer) >> 4) + 1;
-                WriteLvt(index, value, index == 1 ? 0x000710FFu : index is 4 or 5 ? 0x0001F7FFu : 0x000117FFu);
+                WriteLvt((int)((offset - LvtTimer) >> 4) + 1, value & DefinedBits(offset) & ~LvtReadOnly);
                 break;
             case InitialCount:
                 StartTimer(value);
                 break;
             case DivideConfiguration:
-                _divide = value & 0xB;
+                WriteDivide(value & DefinedBits(offset));
                 break;
             default:
                 break;
@@ -497,22 +517,25 @@ public sealed class LocalApic : ILocalApic, IDisposable
         }
     }
 
-    private void WriteLvt(int index, uint value, uint writable)
+    private void WriteLvt(int index, uint value)
     {
-        value &= writable;
         if ((_spurious & SoftwareEnable) == 0)
         {
             value |= LvtMasked;
         }
 
         bool wasDeadline = IsDeadlineMode;
+        if (index == 1)
+        {
+            SettleOneShot();
+        }
+
         _lvt[index] = value;
         if (wasDeadline != IsDeadlineMode)
         {
-            // Between one-shot and periodic the count goes on.
             _timer.Disarm();
+            _counts = false;
             _initialCount = 0;
-            _counting = false;
             _tscDeadline = 0;
         }
     }
@@ -551,6 +574,16 @@ public sealed class LocalApic : ILocalApic, IDisposable
             return; // INIT level de-assert only matters to processors of the Pentium age
         }
 
+        if (mode is DeliveryMode.Fixed or DeliveryMode.LowestPriority && vector < 16)
+        {
+            lock (_gate)
+            {
+                RaiseError(ErrorSendIllegalVector);
+            }
+
+            return;
+        }
+
         switch ((command >> 18) & 3)
         {
             case 1:
@@ -569,154 +602,12 @@ public sealed class LocalApic : ILocalApic, IDisposable
         }
     }
 
-    /// <summary>What the divide configuration register says: 1, 2, 4 .. 128.</summary>
-    private uint Divisor
-    {
-        get
-        {
-            uint code = (_divide & 3) | ((_divide >> 1) & 4);
-            return code == 7 ? 1u : 2u << (int)code;
-        }
-    }
-
-    /// <summary>Nanoseconds a count takes, as the 25 MHz crystal that CPUID leaf 15H reports drives the timer.</summary>
-    private static long CountPeriod(uint divisor) => 40L * divisor;
-
-    private void StartTimer(uint count)
-    {
-        if (IsDeadlineMode)
-        {
-            return;
-        }
-
-        _initialCount = count;
-        _counting = count != 0;
-        _countStart = _clock.Now;
-        if (count == 0)
-        {
-            _timer.Disarm();
-        }
-        else
-        {
-            _timer.Arm(_countStart + (count * CountPeriod(Divisor)));
-        }
-    }
-
-    private uint ReadCurrentCount()
-    {
-        if (!_counting)
-        {
-            return 0;
-        }
-
-        ulong elapsed = (ulong)((_clock.Now - _countStart) / CountPeriod(Divisor));
-        if ((_lvt[1] & LvtTimerModeMask) == LvtTimerPeriodic)
-        {
-            return _initialCount - (uint)(elapsed % _initialCount);
-        }
-
-        // Zero is seen only together with the interrupt request: OnTimer ends the count.
-        return elapsed >= _initialCount ? 1 : _initialCount - (uint)elapsed;
-    }
-
-    private void WriteDeadline(ulong value)
-    {
-        bool passed;
-        lock (_gate)
-        {
-            if (!IsDeadlineMode)
-            {
-                return;
-            }
-
-            _tscDeadline = value;
-            if (value == 0)
-            {
-                _timer.Disarm();
-                return;
-            }
-
-            ulong now = _readTsc();
-            passed = value <= now;
-            if (!passed)
-            {
-                long left = _policy.ToNanoseconds(value - now);
-                _timer.Arm(left > long.MaxValue / 2 ? long.MaxValue : _clock.Now + left);
-            }
-        }
-
-        if (passed)
-        {
-            _timer.Disarm();
-            OnTimer(); // a deadline in the past interrupts at once
-        }
-    }
-
-    /// <summary>On the clock's thread, or on the vCPU's for a deadline that has passed.</summary>
-    private void OnTimer()
-    {
-        uint lvt;
-        lock (_gate)
-        {
-            lvt = _lvt[1];
-            if (IsDeadlineMode)
-            {
-                ulong now = _readTsc();
-                if (_tscDeadline == 0)
-                {
-                    return;
-                }
-
-                if (now < _tscDeadline)
-                {
-                    _timer.Arm(_clock.Now + _policy.ToNanoseconds(_tscDeadline - now));
-                    return;
-                }
-
-                _tscDeadline = 0;
-            }
-            else if (!_counting || _clock.Now < _countStart + (_initialCount * CountPeriod(Divisor)))
-            {
-                return; // stopped, or started anew while the clock was calling
-            }
-            else if ((lvt & LvtTimerModeMask) == LvtTimerPeriodic)
-            {
-                long period = _initialCount * CountPeriod(Divisor);
-                long behind = (_clock.Now - _countStart) / period;
-                _countStart += behind * period;
-                _timer.Arm(_countStart + period);
-            }
-            else
-            {
-                _counting = false;
-            }
-        }
-
-        if ((lvt & LvtMasked) == 0)
-        {
-            Request((byte)lvt, level: false);
-        }
-    }
-
     private static bool IsReadableMsr(uint offset) => offset is Id or ApicRegisters.Version or TaskPriority or ApicRegisters.ProcessorPriority
         or LogicalDestination or SpuriousVector or (>= InService and < ErrorStatus) or ErrorStatus or InterruptCommandLow
         or (>= LvtTimer and <= LvtError) or InitialCount or CurrentCount or DivideConfiguration;
 
     private static bool IsWritableMsr(uint offset) => offset is TaskPriority or Eoi or SpuriousVector or ErrorStatus
         or InterruptCommandLow or (>= LvtTimer and <= LvtError) or InitialCount or DivideConfiguration or SelfIpi;
-
-    /// <summary>Bits that WRMSR may set; others are #GP. The delivery status (bit 12) is ignored, as processors do.</summary>
-    private static ulong WritableBits(uint offset) => offset switch
-    {
-        Eoi or ErrorStatus => 0,
-        TaskPriority or SelfIpi => 0xFF,
-        SpuriousVector => 0x1FF,
-        LvtTimer => 0x710FF,
-        LvtLint0 or LvtLint1 => 0x1F7FF,
-        > LvtTimer and <= LvtError => 0x117FF,
-        DivideConfiguration => 0xB,
-        _ => uint.MaxValue,
-    };
 
     private static int HighestBit(uint[] bits)
     {

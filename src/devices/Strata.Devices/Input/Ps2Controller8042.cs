@@ -17,6 +17,8 @@ public sealed class Ps2Controller8042(IMachineControl control, InterruptLine key
     private const byte ConfigKeyboardDisabled = 0x10;
     private const byte ConfigMouseDisabled = 0x20;
     private const byte Acknowledge = 0xFA;
+    private const byte Echo = 0xEE;
+    private const byte OutputReset = 1; // active low
     private const int OutputLimit = 16;
 
     private readonly Lock _gate = new();
@@ -45,11 +47,18 @@ public sealed class Ps2Controller8042(IMachineControl control, InterruptLine key
     /// <summary>Port 0x60.</summary>
     public void WritePort(ushort offset, AccessWidth width, uint value)
     {
+        bool reset;
         lock (_gate)
         {
             _lastWasCommand = false;
+            reset = _pendingCommand == 0xD1 && (value & OutputReset) == 0;
             WriteData((byte)value);
             UpdateInterrupt();
+        }
+
+        if (reset)
+        {
+            ResetMachine();
         }
     }
 
@@ -72,7 +81,7 @@ public sealed class Ps2Controller8042(IMachineControl control, InterruptLine key
                 _config = value;
                 break;
             case 0xD1:
-                _outputPort = value;
+                _outputPort = (byte)(value | OutputReset);
                 break;
             case 0xD2 or 0xD3:
                 Push(value);
@@ -102,7 +111,7 @@ public sealed class Ps2Controller8042(IMachineControl control, InterruptLine key
             return;
         }
 
-        Push(Acknowledge);
+        Push(value == Echo ? Echo : Acknowledge);
         switch (value)
         {
             case 0xED or 0xF0 or 0xF3:
@@ -168,6 +177,8 @@ public sealed class Ps2Controller8042(IMachineControl control, InterruptLine key
         return false;
     }
 
+    private void ResetMachine() => control.RequestReset("keyboard controller");
+
     private sealed class StatusPort(Ps2Controller8042 owner) : IPortDevice
     {
         public uint ReadPort(ushort offset, AccessWidth width)
@@ -192,8 +203,5 @@ public sealed class Ps2Controller8042(IMachineControl control, InterruptLine key
                 owner.ResetMachine();
             }
         }
-
     }
-
-    private void ResetMachine() => control.RequestReset("keyboard controller");
 }

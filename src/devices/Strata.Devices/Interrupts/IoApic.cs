@@ -87,6 +87,9 @@ public sealed class IoApic(IMsiSink bus) : IMmioDevice, IInterruptSink, IEoiSink
                 case 0x10:
                     WriteRegister(_select, (uint)value);
                     break;
+                case 0x40:
+                    EndOfInterrupt((byte)value); // EOI register, which versions from 0x20 on have
+                    break;
                 default:
                     break;
             }

@@ -49,7 +49,14 @@ public sealed class Pic8259 : IInterruptSink, IPicAcknowledge
         Change(() =>
         {
             int pin = _master.Acknowledge();
-            vector = pin == CascadePin ? (byte)(_slave.VectorBase + _slave.Acknowledge()) : (byte)(_master.VectorBase + pin);
+            if (pin != CascadePin)
+            {
+                vector = (byte)(_master.VectorBase + pin);
+                return;
+            }
+
+            vector = (byte)(_slave.VectorBase + _slave.Acknowledge());
+            _master.SetPin(CascadePin, false); // the slave's INT falls with INTA: its next request is a new edge
         });
         return vector;
     }
@@ -92,9 +99,17 @@ public sealed class Pic8259 : IInterruptSink, IPicAcknowledge
 
         public byte VectorBase { get; private set; }
 
-        public byte EdgeLevel { get; set; }
+        /// <summary>A bit for each level-triggered pin.</summary>
+        public byte EdgeLevel { get; private set; }
 
         public bool HasRequest => HighestRequest() >= 0;
+
+        public void SetEdgeLevel(int value)
+        {
+            int becomeLevel = value & ~EdgeLevel;
+            EdgeLevel = (byte)value;
+            _requests = (byte)((_requests & ~becomeLevel) | (_lines & becomeLevel));
+        }
 
         public void SetPin(int pin, bool high)
         {
@@ -260,7 +275,8 @@ public sealed class Pic8259 : IInterruptSink, IPicAcknowledge
             }
         }
 
-        private int HighestService() => HighestOf(_service);
+        /// <summary>What a non-specific EOI ends, and what holds back lower requests: not masked pins in special mask mode.</summary>
+        private int HighestService() => HighestOf(_specialMask ? (byte)(_service & ~_mask) : _service);
 
         private int HighestRequest()
         {
@@ -270,7 +286,7 @@ public sealed class Pic8259 : IInterruptSink, IPicAcknowledge
                 return -1;
             }
 
-            int service = HighestOf(_specialMask ? (byte)(_service & ~_mask) : _service);
+            int service = HighestService();
             return service >= 0 && Rank(service) <= Rank(request) ? -1 : request;
         }
 
@@ -312,11 +328,11 @@ public sealed class Pic8259 : IInterruptSink, IPicAcknowledge
             // Pins 0, 1, 2, 8 and 13 are edge-triggered for good.
             if (offset == 0)
             {
-                pic._master.EdgeLevel = (byte)(value & 0xF8);
+                pic._master.SetEdgeLevel((int)value & 0xF8);
             }
             else
             {
-                pic._slave.EdgeLevel = (byte)(value & 0xDE);
+                pic._slave.SetEdgeLevel((int)value & 0xDE);
             }
         });
     }

@@ -194,9 +194,8 @@ public abstract class PciFunction
                 bar.Mapped = null;
             }
 
-            if (wanted is { } place && _memory.IsFree(place, bar.Size))
+            if (wanted is { } place && _memory.TryMapDevice(place, bar.Size, bar.Device))
             {
-                _memory.MapDevice(place, bar.Size, bar.Device);
                 bar.Mapped = place;
             }
         }

@@ -163,6 +163,7 @@ public sealed class Uart16550(ISerialBackend backend, InterruptLine interrupt) :
                 return false;
             case 4:
                 _modemControl = (byte)(value & 0x1F);
+                Refill(); // what arrived during a loopback test
                 return false;
             case 7:
                 _scratch = value;
@@ -183,12 +184,18 @@ public sealed class Uart16550(ISerialBackend backend, InterruptLine interrupt) :
         Refill();
     }
 
+    /// <summary>A full FIFO loses the new byte, a full holding register the old one.</summary>
     private void Store(byte value)
     {
         if (_received.Count >= (HasFifo ? FifoSize : 1))
         {
             _overrun = true;
-            return;
+            if (HasFifo)
+            {
+                return;
+            }
+
+            _received.Clear();
         }
 
         _received.Enqueue(value);

@@ -97,6 +97,11 @@ public sealed class Pit8254 : IPortDevice
     private void Schedule()
     {
         _interrupt.Set(_channels[0].Output(_clock.Now));
+        Arm();
+    }
+
+    private void Arm()
+    {
         if (_channels[0].NextRise(_clock.Now) is { } deadline)
         {
             _timer.Arm(deadline);
@@ -117,12 +122,16 @@ public sealed class Pit8254 : IPortDevice
                 return;
             }
 
-            if (channel.IsPeriodic)
+            if (channel.IsPulsed)
             {
-                _interrupt.Pulse();
+                _interrupt.Set(false);
+                _interrupt.Set(true);
+                Arm();
             }
-
-            Schedule();
+            else
+            {
+                Schedule();
+            }
         }
     }
 
@@ -164,13 +173,21 @@ public sealed class Pit8254 : IPortDevice
         private int _latched = -1;
         private int _latchedStatus = -1;
         private long _start;
+        private long _gateFell;
         private bool _loaded;
+        private bool _triggered;
 
         public bool Gate { get; set; }
 
         public bool IsRunning => _loaded;
 
-        public bool IsPeriodic => _mode is 2 or 3;
+        /// <summary>The output is high but for a while before it rises again.</summary>
+        public bool IsPulsed => _mode is not (0 or 1);
+
+        private bool IsPeriodic => _mode is 2 or 3;
+
+        /// <summary>Modes 1 and 5 start with a rising gate.</summary>
+        private bool AwaitsTrigger => _mode is 1 or 5 && !_triggered;
 
         public void Configure(byte control)
         {
@@ -178,7 +195,7 @@ public sealed class Pit8254 : IPortDevice
             _mode = (control >> 1) & 7;
             _mode = _mode > 5 ? _mode - 4 : _mode;
             _bcd = (control & 1) != 0;
-            _loaded = false;
+            _loaded = _triggered = false;
             _writeHigh = _readHigh = false;
             _latched = _latchedStatus = -1;
         }
@@ -221,12 +238,17 @@ public sealed class Pit8254 : IPortDevice
 
         public void SetGate(bool high, long now)
         {
-            bool rising = high && !Gate;
-            Gate = high;
-            if (rising && _mode is 1 or 2 or 3 or 5)
+            if (high && !Gate)
             {
-                _start = now;
+                _start = _mode is 0 or 4 ? _start + now - Math.Max(_gateFell, _start) : now;
+                _triggered = _loaded;
             }
+            else if (!high && Gate)
+            {
+                _gateFell = now;
+            }
+
+            Gate = high;
         }
 
         public byte Read(long now)
@@ -281,10 +303,12 @@ public sealed class Pit8254 : IPortDevice
                 return _mode != 0;
             }
 
-            long ticks = ToTicks(now - _start);
+            long ticks = Elapsed(now);
             return _mode switch
             {
+                _ when AwaitsTrigger => true,
                 0 or 1 => ticks >= _reload,
+                2 or 3 when !Gate => true,
                 2 => ticks % _reload != _reload - 1,
                 3 => ticks % _reload < (_reload + 1) / 2,
                 _ => ticks != _reload,
@@ -294,18 +318,25 @@ public sealed class Pit8254 : IPortDevice
         /// <summary>When the output rises next, or null if it never does.</summary>
         public long? NextRise(long now)
         {
-            if (!_loaded)
+            if (!_loaded || AwaitsTrigger)
             {
                 return null;
             }
 
-            long ticks = ToTicks(now - _start);
+            long ticks = Elapsed(now);
             if (IsPeriodic)
             {
                 return _start + ToNanoseconds(((ticks / _reload) + 1) * _reload) + 1;
             }
 
             return ticks < _reload ? _start + ToNanoseconds(_reload) + 1_000 : null;
+        }
+
+        /// <summary>Ticks counted so far: none before the trigger, and none while a low gate holds the counter.</summary>
+        private long Elapsed(long now)
+        {
+            bool counts = Gate || _mode is 1 or 5;
+            return AwaitsTrigger ? 0 : ToTicks((counts ? now : Math.Max(_gateFell, _start)) - _start);
         }
 
         private int CurrentCount(long now)
@@ -315,7 +346,7 @@ public sealed class Pit8254 : IPortDevice
                 return _reload & 0xFFFF;
             }
 
-            long ticks = ToTicks(now - _start);
+            long ticks = Elapsed(now);
             long count = _mode switch
             {
                 2 => _reload - (ticks % _reload),

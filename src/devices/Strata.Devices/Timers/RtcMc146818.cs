@@ -35,6 +35,7 @@ public sealed class RtcMc146818 : IPortDevice
     private readonly byte[] _ram = new byte[128];
     private DateTime _base;
     private long _baseTime;
+    private long _flagsRead;
     private byte _index;
 
     /// <param name="start">Wall time at virtual time zero; the guest sees it as it is (UTC by custom).</param>
@@ -77,7 +78,8 @@ public sealed class RtcMc146818 : IPortDevice
         }
     }
 
-    private DateTime Wall => _base.AddTicks((_clock.Now - _baseTime) / 100);
+    /// <summary>The calendar ends with the year 9999 and stands still there.</summary>
+    private DateTime Wall => _base.AddTicks(Math.Min((_clock.Now - _baseTime) / 100, (DateTime.MaxValue - _base).Ticks));
 
     private byte Read(int index)
     {
@@ -90,13 +92,24 @@ public sealed class RtcMc146818 : IPortDevice
                 bool updating = (_clock.Now - _baseTime) % Second > Second - UpdateDuration && (_ram[RegisterB] & Set) == 0;
                 return (byte)(_ram[RegisterA] | (updating ? 0x80 : 0));
             case RegisterC:
-                byte flags = _ram[RegisterC];
+                byte flags = (byte)(_ram[RegisterC] | PassedEvents());
                 _ram[RegisterC] = 0;
+                _flagsRead = _clock.Now;
                 _interrupt.Set(false);
                 return flags;
             default:
                 return _ram[index];
         }
+    }
+
+    /// <summary>The flags of events that no timer ran for because their interrupts are off: a guest may poll them.</summary>
+    private byte PassedEvents()
+    {
+        long since = Math.Max(_flagsRead, _baseTime) - _baseTime;
+        long now = _clock.Now - _baseTime;
+        bool updated = (_ram[RegisterB] & Set) == 0 && now / Second > since / Second;
+        bool ticked = PeriodicInterval() is { } interval && now / interval > since / interval;
+        return (byte)((updated ? UpdateEnable : 0) | (ticked ? PeriodicEnable : 0));
     }
 
     private byte ReadTime(int index)
@@ -173,7 +186,7 @@ public sealed class RtcMc146818 : IPortDevice
             FreezeTime();
         }
 
-        _ram[RegisterB] = value;
+        _ram[RegisterB] = (value & Set) != 0 ? (byte)(value & ~UpdateEnable) : value; // SET clears UIE
         if (thaws)
         {
             ThawTime();
@@ -263,13 +276,11 @@ public sealed class RtcMc146818 : IPortDevice
     {
         lock (_gate)
         {
-            byte cause = UpdateEnable;
-            if (AlarmMatches())
+            if ((_ram[RegisterB] & Set) == 0)
             {
-                cause |= AlarmEnable;
+                Raise((byte)(UpdateEnable | (AlarmMatches() ? AlarmEnable : 0)));
             }
 
-            Raise(cause);
             Schedule();
         }
     }

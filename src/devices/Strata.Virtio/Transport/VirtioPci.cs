@@ -21,8 +21,10 @@ public sealed class VirtioPci : PciFunction, IMmioDevice
     private const uint DeviceOffset = 0x2000;
     private const uint NotifyOffset = 0x3000;
     private const uint RegionSize = 0x1000;
+    private const uint StatusOffset = 0x14;
     private const byte StatusNeedsReset = 0x40;
     private const byte StatusFeaturesOk = 8;
+    private const byte StatusDriverOk = 4;
 
     private readonly VirtioDevice _device;
     private readonly Lock _gate = new();
@@ -31,10 +33,10 @@ public sealed class VirtioPci : PciFunction, IMmioDevice
     private uint _driverFeatureSelect;
     private ulong _driverFeatures;
     private ushort _configVector = MsixTable.NoVector;
-    private byte _status;
+    private volatile byte _status; // written under _gate
     private byte _generation;
     private ushort _queueSelect;
-    private int _isr;
+    private uint _isr; // under ConfigGate, as the interrupt line that follows it
 
     public VirtioPci(VirtioDevice device)
         : base(new PciIdentity(Vendor, (ushort)(DeviceBase + device.DeviceType), device.ClassCode, 1, Vendor, 0x40))
@@ -65,9 +67,7 @@ public sealed class VirtioPci : PciFunction, IMmioDevice
                 }
 
             case IsrOffset:
-                uint isr = (uint)Interlocked.Exchange(ref _isr, 0);
-                SetInterrupt(false);
-                return isr;
+                return TakeInterruptStatus();
             case DeviceOffset:
                 return ReadDevice((int)(offset - DeviceOffset), width);
             default:
@@ -86,7 +86,7 @@ public sealed class VirtioPci : PciFunction, IMmioDevice
             case CommonOffset:
                 WriteCommon((uint)offset, width, (uint)value);
                 break;
-            case NotifyOffset:
+            case NotifyOffset when (_status & StatusDriverOk) != 0:
                 _device.Notify();
                 break;
             default:
@@ -175,6 +175,11 @@ public sealed class VirtioPci : PciFunction, IMmioDevice
                 WriteRegister(offset, value);
             }
         }
+
+        if (offset == StatusOffset && (byte)value == 0)
+        {
+            TakeInterruptStatus(); // here, because ConfigGate comes before the other two
+        }
     }
 
     private void WriteRegister(uint offset, uint value)
@@ -194,7 +199,7 @@ public sealed class VirtioPci : PciFunction, IMmioDevice
             case 0x10:
                 _configVector = CheckVector((ushort)value);
                 break;
-            case 0x14:
+            case StatusOffset:
                 WriteStatus((byte)value);
                 break;
             case 0x16:
@@ -279,7 +284,18 @@ public sealed class VirtioPci : PciFunction, IMmioDevice
         _featureSelect = _driverFeatureSelect = 0;
         _queueSelect = 0;
         _configVector = MsixTable.NoVector;
-        Interlocked.Exchange(ref _isr, 0);
+    }
+
+    /// <summary>Reading the ISR status acknowledges INTx.</summary>
+    private uint TakeInterruptStatus()
+    {
+        lock (ConfigGate)
+        {
+            uint isr = _isr;
+            _isr = 0;
+            SetInterrupt(false);
+            return isr;
+        }
     }
 
     private ushort CheckVector(ushort vector) => vector < Msix!.Vectors ? vector : MsixTable.NoVector;
@@ -309,15 +325,24 @@ public sealed class VirtioPci : PciFunction, IMmioDevice
         Signal(_configVector, 2);
     }
 
-    private void Signal(ushort vector, int isrBit)
+    /// <summary>A driver that has reset the device in the meantime hears nothing any more.</summary>
+    private void Signal(ushort vector, uint isrBit)
     {
-        if (Msix!.IsEnabled)
+        lock (ConfigGate)
         {
-            Msix.Signal(vector);
-            return;
-        }
+            if ((_status & StatusDriverOk) == 0)
+            {
+                return;
+            }
 
-        Interlocked.Or(ref _isr, isrBit);
-        SetInterrupt(true);
+            if (Msix!.IsEnabled)
+            {
+                Msix.Signal(vector);
+                return;
+            }
+
+            _isr |= isrBit;
+            SetInterrupt(true);
+        }
     }
 }

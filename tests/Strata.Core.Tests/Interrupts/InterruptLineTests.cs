@@ -1,0 +1,39 @@
+using Strata.Core.Interrupts;
+
+namespace Strata.Core.Tests.Interrupts;
+
+public sealed class InterruptLineTests
+{
+    private readonly Sink _sink = new();
+
+    [Fact]
+    public void Set_SameLevelAgain_ReachesTheControllerOnce()
+    {
+        InterruptLine line = new(_sink, 5);
+
+        line.Set(false);
+        line.Set(true);
+        line.Set(true);
+        line.Set(false);
+
+        Assert.Equal([(5, true), (5, false)], _sink.Levels);
+    }
+
+    [Fact]
+    public void Pulse_LowLine_RisesAndFalls()
+    {
+        InterruptLine line = new(_sink, 1);
+
+        line.Pulse();
+
+        Assert.Equal([(1, true), (1, false)], _sink.Levels);
+        Assert.False(line.IsHigh);
+    }
+
+    private sealed class Sink : IInterruptSink
+    {
+        public List<(int Pin, bool High)> Levels { get; } = [];
+
+        public void SetPin(int pin, bool high) => Levels.Add((pin, high));
+    }
+}

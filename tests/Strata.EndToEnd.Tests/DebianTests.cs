@@ -8,10 +8,12 @@ public sealed class DebianTests(DebianGuest guest) : IClassFixture<DebianGuest>,
 {
     private readonly CancellationTokenSource _timeout = new(TimeSpan.FromMinutes(1));
 
-    [Fact]
-    public async Task Shell_TypedCommand_PrintsItsResultAndPowerOffEndsTheRun()
+    [Theory]
+    [InlineData(Engine.Interpreter)]
+    [InlineData(Engine.Translator)]
+    public async Task Shell_TypedCommand_PrintsItsResultAndPowerOffEndsTheRun(Engine engine)
     {
-        await using VirtualMachine machine = await VirtualMachine.StartAsync(guest.Spec, _timeout.Token);
+        await using VirtualMachine machine = await VirtualMachine.StartAsync(guest.Spec with { Engine = engine }, _timeout.Token);
         await machine.Console.WaitForAsync(DebianGuest.Prompt, _timeout.Token);
 
         await machine.Console.WriteLineAsync("echo answer-$((6 * 7)) on $(uname -m)", _timeout.Token);
@@ -22,7 +24,7 @@ public sealed class DebianTests(DebianGuest guest) : IClassFixture<DebianGuest>,
 
         Assert.Equal(MachineExitReason.PowerOff, exit.Reason);
         Assert.Equal(0, exit.Code);
-        Assert.InRange(machine.InstructionsExecuted, 10_000_000, long.MaxValue);
+        Assert.InRange(machine.InstructionsExecuted, 1_000_000, long.MaxValue);
     }
 
     public void Dispose() => _timeout.Dispose();

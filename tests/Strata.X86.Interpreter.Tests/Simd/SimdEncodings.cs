@@ -46,7 +46,7 @@ internal static class SimdEncodings
     }
 
     /// <summary>Form 0 has low registers, 1 has R8 and up, 2 the same register twice, 3 memory.</summary>
-    public static bool TryEncode(Code code, int form, byte immediate, int displacement, [System.Diagnostics.CodeAnalysis.NotNullWhen(true)] out SimdEncoding? encoding)
+    public static bool TryEncode(Code code, int form, byte immediate, int displacement, [global::System.Diagnostics.CodeAnalysis.NotNullWhen(true)] out SimdEncoding? encoding)
     {
         encoding = null;
         OpCodeInfo info = code.ToOpCode();

@@ -15,12 +15,14 @@ Option<string[]> diskOption = new("--disk") { Description = "Raw disk image for 
 Option<string> consoleOption = new("--console") { Description = "Device that this terminal is connected to: serial (ttyS0) or virtio (hvc0).", DefaultValueFactory = _ => "serial" };
 Option<string> serialOption = new("--serial") { Description = "Where the first serial port's output goes: stdio, none or file:PATH.", DefaultValueFactory = _ => "stdio" };
 Option<bool> statsOption = new("--stats") { Description = "Print start-up time, speed and memory at the end." };
+Option<string?> traceOption = new("--trace") { Description = "Write guest and host disassembly of every translated block to a file. Slow." };
+Option<bool> perfMapOption = new("--perf-map") { Description = "Name translated blocks for Linux perf in /tmp/perf-PID.map." };
 Option<string> engineOption = new("--engine") { Description = "How guest code is executed: auto, translator or interpreter.", DefaultValueFactory = _ => "auto" };
 
 Command run = new("run", "Start a machine with its console on this terminal. Ctrl-A X quits, Ctrl-A H helps.")
 {
     imageArgument, kernelOption, initrdOption, appendOption, memoryOption, cpusOption, diskOption, engineOption,
-    consoleOption, serialOption, statsOption,
+    consoleOption, serialOption, statsOption, traceOption, perfMapOption,
 };
 run.SetAction(async (result, _) =>
 {
@@ -49,6 +51,8 @@ run.SetAction(async (result, _) =>
         Console = ParseConsole(result.GetValue(consoleOption)!),
         Serial = result.GetValue(serialOption)!,
         Statistics = result.GetValue(statsOption),
+        Trace = result.GetValue(traceOption),
+        PerfMap = result.GetValue(perfMapOption),
     });
     return await command.ExecuteAsync();
 });

@@ -11,6 +11,7 @@ internal sealed class RunCommand(RunOptions options) : IDisposable
 
     private readonly Stream _output = Console.OpenStandardOutput();
     private readonly Stream _serial = OpenSerial(options.Serial);
+    private readonly StreamWriter? _trace = options.Trace is { } path ? new StreamWriter(OpenFile(path, "trace")) : null;
     private VirtualMachine? _machine;
 
     public async Task<int> ExecuteAsync()
@@ -48,6 +49,7 @@ internal sealed class RunCommand(RunOptions options) : IDisposable
     {
         _output.Dispose();
         _serial.Dispose();
+        _trace?.Dispose();
     }
 
     private static Stream OpenSerial(string serial)
@@ -68,13 +70,18 @@ internal sealed class RunCommand(RunOptions options) : IDisposable
             throw new StrataException(StrataError.BadInput, $"\"{serial}\" is no serial port; write stdio, none or file:PATH.");
         }
 
+        return OpenFile(serial[file.Length..], "serial port's");
+    }
+
+    private static FileStream OpenFile(string path, string what)
+    {
         try
         {
-            return new FileStream(serial[file.Length..], FileMode.Create, FileAccess.Write, FileShare.Read);
+            return new FileStream(path, FileMode.Create, FileAccess.Write, FileShare.Read);
         }
         catch (Exception error) when (error is IOException or UnauthorizedAccessException)
         {
-            throw new StrataException(StrataError.BadInput, $"The serial port's file {serial[file.Length..]} cannot be written: {error.Message}", error);
+            throw new StrataException(StrataError.BadInput, $"The {what} file {path} cannot be written: {error.Message}", error);
         }
     }
 
@@ -102,6 +109,8 @@ internal sealed class RunCommand(RunOptions options) : IDisposable
         Processors = options.Processors,
         Disks = options.Disks,
         Engine = options.Engine,
+        TranslationTrace = _trace,
+        WritePerfMap = options.PerfMap,
         Console = options.Console,
         ConsoleOutput = bytes => (options.Console == ConsoleDevice.Serial ? _serial : _output).Write(bytes.Span),
         SerialOutput = bytes => _serial.Write(bytes.Span),

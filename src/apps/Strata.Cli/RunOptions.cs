@@ -23,6 +23,11 @@ internal sealed record RunOptions
     /// <summary>Where the first serial port leads: "stdio", "none" or "file:PATH".</summary>
     public string Serial { get; init; } = "stdio";
 
+    /// <summary>File for the translation trace, or null.</summary>
+    public string? Trace { get; init; }
+
+    public bool PerfMap { get; init; }
+
     /// <summary>Print figures about the run at its end.</summary>
     public bool Statistics { get; init; }
 

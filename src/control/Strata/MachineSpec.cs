@@ -21,6 +21,12 @@ public sealed record MachineSpec
     /// <summary>How guest code is executed.</summary>
     public Engine Engine { get; init; } = Engine.Auto;
 
+    /// <summary>Receives guest and host disassembly of every translated block; null for none. Slow.</summary>
+    public TextWriter? TranslationTrace { get; init; }
+
+    /// <summary>Name translated blocks for Linux perf in /tmp/perf-PID.map.</summary>
+    public bool WritePerfMap { get; init; }
+
     /// <summary>Raw disk images; the guest finds them as /dev/vda, /dev/vdb … (virtio-blk).</summary>
     public IReadOnlyList<string> Disks { get; init; } = [];
 

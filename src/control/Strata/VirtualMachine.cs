@@ -3,6 +3,7 @@ using Strata.Disks;
 using Strata.Machines.Boards;
 using Strata.Machines.Boot;
 using Strata.X86.Translator;
+using Strata.X86.Translator.Tracing;
 
 namespace Strata;
 
@@ -99,6 +100,11 @@ public sealed class VirtualMachine : IAsyncDisposable
                 Initrd = initrd,
                 CommandLine = spec.CommandLine,
                 Engine = ChooseEngine(spec.Engine),
+                Translation = new TranslatorOptions
+                {
+                    Trace = spec.TranslationTrace is { } output ? new TranslationTrace(output) : null,
+                    PerfMap = spec.WritePerfMap ? new PerfMap() : null,
+                },
                 Disks = disks,
             });
         }

@@ -40,9 +40,8 @@ public sealed unsafe class Translator : IX86Engine
     private int _retries;
     private bool _x87InImage;
 
-    /// <param name="exactFlags">Keep arithmetic flags at every block boundary, for comparisons with another engine.</param>
     /// <exception cref="PlatformNotSupportedException">The host is no x64 Linux, or forbids executable memory.</exception>
-    public Translator(X86CpuWiring wiring, bool exactFlags = false)
+    public Translator(X86CpuWiring wiring, TranslatorOptions options)
     {
         if (!IsSupported)
         {
@@ -51,7 +50,7 @@ public sealed unsafe class Translator : IX86Engine
 
         _interpreter = new Interpreter.Interpreter(wiring) { PageInvalidated = page => _cache!.Invalidate((byte*)page) };
         _context = Cpu.Context;
-        _cache = new TranslationCache(exactFlags);
+        _cache = new TranslationCache(options, wiring.Index);
 
         // SAFETY: freed in Dispose.
         _bridge = (Bridge*)NativeMemory.AlignedAlloc((nuint)sizeof(Bridge), 64);
@@ -219,6 +218,7 @@ public sealed unsafe class Translator : IX86Engine
     {
         ulong rip = site->Rip; // finding a block may reuse the site
         byte* place = site->Resume;
+        bool forward = site->IsForward;
         if (Volatile.Read(ref _context->Attention) == 0)
         {
             long generation = _cache.Generation;
@@ -227,7 +227,7 @@ public sealed unsafe class Translator : IX86Engine
             {
                 if (generation == _cache.Generation)
                 {
-                    Emit.HostAssembler.Patch(place, block->Entry);
+                    Emit.HostAssembler.Patch(place, forward ? block->ForwardEntry : block->Entry);
                 }
 
                 return Resume(block->Entry);

@@ -229,10 +229,10 @@ internal static unsafe class StringInstructions
             return false; // the slow path fills the TLB, or faults, on the next element
         }
 
-        byte* destination = target->Page + (to & 0xFFF);
+        byte* destination = (byte*)(to + (ulong)target->Addend);
         if (move)
         {
-            CopyForward(destination, source->Page + (from & 0xFFF), bytes, size);
+            CopyForward(destination, (byte*)(from + (ulong)source->Addend), bytes, size);
             cpu.Register(Gpr.Rsi) = from + bytes;
         }
         else

@@ -78,7 +78,7 @@ internal static unsafe class Access
     {
         TlbEntry* entry = Entry(c, va);
         return ((va + (ulong)TWidth.Size - 1) & PageBase) == entry->Read
-            ? entry->Page + (va & 0xFFF)
+            ? (byte*)(va + (ulong)entry->Addend)
             : SlowRead(c, op, va, TWidth.Size);
     }
 
@@ -89,7 +89,7 @@ internal static unsafe class Access
     {
         TlbEntry* entry = Entry(c, va);
         return ((va + (ulong)TWidth.Size - 1) & PageBase) == entry->Write
-            ? entry->Page + (va & 0xFFF)
+            ? (byte*)(va + (ulong)entry->Addend)
             : SlowModify(c, op, va, TWidth.Size);
     }
 

@@ -343,7 +343,7 @@ internal static unsafe class BranchHandlers
         TlbEntry* entry = Access.Entry(c, linear);
         if (block->Linear == linear
             && entry->Execute == (linear & Access.PageBase)
-            && entry->Page == block->HostPage
+            && (byte*)(entry->Execute + (ulong)entry->Addend) == block->HostPage
             && block->Mode == c->Mode
             && block->HostPage2 == null
             && block->Rip == rip
@@ -377,7 +377,7 @@ internal static unsafe class BranchHandlers
         TlbEntry* entry = Access.Entry(c, rsp);
         if (((rsp + 7) & Access.PageBase) == entry->Write)
         {
-            *(ulong*)(entry->Page + (rsp & 0xFFF)) = value;
+            *(ulong*)(rsp + (ulong)entry->Addend) = value;
             c->State.Gprs[Gpr.Rsp] = rsp;
             return true;
         }

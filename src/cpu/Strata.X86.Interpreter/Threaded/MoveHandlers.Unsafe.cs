@@ -45,7 +45,7 @@ internal static unsafe class MoveHandlers<TWidth>
         ulong value = Access.Register<TWidth>(c, op->Reg1);
         if (((va + (ulong)TWidth.Size - 1) & Access.PageBase) == entry->Write)
         {
-            Access.Store<TWidth>(entry->Page + (va & 0xFFF), value);
+            Access.Store<TWidth>((byte*)(va + (ulong)entry->Addend), value);
         }
         else if (!Access.SlowWrite(c, op, va, TWidth.Size, value))
         {
@@ -64,7 +64,7 @@ internal static unsafe class MoveHandlers<TWidth>
         TlbEntry* entry = Access.Entry(c, va);
         if (((va + (ulong)TWidth.Size - 1) & Access.PageBase) == entry->Write)
         {
-            Access.Store<TWidth>(entry->Page + (va & 0xFFF), op->Imm);
+            Access.Store<TWidth>((byte*)(va + (ulong)entry->Addend), op->Imm);
         }
         else if (!Access.SlowWrite(c, op, va, TWidth.Size, op->Imm))
         {

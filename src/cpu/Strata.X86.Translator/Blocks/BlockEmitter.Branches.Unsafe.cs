@@ -27,8 +27,7 @@ internal sealed unsafe partial class BlockEmitter
 
         if (instruction.Op0Kind == OpKind.Memory)
         {
-            EmitOperandCheck(ref a, decoded, write: false);
-            a.Load(Scratch1, Scratch1, 0);
+            a.Load(Scratch1, EmitOperandCheck(ref a, decoded, write: false, keepScratch2: false, out _));
         }
         else
         {
@@ -67,14 +66,21 @@ internal sealed unsafe partial class BlockEmitter
         byte* restart = null;
         if (instruction.Op0Kind == OpKind.Memory)
         {
-            restart = EmitOperandCheck(ref a, decoded, write: false);
-            a.Load(Scratch1, Scratch1, 0);
-            a.StoreFrame(Frame.Temporary, Scratch1);
+            EmitLoadTemporary(ref a, decoded, out restart);
         }
 
-        EmitPushCheck(ref a, decoded, restart);
-        a.LoadConstant(Scratch2, instruction.NextIP);
-        a.Store(Scratch1, 0, Scratch2);
+        bool isShort = (long)instruction.NextIP == (int)instruction.NextIP;
+        HostOperand place = EmitPushCheck(ref a, decoded, restart, keepScratch2: !isShort);
+        if (isShort)
+        {
+            a.StoreImmediate(place, (int)instruction.NextIP);
+        }
+        else
+        {
+            a.LoadConstant(Scratch2, instruction.NextIP);
+            a.Store(place, Scratch2);
+        }
+
         if (instruction.Op0Kind == OpKind.Memory)
         {
             a.LoadFrame(Scratch1, Frame.Temporary);
@@ -100,9 +106,9 @@ internal sealed unsafe partial class BlockEmitter
     private void EmitReturn(ref HostAssembler a, in DecodedInstruction decoded)
     {
         ref readonly Instruction instruction = ref decoded.Instruction;
-        EmitStackRead(ref a, decoded, GuestRsp);
+        HostOperand place = EmitStackRead(ref a, decoded, GuestRsp);
         int pop = 8 + (instruction.OpCount > 0 ? instruction.Immediate16 : 0);
-        a.Load(Scratch1, Scratch1, 0);
+        a.Load(Scratch1, place);
         a.Lea(GuestRsp, GuestRsp, pop);
         SaveIfLive(ref a, decoded);
         EmitDispatch(ref a, new Site { Kind = SiteKind.Dispatch, Rip = instruction.IP, StackUndo = -pop });
@@ -171,6 +177,6 @@ internal sealed unsafe partial class BlockEmitter
     private void LeaveForDispatch(ref HostAssembler a, Site site) => LeaveIf(ref a, HostCondition.NotEqual, site);
 
     /// <summary>Makes the branch with its displacement at <paramref name="place"/> leave, until the engine links it.</summary>
-    private void LinkFrom(byte* place, ulong target) =>
-        _cold.Add(new ColdPath((nint)place, AddSite(new Site { Kind = SiteKind.Link, Rip = target, Resume = place })));
+    private void LinkFrom(byte* place, ulong target) => _cold.Add(new ColdPath(
+        (nint)place, AddSite(new Site { Kind = SiteKind.Link, Rip = target, Resume = place, IsForward = target > _block->Rip })));
 }

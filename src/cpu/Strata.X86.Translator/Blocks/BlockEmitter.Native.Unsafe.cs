@@ -14,21 +14,23 @@ internal sealed unsafe partial class BlockEmitter
     {
         GuestEncoding e = GuestEncoding.Parse(code, decoded.Instruction.Length);
         bool memory = e.HasModRm && !e.IsRegisterForm;
+        RegisterMap map = new(decoded.Traits, e);
+        HostOperand operand = default;
         if (memory)
         {
-            EmitOperandCheck(ref a, decoded, decoded.Traits.WritesMemory);
+            bool keep = map.UsesScratch2 || decoded.NeedsHostFlags; // restoring flags takes Scratch2 as well
+            operand = EmitOperandCheck(ref a, decoded, decoded.Traits.WritesMemory, keep, out _);
         }
 
         ProvideFlags(ref a, decoded);
-        RegisterMap map = new(decoded.Traits, e);
         map.Load(ref a);
         if (e.IsVex)
         {
-            EmitVex(ref a, e, map);
+            EmitVex(ref a, e, map, operand);
         }
         else
         {
-            EmitLegacy(ref a, e, map);
+            EmitLegacy(ref a, e, map, operand);
         }
 
         new ReadOnlySpan<byte>(e.Immediate, e.ImmediateSize).CopyTo(new Span<byte>(a.At, e.ImmediateSize));
@@ -37,7 +39,7 @@ internal sealed unsafe partial class BlockEmitter
         NoteFlags(decoded);
     }
 
-    private static void EmitLegacy(ref HostAssembler a, in GuestEncoding e, in RegisterMap map)
+    private static void EmitLegacy(ref HostAssembler a, in GuestEncoding e, in RegisterMap map, in HostOperand operand)
     {
         if (e.Prefix66)
         {
@@ -54,8 +56,8 @@ internal sealed unsafe partial class BlockEmitter
             a.Byte(0xF0);
         }
 
-        int rm = e.HasModRm ? map.Rm : map.Opcode;
-        int rex = (e.W ? 8 : 0) | ((map.Reg >> 3) << 2) | (rm >> 3);
+        int rm = !e.HasModRm ? map.Opcode >> 3 : e.IsRegisterForm ? map.Rm >> 3 : operand.Rex;
+        int rex = (e.W ? 8 : 0) | ((map.Reg >> 3) << 2) | rm;
         if (rex != 0 || map.NeedsRex)
         {
             a.Byte(0x40 | rex);
@@ -74,20 +76,21 @@ internal sealed unsafe partial class BlockEmitter
         a.Byte(map.HasOpcode ? (e.Opcode & 0xF8) | (map.Opcode & 7) : e.Opcode);
         if (e.HasModRm)
         {
-            EmitModRm(ref a, e, map);
+            EmitModRm(ref a, e, map, operand);
         }
     }
 
-    private static void EmitVex(ref HostAssembler a, in GuestEncoding e, in RegisterMap map)
+    private static void EmitVex(ref HostAssembler a, in GuestEncoding e, in RegisterMap map, in HostOperand operand)
     {
         a.Byte(0xC4);
-        a.Byte((map.Reg < 8 ? 0x80 : 0) | 0x40 | (map.Rm < 8 ? 0x20 : 0) | e.Map);
+        int rex = e.IsRegisterForm ? map.Rm >> 3 : operand.Rex;
+        a.Byte((map.Reg < 8 ? 0x80 : 0) | ((~rex & 3) << 5) | e.Map);
         a.Byte((e.VexW ? 0x80 : 0) | ((~map.Vvvv & 0xF) << 3) | (e.VexL ? 4 : 0) | e.VexPrefix);
         a.Byte(e.Opcode);
-        EmitModRm(ref a, e, map);
+        EmitModRm(ref a, e, map, operand);
     }
 
-    private static void EmitModRm(ref HostAssembler a, in GuestEncoding e, in RegisterMap map)
+    private static void EmitModRm(ref HostAssembler a, in GuestEncoding e, in RegisterMap map, in HostOperand operand)
     {
         if (e.IsRegisterForm)
         {
@@ -95,7 +98,7 @@ internal sealed unsafe partial class BlockEmitter
         }
         else
         {
-            a.Memory(map.Reg, Scratch1, 0);
+            a.Memory(map.Reg, operand);
         }
     }
 
@@ -110,8 +113,8 @@ internal sealed unsafe partial class BlockEmitter
         bool signed = instruction.Mnemonic == Mnemonic.Idiv;
         if (instruction.Op0Kind == OpKind.Memory)
         {
-            EmitOperandCheck(ref a, decoded, write: false);
-            Wide(ref a, 0x8B, Scratch2, Scratch1, 0, wide);
+            HostOperand operand = EmitOperandCheck(ref a, decoded, write: false, keepScratch2: false, out _);
+            a.Op(0x8B, Scratch2, operand, wide);
         }
         else
         {
@@ -160,18 +163,6 @@ internal sealed unsafe partial class BlockEmitter
 
         a.Byte(opcode);
         a.Byte(0xC0 | ((register & 7) << 3) | (rm & 7));
-    }
-
-    private static void Wide(ref HostAssembler a, int opcode, int register, int @base, int displacement, bool wide)
-    {
-        if (wide)
-        {
-            a.Op64(opcode, register, @base, displacement);
-        }
-        else
-        {
-            a.Op32(opcode, register, @base, displacement);
-        }
     }
 
     /// <summary>SAR by 31 or 63: the sign in every bit.</summary>

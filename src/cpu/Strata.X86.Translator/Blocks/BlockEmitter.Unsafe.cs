@@ -58,6 +58,7 @@ internal sealed unsafe partial class BlockEmitter(TranslationCache cache)
         a.LoadFrame(Scratch1, Frame.Attention);
         a.CompareDword(Scratch1, 0, 0);
         LeaveIf(ref a, HostCondition.NotEqual, new Site { Kind = SiteKind.Attention, Rip = rip });
+        _block->ForwardEntry = a.At;
         bool vectors = false;
         bool x87 = false;
         foreach (ref readonly DecodedInstruction decoded in instructions)
@@ -206,6 +207,11 @@ internal sealed unsafe partial class BlockEmitter(TranslationCache cache)
                 a.Op64Indexed(0x03, Scratch1, HostRegister.Tlb, Scratch2, cold.TagOffset);
             }
 
+            if (cold.Constant is { } address)
+            {
+                a.LoadConstant(Scratch1, address);
+            }
+
             a.LoadConstant(Scratch2, (uint)cold.Site);
             if (cold.Loader != 0)
             {
@@ -224,6 +230,9 @@ internal sealed unsafe partial class BlockEmitter(TranslationCache cache)
     {
         /// <summary>Offset of the tag that a failed check subtracted, or −1.</summary>
         public int TagOffset { get; init; } = -1;
+
+        /// <summary>The linear address of an access, where it is known.</summary>
+        public ulong? Constant { get; init; }
 
         public nint Loader { get; init; }
 

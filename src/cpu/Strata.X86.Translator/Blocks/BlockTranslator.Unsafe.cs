@@ -31,11 +31,12 @@ internal sealed unsafe class BlockTranslator
     /// <summary>Translates the code at a new block's RIP.</summary>
     /// <param name="at">Where the code goes.</param>
     /// <returns>The end of the code; <paramref name="at"/> itself if the first instruction is the interpreter's.</returns>
-    public byte* Translate(byte* at, TranslatedBlock* block)
+    public byte* Translate(byte* at, TranslatedBlock* block, out int guestBytes)
     {
         ulong next = block->Rip;
         byte* page = block->HostPage;
         int count = Decode(page, ref next, out BlockEnd end);
+        guestBytes = (int)(next - block->Rip);
         if (count == 0)
         {
             return at;

@@ -17,7 +17,7 @@ internal struct RegisterMap
     public RegisterMap(in InstructionTraits traits, in GuestEncoding e)
     {
         Reg = e.Reg;
-        Rm = e.HasModRm && !e.IsRegisterForm ? Scratch1 : e.Rm;
+        Rm = e.Rm;
         Vvvv = e.Vvvv;
         HasOpcode = traits.Opcode != FieldWidth.None;
         if (traits.Reg != FieldWidth.None)
@@ -50,6 +50,9 @@ internal struct RegisterMap
     public int Opcode { get; }
 
     public bool HasOpcode { get; }
+
+    /// <summary>A guest register of the frame is to be held in Scratch2.</summary>
+    public readonly bool UsesScratch2 => _firstSpill >= 0;
 
     /// <summary>SPL, BPL, SIL or DIL is named.</summary>
     public bool NeedsRex { get; private set; }

@@ -48,6 +48,9 @@ internal unsafe struct Site
     /// <summary>Bytes accessed.</summary>
     public byte Size;
 
+    /// <summary>A link that leads forward.</summary>
+    public bool IsForward;
+
     /// <summary>Added to RSP to undo a branch whose target turns out to be non-canonical.</summary>
     public int StackUndo;
 }
@@ -61,6 +64,9 @@ internal unsafe struct TranslatedBlock
 
     /// <summary>Host code; null once the block is dropped.</summary>
     public byte* Entry;
+
+    /// <summary>Behind the look at the attention flag: for branches that only lead forward, and so cannot loop by themselves.</summary>
+    public byte* ForwardEntry;
     public TranslatedBlock* NextInBucket;
     public TranslatedBlock* NextInPage;
 

@@ -16,6 +16,8 @@ internal sealed unsafe class TranslationCache : IDisposable
     private const int MaxBlocks = 512 << 10;
     private const int BucketBits = 16;
 
+    private readonly TranslatorOptions _options;
+    private readonly int _vcpu;
     private readonly byte* _code;
     private readonly Site* _sites;
     private readonly TranslatedBlock* _blocks;
@@ -26,10 +28,11 @@ internal sealed unsafe class TranslationCache : IDisposable
     private int _siteCount;
     private int _blockCount;
 
-    /// <param name="exactFlags">Keep arithmetic flags at every block boundary even where nobody reads them: to compare states.</param>
-    public TranslationCache(bool exactFlags)
+    /// <param name="vcpu">Whose cache it is, for traces.</param>
+    public TranslationCache(TranslatorOptions options, int vcpu)
     {
-        ExactFlags = exactFlags;
+        _options = options;
+        _vcpu = vcpu;
 
         // SAFETY: all released in Dispose; indexes into them are bounded by the constants above.
         _code = (byte*)HostMapping.ReserveExecutable(CodeSize);
@@ -41,9 +44,10 @@ internal sealed unsafe class TranslationCache : IDisposable
         _at = _code + Stubs.Size;
         _translator = new BlockTranslator(this);
         ClearJumpTable();
+        options.PerfMap?.Add(_code, Stubs.End, "stubs");
     }
 
-    public bool ExactFlags { get; }
+    public bool ExactFlags => _options.ExactFlags;
 
     public Stubs Stubs { get; }
 
@@ -92,8 +96,14 @@ internal sealed unsafe class TranslationCache : IDisposable
 
         TranslatedBlock* block = _blocks + _blockCount++;
         *block = new TranslatedBlock { Rip = rip, HostPage = hostPage, Entry = _at };
-        byte* end = _translator.Translate(_at, block);
+        byte* end = _translator.Translate(_at, block, out int guestBytes);
         block->IsInterpreted = end == _at;
+        if (!block->IsInterpreted)
+        {
+            _options.Trace?.Write(_vcpu, block, guestBytes, end);
+            _options.PerfMap?.Add(block, end);
+        }
+
         _at = (byte*)(((nuint)end + 15) & ~(nuint)15);
         uint bucket = Bucket(hostPage, rip);
         block->NextInBucket = _buckets[bucket];

@@ -59,6 +59,49 @@ internal unsafe ref struct HostAssembler(byte* at)
         Displacement(mod, displacement);
     }
 
+    public void Memory(int register, in HostOperand operand)
+    {
+        if (operand.Index >= 0)
+        {
+            Memory(register, operand.Base, operand.Index, 0, operand.Displacement);
+        }
+        else
+        {
+            Memory(register, operand.Base, operand.Displacement);
+        }
+    }
+
+    /// <summary>32- or 64-bit operation with a register and a memory operand.</summary>
+    public void Op(int opcode, int register, in HostOperand operand, bool wide)
+    {
+        int rex = (wide ? 8 : 0) | ((register >> 3) << 2) | operand.Rex;
+        if (rex != 0)
+        {
+            Byte(0x40 | rex);
+        }
+
+        Byte(opcode);
+        Memory(register, operand);
+    }
+
+    public void Load(int register, in HostOperand operand) => Op(0x8B, register, operand, wide: true);
+
+    public void Store(in HostOperand operand, int register) => Op(0x89, register, operand, wide: true);
+
+    /// <summary>MOV qword, imm32 (sign-extended).</summary>
+    public void StoreImmediate(in HostOperand operand, int value)
+    {
+        Op(0xC7, 0, operand, wide: true);
+        Dword(value);
+    }
+
+    /// <summary>CMP qword [base + displacement], imm32 (sign-extended).</summary>
+    public void CompareQword(int @base, int displacement, int value)
+    {
+        Op64(0x81, 7, @base, displacement);
+        Dword(value);
+    }
+
     /// <summary>64-bit operation with a register and [base + displacement].</summary>
     public void Op64(int opcode, int register, int @base, int displacement)
     {

@@ -214,7 +214,7 @@ public sealed unsafe partial class X86Cpu
         TlbEntry* entry = (TlbEntry*)((byte*)Tlb.Set(CurrentPrivilege) + ((va >> 7) & Tlb.OffsetMask));
         if (entry->Execute == (va & PageBase))
         {
-            page = entry->Page;
+            page = (byte*)(entry->Execute + (ulong)entry->Addend);
             return true;
         }
 
@@ -305,7 +305,7 @@ public sealed unsafe partial class X86Cpu
         ulong tag = kind switch { AccessKind.Read => entry->Read, AccessKind.Write => entry->Write, _ => entry->Execute };
         if (tag == page)
         {
-            host = entry->Page + (va & PageOffset);
+            host = (byte*)(va + (ulong)entry->Addend);
             gpa = 0;
             if (kind != AccessKind.Execute)
             {
@@ -337,10 +337,11 @@ public sealed unsafe partial class X86Cpu
         byte* hostPage = ram.Memory.Base + (ram.Index << GuestMemory.PageShift);
         TlbEntry* entry = Tlb.Prepare(privilege, va, found.PageBits);
         ulong page = va & PageBase;
-        if (entry->Page != hostPage || (entry->Read != page && entry->Write != page && entry->Execute != page))
+        long addend = (long)hostPage - (long)page;
+        if (entry->Addend != addend || (entry->Read != page && entry->Write != page && entry->Execute != page))
         {
             entry->Read = entry->Write = entry->Execute = Tlb.NoTag;
-            entry->Page = hostPage;
+            entry->Addend = addend;
         }
 
         if (kind == AccessKind.Execute)

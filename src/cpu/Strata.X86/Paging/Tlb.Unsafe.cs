@@ -158,7 +158,7 @@ public sealed unsafe class Tlb : IDisposable
             TlbEntry* entry = _entries + (set * Entries);
             for (int i = 0; i < Entries; i++, entry++)
             {
-                if (entry->Page == hostPage && entry->Write != NoTag)
+                if (entry->Write != NoTag && (byte*)(entry->Write + (ulong)entry->Addend) == hostPage)
                 {
                     entry->Write = NoTag;
                     found = true;

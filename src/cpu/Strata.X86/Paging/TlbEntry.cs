@@ -7,12 +7,12 @@ namespace Strata.X86.Paging;
 /// <see cref="Tlb.NoTag"/> otherwise, so that a hit is one comparison: <c>((va + size - 1) &amp; ~0xFFF) == tag</c>.
 /// </summary>
 [StructLayout(LayoutKind.Sequential)]
-public unsafe struct TlbEntry
+public struct TlbEntry
 {
     public ulong Read;
     public ulong Write;
     public ulong Execute;
 
-    /// <summary>The host page behind it.</summary>
-    public byte* Page;
+    /// <summary>Host address minus guest-virtual address.</summary>
+    public long Addend;
 }

@@ -268,7 +268,7 @@ public sealed class PcBoard : IMachineControl, IDisposable
                 LocalApic = apic,
                 Cpuid = policy,
             };
-            engine = _options.Engine == EngineKind.Translator ? new Translator(wiring) : new Interpreter(wiring);
+            engine = _options.Engine == EngineKind.Translator ? new Translator(wiring, _options.Translation) : new Interpreter(wiring);
             VcpuThread thread = new(this, engine);
             apic.Connect(thread);
             _apics.Add(apic);

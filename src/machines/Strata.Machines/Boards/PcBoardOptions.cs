@@ -1,5 +1,6 @@
 using Strata.Core.Storage;
 using Strata.Devices.Serial;
+using Strata.X86.Translator;
 
 namespace Strata.Machines.Boards;
 
@@ -16,6 +17,9 @@ public sealed class PcBoardOptions
     public int Processors { get; init; } = 1;
 
     public EngineKind Engine { get; init; }
+
+    /// <summary>How the translator works, where it is the engine.</summary>
+    public TranslatorOptions Translation { get; init; } = new();
 
     /// <summary>Where the first serial port's output goes.</summary>
     public required ISerialBackend Serial { get; init; }

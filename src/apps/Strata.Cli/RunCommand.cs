@@ -174,13 +174,15 @@ internal sealed class RunCommand(RunOptions options) : IDisposable
         }
     }
 
-    private static void ReportStatistics(VirtualMachine machine, TimeSpan startUp)
+    private void ReportStatistics(VirtualMachine machine, TimeSpan startUp)
     {
         using Process self = Process.GetCurrentProcess();
         TimeSpan whole = DateTime.Now - self.StartTime;
         double millions = machine.InstructionsExecuted / 1e6;
         Console.Error.WriteLine($"strata: first guest instruction after {startUp.TotalMilliseconds:F0} ms, whole run {whole.TotalSeconds:F2} s");
-        Console.Error.WriteLine($"strata: {millions:F0} million guest instructions, {millions / (whole - startUp).TotalSeconds:F0} MIPS, peak memory {self.PeakWorkingSet64 >> 20} MiB");
+        string speed = options.Engine == Engine.Interpreter ? $", {millions:F0} million guest instructions, {millions / (whole - startUp).TotalSeconds:F0} MIPS" : string.Empty;
+        Console.Error.WriteLine($"strata: peak memory {self.PeakWorkingSet64 >> 20} MiB{speed}");
+        Console.Error.WriteLine(machine.DescribeCounters());
     }
 
     private static int Report(MachineExit exit, bool interrupted)

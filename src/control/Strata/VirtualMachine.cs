@@ -29,6 +29,9 @@ public sealed class VirtualMachine : IAsyncDisposable
     /// <summary>Guest instructions executed so far by all processors; approximate while running.</summary>
     public long InstructionsExecuted => _board.InstructionsExecuted;
 
+    /// <summary>What the engines have done, as lines for people; approximate while running.</summary>
+    public string DescribeCounters() => _board.DescribeCounters();
+
     /// <summary>Loads the images and starts the processors.</summary>
     /// <exception cref="StrataException">An image cannot be read or booted, or the host lacks the memory.</exception>
     public static async Task<VirtualMachine> StartAsync(MachineSpec spec, CancellationToken cancellationToken = default)

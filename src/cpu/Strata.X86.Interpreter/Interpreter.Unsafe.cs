@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using System.Runtime.InteropServices;
+using Iced.Intel;
 using Strata.Core.Execution;
 using Strata.Core.Memory;
 using Strata.X86.Execution;
@@ -27,6 +28,7 @@ public sealed unsafe class Interpreter : IX86Engine
     private readonly BlockCache _blocks;
     private readonly ConcurrentQueue<PageRequest> _requests = new();
     private readonly OpCache _single;
+    private readonly long[] _stepped = new long[(int)Enum.GetValues<Mnemonic>().Max() + 1];
     private readonly Op* _step;
     private readonly byte* _bounce;
     private int _threadId = -1;
@@ -57,6 +59,11 @@ public sealed unsafe class Interpreter : IX86Engine
     public X86Cpu Cpu { get; }
 
     public long InstructionsExecuted { get; private set; }
+
+    /// <summary>Instructions executed by <see cref="Step"/>, by Iced's mnemonic. For tools: approximate while running.</summary>
+    public IReadOnlyList<long> SteppedByMnemonic => _stepped;
+
+    public string DescribeCounters() => $"{InstructionsExecuted} instructions, {BlocksDecoded} blocks decoded";
 
     /// <summary>Blocks decoded since the start.</summary>
     public long BlocksDecoded => _blocks.Decoded;
@@ -163,6 +170,7 @@ public sealed unsafe class Interpreter : IX86Engine
         Op* op = FindSingle();
         if (op != null)
         {
+            _stepped[op->Mnemonic]++;
             _context->EndBlock = 0;
             _context->Budget = 0;
             op->Handler(_context, op, _context->LazyResult, _context->LazyAux);

@@ -50,6 +50,7 @@ public sealed unsafe class Translator : IX86Engine
 
         _interpreter = new Interpreter.Interpreter(wiring) { PageInvalidated = page => _cache!.Invalidate((byte*)page) };
         _context = Cpu.Context;
+        Counters = new TranslatorCounters { Interpreted = _interpreter.SteppedByMnemonic };
         _cache = new TranslationCache(options, wiring.Index);
 
         // SAFETY: freed in Dispose.
@@ -70,6 +71,11 @@ public sealed unsafe class Translator : IX86Engine
 
     /// <summary>Interpreted instructions only: translated code does not count.</summary>
     public long InstructionsExecuted => _interpreter.InstructionsExecuted;
+
+    /// <summary>What the engine has done so far.</summary>
+    public TranslatorCounters Counters { get; }
+
+    public string DescribeCounters() => Counters.Describe();
 
     public VcpuStop Run(long instructionBudget)
     {
@@ -191,6 +197,7 @@ public sealed unsafe class Translator : IX86Engine
     private byte* ServeExit()
     {
         Site* site = _cache.SiteAt(_bridge->Site);
+        Counters.Count(site->Kind);
         _x87InImage |= _bridge->X87Saved != 0;
         switch (site->Kind)
         {
@@ -227,6 +234,7 @@ public sealed unsafe class Translator : IX86Engine
             {
                 if (generation == _cache.Generation)
                 {
+                    Counters.Links++;
                     Emit.HostAssembler.Patch(place, forward ? block->ForwardEntry : block->Entry);
                 }
 
@@ -294,6 +302,7 @@ public sealed unsafe class Translator : IX86Engine
 
         TakeFlags();
         _context->State.Rip = site->Rip;
+        Counters.Faults++;
         Cpu.DeliverPendingException();
         return null;
     }
@@ -335,6 +344,9 @@ public sealed unsafe class Translator : IX86Engine
         {
             MarkCode(page);
             block = _cache.Translate(page, rip);
+            Counters.Blocks = _cache.BlocksTranslated;
+            Counters.Resets = _cache.Resets;
+            Counters.CodeBytes = _cache.CodeBytes;
         }
 
         return block;

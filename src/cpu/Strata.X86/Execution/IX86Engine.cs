@@ -8,6 +8,9 @@ public interface IX86Engine : IVcpu, IDisposable
     /// <summary>The processor; for state access while <c>Run</c> is not active.</summary>
     X86Cpu Cpu { get; }
 
+    /// <summary>Counters of the engine as lines for people; any thread, approximate.</summary>
+    string DescribeCounters();
+
     /// <summary>Guest instructions executed since the start as far as the engine counts them; any thread, approximate.</summary>
     long InstructionsExecuted { get; }
 }

@@ -103,6 +103,9 @@ public sealed class PcBoard : IMachineControl, IDisposable
     /// <summary>Guest instructions executed by all processors so far; approximate while running.</summary>
     public long InstructionsExecuted => _vcpus.Sum(vcpu => vcpu.Engine.InstructionsExecuted);
 
+    /// <summary>Counters of each processor's engine, as lines for people.</summary>
+    public string DescribeCounters() => string.Join('\n', _vcpus.Select(vcpu => $"vCPU {vcpu.Engine.Index}: {vcpu.Engine.DescribeCounters()}"));
+
     /// <summary>Starts time and processors.</summary>
     public void Start()
     {

@@ -1,0 +1,51 @@
+using System.Globalization;
+using System.Text;
+using Iced.Intel;
+using Strata.X86.Translator.Cache;
+
+namespace Strata.X86.Translator;
+
+/// <summary>What one vCPU's translator has done; for tools, approximate while running.</summary>
+public sealed class TranslatorCounters
+{
+    private readonly long[] _exits = new long[Enum.GetValues<SiteKind>().Length];
+
+    /// <summary>Blocks translated, and times the whole cache was dropped.</summary>
+    public long Blocks { get; internal set; }
+
+    public long Resets { get; internal set; }
+
+    /// <summary>Links patched into branches.</summary>
+    public long Links { get; internal set; }
+
+    /// <summary>Page faults and other exceptions found while an access was made possible.</summary>
+    public long Faults { get; internal set; }
+
+    /// <summary>Bytes of emitted code.</summary>
+    public long CodeBytes { get; internal set; }
+
+    /// <summary>Instructions that the interpreter executed, by mnemonic.</summary>
+    public required IReadOnlyList<long> Interpreted { get; init; }
+
+    internal void Count(SiteKind kind) => _exits[(int)kind]++;
+
+    /// <summary>A few lines for people.</summary>
+    public string Describe()
+    {
+        StringBuilder text = new();
+        text.Append(CultureInfo.InvariantCulture, $"{Blocks} blocks in {CodeBytes >> 10} KiB, {Links} links, {Resets} resets, {Faults} faults\n");
+        text.Append("exits:");
+        foreach (SiteKind kind in Enum.GetValues<SiteKind>())
+        {
+            text.Append(CultureInfo.InvariantCulture, $" {kind} {_exits[(int)kind]}");
+        }
+
+        text.Append("\ninterpreted:");
+        foreach ((long count, int mnemonic) in Interpreted.Select((count, mnemonic) => (count, mnemonic)).Where(pair => pair.count > 0).OrderByDescending(pair => pair.count).Take(24))
+        {
+            text.Append(CultureInfo.InvariantCulture, $" {(Mnemonic)mnemonic} {count}");
+        }
+
+        return text.ToString();
+    }
+}

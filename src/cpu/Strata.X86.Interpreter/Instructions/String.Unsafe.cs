@@ -192,9 +192,7 @@ internal static unsafe class StringInstructions
         return (op->Flags & OpFlags.Repne) != 0 ? a != b : a == b;
     }
 
-    /// <summary>
-    /// Whether pages may be copied or filled whole. Then a miss is served for one element only: the next attempt finds the TLB filled.
-    /// </summary>
+    /// <summary>Whether pages may be copied or filled whole. Then what is not is served one element at a time.</summary>
     private static bool IsBulkable(X86Cpu cpu, Op* op) =>
         op->AddressSize == 8 && (cpu.State.Rflags & (RFlags.DF | RFlags.TF)) == 0 && op->Segment < (byte)SegmentIndex.Fs;
 
@@ -222,17 +220,16 @@ internal static unsafe class StringInstructions
         }
 
         ulong bytes = elements * size;
-        TlbEntry* target = (TlbEntry*)((byte*)cpu.Context->Tlb + ((to >> 7) & Tlb.OffsetMask));
-        TlbEntry* source = (TlbEntry*)((byte*)cpu.Context->Tlb + ((from >> 7) & Tlb.OffsetMask));
-        if (target->Write != (to & ~0xFFFUL) || (move && source->Read != (from & ~0xFFFUL)))
+        byte* source = move ? cpu.FindHost(from, AccessKind.Read) : null;
+        byte* destination = cpu.FindHost(to, AccessKind.Write);
+        if (destination == null || (move && source == null))
         {
-            return false; // the slow path fills the TLB, or faults, on the next element
+            return false; // a device, a watched page or a fault: element by element
         }
 
-        byte* destination = (byte*)(to + (ulong)target->Addend);
         if (move)
         {
-            CopyForward(destination, (byte*)(from + (ulong)source->Addend), bytes, size);
+            CopyForward(destination, source, bytes, size);
             cpu.Register(Gpr.Rsi) = from + bytes;
         }
         else

@@ -157,6 +157,26 @@ public sealed unsafe partial class X86Cpu
             && (((va & PageOffset) + (ulong)size) <= 0x1000 || TryTranslate((va + (ulong)size - 1) & AddressMask, AccessKind.Read, out _, out _));
     }
 
+    /// <summary>The host address of a linear address in RAM, for access within its page.</summary>
+    /// <returns>Null if the access would fault, or must be looked at closely; nothing is recorded then.</returns>
+    public byte* FindHost(ulong va, AccessKind kind)
+    {
+        if (!IsCanonical(va) || NeedsCheckedAccess)
+        {
+            return null;
+        }
+
+        ulong cr2 = Context->State.Cr2;
+        if (TryTranslate(va, kind, out byte* host, out _))
+        {
+            return host;
+        }
+
+        Context->PendingException = 0;
+        Context->State.Cr2 = cr2;
+        return null;
+    }
+
     /// <summary>Reads with supervisor rights whatever the CPL is: descriptor tables, TSS, IDT.</summary>
     public bool TryReadSystem(ulong va, int size, out ulong value)
     {

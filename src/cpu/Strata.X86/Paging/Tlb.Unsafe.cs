@@ -24,7 +24,7 @@ public enum TlbPrivilege
 /// </summary>
 public sealed unsafe class Tlb : IDisposable
 {
-    public const int EntryBits = 10;
+    public const int EntryBits = 12;
     public const int Entries = 1 << EntryBits;
 
     /// <summary>Applied to <c>va >> 7</c>: the byte offset of an entry in its set.</summary>

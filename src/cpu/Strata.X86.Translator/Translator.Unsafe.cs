@@ -36,6 +36,8 @@ public sealed unsafe class Translator : IX86Engine
     private readonly Bridge* _bridge;
     private readonly TranslationCache _cache;
     private ulong _saltRound;
+    private ulong _saltKey = ulong.MaxValue;
+    private ulong _salt;
     private ulong _retriedRip;
     private int _retries;
     private bool _x87InImage;
@@ -138,15 +140,14 @@ public sealed unsafe class Translator : IX86Engine
     /// <summary>Translated code from State.Rip on, until something other than the plain continuation is due.</summary>
     private void RunTranslated()
     {
-        TranslatedBlock* block = FindBlock(_context->State.Rip);
-        if (block == null || block->IsInterpreted)
+        byte* target = FindEntry(_context->State.Rip);
+        if (target == null)
         {
             Interpret();
             return;
         }
 
         PrepareEntry();
-        byte* target = block->Entry;
         while (target != null)
         {
             _cache.Stubs.Enter(_bridge, target);
@@ -164,6 +165,9 @@ public sealed unsafe class Translator : IX86Engine
         _bridge->FsBase = s.Fs.Base;
         _bridge->GsBase = s.Gs.Base;
         _bridge->Tlb = (ulong)_context->Tlb;
+        _bridge->SystemFlags = s.Rflags & ~RFlags.Arithmetic;
+        _bridge->Cpl = _context->Cpl;
+        _bridge->Waiting = Cpu.IsEventWaiting ? 1u : 0;
         _bridge->Salt = CurrentSalt();
         bool noTrap = (s.Cr0 & (Cr0.EM | Cr0.TS)) == 0;
         _bridge->VectorsAllowed = noTrap && (s.Cr4 & Cr4.OSFXSR) != 0 && (s.Mxcsr & MxcsrMasks) == MxcsrMasks ? 1u : 0;
@@ -181,7 +185,15 @@ public sealed unsafe class Translator : IX86Engine
     /// <summary>A tag for the current address space and privilege in the upper 16 bits.</summary>
     private ulong CurrentSalt()
     {
-        (ulong round, ulong number) = Math.DivRem(Cpu.Tlb.CodeEpoch, SaltsPerRound);
+        ulong epoch = Cpu.Tlb.CodeEpoch;
+        ulong key = (epoch << 1) | ((_context->Mode & ModeBits.User) != 0 ? 1UL : 0);
+        if (key == _saltKey)
+        {
+            return _salt;
+        }
+
+        _saltKey = key;
+        (ulong round, ulong number) = Math.DivRem(epoch, SaltsPerRound);
         if (round != _saltRound)
         {
             _saltRound = round; // numbers repeat now
@@ -189,7 +201,8 @@ public sealed unsafe class Translator : IX86Engine
         }
 
         // Never zero: the tag of an empty entry, zero, then stands for no canonical RIP.
-        return (((number + 1) * 2) + ((_context->Mode & ModeBits.User) != 0 ? 1UL : 0)) << 48;
+        _salt = (((number + 1) * 2) + (key & 1)) << 48;
+        return _salt;
     }
 
     /// <summary>Deals with one exit.</summary>
@@ -219,6 +232,29 @@ public sealed unsafe class Translator : IX86Engine
         }
 
         return null;
+    }
+
+    /// <summary>Code for a RIP: by the jump table, or translated and put there.</summary>
+    /// <returns>Null if the interpreter has to execute the first instruction.</returns>
+    private byte* FindEntry(ulong rip)
+    {
+        ulong tag = rip ^ CurrentSalt();
+        JumpEntry* entry = _cache.JumpTable + JumpEntry.IndexOf(rip);
+        if (entry->Tag == tag)
+        {
+            return entry->Target;
+        }
+
+        TranslatedBlock* block = FindBlock(rip);
+        if (block == null || block->IsInterpreted)
+        {
+            return null;
+        }
+
+        entry->Tag = rip ^ CurrentSalt(); // translation may have cleared the table
+        entry->Target = block->Entry;
+        Cpu.Tlb.NoteCodePage(rip);
+        return block->Entry;
     }
 
     private byte* Link(Site* site)
@@ -261,15 +297,11 @@ public sealed unsafe class Translator : IX86Engine
 
         if (Volatile.Read(ref _context->Attention) == 0)
         {
-            TranslatedBlock* block = FindBlock(target);
-            if (block != null && !block->IsInterpreted)
+            byte* entry = FindEntry(target);
+            if (entry != null)
             {
                 _bridge->Salt = CurrentSalt();
-                JumpEntry* entry = _cache.JumpTable + JumpEntry.IndexOf(target);
-                entry->Tag = target ^ _bridge->Salt;
-                entry->Target = block->Entry;
-                Cpu.Tlb.NoteCodePage(target);
-                return Resume(block->Entry);
+                return Resume(entry);
             }
         }
 

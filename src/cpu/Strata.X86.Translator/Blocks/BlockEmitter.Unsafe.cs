@@ -98,6 +98,9 @@ internal sealed unsafe partial class BlockEmitter(TranslationCache cache)
             case Handling.Lea:
                 EmitLea(ref a, decoded);
                 return false;
+            case Handling.System:
+                EmitSystem(ref a, decoded);
+                return false;
             case Handling.Push:
                 EmitPush(ref a, decoded);
                 return false;

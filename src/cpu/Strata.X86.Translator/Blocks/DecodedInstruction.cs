@@ -43,6 +43,12 @@ internal struct DecodedInstruction
             return decoded;
         }
 
+        if (instruction.Mnemonic == Mnemonic.Pushfq)
+        {
+            decoded.Reads = Arithmetic;
+            return decoded;
+        }
+
         decoded.Reads = instruction.RflagsRead & Arithmetic;
         decoded.MayWrite = instruction.RflagsModified & Arithmetic;
         decoded.MustWrite = IsConditional(instruction) ? 0 : decoded.MayWrite;

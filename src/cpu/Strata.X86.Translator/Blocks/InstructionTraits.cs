@@ -15,6 +15,9 @@ internal enum Handling : byte
     /// <summary>Has no effect that a guest could see.</summary>
     Nothing,
     Lea,
+
+    /// <summary>Changes or reads RFLAGS beyond the arithmetic flags, or exchanges GS bases.</summary>
+    System,
     Push,
     Pop,
     Leave,
@@ -180,6 +183,8 @@ internal static class InstructionTraitsTable
                 return instruction.Code is Code.Push_r64 or Code.Pushq_imm8 or Code.Pushq_imm32 or Code.Push_rm64 ? Handling.Push : Handling.Interpret;
             case Mnemonic.Pop:
                 return instruction.Code is Code.Pop_r64 ? Handling.Pop : Handling.Interpret;
+            case Mnemonic.Cli or Mnemonic.Sti or Mnemonic.Cld or Mnemonic.Pushfq or Mnemonic.Swapgs or Mnemonic.Stac or Mnemonic.Clac:
+                return Handling.System;
             case Mnemonic.Leave:
                 return instruction.Code == Code.Leaveq ? Handling.Leave : Handling.Interpret;
             case Mnemonic.Div or Mnemonic.Idiv:

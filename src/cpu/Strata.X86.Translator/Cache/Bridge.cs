@@ -31,6 +31,11 @@ internal unsafe struct Bridge
     /// <summary><see cref="X87Image"/> is valid and x87 instructions may run natively.</summary>
     public uint X87Allowed;
 
+    /// <summary><see cref="Frame.SystemFlags"/>; the State's, not a copy, is what counts outside of translated code.</summary>
+    public ulong SystemFlags;
+    public uint Cpl;
+    public uint Waiting;
+
     public VcpuContext* Context;
     public ulong Tlb;
 

@@ -76,13 +76,20 @@ internal static class Frame
     public const int VectorsAllowed = 0x58;
     public const int X87Allowed = 0x5C;
 
-    /// <summary>Bytes above are copied from the bridge on entry.</summary>
-    public const int Copied = 0x60;
+    /// <summary>RFLAGS without the arithmetic flags.</summary>
+    public const int SystemFlags = 0x60;
+    public const int Cpl = 0x68;
 
-    public const int Temporary = 0x60;
-    public const int Value = 0x68;
-    public const int Bridge = 0x70;
+    /// <summary>An interrupt is pending that IF holds off: STI must leave.</summary>
+    public const int Waiting = 0x6C;
+
+    /// <summary>What lies below is copied from the bridge on entry.</summary>
+    public const int Copied = 0x70;
+
+    public const int Temporary = 0x70;
+    public const int Bridge = 0x78;
+    public const int Value = 0x80;
 
     /// <summary>Together with six saved registers and the return address a multiple of 16.</summary>
-    public const int Size = 0x88;
+    public const int Size = 0x98;
 }

@@ -11,6 +11,9 @@ internal sealed unsafe class Stubs
 {
     private static readonly int[] SavedRegisters = [Rbx, Rbp, 12, 13, 14, 15];
 
+    private readonly int _rflags = (int)Marshal.OffsetOf<X86CpuState>(nameof(X86CpuState.Rflags));
+    private readonly int _gsBase = (int)Marshal.OffsetOf<X86CpuState>(nameof(X86CpuState.Gs)) + (int)Marshal.OffsetOf<SegmentState>(nameof(SegmentState.Base));
+    private readonly int _tlb = (int)Marshal.OffsetOf<VcpuContext>(nameof(VcpuContext.Tlb));
     private readonly int _vectors = (int)Marshal.OffsetOf<X86CpuState>(nameof(X86CpuState.Vectors));
     private readonly int _mxcsr = (int)Marshal.OffsetOf<X86CpuState>(nameof(X86CpuState.Mxcsr));
 
@@ -116,6 +119,14 @@ internal sealed unsafe class Stubs
 
         a.LoadFrame(Rax, Frame.Flags);
         a.Store(Scratch1, Bridge.OffsetOf(nameof(Bridge.Flags)), Rax);
+        a.LoadFrame(Rax, Frame.SystemFlags);
+        a.Store(Scratch2, _rflags, Rax);
+        a.Store(Scratch1, Bridge.OffsetOf(nameof(Bridge.SystemFlags)), Rax);
+        a.LoadFrame(Rax, Frame.GsBase);
+        a.Store(Scratch2, _gsBase, Rax);
+        a.Store(Scratch1, Bridge.OffsetOf(nameof(Bridge.GsBase)), Rax);
+        a.Store(Scratch2, _tlb, HostRegister.Tlb);
+        a.Store(Scratch1, Bridge.OffsetOf(nameof(Bridge.Tlb)), HostRegister.Tlb);
         a.LoadFrame(Rax, Frame.Value);
         a.Store(Scratch1, Bridge.OffsetOf(nameof(Bridge.Value)), Rax);
         a.Op32(0x8B, Rax, Rsp, Frame.VectorsLoaded);

@@ -68,6 +68,9 @@ public sealed unsafe partial class X86Cpu
         }
     }
 
+    /// <summary>An interrupt or NMI is pending; whether it can be delivered now is another question.</summary>
+    public bool IsEventWaiting => Context->State.NmiPending != 0 || Wiring.LocalApic is { HasPendingInterrupt: true };
+
     private void TakeSignals()
     {
         int signals = Interlocked.Exchange(ref _signals, 0);

@@ -393,6 +393,7 @@ public sealed unsafe partial class X86Cpu
         else
         {
             entry->Write = page;
+            Tlb.NoteWriter(entry, hostPage);
         }
 
         host = hostPage + (va & PageOffset);

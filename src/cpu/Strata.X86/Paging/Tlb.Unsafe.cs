@@ -35,8 +35,10 @@ public sealed unsafe class Tlb : IDisposable
     private const int Privileges = 4;
     private const int Slots = 8;
     private const int FilterBits = 4096;
+    private const int WriterBits = 14;
 
     private readonly TlbEntry* _entries;
+    private readonly Writer[] _writers = new Writer[1 << WriterBits];
     private readonly bool[] _used = new bool[Slots * Privileges];
     private readonly int[] _pcid = new int[Slots];
     private readonly ulong[] _largeFilter = new ulong[FilterBits / 64];
@@ -147,6 +149,20 @@ public sealed unsafe class Tlb : IDisposable
     /// <returns>True if there was such an entry.</returns>
     public bool RevokeWrite(byte* hostPage)
     {
+        ref Writer writer = ref WriterOf(hostPage);
+        if (writer.Page != hostPage)
+        {
+            return false;
+        }
+
+        if (!writer.IsMany)
+        {
+            bool first = Revoke(writer.First, hostPage);
+            bool second = Revoke(writer.Second, hostPage);
+            writer = default;
+            return first | second;
+        }
+
         bool found = false;
         for (int set = 0; set < _used.Length; set++)
         {
@@ -158,15 +174,45 @@ public sealed unsafe class Tlb : IDisposable
             TlbEntry* entry = _entries + (set * Entries);
             for (int i = 0; i < Entries; i++, entry++)
             {
-                if (entry->Write != NoTag && (byte*)(entry->Write + (ulong)entry->Addend) == hostPage)
-                {
-                    entry->Write = NoTag;
-                    found = true;
-                }
+                found |= Revoke(entry, hostPage);
             }
         }
 
+        writer = default;
         return found;
+    }
+
+    /// <summary>
+    /// Notes that an entry is given write permission to a host page, so that <see cref="RevokeWrite"/> finds it without a scan.
+    /// </summary>
+    public void NoteWriter(TlbEntry* entry, byte* hostPage)
+    {
+        ref Writer writer = ref WriterOf(hostPage);
+        if (writer.Page != hostPage)
+        {
+            // Another page's note: entries of it that still write must not be lost.
+            if (writer.IsMany || Writes(writer.First, writer.Page) || Writes(writer.Second, writer.Page))
+            {
+                RevokeWrite(writer.Page);
+            }
+
+            WriterOf(hostPage) = new Writer { Page = hostPage, First = entry };
+        }
+        else if (writer.First != entry && writer.Second != entry)
+        {
+            if (!Writes(writer.First, hostPage))
+            {
+                writer.First = entry;
+            }
+            else if (!Writes(writer.Second, hostPage))
+            {
+                writer.Second = entry;
+            }
+            else
+            {
+                writer.IsMany = true;
+            }
+        }
     }
 
     /// <summary>Removes write permission everywhere: the next write to each page is noticed again.</summary>
@@ -197,6 +243,22 @@ public sealed unsafe class Tlb : IDisposable
     }
 
     public void Dispose() => NativeMemory.AlignedFree(_entries);
+
+    private static bool Writes(TlbEntry* entry, byte* hostPage) =>
+        entry != null && entry->Write != NoTag && (byte*)(entry->Write + (ulong)entry->Addend) == hostPage;
+
+    private static bool Revoke(TlbEntry* entry, byte* hostPage)
+    {
+        if (!Writes(entry, hostPage))
+        {
+            return false;
+        }
+
+        entry->Write = NoTag;
+        return true;
+    }
+
+    private ref Writer WriterOf(byte* hostPage) => ref _writers[((ulong)hostPage * 0x9E37_79B9_7F4A_7C15) >> (64 - WriterBits)];
 
     private static uint FilterIndex(ulong region) => (uint)(region ^ (region >> 12)) & (FilterBits - 1);
 
@@ -254,6 +316,17 @@ public sealed unsafe class Tlb : IDisposable
                 NativeMemory.Fill(_entries + (set * Entries), (nuint)(sizeof(TlbEntry) * Entries), 0xFF);
             }
         }
+    }
+
+    /// <summary>Which entries may write to a host page; a hash table of one entry a slot, that forgets by revoking.</summary>
+    private struct Writer
+    {
+        public byte* Page;
+        public TlbEntry* First;
+        public TlbEntry* Second;
+
+        /// <summary>More than two: only a scan finds them.</summary>
+        public bool IsMany;
     }
 
     private static void Clear(TlbEntry* entry)

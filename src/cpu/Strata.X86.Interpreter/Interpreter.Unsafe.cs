@@ -28,7 +28,7 @@ public sealed unsafe class Interpreter : IX86Engine
     private readonly BlockCache _blocks;
     private readonly ConcurrentQueue<PageRequest> _requests = new();
     private readonly OpCache _single;
-    private readonly long[] _stepped = new long[(int)Enum.GetValues<Mnemonic>().Max() + 1];
+    private readonly long[] _stepped = new long[(int)Enum.GetValues<Code>().Max() + 1];
     private readonly Op* _step;
     private readonly byte* _bounce;
     private int _threadId = -1;
@@ -60,8 +60,8 @@ public sealed unsafe class Interpreter : IX86Engine
 
     public long InstructionsExecuted { get; private set; }
 
-    /// <summary>Instructions executed by <see cref="Step"/>, by Iced's mnemonic. For tools: approximate while running.</summary>
-    public IReadOnlyList<long> SteppedByMnemonic => _stepped;
+    /// <summary>Instructions executed by <see cref="Step"/>, by Iced's code. For tools: approximate while running.</summary>
+    public IReadOnlyList<long> SteppedByCode => _stepped;
 
     public string DescribeCounters() => $"{InstructionsExecuted} instructions, {BlocksDecoded} blocks decoded";
 
@@ -170,7 +170,7 @@ public sealed unsafe class Interpreter : IX86Engine
         Op* op = FindSingle();
         if (op != null)
         {
-            _stepped[op->Mnemonic]++;
+            _stepped[op->Code]++;
             _context->EndBlock = 0;
             _context->Budget = 0;
             op->Handler(_context, op, _context->LazyResult, _context->LazyAux);

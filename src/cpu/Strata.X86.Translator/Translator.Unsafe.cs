@@ -38,6 +38,7 @@ public sealed unsafe class Translator : IX86Engine
     private ulong _saltRound;
     private ulong _saltKey = ulong.MaxValue;
     private ulong _salt;
+    private JumpEntry* _jumps;
     private ulong _retriedRip;
     private int _retries;
     private bool _x87InImage;
@@ -50,16 +51,15 @@ public sealed unsafe class Translator : IX86Engine
             throw new PlatformNotSupportedException("The translator needs an x64 Linux host. Use --engine interpreter.");
         }
 
-        _interpreter = new Interpreter.Interpreter(wiring) { PageInvalidated = page => _cache!.Invalidate((byte*)page) };
+        _interpreter = new Interpreter.Interpreter(wiring) { PageInvalidated = OnPageInvalidated };
         _context = Cpu.Context;
-        Counters = new TranslatorCounters { Interpreted = _interpreter.SteppedByMnemonic };
+        Counters = new TranslatorCounters { Interpreted = _interpreter.SteppedByCode };
         _cache = new TranslationCache(options, wiring.Index);
 
         // SAFETY: freed in Dispose.
         _bridge = (Bridge*)NativeMemory.AlignedAlloc((nuint)sizeof(Bridge), 64);
         NativeMemory.Clear(_bridge, (nuint)sizeof(Bridge));
         _bridge->Context = _context;
-        _bridge->JumpTable = _cache.JumpTable;
         _bridge->Attention = &_context->Attention;
         _bridge->HostMxcsr = DefaultMxcsr;
     }
@@ -168,7 +168,7 @@ public sealed unsafe class Translator : IX86Engine
         _bridge->SystemFlags = s.Rflags & ~RFlags.Arithmetic;
         _bridge->Cpl = _context->Cpl;
         _bridge->Waiting = Cpu.IsEventWaiting ? 1u : 0;
-        _bridge->Salt = CurrentSalt();
+        UseSalt();
         bool noTrap = (s.Cr0 & (Cr0.EM | Cr0.TS)) == 0;
         _bridge->VectorsAllowed = noTrap && (s.Cr4 & Cr4.OSFXSR) != 0 && (s.Mxcsr & MxcsrMasks) == MxcsrMasks ? 1u : 0;
         _bridge->X87Allowed = noTrap && _x87InImage ? 1u : 0;
@@ -185,8 +185,9 @@ public sealed unsafe class Translator : IX86Engine
     /// <summary>A tag for the current address space and privilege in the upper 16 bits.</summary>
     private ulong CurrentSalt()
     {
-        ulong epoch = Cpu.Tlb.CodeEpoch;
-        ulong key = (epoch << 1) | ((_context->Mode & ModeBits.User) != 0 ? 1UL : 0);
+        bool user = (_context->Mode & ModeBits.User) != 0;
+        ulong epoch = user ? Cpu.Tlb.UserCodeEpoch : Cpu.Tlb.SupervisorCodeEpoch;
+        ulong key = (epoch << 1) | (user ? 1UL : 0);
         if (key == _saltKey)
         {
             return _salt;
@@ -202,6 +203,7 @@ public sealed unsafe class Translator : IX86Engine
 
         // Never zero: the tag of an empty entry, zero, then stands for no canonical RIP.
         _salt = (((number + 1) * 2) + (key & 1)) << 48;
+        _jumps = _cache.JumpTable + (int)((_salt * 0x9E37_79B9_7F4A_7C15) >> 50);
         return _salt;
     }
 
@@ -234,12 +236,26 @@ public sealed unsafe class Translator : IX86Engine
         return null;
     }
 
+    private void UseSalt()
+    {
+        _bridge->Salt = CurrentSalt();
+        _bridge->JumpTable = _jumps;
+    }
+
+    private void OnPageInvalidated(nint page)
+    {
+        if (!_cache.Invalidate((byte*)page))
+        {
+            Cpu.Tlb.RenewCodeEpochs();
+        }
+    }
+
     /// <summary>Code for a RIP: by the jump table, or translated and put there.</summary>
     /// <returns>Null if the interpreter has to execute the first instruction.</returns>
     private byte* FindEntry(ulong rip)
     {
         ulong tag = rip ^ CurrentSalt();
-        JumpEntry* entry = _cache.JumpTable + JumpEntry.IndexOf(rip);
+        JumpEntry* entry = _jumps + JumpEntry.IndexOf(rip);
         if (entry->Tag == tag)
         {
             return entry->Target;
@@ -251,8 +267,8 @@ public sealed unsafe class Translator : IX86Engine
             return null;
         }
 
-        entry->Tag = rip ^ CurrentSalt(); // translation may have cleared the table
-        entry->Target = block->Entry;
+        tag = rip ^ CurrentSalt(); // translation may have changed it
+        TranslationCache.Enter(_jumps + JumpEntry.IndexOf(rip), tag, block);
         Cpu.Tlb.NoteCodePage(rip);
         return block->Entry;
     }
@@ -300,7 +316,7 @@ public sealed unsafe class Translator : IX86Engine
             byte* entry = FindEntry(target);
             if (entry != null)
             {
-                _bridge->Salt = CurrentSalt();
+                UseSalt();
                 return Resume(entry);
             }
         }

@@ -24,7 +24,7 @@ public sealed class TranslatorCounters
     /// <summary>Bytes of emitted code.</summary>
     public long CodeBytes { get; internal set; }
 
-    /// <summary>Instructions that the interpreter executed, by mnemonic.</summary>
+    /// <summary>Instructions that the interpreter executed, by encoding.</summary>
     public required IReadOnlyList<long> Interpreted { get; init; }
 
     internal void Count(SiteKind kind) => _exits[(int)kind]++;
@@ -41,9 +41,9 @@ public sealed class TranslatorCounters
         }
 
         text.Append("\ninterpreted:");
-        foreach ((long count, int mnemonic) in Interpreted.Select((count, mnemonic) => (count, mnemonic)).Where(pair => pair.count > 0).OrderByDescending(pair => pair.count).Take(24))
+        foreach ((long count, int code) in Interpreted.Select((count, code) => (count, code)).Where(pair => pair.count > 0).OrderByDescending(pair => pair.count).Take(24))
         {
-            text.Append(CultureInfo.InvariantCulture, $" {(Mnemonic)mnemonic} {count}");
+            text.Append(CultureInfo.InvariantCulture, $" {(Code)code} {count}");
         }
 
         return text.ToString();

@@ -66,7 +66,11 @@ internal unsafe struct Bridge
 [StructLayout(LayoutKind.Sequential)]
 internal unsafe struct JumpEntry
 {
+    /// <summary>Entries that one address space can use; another one's start elsewhere, so that the same RIPs do not meet.</summary>
     public const int Count = 1 << 14;
+
+    /// <summary>Entries of the whole table.</summary>
+    public const int TableSize = 2 * Count;
 
     public ulong Tag;
     public byte* Target;

@@ -70,6 +70,11 @@ internal unsafe struct TranslatedBlock
     public TranslatedBlock* NextInBucket;
     public TranslatedBlock* NextInPage;
 
+    /// <summary>Entries of the jump table that may lead here; more than two are not kept apart.</summary>
+    public JumpEntry* FirstJump;
+    public JumpEntry* SecondJump;
+    public bool HasManyJumps;
+
     /// <summary>The first instruction is the interpreter's: nothing was emitted.</summary>
     public bool IsInterpreted;
 }

@@ -39,7 +39,7 @@ internal sealed unsafe class TranslationCache : IDisposable
         _sites = (Site*)HostMapping.Reserve((ulong)MaxSites * (ulong)sizeof(Site));
         _blocks = (TranslatedBlock*)HostMapping.Reserve((ulong)MaxBlocks * (ulong)sizeof(TranslatedBlock));
         _buckets = (TranslatedBlock**)NativeMemory.AllocZeroed(1 << BucketBits, (nuint)sizeof(TranslatedBlock*));
-        JumpTable = (JumpEntry*)NativeMemory.AlignedAlloc((nuint)(sizeof(JumpEntry) * JumpEntry.Count), 64);
+        JumpTable = (JumpEntry*)NativeMemory.AlignedAlloc((nuint)(sizeof(JumpEntry) * JumpEntry.TableSize), 64);
         Stubs = new Stubs(_code);
         _at = _code + Stubs.Size;
         _translator = new BlockTranslator(this);
@@ -114,31 +114,53 @@ internal sealed unsafe class TranslationCache : IDisposable
         return block;
     }
 
+    /// <summary>Lets dispatches with a tag find a block.</summary>
+    public static void Enter(JumpEntry* entry, ulong tag, TranslatedBlock* block)
+    {
+        entry->Tag = tag;
+        entry->Target = block->Entry;
+        if (block->FirstJump == null || block->FirstJump == entry)
+        {
+            block->FirstJump = entry;
+        }
+        else if (block->SecondJump == null || block->SecondJump == entry)
+        {
+            block->SecondJump = entry;
+        }
+        else
+        {
+            block->HasManyJumps = true;
+        }
+    }
+
     /// <summary>Drops the blocks of a host page. Links lead only from page to same page, so they go with them.</summary>
-    public void Invalidate(byte* hostPage)
+    /// <returns>False if entries of the jump table may be left that lead to them: their tags must not be used any more.</returns>
+    public bool Invalidate(byte* hostPage)
     {
         if (!_firstInPage.Remove((nint)hostPage, out nint first))
         {
-            return;
+            return true;
         }
+
+        bool untracked = false;
 
         Generation++;
         for (TranslatedBlock* block = (TranslatedBlock*)first; block != null; block = block->NextInPage)
         {
             Unchain(block);
-            JumpEntry* entry = JumpTable + JumpEntry.IndexOf(block->Rip);
-            if (entry->Target == block->Entry)
-            {
-                *entry = default;
-            }
+            Forget(block->FirstJump, block);
+            Forget(block->SecondJump, block);
+            untracked |= block->HasManyJumps;
 
             block->HostPage = null;
             block->Entry = null;
         }
+
+        return !untracked;
     }
 
     /// <summary>Forgets every jump, for when tags could repeat.</summary>
-    public void ClearJumpTable() => NativeMemory.Clear(JumpTable, (nuint)(sizeof(JumpEntry) * JumpEntry.Count));
+    public void ClearJumpTable() => NativeMemory.Clear(JumpTable, (nuint)(sizeof(JumpEntry) * JumpEntry.TableSize));
 
     public void Dispose()
     {
@@ -151,6 +173,14 @@ internal sealed unsafe class TranslationCache : IDisposable
 
     private static uint Bucket(byte* hostPage, ulong rip) =>
         (uint)((((ulong)hostPage + (rip & 0xFFF)) * 0x9E37_79B9_7F4A_7C15) >> (64 - BucketBits));
+
+    private static void Forget(JumpEntry* entry, TranslatedBlock* block)
+    {
+        if (entry != null && entry->Target == block->Entry)
+        {
+            *entry = default;
+        }
+    }
 
     private void Unchain(TranslatedBlock* block)
     {

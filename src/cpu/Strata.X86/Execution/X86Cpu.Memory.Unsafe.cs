@@ -367,6 +367,11 @@ public sealed unsafe partial class X86Cpu
         if (kind == AccessKind.Execute)
         {
             entry->Execute = page;
+            if (!user && !found.Global)
+            {
+                Tlb.NoteLocalSupervisorCode();
+            }
+
             host = hostPage;
             return true;
         }

@@ -26,4 +26,5 @@ public enum PageFaultError : uint
 /// <param name="Writable">A write with the same privilege would succeed too.</param>
 /// <param name="Executable">A fetch with the same privilege would succeed too.</param>
 /// <param name="Dirty">The D bit is set, so that writes need no further walk.</param>
-public readonly record struct Translation(ulong Gpa, int PageBits, bool Writable, bool Executable, bool Dirty);
+/// <param name="Global">The translation stays when CR3 changes.</param>
+public readonly record struct Translation(ulong Gpa, int PageBits, bool Writable, bool Executable, bool Dirty, bool Global);

@@ -18,6 +18,7 @@ public static unsafe class PageWalker
     private const ulong UserBit = 4;
     private const ulong AccessedBit = 0x20;
     private const ulong DirtyBit = 0x40;
+    private const ulong GlobalBit = 1 << 8;
     private const ulong LargeBit = 0x80;
     private const ulong NoExecute = 1UL << 63;
     private const ulong AddressMask = ((1UL << PhysicalAddressBits) - 1) & ~0xFFFUL;
@@ -39,7 +40,7 @@ public static unsafe class PageWalker
         if ((state.Cr0 & Cr0.PG) == 0)
         {
             error = PageFaultError.None;
-            result = new Translation(va, 12, Writable: true, Executable: true, Dirty: true);
+            result = new Translation(va, 12, Writable: true, Executable: true, Dirty: true, Global: true);
             return true;
         }
 
@@ -216,7 +217,7 @@ public static unsafe class PageWalker
                 entry |= wanted;
             }
 
-            Result = new Translation(gpa, pageBits, writable, executable, (entry & DirtyBit) != 0);
+            Result = new Translation(gpa, pageBits, writable, executable, (entry & DirtyBit) != 0, (entry & GlobalBit) != 0 && (_state.Cr4 & Cr4.PGE) != 0);
             return true;
         }
 

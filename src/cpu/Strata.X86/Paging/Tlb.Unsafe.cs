@@ -46,6 +46,7 @@ public sealed unsafe class Tlb : IDisposable
     private readonly ulong[] _epochs = new ulong[Slots];
     private readonly ulong[] _codeFilter = new ulong[FilterBits / 64];
     private ulong _lastEpoch;
+    private bool _localSupervisorCode;
     private int _current;
     private int _victim;
 
@@ -64,12 +65,18 @@ public sealed unsafe class Tlb : IDisposable
     public long Flushes { get; private set; }
 
     /// <summary>
-    /// A number that changes whenever a translation of code in the current address space may have become invalid. Numbers are
-    /// never used twice.
+    /// A number that changes whenever a translation of user code in the current address space may have become invalid. Numbers
+    /// are never used twice, here or in <see cref="SupervisorCodeEpoch"/>.
     /// </summary>
-    public ulong CodeEpoch => _epochs[_current];
+    public ulong UserCodeEpoch => _epochs[_current];
 
-    /// <summary>Notes that somebody relies on the translation of a page of code until <see cref="CodeEpoch"/> changes.</summary>
+    /// <summary>The same for supervisor code, which kernels map globally: a switch of address space alone does not change it.</summary>
+    public ulong SupervisorCodeEpoch { get; private set; }
+
+    /// <summary>Supervisor code runs in a page that is not global: from now on a switch of address space counts.</summary>
+    public void NoteLocalSupervisorCode() => _localSupervisorCode = true;
+
+    /// <summary>Notes that somebody relies on the translation of a page of code until the epoch changes.</summary>
     public void NoteCodePage(ulong va) => Note(_codeFilter, va >> 12);
 
     /// <summary>The set to use for accesses of <paramref name="privilege"/> in the current address space.</summary>
@@ -88,6 +95,11 @@ public sealed unsafe class Tlb : IDisposable
         }
 
         _current = slot;
+        if (_localSupervisorCode)
+        {
+            SupervisorCodeEpoch = ++_lastEpoch;
+        }
+
         if (flush)
         {
             FlushSlot(slot);
@@ -102,6 +114,8 @@ public sealed unsafe class Tlb : IDisposable
             FlushSlot(slot);
         }
 
+        RenewCodeEpochs();
+        _localSupervisorCode = false;
         Array.Clear(_largeFilter);
         Array.Clear(_gigabyteFilter);
     }
@@ -121,7 +135,7 @@ public sealed unsafe class Tlb : IDisposable
     {
         if (MayHold(_codeFilter, va >> 12))
         {
-            RenewEpochs();
+            RenewCodeEpochs();
         }
 
         if (MayHold(_gigabyteFilter, va >> 30))
@@ -132,7 +146,7 @@ public sealed unsafe class Tlb : IDisposable
 
         if (MayHold(_largeFilter, va >> 22))
         {
-            RenewEpochs();
+            RenewCodeEpochs();
             ulong start = va & ~0x3F_FFFFUL; // 4 MiB covers both large-page sizes
             for (ulong page = start; page < start + 0x40_0000; page += 0x1000)
             {
@@ -292,8 +306,10 @@ public sealed unsafe class Tlb : IDisposable
         }
     }
 
-    private void RenewEpochs()
+    /// <summary>Makes every code epoch a new one.</summary>
+    public void RenewCodeEpochs()
     {
+        SupervisorCodeEpoch = ++_lastEpoch;
         for (int slot = 0; slot < Slots; slot++)
         {
             _epochs[slot] = ++_lastEpoch;

@@ -25,6 +25,7 @@ public sealed unsafe class Translator : IX86Engine
     /// <summary>Address-space numbers that fit above the 48 bits of a RIP, with a bit for the privilege.</summary>
     private const ulong SaltsPerRound = 32767;
 
+    private const int LongestInstruction = 15;
     private const int MaxRetries = 4;
     private const uint DefaultMxcsr = 0x1F80;
     private const uint MxcsrMasks = 0x1F80;
@@ -391,7 +392,18 @@ public sealed unsafe class Translator : IX86Engine
         if (block == null)
         {
             MarkCode(page);
-            block = _cache.Translate(page, rip);
+            byte* second = null;
+            if ((rip & 0xFFF) > 0x1000 - LongestInstruction)
+            {
+                if (!Cpu.TryGetFetchPage((rip | 0xFFF) + 1, out second))
+                {
+                    return null; // may cross into a page that is not there (yet): not for the cache
+                }
+
+                MarkCode(second);
+            }
+
+            block = _cache.Translate(page, rip, second);
             Counters.Blocks = _cache.BlocksTranslated;
             Counters.Resets = _cache.Resets;
             Counters.CodeBytes = _cache.CodeBytes;

@@ -18,6 +18,8 @@ internal sealed unsafe partial class BlockEmitter
     private const int OrImmediate = 1;
     private const int AndImmediate = 4;
 
+    private static readonly int SegmentsOffset = (int)Marshal.OffsetOf<X86CpuState>(nameof(X86CpuState.Es));
+    private static readonly int SelectorOffset = (int)Marshal.OffsetOf<SegmentState>(nameof(SegmentState.Selector));
     private static readonly int KernelGsBase = (int)Marshal.OffsetOf<X86CpuState>(nameof(X86CpuState.KernelGsBase));
 
     /// <summary>From the supervisor's set to the one in which user pages may be touched.</summary>
@@ -29,6 +31,9 @@ internal sealed unsafe partial class BlockEmitter
         PreserveFlags(ref a, decoded);
         switch (decoded.Instruction.Mnemonic)
         {
+            case Mnemonic.Mov:
+                EmitReadSelector(ref a, decoded.Instruction);
+                break;
             case Mnemonic.Cld:
                 SystemFlag(ref a, AndImmediate, ~(int)RFlags.DF);
                 break;
@@ -74,6 +79,24 @@ internal sealed unsafe partial class BlockEmitter
         a.Byte(0x81);
         a.Memory(operation, Rsp, Frame.SystemFlags);
         a.Dword(value);
+    }
+
+    /// <summary>MOV r32, Sreg: the selector, zero-extended.</summary>
+    private static void EmitReadSelector(ref HostAssembler a, in Instruction instruction)
+    {
+        int selector = SegmentsOffset + ((instruction.Op1Register - Register.ES) * sizeof(SegmentState)) + SelectorOffset;
+        int guest = NumberOf(instruction.Op0Register);
+        int to = HomeOf(guest) < 0 ? Scratch2 : HomeOf(guest);
+        a.LoadFrame(Scratch1, Frame.Bridge);
+        a.Load(Scratch1, Scratch1, Bridge.OffsetOf(nameof(Bridge.Context)));
+        a.Byte(0x41 | ((to >> 3) << 2)); // movzx to, word [r14 + selector]
+        a.Byte(0x0F);
+        a.Byte(0xB7);
+        a.Memory(to, Scratch1, selector);
+        if (HomeOf(guest) < 0)
+        {
+            a.StoreFrame(SlotOf(guest), Scratch2);
+        }
     }
 
     private static void EmitSwapGs(ref HostAssembler a)

@@ -24,10 +24,11 @@ internal sealed unsafe partial class BlockEmitter(TranslationCache cache)
     private bool _flagsInFrame;
 
     /// <summary>Emits a block's code at <paramref name="at"/>.</summary>
+    /// <param name="code">Where the bytes of the first instruction are.</param>
     /// <param name="next">RIP behind the last instruction.</param>
     /// <param name="end">How the block ends if its last instruction is no branch.</param>
     /// <returns>The end of the code.</returns>
-    public byte* EmitBlock(byte* at, TranslatedBlock* block, ReadOnlySpan<DecodedInstruction> instructions, ulong next, BlockEnd end)
+    public byte* EmitBlock(byte* at, TranslatedBlock* block, byte* code, ReadOnlySpan<DecodedInstruction> instructions, ulong next, BlockEnd end)
     {
         _cold.Clear();
         _block = block;
@@ -35,7 +36,6 @@ internal sealed unsafe partial class BlockEmitter(TranslationCache cache)
         _flagsInFrame = true;
         HostAssembler a = new(at);
         EmitHead(ref a, instructions, block->Rip);
-        byte* code = block->HostPage + (block->Rip & 0xFFF);
         bool branched = false;
         foreach (ref readonly DecodedInstruction decoded in instructions)
         {
@@ -59,6 +59,11 @@ internal sealed unsafe partial class BlockEmitter(TranslationCache cache)
         a.CompareDword(Scratch1, 0, 0);
         LeaveIf(ref a, HostCondition.NotEqual, new Site { Kind = SiteKind.Attention, Rip = rip });
         _block->ForwardEntry = a.At;
+        if (_block->SecondPage != null)
+        {
+            EmitSecondPageCheck(ref a, rip);
+        }
+
         bool vectors = false;
         bool x87 = false;
         foreach (ref readonly DecodedInstruction decoded in instructions)
@@ -76,6 +81,20 @@ internal sealed unsafe partial class BlockEmitter(TranslationCache cache)
         {
             EmitLoader(ref a, Frame.X87Loaded, cache.Stubs.LoadX87, SiteKind.X87, rip);
         }
+    }
+
+    /// <summary>The instruction goes on in another page: leaves unless that page is still the one it was translated from.</summary>
+    private void EmitSecondPageCheck(ref HostAssembler a, ulong rip)
+    {
+        ulong second = (rip | (PageSize - 1)) + 1;
+        int entry = (int)((second >> 7) & Paging.Tlb.OffsetMask);
+        Site site = new() { Kind = SiteKind.Interpret, Rip = rip };
+        a.LoadConstant(Scratch1, second);
+        a.Op64(CompareMemory, Scratch1, HostRegister.Tlb, entry + ExecuteTag);
+        LeaveIf(ref a, HostCondition.NotEqual, site);
+        a.LoadConstant(Scratch1, (ulong)_block->SecondPage - second);
+        a.Op64(CompareMemory, Scratch1, HostRegister.Tlb, entry + AddendField);
+        LeaveIf(ref a, HostCondition.NotEqual, site);
     }
 
     private void EmitLoader(ref HostAssembler a, int flag, byte* loader, SiteKind kind, ulong rip)

@@ -1,10 +1,11 @@
+using System.Runtime.InteropServices;
 using Iced.Intel;
 using Strata.X86.Translator.Cache;
 
 namespace Strata.X86.Translator.Blocks;
 
 /// <summary>Turns guest code in 64-bit mode into a translated block: decode, find live flags, emit.</summary>
-internal sealed unsafe class BlockTranslator
+internal sealed unsafe class BlockTranslator : IDisposable
 {
     /// <summary>Longest block, in instructions.</summary>
     public const int MaxInstructions = 64;
@@ -19,6 +20,7 @@ internal sealed unsafe class BlockTranslator
     private readonly BlockEmitter _emitter;
     private readonly MemoryReader _reader = new();
     private readonly Decoder _decoder;
+    private readonly byte* _seam;
     private readonly DecodedInstruction[] _instructions = new DecodedInstruction[MaxInstructions];
 
     public BlockTranslator(TranslationCache cache)
@@ -26,6 +28,9 @@ internal sealed unsafe class BlockTranslator
         _cache = cache;
         _emitter = new BlockEmitter(cache);
         _decoder = Decoder.Create(64, _reader);
+
+        // SAFETY: freed in Dispose.
+        _seam = (byte*)NativeMemory.AllocZeroed(2 * LongestInstruction);
     }
 
     /// <summary>Translates the code at a new block's RIP.</summary>
@@ -36,6 +41,16 @@ internal sealed unsafe class BlockTranslator
         ulong next = block->Rip;
         byte* page = block->HostPage;
         int count = Decode(page, ref next, out BlockEnd end);
+        byte* code = page + (block->Rip & (PageSize - 1));
+        if (count == 0 && end == BlockEnd.Continue)
+        {
+            count = DecodeSeam(block, ref next, out code);
+        }
+        else
+        {
+            block->SecondPage = null;
+        }
+
         guestBytes = (int)(next - block->Rip);
         if (count == 0)
         {
@@ -43,7 +58,32 @@ internal sealed unsafe class BlockTranslator
         }
 
         FindLiveFlags(page, count, next, end);
-        return _emitter.EmitBlock(at, block, _instructions.AsSpan(0, count), next, end);
+        return _emitter.EmitBlock(at, block, code, _instructions.AsSpan(0, count), next, end);
+    }
+
+    public void Dispose() => NativeMemory.Free(_seam);
+
+    /// <summary>Decodes the one instruction whose bytes lie in two pages.</summary>
+    /// <returns>Instructions decoded: one or none.</returns>
+    private int DecodeSeam(TranslatedBlock* block, ref ulong rip, out byte* code)
+    {
+        code = _seam;
+        int first = (int)(PageSize - (rip & (PageSize - 1)));
+        if (block->SecondPage == null || first > LongestInstruction)
+        {
+            return 0;
+        }
+
+        new Span<byte>(block->HostPage + PageSize - first, first).CopyTo(new Span<byte>(_seam, first));
+        new Span<byte>(block->SecondPage, LongestInstruction).CopyTo(new Span<byte>(_seam + first, LongestInstruction));
+        if (!TryDecode(_seam, _seam + LongestInstruction, rip, out DecodedInstruction decoded) || !CanTranslate(decoded, _seam))
+        {
+            return 0;
+        }
+
+        _instructions[0] = decoded;
+        rip += (ulong)decoded.Instruction.Length;
+        return 1;
     }
 
     private int Decode(byte* page, ref ulong rip, out BlockEnd end)
@@ -53,7 +93,14 @@ internal sealed unsafe class BlockTranslator
         end = BlockEnd.Continue;
         while (count < MaxInstructions && (rip & ~(ulong)(PageSize - 1)) == pageBase)
         {
-            if (!TryDecode(page, rip, out DecodedInstruction decoded) || !CanTranslate(decoded, page))
+            byte* code = page + (rip & (PageSize - 1));
+            if (!TryDecode(code, page + PageSize, rip, out DecodedInstruction decoded))
+            {
+                end = _decoder.LastError == DecoderError.NoMoreBytes ? BlockEnd.Continue : BlockEnd.Interpret;
+                break;
+            }
+
+            if (!CanTranslate(decoded, code))
             {
                 end = BlockEnd.Interpret;
                 break;
@@ -70,11 +117,10 @@ internal sealed unsafe class BlockTranslator
         return count;
     }
 
-    /// <returns>False if the instruction does not lie wholly in the page.</returns>
-    private bool TryDecode(byte* page, ulong rip, out DecodedInstruction decoded)
+    /// <returns>False if there is no valid instruction before the end.</returns>
+    private bool TryDecode(byte* start, byte* end, ulong rip, out DecodedInstruction decoded)
     {
-        int offset = (int)(rip & (PageSize - 1));
-        _reader.Reset(page + offset, page + PageSize);
+        _reader.Reset(start, end);
         _decoder.IP = rip;
         _decoder.Decode(out Instruction instruction);
         if (instruction.IsInvalid)
@@ -87,7 +133,7 @@ internal sealed unsafe class BlockTranslator
         return true;
     }
 
-    private static bool CanTranslate(in DecodedInstruction decoded, byte* page)
+    private static bool CanTranslate(in DecodedInstruction decoded, byte* code)
     {
         ref readonly Instruction instruction = ref decoded.Instruction;
         switch (decoded.Traits.Handling)
@@ -97,7 +143,7 @@ internal sealed unsafe class BlockTranslator
             case Handling.Lea:
                 return !instruction.Op0Register.IsGPR16() && CanAddress(instruction);
             case Handling.Native or Handling.Divide:
-                GuestEncoding encoding = GuestEncoding.Parse(page + (instruction.IP & (PageSize - 1)), instruction.Length);
+                GuestEncoding encoding = GuestEncoding.Parse(code, instruction.Length);
                 return RegisterMap.CanEncode(decoded.Traits, encoding) && CanAddress(instruction);
             default:
                 return CanAddress(instruction);
@@ -153,7 +199,7 @@ internal sealed unsafe class BlockTranslator
         for (int i = 0; i < LookAhead && unknown != 0; i++)
         {
             bool inside = (rip & ~(ulong)(PageSize - 1)) == pageBase && (rip & (PageSize - 1)) <= PageSize - LongestInstruction;
-            if (!inside || !TryDecode(page, rip, out DecodedInstruction decoded) || decoded.Traits.Handling == Handling.Interpret)
+            if (!inside || !TryDecode(page + (rip & (PageSize - 1)), page + PageSize, rip, out DecodedInstruction decoded) || decoded.Traits.Handling == Handling.Interpret)
             {
                 break;
             }

@@ -177,6 +177,8 @@ internal static class InstructionTraitsTable
 
         switch (instruction.Mnemonic)
         {
+            case Mnemonic.Mov when instruction.Code is Code.Mov_r32m16_Sreg or Code.Mov_r64m16_Sreg && instruction.Op0Kind == OpKind.Register:
+                return Handling.System;
             case Mnemonic.Lea:
                 return Handling.Lea;
             case Mnemonic.Push:

@@ -62,6 +62,9 @@ internal unsafe struct TranslatedBlock
     public ulong Rip;
     public byte* HostPage;
 
+    /// <summary>Where the bytes of an instruction that crosses the page go on; null for every other block.</summary>
+    public byte* SecondPage;
+
     /// <summary>Host code; null once the block is dropped.</summary>
     public byte* Entry;
 

@@ -23,6 +23,7 @@ internal sealed unsafe class TranslationCache : IDisposable
     private readonly TranslatedBlock* _blocks;
     private readonly TranslatedBlock** _buckets;
     private readonly Dictionary<nint, nint> _firstInPage = [];
+    private readonly Dictionary<nint, List<nint>> _dependents = [];
     private readonly BlockTranslator _translator;
     private byte* _at;
     private int _siteCount;
@@ -86,7 +87,8 @@ internal sealed unsafe class TranslationCache : IDisposable
     }
 
     /// <summary>Translates the code at a RIP. The page must be tracked for writes already.</summary>
-    public TranslatedBlock* Translate(byte* hostPage, ulong rip)
+    /// <param name="secondPage">The host page behind it, for an instruction that crosses; may be null elsewhere.</param>
+    public TranslatedBlock* Translate(byte* hostPage, ulong rip, byte* secondPage)
     {
         const int worst = (BlockTranslator.MaxInstructions + 2) * BlockEmitter.MaxBytesPerInstruction;
         if (_at + worst > _code + CodeSize || _siteCount + (4 * BlockTranslator.MaxInstructions) > MaxSites || _blockCount == MaxBlocks)
@@ -95,7 +97,7 @@ internal sealed unsafe class TranslationCache : IDisposable
         }
 
         TranslatedBlock* block = _blocks + _blockCount++;
-        *block = new TranslatedBlock { Rip = rip, HostPage = hostPage, Entry = _at };
+        *block = new TranslatedBlock { Rip = rip, HostPage = hostPage, SecondPage = secondPage, Entry = _at };
         byte* end = _translator.Translate(_at, block, out int guestBytes);
         block->IsInterpreted = end == _at;
         if (!block->IsInterpreted)
@@ -110,6 +112,11 @@ internal sealed unsafe class TranslationCache : IDisposable
         _buckets[bucket] = block;
         block->NextInPage = (TranslatedBlock*)_firstInPage.GetValueOrDefault((nint)hostPage);
         _firstInPage[(nint)hostPage] = (nint)block;
+        if (block->SecondPage != null)
+        {
+            AddDependent(block->SecondPage, hostPage);
+        }
+
         BlocksTranslated++;
         return block;
     }
@@ -136,6 +143,20 @@ internal sealed unsafe class TranslationCache : IDisposable
     /// <summary>Drops the blocks of a host page. Links lead only from page to same page, so they go with them.</summary>
     /// <returns>False if entries of the jump table may be left that lead to them: their tags must not be used any more.</returns>
     public bool Invalidate(byte* hostPage)
+    {
+        bool tracked = true;
+        if (_dependents.Remove((nint)hostPage, out List<nint>? dependents))
+        {
+            foreach (nint page in dependents)
+            {
+                tracked &= Drop((byte*)page);
+            }
+        }
+
+        return Drop(hostPage) && tracked;
+    }
+
+    private bool Drop(byte* hostPage)
     {
         if (!_firstInPage.Remove((nint)hostPage, out nint first))
         {
@@ -164,6 +185,7 @@ internal sealed unsafe class TranslationCache : IDisposable
 
     public void Dispose()
     {
+        _translator.Dispose();
         HostMapping.Release((nint)_code, CodeSize);
         HostMapping.Release((nint)_sites, (ulong)MaxSites * (ulong)sizeof(Site));
         HostMapping.Release((nint)_blocks, (ulong)MaxBlocks * (ulong)sizeof(TranslatedBlock));
@@ -173,6 +195,20 @@ internal sealed unsafe class TranslationCache : IDisposable
 
     private static uint Bucket(byte* hostPage, ulong rip) =>
         (uint)((((ulong)hostPage + (rip & 0xFFF)) * 0x9E37_79B9_7F4A_7C15) >> (64 - BucketBits));
+
+    /// <summary>Notes that blocks of a page hold bytes of the page behind it.</summary>
+    private void AddDependent(byte* secondPage, byte* hostPage)
+    {
+        if (!_dependents.TryGetValue((nint)secondPage, out List<nint>? pages))
+        {
+            _dependents[(nint)secondPage] = pages = [];
+        }
+
+        if (!pages.Contains((nint)hostPage))
+        {
+            pages.Add((nint)hostPage);
+        }
+    }
 
     private static void Forget(JumpEntry* entry, TranslatedBlock* block)
     {
@@ -198,6 +234,7 @@ internal sealed unsafe class TranslationCache : IDisposable
         Resets++;
         Generation++;
         _firstInPage.Clear();
+        _dependents.Clear();
         NativeMemory.Clear(_buckets, (nuint)sizeof(TranslatedBlock*) << BucketBits);
         ClearJumpTable();
         _at = _code + Stubs.Size;

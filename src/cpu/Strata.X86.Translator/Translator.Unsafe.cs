@@ -1,5 +1,6 @@
 using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics.X86;
+using Iced.Intel;
 using Strata.Core.Execution;
 using Strata.Core.Memory;
 using Strata.X86.Execution;
@@ -152,7 +153,6 @@ public sealed unsafe class Translator : IX86Engine
         while (target != null)
         {
             _cache.Stubs.Enter(_bridge, target);
-            _bridge->ResumeVectors = _bridge->ResumeX87 = 0;
             target = ServeExit();
         }
     }
@@ -225,16 +225,70 @@ public sealed unsafe class Translator : IX86Engine
                 return MakeAccessible(site);
             case SiteKind.X87 when TryPrepareX87():
                 return site->Block->Entry;
+            case SiteKind.Attention:
+                TakeFlags();
+                _context->State.Rip = site->Rip;
+                return null;
+            default:
+                return Execute(site);
         }
+    }
 
+    /// <summary>The instruction of a site that is not translated: some frequent ones at once, the others by the interpreter.</summary>
+    private byte* Execute(Site* site)
+    {
+        ref X86CpuState s = ref _context->State;
         TakeFlags();
-        _context->State.Rip = site->Rip;
-        if (site->Kind != SiteKind.Attention)
+        _context->InstructionRip = site->Rip;
+        s.Rip = site->Rip + site->Length;
+        bool done;
+        switch ((Code)site->Code)
         {
-            Interpret();
+            case Code.Syscall:
+                done = Cpu.TrySyscall();
+                break;
+            case Code.Sysretq:
+                done = Cpu.TrySysret(to64Bit: true);
+                break;
+            case Code.Rdtsc when _context->Cpl == 0 || (s.Cr4 & Cr4.TSD) == 0:
+                ulong tsc = Cpu.ReadTsc();
+                s.Gprs[Gpr.Rax] = (uint)tsc;
+                s.Gprs[Gpr.Rdx] = tsc >> 32;
+                done = true;
+                break;
+            default:
+                s.Rip = site->Rip;
+                Interpret();
+                done = true;
+                break;
         }
 
-        return null;
+        if (!done)
+        {
+            Cpu.DeliverPendingException();
+            return null;
+        }
+
+        return Continue();
+    }
+
+    /// <summary>After an instruction executed here: back into translated code if nothing else is due.</summary>
+    private byte* Continue()
+    {
+        ref X86CpuState s = ref _context->State;
+        if (Volatile.Read(ref _context->Attention) != 0 || s.Activity != ActivityState.Running || s.Shadow != InterruptShadow.None
+            || (_context->Mode & ModeBits.Code64) == 0 || Cpu.NeedsSlowStep || ((s.Rflags & RFlags.IF) != 0 && Cpu.IsEventWaiting))
+        {
+            return null;
+        }
+
+        byte* target = FindEntry(s.Rip);
+        if (target != null)
+        {
+            PrepareEntry();
+        }
+
+        return target;
     }
 
     private void UseSalt()
@@ -456,6 +510,7 @@ public sealed unsafe class Translator : IX86Engine
         _x87InImage = true;
         _bridge->X87Allowed = 1;
         _bridge->ResumeVectors = _bridge->VectorsSaved;
+        _bridge->ResumeX87 = 0;
         return true;
     }
 }

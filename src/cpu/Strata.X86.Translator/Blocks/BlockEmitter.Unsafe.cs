@@ -156,9 +156,10 @@ internal sealed unsafe partial class BlockEmitter(TranslationCache cache)
             SaveFlags(ref a);
         }
 
-        if (end == BlockEnd.Interpret)
+        if (end.IsInterpreted)
         {
-            a.LoadConstant(Scratch2, (uint)AddSite(new Site { Kind = SiteKind.Interpret, Rip = next }));
+            Site site = new() { Kind = SiteKind.Interpret, Rip = next, Code = (ushort)end.Code, Length = end.Length };
+            a.LoadConstant(Scratch2, (uint)AddSite(site));
             a.Jump(cache.Stubs.Exit);
             return;
         }
@@ -263,11 +264,15 @@ internal sealed unsafe partial class BlockEmitter(TranslationCache cache)
 }
 
 /// <summary>How a block ends that does not end with a branch.</summary>
-internal enum BlockEnd
+/// <param name="Code">The instruction that follows, if it is the interpreter's.</param>
+/// <param name="Length">Its bytes.</param>
+internal readonly record struct BlockEnd(Code Code, byte Length)
 {
-    /// <summary>The next instruction can be translated: another block follows.</summary>
-    Continue,
+    /// <summary>Another block follows.</summary>
+    public static BlockEnd Continue => default;
 
-    /// <summary>The next instruction is the interpreter's.</summary>
-    Interpret,
+    /// <summary>What follows is no valid instruction.</summary>
+    public static BlockEnd Interpret => new(Code.INVALID, 1);
+
+    public bool IsInterpreted => Length != 0;
 }

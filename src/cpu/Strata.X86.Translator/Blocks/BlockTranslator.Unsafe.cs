@@ -42,7 +42,7 @@ internal sealed unsafe class BlockTranslator : IDisposable
         byte* page = block->HostPage;
         int count = Decode(page, ref next, out BlockEnd end);
         byte* code = page + (block->Rip & (PageSize - 1));
-        if (count == 0 && end == BlockEnd.Continue)
+        if (count == 0 && !end.IsInterpreted)
         {
             count = DecodeSeam(block, ref next, out code);
         }
@@ -102,7 +102,7 @@ internal sealed unsafe class BlockTranslator : IDisposable
 
             if (!CanTranslate(decoded, code))
             {
-                end = BlockEnd.Interpret;
+                end = new BlockEnd(decoded.Instruction.Code, (byte)decoded.Instruction.Length);
                 break;
             }
 
@@ -176,7 +176,7 @@ internal sealed unsafe class BlockTranslator : IDisposable
 
     private RflagsBits LiveAtEnd(byte* page, in DecodedInstruction last, ulong next, BlockEnd end)
     {
-        if (_cache.ExactFlags || end == BlockEnd.Interpret)
+        if (_cache.ExactFlags || end.IsInterpreted)
         {
             return DecodedInstruction.Arithmetic;
         }

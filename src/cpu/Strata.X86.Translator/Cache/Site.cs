@@ -48,6 +48,10 @@ internal unsafe struct Site
     /// <summary>Bytes accessed.</summary>
     public byte Size;
 
+    /// <summary>Iced's code and the length of an instruction that is the interpreter's, where it ended the block.</summary>
+    public ushort Code;
+    public byte Length;
+
     /// <summary>A link that leads forward.</summary>
     public bool IsForward;
 

@@ -306,7 +306,7 @@ public sealed unsafe class Translator : IX86Engine
     }
 
     /// <summary>Code for a RIP: by the jump table, or translated and put there.</summary>
-    /// <returns>Null if the interpreter has to execute the first instruction.</returns>
+    /// <returns>Null if there is no code in RAM: the interpreter sees to it.</returns>
     private byte* FindEntry(ulong rip)
     {
         ulong tag = rip ^ CurrentSalt();
@@ -317,7 +317,7 @@ public sealed unsafe class Translator : IX86Engine
         }
 
         TranslatedBlock* block = FindBlock(rip);
-        if (block == null || block->IsInterpreted)
+        if (block == null)
         {
             return null;
         }
@@ -337,7 +337,7 @@ public sealed unsafe class Translator : IX86Engine
         {
             long generation = _cache.Generation;
             TranslatedBlock* block = FindBlock(rip);
-            if (block != null && !block->IsInterpreted)
+            if (block != null)
             {
                 if (generation == _cache.Generation)
                 {

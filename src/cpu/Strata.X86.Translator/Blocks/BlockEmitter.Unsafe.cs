@@ -45,7 +45,7 @@ internal sealed unsafe partial class BlockEmitter(TranslationCache cache)
 
         if (!branched)
         {
-            bool live = instructions[^1].LiveAfter != 0;
+            bool live = instructions.Length != 0 && instructions[^1].LiveAfter != 0;
             EmitEnd(ref a, next, end, live);
         }
 

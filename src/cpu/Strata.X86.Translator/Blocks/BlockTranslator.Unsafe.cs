@@ -35,7 +35,7 @@ internal sealed unsafe class BlockTranslator : IDisposable
 
     /// <summary>Translates the code at a new block's RIP.</summary>
     /// <param name="at">Where the code goes.</param>
-    /// <returns>The end of the code; <paramref name="at"/> itself if the first instruction is the interpreter's.</returns>
+    /// <returns>The end of the code.</returns>
     public byte* Translate(byte* at, TranslatedBlock* block, out int guestBytes)
     {
         ulong next = block->Rip;
@@ -45,19 +45,16 @@ internal sealed unsafe class BlockTranslator : IDisposable
         if (count == 0 && !end.IsInterpreted)
         {
             count = DecodeSeam(block, ref next, out code);
-        }
-        else
-        {
-            block->SecondPage = null;
+            end = count == 0 ? BlockEnd.Interpret : end;
         }
 
+        block->SecondPage = count == 0 || code != _seam ? null : block->SecondPage;
         guestBytes = (int)(next - block->Rip);
-        if (count == 0)
+        if (count != 0)
         {
-            return at;
+            FindLiveFlags(page, count, next, end);
         }
 
-        FindLiveFlags(page, count, next, end);
         return _emitter.EmitBlock(at, block, code, _instructions.AsSpan(0, count), next, end);
     }
 

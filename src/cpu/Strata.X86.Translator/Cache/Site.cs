@@ -81,7 +81,4 @@ internal unsafe struct TranslatedBlock
     public JumpEntry* FirstJump;
     public JumpEntry* SecondJump;
     public bool HasManyJumps;
-
-    /// <summary>The first instruction is the interpreter's: nothing was emitted.</summary>
-    public bool IsInterpreted;
 }

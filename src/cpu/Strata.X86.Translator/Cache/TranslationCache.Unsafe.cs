@@ -99,13 +99,8 @@ internal sealed unsafe class TranslationCache : IDisposable
         TranslatedBlock* block = _blocks + _blockCount++;
         *block = new TranslatedBlock { Rip = rip, HostPage = hostPage, SecondPage = secondPage, Entry = _at };
         byte* end = _translator.Translate(_at, block, out int guestBytes);
-        block->IsInterpreted = end == _at;
-        if (!block->IsInterpreted)
-        {
-            _options.Trace?.Write(_vcpu, block, guestBytes, end);
-            _options.PerfMap?.Add(block, end);
-        }
-
+        _options.Trace?.Write(_vcpu, block, guestBytes, end);
+        _options.PerfMap?.Add(block, end);
         _at = (byte*)(((nuint)end + 15) & ~(nuint)15);
         uint bucket = Bucket(hostPage, rip);
         block->NextInBucket = _buckets[bucket];

@@ -24,7 +24,7 @@ public sealed class DebianTests(DebianGuest guest) : IClassFixture<DebianGuest>,
 
         Assert.Equal(MachineExitReason.PowerOff, exit.Reason);
         Assert.Equal(0, exit.Code);
-        Assert.InRange(machine.InstructionsExecuted, 1_000_000, long.MaxValue);
+        Assert.NotEqual(0, machine.InstructionsExecuted);
     }
 
     public void Dispose() => _timeout.Dispose();

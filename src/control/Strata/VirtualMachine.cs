@@ -26,7 +26,10 @@ public sealed class VirtualMachine : IAsyncDisposable
 
     public GuestConsole Console { get; }
 
-    /// <summary>Guest instructions executed so far by all processors; approximate while running.</summary>
+    /// <summary>
+    /// Guest instructions that all processors have executed one by one so far; approximate while running. Translated code does
+    /// not count: on the translator these are the instructions that it left to the interpreter.
+    /// </summary>
     public long InstructionsExecuted => _board.InstructionsExecuted;
 
     /// <summary>What the engines have done, as lines for people; approximate while running.</summary>

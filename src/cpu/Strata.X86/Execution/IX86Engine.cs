@@ -11,6 +11,6 @@ public interface IX86Engine : IVcpu, IDisposable
     /// <summary>Counters of the engine as lines for people; any thread, approximate.</summary>
     string DescribeCounters();
 
-    /// <summary>Guest instructions executed since the start as far as the engine counts them; any thread, approximate.</summary>
+    /// <summary>Guest instructions executed one by one since the start (translated code does not count); any thread, approximate.</summary>
     long InstructionsExecuted { get; }
 }

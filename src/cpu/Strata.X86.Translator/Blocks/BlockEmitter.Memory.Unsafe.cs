@@ -1,3 +1,4 @@
+using System.Numerics;
 using Iced.Intel;
 using Strata.X86.Paging;
 using Strata.X86.Translator.Cache;
@@ -83,6 +84,9 @@ internal sealed unsafe partial class BlockEmitter
         /// <summary>Not to be formed again from host registers: a part lives in the frame, or a segment base was added.</summary>
         public static AddressForm Lost => new(HostRegister.None, HostRegister.None, 0, 0);
     }
+
+    /// <summary>Whether a memory operand's address can be formed from host registers alone.</summary>
+    public static bool CanFormAgain(in Instruction instruction) => FormOf(instruction).Base >= 0;
 
     private static AddressForm FormOf(in Instruction instruction)
     {
@@ -178,6 +182,11 @@ internal sealed unsafe partial class BlockEmitter
         }
 
         EmitAddress(ref a, instruction);
+        if (decoded.Traits.IsBitString)
+        {
+            EmitBitOffset(ref a, instruction, size);
+        }
+
         return EmitCheck(ref a, decoded, FormOf(instruction), size, write, instruction.MemorySegment == Register.SS, restart, keepScratch2);
     }
 
@@ -201,6 +210,32 @@ internal sealed unsafe partial class BlockEmitter
         a.Load(Scratch1, HostRegister.Tlb, entry + AddendField);
         operand = new HostOperand(Scratch1, HostRegister.None, (int)va);
         return true;
+    }
+
+    /// <summary>
+    /// Moves the address in Scratch1 from the operand to the word that holds the selected bit. Only the check uses it: the host's
+    /// own instruction starts from the operand and goes the same way.
+    /// </summary>
+    private static void EmitBitOffset(ref HostAssembler a, in Instruction instruction, int size)
+    {
+        int guest = NumberOf(instruction.Op1Register);
+        if (HomeOf(guest) >= 0)
+        {
+            a.Move(Scratch2, HomeOf(guest));
+        }
+        else
+        {
+            a.LoadFrame(Scratch2, SlotOf(guest));
+        }
+
+        int unused = 64 - (size * 8);
+        if (unused != 0)
+        {
+            Shift64(ref a, ShiftLeftGroup, Scratch2, unused);
+        }
+
+        Shift64(ref a, ShiftSignedGroup, Scratch2, unused + BitOperations.Log2((uint)size * 8));
+        a.Lea(Scratch1, Scratch1, Scratch2, BitOperations.Log2((uint)size), 0, wide: true);
     }
 
     /// <summary>LEA; a 16-bit destination is the interpreter's.</summary>

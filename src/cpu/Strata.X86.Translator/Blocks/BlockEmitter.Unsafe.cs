@@ -170,7 +170,7 @@ internal sealed unsafe partial class BlockEmitter(TranslationCache cache)
     /// <summary>Before something clobbers the host's flags: keeps them if they are needed at or after the instruction.</summary>
     private void PreserveFlags(ref HostAssembler a, in DecodedInstruction decoded)
     {
-        if (decoded.LiveBefore != 0)
+        if ((decoded.LiveBefore | decoded.Kept) != 0)
         {
             SaveFlags(ref a);
         }

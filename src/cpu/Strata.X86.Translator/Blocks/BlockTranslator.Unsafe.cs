@@ -141,7 +141,8 @@ internal sealed unsafe class BlockTranslator : IDisposable
                 return !instruction.Op0Register.IsGPR16() && CanAddress(instruction);
             case Handling.Native or Handling.Divide:
                 GuestEncoding encoding = GuestEncoding.Parse(code, instruction.Length);
-                return RegisterMap.CanEncode(decoded.Traits, encoding) && CanAddress(instruction);
+                return RegisterMap.CanEncode(decoded.Traits, encoding) && CanAddress(instruction)
+                    && (!decoded.Traits.IsBitString || BlockEmitter.CanFormAgain(instruction));
             default:
                 return CanAddress(instruction);
         }
@@ -167,9 +168,14 @@ internal sealed unsafe class BlockTranslator : IDisposable
         for (int i = count - 1; i >= 0; i--)
         {
             _instructions[i].LiveAfter = live;
-            live = _instructions[i].LiveBefore;
+            _instructions[i].Kept = _cache.ExactFlags && CanLeave(_instructions[i]) ? DecodedInstruction.Arithmetic : 0;
+            live = _instructions[i].LiveBefore | _instructions[i].Kept;
         }
     }
+
+    /// <summary>Whether an instruction may fault, or be left to the interpreter: then its flags so far can be seen.</summary>
+    private static bool CanLeave(in DecodedInstruction decoded) =>
+        decoded.HasMemory || decoded.Traits.Handling is not (Handling.Native or Handling.Nothing or Handling.Lea);
 
     private RflagsBits LiveAtEnd(byte* page, in DecodedInstruction last, ulong next, BlockEnd end)
     {

@@ -85,9 +85,6 @@ internal sealed unsafe partial class BlockEmitter
         public static AddressForm Lost => new(HostRegister.None, HostRegister.None, 0, 0);
     }
 
-    /// <summary>Whether a memory operand's address can be formed from host registers alone.</summary>
-    public static bool CanFormAgain(in Instruction instruction) => FormOf(instruction).Base >= 0;
-
     private static AddressForm FormOf(in Instruction instruction)
     {
         if (instruction.MemorySegment is Register.FS or Register.GS || IsAddress32(instruction)
@@ -176,7 +173,7 @@ internal sealed unsafe partial class BlockEmitter
         restart = a.At;
         ref readonly Instruction instruction = ref decoded.Instruction;
         int size = Math.Max(1, instruction.MemorySize.GetSize());
-        if (TryEmitConstantCheck(ref a, decoded, size, write, restart, out HostOperand operand))
+        if (!decoded.Traits.IsBitString && TryEmitConstantCheck(ref a, decoded, size, write, restart, out HostOperand operand))
         {
             return operand;
         }
@@ -184,7 +181,7 @@ internal sealed unsafe partial class BlockEmitter
         EmitAddress(ref a, instruction);
         if (decoded.Traits.IsBitString)
         {
-            EmitBitOffset(ref a, instruction, size);
+            return EmitBitStringCheck(ref a, decoded, size, write, restart, keepScratch2);
         }
 
         return EmitCheck(ref a, decoded, FormOf(instruction), size, write, instruction.MemorySegment == Register.SS, restart, keepScratch2);
@@ -213,9 +210,28 @@ internal sealed unsafe partial class BlockEmitter
     }
 
     /// <summary>
-    /// Moves the address in Scratch1 from the operand to the word that holds the selected bit. Only the check uses it: the host's
-    /// own instruction starts from the operand and goes the same way.
+    /// Checks the word that holds the selected bit, as far from the operand in Scratch1 as it may be. The host's own instruction
+    /// starts from the operand and goes the same way.
     /// </summary>
+    private HostOperand EmitBitStringCheck(ref HostAssembler a, in DecodedInstruction decoded, int size, bool write, byte* restart, bool keepScratch2)
+    {
+        const int add = 0x01;
+        const int subtract = 0x29;
+        ref readonly Instruction instruction = ref decoded.Instruction;
+        AddressForm form = FormOf(instruction);
+        EmitBitOffset(ref a, instruction, size);
+        Wide(ref a, add, Scratch2, Scratch1, wide: true);
+        HostOperand operand = EmitCheck(ref a, decoded, form, size, write, instruction.MemorySegment == Register.SS, restart, keepScratch2);
+        if (form.Base < 0)
+        {
+            EmitBitOffset(ref a, instruction, size);
+            Wide(ref a, subtract, Scratch2, Scratch1, wide: true);
+        }
+
+        return operand;
+    }
+
+    /// <summary>How far from a bit string's start the selected bit's word lies: bytes, into Scratch2.</summary>
     private static void EmitBitOffset(ref HostAssembler a, in Instruction instruction, int size)
     {
         int guest = NumberOf(instruction.Op1Register);
@@ -235,7 +251,7 @@ internal sealed unsafe partial class BlockEmitter
         }
 
         Shift64(ref a, ShiftSignedGroup, Scratch2, unused + BitOperations.Log2((uint)size * 8));
-        a.Lea(Scratch1, Scratch1, Scratch2, BitOperations.Log2((uint)size), 0, wide: true);
+        Shift64(ref a, ShiftLeftGroup, Scratch2, BitOperations.Log2((uint)size));
     }
 
     /// <summary>LEA; a 16-bit destination is the interpreter's.</summary>

@@ -141,8 +141,7 @@ internal sealed unsafe class BlockTranslator : IDisposable
                 return !instruction.Op0Register.IsGPR16() && CanAddress(instruction);
             case Handling.Native or Handling.Divide:
                 GuestEncoding encoding = GuestEncoding.Parse(code, instruction.Length);
-                return RegisterMap.CanEncode(decoded.Traits, encoding) && CanAddress(instruction)
-                    && (!decoded.Traits.IsBitString || BlockEmitter.CanFormAgain(instruction));
+                return RegisterMap.CanEncode(decoded.Traits, encoding) && CanAddress(instruction);
             default:
                 return CanAddress(instruction);
         }

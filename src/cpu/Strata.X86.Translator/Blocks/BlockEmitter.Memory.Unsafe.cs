@@ -247,11 +247,11 @@ internal sealed unsafe partial class BlockEmitter
         int unused = 64 - (size * 8);
         if (unused != 0)
         {
-            Shift64(ref a, ShiftLeftGroup, Scratch2, unused);
+            a.Shift64(HostAssembler.ShiftLeft, Scratch2, unused);
         }
 
-        Shift64(ref a, ShiftSignedGroup, Scratch2, unused + BitOperations.Log2((uint)size * 8));
-        Shift64(ref a, ShiftLeftGroup, Scratch2, BitOperations.Log2((uint)size));
+        a.Shift64(HostAssembler.ShiftRightSigned, Scratch2, unused + BitOperations.Log2((uint)size * 8));
+        a.Shift64(HostAssembler.ShiftLeft, Scratch2, BitOperations.Log2((uint)size));
     }
 
     /// <summary>LEA; a 16-bit destination is the interpreter's.</summary>

@@ -9,8 +9,6 @@ namespace Strata.X86.Translator.Blocks;
 internal sealed unsafe partial class BlockEmitter
 {
     private const int CompareGroup = 7;
-    private const int ShiftLeftGroup = 4;
-    private const int ShiftSignedGroup = 7;
 
     private void EmitNative(ref HostAssembler a, in DecodedInstruction decoded, byte* code)
     {
@@ -165,15 +163,6 @@ internal sealed unsafe partial class BlockEmitter
 
         a.Byte(opcode);
         a.Byte(0xC0 | ((register & 7) << 3) | (rm & 7));
-    }
-
-    /// <summary>A shift of 64 bits by a constant.</summary>
-    private static void Shift64(ref HostAssembler a, int group, int register, int count)
-    {
-        a.Byte(0x48 | (register >> 3));
-        a.Byte(0xC1);
-        a.Byte(0xC0 | (group << 3) | (register & 7));
-        a.Byte(count);
     }
 
     /// <summary>SAR by 31 or 63: the sign in every bit.</summary>

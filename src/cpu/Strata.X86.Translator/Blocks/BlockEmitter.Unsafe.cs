@@ -88,7 +88,7 @@ internal sealed unsafe partial class BlockEmitter(TranslationCache cache)
     {
         ulong second = (rip | (PageSize - 1)) + 1;
         int entry = (int)((second >> 7) & Paging.Tlb.OffsetMask);
-        Site site = new() { Kind = SiteKind.Interpret, Rip = rip };
+        Site site = new() { Kind = SiteKind.SecondPage, Rip = rip };
         a.LoadConstant(Scratch1, second);
         a.Op64(CompareMemory, Scratch1, HostRegister.Tlb, entry + ExecuteTag);
         LeaveIf(ref a, HostCondition.NotEqual, site);
@@ -119,6 +119,9 @@ internal sealed unsafe partial class BlockEmitter(TranslationCache cache)
                 return false;
             case Handling.System:
                 EmitSystem(ref a, decoded);
+                return false;
+            case Handling.Repeat:
+                EmitRepeat(ref a, decoded);
                 return false;
             case Handling.Push:
                 EmitPush(ref a, decoded);
@@ -160,7 +163,17 @@ internal sealed unsafe partial class BlockEmitter(TranslationCache cache)
         {
             Site site = new() { Kind = SiteKind.Interpret, Rip = next, Code = (ushort)end.Code, Length = end.Length };
             a.LoadConstant(Scratch2, (uint)AddSite(site));
-            a.Jump(cache.Stubs.Exit);
+            if (end.Code == Code.Syscall)
+            {
+                a.LoadConstant(Scratch1, next + end.Length);
+            }
+
+            a.Jump(end.Code switch
+            {
+                Code.Syscall => cache.Stubs.Gates.Syscall,
+                Code.Sysretq => cache.Stubs.Gates.Sysret,
+                _ => cache.Stubs.Exit,
+            });
             return;
         }
 

@@ -139,12 +139,26 @@ internal sealed unsafe class BlockTranslator : IDisposable
                 return false;
             case Handling.Lea:
                 return !instruction.Op0Register.IsGPR16() && CanAddress(instruction);
+            case Handling.Repeat:
+                return IsPlainRepeat(instruction);
             case Handling.Native or Handling.Divide:
                 GuestEncoding encoding = GuestEncoding.Parse(code, instruction.Length);
                 return RegisterMap.CanEncode(decoded.Traits, encoding) && CanAddress(instruction);
             default:
                 return CanAddress(instruction);
         }
+    }
+
+    /// <summary>With a REP prefix (and so RCX as the counter) and flat 64-bit addresses.</summary>
+    private static bool IsPlainRepeat(in Instruction instruction)
+    {
+        bool is64 = true;
+        for (int i = 0; i < instruction.OpCount; i++)
+        {
+            is64 &= instruction.GetOpKind(i) is OpKind.Register or OpKind.MemoryESRDI or OpKind.MemorySegRSI;
+        }
+
+        return is64 && instruction.HasRepPrefix && !instruction.HasRepnePrefix && instruction.SegmentPrefix is not (Register.FS or Register.GS);
     }
 
     /// <summary>An absolute address with a 32-bit address size differs from one without above 2 GiB: rare enough to leave.</summary>

@@ -18,6 +18,9 @@ internal enum Handling : byte
 
     /// <summary>Changes or reads RFLAGS beyond the arithmetic flags, or exchanges GS bases.</summary>
     System,
+
+    /// <summary>REP STOS and REP MOVS.</summary>
+    Repeat,
     Push,
     Pop,
     Leave,
@@ -204,7 +207,9 @@ internal static class InstructionTraitsTable
 
         switch (instruction.Mnemonic)
         {
-            case Mnemonic.Mov when instruction.Code is Code.Mov_r32m16_Sreg or Code.Mov_r64m16_Sreg && instruction.Op0Kind == OpKind.Register:
+            case Mnemonic.Mov when instruction.Code is Code.Mov_rm16_Sreg or Code.Mov_r32m16_Sreg or Code.Mov_r64m16_Sreg:
+                return Handling.System;
+            case Mnemonic.Rdfsbase or Mnemonic.Rdgsbase or Mnemonic.Wrfsbase or Mnemonic.Wrgsbase:
                 return Handling.System;
             case Mnemonic.Lea:
                 return Handling.Lea;
@@ -227,6 +232,11 @@ internal static class InstructionTraitsTable
             case Mnemonic.Nop or Mnemonic.Endbr64 or Mnemonic.Endbr32 or Mnemonic.Prefetcht0 or Mnemonic.Prefetcht1
                 or Mnemonic.Prefetcht2 or Mnemonic.Prefetchnta or Mnemonic.Prefetchw:
                 return Handling.Nothing;
+        }
+
+        if (instruction.Code is Code.Stosb_m8_AL or Code.Stosd_m32_EAX or Code.Stosq_m64_RAX or Code.Movsb_m8_m8 or Code.Movsd_m32_m32 or Code.Movsq_m64_m64)
+        {
+            return Handling.Repeat;
         }
 
         if (instruction.IsJccShortOrNear)

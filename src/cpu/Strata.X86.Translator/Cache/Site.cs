@@ -20,6 +20,9 @@ internal enum SiteKind : byte
     /// <summary>An indirect or cross-page branch that the jump table does not know; <c>Bridge.Value</c> is the target.</summary>
     Dispatch,
 
+    /// <summary>The TLB does not know the page in which the block's instruction goes on.</summary>
+    SecondPage,
+
     /// <summary>The block uses the vector or x87 registers, and they are not ready.</summary>
     Vectors,
     X87,

@@ -364,7 +364,8 @@ public sealed unsafe class Translator : IX86Engine
         ulong va = _bridge->Value;
         long generation = _cache.Generation;
         _context->InstructionRip = site->Rip;
-        bool possible = site->IsWrite ? Cpu.ProbeWrite(va, site->Size, site->IsStack) : Cpu.ProbeRead(va, site->Size, site->IsStack);
+        ulong first = va + site->First;
+        bool possible = site->IsWrite ? Cpu.ProbeWrite(first, site->FirstSize, site->IsStack) : Cpu.ProbeRead(first, site->FirstSize, site->IsStack);
         if (possible)
         {
             TlbEntry* entry = (TlbEntry*)((byte*)_context->Tlb + ((va >> 7) & Tlb.OffsetMask));

@@ -26,9 +26,9 @@ internal sealed unsafe partial class BlockEmitter(TranslationCache cache)
     /// <summary>Emits a block's code at <paramref name="at"/>.</summary>
     /// <param name="code">Where the bytes of the first instruction are.</param>
     /// <param name="next">RIP behind the last instruction.</param>
-    /// <param name="end">How the block ends if its last instruction is no branch.</param>
+    /// <param name="blockEnd">How the block ends if its last instruction is no branch.</param>
     /// <returns>The end of the code.</returns>
-    public byte* EmitBlock(byte* at, TranslatedBlock* block, byte* code, ReadOnlySpan<DecodedInstruction> instructions, ulong next, BlockEnd end)
+    public byte* EmitBlock(byte* at, TranslatedBlock* block, byte* code, ReadOnlySpan<DecodedInstruction> instructions, ulong next, BlockEnd blockEnd)
     {
         _cold.Clear();
         _block = block;
@@ -37,16 +37,19 @@ internal sealed unsafe partial class BlockEmitter(TranslationCache cache)
         HostAssembler a = new(at);
         EmitHead(ref a, instructions, block->Rip);
         bool branched = false;
-        foreach (ref readonly DecodedInstruction decoded in instructions)
+        for (int i = 0; i < instructions.Length;)
         {
-            branched = EmitInstruction(ref a, decoded, code);
-            code += decoded.Instruction.Length;
+            int count = EmitNext(ref a, instructions[i..], code, out branched);
+            for (int end = i + count; i < end; i++)
+            {
+                code += instructions[i].Instruction.Length;
+            }
         }
 
         if (!branched)
         {
             bool live = instructions.Length != 0 && instructions[^1].LiveAfter != 0;
-            EmitEnd(ref a, next, end, live);
+            EmitEnd(ref a, next, blockEnd, live);
         }
 
         EmitColdPaths(ref a);
@@ -102,6 +105,30 @@ internal sealed unsafe partial class BlockEmitter(TranslationCache cache)
         a.CompareDword(Rsp, flag, 0);
         byte* place = a.JumpIf(HostCondition.Equal);
         _cold.Add(new ColdPath((nint)place, AddSite(new Site { Kind = kind, Rip = rip })) { Loader = (nint)loader, Back = (nint)a.At });
+    }
+
+    /// <summary>Emits the first instruction, or the run of stack instructions that it starts.</summary>
+    /// <param name="branched">Whether the last of them was a branch, which ends the block.</param>
+    /// <returns>Instructions emitted.</returns>
+    private int EmitNext(ref HostAssembler a, ReadOnlySpan<DecodedInstruction> instructions, byte* code, out bool branched)
+    {
+        branched = false;
+        int run = FindPushRun(instructions);
+        if (run != 0)
+        {
+            EmitPushRun(ref a, instructions[..run]);
+            return run;
+        }
+
+        run = FindPopRun(instructions);
+        if (run != 0)
+        {
+            branched = EmitPopRun(ref a, instructions[..run]);
+            return run;
+        }
+
+        branched = EmitInstruction(ref a, instructions[0], code);
+        return 1;
     }
 
     /// <returns>Whether the instruction was a branch, which ends the block.</returns>

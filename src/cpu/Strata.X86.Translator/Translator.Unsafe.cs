@@ -445,7 +445,8 @@ public sealed unsafe class Translator : IX86Engine
                 MarkCode(second);
             }
 
-            block = _cache.Translate(page, rip, second);
+            block = _cache.Translate(page, rip, second, _context->State.Gprs);
+
             Counters.Blocks = _cache.BlocksTranslated;
             Counters.Resets = _cache.Resets;
             Counters.CodeBytes = _cache.CodeBytes;

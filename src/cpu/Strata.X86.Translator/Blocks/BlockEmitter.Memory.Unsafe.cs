@@ -179,6 +179,11 @@ internal sealed unsafe partial class BlockEmitter
         }
 
         EmitAddress(ref a, instruction);
+        if (decoded.Table != 0 && BitOperations.IsPow2(size) && !decoded.Traits.IsAligned && !decoded.Traits.IsBitString)
+        {
+            return EmitTableCheck(ref a, decoded, size, write, restart, keepScratch2);
+        }
+
         if (decoded.Traits.IsBitString)
         {
             return EmitBitStringCheck(ref a, decoded, size, write, restart, keepScratch2);
@@ -186,6 +191,49 @@ internal sealed unsafe partial class BlockEmitter
 
         Site site = AccessSite(decoded, size, write, instruction.MemorySegment == Register.SS, restart);
         return EmitCheck(ref a, decoded.Traits.IsAligned, FormOf(instruction), site, keepScratch2);
+    }
+
+    /// <summary>
+    /// An address in Scratch1 that probably lies in a known page: its TLB entry does not depend on the address, which so is not in
+    /// the way of the access. Otherwise, the common check is made apart from the straight line.
+    /// </summary>
+    private HostOperand EmitTableCheck(ref HostAssembler a, in DecodedInstruction decoded, int size, bool write, byte* restart, bool keepScratch2)
+    {
+        const int and = 4;
+        int tag = write ? WriteTag : ReadTag;
+        int entry = (int)((decoded.Table >> 7) & Paging.Tlb.OffsetMask);
+        a.Move(Scratch2, Scratch1);
+        a.Immediate32(and, Scratch2, ~(PageSize - 1) | (size - 1), wide: true); // what is not aligned may cross the page
+        a.Op64(CompareMemory, Scratch2, HostRegister.Tlb, entry + tag);
+        byte* elsewhere = a.JumpIf(HostCondition.NotEqual);
+        a.Load(Scratch2, HostRegister.Tlb, entry + AddendField);
+        Site site = AccessSite(decoded, size, write, decoded.Instruction.MemorySegment == Register.SS, restart);
+        _tables.Add(new TablePath((nint)elsewhere, (nint)a.At, site));
+        if (keepScratch2)
+        {
+            a.Op64(0x03, Scratch1, Scratch2);
+            return new HostOperand(Scratch1);
+        }
+
+        return new HostOperand(Scratch1, Scratch2, 0);
+    }
+
+    /// <summary>The common check for accesses outside of the page that was guessed.</summary>
+    private void EmitTablePaths(ref HostAssembler a)
+    {
+        foreach (TablePath path in _tables)
+        {
+            HostAssembler.Patch((byte*)path.Place, a.At);
+            int tag = path.Site.IsWrite ? WriteTag : ReadTag;
+            a.ShiftedCopy(Scratch2, Scratch1, 7);
+            a.And32(Scratch2, OffsetMask);
+            a.Op64Indexed(0x2B, Scratch1, HostRegister.Tlb, Scratch2, tag);
+            a.Immediate32(CompareGroup, Scratch1, PageSize - path.Site.Size, wide: true);
+            _cold.Add(new ColdPath((nint)a.JumpIf(HostCondition.Above), AddSite(path.Site)) { TagOffset = tag });
+            a.Op64Indexed(0x03, Scratch1, HostRegister.Tlb, Scratch2, tag);
+            a.Op64Indexed(0x8B, Scratch2, HostRegister.Tlb, Scratch2, AddendField);
+            a.Jump((byte*)path.Back);
+        }
     }
 
     /// <summary>An address that is known now: so are its TLB entry and tag. Uses Scratch1 only.</summary>

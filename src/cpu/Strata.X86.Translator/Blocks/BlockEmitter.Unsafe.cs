@@ -18,6 +18,7 @@ internal sealed unsafe partial class BlockEmitter(TranslationCache cache)
     public const int MaxBytesPerInstruction = 256;
 
     private readonly List<ColdPath> _cold = [];
+    private readonly List<TablePath> _tables = [];
     private readonly bool _exactFlags = cache.ExactFlags;
     private TranslatedBlock* _block;
     private bool _flagsInHost;
@@ -31,6 +32,7 @@ internal sealed unsafe partial class BlockEmitter(TranslationCache cache)
     public byte* EmitBlock(byte* at, TranslatedBlock* block, byte* code, ReadOnlySpan<DecodedInstruction> instructions, ulong next, BlockEnd blockEnd)
     {
         _cold.Clear();
+        _tables.Clear();
         _block = block;
         _flagsInHost = false;
         _flagsInFrame = true;
@@ -52,6 +54,7 @@ internal sealed unsafe partial class BlockEmitter(TranslationCache cache)
             EmitEnd(ref a, next, blockEnd, live);
         }
 
+        EmitTablePaths(ref a);
         EmitColdPaths(ref a);
         return a.At;
     }
@@ -287,6 +290,9 @@ internal sealed unsafe partial class BlockEmitter(TranslationCache cache)
             }
         }
     }
+
+    /// <summary>The check of a table look-up that is elsewhere.</summary>
+    private readonly record struct TablePath(nint Place, nint Back, Site Site);
 
     /// <summary>Code apart from the block's straight line.</summary>
     private readonly record struct ColdPath(nint Place, int Site)

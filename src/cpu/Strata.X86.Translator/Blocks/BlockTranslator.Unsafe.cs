@@ -1,5 +1,6 @@
 using System.Runtime.InteropServices;
 using Iced.Intel;
+using Strata.X86.Registers;
 using Strata.X86.Translator.Cache;
 
 namespace Strata.X86.Translator.Blocks;
@@ -36,7 +37,8 @@ internal sealed unsafe class BlockTranslator : IDisposable
     /// <summary>Translates the code at a new block's RIP.</summary>
     /// <param name="at">Where the code goes.</param>
     /// <returns>The end of the code.</returns>
-    public byte* Translate(byte* at, TranslatedBlock* block, out int guestBytes)
+    /// <param name="registers">The guest's registers RAX..R15 now.</param>
+    public byte* Translate(byte* at, TranslatedBlock* block, ulong* registers, out int guestBytes)
     {
         ulong next = block->Rip;
         byte* page = block->HostPage;
@@ -53,6 +55,7 @@ internal sealed unsafe class BlockTranslator : IDisposable
         if (count != 0)
         {
             FindLiveFlags(page, count, next, end);
+            TableLookups.Find(_instructions.AsSpan(0, count), new ReadOnlySpan<ulong>(registers, Gpr.None));
         }
 
         return _emitter.EmitBlock(at, block, code, _instructions.AsSpan(0, count), next, end);

@@ -95,7 +95,8 @@ internal sealed unsafe class TranslationCache : IDisposable
 
     /// <summary>Translates the code at a RIP. The page must be tracked for writes already.</summary>
     /// <param name="secondPage">The host page behind it, for an instruction that crosses; may be null elsewhere.</param>
-    public TranslatedBlock* Translate(byte* hostPage, ulong rip, byte* secondPage)
+    /// <param name="registers">The guest's registers RAX..R15 now: hints.</param>
+    public TranslatedBlock* Translate(byte* hostPage, ulong rip, byte* secondPage, ulong* registers)
     {
         const int worst = (BlockTranslator.MaxInstructions + 2) * BlockEmitter.MaxBytesPerInstruction;
         if (_at + worst > _code + CodeSize || _siteCount + (4 * BlockTranslator.MaxInstructions) > MaxSites || _blockCount == MaxBlocks)
@@ -105,7 +106,7 @@ internal sealed unsafe class TranslationCache : IDisposable
 
         TranslatedBlock* block = _blocks + _blockCount++;
         *block = new TranslatedBlock { Rip = rip, HostPage = hostPage, SecondPage = secondPage, Entry = _at };
-        byte* end = _translator.Translate(_at, block, out int guestBytes);
+        byte* end = _translator.Translate(_at, block, registers, out int guestBytes);
         _options.Trace?.Write(_vcpu, block, guestBytes, end);
         _options.PerfMap?.Add(block, end);
         _at = (byte*)(((nuint)end + 15) & ~(nuint)15);

@@ -17,6 +17,9 @@ public abstract class DiskImage : IBlockBackend
     /// <inheritdoc/>
     public abstract bool IsReadOnly { get; }
 
+    /// <summary>The image that unallocated bytes are read from; null without one, or where it was not opened.</summary>
+    public virtual DiskImage? Backing => null;
+
     /// <inheritdoc/>
     public abstract void Read(long offset, Span<byte> buffer);
 
@@ -42,6 +45,15 @@ public abstract class DiskImage : IBlockBackend
 
     /// <summary>Looks for inconsistent metadata; with <paramref name="repair"/> corrects what can be corrected without losing data.</summary>
     public abstract DiskCheckReport Check(bool repair);
+
+    /// <summary>
+    /// Changes the size of the disk; new sectors read as zeros. What a smaller size cuts off is lost. Nobody else may use the image
+    /// during the call.
+    /// </summary>
+    /// <param name="size">Bytes; a multiple of 512.</param>
+    /// <exception cref="DiskImageException">The format or this image cannot have that size.</exception>
+    public virtual void Resize(long size) =>
+        throw new DiskImageException($"Disks of the format {Format} cannot be resized; convert the image to qcow2 first.");
 
     /// <summary>Closes the file; what was written but not flushed is flushed.</summary>
     public void Dispose()

@@ -98,6 +98,23 @@ public sealed partial class ImageFile : IDisposable
         }
     }
 
+    /// <summary>Bytes that the host's file system keeps for the file; holes do not count.</summary>
+    public long AllocatedBytes
+    {
+        get
+        {
+            long sum = 0;
+            for (long offset = 0; offset < Length;)
+            {
+                (long length, bool isData) = FindExtent(offset, Length - offset);
+                sum += isData ? length : 0;
+                offset += length;
+            }
+
+            return sum;
+        }
+    }
+
     /// <summary>Reads up to the buffer's length; what lies behind the end of the file reads as zeros.</summary>
     public void Read(long offset, Span<byte> buffer)
     {

@@ -240,6 +240,25 @@ public sealed partial class Qcow2Image
         _file.WriteHeader(header with { RefcountTableOffset = refcountTable, RefcountTableClusters = clusters });
         _file.File.Flush();
         Reload();
+        if (!scan.HasErrors)
+        {
+            PunchFree(scan.Counts);
+        }
+    }
+
+    /// <summary>Gives the space of every cluster without references back to the host; a hint that may fail.</summary>
+    private void PunchFree(Qcow2Counts counts)
+    {
+        long next = 0;
+        foreach (long cluster in counts.All.Select(counted => counted.Cluster).Append(_file.FileClusters))
+        {
+            if (cluster > next)
+            {
+                _ = _file.File.TryPunchHole(next << _file.ClusterBits, (cluster - next) << _file.ClusterBits);
+            }
+
+            next = cluster + 1;
+        }
     }
 
     /// <summary>New copies of the L2 tables whose flags are wrong for the counts of the scan, which is kept up to date.</summary>

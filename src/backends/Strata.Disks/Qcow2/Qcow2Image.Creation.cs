@@ -22,6 +22,31 @@ public sealed partial class Qcow2Image
         return Open(path, new DiskOpenOptions { Format = "qcow2", Backing = BackingAccess.Any });
     }
 
+    /// <summary>Makes an overlay of an open image, whose format need not have names for files, and takes the image over.</summary>
+    /// <param name="backing">Disposed with the overlay, also if this fails.</param>
+    /// <param name="backingFile">What the overlay names it.</param>
+    public static Qcow2Image CreateOverlay(string path, DiskImage backing, string backingFile)
+    {
+        ArgumentNullException.ThrowIfNull(backing);
+        try
+        {
+            DiskCreateOptions options = new() { Size = backing.Sectors * SectorSize, BackingFile = backingFile, BackingFormat = backing.Format };
+            using (ImageFile file = ImageFile.Create(path, overwrite: false))
+            {
+                WriteEmpty(file, PlanHeader(options));
+            }
+
+            Qcow2Image image = Open(path, new DiskOpenOptions { Backing = BackingAccess.Detached });
+            image._backing = backing;
+            return image;
+        }
+        catch
+        {
+            backing.Dispose();
+            throw;
+        }
+    }
+
     private static Qcow2Header PlanHeader(DiskCreateOptions options)
     {
         int clusterSize = options.ClusterSize ?? DefaultClusterSize;

@@ -22,7 +22,6 @@ public sealed partial class Qcow2Image : DiskImage
     private readonly Qcow2Refcounts _refcounts;
     private readonly Qcow2Mapping _mapping;
     private readonly List<long> _pending = []; // clusters that lost a reference which the file still has
-    private readonly BackingAccess _backingAccess;
     private DiskImage? _backing;
     private IReadOnlyList<Qcow2Snapshot> _snapshots;
     private int _snapshotTableLength; // bytes
@@ -31,10 +30,9 @@ public sealed partial class Qcow2Image : DiskImage
     private bool _isModified;
     private bool _isDisposed;
 
-    private Qcow2Image(Qcow2File file, BackingAccess backingAccess)
+    private Qcow2Image(Qcow2File file)
     {
         _file = file;
-        _backingAccess = backingAccess;
         _metadata = new Qcow2Metadata(file);
         _refcounts = new Qcow2Refcounts(file, _metadata);
         _mapping = new Qcow2Mapping(file, _metadata, _refcounts, WriteBack, _pending.Add);
@@ -70,7 +68,7 @@ public sealed partial class Qcow2Image : DiskImage
         Qcow2Image? image = null;
         try
         {
-            image = new Qcow2Image(Qcow2File.Open(file), options.Backing);
+            image = new Qcow2Image(Qcow2File.Open(file));
             image.RefuseUnsafeWriting(options);
             image._backing = BackingOpener.Open(path, image._file.Header.BackingFile, image._file.Header.BackingFormat, options);
             if (!options.ReadOnly && !options.ForRepair && image._file.Header.IsDirty)

@@ -1,11 +1,16 @@
 namespace Strata.Disks.Tests.Harness;
 
 /// <summary>What a disk should hold, as plain bytes, driven by the same random operations as the disk.</summary>
-internal sealed class DiskModel(int size)
+internal sealed class DiskModel(byte[] bytes)
 {
     private const int Sector = 512;
 
-    public byte[] Bytes { get; } = new byte[size];
+    public DiskModel(int size)
+        : this(new byte[size])
+    {
+    }
+
+    public byte[] Bytes { get; } = bytes;
 
     /// <summary>Does one random operation to both.</summary>
     /// <returns>What it was, for the message of a failure.</returns>

@@ -80,7 +80,7 @@ internal static class BackingOpener
             {
                 result = File.ResolveLinkTarget(next, returnFinalTarget: true)?.FullName ?? next;
             }
-            catch (IOException)
+            catch (Exception error) when (error is IOException or UnauthorizedAccessException)
             {
                 result = next; // opening it says what is wrong
             }

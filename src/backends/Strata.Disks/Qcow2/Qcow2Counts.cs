@@ -47,7 +47,7 @@ internal sealed class Qcow2Counts
         }
 
         ref uint count = ref page[cluster & (PageSize - 1)];
-        count = checked(count + times);
+        count = times <= uint.MaxValue - count ? count + times : throw new DiskImageException($"The image refers to cluster {cluster} more often than can be counted; restore it from a copy.");
     }
 
     public void Remove(long cluster) => _pages[cluster >> PageBits][cluster & (PageSize - 1)]--;

@@ -181,7 +181,9 @@ public sealed partial class Qcow2Image : DiskImage
         }
 
         _file.File.Flush();
-        foreach (long cluster in _pending)
+        long[] released = [.. _pending];
+        _pending.Clear(); // first: a failure below leaks clusters, but gives none up twice
+        foreach (long cluster in released)
         {
             if (_refcounts.Release(cluster))
             {
@@ -189,8 +191,6 @@ public sealed partial class Qcow2Image : DiskImage
                 Forget(cluster);
             }
         }
-
-        _pending.Clear();
     }
 
     /// <summary>Gives the space of a free cluster back to the host; a hint that may fail.</summary>

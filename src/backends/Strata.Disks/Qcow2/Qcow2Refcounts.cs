@@ -245,7 +245,8 @@ internal sealed class Qcow2Refcounts
     {
         int perTable = _file.EntriesPerTable;
         long tableClusters = (_table.Length / perTable * 3 / 2) + 1;
-        if (tableClusters << _file.ClusterBits > Math.Max(LargestRefcountTable, _file.ClusterSize))
+        if (tableClusters << _file.ClusterBits > Math.Max(LargestRefcountTable, _file.ClusterSize)
+            || ClustersCovered > (long)(OffsetMask >> _file.ClusterBits) - (2 * tableClusters))
         {
             throw new Images.DiskImageException($"{_file.Path} has reached the largest size for its cluster size; convert it to one with larger clusters.");
         }

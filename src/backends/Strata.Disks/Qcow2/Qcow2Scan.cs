@@ -130,7 +130,8 @@ internal sealed class Qcow2Scan(Qcow2File file)
                 continue;
             }
 
-            _tables[table] = checked(_tables.GetValueOrDefault(table) + 1);
+            uint times = _tables.GetValueOrDefault(table);
+            _tables[table] = Math.Max(times, times + 1);
         }
     }
 

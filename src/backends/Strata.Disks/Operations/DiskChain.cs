@@ -131,7 +131,11 @@ public static class DiskChain
                 Span<byte> now = other.AsSpan(0, (int)length);
                 int readable = (int)Math.Clamp(inside - offset, 0, length);
                 overlay.Read(offset, old);
-                backing?.Read(offset, now[..readable]);
+                if (readable > 0)
+                {
+                    backing!.Read(offset, now[..readable]);
+                }
+
                 now[readable..].Clear();
                 if (!old.SequenceEqual(now))
                 {

@@ -14,9 +14,9 @@ public sealed class CrashTests : IDisposable
     private const int SectorSize = 512;
     private const int OrdinaryKills = 6;
     private const int LongKills = 250;
+    private const int EarlyRound = 5; // every so many rounds the writer may not even get to writing
 
-    private readonly string _folder = Directory.CreateDirectory(
-        Path.Combine(Directory.Exists("/dev/shm") ? "/dev/shm" : Path.GetTempPath(), $"strata-crash-{Guid.NewGuid():N}")).FullName; // a fast file system: more to interrupt
+    private readonly TemporaryFolder _folder = new(inMemory: true); // fast flushes: more to interrupt
 
     private readonly long[] _stamps = new long[CrashOperation.DiskSectors];
 
@@ -34,7 +34,7 @@ public sealed class CrashTests : IDisposable
     [MemberData(nameof(Shapes))]
     public void Writer_KilledAtAnyMoment_LosesNothingThatWasFlushed(int version, int clusterSize, int refcountBits, bool lazy)
     {
-        string path = Path.Combine(_folder, "disk.qcow2");
+        string path = _folder.PathOf("disk.qcow2");
         using (DiskImage disk = Qcow2Image.Create(path, new DiskCreateOptions
         {
             Size = CrashOperation.DiskSectors * SectorSize,
@@ -72,7 +72,7 @@ public sealed class CrashTests : IDisposable
         Assert.True(flushes > kills / 2, $"Only {flushes} of {kills} writers had flushed something when they were killed.");
     }
 
-    public void Dispose() => Directory.Delete(_folder, recursive: true);
+    public void Dispose() => _folder.Dispose();
 
     /// <returns>Operations that the writer knew to be on stable storage.</returns>
     private static int RunAndKill(string path, int round, Random random)
@@ -95,7 +95,7 @@ public sealed class CrashTests : IDisposable
             }
         };
         process.BeginOutputReadLine();
-        if (random.Next(6) == 0)
+        if (round % EarlyRound == 0)
         {
             process.WaitForExit(random.Next(40, 120)); // perhaps while it opens, and repairs, the image
         }

@@ -8,7 +8,7 @@ namespace Strata.Disks.Tests.Operations;
 public sealed class DiskOperationTests : IDisposable
 {
     private const int DiskSize = 4 << 20;
-    private readonly TemporaryFolder _folder = new();
+    private readonly TemporaryFolder _folder = new(inMemory: true);
 
     [Theory]
     [InlineData("raw")]

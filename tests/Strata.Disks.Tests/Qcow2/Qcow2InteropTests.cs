@@ -8,7 +8,7 @@ namespace Strata.Disks.Tests.Qcow2;
 public sealed class Qcow2InteropTests : IDisposable
 {
     private const int DiskSize = 8 << 20;
-    private readonly TemporaryFolder _folder = new();
+    private readonly TemporaryFolder _folder = new(inMemory: true);
 
     [QemuTheory]
     [InlineData("compat=0.10")]

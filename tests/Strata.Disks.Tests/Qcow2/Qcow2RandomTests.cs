@@ -6,7 +6,7 @@ namespace Strata.Disks.Tests.Qcow2;
 /// <summary>Random operations on images of every shape against plain bytes, and QEMU's tools as the judge of the files.</summary>
 public sealed class Qcow2RandomTests : IDisposable
 {
-    private readonly TemporaryFolder _folder = new();
+    private readonly TemporaryFolder _folder = new(inMemory: true);
 
     public static TheoryData<int, int, int, bool, int> Shapes => new()
     {

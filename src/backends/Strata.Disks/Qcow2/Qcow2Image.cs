@@ -202,6 +202,11 @@ public sealed partial class Qcow2Image : DiskImage
             _unpackedOffset = -1;
         }
 
+        if (cluster == _packedEnd >> _file.ClusterBits)
+        {
+            _packedEnd = 0; // the room behind the last compressed data is somebody else's now
+        }
+
         if (offset < _file.File.Length)
         {
             _ = _file.File.TryPunchHole(offset, _file.ClusterSize);

@@ -11,14 +11,13 @@ namespace Strata.Disks.Tests.Crash;
 /// </summary>
 public sealed class CrashTests : IDisposable
 {
-    private const int SectorSize = 512;
     private const int OrdinaryKills = 6;
     private const int LongKills = 250;
     private const int EarlyRound = 5; // every so many rounds the writer may not even get to writing
 
     private readonly TemporaryFolder _folder = new(inMemory: true); // fast flushes: more to interrupt
 
-    private readonly long[] _stamps = new long[CrashOperation.DiskSectors];
+    private readonly CrashJudge _judge = new();
 
     public static TheoryData<int, int, int, bool> Shapes => new()
     {
@@ -37,7 +36,7 @@ public sealed class CrashTests : IDisposable
         string path = _folder.PathOf("disk.qcow2");
         using (DiskImage disk = Qcow2Image.Create(path, new DiskCreateOptions
         {
-            Size = CrashOperation.DiskSectors * SectorSize,
+            Size = CrashOperation.DiskSectors * 512,
             Version = version,
             ClusterSize = clusterSize,
             RefcountBits = refcountBits,
@@ -59,7 +58,8 @@ public sealed class CrashTests : IDisposable
                 QemuTools.AssertNotCorrupt(path);
             }
 
-            Judge(path, round, flushed);
+            using Qcow2Image left = Qcow2Image.Open(path, new DiskOpenOptions { ReadOnly = true });
+            _judge.Judge(left, round, flushed);
         }
 
         using (Qcow2Image disk = Qcow2Image.Open(path, new DiskOpenOptions()))
@@ -110,51 +110,5 @@ public sealed class CrashTests : IDisposable
         process.WaitForExit();
         Assert.False(died, $"The writer of round {round} failed: {errors.GetAwaiter().GetResult()}");
         return flushed;
-    }
-
-    /// <summary>Compares every sector with what it may hold, and takes what it does hold as the start of the next round.</summary>
-    private void Judge(string path, int round, int flushed)
-    {
-        for (int number = 0; number < flushed; number++)
-        {
-            CrashOperation operation = CrashOperation.At(round, number);
-            switch (operation.Kind)
-            {
-                case CrashOperationKind.Write:
-                    _stamps.AsSpan(operation.Sector, operation.Count).Fill(operation.Stamp);
-                    break;
-                case CrashOperationKind.Zeros:
-                    _stamps.AsSpan(operation.Sector, operation.Count).Clear();
-                    break;
-                case CrashOperationKind.Discard:
-                    _stamps.AsSpan(operation.Sector, operation.Count).Clear();
-                    break;
-                default:
-                    break;
-            }
-        }
-
-        CrashOperation[] later = [.. Enumerable.Range(flushed, CrashOperation.LongestUnflushed + 1).Select(number => CrashOperation.At(round, number))];
-        using Qcow2Image disk = Qcow2Image.Open(path, new DiskOpenOptions { ReadOnly = true });
-        byte[] all = new byte[CrashOperation.DiskSectors * SectorSize];
-        disk.Read(0, all);
-        byte[] expected = new byte[SectorSize];
-        for (int sector = 0; sector < CrashOperation.DiskSectors; sector++)
-        {
-            IEnumerable<long> allowed = later
-                .Where(operation => sector >= operation.Sector && sector < operation.Sector + operation.Count)
-                .Select(operation => operation.Kind == CrashOperationKind.Write ? operation.Stamp : 0)
-                .Prepend(_stamps[sector]);
-            ReadOnlySpan<byte> found = all.AsSpan(sector * SectorSize, SectorSize);
-            long? match = null;
-            foreach (long stamp in allowed)
-            {
-                CrashOperation.Fill(expected, sector, stamp);
-                match = found.SequenceEqual(expected) ? stamp : match;
-            }
-
-            Assert.True(match is not null, $"After round {round} sector {sector} holds neither stamp {_stamps[sector]} nor anything later ({flushed} operations were flushed).");
-            _stamps[sector] = match.Value;
-        }
     }
 }

@@ -40,7 +40,16 @@ public sealed partial class ImageFile
 
     /// <summary>Gives the space of a range inside the file back; it then reads as zeros.</summary>
     /// <returns>False where the file system cannot.</returns>
-    public bool TryPunchHole(long offset, long length) => Allocate(_handle, PunchHole | KeepSize, offset, length) == 0;
+    public bool TryPunchHole(long offset, long length)
+    {
+        if (Allocate(_handle, PunchHole | KeepSize, offset, length) != 0)
+        {
+            return false;
+        }
+
+        Observer?.Invoke(new ImageFileChange(ImageFileChangeKind.Hole, offset, length, []));
+        return true;
+    }
 
     private static long SeekEnd(SafeFileHandle handle) => Seek(handle, 0, SeekFromEnd);
 

@@ -31,6 +31,9 @@ public sealed partial class ImageFile : IDisposable
 
     public bool IsReadOnly { get; }
 
+    /// <summary>Told of every change and flush after it happened; for tests that work out what a loss of power can leave.</summary>
+    internal Action<ImageFileChange>? Observer { get; set; }
+
     /// <summary>Bytes.</summary>
     public long Length => Interlocked.Read(ref _length);
 
@@ -151,6 +154,7 @@ public sealed partial class ImageFile : IDisposable
         }
 
         NoteLength(offset + buffer.Length);
+        Observer?.Invoke(new ImageFileChange(ImageFileChangeKind.Write, offset, buffer.Length, buffer.ToArray()));
     }
 
     /// <summary>Makes the range read as zeros, as a hole where the file system can.</summary>
@@ -179,6 +183,8 @@ public sealed partial class ImageFile : IDisposable
         {
             throw new DiskImageException($"The disk {Path} cannot be flushed ({LastError()}); data written to it may be lost. Check the device.");
         }
+
+        Observer?.Invoke(new ImageFileChange(ImageFileChangeKind.Flush, 0, 0, []));
     }
 
     /// <summary>Cuts the file or extends it with a hole.</summary>
@@ -194,6 +200,7 @@ public sealed partial class ImageFile : IDisposable
         }
 
         Interlocked.Exchange(ref _length, length);
+        Observer?.Invoke(new ImageFileChange(ImageFileChangeKind.Length, length, 0, []));
     }
 
     public void Dispose() => _handle.Dispose();

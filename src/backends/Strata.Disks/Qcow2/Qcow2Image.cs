@@ -51,6 +51,8 @@ public sealed partial class Qcow2Image : DiskImage
     /// <summary>Bytes of a cluster, the unit of allocation.</summary>
     public int ClusterSize => _file.ClusterSize;
 
+    internal ImageFile HostFile => _file.File;
+
     /// <summary>Path of the file.</summary>
     public string Path => _file.Path;
 

@@ -5,8 +5,8 @@ namespace Strata.Disks.Tests.Blocks;
 /// <summary>Stops at any moment, of the process and of the host, replayed from a record of what reached the file.</summary>
 public sealed class CrashTests : IDisposable
 {
-    private const int Sectors = (5 << 11) + 3;
-    private const int StopsPerSession = 40;
+    private const int Sectors = (12 << 11) + 3;
+    private const int StopsPerSession = 30;
 
     private readonly ImageFolder _folder = new();
 
@@ -27,13 +27,14 @@ public sealed class CrashTests : IDisposable
         SectorHistory history = new(Sectors);
         using (DiskImage image = kind.OpenFile(file))
         {
-            Work(image, file, history, random, steps: 60);
+            Work(image, file, history, random, steps: 80);
         }
 
         for (int stop = 0; stop < StopsPerSession; stop++)
         {
-            int events = random.Next(file.EventCount + 1);
-            bool hostStops = stop % 2 == 0;
+            // Most is at stake just before a barrier.
+            bool hostStops = stop % 4 != 0;
+            int events = hostStops ? file.EventBeforeBarrier(random) : random.Next(file.EventCount + 1);
             string when = $"after {events} of {file.EventCount} events, {(hostStops ? "host" : "process")}";
             string stopped = _folder.PathOf("stopped.image");
             file.Rebuild(pristine, stopped, events, hostStops ? random : null);
@@ -76,7 +77,7 @@ public sealed class CrashTests : IDisposable
         byte[] before = new byte[Sectors * SectorHistory.SectorSize];
         byte[] after = new byte[before.Length];
         byte[] mark = [.. Enumerable.Repeat((byte)0xEE, SectorHistory.SectorSize)];
-        using (DiskImage image = kind.Open(path, false))
+        using (DiskImage image = kind.OpenFile(new QuietFile(path, readOnly: false)))
         {
             image.Read(0, before);
             for (int sector = 0; sector < Sectors; sector += 700)

@@ -52,7 +52,10 @@ internal sealed class HostileImage(string path, Func<ImageFile, DiskImage> open,
             touched.Add(Math.Min(at + 7, _changed.Length - 1) / PageSize);
         }
 
-        reseal?.Invoke(_changed);
+        if (random.Next(8) != 0)
+        {
+            reseal?.Invoke(_changed);
+        }
     }
 
     private static void ChangeAt(Random random, Span<byte> target)

@@ -23,7 +23,7 @@ public sealed class HostileImageTests : IDisposable
             image.Write(512, new byte[] { 1, 2, 3, 4 }.Concat(new byte[508]).ToArray());
         }
 
-        HostileImage hostile = new(path, kind.OpenFile);
+        HostileImage hostile = new(path, kind.OpenFile, kind.Reseal);
 
         (int opened, int refused) = hostile.Run(Changes, seed: 11);
 

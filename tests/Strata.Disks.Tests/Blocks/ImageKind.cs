@@ -1,6 +1,7 @@
 using Strata.Disks.Blocks;
 using Strata.Disks.Images;
 using Strata.Disks.Vdi;
+using Strata.Disks.Vhd;
 
 namespace Strata.Disks.Tests.Blocks;
 
@@ -13,10 +14,15 @@ namespace Strata.Disks.Tests.Blocks;
 internal sealed record ImageKind(
     string Format, Action<string, long> Create, Func<string, bool, DiskImage> Open, Func<ImageFile, DiskImage> OpenFile, string QemuOptions)
 {
+    /// <summary>Corrects the checksums of an image's bytes; null for formats without them.</summary>
+    public Action<byte[]>? Reseal { get; init; }
+
     private static readonly Dictionary<string, ImageKind> Kinds = new()
     {
         ["vdi-dynamic"] = new("vdi", (path, size) => VdiImage.Create(path, size), VdiImage.Open, VdiImage.Open, "static=off"),
         ["vdi-fixed"] = new("vdi", (path, size) => VdiImage.Create(path, size, new VdiOptions { Fixed = true }), VdiImage.Open, VdiImage.Open, "static=on"),
+        ["vhd-dynamic"] = new("vpc", (path, size) => VhdImage.Create(path, size), VhdImage.Open, VhdImage.Open, "subformat=dynamic") { Reseal = ResealVhd },
+        ["vhd-fixed"] = new("vpc", (path, size) => VhdImage.Create(path, size, new VhdOptions { Fixed = true }), VhdImage.Open, VhdImage.Open, "subformat=fixed") { Reseal = ResealVhd },
     };
 
     public static IEnumerable<string> AllNames => Kinds.Keys;
@@ -24,4 +30,14 @@ internal sealed record ImageKind(
     public static TheoryData<string> Names => [.. Kinds.Keys];
 
     public static ImageKind Named(string name) => Kinds[name];
+
+    private static void ResealVhd(byte[] image)
+    {
+        VhdChecksum.Put(image.AsSpan(^VhdLayout.FooterLength..), VhdLayout.FooterChecksum);
+        if (image.AsSpan().StartsWith(VhdLayout.FooterCookie))
+        {
+            VhdChecksum.Put(image.AsSpan(0, VhdLayout.FooterLength), VhdLayout.FooterChecksum);
+            VhdChecksum.Put(image.AsSpan(VhdLayout.FooterLength, VhdLayout.DynamicHeaderLength), VhdLayout.HeaderChecksum);
+        }
+    }
 }

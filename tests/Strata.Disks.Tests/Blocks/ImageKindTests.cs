@@ -147,7 +147,7 @@ public sealed class ImageKindTests : IDisposable
         kind.Create(path, DiskSize);
         byte[] seen = new byte[DiskSize];
 
-        using (DiskImage image = kind.Open(path, false))
+        using (DiskImage image = kind.OpenFile(new QuietFile(path, readOnly: false)))
         {
             // Thread n owns every fourth sector, so that all of them meet in every block.
             Parallel.For(0, 4, thread =>
@@ -176,7 +176,7 @@ public sealed class ImageKindTests : IDisposable
     {
         for (int round = 0; round < rounds; round++)
         {
-            using DiskImage image = kind.Open(path, false);
+            using DiskImage image = kind.OpenFile(new QuietFile(path, readOnly: false));
             for (int step = 0; step < 25; step++)
             {
                 model.Step(image);

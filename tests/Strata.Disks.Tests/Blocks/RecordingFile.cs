@@ -17,6 +17,13 @@ internal sealed class RecordingFile(string path) : ImageFile(path, OpenHandle(pa
 
     public int EventCount => _events.Count;
 
+    /// <returns>How many events happened before some barrier.</returns>
+    public int EventBeforeBarrier(Random random)
+    {
+        int[] barriers = [.. Enumerable.Range(0, _events.Count).Where(index => _events[index].Kind == Kind.Flush)];
+        return barriers[random.Next(barriers.Length)];
+    }
+
     public override void Write(long offset, ReadOnlySpan<byte> buffer)
     {
         _events.Add(new Event(Kind.Write, offset, buffer.Length, buffer.ToArray()));
@@ -73,11 +80,12 @@ internal sealed class RecordingFile(string path) : ImageFile(path, OpenHandle(pa
                 break;
             case Kind.Write or Kind.Zeros:
                 byte[] bytes = entry.Kind == Kind.Write ? entry.Bytes : new byte[entry.Length];
-                int style = losses?.Next(3) ?? 0;
+                // 0: it arrives; 1: some sectors do; above: nothing does.
+                int style = losses?.Next(4) ?? 0;
                 for (int at = 0; at < bytes.Length;)
                 {
                     int count = Math.Min(bytes.Length - at, Sector - (int)((entry.Offset + at) % Sector));
-                    bool arrives = style == 0 || (style == 2 && losses!.Next(2) == 0);
+                    bool arrives = style == 0 || (style == 1 && losses!.Next(2) == 0);
                     if (arrives)
                     {
                         stream.Position = entry.Offset + at;

@@ -1,3 +1,4 @@
+using System.Globalization;
 using Strata.Disks.Images;
 
 namespace Strata.Disks.Blocks;
@@ -11,11 +12,12 @@ internal readonly record struct BlockLayout(long First, long End, long Footprint
 /// <summary>Collects the places of an image's blocks and finds those that lie outside the file or on each other.</summary>
 internal sealed class BlockCheck(BlockLayout layout)
 {
-    private const int MaximumLines = 100;
-
     private readonly List<(long Place, long Block)> _placed = [];
-    private readonly List<string> _errors = [];
-    private long _errorCount;
+    private readonly LineList _errors = new();
+    private readonly LineList _repairs = new();
+
+    /// <summary>Blocks that were removed from the table.</summary>
+    public long RepairCount => _repairs.Count;
 
     /// <summary>Adds one block.</summary>
     /// <returns>False when it starts outside the file, so that no data can be there.</returns>
@@ -27,19 +29,16 @@ internal sealed class BlockCheck(BlockLayout layout)
             return true;
         }
 
-        Report($"Block {block:N0} lies at byte {place:N0}, past the end of the file.");
+        _errors.Add($"Block {block:N0} lies at byte {place:N0}, past the end of the file.");
         return false;
     }
 
-    public DiskCheckReport Finish(IReadOnlyList<string> repairs)
+    public void AddRepair(long block) => _repairs.Add($"Block {block:N0} referred to no place in the file; it now reads as zeros.");
+
+    public DiskCheckReport Finish()
     {
         long leaked = CompareNeighbours();
-        if (_errorCount > _errors.Count)
-        {
-            _errors.Add($"And {_errorCount - _errors.Count:N0} more.");
-        }
-
-        return new DiskCheckReport { Errors = _errors, LeakedBytes = leaked, Repairs = repairs };
+        return new DiskCheckReport { Errors = _errors.ToList(), LeakedBytes = leaked, Repairs = _repairs.ToList() };
     }
 
     /// <returns>Bytes of gaps that are large enough for a block.</returns>
@@ -53,7 +52,7 @@ internal sealed class BlockCheck(BlockLayout layout)
         {
             if (place < end)
             {
-                Report(previous < 0 ? $"Block {block:N0} lies on the image's metadata." : $"Block {block:N0} lies on block {previous:N0}.");
+                _errors.Add(previous < 0 ? (FormattableString)$"Block {block:N0} lies on the image's metadata." : $"Block {block:N0} lies on block {previous:N0}.");
             }
 
             leaked += WholeBlocks(place - end);
@@ -66,12 +65,22 @@ internal sealed class BlockCheck(BlockLayout layout)
 
     private long WholeBlocks(long gap) => gap < layout.Footprint ? 0 : gap / layout.Footprint * layout.Footprint;
 
-    private void Report(string line)
+    /// <summary>The first lines of a list that an image can make as long as it likes.</summary>
+    private sealed class LineList
     {
-        _errorCount++;
-        if (_errors.Count < MaximumLines)
+        private const int Maximum = 100;
+        private readonly List<string> _lines = [];
+
+        public long Count { get; private set; }
+
+        public void Add(FormattableString line)
         {
-            _errors.Add(line);
+            if (Count++ < Maximum)
+            {
+                _lines.Add(line.ToString(CultureInfo.InvariantCulture));
+            }
         }
+
+        public List<string> ToList() => Count > _lines.Count ? [.. _lines, $"And {Count - _lines.Count:N0} more."] : _lines;
     }
 }

@@ -156,6 +156,12 @@ internal abstract class BlockStore : ByteStore
     /// <summary>Removes a block from the table in memory: it lies where no data can be. Under the metadata lock.</summary>
     protected abstract void Forget(long block);
 
+    /// <summary>
+    /// Finds where the file grows, and calls <see cref="RefuseWrites"/> for blocks that lie outside the file. Under the metadata
+    /// lock, or before anybody else knows the store.
+    /// </summary>
+    protected abstract void FindEnd();
+
     /// <summary>Says that some blocks lie outside the file: reading the others goes on, writing would make it worse.</summary>
     protected void RefuseWrites(string damage) => _damage = damage;
 
@@ -165,7 +171,6 @@ internal abstract class BlockStore : ByteStore
     protected DiskCheckReport Check(BlockLayout layout, long blocks, bool repair)
     {
         BlockCheck check = new(layout);
-        List<string> repairs = [];
         lock (_metadata)
         {
             for (long block = 0; block < blocks; block++)
@@ -174,19 +179,23 @@ internal abstract class BlockStore : ByteStore
                 if (place >= 0 && !check.Add(block, place) && repair && !Image.IsReadOnly)
                 {
                     Forget(block);
-                    repairs.Add($"Block {block:N0} referred to byte {place:N0} outside the file; it now reads as zeros.");
+                    check.AddRepair(block);
                 }
+            }
+
+            if (check.RepairCount > 0)
+            {
+                _damage = null;
+                FindEnd();
             }
         }
 
-        DiskCheckReport report = check.Finish(repairs);
-        if (repairs.Count > 0)
+        if (check.RepairCount > 0)
         {
-            _damage = null;
             Flush();
         }
 
-        return report;
+        return check.Finish();
     }
 
     protected override void Dispose(bool disposing)
@@ -216,7 +225,8 @@ internal abstract class BlockStore : ByteStore
         MetadataBatch? batch;
         lock (_metadata)
         {
-            batch = TakeChanges();
+            // Nothing was changed in a damaged image, and nothing may be cut from it.
+            batch = _damage is null ? TakeChanges() : null;
         }
 
         if (batch is null)

@@ -80,7 +80,27 @@ internal sealed class VdiBlocks : BlockStore
     protected override void Forget(long block)
     {
         BinaryPrimitives.WriteUInt32LittleEndian(_map.Change(block, L.EntrySize), L.IMAGE_BLOCK_FREE);
-        FindEnd();
+    }
+
+    protected override void FindEnd()
+    {
+        _next = 0;
+        for (uint block = 0; block < _header.Blocks; block++)
+        {
+            uint entry = Entry(block);
+            if (entry >= L.IMAGE_BLOCK_ZERO)
+            {
+                continue;
+            }
+
+            if (PlaceOf(entry) >= Image.Length)
+            {
+                RefuseWrites($"block {block:N0} lies past the end of the file");
+                continue;
+            }
+
+            _next = Math.Max(_next, entry + 1);
+        }
     }
 
     protected override MetadataBatch? TakeChanges()
@@ -102,25 +122,4 @@ internal sealed class VdiBlocks : BlockStore
     private uint Entry(long block) => BinaryPrimitives.ReadUInt32LittleEndian(_map.Bytes[((int)block * L.EntrySize)..]);
 
     private long PlaceOf(uint entry) => _header.DataOffset + (entry * BlockSize);
-
-    private void FindEnd()
-    {
-        _next = 0;
-        for (uint block = 0; block < _header.Blocks; block++)
-        {
-            uint entry = Entry(block);
-            if (entry >= L.IMAGE_BLOCK_ZERO)
-            {
-                continue;
-            }
-
-            if (PlaceOf(entry) >= Image.Length)
-            {
-                RefuseWrites($"block {block:N0} lies past the end of the file");
-                continue;
-            }
-
-            _next = Math.Max(_next, entry + 1);
-        }
-    }
 }

@@ -10,7 +10,7 @@ public sealed class CrashTests : IDisposable
 
     private readonly ImageFolder _folder = new();
 
-    public static TheoryData<string> Kinds => ImageKind.Names;
+    public static TheoryData<string> Kinds => ImageKind.NamesOfOneFile;
 
     [Theory]
     [MemberData(nameof(Kinds))]

@@ -110,7 +110,7 @@ internal sealed class HostileImage(string path, Func<ImageFile, DiskImage> open,
         }
         catch (DiskImageException error)
         {
-            Assert.Contains(Path.GetFileName(path), error.Message, StringComparison.Ordinal);
+            Assert.Contains(Path.GetDirectoryName(path)!, error.Message, StringComparison.Ordinal);
             return false;
         }
         catch (Exception error) when (error is not Xunit.Sdk.XunitException)

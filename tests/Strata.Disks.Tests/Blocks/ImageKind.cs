@@ -2,6 +2,7 @@ using Strata.Disks.Blocks;
 using Strata.Disks.Images;
 using Strata.Disks.Vdi;
 using Strata.Disks.Vhd;
+using Strata.Disks.Vmdk;
 
 namespace Strata.Disks.Tests.Blocks;
 
@@ -23,13 +24,23 @@ internal sealed record ImageKind(
         ["vdi-fixed"] = new("vdi", (path, size) => VdiImage.Create(path, size, new VdiOptions { Fixed = true }), VdiImage.Open, VdiImage.Open, "static=on"),
         ["vhd-dynamic"] = new("vpc", (path, size) => VhdImage.Create(path, size), VhdImage.Open, VhdImage.Open, "subformat=dynamic") { Reseal = ResealVhd },
         ["vhd-fixed"] = new("vpc", (path, size) => VhdImage.Create(path, size, new VhdOptions { Fixed = true }), VhdImage.Open, VhdImage.Open, "subformat=fixed") { Reseal = ResealVhd },
+        ["vmdk-sparse"] = new("vmdk", (path, size) => VmdkImage.Create(path, size), VmdkImage.Open, VmdkImage.Open, "subformat=monolithicSparse"),
+        ["vmdk-flat"] = new("vmdk", CreateFlatVmdk, VmdkImage.Open, VmdkImage.Open, "subformat=monolithicFlat") { HasOneFile = false },
     };
 
+    /// <summary>Whether everything passes through the file that is given to <see cref="OpenFile"/>.</summary>
+    public bool HasOneFile { get; init; } = true;
+
     public static IEnumerable<string> AllNames => Kinds.Keys;
+
+    public static TheoryData<string> NamesOfOneFile => [.. Kinds.Where(kind => kind.Value.HasOneFile).Select(kind => kind.Key)];
 
     public static TheoryData<string> Names => [.. Kinds.Keys];
 
     public static ImageKind Named(string name) => Kinds[name];
+
+    private static void CreateFlatVmdk(string path, long size) =>
+        VmdkImage.Create(path, size, new VmdkOptions { Subformat = VmdkSubformat.MonolithicFlat });
 
     private static void ResealVhd(byte[] image)
     {

@@ -47,3 +47,9 @@ internal sealed class QemuTheoryAttribute : TheoryAttribute
 {
     public QemuTheoryAttribute() => Skip = QemuImg.IsInstalled ? null : "qemu-img and qemu-io are not installed (Debian: qemu-utils).";
 }
+
+/// <inheritdoc cref="QemuTheoryAttribute"/>
+internal sealed class QemuFactAttribute : FactAttribute
+{
+    public QemuFactAttribute() => Skip = QemuImg.IsInstalled ? null : "qemu-img and qemu-io are not installed (Debian: qemu-utils).";
+}

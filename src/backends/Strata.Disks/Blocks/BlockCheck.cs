@@ -12,6 +12,8 @@ internal readonly record struct BlockLayout(long First, long End, long Footprint
 /// <summary>Collects the places of an image's blocks and finds those that lie outside the file or on each other.</summary>
 internal sealed class BlockCheck(BlockLayout layout)
 {
+    private const int MaximumExcess = 1000;
+
     private readonly List<(long Place, long Block)> _placed = [];
     private readonly LineList _errors = new();
     private readonly LineList _repairs = new();
@@ -25,7 +27,12 @@ internal sealed class BlockCheck(BlockLayout layout)
     {
         if (place < layout.End)
         {
-            _placed.Add((place, block));
+            // More than the file can hold lie on each other: enough of them show that.
+            if (_placed.Count <= ((layout.End - layout.First) / layout.Footprint) + MaximumExcess)
+            {
+                _placed.Add((place, block));
+            }
+
             return true;
         }
 

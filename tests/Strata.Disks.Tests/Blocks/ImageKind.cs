@@ -1,7 +1,9 @@
 using Strata.Disks.Blocks;
 using Strata.Disks.Images;
+using Strata.Disks.Tests.Vhdx;
 using Strata.Disks.Vdi;
 using Strata.Disks.Vhd;
+using Strata.Disks.Vhdx;
 using Strata.Disks.Vmdk;
 
 namespace Strata.Disks.Tests.Blocks;
@@ -26,6 +28,8 @@ internal sealed record ImageKind(
         ["vhd-fixed"] = new("vpc", (path, size) => VhdImage.Create(path, size, new VhdOptions { Fixed = true }), VhdImage.Open, VhdImage.Open, "subformat=fixed") { Reseal = ResealVhd },
         ["vmdk-sparse"] = new("vmdk", (path, size) => VmdkImage.Create(path, size), VmdkImage.Open, VmdkImage.Open, "subformat=monolithicSparse"),
         ["vmdk-flat"] = new("vmdk", CreateFlatVmdk, VmdkImage.Open, VmdkImage.Open, "subformat=monolithicFlat") { HasOneFile = false },
+        ["vhdx-dynamic"] = new("vhdx", (path, size) => VhdxImage.Create(path, size), VhdxImage.Open, VhdxImage.Open, "subformat=dynamic") { Reseal = VhdxSeal.Renew },
+        ["vhdx-fixed"] = new("vhdx", CreateFixedVhdx, VhdxImage.Open, VhdxImage.Open, "subformat=fixed") { Reseal = VhdxSeal.Renew },
     };
 
     /// <summary>Whether everything passes through the file that is given to <see cref="OpenFile"/>.</summary>
@@ -41,6 +45,8 @@ internal sealed record ImageKind(
 
     private static void CreateFlatVmdk(string path, long size) =>
         VmdkImage.Create(path, size, new VmdkOptions { Subformat = VmdkSubformat.MonolithicFlat });
+
+    private static void CreateFixedVhdx(string path, long size) => VhdxImage.Create(path, size, new VhdxOptions { Fixed = true });
 
     private static void ResealVhd(byte[] image)
     {

@@ -14,6 +14,20 @@ internal static class QemuImg
     public static string Io(string format, string path, IEnumerable<string> commands) =>
         Run("qemu-io", ["-f", format, .. commands.SelectMany(command => new[] { "-c", command }), path]);
 
+    /// <summary>Runs qemu-io commands and then its abort, which leaves the image as a crash does.</summary>
+    public static void IoThatAborts(string format, string path, IEnumerable<string> commands)
+    {
+        ProcessStartInfo start = new("qemu-io", ["-f", format, .. commands.Append("abort").SelectMany(command => new[] { "-c", command }), path])
+        {
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+        };
+        using Process process = Process.Start(start)!;
+        process.StandardOutput.ReadToEnd();
+        Assert.True(process.WaitForExit(TimeSpan.FromSeconds(60)), "qemu-io did not end.");
+        Assert.NotEqual(0, process.ExitCode);
+    }
+
     /// <summary>Expects qemu-img to find the same bytes and the same size in both.</summary>
     public static void Compare(string format, string path, string raw) =>
         Assert.DoesNotContain("mismatch", Run("compare", "-f", format, "-F", "raw", path, raw), StringComparison.OrdinalIgnoreCase);

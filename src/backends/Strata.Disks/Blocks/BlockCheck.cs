@@ -14,7 +14,8 @@ internal sealed class BlockCheck(BlockLayout layout)
 {
     private const int MaximumExcess = 1000;
 
-    private readonly List<(long Place, long Block)> _placed = [];
+    /// <summary>Blocks, and with a negative number what else the file holds.</summary>
+    private readonly List<(long Place, long Length, long Block)> _placed = [];
     private readonly LineList _errors = new();
     private readonly LineList _repairs = new();
 
@@ -30,7 +31,7 @@ internal sealed class BlockCheck(BlockLayout layout)
             // More than the file can hold lie on each other: enough of them show that.
             if (_placed.Count <= ((layout.End - layout.First) / layout.Footprint) + MaximumExcess)
             {
-                _placed.Add((place, block));
+                _placed.Add((place, layout.Footprint, block));
             }
 
             return true;
@@ -39,6 +40,9 @@ internal sealed class BlockCheck(BlockLayout layout)
         _errors.Add($"Block {block:N0} lies at byte {place:N0}, past the end of the file.");
         return false;
     }
+
+    /// <summary>Adds something that is no block, such as a table between the blocks.</summary>
+    public void Reserve(long place, long length) => _placed.Add((place, length, -1));
 
     public void AddRepair(long block) => _repairs.Add($"Block {block:N0} referred to no place in the file; it now reads as zeros.");
 
@@ -55,15 +59,15 @@ internal sealed class BlockCheck(BlockLayout layout)
         long leaked = 0;
         long end = layout.First;
         long previous = -1;
-        foreach ((long place, long block) in _placed)
+        foreach ((long place, long length, long block) in _placed)
         {
             if (place < end)
             {
-                _errors.Add(previous < 0 ? (FormattableString)$"Block {block:N0} lies on the image's metadata." : $"Block {block:N0} lies on block {previous:N0}.");
+                _errors.Add(block < 0 || previous < 0 ? (FormattableString)$"Block {Math.Max(block, previous):N0} lies on the image's metadata." : $"Block {block:N0} lies on block {previous:N0}.");
             }
 
             leaked += WholeBlocks(place - end);
-            end = Math.Max(end, place + layout.Footprint);
+            end = Math.Max(end, place + length);
             previous = block;
         }
 

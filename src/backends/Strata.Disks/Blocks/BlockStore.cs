@@ -1,3 +1,4 @@
+using System.Globalization;
 using Strata.Disks.Images;
 
 namespace Strata.Disks.Blocks;
@@ -163,14 +164,20 @@ internal abstract class BlockStore : ByteStore
     protected abstract void FindEnd();
 
     /// <summary>Says that some blocks lie outside the file: reading the others goes on, writing would make it worse.</summary>
-    protected void RefuseWrites(string damage) => _damage = damage;
+    protected void RefuseWrites(FormattableString damage) => _damage ??= damage.ToString(CultureInfo.InvariantCulture);
 
     /// <summary>Looks at the place of every block.</summary>
     /// <param name="layout">Where blocks may lie.</param>
     /// <param name="blocks">Blocks of the disk.</param>
-    protected DiskCheckReport Check(BlockLayout layout, long blocks, bool repair)
+    /// <param name="reserved">What lies between the blocks: places and lengths.</param>
+    protected DiskCheckReport Check(BlockLayout layout, long blocks, bool repair, params ReadOnlySpan<(long Place, long Length)> reserved)
     {
         BlockCheck check = new(layout);
+        foreach ((long place, long length) in reserved)
+        {
+            check.Reserve(place, length);
+        }
+
         lock (_metadata)
         {
             for (long block = 0; block < blocks; block++)

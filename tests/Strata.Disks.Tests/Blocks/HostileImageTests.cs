@@ -5,8 +5,6 @@ namespace Strata.Disks.Tests.Blocks;
 /// <summary>Images from elsewhere may say anything.</summary>
 public sealed class HostileImageTests : IDisposable
 {
-    private const int Changes = 10_000;
-
     private readonly ImageFolder _folder = new();
 
     public static TheoryData<string> Kinds => ImageKind.Names;
@@ -25,11 +23,11 @@ public sealed class HostileImageTests : IDisposable
 
         HostileImage hostile = new(path, kind.OpenFile, kind.Reseal);
 
-        (int opened, int refused) = hostile.Run(Changes, seed: 11);
+        (int opened, int refused) = hostile.Run(TestEffort.Changes, seed: 11);
 
         // Both happen often: changes reach what is checked, and what is not checked does no harm.
-        Assert.InRange(opened, Changes / 100, Changes);
-        Assert.InRange(refused, Changes / 100, Changes);
+        Assert.InRange(opened, TestEffort.Changes / 100, TestEffort.Changes);
+        Assert.InRange(refused, TestEffort.Changes / 100, TestEffort.Changes);
     }
 
     public void Dispose() => _folder.Dispose();

@@ -35,7 +35,7 @@ public sealed class ImageKindTests : IDisposable
         ImageKind kind = ImageKind.Named(name);
         string path = _folder.PathOf("disk.image");
         kind.Create(path, DiskSize);
-        DiskModel model = new(DiskSize, new Random(seed));
+        PlainDisk model = new(DiskSize, new Random(seed));
 
         WriteRandomly(kind, path, model, rounds: 6);
 
@@ -46,7 +46,7 @@ public sealed class ImageKindTests : IDisposable
         Assert.Equal(0, report.LeakedBytes);
     }
 
-    [QemuTheory]
+    [QemuImgTheory]
     [MemberData(nameof(KindsAndSeeds))]
     public void Image_WrittenByUs_IsReadAndCheckedByQemu(string name, int seed)
     {
@@ -54,7 +54,7 @@ public sealed class ImageKindTests : IDisposable
         string path = _folder.PathOf("disk.image");
         kind.Create(path, DiskSize);
         QemuImg.Check(kind.Format, path);
-        DiskModel model = new(DiskSize, new Random(seed + 100));
+        PlainDisk model = new(DiskSize, new Random(seed + 100));
 
         WriteRandomly(kind, path, model, rounds: 3);
 
@@ -62,7 +62,7 @@ public sealed class ImageKindTests : IDisposable
         QemuImg.Compare(kind.Format, path, _folder.WriteRaw(model.Bytes));
     }
 
-    [QemuTheory]
+    [QemuImgTheory]
     [MemberData(nameof(Kinds))]
     public void Image_WrittenInTurnsByQemuAndUs_KeepsEveryByte(string name)
     {
@@ -78,7 +78,7 @@ public sealed class ImageKindTests : IDisposable
         }
 
         Random random = new(7);
-        DiskModel model = new(size, random);
+        PlainDisk model = new(size, random);
         for (int round = 0; round < 3; round++)
         {
             WriteWithQemu(kind, path, model.Bytes, random);
@@ -172,7 +172,7 @@ public sealed class ImageKindTests : IDisposable
 
     public void Dispose() => _folder.Dispose();
 
-    private static void WriteRandomly(ImageKind kind, string path, DiskModel model, int rounds)
+    private static void WriteRandomly(ImageKind kind, string path, PlainDisk model, int rounds)
     {
         for (int round = 0; round < rounds; round++)
         {

@@ -57,13 +57,13 @@ internal static class QemuImg
 }
 
 /// <summary>A test that exchanges images with qemu-img.</summary>
-internal sealed class QemuTheoryAttribute : TheoryAttribute
+internal sealed class QemuImgTheoryAttribute : TheoryAttribute
 {
-    public QemuTheoryAttribute() => Skip = QemuImg.IsInstalled ? null : "qemu-img and qemu-io are not installed (Debian: qemu-utils).";
+    public QemuImgTheoryAttribute() => Skip = QemuImg.IsInstalled ? null : "qemu-img and qemu-io are not installed (Debian: qemu-utils).";
 }
 
-/// <inheritdoc cref="QemuTheoryAttribute"/>
-internal sealed class QemuFactAttribute : FactAttribute
+/// <inheritdoc cref="QemuImgTheoryAttribute"/>
+internal sealed class QemuImgFactAttribute : FactAttribute
 {
-    public QemuFactAttribute() => Skip = QemuImg.IsInstalled ? null : "qemu-img and qemu-io are not installed (Debian: qemu-utils).";
+    public QemuImgFactAttribute() => Skip = QemuImg.IsInstalled ? null : "qemu-img and qemu-io are not installed (Debian: qemu-utils).";
 }

@@ -24,22 +24,30 @@ internal sealed class SectorHistory
         }
     }
 
+    /// <returns>The bytes of sectors with these numbers.</returns>
+    public static byte[] Content(ReadOnlySpan<long> values)
+    {
+        byte[] data = new byte[values.Length * SectorSize];
+        for (int at = 0; at < data.Length; at += sizeof(long))
+        {
+            BinaryPrimitives.WriteInt64LittleEndian(data.AsSpan(at), values[at / SectorSize]);
+        }
+
+        return data;
+    }
+
     /// <summary>Writes numbers that no sector had before.</summary>
     /// <param name="time">Events recorded before the operation.</param>
     public void Write(DiskImage image, int time, int sector, int count)
     {
-        byte[] data = new byte[count * SectorSize];
+        long[] values = new long[count];
         for (int index = 0; index < count; index++)
         {
-            long value = ++_lastValue;
-            for (int at = 0; at < SectorSize; at += sizeof(long))
-            {
-                BinaryPrimitives.WriteInt64LittleEndian(data.AsSpan((index * SectorSize) + at), value);
-            }
-
-            _values[sector + index].Add((time, value));
+            values[index] = ++_lastValue;
+            _values[sector + index].Add((time, values[index]));
         }
 
+        byte[] data = Content(values);
         image.Write((long)sector * SectorSize, data);
     }
 

@@ -113,7 +113,7 @@ public sealed class VmdkDescriptorTests : IDisposable
         Assert.Equal(before[..before.IndexOf("CID=", StringComparison.Ordinal)], after[..before.IndexOf("CID=", StringComparison.Ordinal)]);
     }
 
-    [QemuTheory]
+    [QemuImgTheory]
     [InlineData("twoGbMaxExtentSparse")]
     [InlineData("twoGbMaxExtentFlat")]
     public void Image_SplitByQemu_IsReadAndWrittenByUs(string subformat)

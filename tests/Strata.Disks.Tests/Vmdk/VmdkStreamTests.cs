@@ -30,7 +30,7 @@ public sealed class VmdkStreamTests : IDisposable
         Assert.InRange(new FileInfo(path).Length, 1, disk.Length / 2);
     }
 
-    [QemuFact]
+    [QemuImgFact]
     public void Image_WrittenByUs_IsReadByQemu()
     {
         byte[] disk = SomeDisk(seed: 2);
@@ -40,7 +40,7 @@ public sealed class VmdkStreamTests : IDisposable
         QemuImg.Compare("vmdk", path, _folder.WriteRaw(disk));
     }
 
-    [QemuFact]
+    [QemuImgFact]
     public void Image_CreatedAndNeverWritten_IsReadByQemu()
     {
         string path = _folder.PathOf("empty.vmdk");
@@ -50,7 +50,7 @@ public sealed class VmdkStreamTests : IDisposable
         QemuImg.Compare("vmdk", path, _folder.WriteRaw(new byte[1 << 20]));
     }
 
-    [QemuFact]
+    [QemuImgFact]
     public void Image_ConvertedByQemu_IsReadByUs()
     {
         byte[] disk = SomeDisk(seed: 3);
@@ -112,7 +112,7 @@ public sealed class VmdkStreamTests : IDisposable
             }
         }
 
-        for (int stop = 0; stop < 60; stop++)
+        for (int stop = 0; stop < 2 * TestEffort.Stops; stop++)
         {
             bool hostStops = stop % 3 != 0;
             int events = hostStops ? file.EventBeforeBarrier(random) : random.Next(file.EventCount + 1);
@@ -138,10 +138,10 @@ public sealed class VmdkStreamTests : IDisposable
             image.Write(0, [.. Enumerable.Repeat((byte)7, 200 << 10)]);
         }
 
-        (int opened, int refused) = new HostileImage(path, VmdkImage.Open).Run(10_000, seed: 12);
+        (int opened, int refused) = new HostileImage(path, VmdkImage.Open).Run(TestEffort.Changes, seed: 12);
 
-        Assert.InRange(opened, 100, 9_900);
-        Assert.InRange(refused, 100, 9_900);
+        Assert.InRange(opened, TestEffort.Changes / 100, TestEffort.Changes);
+        Assert.InRange(refused, TestEffort.Changes / 100, TestEffort.Changes);
     }
 
     public void Dispose() => _folder.Dispose();

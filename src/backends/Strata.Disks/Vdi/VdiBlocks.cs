@@ -20,7 +20,7 @@ internal sealed class VdiBlocks : BlockStore
     /// <summary>cBlocksAllocated as the file states it.</summary>
     private uint _storedCount;
 
-    public VdiBlocks(ImageFile file, VdiHeader header)
+    public VdiBlocks(HostFile file, VdiHeader header)
         : base(file, header.DiskSize, header.BlockSize)
     {
         _header = header;

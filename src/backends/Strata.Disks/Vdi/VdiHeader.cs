@@ -39,7 +39,7 @@ internal readonly record struct VdiHeader(
     public static bool HasSignature(ReadOnlySpan<byte> header) =>
         header.Length >= L.Version && BinaryPrimitives.ReadUInt32LittleEndian(header[L.Signature..]) == L.IMAGE_SIGNATURE;
 
-    public static VdiHeader Parse(ReadOnlySpan<byte> header, ImageFile file)
+    public static VdiHeader Parse(ReadOnlySpan<byte> header, HostFile file)
     {
         if (!HasSignature(header))
         {
@@ -85,7 +85,7 @@ internal readonly record struct VdiHeader(
         Put(destination, L.LchsGeometrySectorSize, L.SectorSize);
     }
 
-    private static VdiHeader Check(ReadOnlySpan<byte> header, uint type, ImageFile file)
+    private static VdiHeader Check(ReadOnlySpan<byte> header, uint type, HostFile file)
     {
         uint blockSize = Word(header, L.BlockSize);
         if (!BitOperations.IsPow2(blockSize) || blockSize is < SmallestBlock or > LargestBlock || Word(header, L.BlockExtra) != 0)

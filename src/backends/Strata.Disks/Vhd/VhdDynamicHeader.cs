@@ -27,7 +27,7 @@ internal readonly record struct VhdDynamicHeader(long TableOffset, uint Entries,
     public static VhdDynamicHeader ForNew(long size) =>
         new(L.FooterLength + L.DynamicHeaderLength, (uint)((size + DefaultBlockSize - 1) / DefaultBlockSize), DefaultBlockSize);
 
-    public static VhdDynamicHeader Read(VhdFooter footer, ImageFile file)
+    public static VhdDynamicHeader Read(VhdFooter footer, HostFile file)
     {
         byte[] header = new byte[L.DynamicHeaderLength];
         file.ReadStructure((long)Math.Min(footer.DataOffset, long.MaxValue), header, "dynamic disk header");

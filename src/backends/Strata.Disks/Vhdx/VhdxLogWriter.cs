@@ -8,7 +8,7 @@ namespace Strata.Disks.Vhdx;
 /// Writes log entries. What an entry says is stored in its place and durable before the next entry begins, so each is a sequence of
 /// its own: its tail is its own start. The entry before it stays whole until the new one is. Used by one thread at a time.
 /// </summary>
-internal sealed class VhdxLogWriter(ImageFile file, VhdxHeader header)
+internal sealed class VhdxLogWriter(HostFile file, VhdxHeader header)
 {
     /// <summary>Pages of one entry: its descriptors fill the page of its header.</summary>
     public const int MaximumPages = (L.PageSize - L.LogEntryHeaderLength) / L.DescriptorLength;

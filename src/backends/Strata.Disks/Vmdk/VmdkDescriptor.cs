@@ -66,7 +66,7 @@ internal sealed class VmdkDescriptor
     public static string NewContentId() => (Random.Shared.NextInt64(0xFFFF_FFFE) + 1).ToString("x8", CultureInfo.InvariantCulture);
 
     /// <param name="text">Ends at the first zero byte.</param>
-    public static VmdkDescriptor Parse(ReadOnlySpan<byte> text, ImageFile file)
+    public static VmdkDescriptor Parse(ReadOnlySpan<byte> text, HostFile file)
     {
         int end = text.IndexOf((byte)0);
         text = end < 0 ? text : text[..end];
@@ -85,7 +85,7 @@ internal sealed class VmdkDescriptor
         return descriptor;
     }
 
-    private void AddLine(string line, ImageFile file)
+    private void AddLine(string line, HostFile file)
     {
         if (line.Length == 0 || line[0] == '#')
         {

@@ -17,7 +17,7 @@ internal sealed record VmdkExtentLine(string Access, long Sectors, string Type, 
     public static bool IsExtent(string line) =>
         line.StartsWith("RW ", StringComparison.Ordinal) || line.StartsWith("RDONLY ", StringComparison.Ordinal) || line.StartsWith("NOACCESS ", StringComparison.Ordinal);
 
-    public static VmdkExtentLine Parse(string line, ImageFile file)
+    public static VmdkExtentLine Parse(string line, HostFile file)
     {
         int quote = line.IndexOf('"', StringComparison.Ordinal);
         int endQuote = line.LastIndexOf('"');

@@ -13,13 +13,13 @@ internal sealed class VmdkGrainTables
     /// <summary>Tables that are kept in memory: 8 MiB of them, for 128 GiB of disk with the usual grains.</summary>
     private const int MaximumCached = 4096;
 
-    private readonly ImageFile _file;
+    private readonly HostFile _file;
     private readonly byte[] _directory;
     private readonly byte[]? _redundant;
     private readonly Dictionary<int, byte[]> _cached = [];
     private readonly SortedSet<int> _changed = [];
 
-    public VmdkGrainTables(ImageFile file, VmdkSparseHeader header)
+    public VmdkGrainTables(HostFile file, VmdkSparseHeader header)
     {
         _file = file;
         _directory = ReadDirectory((long)header.GdOffset, header);

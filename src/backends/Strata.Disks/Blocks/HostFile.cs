@@ -10,14 +10,14 @@ namespace Strata.Disks.Blocks;
 /// The host file of an image: whole reads and writes at byte offsets, and the sentences that name the file when something is wrong
 /// with it. Safe on any thread. Tests derive from it to record what reaches the host, and in which order.
 /// </summary>
-internal class ImageFile : IDisposable
+internal class HostFile : IDisposable
 {
     private readonly SafeFileHandle _handle;
     private long _length;
     private bool _holesUnsupported;
     private volatile bool _flushFailed;
 
-    protected ImageFile(string path, SafeFileHandle handle, bool readOnly)
+    protected HostFile(string path, SafeFileHandle handle, bool readOnly)
     {
         Path = path;
         IsReadOnly = readOnly;
@@ -33,23 +33,23 @@ internal class ImageFile : IDisposable
     public long Length => Interlocked.Read(ref _length);
 
     /// <summary>Opens an existing image; one that is open for writing cannot be opened a second time.</summary>
-    public static ImageFile Open(string path, bool readOnly)
+    public static HostFile Open(string path, bool readOnly)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
-        return new ImageFile(path, OpenHandle(path, readOnly), readOnly);
+        return new HostFile(path, OpenHandle(path, readOnly), readOnly);
     }
 
     /// <summary>Creates an empty file, never over an existing one.</summary>
-    public static ImageFile CreateNew(string path)
+    public static HostFile CreateNew(string path)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
-        return new ImageFile(path, CreateHandle(path), readOnly: false);
+        return new HostFile(path, CreateHandle(path), readOnly: false);
     }
 
     /// <summary>Creates an image; when <paramref name="fill"/> fails the incomplete file is removed again.</summary>
-    public static void Create(string path, Action<ImageFile> fill)
+    public static void Create(string path, Action<HostFile> fill)
     {
-        using ImageFile file = CreateNew(path);
+        using HostFile file = CreateNew(path);
         try
         {
             fill(file);

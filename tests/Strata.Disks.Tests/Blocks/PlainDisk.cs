@@ -3,7 +3,7 @@ using Strata.Disks.Images;
 namespace Strata.Disks.Tests.Blocks;
 
 /// <summary>The plain bytes that an image must show, and random operations done to both.</summary>
-internal sealed class DiskModel(int size, Random random)
+internal sealed class PlainDisk(int size, Random random)
 {
     private const int SectorSize = 512;
 

@@ -3,10 +3,9 @@ using Strata.Disks.Images;
 namespace Strata.Disks.Tests.Blocks;
 
 /// <summary>Stops at any moment, of the process and of the host, replayed from a record of what reached the file.</summary>
-public sealed class CrashTests : IDisposable
+public sealed class StopTests : IDisposable
 {
     private const int Sectors = (12 << 11) + 3;
-    private const int StopsPerSession = 30;
 
     private readonly ImageFolder _folder = new();
 
@@ -30,7 +29,7 @@ public sealed class CrashTests : IDisposable
             Work(image, file, history, random, steps: 80);
         }
 
-        for (int stop = 0; stop < StopsPerSession; stop++)
+        for (int stop = 0; stop < TestEffort.Stops; stop++)
         {
             // Most is at stake just before a barrier.
             bool hostStops = stop % 4 != 0;

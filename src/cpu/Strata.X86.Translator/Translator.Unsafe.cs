@@ -277,7 +277,7 @@ public sealed unsafe class Translator : IX86Engine
     {
         ref X86CpuState s = ref _context->State;
         if (Volatile.Read(ref _context->Attention) != 0 || s.Activity != ActivityState.Running || s.Shadow != InterruptShadow.None
-            || (_context->Mode & ModeBits.Code64) == 0 || Cpu.NeedsSlowStep || ((s.Rflags & RFlags.IF) != 0 && Cpu.IsEventWaiting))
+            || (_context->Mode & ModeBits.Code64) == 0 || Cpu.NeedsSlowStep || Cpu.IsEventDue)
         {
             return null;
         }

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics.X86;
 using Iced.Intel;
@@ -457,8 +458,11 @@ public sealed unsafe class Translator : IX86Engine
                 MarkCode(second);
             }
 
+            long start = Stopwatch.GetTimestamp();
             block = _cache.Translate(page, rip, second);
+            Counters.TranslationTime += Stopwatch.GetElapsedTime(start);
             Counters.Blocks = _cache.BlocksTranslated;
+            Counters.GuestBytes = _cache.GuestBytes;
             Counters.Resets = _cache.Resets;
             Counters.CodeBytes = _cache.CodeBytes;
         }

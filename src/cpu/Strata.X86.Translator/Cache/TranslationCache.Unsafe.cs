@@ -56,6 +56,9 @@ internal sealed unsafe class TranslationCache : IDisposable
 
     public long BlocksTranslated { get; private set; }
 
+    /// <summary>Bytes of guest code in the blocks translated so far.</summary>
+    public long GuestBytes { get; private set; }
+
     /// <summary>Times everything was dropped because a buffer was full.</summary>
     public long Resets { get; private set; }
 
@@ -113,6 +116,7 @@ internal sealed unsafe class TranslationCache : IDisposable
         }
 
         BlocksTranslated++;
+        GuestBytes += guestBytes;
         return block;
     }
 

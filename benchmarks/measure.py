@@ -133,7 +133,7 @@ def host_lines(options):
         version = subprocess.run(["qemu-system-x86_64", "--version"], capture_output=True, text=True, check=True).stdout
         qemu = ", " + version.splitlines()[0].replace(" emulator version", "").split(" (")[0]
     yield (f"Host: {model}, {os.cpu_count()} processors, Linux {platform.release()}{qemu}. Guest: Debian's cloud kernel, one processor, {options.memory} MiB. "
-           f"Medians of {options.runs} run{"s" * (options.runs > 1)} at scale {options.scale} (interpreter: {share('interpreter', options)[0]} at {share('interpreter', options)[1]}).")
+           f"Medians of {options.runs} run{'s' * (options.runs > 1)} at scale {options.scale} (interpreter: {share('interpreter', options)[0]} at {share('interpreter', options)[1]}).")
 
 
 def main():

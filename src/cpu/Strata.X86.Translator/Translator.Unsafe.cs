@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics.X86;
 using Iced.Intel;
@@ -251,7 +252,7 @@ public sealed unsafe class Translator : IX86Engine
     {
         ref X86CpuState s = ref _context->State;
         if (Volatile.Read(ref _context->Attention) != 0 || s.Activity != ActivityState.Running || s.Shadow != InterruptShadow.None
-            || (_context->Mode & ModeBits.Code64) == 0 || Cpu.NeedsSlowStep || Cpu.IsEventAllowed)
+            || (_context->Mode & ModeBits.Code64) == 0 || Cpu.NeedsSlowStep || Cpu.IsEventDue)
         {
             return null;
         }
@@ -445,9 +446,11 @@ public sealed unsafe class Translator : IX86Engine
                 MarkCode(second);
             }
 
+            long start = Stopwatch.GetTimestamp();
             block = _cache.Translate(page, rip, second, _context->State.Gprs);
-
+            Counters.TranslationTime += Stopwatch.GetElapsedTime(start);
             Counters.Blocks = _cache.BlocksTranslated;
+            Counters.GuestBytes = _cache.GuestBytes;
             Counters.Resets = _cache.Resets;
             Counters.CodeBytes = _cache.CodeBytes;
         }

@@ -63,6 +63,9 @@ internal sealed unsafe class TranslationCache : IDisposable
 
     public long BlocksTranslated { get; private set; }
 
+    /// <summary>Bytes of guest code in the blocks translated so far.</summary>
+    public long GuestBytes { get; private set; }
+
     /// <summary>Times everything was dropped because a buffer was full.</summary>
     public long Resets { get; private set; }
 
@@ -121,6 +124,7 @@ internal sealed unsafe class TranslationCache : IDisposable
         }
 
         BlocksTranslated++;
+        GuestBytes += guestBytes;
         return block;
     }
 

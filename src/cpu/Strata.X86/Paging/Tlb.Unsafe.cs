@@ -30,8 +30,14 @@ public sealed unsafe class Tlb : IDisposable
     /// <summary>Applied to <c>va >> 7</c>: the byte offset of an entry in its set.</summary>
     public const ulong OffsetMask = (Entries - 1) << 5;
 
-    public const ulong NoTag = ulong.MaxValue;
+    /// <summary>Tag of an entry that gives no access; the last entry's is <see cref="NoTagOfLast"/>.</summary>
+    /// <remarks>
+    /// Translated code checks <c>va - tag &lt;= 4096 - size</c>, unsigned, so every tag whatever lets one page of addresses pass: it
+    /// has to be a page that never looks into the entry. The highest page looks into the last entry only.
+    /// </remarks>
+    private const ulong NoTag = ~0xFFFUL;
 
+    private const ulong NoTagOfLast = 0;
     private const int Privileges = 4;
     private const int Slots = 8;
     private const int FilterBits = 4096;
@@ -232,9 +238,9 @@ public sealed unsafe class Tlb : IDisposable
     /// <summary>Removes write permission everywhere: the next write to each page is noticed again.</summary>
     public void RevokeAllWrites()
     {
-        for (int i = 0; i < Slots * Privileges * Entries; i++)
+        for (TlbEntry* entry = _entries; entry < _entries + (Slots * Privileges * Entries); entry++)
         {
-            _entries[i].Write = NoTag;
+            entry->Write = NoTagOf(entry);
         }
     }
 
@@ -256,19 +262,24 @@ public sealed unsafe class Tlb : IDisposable
         return (TlbEntry*)((byte*)Set(privilege) + ((va >> 7) & OffsetMask));
     }
 
+    /// <summary>Takes all rights from an entry of this TLB.</summary>
+    public void Deny(TlbEntry* entry) => entry->Read = entry->Write = entry->Execute = NoTagOf(entry);
+
     public void Dispose() => NativeMemory.AlignedFree(_entries);
 
-    private static bool Writes(TlbEntry* entry, byte* hostPage) =>
-        entry != null && entry->Write != NoTag && (byte*)(entry->Write + (ulong)entry->Addend) == hostPage;
+    private ulong NoTagOf(TlbEntry* entry) => ((entry - _entries) & (Entries - 1)) == Entries - 1 ? NoTagOfLast : NoTag;
 
-    private static bool Revoke(TlbEntry* entry, byte* hostPage)
+    private bool Writes(TlbEntry* entry, byte* hostPage) =>
+        entry != null && entry->Write != NoTagOf(entry) && (byte*)(entry->Write + (ulong)entry->Addend) == hostPage;
+
+    private bool Revoke(TlbEntry* entry, byte* hostPage)
     {
         if (!Writes(entry, hostPage))
         {
             return false;
         }
 
-        entry->Write = NoTag;
+        entry->Write = NoTagOf(entry);
         return true;
     }
 
@@ -301,7 +312,7 @@ public sealed unsafe class Tlb : IDisposable
             TlbEntry* entry = (TlbEntry*)((byte*)(_entries + (set * Entries)) + ((va >> 7) & OffsetMask));
             if (entry->Read == tag || entry->Write == tag || entry->Execute == tag)
             {
-                Clear(entry);
+                Deny(entry);
             }
         }
     }
@@ -328,8 +339,10 @@ public sealed unsafe class Tlb : IDisposable
                 Flushes++;
                 _used[set] = false;
 
-                // SAFETY: set indexes the table allocated in the constructor. All ones is "no tag" in each field.
-                NativeMemory.Fill(_entries + (set * Entries), (nuint)(sizeof(TlbEntry) * Entries), 0xFF);
+                // SAFETY: set indexes the table allocated in the constructor. An entry is a row of four 64-bit fields.
+                TlbEntry* first = _entries + (set * Entries);
+                new Span<ulong>(first, Entries * sizeof(TlbEntry) / sizeof(ulong)).Fill(NoTag);
+                Deny(first + Entries - 1);
             }
         }
     }
@@ -343,12 +356,5 @@ public sealed unsafe class Tlb : IDisposable
 
         /// <summary>More than two: only a scan finds them.</summary>
         public bool IsMany;
-    }
-
-    private static void Clear(TlbEntry* entry)
-    {
-        entry->Read = NoTag;
-        entry->Write = NoTag;
-        entry->Execute = NoTag;
     }
 }

@@ -41,6 +41,12 @@ public sealed class PowerLossTests : IDisposable
         for (int i = 0; i < losses; i++)
         {
             int moment = random.Next(changes.Count + 1);
+            if (random.Next(2) == 0)
+            {
+                // As much as possible is not flushed yet right before a flush.
+                moment = changes.FindIndex(Math.Min(moment, changes.Count - 1), change => change.Kind == ImageFileChangeKind.Flush) is >= 0 and int flush ? flush : changes.Count;
+            }
+
             File.WriteAllBytes(left, Remainder(start, changes, moment, random));
             if (!lazy)
             {

@@ -17,12 +17,11 @@ internal sealed class RecordingFile(string path) : HostFile(path, OpenHandle(pat
 
     public int EventCount => _events.Count;
 
+    /// <summary>How many events happened before each barrier.</summary>
+    public IReadOnlyList<int> Barriers => [.. Enumerable.Range(0, _events.Count).Where(index => _events[index].Kind == Kind.Flush)];
+
     /// <returns>How many events happened before some barrier.</returns>
-    public int EventBeforeBarrier(Random random)
-    {
-        int[] barriers = [.. Enumerable.Range(0, _events.Count).Where(index => _events[index].Kind == Kind.Flush)];
-        return barriers[random.Next(barriers.Length)];
-    }
+    public int EventBeforeBarrier(Random random) => Barriers[random.Next(Barriers.Count)];
 
     public override void Write(long offset, ReadOnlySpan<byte> buffer)
     {

@@ -56,6 +56,39 @@ public sealed class VhdxLogTests : IDisposable
         Assert.Equal(0x77, seen[0]);
     }
 
+    [Fact]
+    public void Log_WhenTheHostStops_IsThereWheneverTheHeaderNamesIt()
+    {
+        Random random = new(8);
+        string path = _folder.PathOf("disk.vhdx");
+        string pristine = _folder.PathOf("pristine.vhdx");
+        string stopped = _folder.PathOf("stopped.vhdx");
+        VhdxImage.Create(path, DiskSize);
+        File.Copy(path, pristine);
+        using RecordingFile file = new(path);
+        using (VhdxImage image = VhdxImage.Open(file))
+        {
+            for (int block = 0; block < DiskSize; block += 16 << 20)
+            {
+                image.Write(block, Enumerable.Repeat((byte)1, 512).ToArray());
+                image.Flush();
+            }
+        }
+
+        int named = 0;
+        int[] stops = [.. file.Barriers.SelectMany(barrier => Enumerable.Repeat(barrier, 10))];
+        foreach (int stop in stops)
+        {
+            file.Rebuild(pristine, stopped, stop, random);
+            using QuietFile after = new(stopped, readOnly: true);
+            VhdxHeader header = VhdxHeader.Read(after);
+            named += header.LogGuid == Guid.Empty ? 0 : 1;
+            Assert.Equal(header.LogGuid == Guid.Empty, VhdxLogReader.Read(after, header).IsEmpty);
+        }
+
+        Assert.InRange(named, stops.Length / 4, stops.Length - 1);
+    }
+
     [QemuImgFact]
     public void Log_OfOurs_IsReplayedByQemu()
     {

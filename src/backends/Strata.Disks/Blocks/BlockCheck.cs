@@ -63,7 +63,10 @@ internal sealed class BlockCheck(BlockLayout layout)
         {
             if (place < end)
             {
-                _errors.Add(block < 0 || previous < 0 ? (FormattableString)$"Block {Math.Max(block, previous):N0} lies on the image's metadata." : $"Block {block:N0} lies on block {previous:N0}.");
+                bool isOnMetadata = block < 0 || previous < 0;
+                _errors.Add(isOnMetadata
+                    ? (FormattableString)$"Block {Math.Max(block, previous):N0} lies on the image's metadata."
+                    : $"Block {block:N0} lies on block {previous:N0}.");
             }
 
             leaked += WholeBlocks(place - end);

@@ -351,8 +351,8 @@ internal abstract class BlockStore : ByteStore
     {
         if (_lost is { } error)
         {
-            throw new DiskImageException(
-                $"The tables of {Image.Path} could not be stored earlier ({error.Message}), so nothing more is written; close the image and check the host's disk.", error);
+            string cause = $"The tables of {Image.Path} could not be stored earlier ({error.Message}), so nothing more is written";
+            throw new DiskImageException($"{cause}; close the image and check the host's disk.", error);
         }
     }
 }

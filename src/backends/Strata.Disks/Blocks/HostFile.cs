@@ -22,7 +22,15 @@ internal class HostFile : IDisposable
         Path = path;
         IsReadOnly = readOnly;
         _handle = handle;
-        _length = RandomAccess.GetLength(handle);
+        try
+        {
+            _length = RandomAccess.GetLength(handle);
+        }
+        catch (NotSupportedException error)
+        {
+            handle.Dispose();
+            throw new DiskImageException($"The image {path} is no file whose bytes can be read in any order; give an image file.", error);
+        }
     }
 
     public string Path { get; }
@@ -35,14 +43,12 @@ internal class HostFile : IDisposable
     /// <summary>Opens an existing image; one that is open for writing cannot be opened a second time.</summary>
     public static HostFile Open(string path, bool readOnly)
     {
-        ArgumentException.ThrowIfNullOrEmpty(path);
         return new HostFile(path, OpenHandle(path, readOnly), readOnly);
     }
 
     /// <summary>Creates an empty file, never over an existing one.</summary>
     public static HostFile CreateNew(string path)
     {
-        ArgumentException.ThrowIfNullOrEmpty(path);
         return new HostFile(path, CreateHandle(path), readOnly: false);
     }
 
@@ -180,6 +186,7 @@ internal class HostFile : IDisposable
 
     protected static SafeFileHandle OpenHandle(string path, bool readOnly)
     {
+        CheckName(path);
         if (Directory.Exists(path))
         {
             throw new DiskImageException($"The image {path} is a folder; give an image file.");
@@ -206,6 +213,7 @@ internal class HostFile : IDisposable
 
     protected static SafeFileHandle CreateHandle(string path)
     {
+        CheckName(path);
         try
         {
             return File.OpenHandle(path, FileMode.CreateNew, FileAccess.ReadWrite, FileShare.None, FileOptions.RandomAccess);
@@ -214,6 +222,14 @@ internal class HostFile : IDisposable
         {
             string remedy = File.Exists(path) ? "remove the existing file or choose another name" : "choose a folder that exists and may be written";
             throw new DiskImageException($"The image {path} cannot be created: {error.Message.TrimEnd('.')}; {remedy}.", error);
+        }
+    }
+
+    private static void CheckName(string path)
+    {
+        if (string.IsNullOrEmpty(path) || path.Contains('\0', StringComparison.Ordinal))
+        {
+            throw new DiskImageException($"No file can have the name \"{path}\"; give the path of an image.");
         }
     }
 

@@ -7,6 +7,7 @@ public abstract class StoredImage : DiskImage
 {
     private readonly string _path;
     private readonly ByteStore _store;
+    private int _isDisposed;
 
     /// <param name="path">For messages.</param>
     private protected StoredImage(string path, bool readOnly, ByteStore store)
@@ -70,7 +71,7 @@ public abstract class StoredImage : DiskImage
     /// <inheritdoc/>
     protected override void Dispose(bool disposing)
     {
-        if (disposing)
+        if (disposing && Interlocked.Exchange(ref _isDisposed, 1) == 0)
         {
             _store.Dispose();
         }

@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using System.Globalization;
 using Strata.Disks.Blocks;
 using Strata.Disks.Images;
 using L = Strata.Disks.Vdi.VdiLayout;
@@ -39,14 +40,16 @@ internal sealed class VdiBlocks : BlockStore
             return report;
         }
 
-        string line = $"The header counts {_storedCount:N0} blocks, and {_next:N0} are used.";
-        if (!repair || Image.IsReadOnly)
+        string line = string.Create(CultureInfo.InvariantCulture, $"The header counts {_storedCount:N0} blocks, and {_next:N0} are used.");
+        if (repair && !Image.IsReadOnly)
         {
-            return report with { Errors = [.. report.Errors, line] };
+            Flush();
+            return report with { Repairs = [.. report.Repairs, line] };
         }
 
-        Flush();
-        return report with { Repairs = [.. report.Repairs, line] };
+        return _storedCount > _next
+            ? report with { LeakedBytes = Math.Max(report.LeakedBytes, (_storedCount - _next) * BlockSize) }
+            : report with { Errors = [.. report.Errors, line + " Another program would place its next block on one of them."] };
     }
 
     protected override long Locate(long block)

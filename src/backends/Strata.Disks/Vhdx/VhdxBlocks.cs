@@ -152,9 +152,12 @@ internal sealed class VhdxBlocks : BlockStore
 
     private ulong Entry(long block) => BinaryPrimitives.ReadUInt64LittleEndian(_bat.Bytes[(int)(EntryIndex(block) * L.BatEntrySize)..]);
 
-    private bool LiesOnMetadata(long place) =>
-        place < L.OneMegabyte || _regions.Bat.Overlaps(place, place + BlockSize) || _regions.Metadata.Overlaps(place, place + BlockSize)
-        || (place < _header.LogOffset + _header.LogLength && place + BlockSize > _header.LogOffset);
+    private bool LiesOnMetadata(long place)
+    {
+        VhdxRegion block = new(place, (uint)BlockSize);
+        VhdxRegion log = new(_header.LogOffset, (uint)_header.LogLength);
+        return place < L.OneMegabyte || block.Overlaps(_regions.Bat) || block.Overlaps(_regions.Metadata) || block.Overlaps(log);
+    }
 
     private void MarkChanged()
     {

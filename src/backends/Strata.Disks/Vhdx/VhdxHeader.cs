@@ -89,7 +89,8 @@ internal sealed record VhdxHeader
 
         uint length = BinaryPrimitives.ReadUInt32LittleEndian(bytes.AsSpan(L.LogLength));
         long offset = BinaryPrimitives.ReadInt64LittleEndian(bytes.AsSpan(L.LogOffset));
-        if (length is 0 or > MaximumLogLength || length % L.OneMegabyte != 0 || offset < L.OneMegabyte || offset % L.OneMegabyte != 0 || offset > file.Length - length)
+        bool isWhole = length % L.OneMegabyte == 0 && offset % L.OneMegabyte == 0;
+        if (!isWhole || length is 0 or > MaximumLogLength || offset < L.OneMegabyte || offset > file.Length - length)
         {
             throw file.Damaged($"its log of {length:N0} bytes at byte {offset:N0} lies outside the file, or is no multiple of 1 MB");
         }

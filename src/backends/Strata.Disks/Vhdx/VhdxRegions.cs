@@ -9,7 +9,7 @@ internal readonly record struct VhdxRegion(long Offset, uint Length)
 {
     public long End => Offset + Length;
 
-    public bool Overlaps(long start, long end) => start < End && end > Offset;
+    public bool Overlaps(VhdxRegion other) => other.Offset < End && other.End > Offset;
 }
 
 /// <summary>Where BAT and metadata lie (*[MS-VHDX]*, "Region Table").</summary>
@@ -30,7 +30,7 @@ internal readonly record struct VhdxRegions(VhdxRegion Bat, VhdxRegion Metadata)
 
         VhdxRegions regions = Parse(table, file);
         VhdxRegion log = new(header.LogOffset, (uint)header.LogLength);
-        if (regions.Bat.Overlaps(regions.Metadata.Offset, regions.Metadata.End) || regions.Bat.Overlaps(log.Offset, log.End) || regions.Metadata.Overlaps(log.Offset, log.End))
+        if (regions.Bat.Overlaps(regions.Metadata) || regions.Bat.Overlaps(log) || regions.Metadata.Overlaps(log))
         {
             throw file.Damaged("its log, metadata and block allocation table lie on each other");
         }

@@ -12,14 +12,17 @@ internal sealed class VmdkDescriptor
     public const int MaximumLength = 1 << 20;
 
     private const int MaximumExtents = 1024;
+    private const int LongestType = 40;
     private const string NoParent = "ffffffff";
 
     private readonly List<VmdkExtentLine> _extents = [];
 
-    private VmdkDescriptor(string createType) => CreateType = createType;
+    private VmdkDescriptor()
+    {
+    }
 
-    /// <summary>The kind of image, such as monolithicSparse; untrusted text.</summary>
-    public string CreateType { get; private set; }
+    /// <summary>The kind of image, such as monolithicSparse: what the text says, if it is a word.</summary>
+    public string CreateType { get; private set; } = "unknown";
 
     public IReadOnlyList<VmdkExtentLine> Extents => _extents;
 
@@ -70,7 +73,7 @@ internal sealed class VmdkDescriptor
     {
         int end = text.IndexOf((byte)0);
         text = end < 0 ? text : text[..end];
-        VmdkDescriptor descriptor = new("");
+        VmdkDescriptor descriptor = new();
         foreach (Range range in text.Split((byte)'\n'))
         {
             ReadOnlySpan<byte> line = text[range].TrimEnd((byte)'\r');
@@ -109,7 +112,8 @@ internal sealed class VmdkDescriptor
             case "parentCID" when !value.Equals(NoParent, StringComparison.OrdinalIgnoreCase):
                 throw file.Unsupported("it holds only the differences to a parent image", "merge the snapshots into an image of its own");
             case "createType":
-                CreateType = value.Trim('"');
+                string type = value.Trim('"');
+                CreateType = type.Length <= LongestType && type.All(char.IsAsciiLetterOrDigit) ? type : "unknown";
                 break;
             default:
                 break;

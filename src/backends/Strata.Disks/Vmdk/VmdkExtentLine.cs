@@ -14,8 +14,7 @@ internal sealed record VmdkExtentLine(string Access, long Sectors, string Type, 
     /// <summary>Bounds every extent so that sums of all extents cannot overflow: 8 EiB / 1024 / 512.</summary>
     private const long MaximumSectors = 1L << 43;
 
-    public static bool IsExtent(string line) =>
-        line.StartsWith("RW ", StringComparison.Ordinal) || line.StartsWith("RDONLY ", StringComparison.Ordinal) || line.StartsWith("NOACCESS ", StringComparison.Ordinal);
+    public static bool IsExtent(string line) => line.Split(' ', 2) is ["RW" or "RDONLY" or "NOACCESS", _];
 
     public static VmdkExtentLine Parse(string line, HostFile file)
     {

@@ -106,7 +106,8 @@ internal static class VmdkExtents
         if (name is "." or ".." || name.AsSpan().IndexOfAny("/\\:") >= 0 || name.Any(char.IsControl))
         {
             throw file.Unsupported(
-                $"its descriptor names the extent {Shown(name)} outside the descriptor's own folder", "put the extent beside the descriptor and name it without a path");
+                $"its descriptor names the extent {Shown(name)} outside the descriptor's own folder",
+                "put the extent beside the descriptor and name it without a path");
         }
 
         if (!names.Add(name))

@@ -79,7 +79,9 @@ internal sealed class VmdkGrains : BlockStore
             _isUnclean = true;
         }
 
-        long place = (Image.Length + BlockSize - 1) / BlockSize * BlockSize;
+        // The last grain of another program may be cut short, and start anywhere.
+        long cutShort = Image.Length % BlockSize == 0 ? 0 : BlockSize;
+        long place = ((Image.Length + BlockSize - 1) / BlockSize * BlockSize) + cutShort;
         if (place / L.SectorSize > uint.MaxValue)
         {
             throw new DiskImageException($"The image {Image.Path} cannot grow past 2 TiB; move the disk to another format.");

@@ -132,7 +132,9 @@ public sealed class VmdkImage : StoredImage
                 return OpenSparse(file);
             }
 
-            return VmdkDescriptor.IsDescriptor(start) ? OpenDescriptor(file) : throw file.Unsupported("it is neither a VMDK extent nor a descriptor", "name its real format");
+            return VmdkDescriptor.IsDescriptor(start)
+                ? OpenDescriptor(file)
+                : throw file.Unsupported("it is neither a VMDK extent nor a descriptor", "name its real format");
         }
         catch
         {

@@ -265,6 +265,6 @@ internal sealed class VmdkStream : ByteStore
     private DiskExtentKind KindOf(long grain) =>
         _index.SectorOf(grain) != 0 || (grain == _current && _grainIsNew) ? DiskExtentKind.Data : DiskExtentKind.Unallocated;
 
-    private DiskImageException WrittenTwice(long grain) =>
-        new($"The streamOptimized image {_file.Path} is written from start to end, and grain {grain:N0} lies before its end; create a monolithicSparse image to write anywhere.");
+    private DiskImageException WrittenTwice(long grain) => _file.Unsupported(
+        $"a streamOptimized image is written from start to end, and grain {grain:N0} lies before its end", "create a monolithicSparse image to write anywhere");
 }

@@ -30,7 +30,14 @@ public sealed unsafe class Tlb : IDisposable
     /// <summary>Applied to <c>va >> 7</c>: the byte offset of an entry in its set.</summary>
     public const ulong OffsetMask = (Entries - 1) << 5;
 
-    public const ulong NoTag = ulong.MaxValue;
+    /// <summary>
+    /// No page's address. Translated code subtracts a tag and looks whether less than a page is left, so that addresses just above
+    /// zero, and the last one, would match: where they are looked up, in the first and the last entry, <see cref="EdgeNoTag"/> stands.
+    /// </summary>
+    private const ulong NoTag = ulong.MaxValue;
+
+    /// <summary>Matches addresses of entries in the middle of a set only.</summary>
+    private const ulong EdgeNoTag = 0x80_0800;
 
     private const int Privileges = 4;
     private const int Slots = 8;
@@ -234,7 +241,7 @@ public sealed unsafe class Tlb : IDisposable
     {
         for (int i = 0; i < Slots * Privileges * Entries; i++)
         {
-            _entries[i].Write = NoTag;
+            _entries[i].Write = NoTagOf(_entries + i);
         }
     }
 
@@ -259,18 +266,20 @@ public sealed unsafe class Tlb : IDisposable
     public void Dispose() => NativeMemory.AlignedFree(_entries);
 
     private static bool Writes(TlbEntry* entry, byte* hostPage) =>
-        entry != null && entry->Write != NoTag && (byte*)(entry->Write + (ulong)entry->Addend) == hostPage;
+        entry != null && (byte*)(entry->Write + (ulong)entry->Addend) == hostPage;
 
-    private static bool Revoke(TlbEntry* entry, byte* hostPage)
+    private bool Revoke(TlbEntry* entry, byte* hostPage)
     {
         if (!Writes(entry, hostPage))
         {
             return false;
         }
 
-        entry->Write = NoTag;
+        entry->Write = NoTagOf(entry);
         return true;
     }
+
+    private ulong NoTagOf(TlbEntry* entry) => ((entry - _entries) & (Entries - 1)) is 0 or (Entries - 1) ? EdgeNoTag : NoTag;
 
     private ref Writer WriterOf(byte* hostPage) => ref _writers[((ulong)hostPage * 0x9E37_79B9_7F4A_7C15) >> (64 - WriterBits)];
 
@@ -330,6 +339,8 @@ public sealed unsafe class Tlb : IDisposable
 
                 // SAFETY: set indexes the table allocated in the constructor. All ones is "no tag" in each field.
                 NativeMemory.Fill(_entries + (set * Entries), (nuint)(sizeof(TlbEntry) * Entries), 0xFF);
+                Clear(_entries + (set * Entries));
+                Clear(_entries + (set * Entries) + Entries - 1);
             }
         }
     }
@@ -345,10 +356,6 @@ public sealed unsafe class Tlb : IDisposable
         public bool IsMany;
     }
 
-    private static void Clear(TlbEntry* entry)
-    {
-        entry->Read = NoTag;
-        entry->Write = NoTag;
-        entry->Execute = NoTag;
-    }
+    /// <summary>Takes all rights from an entry.</summary>
+    public void Clear(TlbEntry* entry) => entry->Read = entry->Write = entry->Execute = NoTagOf(entry);
 }

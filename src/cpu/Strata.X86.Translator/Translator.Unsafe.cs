@@ -37,6 +37,8 @@ public sealed unsafe class Translator : IX86Engine
     private readonly VcpuContext* _context;
     private readonly Bridge* _bridge;
     private readonly TranslationCache _cache;
+    private readonly bool _counting;
+    private long _executed;
     private ulong _saltRound;
     private ulong _saltKey = ulong.MaxValue;
     private ulong _salt;
@@ -53,7 +55,8 @@ public sealed unsafe class Translator : IX86Engine
             throw new PlatformNotSupportedException("The translator needs an x64 Linux host. Use --engine interpreter.");
         }
 
-        _interpreter = new Interpreter.Interpreter(wiring) { PageInvalidated = OnPageInvalidated };
+        _counting = options.CountInstructions;
+        _interpreter = new Interpreter.Interpreter(wiring) { PageInvalidated = OnPageInvalidated, CountsExactly = _counting };
         _context = Cpu.Context;
         Counters = new TranslatorCounters { Interpreted = _interpreter.SteppedByCode };
         _cache = new TranslationCache(options, wiring.Index);
@@ -73,8 +76,21 @@ public sealed unsafe class Translator : IX86Engine
 
     public X86Cpu Cpu => _interpreter.Cpu;
 
-    /// <summary>Interpreted instructions only: translated code does not count.</summary>
-    public long InstructionsExecuted => _interpreter.InstructionsExecuted;
+    /// <summary>Exact with <see cref="TranslatorOptions.CountInstructions"/>; else interpreted instructions only.</summary>
+    public long InstructionsExecuted => _counting ? Volatile.Read(ref _executed) : _interpreter.InstructionsExecuted;
+
+    /// <summary>
+    /// Instructions that translated code would execute from here as one block; 1 where the next instruction is the interpreter's.
+    /// While <see cref="Run"/> is not active.
+    /// </summary>
+    public int NextBlockLength
+    {
+        get
+        {
+            TranslatedBlock* block = (_context->Mode & ModeBits.Code64) == 0 ? null : FindBlock(_context->State.Rip);
+            return block == null ? 1 : Math.Max(1, (int)block->Count);
+        }
+    }
 
     /// <summary>What the engine has done so far.</summary>
     public TranslatorCounters Counters { get; }
@@ -85,42 +101,10 @@ public sealed unsafe class Translator : IX86Engine
     {
         _interpreter.BindThread();
         long left = instructionBudget;
-        while (left > 0)
-        {
-            if (Volatile.Read(ref _context->Attention) != 0 && !_interpreter.Attend())
-            {
-                return Leave(VcpuStop.Kicked);
-            }
-
-            if (_context->State.Activity != ActivityState.Running && !Cpu.TryWake())
-            {
-                return Leave(_context->State.Activity == ActivityState.Shutdown ? VcpuStop.Shutdown : VcpuStop.Halted);
-            }
-
-            Cpu.DeliverInterrupts();
-            if ((_context->Mode & ModeBits.Code64) == 0)
-            {
-                SyncX87();
-                VcpuStop stop = _interpreter.Run(Math.Min(left, InterpretedSlice));
-                left -= InterpretedSlice;
-                if (stop != VcpuStop.BudgetSpent)
-                {
-                    return Leave(stop);
-                }
-            }
-            else if (Cpu.NeedsSlowStep || _context->State.Shadow != InterruptShadow.None)
-            {
-                Interpret();
-                left--;
-            }
-            else
-            {
-                RunTranslated();
-                left -= ExitCost;
-            }
-        }
-
-        return Leave(VcpuStop.BudgetSpent);
+        VcpuStop stop = RunUntilSpent(ref left);
+        _executed += instructionBudget - left;
+        SyncX87(); // completes the state for whoever looks at it between runs
+        return stop;
     }
 
     public void Kick() => _interpreter.Kick();
@@ -132,11 +116,47 @@ public sealed unsafe class Translator : IX86Engine
         NativeMemory.AlignedFree(_bridge);
     }
 
-    /// <summary>Makes the state complete for whoever looks at it between runs.</summary>
-    private VcpuStop Leave(VcpuStop stop)
+    private VcpuStop RunUntilSpent(ref long left)
     {
-        SyncX87();
-        return stop;
+        while (left > 0)
+        {
+            if (Volatile.Read(ref _context->Attention) != 0 && !_interpreter.Attend())
+            {
+                return VcpuStop.Kicked;
+            }
+
+            if (_context->State.Activity != ActivityState.Running && !Cpu.TryWake())
+            {
+                return _context->State.Activity == ActivityState.Shutdown ? VcpuStop.Shutdown : VcpuStop.Halted;
+            }
+
+            Cpu.DeliverInterrupts();
+            if ((_context->Mode & ModeBits.Code64) == 0)
+            {
+                SyncX87();
+                long before = _interpreter.InstructionsExecuted;
+                VcpuStop stop = _interpreter.Run(Math.Min(left, InterpretedSlice));
+                left -= _counting ? _interpreter.InstructionsExecuted - before : InterpretedSlice;
+                if (stop != VcpuStop.BudgetSpent)
+                {
+                    return stop;
+                }
+            }
+            else if (Cpu.NeedsSlowStep || _context->State.Shadow != InterruptShadow.None)
+            {
+                Interpret();
+                left--;
+            }
+            else
+            {
+                uint slice = (uint)Math.Min(left, int.MaxValue);
+                _bridge->Left = slice;
+                RunTranslated();
+                left -= _counting ? slice - _bridge->Left : ExitCost;
+            }
+        }
+
+        return VcpuStop.BudgetSpent;
     }
 
     /// <summary>Translated code from State.Rip on, until something other than the plain continuation is due.</summary>
@@ -214,6 +234,7 @@ public sealed unsafe class Translator : IX86Engine
     {
         Site* site = _cache.SiteAt(_bridge->Site);
         Counters.Count(site->Kind);
+        _bridge->Left += (uint)(site->Block->Count - site->Completed); // the head took the whole block's from the budget
         _x87InImage |= _bridge->X87Saved != 0;
         switch (site->Kind)
         {
@@ -226,20 +247,35 @@ public sealed unsafe class Translator : IX86Engine
             case SiteKind.X87 when TryPrepareX87():
                 return site->Block->Entry;
             case SiteKind.Attention:
-                TakeFlags();
-                _context->State.Rip = site->Rip;
-                return null;
+                return Stop(site->Rip);
+            case SiteKind.Budget:
+                return _bridge->Left == 0
+                    ? Stop(site->Rip)
+                    : Resume(_cache.TranslatePart(site->Block->HostPage, site->Rip, (int)_bridge->Left));
             default:
                 return Execute(site);
         }
     }
 
+    private byte* Stop(ulong rip)
+    {
+        TakeFlags();
+        _context->State.Rip = rip;
+        return null;
+    }
+
     /// <summary>The instruction of a site that is not translated: some frequent ones at once, the others by the interpreter.</summary>
     private byte* Execute(Site* site)
     {
+        if (_counting && _bridge->Left == 0)
+        {
+            return Stop(site->Rip);
+        }
+
         ref X86CpuState s = ref _context->State;
         TakeFlags();
         _context->InstructionRip = site->Rip;
+        _bridge->Left--;
         s.Rip = site->Rip + site->Length;
         bool done;
         switch ((Code)site->Code)
@@ -258,6 +294,7 @@ public sealed unsafe class Translator : IX86Engine
                 break;
             default:
                 s.Rip = site->Rip;
+                _bridge->Left++;
                 Interpret();
                 done = true;
                 break;
@@ -349,9 +386,7 @@ public sealed unsafe class Translator : IX86Engine
             }
         }
 
-        TakeFlags();
-        _context->State.Rip = rip;
-        return null;
+        return Stop(rip);
     }
 
     private byte* Dispatch(Site* site)
@@ -359,6 +394,7 @@ public sealed unsafe class Translator : IX86Engine
         ulong target = _bridge->Value ^ _bridge->Salt;
         if (!Cpu.IsCanonical(target))
         {
+            _bridge->Left++; // the branch itself, which faults, is executed again
             TakeFlags();
             _context->State.Gprs[Gpr.Rsp] += (ulong)(long)site->StackUndo;
             _context->State.Rip = site->Rip;
@@ -376,15 +412,18 @@ public sealed unsafe class Translator : IX86Engine
             }
         }
 
-        TakeFlags();
-        _context->State.Rip = target;
-        return null;
+        return Stop(target);
     }
 
     /// <summary>A TLB miss: fills the TLB and retries, or delivers the fault, or lets the interpreter do the access.</summary>
     private byte* MakeAccessible(Site* site)
     {
         ulong va = _bridge->Value;
+        if (site->IsAligned && (va & 15) != 0)
+        {
+            return Execute(site); // the general protection comes before what the page may have
+        }
+
         long generation = _cache.Generation;
         _context->InstructionRip = site->Rip;
         bool possible = site->IsWrite ? Cpu.ProbeWrite(va, site->Size, site->IsStack) : Cpu.ProbeRead(va, site->Size, site->IsStack);
@@ -394,6 +433,7 @@ public sealed unsafe class Translator : IX86Engine
             ulong tag = site->IsWrite ? entry->Write : entry->Read;
             if (tag == (va & ~0xFFFUL) && va - tag <= 4096UL - site->Size && generation == _cache.Generation && !IsStuck(site->Rip))
             {
+                _bridge->Left -= (uint)(site->Block->Count - site->Completed);
                 return Resume(site->Resume);
             }
 
@@ -406,6 +446,7 @@ public sealed unsafe class Translator : IX86Engine
         TakeFlags();
         _context->State.Rip = site->Rip;
         Counters.Faults++;
+        _bridge->Left--;
         Cpu.DeliverPendingException();
         return null;
     }
@@ -483,6 +524,7 @@ public sealed unsafe class Translator : IX86Engine
     private void Interpret()
     {
         SyncX87();
+        _bridge->Left--;
         _interpreter.Step();
     }
 

@@ -161,6 +161,7 @@ internal sealed unsafe partial class BlockEmitter
         Resume = restart,
         IsWrite = write,
         IsStack = stack,
+        IsAligned = decoded.Traits.IsAligned,
         Size = (byte)size,
     });
 

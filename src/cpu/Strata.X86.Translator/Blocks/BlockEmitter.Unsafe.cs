@@ -18,10 +18,10 @@ internal sealed unsafe partial class BlockEmitter(TranslationCache cache)
     public const int MaxBytesPerInstruction = 256;
 
     private readonly List<ColdPath> _cold = [];
-    private readonly bool _exactFlags = cache.ExactFlags;
     private TranslatedBlock* _block;
     private bool _flagsInHost;
     private bool _flagsInFrame;
+    private int _completed;
 
     /// <summary>Emits a block's code at <paramref name="at"/>.</summary>
     /// <param name="code">Where the bytes of the first instruction are.</param>
@@ -34,6 +34,8 @@ internal sealed unsafe partial class BlockEmitter(TranslationCache cache)
         _block = block;
         _flagsInHost = false;
         _flagsInFrame = true;
+        _completed = 0;
+        block->Count = (byte)instructions.Length;
         HostAssembler a = new(at);
         EmitHead(ref a, instructions, block->Rip);
         bool branched = false;
@@ -41,6 +43,7 @@ internal sealed unsafe partial class BlockEmitter(TranslationCache cache)
         {
             branched = EmitInstruction(ref a, decoded, code);
             code += decoded.Instruction.Length;
+            _completed++;
         }
 
         if (!branched)
@@ -59,6 +62,11 @@ internal sealed unsafe partial class BlockEmitter(TranslationCache cache)
         a.CompareDword(Scratch1, 0, 0);
         LeaveIf(ref a, HostCondition.NotEqual, new Site { Kind = SiteKind.Attention, Rip = rip });
         _block->ForwardEntry = a.At;
+        if (cache.CountInstructions)
+        {
+            EmitCount(ref a, instructions.Length, rip);
+        }
+
         if (_block->SecondPage != null)
         {
             EmitSecondPageCheck(ref a, rip);
@@ -81,6 +89,17 @@ internal sealed unsafe partial class BlockEmitter(TranslationCache cache)
         {
             EmitLoader(ref a, Frame.X87Loaded, cache.Stubs.LoadX87, SiteKind.X87, rip);
         }
+    }
+
+    /// <summary>Takes the block's instructions from the budget, or leaves if there are fewer left.</summary>
+    private void EmitCount(ref HostAssembler a, int count, ulong rip)
+    {
+        a.LoadFrame(Scratch1, Frame.Bridge);
+        a.Byte(0x41); // sub dword [r14 + Left], count
+        a.Byte(0x81);
+        a.Memory(5, Scratch1, Bridge.OffsetOf(nameof(Bridge.Left)));
+        a.Dword(count);
+        LeaveIf(ref a, HostCondition.Below, new Site { Kind = SiteKind.Budget, Rip = rip });
     }
 
     /// <summary>The instruction goes on in another page: leaves unless that page is still the one it was translated from.</summary>
@@ -167,10 +186,13 @@ internal sealed unsafe partial class BlockEmitter(TranslationCache cache)
         EmitContinue(ref a, next, new Site { Kind = SiteKind.Dispatch, Rip = next });
     }
 
-    /// <summary>Before something clobbers the host's flags: keeps them if they are needed at or after the instruction.</summary>
+    /// <summary>
+    /// Before something clobbers the host's flags: keeps them if they are needed at or after the instruction, or by the frame of
+    /// a fault that it may raise.
+    /// </summary>
     private void PreserveFlags(ref HostAssembler a, in DecodedInstruction decoded)
     {
-        if (decoded.LiveBefore != 0)
+        if (decoded.LiveBefore != 0 || cache.ExactFlags)
         {
             SaveFlags(ref a);
         }
@@ -210,6 +232,11 @@ internal sealed unsafe partial class BlockEmitter(TranslationCache cache)
     private int AddSite(Site site)
     {
         site.Block = _block;
+        site.Completed = site.Kind switch
+        {
+            SiteKind.Attention or SiteKind.Link or SiteKind.Dispatch => _block->Count, // before the block was counted, or at its end
+            _ => (byte)_completed,
+        };
         return cache.AddSite(site);
     }
 

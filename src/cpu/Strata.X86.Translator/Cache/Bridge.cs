@@ -56,6 +56,9 @@ internal unsafe struct Bridge
     public uint VectorsSaved;
     public uint X87Saved;
 
+    /// <summary>Instructions left in the budget, where they are counted; a block subtracts all of its own at its head.</summary>
+    public uint Left;
+
     /// <summary>FNSAVE's 108 bytes. Intel SDM Vol. 1, "Protected Mode x87 FPU State Image in Memory, 32-Bit Format".</summary>
     public fixed byte X87Image[112];
 

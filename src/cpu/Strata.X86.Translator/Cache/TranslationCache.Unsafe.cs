@@ -50,6 +50,8 @@ internal sealed unsafe class TranslationCache : IDisposable
 
     public bool ExactFlags => _options.ExactFlags;
 
+    public bool CountInstructions => _options.CountInstructions;
+
     public Stubs Stubs { get; }
 
     public JumpEntry* JumpTable { get; }
@@ -90,18 +92,7 @@ internal sealed unsafe class TranslationCache : IDisposable
     /// <param name="secondPage">The host page behind it, for an instruction that crosses; may be null elsewhere.</param>
     public TranslatedBlock* Translate(byte* hostPage, ulong rip, byte* secondPage)
     {
-        const int worst = (BlockTranslator.MaxInstructions + 2) * BlockEmitter.MaxBytesPerInstruction;
-        if (_at + worst > _code + CodeSize || _siteCount + (4 * BlockTranslator.MaxInstructions) > MaxSites || _blockCount == MaxBlocks)
-        {
-            Clear();
-        }
-
-        TranslatedBlock* block = _blocks + _blockCount++;
-        *block = new TranslatedBlock { Rip = rip, HostPage = hostPage, SecondPage = secondPage, Entry = _at };
-        byte* end = _translator.Translate(_at, block, out int guestBytes);
-        _options.Trace?.Write(_vcpu, block, guestBytes, end);
-        _options.PerfMap?.Add(block, end);
-        _at = (byte*)(((nuint)end + 15) & ~(nuint)15);
+        TranslatedBlock* block = Emit(hostPage, rip, secondPage, BlockTranslator.MaxInstructions);
         uint bucket = Bucket(hostPage, rip);
         block->NextInBucket = _buckets[bucket];
         _buckets[bucket] = block;
@@ -113,6 +104,26 @@ internal sealed unsafe class TranslationCache : IDisposable
         }
 
         BlocksTranslated++;
+        return block;
+    }
+
+    /// <summary>Translates the first instructions of a block, to be executed once: nobody finds the translation later.</summary>
+    public byte* TranslatePart(byte* hostPage, ulong rip, int count) => Emit(hostPage, rip, null, count)->Entry;
+
+    private TranslatedBlock* Emit(byte* hostPage, ulong rip, byte* secondPage, int limit)
+    {
+        const int worst = (BlockTranslator.MaxInstructions + 2) * BlockEmitter.MaxBytesPerInstruction;
+        if (_at + worst > _code + CodeSize || _siteCount + (4 * BlockTranslator.MaxInstructions) > MaxSites || _blockCount == MaxBlocks)
+        {
+            Clear();
+        }
+
+        TranslatedBlock* block = _blocks + _blockCount++;
+        *block = new TranslatedBlock { Rip = rip, HostPage = hostPage, SecondPage = secondPage, Entry = _at };
+        byte* end = _translator.Translate(_at, block, limit, out int guestBytes);
+        _options.Trace?.Write(_vcpu, block, guestBytes, end);
+        _options.PerfMap?.Add(block, end);
+        _at = (byte*)(((nuint)end + 15) & ~(nuint)15);
         return block;
     }
 

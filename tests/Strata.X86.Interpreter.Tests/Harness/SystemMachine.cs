@@ -51,7 +51,7 @@ public sealed unsafe partial class SystemMachine : IDisposable
     private readonly GuestMode _mode;
     private readonly GuestPaging _paging;
 
-    /// <param name="createEngine">Makes the engine under test; the interpreter if null.</param>
+    /// <param name="createEngine">Makes the engine under test; <see cref="EngineFactory"/> if null.</param>
     public SystemMachine(GuestMode mode, int cpl = 0, GuestPaging paging = GuestPaging.Off, Func<X86CpuWiring, IX86Engine>? createEngine = null)
     {
         AddressSpace space = new();
@@ -65,7 +65,7 @@ public sealed unsafe partial class SystemMachine : IDisposable
             LocalApic = Apic,
             Random = () => Random += 0x9E37_79B9_7F4A_7C15,
         };
-        _engine = createEngine == null ? new Interpreter(wiring) : createEngine(wiring);
+        _engine = createEngine == null ? EngineFactory.Create(wiring) : createEngine(wiring);
         _mode = mode;
         _paging = mode is GuestMode.Long or GuestMode.Compatibility ? GuestPaging.FourLevel : paging;
         BuildDescriptors();
@@ -148,7 +148,7 @@ public sealed unsafe partial class SystemMachine : IDisposable
     /// <summary>Goes on without reloading the state, as after an event that ends HLT.</summary>
     public void Continue()
     {
-        Stop = _engine.Run(5000);
+        Stop = _engine.Run(1_000_000);
         Assert.NotEqual(VcpuStop.BudgetSpent, Stop);
         Cpu.GetState(out State);
         ulong at = State.Cs.Base + State.Rip - 1;

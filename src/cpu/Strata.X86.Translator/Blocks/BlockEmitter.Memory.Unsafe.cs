@@ -1,3 +1,4 @@
+using System.Numerics;
 using Iced.Intel;
 using Strata.X86.Paging;
 using Strata.X86.Translator.Cache;
@@ -173,12 +174,17 @@ internal sealed unsafe partial class BlockEmitter
         restart = a.At;
         ref readonly Instruction instruction = ref decoded.Instruction;
         int size = Math.Max(1, instruction.MemorySize.GetSize());
-        if (TryEmitConstantCheck(ref a, decoded, size, write, restart, out HostOperand operand))
+        if (!decoded.Traits.IsBitString && TryEmitConstantCheck(ref a, decoded, size, write, restart, out HostOperand operand))
         {
             return operand;
         }
 
         EmitAddress(ref a, instruction);
+        if (decoded.Traits.IsBitString)
+        {
+            return EmitBitStringCheck(ref a, decoded, size, write, restart, keepScratch2);
+        }
+
         return EmitCheck(ref a, decoded, FormOf(instruction), size, write, instruction.MemorySegment == Register.SS, restart, keepScratch2);
     }
 
@@ -202,6 +208,51 @@ internal sealed unsafe partial class BlockEmitter
         a.Load(Scratch1, HostRegister.Tlb, entry + AddendField);
         operand = new HostOperand(Scratch1, HostRegister.None, (int)va);
         return true;
+    }
+
+    /// <summary>
+    /// Checks the word that holds the selected bit, as far from the operand in Scratch1 as it may be. The host's own instruction
+    /// starts from the operand and goes the same way.
+    /// </summary>
+    private HostOperand EmitBitStringCheck(ref HostAssembler a, in DecodedInstruction decoded, int size, bool write, byte* restart, bool keepScratch2)
+    {
+        const int add = 0x01;
+        const int subtract = 0x29;
+        ref readonly Instruction instruction = ref decoded.Instruction;
+        AddressForm form = FormOf(instruction);
+        EmitBitOffset(ref a, instruction, size);
+        Wide(ref a, add, Scratch2, Scratch1, wide: true);
+        HostOperand operand = EmitCheck(ref a, decoded, form, size, write, instruction.MemorySegment == Register.SS, restart, keepScratch2);
+        if (form.Base < 0)
+        {
+            EmitBitOffset(ref a, instruction, size);
+            Wide(ref a, subtract, Scratch2, Scratch1, wide: true);
+        }
+
+        return operand;
+    }
+
+    /// <summary>How far from a bit string's start the selected bit's word lies: bytes, into Scratch2.</summary>
+    private static void EmitBitOffset(ref HostAssembler a, in Instruction instruction, int size)
+    {
+        int guest = NumberOf(instruction.Op1Register);
+        if (HomeOf(guest) >= 0)
+        {
+            a.Move(Scratch2, HomeOf(guest));
+        }
+        else
+        {
+            a.LoadFrame(Scratch2, SlotOf(guest));
+        }
+
+        int unused = 64 - (size * 8);
+        if (unused != 0)
+        {
+            a.Shift64(HostAssembler.ShiftLeft, Scratch2, unused);
+        }
+
+        a.Shift64(HostAssembler.ShiftRightSigned, Scratch2, unused + BitOperations.Log2((uint)size * 8));
+        a.Shift64(HostAssembler.ShiftLeft, Scratch2, BitOperations.Log2((uint)size));
     }
 
     /// <summary>LEA; a 16-bit destination is the interpreter's.</summary>

@@ -94,12 +94,17 @@ internal sealed unsafe partial class BlockEmitter(TranslationCache cache)
     /// <summary>Takes the block's instructions from the budget, or leaves if there are fewer left.</summary>
     private void EmitCount(ref HostAssembler a, int count, ulong rip)
     {
+        EmitSubtractCount(ref a, count);
+        LeaveIf(ref a, HostCondition.Below, new Site { Kind = SiteKind.Budget, Rip = rip });
+    }
+
+    private static void EmitSubtractCount(ref HostAssembler a, int count)
+    {
         a.LoadFrame(Scratch1, Frame.Bridge);
         a.Byte(0x41); // sub dword [r14 + Left], count
         a.Byte(0x81);
         a.Memory(5, Scratch1, Bridge.OffsetOf(nameof(Bridge.Left)));
         a.Dword(count);
-        LeaveIf(ref a, HostCondition.Below, new Site { Kind = SiteKind.Budget, Rip = rip });
     }
 
     /// <summary>The instruction goes on in another page: leaves unless that page is still the one it was translated from.</summary>
@@ -107,7 +112,7 @@ internal sealed unsafe partial class BlockEmitter(TranslationCache cache)
     {
         ulong second = (rip | (PageSize - 1)) + 1;
         int entry = (int)((second >> 7) & Paging.Tlb.OffsetMask);
-        Site site = new() { Kind = SiteKind.Interpret, Rip = rip };
+        Site site = new() { Kind = SiteKind.SecondPage, Rip = rip };
         a.LoadConstant(Scratch1, second);
         a.Op64(CompareMemory, Scratch1, HostRegister.Tlb, entry + ExecuteTag);
         LeaveIf(ref a, HostCondition.NotEqual, site);
@@ -138,6 +143,9 @@ internal sealed unsafe partial class BlockEmitter(TranslationCache cache)
                 return false;
             case Handling.System:
                 EmitSystem(ref a, decoded);
+                return false;
+            case Handling.Repeat:
+                EmitRepeat(ref a, decoded);
                 return false;
             case Handling.Push:
                 EmitPush(ref a, decoded);
@@ -177,9 +185,31 @@ internal sealed unsafe partial class BlockEmitter(TranslationCache cache)
 
         if (end.IsInterpreted)
         {
+            bool isGate = end.Code is Code.Syscall or Code.Sysretq;
+            if (isGate && cache.CountInstructions)
+            {
+                _completed--; // the gate's own count is to be given back where the gate is not passed
+                EmitSubtractCount(ref a, 1);
+            }
+
             Site site = new() { Kind = SiteKind.Interpret, Rip = next, Code = (ushort)end.Code, Length = end.Length };
             a.LoadConstant(Scratch2, (uint)AddSite(site));
-            a.Jump(cache.Stubs.Exit);
+            if (isGate && cache.CountInstructions)
+            {
+                a.JumpIf(HostCondition.Below, cache.Stubs.Exit);
+            }
+
+            if (end.Code == Code.Syscall)
+            {
+                a.LoadConstant(Scratch1, next + end.Length);
+            }
+
+            a.Jump(end.Code switch
+            {
+                Code.Syscall => cache.Stubs.Gates.Syscall,
+                Code.Sysretq => cache.Stubs.Gates.Sysret,
+                _ => cache.Stubs.Exit,
+            });
             return;
         }
 
@@ -192,7 +222,7 @@ internal sealed unsafe partial class BlockEmitter(TranslationCache cache)
     /// </summary>
     private void PreserveFlags(ref HostAssembler a, in DecodedInstruction decoded)
     {
-        if (decoded.LiveBefore != 0 || cache.ExactFlags)
+        if ((decoded.LiveBefore | decoded.Kept) != 0)
         {
             SaveFlags(ref a);
         }
@@ -234,8 +264,8 @@ internal sealed unsafe partial class BlockEmitter(TranslationCache cache)
         site.Block = _block;
         site.Completed = site.Kind switch
         {
-            SiteKind.Attention or SiteKind.Link or SiteKind.Dispatch => _block->Count, // before the block was counted, or at its end
-            _ => (byte)_completed,
+            SiteKind.Attention or SiteKind.Link or SiteKind.Dispatch => (sbyte)_block->Count, // before the block was counted, or at its end
+            _ => (sbyte)_completed,
         };
         return cache.AddSite(site);
     }

@@ -140,12 +140,26 @@ internal sealed unsafe class BlockTranslator : IDisposable
                 return false;
             case Handling.Lea:
                 return !instruction.Op0Register.IsGPR16() && CanAddress(instruction);
+            case Handling.Repeat:
+                return IsPlainRepeat(instruction);
             case Handling.Native or Handling.Divide:
                 GuestEncoding encoding = GuestEncoding.Parse(code, instruction.Length);
                 return RegisterMap.CanEncode(decoded.Traits, encoding) && CanAddress(instruction);
             default:
                 return CanAddress(instruction);
         }
+    }
+
+    /// <summary>With a REP prefix (and so RCX as the counter) and flat 64-bit addresses.</summary>
+    private static bool IsPlainRepeat(in Instruction instruction)
+    {
+        bool is64 = true;
+        for (int i = 0; i < instruction.OpCount; i++)
+        {
+            is64 &= instruction.GetOpKind(i) is OpKind.Register or OpKind.MemoryESRDI or OpKind.MemorySegRSI;
+        }
+
+        return is64 && instruction.HasRepPrefix && !instruction.HasRepnePrefix && instruction.SegmentPrefix is not (Register.FS or Register.GS);
     }
 
     /// <summary>An absolute address with a 32-bit address size differs from one without above 2 GiB: rare enough to leave.</summary>
@@ -168,9 +182,14 @@ internal sealed unsafe class BlockTranslator : IDisposable
         for (int i = count - 1; i >= 0; i--)
         {
             _instructions[i].LiveAfter = live;
-            live = _instructions[i].LiveBefore;
+            _instructions[i].Kept = _cache.ExactFlags && CanLeave(_instructions[i]) ? DecodedInstruction.Arithmetic : 0;
+            live = _instructions[i].LiveBefore | _instructions[i].Kept;
         }
     }
+
+    /// <summary>Whether an instruction may fault, or be left to the interpreter: then its flags so far can be seen.</summary>
+    private static bool CanLeave(in DecodedInstruction decoded) =>
+        decoded.HasMemory || decoded.Traits.Handling is not (Handling.Native or Handling.Nothing or Handling.Lea);
 
     private RflagsBits LiveAtEnd(byte* page, in DecodedInstruction last, ulong next, BlockEnd end)
     {

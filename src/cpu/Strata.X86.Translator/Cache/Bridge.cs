@@ -59,6 +59,9 @@ internal unsafe struct Bridge
     /// <summary>Instructions left in the budget, where they are counted; a block subtracts all of its own at its head.</summary>
     public uint Left;
 
+    public Gate SyscallGate;
+    public Gate SysretGate;
+
     /// <summary>FNSAVE's 108 bytes. Intel SDM Vol. 1, "Protected Mode x87 FPU State Image in Memory, 32-Bit Format".</summary>
     public fixed byte X87Image[112];
 

@@ -20,6 +20,9 @@ internal enum SiteKind : byte
     /// <summary>An indirect or cross-page branch that the jump table does not know; <c>Bridge.Value</c> is the target.</summary>
     Dispatch,
 
+    /// <summary>The TLB does not know the page in which the block's instruction goes on.</summary>
+    SecondPage,
+
     /// <summary>The block uses the vector or x87 registers, and they are not ready.</summary>
     Vectors,
     X87,
@@ -58,8 +61,8 @@ internal unsafe struct Site
     public ushort Code;
     public byte Length;
 
-    /// <summary>Instructions of the block that have been executed when it leaves here.</summary>
-    public byte Completed;
+    /// <summary>Instructions of the block that have been executed when it leaves here; a gate's own is given back by one less.</summary>
+    public sbyte Completed;
 
     /// <summary>A link that leads forward.</summary>
     public bool IsForward;

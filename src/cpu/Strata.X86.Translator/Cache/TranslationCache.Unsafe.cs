@@ -16,6 +16,11 @@ internal sealed unsafe class TranslationCache : IDisposable
     private const int MaxBlocks = 512 << 10;
     private const int BucketBits = 16;
 
+    /// <summary>The site behind a SYSCALL or SYSRET whose target the jump table does not know; it outlives every reset.</summary>
+    public const int ArrivalSite = 0;
+
+    private const int FixedSites = 1;
+
     private readonly TranslatorOptions _options;
     private readonly int _vcpu;
     private readonly byte* _code;
@@ -41,6 +46,8 @@ internal sealed unsafe class TranslationCache : IDisposable
         _blocks = (TranslatedBlock*)HostMapping.Reserve((ulong)MaxBlocks * (ulong)sizeof(TranslatedBlock));
         _buckets = (TranslatedBlock**)NativeMemory.AllocZeroed(1 << BucketBits, (nuint)sizeof(TranslatedBlock*));
         JumpTable = (JumpEntry*)NativeMemory.AlignedAlloc((nuint)(sizeof(JumpEntry) * JumpEntry.TableSize), 64);
+        _sites[ArrivalSite] = new Site { Kind = SiteKind.Dispatch };
+        _siteCount = FixedSites;
         Stubs = new Stubs(_code);
         _at = _code + Stubs.Size;
         _translator = new BlockTranslator(this);
@@ -244,7 +251,7 @@ internal sealed unsafe class TranslationCache : IDisposable
         NativeMemory.Clear(_buckets, (nuint)sizeof(TranslatedBlock*) << BucketBits);
         ClearJumpTable();
         _at = _code + Stubs.Size;
-        _siteCount = 0;
+        _siteCount = FixedSites;
         _blockCount = 0;
     }
 }

@@ -15,7 +15,7 @@ namespace Strata.X86.Translator;
 /// registers and an inline software TLB. Everything else, instruction by instruction or mode by mode, is the interpreter's.
 /// <para>Threads: <see cref="Run"/> on the vCPU's thread; <see cref="Kick"/> on any.</para>
 /// </summary>
-public sealed unsafe class Translator : IX86Engine
+public sealed unsafe class Translator : IBlockEngine
 {
     /// <summary>Instructions the interpreter runs in one go while the mode is not translated.</summary>
     private const long InterpretedSlice = 10_000;

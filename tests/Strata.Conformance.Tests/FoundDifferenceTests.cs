@@ -98,6 +98,25 @@ public sealed unsafe class FoundDifferenceTests
         Assert.Equal(0, machine.State.Fsw);
     }
 
+    [Fact]
+    public void Sti_RunEndsBehindIt_InterruptsAreOffForOneMoreInstruction()
+    {
+        using SystemMachine machine = new(GuestMode.Long, createEngine: wiring => new Translator(wiring, new TranslatorOptions { CountInstructions = true }));
+        machine.Place(SystemMachine.Code, a =>
+        {
+            a.sti();
+            a.nop();
+        });
+        machine.Cpu.SetState(machine.State);
+
+        machine.Engine.Run(1);
+        InterruptShadow behindSti = machine.Cpu.State.Shadow;
+        machine.Engine.Run(1);
+
+        Assert.NotEqual(InterruptShadow.None, behindSti);
+        Assert.Equal(InterruptShadow.None, machine.Cpu.State.Shadow);
+    }
+
     private static SystemMachine Create(int cpl) =>
         new(GuestMode.Long, cpl, createEngine: wiring => new Translator(wiring, new TranslatorOptions { ExactFlags = true }));
 }

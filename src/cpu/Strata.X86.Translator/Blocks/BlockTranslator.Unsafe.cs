@@ -112,6 +112,14 @@ internal sealed unsafe class BlockTranslator : IDisposable
             }
         }
 
+        if (count > 0 && _instructions[count - 1].Instruction.Code == Code.Sti && (_cache.CountInstructions || !end.IsInterpreted))
+        {
+            // Interrupts stay off for one more instruction, and behind this one the engine may look for them.
+            int length = _instructions[--count].Instruction.Length;
+            rip -= (ulong)length;
+            end = new BlockEnd(Code.Sti, (byte)length);
+        }
+
         return count;
     }
 

@@ -1,6 +1,5 @@
 using System.Globalization;
 using Strata.Verification;
-using Strata.X86.Comparison;
 
 namespace Strata.Cli;
 
@@ -47,10 +46,9 @@ internal static class VerificationText
         if (divergence.Registers.Count > 0)
         {
             output.WriteLine(Format($"  {"Register",-NameWidth} {"before",18} {"interpreter",18} {"translator",18}"));
-            Dictionary<string, ulong> before = divergence.State.ToDictionary(field => field.Name, field => field.Value);
-            foreach (StateDifference difference in divergence.Registers)
+            foreach (RegisterDifference difference in divergence.Registers)
             {
-                output.WriteLine(Format($"* {difference.Name,-NameWidth} {before[difference.Name],18:x} {difference.Expected,18:x} {difference.Actual,18:x}"));
+                output.WriteLine(Format($"* {difference.Name,-NameWidth} {difference.Before,18:x} {difference.Expected,18:x} {difference.Actual,18:x}"));
             }
 
             output.WriteLine();
@@ -58,9 +56,9 @@ internal static class VerificationText
 
         output.WriteLine("Both before it:");
         const int perLine = 4;
-        foreach ((string Name, ulong Value)[] line in divergence.State.Where(field => IsGeneral(field.Name)).Chunk(perLine))
+        foreach (RegisterValue[] line in divergence.State.Where(field => IsGeneral(field.Name)).Chunk(perLine))
         {
-            output.WriteLine("  " + string.Join("  ", line.Select(field => Format($"{field.Name,-6}{field.Value:x16}"))));
+            output.WriteLine("  " + string.Join("  ", line.Select(field => Format($"{field.Name,-7} {field.Value:x16}"))));
         }
     }
 

@@ -1,9 +1,9 @@
 using System.CommandLine;
 using System.Globalization;
 using System.Text.Json;
+using System.Text.Json.Serialization;
 using Strata.Images;
 using Strata.Verification;
-using Strata.X86.Comparison;
 
 namespace Strata.Cli;
 
@@ -25,7 +25,12 @@ internal static class VerifyCommand
           strata verify debian-tiny --fault-at 123456789 see that a wrong bit is found
         """;
 
-    private static readonly JsonSerializerOptions Json = new() { WriteIndented = true, PropertyNamingPolicy = JsonNamingPolicy.CamelCase };
+    private static readonly JsonSerializerOptions Json = new()
+    {
+        WriteIndented = true,
+        PropertyNamingPolicy = JsonNamingPolicy.CamelCase,
+        Converters = { new JsonStringEnumConverter(), new HexConverter() },
+    };
 
     public static Command Create()
     {
@@ -122,6 +127,16 @@ internal static class VerifyCommand
     {
         using Stream console = Console.OpenStandardOutput();
         console.Write(bytes.Span);
+    }
+
+    /// <summary>Register values as text: many readers' numbers have 53 bits.</summary>
+    private sealed class HexConverter : JsonConverter<ulong>
+    {
+        public override ulong Read(ref Utf8JsonReader reader, Type typeToConvert, JsonSerializerOptions options) =>
+            ulong.Parse(reader.GetString()!.AsSpan(2), NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture);
+
+        public override void Write(Utf8JsonWriter writer, ulong value, JsonSerializerOptions options) =>
+            writer.WriteStringValue(string.Create(CultureInfo.InvariantCulture, $"0x{value:x}"));
     }
 
     /// <summary>One line on a terminal's standard error that is written over.</summary>

@@ -77,9 +77,9 @@ internal sealed class InstructionSearch : IDisposable
         {
             Before = _block.Before + length - 1,
             After = _block.Before + length,
-            Registers = StateComparison.Compare(expected, actual, undefined),
+            Registers = Registers.Differences(before, expected, actual, undefined),
             Others = memory,
-            State = [.. StateComparison.Values(before)],
+            State = Registers.Values(before),
             Code = CodeReader.Disassemble(_machine.Board, _state, shown, marked: before.Rip),
         };
     }

@@ -221,9 +221,9 @@ internal sealed class Lockstep : IDisposable
             Before = _window.Every == 0 ? position : _window.LastSame,
             After = Instructions,
             Processor = processor,
-            Registers = StateComparison.Compare(expected, actual, 0),
+            Registers = Registers.Differences(_before[processor], expected, actual, 0),
             Others = other == null ? [] : [other],
-            State = [.. StateComparison.Values(_before[processor])],
+            State = Registers.Values(_before[processor]),
             Code = CodeReader.Disassemble(_reference.Board, _before[processor], (int)Math.Min(executed, 64), marked: null),
         };
     }
@@ -258,7 +258,7 @@ internal sealed class Lockstep : IDisposable
         Processor = processor,
         Registers = [],
         Others = others,
-        State = [.. StateComparison.Values(_before[processor])],
+        State = Registers.Values(_before[processor]),
         Code = CodeReader.Disassemble(_reference.Board, _before[processor], 16, marked: null),
     };
 

@@ -1,5 +1,4 @@
 using Strata.Machines.Boards;
-using Strata.X86.Comparison;
 
 namespace Strata.Verification;
 
@@ -26,15 +25,24 @@ public sealed record Divergence
     /// <summary>The one instruction is known: it gives other results from the same state.</summary>
     public bool IsExact => After == Before + 1;
 
-    /// <summary>Registers that differ: reference, then engine under test.</summary>
-    public required IReadOnlyList<StateDifference> Registers { get; init; }
+    /// <summary>Registers that differ.</summary>
+    public required IReadOnlyList<RegisterDifference> Registers { get; init; }
 
     /// <summary>What else differs, a sentence each: memory, console output, how a processor stopped.</summary>
     public required IReadOnlyList<string> Others { get; init; }
 
-    /// <summary>All registers before, by name.</summary>
-    public required IReadOnlyList<(string Name, ulong Value)> State { get; init; }
+    /// <summary>All registers before.</summary>
+    public required IReadOnlyList<RegisterValue> State { get; init; }
 
     /// <summary>The code from the last common point on: address, bytes, instruction. The one in question is marked with an arrow.</summary>
     public required IReadOnlyList<string> Code { get; init; }
 }
+
+/// <summary>A register and its value.</summary>
+public readonly record struct RegisterValue(string Name, ulong Value);
+
+/// <summary>A register that two engines do not agree on.</summary>
+/// <param name="Before">Its value before the code in question.</param>
+/// <param name="Expected">The reference's.</param>
+/// <param name="Actual">That of the engine under test.</param>
+public readonly record struct RegisterDifference(string Name, ulong Before, ulong Expected, ulong Actual);

@@ -11,6 +11,8 @@ usage: ./build.sh COMMAND
   build     build everything
   publish   build the command that ./strata starts, precompiled
   test      build, then run every test; the last line counts them
+  soak [MINUTES]
+            compare the engines on random programs for so long (default 10); STRATA_SEED repeats one
   fmt       format the sources
   bench     measure against QEMU TCG and the bare host; ./build.sh bench --help
 TEXT
@@ -36,12 +38,21 @@ run_tests() {
   return $status
 }
 
+soak() {
+  local minutes=${1:-10}
+  [[ $minutes =~ ^[0-9]+$ ]] || usage
+  dotnet build tests/Strata.Conformance.Tests -c Release -v quiet
+  STRATA_SOAK_SECONDS=$((minutes * 60)) dotnet test tests/Strata.Conformance.Tests -c Release --no-build \
+    --filter FullyQualifiedName~InstructionStream --logger "console;verbosity=detailed"
+}
+
 case "${1:-}" in
   restore) dotnet restore Strata.slnx --locked-mode ;;
   build) dotnet build Strata.slnx -c Release ;;
   publish)
     dotnet publish src/apps/Strata.Cli -c Release -r linux-x64 --self-contained false -p:PublishReadyToRun=true -o artifacts/strata -v quiet ;;
   test) run_tests ;;
+  soak) shift; soak "$@" ;;
   fmt) dotnet format Strata.slnx ;;
   bench) shift; exec benchmarks/run.sh "$@" ;;
   *) usage ;;

@@ -1,6 +1,5 @@
 using System.CommandLine;
 using System.CommandLine.Invocation;
-using System.Globalization;
 using Strata;
 using Strata.Cli;
 using Strata.Images;
@@ -69,7 +68,7 @@ Command images = new("image", "Images that can be run.") { pull, list };
 
 RootCommand root = new("Strata runs unmodified operating systems without hardware virtualization, root or native code.\n\nExample: strata run debian-tiny --cpus 2")
 {
-    run, images, DiskCommand.Create(),
+    run, images, DiskCommand.Create(), VerifyCommand.Create(),
 };
 
 try
@@ -99,11 +98,4 @@ static ConsoleDevice ParseConsole(string text) => text switch
     _ => throw new StrataException(StrataError.BadInput, $"There is no console device \"{text}\"; use serial or virtio."),
 };
 
-static ulong ParseSize(string text)
-{
-    ulong unit = text.Length == 0 ? 1 : char.ToUpperInvariant(text[^1]) switch { 'K' => 1UL << 10, 'M' => 1UL << 20, 'G' => 1UL << 30, _ => 1 };
-    string digits = unit == 1 ? text : text[..^1];
-    return ulong.TryParse(digits, NumberStyles.None, CultureInfo.InvariantCulture, out ulong value) && value < (1UL << 40) / unit
-        ? value * unit
-        : throw new StrataException(StrataError.BadInput, $"\"{text}\" is no memory size; write 512M or 2G.");
-}
+static ulong ParseSize(string text) => MemorySize.Parse(text);

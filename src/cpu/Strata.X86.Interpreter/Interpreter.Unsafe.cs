@@ -58,6 +58,12 @@ public sealed unsafe class Interpreter : IX86Engine
 
     public X86Cpu Cpu { get; }
 
+    /// <summary>
+    /// Count every instruction, also where a fault or an event ends a block early, so that <see cref="Run"/> executes exactly its
+    /// budget: one block at a time, hence slower. For deterministic time and for comparing engines.
+    /// </summary>
+    public bool CountsExactly { get; init; }
+
     public long InstructionsExecuted { get; private set; }
 
     /// <summary>Instructions executed by <see cref="Step"/>, by Iced's code. For tools: approximate while running.</summary>
@@ -136,6 +142,11 @@ public sealed unsafe class Interpreter : IX86Engine
             return 1;
         }
 
+        if (CountsExactly)
+        {
+            return block->Count > slice ? Step() : RunBlock(block);
+        }
+
         _blocks.Link(block);
         _context->EndBlock = 0;
         _context->Budget = slice - block->Count;
@@ -150,6 +161,46 @@ public sealed unsafe class Interpreter : IX86Engine
         long executed = Math.Max(1, slice - Math.Max(_context->Budget, 0));
         InstructionsExecuted += executed;
         return executed;
+    }
+
+    /// <summary>Runs one block.</summary>
+    /// <returns>Instructions executed, one that faulted included.</returns>
+    private long RunBlock(Block* block)
+    {
+        _context->EndBlock = 0;
+        _context->Budget = 0; // no block fits behind this one
+        Op* op = block->Ops;
+        op->Handler(_context, op, _context->LazyResult, _context->LazyAux);
+        long executed = CountExecuted(block);
+        if (_context->PendingException != 0)
+        {
+            Cpu.DeliverPendingException();
+        }
+
+        InstructionsExecuted += executed;
+        return executed;
+    }
+
+    /// <summary>After a block: how many of its instructions have been executed.</summary>
+    private int CountExecuted(Block* block)
+    {
+        if (_context->PendingException == 0 && _context->EndBlock == 0)
+        {
+            return block->Count;
+        }
+
+        for (int i = 0; i < block->Count; i++)
+        {
+            Op* op = block->Ops + i;
+            if (op->Rip == _context->InstructionRip)
+            {
+                bool stoppedHere = _context->PendingException != 0 || _context->State.Rip == op->NextRip
+                    || (_context->State.Rip == op->Rip && (op->Flags & (OpFlags.Rep | OpFlags.Repne)) != 0);
+                return stoppedHere ? i + 1 : block->Count;
+            }
+        }
+
+        return block->Count;
     }
 
     /// <summary>

@@ -16,7 +16,7 @@ namespace Strata.X86.Translator;
 /// registers and an inline software TLB. Everything else, instruction by instruction or mode by mode, is the interpreter's.
 /// <para>Threads: <see cref="Run"/> on the vCPU's thread; <see cref="Kick"/> on any.</para>
 /// </summary>
-public sealed unsafe class Translator : IX86Engine
+public sealed unsafe class Translator : IBlockEngine
 {
     /// <summary>Instructions the interpreter runs in one go while the mode is not translated.</summary>
     private const long InterpretedSlice = 10_000;
@@ -35,8 +35,10 @@ public sealed unsafe class Translator : IX86Engine
     private readonly VcpuContext* _context;
     private readonly Bridge* _bridge;
     private readonly TranslationCache _cache;
+    private readonly bool _counting;
     private readonly Salts _salts;
     private readonly Gates _gates;
+    private long _executed;
     private ulong _retriedRip;
     private int _retries;
     private bool _x87InImage;
@@ -49,7 +51,8 @@ public sealed unsafe class Translator : IX86Engine
             throw new PlatformNotSupportedException("The translator needs an x64 Linux host. Use --engine interpreter.");
         }
 
-        _interpreter = new Interpreter.Interpreter(wiring) { PageInvalidated = OnPageInvalidated };
+        _counting = options.CountInstructions;
+        _interpreter = new Interpreter.Interpreter(wiring) { PageInvalidated = OnPageInvalidated, CountsExactly = _counting };
         _context = Cpu.Context;
         Counters = new TranslatorCounters { Interpreted = _interpreter.SteppedByCode };
         _cache = new TranslationCache(options, wiring.Index);
@@ -71,8 +74,21 @@ public sealed unsafe class Translator : IX86Engine
 
     public X86Cpu Cpu => _interpreter.Cpu;
 
-    /// <summary>Interpreted instructions only: translated code does not count.</summary>
-    public long InstructionsExecuted => _interpreter.InstructionsExecuted;
+    /// <summary>Exact with <see cref="TranslatorOptions.CountInstructions"/>; else interpreted instructions only.</summary>
+    public long InstructionsExecuted => _counting ? Volatile.Read(ref _executed) : _interpreter.InstructionsExecuted;
+
+    /// <summary>
+    /// Instructions that translated code would execute from here as one block; 1 where the next instruction is the interpreter's.
+    /// While <see cref="Run"/> is not active.
+    /// </summary>
+    public int NextBlockLength
+    {
+        get
+        {
+            TranslatedBlock* block = (_context->Mode & ModeBits.Code64) == 0 ? null : FindBlock(_context->State.Rip);
+            return block == null ? 1 : Math.Max(1, (int)block->Count);
+        }
+    }
 
     /// <summary>What the engine has done so far.</summary>
     public TranslatorCounters Counters { get; }
@@ -83,42 +99,10 @@ public sealed unsafe class Translator : IX86Engine
     {
         _interpreter.BindThread();
         long left = instructionBudget;
-        while (left > 0)
-        {
-            if (Volatile.Read(ref _context->Attention) != 0 && !_interpreter.Attend())
-            {
-                return Leave(VcpuStop.Kicked);
-            }
-
-            if (_context->State.Activity != ActivityState.Running && !Cpu.TryWake())
-            {
-                return Leave(_context->State.Activity == ActivityState.Shutdown ? VcpuStop.Shutdown : VcpuStop.Halted);
-            }
-
-            Cpu.DeliverInterrupts();
-            if ((_context->Mode & ModeBits.Code64) == 0)
-            {
-                SyncX87();
-                VcpuStop stop = _interpreter.Run(Math.Min(left, InterpretedSlice));
-                left -= InterpretedSlice;
-                if (stop != VcpuStop.BudgetSpent)
-                {
-                    return Leave(stop);
-                }
-            }
-            else if (Cpu.NeedsSlowStep || _context->State.Shadow != InterruptShadow.None)
-            {
-                Interpret();
-                left--;
-            }
-            else
-            {
-                RunTranslated();
-                left -= ExitCost;
-            }
-        }
-
-        return Leave(VcpuStop.BudgetSpent);
+        VcpuStop stop = RunUntilSpent(ref left);
+        _executed += instructionBudget - left;
+        SyncX87(); // completes the state for whoever looks at it between runs
+        return stop;
     }
 
     public void Kick() => _interpreter.Kick();
@@ -130,11 +114,47 @@ public sealed unsafe class Translator : IX86Engine
         NativeMemory.AlignedFree(_bridge);
     }
 
-    /// <summary>Makes the state complete for whoever looks at it between runs.</summary>
-    private VcpuStop Leave(VcpuStop stop)
+    private VcpuStop RunUntilSpent(ref long left)
     {
-        SyncX87();
-        return stop;
+        while (left > 0)
+        {
+            if (Volatile.Read(ref _context->Attention) != 0 && !_interpreter.Attend())
+            {
+                return VcpuStop.Kicked;
+            }
+
+            if (_context->State.Activity != ActivityState.Running && !Cpu.TryWake())
+            {
+                return _context->State.Activity == ActivityState.Shutdown ? VcpuStop.Shutdown : VcpuStop.Halted;
+            }
+
+            Cpu.DeliverInterrupts();
+            if ((_context->Mode & ModeBits.Code64) == 0)
+            {
+                SyncX87();
+                long before = _interpreter.InstructionsExecuted;
+                VcpuStop stop = _interpreter.Run(Math.Min(left, InterpretedSlice));
+                left -= _counting ? _interpreter.InstructionsExecuted - before : InterpretedSlice;
+                if (stop != VcpuStop.BudgetSpent)
+                {
+                    return stop;
+                }
+            }
+            else if (Cpu.NeedsSlowStep || _context->State.Shadow != InterruptShadow.None)
+            {
+                Interpret();
+                left--;
+            }
+            else
+            {
+                uint slice = (uint)Math.Min(left, int.MaxValue);
+                _bridge->Left = slice;
+                RunTranslated();
+                left -= _counting ? slice - _bridge->Left : ExitCost;
+            }
+        }
+
+        return VcpuStop.BudgetSpent;
     }
 
     /// <summary>Translated code from State.Rip on, until something other than the plain continuation is due.</summary>
@@ -187,6 +207,7 @@ public sealed unsafe class Translator : IX86Engine
     {
         Site* site = _cache.SiteAt(_bridge->Site);
         Counters.Count(site->Kind);
+        _bridge->Left += (uint)(site->Block->Count - site->Completed); // the head took the whole block's from the budget
         _x87InImage |= _bridge->X87Saved != 0;
         switch (site->Kind)
         {
@@ -201,20 +222,35 @@ public sealed unsafe class Translator : IX86Engine
             case SiteKind.X87 when TryPrepareX87():
                 return site->Block->Entry;
             case SiteKind.Attention:
-                TakeFlags();
-                _context->State.Rip = site->Rip;
-                return null;
+                return Stop(site->Rip);
+            case SiteKind.Budget:
+                return _bridge->Left == 0
+                    ? Stop(site->Rip)
+                    : Resume(_cache.TranslatePart(site->Block->HostPage, site->Rip, _context->State.Gprs, (int)_bridge->Left));
             default:
                 return Execute(site);
         }
     }
 
+    private byte* Stop(ulong rip)
+    {
+        TakeFlags();
+        _context->State.Rip = rip;
+        return null;
+    }
+
     /// <summary>The instruction of a site that is not translated: some frequent ones at once, the others by the interpreter.</summary>
     private byte* Execute(Site* site)
     {
+        if (_counting && _bridge->Left == 0)
+        {
+            return Stop(site->Rip);
+        }
+
         ref X86CpuState s = ref _context->State;
         TakeFlags();
         _context->InstructionRip = site->Rip;
+        _bridge->Left--;
         s.Rip = site->Rip + site->Length;
         bool done;
         switch ((Code)site->Code)
@@ -233,6 +269,7 @@ public sealed unsafe class Translator : IX86Engine
                 break;
             default:
                 s.Rip = site->Rip;
+                _bridge->Left++;
                 Interpret();
                 done = true;
                 break;
@@ -328,9 +365,7 @@ public sealed unsafe class Translator : IX86Engine
             }
         }
 
-        TakeFlags();
-        _context->State.Rip = rip;
-        return null;
+        return Stop(rip);
     }
 
     private byte* Dispatch(Site* site)
@@ -338,6 +373,7 @@ public sealed unsafe class Translator : IX86Engine
         ulong target = _bridge->Value ^ _bridge->Salt;
         if (!Cpu.IsCanonical(target))
         {
+            _bridge->Left++; // the branch itself, which faults, is executed again
             TakeFlags();
             _context->State.Gprs[Gpr.Rsp] += (ulong)(long)site->StackUndo;
             _context->State.Rip = site->Rip;
@@ -354,15 +390,18 @@ public sealed unsafe class Translator : IX86Engine
             }
         }
 
-        TakeFlags();
-        _context->State.Rip = target;
-        return null;
+        return Stop(target);
     }
 
     /// <summary>A TLB miss: fills the TLB and retries, or delivers the fault, or lets the interpreter do the access.</summary>
     private byte* MakeAccessible(Site* site)
     {
         ulong va = _bridge->Value;
+        if (site->IsAligned && (va & 15) != 0)
+        {
+            return Execute(site); // the general protection comes before what the page may have
+        }
+
         long generation = _cache.Generation;
         _context->InstructionRip = site->Rip;
         ulong first = va + site->First;
@@ -373,6 +412,7 @@ public sealed unsafe class Translator : IX86Engine
             ulong tag = site->IsWrite ? entry->Write : entry->Read;
             if (tag == (va & ~0xFFFUL) && va - tag <= 4096UL - site->Size && generation == _cache.Generation && !IsStuck(site->Rip))
             {
+                _bridge->Left -= (uint)(site->Block->Count - site->Completed);
                 return Resume(site->Resume);
             }
 
@@ -385,6 +425,7 @@ public sealed unsafe class Translator : IX86Engine
         TakeFlags();
         _context->State.Rip = site->Rip;
         Counters.Faults++;
+        _bridge->Left--;
         Cpu.DeliverPendingException();
         return null;
     }
@@ -475,6 +516,7 @@ public sealed unsafe class Translator : IX86Engine
     private void Interpret()
     {
         SyncX87();
+        _bridge->Left--;
         _interpreter.Step();
     }
 

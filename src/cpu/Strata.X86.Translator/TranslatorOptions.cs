@@ -8,6 +8,12 @@ public sealed record TranslatorOptions
     /// <summary>Keep arithmetic flags at every block boundary even where nobody reads them: to compare states with another engine.</summary>
     public bool ExactFlags { get; init; }
 
+    /// <summary>
+    /// Count guest instructions in translated code, so that <c>Run</c> executes exactly its budget: for deterministic time and for
+    /// comparing engines. Costs a memory operation a block.
+    /// </summary>
+    public bool CountInstructions { get; init; }
+
     /// <summary>Receives every translated block; null for none.</summary>
     public TranslationTrace? Trace { get; init; }
 

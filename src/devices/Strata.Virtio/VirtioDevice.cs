@@ -43,6 +43,12 @@ public abstract class VirtioDevice : IDisposable
     /// <summary>Held by whoever touches the queues: the worker while it processes, the transport while it configures.</summary>
     public Lock Gate { get; } = new();
 
+    /// <summary>
+    /// Requests are served inside <see cref="Notify"/>, at the instruction that rang, and there is no worker: for deterministic
+    /// machines. Set before <see cref="Start"/>.
+    /// </summary>
+    public bool IsSynchronous { get; set; }
+
     protected AddressSpace Memory { get; }
 
     /// <summary>Set by the transport: signals a queue's interrupt.</summary>
@@ -52,10 +58,26 @@ public abstract class VirtioDevice : IDisposable
     public Action<string>? NeedsReset { get; set; }
 
     /// <summary>Starts the worker; once.</summary>
-    public void Start() => _thread.Start();
+    public void Start()
+    {
+        if (!IsSynchronous)
+        {
+            _thread.Start();
+        }
+    }
 
     /// <summary>The driver rang. vCPU thread.</summary>
-    public void Notify() => _work.Set();
+    public void Notify()
+    {
+        if (IsSynchronous)
+        {
+            DrainAll();
+        }
+        else
+        {
+            _work.Set();
+        }
+    }
 
     public void Dispose()
     {
@@ -92,10 +114,15 @@ public abstract class VirtioDevice : IDisposable
         while (!_disposed)
         {
             _work.WaitOne();
-            for (int i = 0; i < Queues.Count && !_disposed; i++)
-            {
-                Drain(i);
-            }
+            DrainAll();
+        }
+    }
+
+    private void DrainAll()
+    {
+        for (int i = 0; i < Queues.Count && !_disposed; i++)
+        {
+            Drain(i);
         }
     }
 

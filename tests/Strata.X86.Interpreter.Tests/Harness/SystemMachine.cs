@@ -51,18 +51,21 @@ public sealed unsafe partial class SystemMachine : IDisposable
     private readonly GuestMode _mode;
     private readonly GuestPaging _paging;
 
-    public SystemMachine(GuestMode mode, int cpl = 0, GuestPaging paging = GuestPaging.Off)
+    /// <param name="createEngine">Makes the engine under test; <see cref="EngineFactory"/> if null.</param>
+    public SystemMachine(GuestMode mode, int cpl = 0, GuestPaging paging = GuestPaging.Off, Func<X86CpuWiring, IX86Engine>? createEngine = null)
     {
         AddressSpace space = new();
         space.MapRam(0, _memory, 0, MemorySize);
-        _engine = EngineFactory.Create(new X86CpuWiring
+        X86CpuWiring wiring = new()
         {
             Index = 0,
             Memory = space,
             Ports = new PortSpace(),
             Clock = new ManualClock(),
             LocalApic = Apic,
-        });
+            Random = () => Random += 0x9E37_79B9_7F4A_7C15,
+        };
+        _engine = createEngine == null ? EngineFactory.Create(wiring) : createEngine(wiring);
         _mode = mode;
         _paging = mode is GuestMode.Long or GuestMode.Compatibility ? GuestPaging.FourLevel : paging;
         BuildDescriptors();
@@ -76,7 +79,14 @@ public sealed unsafe partial class SystemMachine : IDisposable
 
     public SingleInterrupt Apic { get; } = new();
 
+    /// <summary>What RDRAND and RDSEED gave last; they count from here.</summary>
+    public ulong Random { get; set; }
+
     public X86Cpu Cpu => _engine.Cpu;
+
+    public IX86Engine Engine => _engine;
+
+    public GuestMemory Memory => _memory;
 
     /// <summary>Vector whose handler ended <see cref="Run"/>; −1 if the program halted itself.</summary>
     public int Vector { get; private set; } = -1;
@@ -131,7 +141,7 @@ public sealed unsafe partial class SystemMachine : IDisposable
     public void Run()
     {
         State.Activity = ActivityState.Running;
-        _engine.Cpu.SetState(State);
+        Cpu.SetState(State);
         Continue();
     }
 
@@ -140,7 +150,7 @@ public sealed unsafe partial class SystemMachine : IDisposable
     {
         Stop = _engine.Run(1_000_000);
         Assert.NotEqual(VcpuStop.BudgetSpent, Stop);
-        _engine.Cpu.GetState(out State);
+        Cpu.GetState(out State);
         ulong at = State.Cs.Base + State.Rip - 1;
         Vector = Stop == VcpuStop.Halted && at is >= Handlers and < Handlers + 0x1000 ? (int)((at - Handlers) / 16) : -1;
         Frame = Vector < 0 ? default : ReadFrame();

@@ -1,4 +1,5 @@
 using Iced.Intel;
+using Strata.X86.Comparison;
 using Strata.X86.Registers;
 using Code = Iced.Intel.Code;
 using IcedDecoder = Iced.Intel.Decoder;

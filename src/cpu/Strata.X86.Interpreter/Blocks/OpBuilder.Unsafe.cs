@@ -192,7 +192,7 @@ internal static unsafe class OpBuilder
             return ((mode & ModeBits.Code32) != 0) != prefix ? (byte)4 : (byte)2;
         }
 
-        if (wide)
+        if (wide || IsNearBranch(instruction.Code))
         {
             return 8;
         }
@@ -201,6 +201,10 @@ internal static unsafe class OpBuilder
             or Mnemonic.Enter or Mnemonic.Leave or Mnemonic.Pushfq or Mnemonic.Popfq;
         return prefix ? (byte)2 : defaultsTo64 ? (byte)8 : (byte)4;
     }
+
+    /// <summary>Near branches of 64-bit mode have 64 bits whatever prefixes there are. Intel SDM Vol. 1, "Branch Instructions in 64-Bit Mode".</summary>
+    private static bool IsNearBranch(Code code) => code is Code.Retnq or Code.Retnq_imm16 or Code.Call_rel32_64 or Code.Call_rm64
+        or Code.Jmp_rel8_64 or Code.Jmp_rel32_64 or Code.Jmp_rm64;
 
     /// <summary>The 11 bits that the FPU keeps as its last opcode; zero for other instructions.</summary>
     private static ulong X87Opcode(byte* bytes, int length, ModeBits mode)

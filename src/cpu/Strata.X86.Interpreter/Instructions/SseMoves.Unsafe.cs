@@ -263,6 +263,7 @@ internal static unsafe class SseMoveInstructions
         }
     }
 
+    /// <summary>Empties the stack and clears TOP, as every MMX instruction does.</summary>
     private static void Emms(X86Cpu cpu, Op* op)
     {
         if ((cpu.State.Cr0 & Cr0.EM) != 0)
@@ -276,6 +277,7 @@ internal static unsafe class SseMoveInstructions
         else if (X87Stack.CheckPending(cpu))
         {
             cpu.State.Ftw = 0xFFFF;
+            X87Stack.SetTop(cpu, 0);
         }
     }
 }

@@ -108,11 +108,10 @@ internal sealed unsafe partial class BlockEmitter
     /// Checks that the linear address in Scratch1 leads to RAM with the rights needed, or leaves. Clobbers both scratch registers
     /// and the host's flags.
     /// </summary>
-    /// <param name="isAligned">The address must be a multiple of 16.</param>
     /// <param name="site">What to do otherwise, and the access: 1 to 64 bytes.</param>
     /// <param name="keepScratch2">The caller needs Scratch2: it must not be part of the operand.</param>
     /// <returns>The host's operand for the access.</returns>
-    private HostOperand EmitCheck(ref HostAssembler a, bool isAligned, in AddressForm form, in Site site, bool keepScratch2)
+    private HostOperand EmitCheck(ref HostAssembler a, in AddressForm form, in Site site, bool keepScratch2)
     {
         int tag = site.IsWrite ? WriteTag : ReadTag;
         a.ShiftedCopy(Scratch2, Scratch1, 7);
@@ -120,7 +119,7 @@ internal sealed unsafe partial class BlockEmitter
         a.Op64Indexed(0x2B, Scratch1, HostRegister.Tlb, Scratch2, tag);
         a.Immediate32(7, Scratch1, PageSize - site.Size, wide: true);
         _cold.Add(new ColdPath((nint)a.JumpIf(HostCondition.Above), AddSite(site)) { TagOffset = tag });
-        if (isAligned)
+        if (site.IsAligned)
         {
             a.Byte(0x41); // test r14b, 15
             a.Byte(0xF6);
@@ -161,6 +160,7 @@ internal sealed unsafe partial class BlockEmitter
         Resume = restart,
         IsWrite = write,
         IsStack = stack,
+        IsAligned = decoded.Traits.IsAligned,
         Size = (byte)size,
         FirstSize = (byte)size,
     };
@@ -190,7 +190,7 @@ internal sealed unsafe partial class BlockEmitter
         }
 
         Site site = AccessSite(decoded, size, write, instruction.MemorySegment == Register.SS, restart);
-        return EmitCheck(ref a, decoded.Traits.IsAligned, FormOf(instruction), site, keepScratch2);
+        return EmitCheck(ref a, FormOf(instruction), site, keepScratch2);
     }
 
     /// <summary>
@@ -208,7 +208,7 @@ internal sealed unsafe partial class BlockEmitter
         byte* elsewhere = a.JumpIf(HostCondition.NotEqual);
         a.Load(Scratch2, HostRegister.Tlb, entry + AddendField);
         Site site = AccessSite(decoded, size, write, decoded.Instruction.MemorySegment == Register.SS, restart);
-        _tables.Add(new TablePath((nint)elsewhere, (nint)a.At, site));
+        _tables.Add(new TablePath((nint)elsewhere, (nint)a.At, AddSite(site), tag, size));
         if (keepScratch2)
         {
             a.Op64(0x03, Scratch1, Scratch2);
@@ -224,13 +224,12 @@ internal sealed unsafe partial class BlockEmitter
         foreach (TablePath path in _tables)
         {
             HostAssembler.Patch((byte*)path.Place, a.At);
-            int tag = path.Site.IsWrite ? WriteTag : ReadTag;
             a.ShiftedCopy(Scratch2, Scratch1, 7);
             a.And32(Scratch2, OffsetMask);
-            a.Op64Indexed(0x2B, Scratch1, HostRegister.Tlb, Scratch2, tag);
-            a.Immediate32(CompareGroup, Scratch1, PageSize - path.Site.Size, wide: true);
-            _cold.Add(new ColdPath((nint)a.JumpIf(HostCondition.Above), AddSite(path.Site)) { TagOffset = tag });
-            a.Op64Indexed(0x03, Scratch1, HostRegister.Tlb, Scratch2, tag);
+            a.Op64Indexed(0x2B, Scratch1, HostRegister.Tlb, Scratch2, path.Tag);
+            a.Immediate32(CompareGroup, Scratch1, PageSize - path.Size, wide: true);
+            _cold.Add(new ColdPath((nint)a.JumpIf(HostCondition.Above), path.Site) { TagOffset = path.Tag });
+            a.Op64Indexed(0x03, Scratch1, HostRegister.Tlb, Scratch2, path.Tag);
             a.Op64Indexed(0x8B, Scratch2, HostRegister.Tlb, Scratch2, AddendField);
             a.Jump((byte*)path.Back);
         }
@@ -271,7 +270,7 @@ internal sealed unsafe partial class BlockEmitter
         EmitBitOffset(ref a, instruction, size);
         Wide(ref a, add, Scratch2, Scratch1, wide: true);
         Site site = AccessSite(decoded, size, write, instruction.MemorySegment == Register.SS, restart);
-        HostOperand operand = EmitCheck(ref a, isAligned: false, form, site, keepScratch2);
+        HostOperand operand = EmitCheck(ref a, form, site, keepScratch2);
         if (form.Base < 0)
         {
             EmitBitOffset(ref a, instruction, size);
@@ -362,7 +361,7 @@ internal sealed unsafe partial class BlockEmitter
         restart = restart == null ? a.At : restart;
         a.Lea(Scratch1, GuestRsp, -8);
         AddressForm form = new(GuestRsp, HostRegister.None, 0, -8);
-        return EmitCheck(ref a, isAligned: false, form, AccessSite(decoded, SlotBytes, write: true, stack: true, restart), keepScratch2);
+        return EmitCheck(ref a, form, AccessSite(decoded, SlotBytes, write: true, stack: true, restart), keepScratch2);
     }
 
     /// <summary>Checks that eight bytes at a register can be read.</summary>
@@ -372,7 +371,7 @@ internal sealed unsafe partial class BlockEmitter
         byte* restart = a.At;
         a.Move(Scratch1, register);
         AddressForm form = new(register, HostRegister.None, 0, 0);
-        return EmitCheck(ref a, isAligned: false, form, AccessSite(decoded, SlotBytes, write: false, stack: true, restart), keepScratch2: false);
+        return EmitCheck(ref a, form, AccessSite(decoded, SlotBytes, write: false, stack: true, restart), keepScratch2: false);
     }
 
     private void EmitPop(ref HostAssembler a, in DecodedInstruction decoded)

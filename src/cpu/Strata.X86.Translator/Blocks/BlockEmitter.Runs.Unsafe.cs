@@ -72,7 +72,7 @@ internal sealed unsafe partial class BlockEmitter
         byte* restart = a.At;
         a.Lea(Scratch1, GuestRsp, -bytes);
         Site site = AccessSite(run[0], bytes, write: true, stack: true, restart) with { First = (byte)(bytes - SlotBytes), FirstSize = SlotBytes };
-        HostOperand place = EmitCheck(ref a, run[0].Traits.IsAligned, new AddressForm(GuestRsp, HostRegister.None, 0, -bytes), site, keepScratch2: false);
+        HostOperand place = EmitCheck(ref a, new AddressForm(GuestRsp, HostRegister.None, 0, -bytes), site, keepScratch2: false);
         int left = bytes;
         foreach (ref readonly DecodedInstruction decoded in run)
         {
@@ -144,7 +144,7 @@ internal sealed unsafe partial class BlockEmitter
         byte* restart = a.At;
         a.Move(Scratch1, GuestRsp);
         Site site = AccessSite(run[0], run.Length * SlotBytes, write: false, stack: true, restart) with { FirstSize = SlotBytes };
-        HostOperand place = EmitCheck(ref a, isAligned: false, new AddressForm(GuestRsp, HostRegister.None, 0, 0), site, keepScratch2: false);
+        HostOperand place = EmitCheck(ref a, new AddressForm(GuestRsp, HostRegister.None, 0, 0), site, keepScratch2: false);
         bool returns = run[^1].Traits.Handling == Handling.Return;
         int pops = returns ? run.Length - 1 : run.Length;
         for (int i = 0; i < pops; i++)

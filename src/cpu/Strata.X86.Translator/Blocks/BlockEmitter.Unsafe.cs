@@ -19,10 +19,10 @@ internal sealed unsafe partial class BlockEmitter(TranslationCache cache)
 
     private readonly List<ColdPath> _cold = [];
     private readonly List<TablePath> _tables = [];
-    private readonly bool _exactFlags = cache.ExactFlags;
     private TranslatedBlock* _block;
     private bool _flagsInHost;
     private bool _flagsInFrame;
+    private int _completed;
 
     /// <summary>Emits a block's code at <paramref name="at"/>.</summary>
     /// <param name="code">Where the bytes of the first instruction are.</param>
@@ -36,6 +36,8 @@ internal sealed unsafe partial class BlockEmitter(TranslationCache cache)
         _block = block;
         _flagsInHost = false;
         _flagsInFrame = true;
+        _completed = 0;
+        block->Count = (byte)instructions.Length;
         HostAssembler a = new(at);
         EmitHead(ref a, instructions, block->Rip);
         bool branched = false;
@@ -46,6 +48,8 @@ internal sealed unsafe partial class BlockEmitter(TranslationCache cache)
             {
                 code += instructions[i].Instruction.Length;
             }
+
+            _completed = i;
         }
 
         if (!branched)
@@ -65,6 +69,11 @@ internal sealed unsafe partial class BlockEmitter(TranslationCache cache)
         a.CompareDword(Scratch1, 0, 0);
         LeaveIf(ref a, HostCondition.NotEqual, new Site { Kind = SiteKind.Attention, Rip = rip });
         _block->ForwardEntry = a.At;
+        if (cache.CountInstructions)
+        {
+            EmitCount(ref a, instructions.Length, rip);
+        }
+
         if (_block->SecondPage != null)
         {
             EmitSecondPageCheck(ref a, rip);
@@ -87,6 +96,22 @@ internal sealed unsafe partial class BlockEmitter(TranslationCache cache)
         {
             EmitLoader(ref a, Frame.X87Loaded, cache.Stubs.LoadX87, SiteKind.X87, rip);
         }
+    }
+
+    /// <summary>Takes the block's instructions from the budget, or leaves if there are fewer left.</summary>
+    private void EmitCount(ref HostAssembler a, int count, ulong rip)
+    {
+        EmitSubtractCount(ref a, count);
+        LeaveIf(ref a, HostCondition.Below, new Site { Kind = SiteKind.Budget, Rip = rip });
+    }
+
+    private static void EmitSubtractCount(ref HostAssembler a, int count)
+    {
+        a.LoadFrame(Scratch1, Frame.Bridge);
+        a.Byte(0x41); // sub dword [r14 + Left], count
+        a.Byte(0x81);
+        a.Memory(5, Scratch1, Bridge.OffsetOf(nameof(Bridge.Left)));
+        a.Dword(count);
     }
 
     /// <summary>The instruction goes on in another page: leaves unless that page is still the one it was translated from.</summary>
@@ -191,8 +216,20 @@ internal sealed unsafe partial class BlockEmitter(TranslationCache cache)
 
         if (end.IsInterpreted)
         {
+            bool isGate = end.Code is Code.Syscall or Code.Sysretq;
+            if (isGate && cache.CountInstructions)
+            {
+                _completed--; // the gate's own count is to be given back where the gate is not passed
+                EmitSubtractCount(ref a, 1);
+            }
+
             Site site = new() { Kind = SiteKind.Interpret, Rip = next, Code = (ushort)end.Code, Length = end.Length };
             a.LoadConstant(Scratch2, (uint)AddSite(site));
+            if (isGate && cache.CountInstructions)
+            {
+                a.JumpIf(HostCondition.Below, cache.Stubs.Exit);
+            }
+
             if (end.Code == Code.Syscall)
             {
                 a.LoadConstant(Scratch1, next + end.Length);
@@ -210,7 +247,10 @@ internal sealed unsafe partial class BlockEmitter(TranslationCache cache)
         EmitContinue(ref a, next, new Site { Kind = SiteKind.Dispatch, Rip = next });
     }
 
-    /// <summary>Before something clobbers the host's flags: keeps them if they are needed at or after the instruction.</summary>
+    /// <summary>
+    /// Before something clobbers the host's flags: keeps them if they are needed at or after the instruction, or by the frame of
+    /// a fault that it may raise.
+    /// </summary>
     private void PreserveFlags(ref HostAssembler a, in DecodedInstruction decoded)
     {
         if ((decoded.LiveBefore | decoded.Kept) != 0)
@@ -253,6 +293,11 @@ internal sealed unsafe partial class BlockEmitter(TranslationCache cache)
     private int AddSite(Site site)
     {
         site.Block = _block;
+        site.Completed = site.Kind switch
+        {
+            SiteKind.Attention or SiteKind.Link or SiteKind.Dispatch => (sbyte)_block->Count, // before the block was counted, or at its end
+            _ => (sbyte)_completed,
+        };
         return cache.AddSite(site);
     }
 
@@ -292,7 +337,7 @@ internal sealed unsafe partial class BlockEmitter(TranslationCache cache)
     }
 
     /// <summary>The check of a table look-up that is elsewhere.</summary>
-    private readonly record struct TablePath(nint Place, nint Back, Site Site);
+    private readonly record struct TablePath(nint Place, nint Back, int Site, int Tag, int Size);
 
     /// <summary>Code apart from the block's straight line.</summary>
     private readonly record struct ColdPath(nint Place, int Site)

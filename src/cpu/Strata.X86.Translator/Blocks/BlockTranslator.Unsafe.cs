@@ -36,13 +36,14 @@ internal sealed unsafe class BlockTranslator : IDisposable
 
     /// <summary>Translates the code at a new block's RIP.</summary>
     /// <param name="at">Where the code goes.</param>
+    /// <param name="limit">Most instructions to translate.</param>
     /// <returns>The end of the code.</returns>
     /// <param name="registers">The guest's registers RAX..R15 now.</param>
-    public byte* Translate(byte* at, TranslatedBlock* block, ulong* registers, out int guestBytes)
+    public byte* Translate(byte* at, TranslatedBlock* block, ulong* registers, int limit, out int guestBytes)
     {
         ulong next = block->Rip;
         byte* page = block->HostPage;
-        int count = Decode(page, ref next, out BlockEnd end);
+        int count = Decode(page, limit, ref next, out BlockEnd end);
         byte* code = page + (block->Rip & (PageSize - 1));
         if (count == 0 && !end.IsInterpreted)
         {
@@ -86,12 +87,12 @@ internal sealed unsafe class BlockTranslator : IDisposable
         return 1;
     }
 
-    private int Decode(byte* page, ref ulong rip, out BlockEnd end)
+    private int Decode(byte* page, int limit, ref ulong rip, out BlockEnd end)
     {
         ulong pageBase = rip & ~(ulong)(PageSize - 1);
         int count = 0;
         end = BlockEnd.Continue;
-        while (count < MaxInstructions && (rip & ~(ulong)(PageSize - 1)) == pageBase)
+        while (count < limit && (rip & ~(ulong)(PageSize - 1)) == pageBase)
         {
             byte* code = page + (rip & (PageSize - 1));
             if (!TryDecode(code, page + PageSize, rip, out DecodedInstruction decoded))
@@ -112,6 +113,14 @@ internal sealed unsafe class BlockTranslator : IDisposable
             {
                 break;
             }
+        }
+
+        if (count > 0 && _instructions[count - 1].Instruction.Code == Code.Sti && (_cache.CountInstructions || !end.IsInterpreted))
+        {
+            // Interrupts stay off for one more instruction, and behind this one the engine may look for them.
+            int length = _instructions[--count].Instruction.Length;
+            rip -= (ulong)length;
+            end = new BlockEnd(Code.Sti, (byte)length);
         }
 
         return count;

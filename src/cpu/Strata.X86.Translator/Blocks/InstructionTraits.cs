@@ -301,7 +301,10 @@ internal static class InstructionTraitsTable
     private static bool HasAbsoluteAddress(Code code) => code is Code.Mov_AL_moffs8 or Code.Mov_AX_moffs16 or Code.Mov_EAX_moffs32
         or Code.Mov_RAX_moffs64 or Code.Mov_moffs8_AL or Code.Mov_moffs16_AX or Code.Mov_moffs32_EAX or Code.Mov_moffs64_RAX;
 
-    /// <summary>Whether the host has what the instruction needs; the guest may be offered more than the host has.</summary>
+    /// <summary>
+    /// Whether the host has what the instruction needs. The guest may be offered more than the host has, and use what it is not
+    /// offered: what is not known here is the interpreter's.
+    /// </summary>
     private static bool HostHas(in Instruction instruction)
     {
         foreach (CpuidFeature feature in instruction.CpuidFeatures)
@@ -319,8 +322,12 @@ internal static class InstructionTraitsTable
                 CpuidFeature.BMI2 => Bmi2.IsSupported,
                 CpuidFeature.LZCNT => Lzcnt.IsSupported,
                 CpuidFeature.MOVBE => (X86Base.CpuId(1, 0).Ecx & (1 << 22)) != 0,
-                CpuidFeature.SSE4A or CpuidFeature.SHA or CpuidFeature.GFNI or CpuidFeature.AVX or CpuidFeature.VAES or CpuidFeature.VPCLMULQDQ => false,
-                _ => true,
+                CpuidFeature.INTEL8086 or CpuidFeature.INTEL186 or CpuidFeature.INTEL286 or CpuidFeature.INTEL386 or CpuidFeature.INTEL486
+                    or CpuidFeature.X64 or CpuidFeature.CMOV or CpuidFeature.CX8 or CpuidFeature.FPU or CpuidFeature.FPU287 or CpuidFeature.FPU387
+                    or CpuidFeature.MMX or CpuidFeature.SSE or CpuidFeature.SSE2 => true, // any x64 processor
+                CpuidFeature.CMPXCHG16B => (X86Base.CpuId(1, 0).Ecx & (1 << 13)) != 0,
+                CpuidFeature.SMAP or CpuidFeature.PREFETCHW or CpuidFeature.MULTIBYTENOP or CpuidFeature.CET_IBT or CpuidFeature.PAUSE => true, // not executed as such
+                _ => false,
             };
             if (!has)
             {

@@ -56,6 +56,9 @@ internal unsafe struct Bridge
     public uint VectorsSaved;
     public uint X87Saved;
 
+    /// <summary>Instructions left in the budget, where they are counted; a block subtracts all of its own at its head.</summary>
+    public uint Left;
+
     public Gate SyscallGate;
     public Gate SysretGate;
 

@@ -26,6 +26,9 @@ internal enum SiteKind : byte
     /// <summary>The block uses the vector or x87 registers, and they are not ready.</summary>
     Vectors,
     X87,
+
+    /// <summary>The block has more instructions than the budget has left.</summary>
+    Budget,
 }
 
 /// <summary>A place at which translated code can leave: what the engine needs to go on.</summary>
@@ -48,6 +51,9 @@ internal unsafe struct Site
     /// <summary>The access goes through SS: a non-canonical address is #SS.</summary>
     public bool IsStack;
 
+    /// <summary>The address must be a multiple of 16: else the fault is not the page's.</summary>
+    public bool IsAligned;
+
     /// <summary>Bytes accessed, of a run of accesses all.</summary>
     public byte Size;
 
@@ -58,6 +64,9 @@ internal unsafe struct Site
     /// <summary>Iced's code and the length of an instruction that is the interpreter's, where it ended the block.</summary>
     public ushort Code;
     public byte Length;
+
+    /// <summary>Instructions of the block that have been executed when it leaves here; a gate's own is given back by one less.</summary>
+    public sbyte Completed;
 
     /// <summary>A link that leads forward.</summary>
     public bool IsForward;
@@ -83,6 +92,9 @@ internal unsafe struct TranslatedBlock
     public byte* ForwardEntry;
     public TranslatedBlock* NextInBucket;
     public TranslatedBlock* NextInPage;
+
+    /// <summary>Translated instructions; one that is the interpreter's at the end is not among them.</summary>
+    public byte Count;
 
     /// <summary>Entries of the jump table that may lead here; more than two are not kept apart.</summary>
     public JumpEntry* FirstJump;

@@ -57,6 +57,8 @@ internal sealed unsafe class TranslationCache : IDisposable
 
     public bool ExactFlags => _options.ExactFlags;
 
+    public bool CountInstructions => _options.CountInstructions;
+
     public Stubs Stubs { get; }
 
     public JumpEntry* JumpTable { get; }
@@ -101,18 +103,7 @@ internal sealed unsafe class TranslationCache : IDisposable
     /// <param name="registers">The guest's registers RAX..R15 now: hints.</param>
     public TranslatedBlock* Translate(byte* hostPage, ulong rip, byte* secondPage, ulong* registers)
     {
-        const int worst = (BlockTranslator.MaxInstructions + 2) * BlockEmitter.MaxBytesPerInstruction;
-        if (_at + worst > _code + CodeSize || _siteCount + (4 * BlockTranslator.MaxInstructions) > MaxSites || _blockCount == MaxBlocks)
-        {
-            Clear();
-        }
-
-        TranslatedBlock* block = _blocks + _blockCount++;
-        *block = new TranslatedBlock { Rip = rip, HostPage = hostPage, SecondPage = secondPage, Entry = _at };
-        byte* end = _translator.Translate(_at, block, registers, out int guestBytes);
-        _options.Trace?.Write(_vcpu, block, guestBytes, end);
-        _options.PerfMap?.Add(block, end);
-        _at = (byte*)(((nuint)end + 15) & ~(nuint)15);
+        TranslatedBlock* block = Emit(hostPage, rip, secondPage, registers, BlockTranslator.MaxInstructions);
         uint bucket = Bucket(hostPage, rip);
         block->NextInBucket = _buckets[bucket];
         _buckets[bucket] = block;
@@ -124,6 +115,26 @@ internal sealed unsafe class TranslationCache : IDisposable
         }
 
         BlocksTranslated++;
+        return block;
+    }
+
+    /// <summary>Translates the first instructions of a block, to be executed once: nobody finds the translation later.</summary>
+    public byte* TranslatePart(byte* hostPage, ulong rip, ulong* registers, int count) => Emit(hostPage, rip, null, registers, count)->Entry;
+
+    private TranslatedBlock* Emit(byte* hostPage, ulong rip, byte* secondPage, ulong* registers, int limit)
+    {
+        const int worst = (BlockTranslator.MaxInstructions + 2) * BlockEmitter.MaxBytesPerInstruction;
+        if (_at + worst > _code + CodeSize || _siteCount + (4 * BlockTranslator.MaxInstructions) > MaxSites || _blockCount == MaxBlocks)
+        {
+            Clear();
+        }
+
+        TranslatedBlock* block = _blocks + _blockCount++;
+        *block = new TranslatedBlock { Rip = rip, HostPage = hostPage, SecondPage = secondPage, Entry = _at };
+        byte* end = _translator.Translate(_at, block, registers, limit, out int guestBytes);
+        _options.Trace?.Write(_vcpu, block, guestBytes, end);
+        _options.PerfMap?.Add(block, end);
+        _at = (byte*)(((nuint)end + 15) & ~(nuint)15);
         GuestBytes += guestBytes;
         return block;
     }

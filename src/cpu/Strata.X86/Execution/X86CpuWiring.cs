@@ -26,10 +26,13 @@ public sealed class X86CpuWiring
     public Action? X87Error { get; init; }
 
     /// <summary>Source of RDRAND and RDSEED, 64 bits a call.</summary>
-    public Func<ulong> Random { get; init; } = static () =>
+    public Func<ulong> Random { get; init; } = HostRandom;
+
+    /// <summary>64 bits of the host's random source.</summary>
+    public static ulong HostRandom()
     {
         Span<byte> bytes = stackalloc byte[8];
         System.Security.Cryptography.RandomNumberGenerator.Fill(bytes);
         return BitConverter.ToUInt64(bytes);
-    };
+    }
 }

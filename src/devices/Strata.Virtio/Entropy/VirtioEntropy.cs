@@ -4,11 +4,17 @@ using Strata.Virtio.Queue;
 
 namespace Strata.Virtio.Entropy;
 
-/// <summary>virtio-rng: fills buffers from the host's random source. Virtual I/O Device (VIRTIO) 1.2, "Entropy Device".</summary>
-public sealed class VirtioEntropy(AddressSpace memory) : VirtioDevice(memory, queues: 1, "strata-entropy")
+/// <summary>virtio-rng: fills buffers with random bytes. Virtual I/O Device (VIRTIO) 1.2, "Entropy Device".</summary>
+/// <param name="fill">Source of the bytes; null for the host's random source.</param>
+public sealed class VirtioEntropy(AddressSpace memory, VirtioEntropy.Filler? fill = null) : VirtioDevice(memory, queues: 1, "strata-entropy")
 {
     /// <summary>Most bytes given for one request: a guest cannot make the host produce gigabytes.</summary>
     private const uint LargestRequest = 1 << 16;
+
+    private readonly Filler _fill = fill ?? RandomNumberGenerator.Fill;
+
+    /// <summary>Fills bytes at random.</summary>
+    public delegate void Filler(Span<byte> bytes);
 
     public override ushort DeviceType => 4;
 
@@ -24,7 +30,7 @@ public sealed class VirtioEntropy(AddressSpace memory) : VirtioDevice(memory, qu
             uint length = Math.Min(buffer.Length, LargestRequest - written);
             if (buffer.IsWritable && length > 0 && Memory.TryGetSpan(buffer.Address, length, forWriting: true, out Span<byte> place))
             {
-                RandomNumberGenerator.Fill(place);
+                _fill(place);
                 written += length;
             }
         }

@@ -37,7 +37,7 @@ public sealed class PcBoard : IMachineControl, IDisposable
 
     private readonly PcBoardOptions _options;
     private readonly GuestMemory _ram;
-    private readonly RealTimeClock _clock = new();
+    private readonly IVirtualClock _clock;
     private readonly ApicBus _apicBus = new();
     private readonly List<VcpuThread> _vcpus = [];
     private readonly List<LocalApic> _apics = [];
@@ -59,14 +59,9 @@ public sealed class PcBoard : IMachineControl, IDisposable
         }
 
         _options = options;
+        _clock = options.Deterministic is { } deterministic ? deterministic.Clock : new RealTimeClock();
         _ram = new GuestMemory(options.MemorySize);
-        ulong low = Math.Min(options.MemorySize, PcMemoryMap.LowMemoryLimit);
-        Memory.MapRam(0, _ram, 0, low);
-        if (options.MemorySize > low)
-        {
-            Memory.MapRam(PcMemoryMap.HighMemoryStart, _ram, low, options.MemorySize - low);
-        }
-
+        MapRam(Memory, _ram);
         Pic8259 pic = new(OnPicOutput);
         IoApic ioApic = new(_apicBus);
         _apicBus.EoiSink = ioApic;
@@ -97,6 +92,12 @@ public sealed class PcBoard : IMachineControl, IDisposable
 
     public IVirtualClock Clock => _clock;
 
+    /// <summary>The processors' engines, for whoever runs a deterministic machine; of others, for tools.</summary>
+    public IReadOnlyList<IX86Engine> Engines => [.. _vcpus.Select(vcpu => vcpu.Engine)];
+
+    /// <summary>The machine's RAM.</summary>
+    public GuestMemory Ram => _ram;
+
     /// <summary>Completes when the machine has stopped.</summary>
     public Task<MachineExit> Exit => _exit.Task;
 
@@ -106,13 +107,31 @@ public sealed class PcBoard : IMachineControl, IDisposable
     /// <summary>Counters of each processor's engine, as lines for people.</summary>
     public string DescribeCounters() => string.Join('\n', _vcpus.Select(vcpu => $"vCPU {vcpu.Engine.Index}: {vcpu.Engine.DescribeCounters()}"));
 
-    /// <summary>Starts time and processors.</summary>
+    /// <summary>Starts time and processors. Not for a deterministic machine: its owner runs <see cref="Engines"/> and advances the clock.</summary>
     public void Start()
     {
-        _clock.Start();
+        if (_clock is not RealTimeClock clock)
+        {
+            throw new InvalidOperationException("A deterministic machine is run step by step by its owner.");
+        }
+
+        clock.Start();
         foreach (VcpuThread vcpu in _vcpus)
         {
             vcpu.Start();
+        }
+    }
+
+    /// <summary>Puts RAM where this board has it: below 3 GiB, and from 4 GiB on.</summary>
+    public static void MapRam(AddressSpace space, GuestMemory ram)
+    {
+        ArgumentNullException.ThrowIfNull(space);
+        ArgumentNullException.ThrowIfNull(ram);
+        ulong low = Math.Min(ram.Size, PcMemoryMap.LowMemoryLimit);
+        space.MapRam(0, ram, 0, low);
+        if (ram.Size > low)
+        {
+            space.MapRam(PcMemoryMap.HighMemoryStart, ram, low, ram.Size - low);
         }
     }
 
@@ -174,7 +193,7 @@ public sealed class PcBoard : IMachineControl, IDisposable
             apic.Dispose();
         }
 
-        _clock.Dispose();
+        (_clock as IDisposable)?.Dispose();
         _ram.Dispose();
     }
 
@@ -235,7 +254,7 @@ public sealed class PcBoard : IMachineControl, IDisposable
     {
         PciBus pci = new(Memory, _apicBus, link => Interrupts.Line(PcMemoryMap.PciPin + link));
         Ports.Map(PcMemoryMap.PciConfigPort, PciBus.PortCount, new PciConfigPorts(pci, new ResetControl(this)));
-        List<VirtioDevice> devices = [new VirtioEntropy(Memory)];
+        List<VirtioDevice> devices = [new VirtioEntropy(Memory, _options.Deterministic is { } deterministic ? deterministic.Fill : null)];
         if (_options.Console is { } console)
         {
             _console = new VirtioConsole(Memory, console.Write);
@@ -249,6 +268,7 @@ public sealed class PcBoard : IMachineControl, IDisposable
 
         for (int i = 0; i < devices.Count; i++)
         {
+            devices[i].IsSynchronous = _options.Deterministic != null;
             pci.Plug(i + 1, new VirtioPci(devices[i]));
         }
 
@@ -270,8 +290,9 @@ public sealed class PcBoard : IMachineControl, IDisposable
                 Clock = _clock,
                 LocalApic = apic,
                 Cpuid = policy,
+                Random = _options.Deterministic is { } deterministic ? deterministic.NextRandom : X86CpuWiring.HostRandom,
             };
-            engine = _options.Engine == EngineKind.Translator ? new Translator(wiring, _options.Translation) : new Interpreter(wiring);
+            engine = _options.Deterministic is { CreateEngine: { } create } ? create(wiring) : _options.Engine == EngineKind.Translator ? new Translator(wiring, _options.Translation) : new Interpreter(wiring);
             VcpuThread thread = new(this, engine);
             apic.Connect(thread);
             _apics.Add(apic);

@@ -21,6 +21,9 @@ public sealed class PcBoardOptions
     /// <summary>How the translator works, where it is the engine.</summary>
     public TranslatorOptions Translation { get; init; } = new();
 
+    /// <summary>For a machine that does the same in every run; null for one in real time.</summary>
+    public DeterministicOptions? Deterministic { get; init; }
+
     /// <summary>Where the first serial port's output goes.</summary>
     public required ISerialBackend Serial { get; init; }
 

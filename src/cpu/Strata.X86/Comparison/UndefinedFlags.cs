@@ -1,13 +1,13 @@
 using Iced.Intel;
 using Strata.X86.Registers;
 
-namespace Strata.X86.Interpreter.Tests.Integer;
+namespace Strata.X86.Comparison;
 
 /// <summary>
 /// The flags that the manual leaves undefined after an instruction. Shifts and rotates depend on the count; the others are in
 /// Iced's tables. Intel SDM Vol. 2, "Flags Affected" of each instruction.
 /// </summary>
-internal static class UndefinedFlags
+public static class UndefinedFlags
 {
     /// <param name="cl">CL before the instruction.</param>
     public static ulong After(in Instruction instruction, byte cl) =>
@@ -20,6 +20,11 @@ internal static class UndefinedFlags
         ShiftKind.Rotate => RFlags.OF,
         _ => RFlags.OF | RFlags.AF | RFlags.CF,
     };
+
+    /// <summary>Whether the result itself is undefined: a double shift by more bits than the operand has, BSWAP of 16 bits.</summary>
+    /// <param name="cl">CL before the instruction.</param>
+    public static bool IsResultUndefined(in Instruction instruction, byte cl) => instruction.Code == Code.Bswap_r16
+        || (Kind(instruction.Mnemonic) == ShiftKind.Double && Count(instruction, cl) > Bits(instruction));
 
     public static bool IsShift(in Instruction instruction) => Kind(instruction.Mnemonic) != ShiftKind.None;
 
@@ -53,12 +58,12 @@ internal static class UndefinedFlags
         };
     }
 
-    private static ulong Fixed(in Instruction instruction)
-    {
-        RflagsBits bits = instruction.RflagsUndefined;
-        return Flag(bits, RflagsBits.OF, RFlags.OF) | Flag(bits, RflagsBits.SF, RFlags.SF) | Flag(bits, RflagsBits.ZF, RFlags.ZF)
-            | Flag(bits, RflagsBits.AF, RFlags.AF) | Flag(bits, RflagsBits.CF, RFlags.CF) | Flag(bits, RflagsBits.PF, RFlags.PF);
-    }
+    /// <summary>Bits of RFLAGS for Iced's arithmetic flags.</summary>
+    public static ulong ToRflags(RflagsBits bits) =>
+        Flag(bits, RflagsBits.OF, RFlags.OF) | Flag(bits, RflagsBits.SF, RFlags.SF) | Flag(bits, RflagsBits.ZF, RFlags.ZF)
+        | Flag(bits, RflagsBits.AF, RFlags.AF) | Flag(bits, RflagsBits.CF, RFlags.CF) | Flag(bits, RflagsBits.PF, RFlags.PF);
+
+    private static ulong Fixed(in Instruction instruction) => ToRflags(instruction.RflagsUndefined);
 
     private static ulong Flag(RflagsBits bits, RflagsBits bit, ulong flag) => (bits & bit) != 0 ? flag : 0;
 

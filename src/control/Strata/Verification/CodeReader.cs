@@ -1,0 +1,128 @@
+using System.Globalization;
+using Iced.Intel;
+using Strata.Machines.Boards;
+using Strata.X86.Paging;
+using Strata.X86.Registers;
+
+namespace Strata.Verification;
+
+/// <summary>Reads a guest's code as a state sees it.</summary>
+internal static class CodeReader
+{
+    private const int LongestInstruction = 15;
+    private const ulong PageBase = ~0xFFFUL;
+
+    /// <summary>Flags that may be undefined after a straight run of instructions.</summary>
+    /// <param name="count">Most instructions that were executed; fewer if one with a repeat prefix was executed in parts.</param>
+    /// <param name="end">RIP after them.</param>
+    public static ulong UndefinedFlags(PcBoard board, in X86CpuState state, int count, ulong end)
+    {
+        ulong undefined = 0;
+        ulong atEnd = 0;
+        foreach (Instruction instruction in Decode(board, state, count))
+        {
+            if (instruction.IP == end)
+            {
+                atEnd |= undefined; // unless it is the target of a branch at the end
+            }
+
+            // A shift by zero leaves the flags, so that it never makes a flag defined.
+            ulong defined = X86.Comparison.UndefinedFlags.IsShift(instruction) ? 0 : X86.Comparison.UndefinedFlags.ToRflags(instruction.RflagsModified);
+            undefined = (undefined & ~defined) | X86.Comparison.UndefinedFlags.AtMost(instruction);
+        }
+
+        return undefined | atEnd;
+    }
+
+    /// <summary>Lines of address, bytes and instruction.</summary>
+    /// <param name="marked">Address of the instruction that gets an arrow, or null.</param>
+    public static IReadOnlyList<string> Disassemble(PcBoard board, in X86CpuState state, int count, ulong? marked)
+    {
+        List<string> lines = [];
+        NasmFormatter formatter = new(new FormatterOptions { HexPrefix = "0x", HexSuffix = string.Empty, SpaceAfterOperandSeparator = true });
+        X86CpuState at = state;
+        foreach (Instruction instruction in Decode(board, state, count))
+        {
+            StringOutput text = new();
+            formatter.Format(instruction, text);
+            at.Rip = instruction.IP;
+            byte[] code = Read(board, at, crossing: true);
+            string bytes = Convert.ToHexString(code.AsSpan(0, Math.Min(instruction.Length, code.Length)));
+            string mark = instruction.IP == marked ? "->" : "  ";
+            lines.Add(string.Create(CultureInfo.InvariantCulture, $"{mark} {instruction.IP:x16}  {bytes,-30}  {text.ToStringAndReset()}"));
+        }
+
+        return lines;
+    }
+
+    private static List<Instruction> Decode(PcBoard board, in X86CpuState state, int count)
+    {
+        List<Instruction> result = [];
+        X86CpuState at = state;
+        int bitness = BitnessOf(state);
+        for (int i = 0; i < count; i++)
+        {
+            Instruction instruction = DecodeOne(board, at, bitness);
+            result.Add(instruction);
+            if (instruction.IsInvalid)
+            {
+                break;
+            }
+
+            at.Rip = instruction.NextIP;
+        }
+
+        return result;
+    }
+
+    /// <summary>
+    /// One instruction. The page behind is looked at only if the instruction goes on there: looking marks a page as accessed.
+    /// </summary>
+    private static Instruction DecodeOne(PcBoard board, in X86CpuState state, int bitness)
+    {
+        Iced.Intel.Decoder decoder = Iced.Intel.Decoder.Create(bitness, Read(board, state, crossing: false), state.Rip);
+        decoder.Decode(out Instruction instruction);
+        if (decoder.LastError == DecoderError.NoMoreBytes)
+        {
+            Iced.Intel.Decoder.Create(bitness, Read(board, state, crossing: true), state.Rip).Decode(out instruction);
+        }
+
+        return instruction;
+    }
+
+    private static int BitnessOf(in X86CpuState state) => (state.EferMsr & Efer.LMA) != 0 && (state.Cs.Attributes & SegmentState.Long) != 0 ? 64
+        : (state.Cs.Attributes & SegmentState.Big) != 0 ? 32 : 16;
+
+    /// <summary>Bytes at CS:RIP, as many as an instruction may have, or as the page has; fewer where nothing is mapped.</summary>
+    private static byte[] Read(PcBoard board, in X86CpuState state, bool crossing)
+    {
+        List<byte> bytes = [];
+        ulong start = BitnessOf(state) == 64 ? state.Rip : (state.Cs.Base + state.Rip) & uint.MaxValue;
+        while (bytes.Count < LongestInstruction)
+        {
+            ulong va = start + (ulong)bytes.Count;
+            bool isBehind = ((va ^ start) & PageBase) != 0;
+            if ((isBehind && !crossing) || !TryRead(board, state, va, out byte value))
+            {
+                break;
+            }
+
+            bytes.Add(value);
+        }
+
+        return [.. bytes];
+    }
+
+    private static bool TryRead(PcBoard board, in X86CpuState state, ulong va, out byte value)
+    {
+        value = 0;
+        if (!PageWalker.TryWalk(state, board.Memory, va, AccessKind.Read, user: false, smapOverride: true, out Translation found, out _)
+            || !board.Memory.TryGetSpan(found.Gpa, 1, forWriting: false, out Span<byte> place))
+        {
+            return false;
+        }
+
+        value = place[0];
+        return true;
+    }
+}

@@ -1,0 +1,122 @@
+using Iced.Intel;
+using Strata.X86.Execution;
+using Strata.X86.Interpreter.Tests.Harness;
+using Strata.X86.Registers;
+using Strata.X86.Translator;
+using static Iced.Intel.AssemblerRegisters;
+
+namespace Strata.Conformance.Tests;
+
+/// <summary>What <see cref="InstructionStreamTests"/> has found, each in its smallest form, on the translator.</summary>
+public sealed unsafe class FoundDifferenceTests
+{
+    private const ulong Misaligned = 8;
+
+    /// <summary>Addresses just above zero matched the tag of an empty entry of the TLB: host memory was read.</summary>
+    [Theory]
+    [InlineData(0UL)]
+    [InlineData(0x40UL)]
+    [InlineData(0xFE0UL)]
+    [InlineData(ulong.MaxValue)]
+    public void Load_EntryOfTlbIsEmpty_PageFaults(ulong address)
+    {
+        using SystemMachine machine = Create(cpl: 3);
+        machine.State.Gprs[Gpr.Rbx] = address;
+
+        machine.Start(a => a.mov(al, __byte_ptr[rbx]));
+
+        Assert.Equal((int)ExceptionVector.PageFault, machine.Vector);
+        Assert.Equal(address, machine.State.Cr2);
+    }
+
+    [Fact]
+    public void AlignedVectorLoad_AddressIsMisalignedAndNotMapped_GeneralProtects()
+    {
+        using SystemMachine machine = Create(cpl: 3);
+        machine.ChangePte(SystemMachine.UserData, 0, 1);
+        machine.State.Cr4 |= Cr4.OSFXSR;
+        machine.State.Gprs[Gpr.Rbx] = SystemMachine.UserData + Misaligned;
+
+        machine.Start(a => a.paddsw(xmm1, __xmmword_ptr[rbx]));
+
+        machine.AssertFault(ExceptionVector.GeneralProtection, 0);
+    }
+
+    /// <summary>The host may have more than the guest is offered, or less.</summary>
+    [Fact]
+    public void KeyLockerInstruction_NotOffered_IsUndefined()
+    {
+        using SystemMachine machine = Create(cpl: 0);
+
+        machine.PlaceBytes(SystemMachine.Code, [0xF3, 0x0F, 0x38, 0xDC, 0xD6]); // loadiwkey xmm2, xmm6
+        machine.Run();
+
+        machine.AssertFault(ExceptionVector.InvalidOpcode);
+    }
+
+    [Fact]
+    public void Fault_FlagsAreOverwrittenByTheFaultingInstruction_FrameHasTheOnesBefore()
+    {
+        using SystemMachine machine = Create(cpl: 0);
+        machine.State.Gprs[Gpr.Rbx] = 0x8000_0000;
+
+        machine.Start(a =>
+        {
+            a.stc();
+            a.add(__byte_ptr[rbx], al);
+        });
+
+        Assert.Equal(RFlags.CF, machine.Frame.Rflags & RFlags.CF);
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void Return_OperandSizePrefix_PopsEightBytes(bool translate)
+    {
+        using SystemMachine machine = translate ? Create(cpl: 0) : new SystemMachine(GuestMode.Long);
+        machine.State.Gprs[Gpr.Rsp] = SystemMachine.Stack - 64;
+        machine.Quad(SystemMachine.Stack - 64) = SystemMachine.Code + 0x100;
+        *machine.At(SystemMachine.Code + 0x100) = 0xF4;
+
+        machine.PlaceBytes(SystemMachine.Code, [0x66, 0xC2, 0x10, 0x00]); // ret 10h
+        machine.Run();
+
+        Assert.Equal(SystemMachine.Stack - 64 + 8 + 0x10, machine.State.Gprs[Gpr.Rsp]);
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void Emms_TopIsNotZero_ClearsTop(bool translate)
+    {
+        using SystemMachine machine = translate ? Create(cpl: 0) : new SystemMachine(GuestMode.Long);
+        machine.State.Fsw = 3 << 11;
+
+        machine.Start(a => a.emms());
+
+        Assert.Equal(0, machine.State.Fsw);
+    }
+
+    [Fact]
+    public void Sti_RunEndsBehindIt_InterruptsAreOffForOneMoreInstruction()
+    {
+        using SystemMachine machine = new(GuestMode.Long, createEngine: wiring => new Translator(wiring, new TranslatorOptions { CountInstructions = true }));
+        machine.Place(SystemMachine.Code, a =>
+        {
+            a.sti();
+            a.nop();
+        });
+        machine.Cpu.SetState(machine.State);
+
+        machine.Engine.Run(1);
+        InterruptShadow behindSti = machine.Cpu.State.Shadow;
+        machine.Engine.Run(1);
+
+        Assert.NotEqual(InterruptShadow.None, behindSti);
+        Assert.Equal(InterruptShadow.None, machine.Cpu.State.Shadow);
+    }
+
+    private static SystemMachine Create(int cpl) =>
+        new(GuestMode.Long, cpl, createEngine: wiring => new Translator(wiring, new TranslatorOptions { ExactFlags = true }));
+}

@@ -1,0 +1,166 @@
+using Iced.Intel;
+using Strata.Conformance.Tests.Programs;
+using Strata.Core.Execution;
+using Strata.X86.Comparison;
+using Strata.X86.Execution;
+using Strata.X86.Interpreter.Tests.Harness;
+using Strata.X86.Registers;
+
+namespace Strata.Conformance.Tests.Running;
+
+/// <summary>
+/// A program on the reference engine, one instruction at a time, with an account of the flags that the manual leaves undefined.
+/// The run ends before an instruction whose result would depend on such a flag.
+/// </summary>
+internal sealed unsafe class ReferenceRun
+{
+    private const int LongestRun = 150;
+    private const int LongestInstruction = 15;
+    private const ulong HandlersEnd = SystemMachine.Handlers + 0x1000;
+    private const ulong FrameMask = 0xFFFFF000;
+
+    private readonly ConformanceMachine _machine;
+    private readonly GuestProgram _program;
+
+    public ReferenceRun(ConformanceMachine machine, GuestProgram program)
+    {
+        _machine = machine;
+        _program = program;
+        while (Instructions < LongestRun && Stop == VcpuStop.BudgetSpent && Step())
+        {
+        }
+    }
+
+    /// <summary>Instructions executed.</summary>
+    public int Instructions { get; private set; }
+
+    public VcpuStop Stop { get; private set; } = VcpuStop.BudgetSpent;
+
+    /// <summary>Bits of RFLAGS that are undefined at the end.</summary>
+    public ulong UndefinedBits { get; private set; }
+
+    /// <summary>Where such flags have been pushed: physical addresses, and the bits.</summary>
+    public List<(ulong Address, ulong Bits)> PushedBits { get; } = [];
+
+    private X86Cpu Cpu => _machine.Engine.Cpu;
+
+    /// <summary>The vector whose handler is about to run or has just halted, or −1.</summary>
+    private int Vector
+    {
+        get
+        {
+            ulong at = Cpu.State.Cs.Base + Cpu.State.Rip - (Stop == VcpuStop.Halted ? 1UL : 0);
+            return at is >= SystemMachine.Handlers and < HandlersEnd ? (int)((at - SystemMachine.Handlers) / 16) : -1;
+        }
+    }
+
+    /// <returns>False if the next instruction's result is undefined.</returns>
+    private bool Step()
+    {
+        if (Instructions == _program.InterruptAt)
+        {
+            _machine.Machine.Apic.Vector = _program.Vector;
+        }
+
+        bool decoded = TryDecode(out Instruction instruction);
+        if (decoded && DependsOnUndefined(instruction))
+        {
+            return false;
+        }
+
+        byte cl = (byte)Cpu.State.Gprs[Gpr.Rcx];
+        Stop = _machine.Engine.Run(1);
+        Instructions++;
+        if (Stop == VcpuStop.Shutdown)
+        {
+            return false;
+        }
+
+        if (Vector >= 0)
+        {
+            NotePushedFlags();
+        }
+        else if (decoded)
+        {
+            UpdateFlags(instruction, cl);
+        }
+
+        return true;
+    }
+
+    /// <summary>The instruction at RIP, where its bytes are plainly in memory.</summary>
+    private bool TryDecode(out Instruction instruction)
+    {
+        ref X86CpuState s = ref Cpu.State;
+        ulong at = s.Cs.Base + s.Rip;
+        int bitness = Cpu.Is64Bit ? 64 : (s.Cs.Attributes & SegmentState.Big) != 0 ? 32 : 16;
+        instruction = default;
+        if (at >= ConformanceMachine.ImageSize)
+        {
+            return false;
+        }
+
+        Span<byte> bytes = stackalloc byte[LongestInstruction];
+        for (int i = 0; i < LongestInstruction; i++)
+        {
+            ulong physical = ToPhysical(at + (ulong)i);
+            bytes[i] = physical < ConformanceMachine.ImageSize ? _machine.Memory[(int)physical] : (byte)0;
+        }
+
+        Iced.Intel.Decoder.Create(bitness, bytes.ToArray(), s.Rip).Decode(out instruction);
+        return !instruction.IsInvalid;
+    }
+
+    private bool DependsOnUndefined(in Instruction instruction)
+    {
+        if (UndefinedFlags.IsResultUndefined(instruction, (byte)Cpu.State.Gprs[Gpr.Rcx]))
+        {
+            return true;
+        }
+
+        return UndefinedBits != 0 && IsFlagReader(instruction);
+    }
+
+    private bool IsFlagReader(in Instruction instruction) =>
+        instruction.Mnemonic is Mnemonic.Pushf or Mnemonic.Pushfd or Mnemonic.Pushfq or Mnemonic.Syscall
+            || (UndefinedFlags.ToRflags(instruction.RflagsRead) & UndefinedBits) != 0;
+
+    private void UpdateFlags(in Instruction instruction, byte cl)
+    {
+        ulong undefined = UndefinedFlags.After(instruction, cl);
+        bool keeps = UndefinedFlags.IsShift(instruction) && UndefinedFlags.Count(instruction, cl) == 0;
+        bool mayKeep = instruction.HasRepPrefix || instruction.HasRepnePrefix;
+        ulong written = keeps || mayKeep ? 0 : UndefinedFlags.ToRflags(instruction.RflagsModified);
+        UndefinedBits = (UndefinedBits & ~written) | undefined;
+    }
+
+    /// <summary>An event has pushed RFLAGS: notes where.</summary>
+    private void NotePushedFlags()
+    {
+        ref X86CpuState s = ref Cpu.State;
+        bool real = (s.Cr0 & Cr0.PE) == 0;
+        uint size = real ? 2u : Cpu.IsLongMode ? 8u : 4u;
+        bool hasError = !real && Vector is 8 or (>= 10 and <= 14) or 17;
+        ulong rsp = (s.Ss.Attributes & SegmentState.Big) != 0 || Cpu.IsLongMode ? s.Gprs[Gpr.Rsp] : (ushort)s.Gprs[Gpr.Rsp];
+        ulong at = s.Ss.Base + rsp + (hasError ? 3 * size : 2 * size);
+        if (UndefinedBits != 0)
+        {
+            PushedBits.Add((ToPhysical(at), UndefinedBits & 0xFF));
+            PushedBits.Add((ToPhysical(at + 1), UndefinedBits >> 8));
+        }
+    }
+
+    /// <summary>By the tables as they are in memory; addresses above them map to themselves here.</summary>
+    private ulong ToPhysical(ulong va)
+    {
+        GuestSetting setting = _program.Setting;
+        if (!setting.IsPaged || va >= ConformanceMachine.ImageSize)
+        {
+            return va;
+        }
+
+        ulong place = _machine.Machine.PteAddress(va);
+        ulong entry = setting.Paging == X86.Interpreter.Tests.Harness.GuestPaging.ThirtyTwoBit ? _machine.Machine.Dword(place) : _machine.Machine.Quad(place);
+        return (entry & FrameMask) | (va & ~FrameMask & 0xFFF);
+    }
+}

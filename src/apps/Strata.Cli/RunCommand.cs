@@ -108,6 +108,7 @@ internal sealed class RunCommand(RunOptions options) : IDisposable
         Memory = options.Memory,
         Processors = options.Processors,
         Disks = options.Disks,
+        Networks = options.Networks,
         Engine = options.Engine,
         TranslationTrace = _trace,
         WritePerfMap = options.PerfMap,

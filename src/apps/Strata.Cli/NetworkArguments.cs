@@ -1,0 +1,72 @@
+using System.CommandLine;
+using Strata.Networking.Nat;
+
+namespace Strata.Cli;
+
+/// <summary>The options of `strata run` that concern the network.</summary>
+internal sealed class NetworkArguments
+{
+    private readonly Option<string> _net = new("--net")
+    {
+        Description = "Network: user (access through the host, no root), user,restrict (forwarded ports only), or none. "
+            + "user takes rules that the first match decides: user,allow=CIDR[:PORT[-PORT]],deny=any.",
+        DefaultValueFactory = _ => "user",
+    };
+
+    private readonly Option<string[]> _forward = new("--forward")
+    {
+        Description = "Lead a host port into the guest: [udp:][ADDRESS:]HOSTPORT:GUESTPORT, such as 2222:22. On 127.0.0.1 unless an address is given; may be repeated.",
+    };
+
+    public void AddTo(Command command)
+    {
+        command.Add(_net);
+        command.Add(_forward);
+    }
+
+    /// <exception cref="StrataException">An option cannot be understood.</exception>
+    public IReadOnlyList<NetworkCard> Parse(ParseResult result)
+    {
+        string net = result.GetValue(_net)!;
+        string[] forwards = result.GetValue(_forward) ?? [];
+        if (net == "none")
+        {
+            return forwards.Length == 0
+                ? []
+                : throw new StrataException(StrataError.BadInput, "--forward needs a network; leave out --net none.");
+        }
+
+        string[] words = net.Split(',');
+        return words[0] == "user"
+            ? [NetworkCard.User(new UserNetworkOptions { Forwards = [.. forwards.Select(ParseForward)], Egress = ParsePolicy(words[1..]) })]
+            : throw new StrataException(StrataError.BadInput, $"There is no network \"{net}\"; use user, user,restrict or none.");
+    }
+
+    private static PortForward ParseForward(string text) => PortForward.TryParse(text, out PortForward? forward)
+        ? forward
+        : throw new StrataException(StrataError.BadInput, $"\"{text}\" forwards no port; write HOSTPORT:GUESTPORT, such as 2222:22, with udp: or an ADDRESS: before it if needed.");
+
+    private static EgressPolicy ParsePolicy(string[] words)
+    {
+        List<EgressRule> rules = [];
+        bool restricted = false;
+        foreach (string word in words)
+        {
+            string[] parts = word.Split('=', 2);
+            if (word == "restrict")
+            {
+                restricted = true;
+            }
+            else if (parts is ["allow" or "deny", string place] && EgressRule.TryParse(parts[0] == "allow", place, out EgressRule? rule))
+            {
+                rules.Add(rule);
+            }
+            else
+            {
+                throw new StrataException(StrataError.BadInput, $"\"{word}\" is no rule for --net user; write restrict, allow=CIDR[:PORT] or deny=CIDR[:PORT].");
+            }
+        }
+
+        return new EgressPolicy(rules, AllowOthers: !restricted);
+    }
+}

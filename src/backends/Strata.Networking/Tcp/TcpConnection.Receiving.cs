@@ -98,18 +98,15 @@ internal sealed partial class TcpConnection
 
     private void OnSegmentSynchronized(in TcpSegment segment)
     {
+        if (State == TcpState.SynReceived && segment.Has(TcpFlags.Syn) && segment.Sequence + 1 == _receiveNext)
+        {
+            SendSyn(); // the guest has missed the answer
+            return;
+        }
+
         if (!IsAcceptable(segment))
         {
-            if (!segment.Has(TcpFlags.Rst))
-            {
-                _ackWanted = true;
-                bool probe = ReceiveWindow == 0 && segment.Sequence == _receiveNext && segment.Has(TcpFlags.Ack);
-                if (!probe || TakeAcknowledgment(segment))
-                {
-                    Work();
-                }
-            }
-
+            OnUnacceptable(segment);
             return;
         }
 
@@ -121,7 +118,7 @@ internal sealed partial class TcpConnection
 
         if (segment.Has(TcpFlags.Syn))
         {
-            OnRepeatedSyn(segment);
+            SendAck(); // RFC 5961, section 4
             return;
         }
 
@@ -164,16 +161,18 @@ internal sealed partial class TcpConnection
         }
     }
 
-    /// <summary>RFC 5961, section 4. In SYN-RECEIVED the guest has missed the answer.</summary>
-    private void OnRepeatedSyn(in TcpSegment segment)
+    /// <summary>Outside of the window: the guest is told what is expected. With a window of zero its acknowledgment counts all the same.</summary>
+    private void OnUnacceptable(in TcpSegment segment)
     {
-        if (State == TcpState.SynReceived && segment.Sequence + 1 == _receiveNext)
+        if (segment.Has(TcpFlags.Rst))
         {
-            SendSyn();
+            return;
         }
-        else
+
+        SendAck();
+        if (ReceiveWindow == 0 && segment.Sequence == _receiveNext && segment.Has(TcpFlags.Ack) && TakeAcknowledgment(segment))
         {
-            SendAck();
+            Work();
         }
     }
 

@@ -108,6 +108,7 @@ internal sealed partial class TcpConnection
     /// <summary>The socket has room again: what waits goes out, and the guest hears of a window that has opened much.</summary>
     private void EmptyIntoHost()
     {
+        bool wasFull = _received.Count > 0;
         while (_received.Count > 0 && _isWritable)
         {
             int count = TrySend(_received.Peek(0, _received.Count));
@@ -120,7 +121,7 @@ internal sealed partial class TcpConnection
         }
 
         uint opened = _receiveNext + (uint)_received.Free - _receiveEdge;
-        _ackWanted |= (int)opened >= Math.Min(ReceiveLimit / 4, 2 * _segmentSize) && !_finReceived && (ReceiveWindow < ReceiveLimit / 2);
+        _ackWanted |= wasFull && (int)opened >= Math.Min(ReceiveLimit / 4, 2 * _segmentSize) && !_finReceived && (ReceiveWindow < ReceiveLimit / 2);
         ShutDownSocketIfDrained();
     }
 

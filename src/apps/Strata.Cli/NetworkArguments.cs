@@ -18,10 +18,16 @@ internal sealed class NetworkArguments
         Description = "Lead a host port into the guest: [udp:][ADDRESS:]HOSTPORT:GUESTPORT, such as 2222:22. On 127.0.0.1 unless an address is given; may be repeated.",
     };
 
+    private readonly Option<string?> _capture = new("--capture")
+    {
+        Description = "Write every frame of the network card to a pcap file, for tcpdump -r or Wireshark.",
+    };
+
     public void AddTo(Command command)
     {
         command.Add(_net);
         command.Add(_forward);
+        command.Add(_capture);
     }
 
     /// <exception cref="StrataException">An option cannot be understood.</exception>
@@ -29,17 +35,22 @@ internal sealed class NetworkArguments
     {
         string net = result.GetValue(_net)!;
         string[] forwards = result.GetValue(_forward) ?? [];
+        string? capture = result.GetValue(_capture);
         if (net == "none")
         {
-            return forwards.Length == 0
+            return forwards.Length == 0 && capture is null
                 ? []
-                : throw new StrataException(StrataError.BadInput, "--forward needs a network; leave out --net none.");
+                : throw new StrataException(StrataError.BadInput, "--forward and --capture need a network; leave out --net none.");
         }
 
         string[] words = net.Split(',');
-        return words[0] == "user"
-            ? [NetworkCard.User(new UserNetworkOptions { Forwards = [.. forwards.Select(ParseForward)], Egress = ParsePolicy(words[1..]) })]
-            : throw new StrataException(StrataError.BadInput, $"There is no network \"{net}\"; use user, user,restrict or none.");
+        if (words[0] != "user")
+        {
+            throw new StrataException(StrataError.BadInput, $"There is no network \"{net}\"; use user, user,restrict or none.");
+        }
+
+        UserNetworkOptions options = new() { Forwards = [.. forwards.Select(ParseForward)], Egress = ParsePolicy(words[1..]) };
+        return [NetworkCard.User(options) with { Capture = capture }];
     }
 
     private static PortForward ParseForward(string text) => PortForward.TryParse(text, out PortForward? forward)

@@ -2,6 +2,7 @@ using System.Net;
 using Strata.Core.Networking;
 using Strata.Core.Time;
 using Strata.Machines.Boards;
+using Strata.Networking.Capture;
 using Strata.Networking.Frames;
 using Strata.Networking.Nat;
 
@@ -12,7 +13,8 @@ internal sealed class MachineNetworks : IDisposable
 {
     private readonly RealTimeClock? _clock;
     private readonly List<NetworkCardOptions> _cards = [];
-    private readonly List<INetworkBackend> _backends = [];
+    private readonly List<INetworkBackend> _backends = []; // as the cards asked for them
+    private readonly List<INetworkBackend> _opened = [];   // the same with captures around them
 
     private MachineNetworks(RealTimeClock? clock) => _clock = clock;
 
@@ -48,17 +50,33 @@ internal sealed class MachineNetworks : IDisposable
     public IPEndPoint? ListenEndPoint(PortForward forward) =>
         _backends.OfType<UserNetwork>().Select(network => network.ListenEndPoint(forward)).FirstOrDefault(place => place is not null);
 
+    /// <summary>Why a capture file is incomplete, or null.</summary>
+    public string? CaptureFailure => _opened.OfType<CapturedNetwork>().Select(network => network.Failure).FirstOrDefault(failure => failure is not null);
+
     /// <summary>After the board, whose cards use the backends. Backends do not mind being disposed twice.</summary>
     public void Dispose()
     {
-        _backends.ForEach(backend => backend.Dispose());
+        _opened.ForEach(backend => backend.Dispose());
         _clock?.Dispose();
     }
 
     private void Add(NetworkCard card, IVirtualClock clock)
     {
-        INetworkBackend backend = card.Open(clock);
+        PcapWriter? capture = card.Capture is { } path ? PcapWriter.Create(path) : null;
+        INetworkBackend backend;
+        try
+        {
+            backend = card.Open(clock);
+        }
+        catch
+        {
+            capture?.Dispose();
+            throw;
+        }
+
         _backends.Add(backend);
+        backend = capture is null ? backend : new CapturedNetwork(backend, capture);
+        _opened.Add(backend);
         MacAddress mac = card.Mac ?? new MacAddress(0x5254_0012_3456 + (ulong)_cards.Count);
         _cards.Add(new NetworkCardOptions(backend, mac.ToBytes(), (ushort)(card.UserOptions?.Mtu ?? 1500)));
     }

@@ -2,6 +2,7 @@ using Strata.Core.Networking;
 using Strata.Core.Time;
 using Strata.Networking.Frames;
 using Strata.Networking.Nat;
+using Strata.Networking.Switching;
 
 namespace Strata;
 
@@ -25,6 +26,13 @@ public sealed record NetworkCard
     {
         UserNetworkOptions chosen = options ?? new UserNetworkOptions();
         return new NetworkCard(clock => new UserNetwork(chosen, clock)) { UserOptions = chosen };
+    }
+
+    /// <summary>A port of a switch, which joins this machine with others.</summary>
+    public static NetworkCard Switch(VirtualSwitch network, SwitchPortOptions? options = null)
+    {
+        ArgumentNullException.ThrowIfNull(network);
+        return new NetworkCard(_ => network.AddPort(options)) { Mac = network.AllocateMac() };
     }
 
     /// <summary>A backend of the caller's own. The machine disposes it.</summary>

@@ -33,6 +33,9 @@ public sealed class VirtualMachine : IAsyncDisposable
     /// <summary>Where a forwarded port of a network card listens: of use when the host chose its number. Null if nothing listens for it.</summary>
     public IPEndPoint? ListenEndPoint(PortForward forward) => _networks.ListenEndPoint(forward);
 
+    /// <summary>Why a network card's capture file is incomplete, such as a full disk; null while all is well.</summary>
+    public string? CaptureFailure => _networks.CaptureFailure;
+
     /// <summary>Whether a network card's cable is plugged in; cards count from 0.</summary>
     public bool IsNetworkLinkUp(int card) => _board.IsNetworkLinkUp(card);
 

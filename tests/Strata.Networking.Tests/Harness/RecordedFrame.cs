@@ -16,6 +16,10 @@ internal sealed class RecordingReceiver : IFrameReceiver
     /// <summary>Frames taken before the card is full; the default is plenty.</summary>
     public int Room { get; set; } = int.MaxValue;
 
+    public bool HasCarrier { get; private set; } = true;
+
+    public void SetCarrier(bool up) => HasCarrier = up;
+
     public int Count
     {
         get

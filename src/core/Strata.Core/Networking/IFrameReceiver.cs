@@ -13,4 +13,7 @@ public interface IFrameReceiver
     /// cut link loses counts as taken.
     /// </returns>
     bool TryReceive(ReadOnlySpan<byte> head, ReadOnlySpan<byte> payload, in FrameOffload offload);
+
+    /// <summary>Tells the card whether the other end of its cable is alive. It is, until something else is said.</summary>
+    void SetCarrier(bool up);
 }

@@ -42,7 +42,9 @@ public sealed class VirtioNetwork : VirtioDevice, IFrameReceiver
     private readonly List<DescriptorChain> _held = []; // receive chains taken but not filled yet; under Gate
     private long _heldCapacity;  // bytes that _held can take; under Gate
     private bool _starved;       // a frame was refused since the last Resume; under Gate
-    private volatile bool _isLinkUp = true;
+    private volatile bool _isLinkUp = true; // both of the following; all three written under Gate
+    private volatile bool _isPlugged = true;
+    private volatile bool _hasCarrier = true;
     private volatile FrameFeatures _receiverAccepts; // what the driver takes; written under Gate
     private FrameFeatures _driverMay; // what the driver may leave undone; under Gate
 
@@ -82,26 +84,14 @@ public sealed class VirtioNetwork : VirtioDevice, IFrameReceiver
 
     public FrameFeatures Accepts => _receiverAccepts;
 
-    /// <summary>Whether the cable is plugged in. Setting it tells the driver. Any thread.</summary>
+    /// <summary>Whether the cable is plugged in at this end. Setting it tells the driver. Any thread.</summary>
     public bool IsLinkUp
     {
-        get => _isLinkUp;
-        set
-        {
-            lock (Gate)
-            {
-                if (_isLinkUp == value)
-                {
-                    return;
-                }
-
-                _isLinkUp = value;
-                BinaryPrimitives.WriteUInt16LittleEndian(_configuration.AsSpan(StatusField), value ? LinkUp : (ushort)0);
-            }
-
-            ConfigurationChanged?.Invoke();
-        }
+        get => _isPlugged;
+        set => SetLink(value, _hasCarrier);
     }
+
+    public void SetCarrier(bool up) => SetLink(_isPlugged, up);
 
     public bool TryReceive(ReadOnlySpan<byte> head, ReadOnlySpan<byte> payload, in FrameOffload offload)
     {
@@ -194,6 +184,24 @@ public sealed class VirtioNetwork : VirtioDevice, IFrameReceiver
         {
             _backend.Resume();
         }
+    }
+
+    private void SetLink(bool plugged, bool carrier)
+    {
+        lock (Gate)
+        {
+            (_isPlugged, _hasCarrier) = (plugged, carrier);
+            bool up = plugged && carrier;
+            if (_isLinkUp == up)
+            {
+                return;
+            }
+
+            _isLinkUp = up;
+            BinaryPrimitives.WriteUInt16LittleEndian(_configuration.AsSpan(StatusField), up ? LinkUp : (ushort)0);
+        }
+
+        ConfigurationChanged?.Invoke();
     }
 
     private static FrameFeatures FeaturesOf(ulong features, ulong checksum, ulong tcp4, ulong tcp6) =>

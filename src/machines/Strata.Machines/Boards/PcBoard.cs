@@ -167,6 +167,7 @@ public sealed class PcBoard : IMachineControl, IDisposable
         }
 
         Stop();
+        _clock.Dispose(); // first: its thread calls timers that read processors
         foreach (VcpuThread vcpu in _vcpus)
         {
             vcpu.Dispose();
@@ -182,7 +183,6 @@ public sealed class PcBoard : IMachineControl, IDisposable
             apic.Dispose();
         }
 
-        _clock.Dispose();
         _ram.Dispose();
     }
 

@@ -1,3 +1,4 @@
+using Strata.Core.Networking;
 using Strata.Networking.Frames;
 using Strata.Networking.Switching;
 using Strata.Networking.Tests.Harness;
@@ -276,6 +277,43 @@ public sealed class VirtualSwitchTests : IDisposable
         Assert.Equal(Mac(1), reply[..6]);
         Assert.Equal(GuestFrames.GatewayMac, reply[6..12]);
         Assert.Equal([10, 0, 2, 2], reply[28..32]);
+    }
+
+    [Fact]
+    public void Forward_OneHundredThousandRandomFrames_NeverBreakTheSwitch()
+    {
+        Random random = new(5);
+        (SwitchPort Port, RecordingReceiver Card)[] plugged =
+        [
+            _bench.Plug(), _bench.Plug(new SwitchPortOptions { Vlan = PortVlan.Trunk() }),
+            _bench.Plug(new SwitchPortOptions { AllowedIps = [Ipv4Network.All], AllowedMacs = [MacAddress.Read(Mac(1))] }),
+        ];
+        for (int i = 0; i < 100_000; i++)
+        {
+            byte[] frame = new byte[random.Next(120)];
+            random.NextBytes(frame);
+            byte[] start = random.Next(3) switch { 0 => Frame(1, 2), 1 => Tagged(Frame(1, 2), (ushort)random.Next(65536)), _ => Ip() };
+            start.AsSpan(0, Math.Min(random.Next(40), frame.Length)).CopyTo(frame);
+            FrameOffload offload = new()
+            {
+                NeedsChecksum = true, ChecksumStart = (ushort)random.Next(frame.Length + 1), ChecksumOffset = (ushort)random.Next(20),
+                Segmentation = random.Next(2) == 0 ? FrameFeatures.Tcp4Segmentation : FrameFeatures.None, SegmentSize = (ushort)random.Next(1, 50),
+            };
+            plugged[random.Next(3)].Port.Send(frame, offload);
+            foreach ((_, RecordingReceiver card) in plugged)
+            {
+                while (card.TryTake() is not null)
+                {
+                }
+            }
+        }
+
+        Send(plugged[0].Port, Broadcast(1));
+
+        Assert.Equal(1, plugged[1].Card.Count);
+        Assert.InRange(_bench.Switch.StationCount, 1, 4096);
+
+        static byte[] Ip() => GuestFrames.Packet(GuestFrames.Guest, GuestFrames.Gateway, GuestFrames.TcpProtocol, new byte[40]);
     }
 
     [Fact]

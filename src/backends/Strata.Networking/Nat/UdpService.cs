@@ -147,19 +147,22 @@ internal sealed class UdpService : IDisposable
             return null;
         }
 
-        Socket socket = new(target.AddressFamily, SocketType.Dgram, ProtocolType.Udp) { Blocking = false };
-        try
+        if (HostSocket.TryConnect(target, SocketType.Dgram, ProtocolType.Udp, out _) is not { } socket)
         {
-            socket.Connect(target);
-        }
-        catch (SocketException)
-        {
-            socket.Dispose();
-            return null; // no route: the guest is told by ICMP
+            return null;
         }
 
         UdpFlow flow = new(this, key, socket, peer: null);
-        flow.Token = _nat.Poller.Add(socket, flow, edgeTriggered: false);
+        try
+        {
+            flow.Token = _nat.Poller.Add(socket, flow, edgeTriggered: false);
+        }
+        catch (IOException)
+        {
+            socket.Dispose();
+            return null; // as any other reason why the host cannot send: the guest is told by ICMP
+        }
+
         return Insert(flow);
     }
 
@@ -260,7 +263,7 @@ internal sealed class UdpForwardListener(UdpService service, PortForward forward
 {
     public PortForward Forward => forward;
 
-    public Socket Socket { get; } = ForwardSocket.Bind(forward, SocketType.Dgram, ProtocolType.Udp);
+    public Socket Socket { get; } = HostSocket.Bind(forward, SocketType.Dgram, ProtocolType.Udp);
 
     public long Token { get; set; }
 

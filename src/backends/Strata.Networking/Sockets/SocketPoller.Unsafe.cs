@@ -58,6 +58,7 @@ internal sealed unsafe partial class SocketPoller : IDisposable
     /// <summary>Watches a socket. Under the gate.</summary>
     /// <param name="edgeTriggered">Only changes are told, of both directions; otherwise it is told while the socket can be read.</param>
     /// <returns>A number for <see cref="Remove"/>.</returns>
+    /// <exception cref="IOException">The host's limit of watched sockets is reached.</exception>
     public long Add(Socket socket, ISocketEvents handler, bool edgeTriggered)
     {
         long token = ++_lastToken;

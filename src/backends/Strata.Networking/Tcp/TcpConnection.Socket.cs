@@ -75,7 +75,7 @@ internal sealed partial class TcpConnection
     }
 
     /// <summary>The host has answered: so does the gateway.</summary>
-    public void OnHostConnected()
+    private void OnHostConnected()
     {
         _isConnected = true;
         _isWritable = true;

@@ -15,7 +15,7 @@ internal sealed class TcpForwardListener : ISocketEvents
     {
         _service = service;
         Forward = forward;
-        Socket = ForwardSocket.Bind(forward, SocketType.Stream, ProtocolType.Tcp);
+        Socket = HostSocket.Bind(forward, SocketType.Stream, ProtocolType.Tcp);
         Socket.Listen(Backlog);
     }
 

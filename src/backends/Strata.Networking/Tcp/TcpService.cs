@@ -151,28 +151,28 @@ internal sealed class TcpService : IDisposable
     {
         while (listener.Socket.Poll(0, SelectMode.SelectRead))
         {
-            Socket socket;
-            try
+            if (HostSocket.TryAccept(listener.Socket, out IPEndPoint? caller) is not { } socket)
             {
-                socket = listener.Socket.Accept();
-            }
-            catch (SocketException)
-            {
-                return; // the caller has gone again
+                return;
             }
 
-            if (!HasRoom())
+            if (caller is null || !HasRoom())
             {
                 socket.Dispose();
                 continue;
             }
 
-            Prepare(socket);
-            FlowKey key = ChooseForwardKey(listener.Forward, (IPEndPoint)socket.RemoteEndPoint!);
+            FlowKey key = ChooseForwardKey(listener.Forward, caller);
             TcpConnection connection = new(this, _nat, key, socket);
             _connections.Add(key, connection);
-            connection.Watch();
-            connection.CallGuest();
+            if (TryWatch(connection))
+            {
+                connection.CallGuest();
+            }
+            else
+            {
+                connection.Drop();
+            }
         }
     }
 
@@ -192,12 +192,6 @@ internal sealed class TcpService : IDisposable
         }
     }
 
-    private static void Prepare(Socket socket)
-    {
-        socket.Blocking = false;
-        socket.NoDelay = true; // whether to wait for more is the guest's choice
-    }
-
     private void Open(FlowKey key, in TcpSegment syn, ReadOnlySpan<byte> quote)
     {
         if (!_nat.Options.Egress.Allows(key.Remote, key.RemotePort))
@@ -212,28 +206,41 @@ internal sealed class TcpService : IDisposable
             return;
         }
 
-        Socket socket = new(target.AddressFamily, SocketType.Stream, ProtocolType.Tcp);
-        Prepare(socket);
-        TcpConnection connection = new(this, _nat, key, socket);
-        connection.Begin(syn);
-        _connections.Add(key, connection);
-        try
+        if (HostSocket.TryConnect(target, SocketType.Stream, ProtocolType.Tcp, out SocketError error) is not { } socket)
         {
-            socket.Connect(target);
-        }
-        catch (SocketException error) when (error.SocketErrorCode is SocketError.WouldBlock or SocketError.InProgress)
-        {
-            connection.Watch();
-            return;
-        }
-        catch (SocketException error)
-        {
-            OnConnectionFailed(connection, error.SocketErrorCode);
+            if (NatContext.UnreachableCode(error) is { } code)
+            {
+                _nat.Icmp.SendUnreachable(code, quote);
+            }
+            else
+            {
+                Refuse(key, syn);
+            }
+
             return;
         }
 
-        connection.Watch();
-        connection.OnHostConnected();
+        TcpConnection connection = new(this, _nat, key, socket);
+        connection.Begin(syn);
+        _connections.Add(key, connection);
+        if (!TryWatch(connection))
+        {
+            connection.Abort();
+        }
+    }
+
+    /// <summary>Starts the events of a connection's socket.</summary>
+    private static bool TryWatch(TcpConnection connection)
+    {
+        try
+        {
+            connection.Watch();
+            return true;
+        }
+        catch (IOException)
+        {
+            return false; // the host watches no more sockets: the caller ends the connection, and both sides see a reset
+        }
     }
 
     /// <summary>A caller appears to the guest as the gateway with the caller's port, or the next free one.</summary>

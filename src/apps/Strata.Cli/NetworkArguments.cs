@@ -6,10 +6,12 @@ namespace Strata.Cli;
 /// <summary>The options of `strata run` that concern the network.</summary>
 internal sealed class NetworkArguments
 {
+    private const string TapPrefix = "tap=";
+
     private readonly Option<string> _net = new("--net")
     {
-        Description = "Network: user (access through the host, no root), user,restrict (forwarded ports only), or none. "
-            + "user takes rules that the first match decides: user,allow=CIDR[:PORT[-PORT]],deny=any.",
+        Description = "Network: user (access through the host, no root), user,restrict (forwarded ports only), tap=NAME (an interface of the host), or none. "
+            + "user takes rules, the first match decides: user,allow=CIDR[:PORT[-PORT]],deny=any. In it the host is 10.0.2.2.",
         DefaultValueFactory = _ => "user",
     };
 
@@ -43,10 +45,17 @@ internal sealed class NetworkArguments
                 : throw new StrataException(StrataError.BadInput, "--forward and --capture need a network; leave out --net none.");
         }
 
+        if (net.StartsWith(TapPrefix, StringComparison.Ordinal))
+        {
+            return forwards.Length == 0
+                ? [NetworkCard.Tap(net[TapPrefix.Length..]) with { Capture = capture }]
+                : throw new StrataException(StrataError.BadInput, "--forward needs --net user; a tap's ports are the host's own affair.");
+        }
+
         string[] words = net.Split(',');
         if (words[0] != "user")
         {
-            throw new StrataException(StrataError.BadInput, $"There is no network \"{net}\"; use user, user,restrict or none.");
+            throw new StrataException(StrataError.BadInput, $"There is no network \"{net}\"; use user, user,restrict, tap=NAME or none.");
         }
 
         UserNetworkOptions options = new() { Forwards = [.. forwards.Select(ParseForward)], Egress = ParsePolicy(words[1..]) };

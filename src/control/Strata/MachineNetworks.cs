@@ -62,7 +62,7 @@ internal sealed class MachineNetworks : IDisposable
 
     private void Add(NetworkCard card, IVirtualClock clock)
     {
-        PcapWriter? capture = card.Capture is { } path ? PcapWriter.Create(path) : null;
+        PcapWriter? capture = OpenCapture(card.Capture);
         INetworkBackend backend;
         try
         {
@@ -79,5 +79,17 @@ internal sealed class MachineNetworks : IDisposable
         _opened.Add(backend);
         MacAddress mac = card.Mac ?? new MacAddress(0x5254_0012_3456 + (ulong)_cards.Count);
         _cards.Add(new NetworkCardOptions(backend, mac.ToBytes(), (ushort)(card.UserOptions?.Mtu ?? 1500)));
+    }
+
+    private static PcapWriter? OpenCapture(string? path)
+    {
+        try
+        {
+            return path is null ? null : PcapWriter.Create(path);
+        }
+        catch (IOException error)
+        {
+            throw new StrataException(StrataError.BadInput, error.Message, error);
+        }
     }
 }

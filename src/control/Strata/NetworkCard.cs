@@ -3,6 +3,7 @@ using Strata.Core.Time;
 using Strata.Networking.Frames;
 using Strata.Networking.Nat;
 using Strata.Networking.Switching;
+using Strata.Networking.Tap;
 
 namespace Strata;
 
@@ -33,6 +34,13 @@ public sealed record NetworkCard
     {
         ArgumentNullException.ThrowIfNull(network);
         return new NetworkCard(_ => network.AddPort(options)) { Mac = network.AllocateMac() };
+    }
+
+    /// <summary>A tap interface of the Linux host, which makes it if it does not exist; takes root or an interface made for the user.</summary>
+    public static NetworkCard Tap(string name)
+    {
+        ArgumentNullException.ThrowIfNull(name);
+        return new NetworkCard(_ => new TapNetwork(name));
     }
 
     /// <summary>A backend of the caller's own. The machine disposes it.</summary>

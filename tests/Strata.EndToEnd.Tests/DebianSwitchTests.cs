@@ -16,13 +16,19 @@ public sealed class DebianSwitchTests(DebianGuest guest) : IClassFixture<DebianG
         MachineSpec spec = guest.Spec with { Memory = 128UL << 20 };
         await using VirtualMachine first = await VirtualMachine.StartAsync(spec with { Networks = [NetworkCard.Switch(lab)] }, _timeout.Token);
         await first.Console.WaitForAsync(DebianGuest.Prompt, _timeout.Token);
-        await using VirtualMachine second = await VirtualMachine.StartAsync(spec with { Networks = [NetworkCard.Switch(lab)] }, _timeout.Token);
+        SwitchPort active = lab.AddPort();
+        NetworkTeam team = new(TeamPolicy.ActiveBackup, active, lab.AddPort());
+        await using VirtualMachine second = await VirtualMachine.StartAsync(spec with { Networks = [NetworkCard.Custom(team)] }, _timeout.Token);
         await second.Console.WaitForAsync(DebianGuest.Prompt, _timeout.Token);
 
         await first.Console.WriteLineAsync("ping -c 2 10.0.2.16", _timeout.Token);
         await first.Console.WaitForAsync("2 packets received", _timeout.Token);
         await second.Console.WriteLineAsync("ping -c 2 10.0.2.15", _timeout.Token);
         await second.Console.WaitForAsync("2 packets received", _timeout.Token);
+
+        active.IsLinkUp = false; // the team's other port takes over
+        await second.Console.WriteLineAsync("ping -c 1 10.0.2.15", _timeout.Token);
+        await second.Console.WaitForAsync("1 packets received", _timeout.Token);
 
         await first.Console.WriteLineAsync("echo liste''ning; nc -l -p 5000 | md5sum", _timeout.Token);
         await first.Console.WaitForAsync("listening", _timeout.Token);

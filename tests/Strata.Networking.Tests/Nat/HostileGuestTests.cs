@@ -227,6 +227,7 @@ public sealed class HostileGuestTests : IDisposable
         Assert.InRange(_bench.Network.TableSizes.Leases, 0, 240);
         Assert.InRange(_bench.Network.TableSizes.Neighbours, 0, 256);
         Assert.InRange(_bench.Network.TableSizes.Fragments, 0, 16);
+        Assert.InRange(_bench.Network.TableSizes.Pings, 0, 64);
     }
 
     private void AssertPingIsAnswered()

@@ -163,4 +163,18 @@ public sealed class UdpTests : IDisposable
         Assert.Equal(2, _host.Receive(heard));
         Assert.Equal([6, 5], heard[..2]);
     }
+
+    [Fact]
+    public void Forward_EmptyDatagram_ReachesTheGuestAsWell()
+    {
+        PortForward forward = new(TransportProtocol.Udp, IPAddress.Loopback, 0, 5353);
+        using NatBench bench = new(new UserNetworkOptions { Forwards = [forward] });
+        bench.Introduce();
+
+        _host.SendTo([], bench.Network.ListenEndPoint(forward)!);
+        _host.SendTo([1], bench.Network.ListenEndPoint(forward)!);
+
+        Assert.Equal(UdpDatagram(Gateway, Guest, HostPort, 5353, []), OpenIpv4(bench.Take().Bytes, UdpProtocol, Gateway, Guest));
+        Assert.Equal(UdpDatagram(Gateway, Guest, HostPort, 5353, [1]), OpenIpv4(bench.Take().Bytes, UdpProtocol, Gateway, Guest));
+    }
 }

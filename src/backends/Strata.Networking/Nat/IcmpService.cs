@@ -21,15 +21,17 @@ internal sealed class IcmpService(GuestLink link)
     /// <summary>Bytes of the offending packet behind its header that an error quotes.</summary>
     private const int QuotedBytes = 8;
 
-    public void OnPacket(in Ipv4Packet packet, ReadOnlySpan<byte> message)
-    {
-        bool local = packet.Destination == link.Options.Gateway || packet.Destination == link.Options.Dns;
-        if (!local || message.Length < HeaderSize || message[0] != TypeEchoRequest || message[1] != 0
-            || InternetChecksum.Finish(InternetChecksum.Add(message)) != 0)
-        {
-            return;
-        }
+    /// <summary>Whether a message is a sound echo request.</summary>
+    public static bool IsEchoRequest(ReadOnlySpan<byte> message) =>
+        message.Length >= HeaderSize && message[0] == TypeEchoRequest && message[1] == 0
+        && InternetChecksum.Finish(InternetChecksum.Add(message)) == 0;
 
+    /// <summary>Whether pings to an address are answered here.</summary>
+    public bool IsLocal(Ipv4Address address) => address == link.Options.Gateway || address == link.Options.Dns;
+
+    /// <summary>Answers an echo request.</summary>
+    public void Answer(in Ipv4Packet packet, ReadOnlySpan<byte> message)
+    {
         byte[] reply = message.ToArray();
         reply[0] = TypeEchoReply;
         Sign(reply);
@@ -56,7 +58,8 @@ internal sealed class IcmpService(GuestLink link)
         link.SendPacket(link.Options.Gateway, packet.Source, Ipv4Packet.ProtocolIcmp, message);
     }
 
-    private static void Sign(Span<byte> message)
+    /// <summary>Puts the checksum in.</summary>
+    public static void Sign(Span<byte> message)
     {
         BinaryPrimitives.WriteUInt16BigEndian(message[2..], 0);
         BinaryPrimitives.WriteUInt16BigEndian(message[2..], InternetChecksum.Finish(InternetChecksum.Add(message)));

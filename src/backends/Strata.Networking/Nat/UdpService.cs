@@ -101,7 +101,7 @@ internal sealed class UdpService : IDisposable
     public void ReceiveForwarded(UdpForwardListener listener)
     {
         EndPoint any = new IPEndPoint(listener.Socket.AddressFamily == AddressFamily.InterNetwork ? IPAddress.Any : IPAddress.IPv6Any, 0);
-        for (int i = 0; i < ReceiveBatch && listener.Socket.Available > 0; i++)
+        for (int i = 0; i < ReceiveBatch && listener.Socket.Poll(0, SelectMode.SelectRead); i++)
         {
             EndPoint peer = any;
             int count;

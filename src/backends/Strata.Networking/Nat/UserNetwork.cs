@@ -21,6 +21,7 @@ public sealed class UserNetwork : INetworkBackend
     private readonly IcmpService _icmp;
     private readonly DhcpServer _dhcp;
     private readonly FragmentAssembler _fragments;
+    private readonly PingService _pings;
     private readonly UdpService _udp;
     private readonly TcpService _tcp;
     private readonly SocketPoller _poller;
@@ -39,6 +40,7 @@ public sealed class UserNetwork : INetworkBackend
         _fragments = new FragmentAssembler(clock);
         _poller = new SocketPoller(_gate, "strata-nat");
         NatContext context = new(_gate, options, clock, _poller, _link, _icmp, new HostAddresses(options));
+        _pings = new PingService(context);
         _udp = new UdpService(context);
         _tcp = new TcpService(context);
         try
@@ -64,7 +66,8 @@ public sealed class UserNetwork : INetworkBackend
     public long BufferedBytes => Locked(() => _tcp.Budget.Used);
 
     /// <summary>DHCP leases, guests whose MAC address is known and packets that wait for fragments.</summary>
-    internal (int Leases, int Neighbours, int Fragments) TableSizes => Locked(() => (_dhcp.LeaseCount, _link.NeighbourCount, _fragments.Count));
+    internal (int Leases, int Neighbours, int Fragments, int Pings) TableSizes =>
+        Locked(() => (_dhcp.LeaseCount, _link.NeighbourCount, _fragments.Count, _pings.FlowCount));
 
     /// <summary>Where a forwarded port listens: of use when the host chose its number.</summary>
     public IPEndPoint? ListenEndPoint(PortForward forward) => Locked(() => _tcp.ListenEndPoint(forward) ?? _udp.ListenEndPoint(forward));
@@ -122,6 +125,7 @@ public sealed class UserNetwork : INetworkBackend
             _disposed = true;
             _tcp.Dispose();
             _udp.Dispose();
+            _pings.Dispose();
         }
 
         _poller.Dispose();
@@ -177,8 +181,16 @@ public sealed class UserNetwork : INetworkBackend
     {
         switch (packet.Protocol)
         {
-            case Ipv4Packet.ProtocolIcmp:
-                _icmp.OnPacket(packet, payload);
+            case Ipv4Packet.ProtocolIcmp when IcmpService.IsEchoRequest(payload) && packet.Source != Ipv4Address.Any:
+                if (_icmp.IsLocal(packet.Destination))
+                {
+                    _icmp.Answer(packet, payload);
+                }
+                else
+                {
+                    _pings.OnRequest(packet, payload);
+                }
+
                 break;
             case Ipv4Packet.ProtocolUdp when UdpDatagram.TryParse(packet.Source, packet.Destination, payload, trusted, out UdpDatagram datagram):
                 if (datagram.DestinationPort == DhcpServer.ServerPort

@@ -186,6 +186,7 @@ internal sealed class TcpService : IDisposable
             listener.Socket.Dispose();
         }
 
+        _listeners.Clear();
         foreach (TcpConnection connection in _connections.Values.ToArray())
         {
             connection.Drop();

@@ -11,6 +11,9 @@ namespace Strata;
 /// <summary>The opened backends of a machine's network cards, and the clock of their protocols.</summary>
 internal sealed class MachineNetworks : IDisposable
 {
+    /// <summary>Of cards that are alone on their network; locally administered.</summary>
+    private const ulong FirstMac = 0x5254_0012_3456;
+
     private readonly RealTimeClock? _clock;
     private readonly List<NetworkCardOptions> _cards = [];
     private readonly List<INetworkBackend> _backends = []; // as the cards asked for them
@@ -77,7 +80,7 @@ internal sealed class MachineNetworks : IDisposable
         _backends.Add(backend);
         backend = capture is null ? backend : new CapturedNetwork(backend, capture);
         _opened.Add(backend);
-        MacAddress mac = card.Mac ?? new MacAddress(0x5254_0012_3456 + (ulong)_cards.Count);
+        MacAddress mac = card.Mac ?? card.AllocateMac?.Invoke() ?? new MacAddress(FirstMac + (ulong)_cards.Count);
         _cards.Add(new NetworkCardOptions(backend, mac.ToBytes(), (ushort)(card.UserOptions?.Mtu ?? 1500)));
     }
 

@@ -20,6 +20,9 @@ public sealed record NetworkCard
 
     internal Func<IVirtualClock, INetworkBackend> Open { get; }
 
+    /// <summary>A new address at each start, where several machines share a network.</summary>
+    internal Func<MacAddress>? AllocateMac { get; private init; }
+
     internal UserNetworkOptions? UserOptions { get; private init; }
 
     /// <summary>A private network with router, DHCP and DNS whose connections the host makes in the machine's name; no privileges needed.</summary>
@@ -33,7 +36,7 @@ public sealed record NetworkCard
     public static NetworkCard Switch(VirtualSwitch network, SwitchPortOptions? options = null)
     {
         ArgumentNullException.ThrowIfNull(network);
-        return new NetworkCard(_ => network.AddPort(options)) { Mac = network.AllocateMac() };
+        return new NetworkCard(_ => network.AddPort(options)) { AllocateMac = network.AllocateMac };
     }
 
     /// <summary>A tap interface of the Linux host, which makes it if it does not exist; takes root or an interface made for the user.</summary>

@@ -214,9 +214,12 @@ public sealed class VirtioNetworkTests : IDisposable
         _driver.EnableQueue(16, VirtioDriver.RamSize, VirtioDriver.RamSize, VirtioDriver.RamSize);
         _driver.Status = VirtioDriver.Acknowledged | VirtioDriver.FeaturesOk | VirtioDriver.DriverOk;
 
+        Assert.True(_card.TryReceive(Pattern(100), [], FrameOffload.None)); // lost: nobody would call for it again
+        uint generation = (uint)_driver.ReadCommon(0x15, AccessWidth.Byte);
         _card.TryReceive(Pattern(100), [], FrameOffload.None);
 
         Assert.NotEqual(0, _driver.Status & VirtioDriver.NeedsReset);
+        Assert.Equal(generation, (uint)_driver.ReadCommon(0x15, AccessWidth.Byte)); // said once
     }
 
     [Fact]

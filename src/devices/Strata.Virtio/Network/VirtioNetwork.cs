@@ -41,6 +41,7 @@ public sealed class VirtioNetwork : VirtioDevice, IFrameReceiver
     private readonly byte[] _transmit = new byte[VirtioNetHeader.Size + LargestFrame]; // worker only
     private readonly List<DescriptorChain> _held = []; // receive chains taken but not filled yet; under Gate
     private long _heldCapacity;  // bytes that _held can take; under Gate
+    private bool _saidBroken;    // the driver was told once that the receive queue is broken; under Gate
     private bool _starved;       // a frame was refused since the last Resume; under Gate
     private volatile bool _isLinkUp = true; // both of the following; all three written under Gate
     private volatile bool _isPlugged = true;
@@ -111,21 +112,20 @@ public sealed class VirtioNetwork : VirtioDevice, IFrameReceiver
 
             VirtQueue queue = Queues[ReceiveQueue];
             bool collected = DriverFeatures != 0 && Collect(queue, VirtioNetHeader.Size + head.Length + payload.Length);
-            broken = queue.BrokenReason;
-            if (!collected)
+            if (!collected && !queue.IsBroken)
             {
                 _starved = true;
+                return false;
             }
-            else
+
+            if (collected)
             {
                 Fill(queue, head, payload, offload);
             }
 
             interrupt = collected && queue.ShouldInterrupt();
-            if (!collected && broken is null)
-            {
-                return false;
-            }
+            broken = _saidBroken ? null : queue.BrokenReason;
+            _saidBroken |= broken is not null;
         }
 
         if (interrupt)
@@ -157,6 +157,7 @@ public sealed class VirtioNetwork : VirtioDevice, IFrameReceiver
         ulong features = DriverFeatures;
         _held.Clear();
         _heldCapacity = 0;
+        _saidBroken = false;
         _receiverAccepts = FeaturesOf(features, FeatureGuestChecksum, FeatureGuestTcp4, FeatureGuestTcp6);
         _driverMay = FeaturesOf(features, FeatureChecksum, FeatureHostTcp4, FeatureHostTcp6);
         if (features != 0)

@@ -23,6 +23,8 @@ Command run = new("run", "Start a machine with its console on this terminal. Ctr
     imageArgument, kernelOption, initrdOption, appendOption, memoryOption, cpusOption, diskOption, engineOption,
     consoleOption, serialOption, statsOption, traceOption, perfMapOption,
 };
+NetworkArguments network = new();
+network.AddTo(run);
 run.SetAction(async (result, _) =>
 {
     string? image = result.GetValue(imageArgument);
@@ -46,6 +48,7 @@ run.SetAction(async (result, _) =>
         Memory = ParseSize(result.GetValue(memoryOption)!),
         Processors = result.GetValue(cpusOption),
         Disks = [.. (result.GetValue(diskOption) ?? []).Select(DiskSpec.Parse)],
+        Networks = network.Parse(result),
         Engine = ParseEngine(result.GetValue(engineOption)!),
         Console = ParseConsole(result.GetValue(consoleOption)!),
         Serial = result.GetValue(serialOption)!,

@@ -37,6 +37,11 @@ internal sealed class RunCommand(RunOptions options) : IDisposable
         await _output.FlushAsync().ConfigureAwait(false);
         await _serial.FlushAsync().ConfigureAwait(false);
         terminal.Dispose();
+        if (machine.CaptureFailure is { } failure)
+        {
+            Console.Error.WriteLine($"strata: {failure}");
+        }
+
         if (options.Statistics)
         {
             ReportStatistics(machine, startUp);
@@ -108,6 +113,7 @@ internal sealed class RunCommand(RunOptions options) : IDisposable
         Memory = options.Memory,
         Processors = options.Processors,
         Disks = options.Disks,
+        Networks = options.Networks,
         Engine = options.Engine,
         TranslationTrace = _trace,
         WritePerfMap = options.PerfMap,

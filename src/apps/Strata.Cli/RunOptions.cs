@@ -32,4 +32,6 @@ internal sealed record RunOptions
     public bool Statistics { get; init; }
 
     public IReadOnlyList<DiskSpec> Disks { get; init; } = [];
+
+    public IReadOnlyList<NetworkCard> Networks { get; init; } = [];
 }

@@ -30,6 +30,9 @@ public sealed record MachineSpec
     /// <summary>Disk images; the guest finds them as /dev/vda, /dev/vdb … (virtio-blk). A path alone will do.</summary>
     public IReadOnlyList<DiskSpec> Disks { get; init; } = [];
 
+    /// <summary>Network cards (virtio-net), eth0 first. By default one, on a user-mode network with access to the host's; [] for none.</summary>
+    public IReadOnlyList<NetworkCard> Networks { get; init; } = [NetworkCard.User()];
+
     /// <summary>Which device <see cref="VirtualMachine.Console"/> is.</summary>
     public ConsoleDevice Console { get; init; } = ConsoleDevice.Serial;
 

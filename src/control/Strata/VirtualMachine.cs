@@ -1,6 +1,8 @@
+using System.Net;
 using Strata.Core.Storage;
 using Strata.Machines.Boards;
 using Strata.Machines.Boot;
+using Strata.Networking.Nat;
 using Strata.X86.Translator;
 using Strata.X86.Translator.Tracing;
 
@@ -16,14 +18,28 @@ namespace Strata;
 public sealed class VirtualMachine : IAsyncDisposable
 {
     private readonly PcBoard _board;
+    private readonly MachineNetworks _networks;
 
-    private VirtualMachine(PcBoard board, GuestConsole console)
+    private VirtualMachine(PcBoard board, GuestConsole console, MachineNetworks networks)
     {
         _board = board;
+        _networks = networks;
         Console = console;
     }
 
     public GuestConsole Console { get; }
+
+    /// <summary>Where a forwarded port of a network card listens: of use when the host chose its number. Null if nothing listens for it.</summary>
+    public IPEndPoint? ListenEndPoint(PortForward forward) => _networks.ListenEndPoint(forward);
+
+    /// <summary>Why a network card's capture file is incomplete, such as a full disk; null while all is well.</summary>
+    public string? CaptureFailure => _networks.CaptureFailure;
+
+    /// <summary>Whether a network card's cable is plugged in; cards count from 0.</summary>
+    public bool IsNetworkLinkUp(int card) => _board.IsNetworkLinkUp(card);
+
+    /// <summary>Plugs a network card's cable in or out; the guest's driver is told.</summary>
+    public void SetNetworkLink(int card, bool up) => _board.SetNetworkLink(card, up);
 
     /// <summary>
     /// Guest instructions that all processors have executed one by one so far; approximate while running. Translated code does
@@ -57,10 +73,21 @@ public sealed class VirtualMachine : IAsyncDisposable
         byte[] kernel = await ReadAsync(spec.Kernel, "kernel", cancellationToken).ConfigureAwait(false);
         byte[]? initrd = spec.Initrd is null ? null : await ReadAsync(spec.Initrd, "initrd", cancellationToken).ConfigureAwait(false);
         GuestConsole console = new(spec.ConsoleOutput, spec.Console);
-        PcBoard board = CreateBoard(spec, kernel, initrd, console);
+        MachineNetworks networks = MachineNetworks.Open(spec.Networks);
+        PcBoard board;
+        try
+        {
+            board = CreateBoard(spec, kernel, initrd, console, networks);
+        }
+        catch
+        {
+            networks.Dispose();
+            throw;
+        }
+
         console.Attach(board);
         board.Start();
-        return new VirtualMachine(board, console);
+        return new VirtualMachine(board, console, networks);
     }
 
     /// <summary>Waits for the machine's end.</summary>
@@ -85,10 +112,11 @@ public sealed class VirtualMachine : IAsyncDisposable
     public ValueTask DisposeAsync()
     {
         _board.Dispose();
+        _networks.Dispose();
         return ValueTask.CompletedTask;
     }
 
-    private static PcBoard CreateBoard(MachineSpec spec, byte[] kernel, byte[]? initrd, GuestConsole console)
+    private static PcBoard CreateBoard(MachineSpec spec, byte[] kernel, byte[]? initrd, GuestConsole console, MachineNetworks networks)
     {
         List<IBlockBackend> disks = [];
         try
@@ -111,6 +139,7 @@ public sealed class VirtualMachine : IAsyncDisposable
                     PerfMap = spec.WritePerfMap ? new PerfMap() : null,
                 },
                 Disks = disks,
+                Networks = networks.Cards,
             });
         }
         catch (Exception error) when (error is BootImageException or IOException or InsufficientMemoryException)

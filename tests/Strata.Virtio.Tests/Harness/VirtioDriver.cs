@@ -115,10 +115,10 @@ internal sealed class VirtioDriver : IInterruptSink, IMsiSink, IDisposable
         return (Status & FeaturesOk) != 0;
     }
 
-    /// <summary>Enables queue 0 with rings anywhere, good or bad.</summary>
-    public void EnableQueue(ushort size, ulong descriptors, ulong available, ulong used)
+    /// <summary>Enables a queue with rings anywhere, good or bad.</summary>
+    public void EnableQueue(ushort size, ulong descriptors, ulong available, ulong used, int queue = 0)
     {
-        WriteCommon(0x16, AccessWidth.Word, 0);
+        WriteCommon(0x16, AccessWidth.Word, (ulong)queue);
         WriteCommon(0x18, AccessWidth.Word, size);
         WriteCommon(0x20, AccessWidth.Qword, descriptors);
         WriteCommon(0x28, AccessWidth.Qword, available);
@@ -135,6 +135,22 @@ internal sealed class VirtioDriver : IInterruptSink, IMsiSink, IDisposable
         EnableQueue(size, ring.Descriptors, ring.Available, ring.Used);
         Status = Acknowledged | FeaturesOk | DriverOk;
         return ring;
+    }
+
+    /// <summary>From reset to DRIVER_OK with several queues, 64 KiB of memory apart.</summary>
+    public DriverRing[] StartQueues(ulong features, int count, ushort size = 16, ulong at = 0x1000)
+    {
+        Assert.True(Negotiate(features));
+        DriverRing[] rings = new DriverRing[count];
+        for (int i = 0; i < count; i++)
+        {
+            rings[i] = new DriverRing(Memory, at + (0x10000UL * (uint)i), size);
+            Memory.Slice(rings[i].Descriptors, (int)(rings[i].Used - rings[i].Descriptors) + 6 + (8 * size)).Clear();
+            EnableQueue(size, rings[i].Descriptors, rings[i].Available, rings[i].Used, i);
+        }
+
+        Status = Acknowledged | FeaturesOk | DriverOk;
+        return rings;
     }
 
     /// <summary>Routes queue 0 and configuration changes to MSI-X vectors 0 and 1.</summary>

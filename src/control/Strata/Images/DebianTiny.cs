@@ -14,13 +14,25 @@ public sealed class DebianTiny
     private const string KernelPackage = "linux-image-cloud-amd64";
     private const string BusyboxPackage = "busybox-static";
     /// <summary>Raised when the image is built differently: an older one in a cache is made again.</summary>
-    private const string Recipe = "2";
+    private const string Recipe = "3";
 
     private const long SmallestKernel = 4 << 20;
     private const long SmallestBusybox = 500 << 10;
 
     /// <summary>Drivers the shell should find loaded; what they depend on is loaded before them.</summary>
-    private static readonly string[] Modules = ["virtio_pci", "virtio_blk", "virtio_console", "virtio_rng"];
+    private static readonly string[] Modules = ["virtio_pci", "virtio_blk", "virtio_console", "virtio_rng", "virtio_net"];
+
+    /// <summary>What udhcpc runs with a lease in its environment.</summary>
+    private const string DhcpScript =
+        """
+        #!/bin/busybox sh
+        [ "$1" = bound ] || [ "$1" = renew ] || exit 0
+        ip addr replace "$ip/$mask" dev "$interface"
+        ip route replace default via "${router%% *}" dev "$interface"
+        : > /etc/resolv.conf
+        for server in $dns; do echo "nameserver $server" >> /etc/resolv.conf; done
+
+        """;
 
     private readonly string _folder;
 
@@ -138,7 +150,7 @@ public sealed class DebianTiny
     private static void WriteInitrd(Stream output, string root, string busybox)
     {
         CpioWriter cpio = new(output);
-        foreach (string folder in (ReadOnlySpan<string>)["bin", "sbin", "usr", "usr/bin", "usr/sbin", "proc", "sys", "dev", "tmp", "root", "mnt", "lib", "lib/modules"])
+        foreach (string folder in (ReadOnlySpan<string>)["bin", "sbin", "usr", "usr/bin", "usr/sbin", "proc", "sys", "dev", "tmp", "root", "mnt", "lib", "lib/modules", "etc"])
         {
             cpio.AddDirectory(folder);
         }
@@ -153,6 +165,7 @@ public sealed class DebianTiny
             load.Append("insmod /lib/modules/").Append(module).Append(".ko\n");
         }
 
+        cpio.AddFile("etc/udhcpc.script", Encoding.UTF8.GetBytes(DhcpScript), executable: true);
         cpio.AddFile("init", Encoding.UTF8.GetBytes(InitScript(load.ToString())), executable: true);
         cpio.Finish();
     }
@@ -218,6 +231,11 @@ public sealed class DebianTiny
         hostname debian-tiny
         export HOME=/root PATH=/bin:/sbin:/usr/bin:/usr/sbin TERM=linux
         {loadModules}
+        if [ -e /sys/class/net/eth0 ]; then
+            ip link set lo up
+            ip link set eth0 up
+            udhcpc -i eth0 -s /etc/udhcpc.script -n -q -t 3 -T 1 >/dev/null 2>&1
+        fi
         if grep -q console=hvc0 /proc/cmdline && [ -c /dev/hvc0 ]; then
             exec </dev/hvc0 >/dev/hvc0 2>&1
         fi

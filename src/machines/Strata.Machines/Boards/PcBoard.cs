@@ -16,6 +16,7 @@ using Strata.Virtio;
 using Strata.Virtio.Block;
 using Strata.Virtio.Console;
 using Strata.Virtio.Entropy;
+using Strata.Virtio.Network;
 using Strata.Virtio.Transport;
 using Strata.X86.Apic;
 using Strata.X86.Cpuid;
@@ -42,6 +43,7 @@ public sealed class PcBoard : IMachineControl, IDisposable
     private readonly List<VcpuThread> _vcpus = [];
     private readonly List<LocalApic> _apics = [];
     private readonly List<VirtioDevice> _virtio = [];
+    private readonly List<VirtioNetwork> _networks = [];
     private readonly TaskCompletionSource<MachineExit> _exit = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly AcpiPower _power;
     private readonly Uart16550 _uart;
@@ -143,6 +145,12 @@ public sealed class PcBoard : IMachineControl, IDisposable
     /// <returns>How many were taken; the rest has to be offered again.</returns>
     public int WriteConsole(ReadOnlySpan<byte> bytes) => _console?.Receive(bytes) ?? bytes.Length;
 
+    /// <summary>Whether a network card's cable is plugged in; cards count from 0.</summary>
+    public bool IsNetworkLinkUp(int card) => _networks[card].IsLinkUp;
+
+    /// <summary>Plugs a network card's cable in or out; the guest is told.</summary>
+    public void SetNetworkLink(int card, bool up) => _networks[card].IsLinkUp = up;
+
     /// <summary>Presses the power button.</summary>
     public void PressPowerButton() => _power.PressPowerButton();
 
@@ -178,6 +186,7 @@ public sealed class PcBoard : IMachineControl, IDisposable
         }
 
         Stop();
+        (_clock as IDisposable)?.Dispose(); // first: its thread calls timers that read processors
         foreach (VcpuThread vcpu in _vcpus)
         {
             vcpu.Dispose();
@@ -193,7 +202,6 @@ public sealed class PcBoard : IMachineControl, IDisposable
             apic.Dispose();
         }
 
-        (_clock as IDisposable)?.Dispose();
         _ram.Dispose();
     }
 
@@ -249,7 +257,7 @@ public sealed class PcBoard : IMachineControl, IDisposable
         return firmware;
     }
 
-    /// <summary>Slot 1 is the entropy source; the console and disks follow.</summary>
+    /// <summary>Slot 1 is the entropy source; the console, disks and network cards follow.</summary>
     private void AddPciDevices()
     {
         PciBus pci = new(Memory, _apicBus, link => Interrupts.Line(PcMemoryMap.PciPin + link));
@@ -266,6 +274,12 @@ public sealed class PcBoard : IMachineControl, IDisposable
             devices.Add(new VirtioBlock(Memory, _options.Disks[i], $"strata-disk{i}"));
         }
 
+        foreach (NetworkCardOptions card in _options.Networks)
+        {
+            _networks.Add(new VirtioNetwork(Memory, card.Backend, card.MacAddress.Span, card.Mtu));
+        }
+
+        devices.AddRange(_networks);
         for (int i = 0; i < devices.Count; i++)
         {
             devices[i].IsSynchronous = _options.Deterministic != null;

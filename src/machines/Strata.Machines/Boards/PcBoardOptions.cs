@@ -1,3 +1,4 @@
+using Strata.Core.Networking;
 using Strata.Core.Storage;
 using Strata.Devices.Serial;
 using Strata.X86.Translator;
@@ -33,6 +34,9 @@ public sealed class PcBoardOptions
     /// <summary>Disks, in the order in which the guest finds them. The board disposes them.</summary>
     public IReadOnlyList<IBlockBackend> Disks { get; init; } = [];
 
+    /// <summary>Network cards, in the order in which the guest finds them. The board disposes their backends.</summary>
+    public IReadOnlyList<NetworkCardOptions> Networks { get; init; } = [];
+
     /// <summary>Wall time of the RTC at start.</summary>
     public required DateTime StartTime { get; init; }
 
@@ -42,3 +46,9 @@ public sealed class PcBoardOptions
 
     public string CommandLine { get; init; } = string.Empty;
 }
+
+/// <summary>A network card of the board.</summary>
+/// <param name="Backend">What it is plugged into.</param>
+/// <param name="MacAddress">Six bytes.</param>
+/// <param name="Mtu">Bytes of the largest IP packet, 68..65535.</param>
+public sealed record NetworkCardOptions(INetworkBackend Backend, ReadOnlyMemory<byte> MacAddress, ushort Mtu = 1500);

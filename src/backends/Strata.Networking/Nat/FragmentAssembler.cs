@@ -1,0 +1,98 @@
+using Strata.Core.Time;
+using Strata.Networking.Frames;
+
+namespace Strata.Networking.Nat;
+
+/// <summary>
+/// Puts the fragments of IPv4 packets together. RFC 791, "An Example Reassembly Procedure"; overlapping fragments discard the packet,
+/// as RFC 5722 asks for IPv6. Bounded in packets and in time. Under the network's gate.
+/// </summary>
+internal sealed class FragmentAssembler(IVirtualClock clock)
+{
+    private const int MostPackets = 16;
+    private const int LargestPayload = ushort.MaxValue - Ipv4Packet.HeaderSize;
+    private const long LifeNanoseconds = 15_000_000_000;
+    private const int BlockSize = 8;
+
+    private readonly List<Partial> _partials = []; // oldest first
+
+    public int Count => _partials.Count;
+
+    /// <returns>The whole payload if this was the last missing fragment.</returns>
+    public byte[]? Add(in Ipv4Packet fragment)
+    {
+        long now = clock.Now;
+        _partials.RemoveAll(partial => now - partial.Started > LifeNanoseconds);
+        int end = fragment.FragmentOffset + fragment.Payload.Length;
+        if (end > LargestPayload || fragment.Payload.IsEmpty || (fragment.HasMoreFragments && fragment.Payload.Length % BlockSize != 0))
+        {
+            return null;
+        }
+
+        PacketKey key = new(fragment.Source, fragment.Destination, fragment.Identification, fragment.Protocol);
+        Partial? partial = _partials.Find(candidate => candidate.Key == key);
+        if (partial is null)
+        {
+            if (_partials.Count == MostPackets)
+            {
+                _partials.RemoveAt(0);
+            }
+
+            partial = new Partial(key, now);
+            _partials.Add(partial);
+        }
+
+        if (!partial.TryAdd(fragment.FragmentOffset, fragment.Payload, fragment.HasMoreFragments))
+        {
+            _partials.Remove(partial);
+            return null;
+        }
+
+        if (!partial.IsComplete)
+        {
+            return null;
+        }
+
+        _partials.Remove(partial);
+        return partial.Payload;
+    }
+
+    private readonly record struct PacketKey(Ipv4Address Source, Ipv4Address Destination, ushort Identification, byte Protocol);
+
+    private sealed class Partial(PacketKey key, long started)
+    {
+        private readonly bool[] _present = new bool[(LargestPayload / BlockSize) + 1]; // one a block of 8 bytes
+        private byte[] _bytes = new byte[4096];
+        private int _length = -1; // known with the last fragment
+        private int _received;
+
+        public PacketKey Key => key;
+
+        public long Started => started;
+
+        public bool IsComplete => _received == _length;
+
+        public byte[] Payload => _bytes[.._length];
+
+        public bool TryAdd(int offset, ReadOnlySpan<byte> bytes, bool more)
+        {
+            int end = offset + bytes.Length;
+            Span<bool> blocks = _present.AsSpan(offset / BlockSize, (bytes.Length + BlockSize - 1) / BlockSize);
+            if (blocks.Contains(true) || (!more && _length >= 0) || (_length >= 0 && end > _length) || (!more && _received > offset))
+            {
+                return false;
+            }
+
+            if (end > _bytes.Length)
+            {
+                Array.Resize(ref _bytes, Math.Max(end, Math.Min(LargestPayload, _bytes.Length * 2)));
+            }
+
+            blocks.Fill(true);
+            bytes.CopyTo(_bytes.AsSpan(offset));
+            _received += bytes.Length;
+            _length = more ? _length : end;
+            return true;
+        }
+    }
+}

@@ -1,0 +1,223 @@
+using System.Net;
+using Strata.Core.Networking;
+using Strata.Core.Time;
+using Strata.Networking.Frames;
+using Strata.Networking.Sockets;
+using Strata.Networking.Tcp;
+
+namespace Strata.Networking.Nat;
+
+/// <summary>
+/// A network for guests that needs no privileges: this is their router, DHCP server and name server, and ends their TCP and UDP in
+/// ordinary sockets of the host. One guest or, behind a switch, several.
+/// <para>One lock guards everything. It is held while frames come in (a card's thread), while sockets are served (one thread of its
+/// own) and while timers fire (the clock's thread); no call under it waits.</para>
+/// </summary>
+public sealed class UserNetwork : INetworkBackend
+{
+    private readonly Lock _gate = new();
+    private readonly UserNetworkOptions _options;
+    private readonly GuestLink _link;
+    private readonly IcmpService _icmp;
+    private readonly DhcpServer _dhcp;
+    private readonly FragmentAssembler _fragments;
+    private readonly PingService _pings;
+    private readonly UdpService _udp;
+    private readonly TcpService _tcp;
+    private readonly SocketPoller _poller;
+    private bool _disposed; // under _gate
+
+    /// <param name="clock">For retransmissions and idle conversations.</param>
+    /// <exception cref="IOException">A port cannot be forwarded; the message says why.</exception>
+    public UserNetwork(UserNetworkOptions options, IVirtualClock clock)
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        ArgumentNullException.ThrowIfNull(clock);
+        _options = options;
+        _link = new GuestLink(options);
+        _icmp = new IcmpService(_link);
+        _dhcp = new DhcpServer(_link);
+        _fragments = new FragmentAssembler(clock);
+        _poller = new SocketPoller(_gate, "strata-nat");
+        NatContext context = new(_gate, options, clock, _poller, _link, _icmp, new HostAddresses(options));
+        _pings = new PingService(context);
+        _udp = new UdpService(context);
+        _tcp = new TcpService(context);
+        try
+        {
+            Listen(options.Forwards);
+        }
+        catch
+        {
+            Dispose();
+            throw;
+        }
+    }
+
+    public FrameFeatures Accepts => FrameFeatures.PartialChecksum | FrameFeatures.Tcp4Segmentation;
+
+    /// <summary>TCP connections now.</summary>
+    public int ConnectionCount => Locked(() => _tcp.ConnectionCount);
+
+    /// <summary>UDP conversations now.</summary>
+    public int UdpFlowCount => Locked(() => _udp.FlowCount);
+
+    /// <summary>Bytes that connections buffer now.</summary>
+    public long BufferedBytes => Locked(() => _tcp.Budget.Used);
+
+    /// <summary>DHCP leases, guests whose MAC address is known and packets that wait for fragments.</summary>
+    internal (int Leases, int Neighbours, int Fragments, int Pings) TableSizes =>
+        Locked(() => (_dhcp.LeaseCount, _link.NeighbourCount, _fragments.Count, _pings.FlowCount));
+
+    /// <summary>Where a forwarded port listens: of use when the host chose its number.</summary>
+    public IPEndPoint? ListenEndPoint(PortForward forward) => Locked(() => _tcp.ListenEndPoint(forward) ?? _udp.ListenEndPoint(forward));
+
+    public void Connect(IFrameReceiver receiver)
+    {
+        lock (_gate)
+        {
+            _link.Connect(receiver);
+        }
+    }
+
+    public void Send(ReadOnlySpan<byte> frame, in FrameOffload offload)
+    {
+        lock (_gate)
+        {
+            if (_disposed || !EthernetFrame.TryParse(frame, out EthernetFrame ethernet) || ethernet.Source.IsGroup
+                || (ethernet.Destination != GuestLink.Mac && !ethernet.Destination.IsGroup))
+            {
+                return;
+            }
+
+            switch (ethernet.Type)
+            {
+                case EthernetFrame.TypeArp:
+                    _link.OnArp(ethernet);
+                    break;
+                case EthernetFrame.TypeIpv4:
+                    OnIpv4(ethernet, offload);
+                    break;
+                default:
+                    break; // no other protocol is served
+            }
+        }
+    }
+
+    public void Resume()
+    {
+        lock (_gate)
+        {
+            _tcp.Resume();
+        }
+    }
+
+    /// <summary>Ends every connection; hosts and guests see them reset.</summary>
+    public void Dispose()
+    {
+        lock (_gate)
+        {
+            if (_disposed)
+            {
+                return;
+            }
+
+            _disposed = true;
+            _tcp.Dispose();
+            _udp.Dispose();
+            _pings.Dispose();
+        }
+
+        _poller.Dispose();
+    }
+
+    private void Listen(IReadOnlyList<PortForward> forwards)
+    {
+        lock (_gate)
+        {
+            foreach (PortForward forward in forwards)
+            {
+                if (forward.Protocol == TransportProtocol.Tcp)
+                {
+                    _tcp.Listen(forward);
+                }
+                else
+                {
+                    _udp.Listen(forward);
+                }
+            }
+        }
+    }
+
+    private void OnIpv4(in EthernetFrame ethernet, in FrameOffload offload)
+    {
+        if (!Ipv4Packet.TryParse(ethernet.Payload, out Ipv4Packet packet))
+        {
+            return;
+        }
+
+        if (packet.Source != Ipv4Address.Any)
+        {
+            if (!_options.Network.Contains(packet.Source))
+            {
+                return; // a source that is not this network's: no answer could find its way
+            }
+
+            _link.Learn(packet.Source, ethernet.Source);
+        }
+
+        if (!packet.IsFragment)
+        {
+            Deliver(packet, packet.Payload, offload.NeedsChecksum);
+        }
+        else if (_fragments.Add(packet) is { } whole)
+        {
+            Deliver(packet, whole, trusted: false);
+        }
+    }
+
+    /// <param name="packet">The packet, or the last one of its fragments to come.</param>
+    private void Deliver(in Ipv4Packet packet, ReadOnlySpan<byte> payload, bool trusted)
+    {
+        switch (packet.Protocol)
+        {
+            case Ipv4Packet.ProtocolIcmp when IcmpService.IsEchoRequest(payload) && packet.Source != Ipv4Address.Any:
+                if (_icmp.IsLocal(packet.Destination))
+                {
+                    _icmp.Answer(packet, payload);
+                }
+                else
+                {
+                    _pings.OnRequest(packet, payload);
+                }
+
+                break;
+            case Ipv4Packet.ProtocolUdp when UdpDatagram.TryParse(packet.Source, packet.Destination, payload, trusted, out UdpDatagram datagram):
+                if (datagram.DestinationPort == DhcpServer.ServerPort
+                    && (packet.Destination == Ipv4Address.Broadcast || packet.Destination == _options.Gateway))
+                {
+                    _dhcp.OnMessage(datagram.Data);
+                }
+                else if (packet.Source != Ipv4Address.Any)
+                {
+                    _udp.OnDatagram(packet, datagram, packet.Bytes);
+                }
+
+                break;
+            case Ipv4Packet.ProtocolTcp when packet.Source != Ipv4Address.Any
+                && TcpSegment.TryParse(packet.Source, packet.Destination, payload, trusted, out TcpSegment segment):
+                _tcp.OnSegment(packet, segment, packet.Bytes);
+                break;
+            default:
+                break;
+        }
+    }
+
+    private T Locked<T>(Func<T> read)
+    {
+        lock (_gate)
+        {
+            return read();
+        }
+    }
+}

@@ -1,0 +1,223 @@
+using System.Runtime.InteropServices;
+using System.Text;
+using Strata.Core.Networking;
+using Strata.Networking.Frames;
+
+namespace Strata.Networking.Tap;
+
+/// <summary>
+/// A tap interface of the Linux host: the guest is on whatever the host connects it to, such as a bridge. Needs the right to open it
+/// (root, CAP_NET_ADMIN, or an interface that was made for the user by `ip tuntap add dev NAME mode tap user USER`). One thread reads.
+/// </summary>
+public sealed unsafe partial class TapNetwork : INetworkBackend
+{
+    private const string Device = "/dev/net/tun";
+    private const int LongestName = 15;
+    private const int ReadWrite = 2;
+    private const int NonBlocking = 0x800;
+    private const int CloseOnExec = 0x80000;
+    private const nuint SetInterface = 0x400454CA;      // TUNSETIFF
+    private const nuint SetOffload = 0x400454D0;        // TUNSETOFFLOAD
+    private const short FlagTap = 0x0002;
+    private const short FlagNoPacketInformation = 0x1000;
+    private const short FlagHeader = 0x4000;            // IFF_VNET_HDR
+    private const nint OffloadChecksum = 1;
+    private const nint OffloadTcp4 = 2;
+    private const nint OffloadTcp6 = 4;
+    private const int InterfaceRequestSize = 40;
+    private const short PollIn = 1;
+    private const int LargestFrame = 0x10000 + 18;
+    private const int NotPermitted = 1;
+    private const int NoSuchFile = 2;
+    private const int AccessDenied = 13;
+    private const int Busy = 16;
+    private static readonly TimeSpan RoomCheck = TimeSpan.FromMilliseconds(100);
+
+    private readonly int _tap;
+    private readonly int _wake;
+    private readonly Thread _thread;
+    private readonly AutoResetEvent _room = new(initialState: false);
+    private readonly Lock _writeGate = new();
+    private readonly byte[] _outgoing = new byte[TapHeader.Size + LargestFrame]; // under _writeGate
+    private volatile IFrameReceiver? _receiver;
+    private volatile bool _disposed;
+
+    /// <param name="name">Of the interface, at most 15 characters; it is made if it does not exist.</param>
+    /// <exception cref="IOException">It cannot be opened; the message says why and what to do.</exception>
+    public TapNetwork(string name)
+    {
+        ArgumentNullException.ThrowIfNull(name);
+        if (name.Length is 0 or > LongestName || !Ascii.IsValid(name) || name.AsSpan().ContainsAny("/ %"))
+        {
+            throw new IOException($"\"{name}\" can name no network interface; use 1 to {LongestName} letters and digits.");
+        }
+
+        _tap = Open(Device, ReadWrite | NonBlocking | CloseOnExec);
+        if (_tap < 0)
+        {
+            throw Failure(name, Marshal.GetLastPInvokeError());
+        }
+
+        _wake = EventFd(0, CloseOnExec | NonBlocking);
+        byte* request = stackalloc byte[InterfaceRequestSize];
+
+        // SAFETY: struct ifreq has 40 bytes on 64-bit Linux: 16 of name, then the flags. The name was checked above.
+        new Span<byte>(request, InterfaceRequestSize).Clear();
+        Encoding.ASCII.GetBytes(name, new Span<byte>(request, LongestName));
+        *(short*)(request + LongestName + 1) = FlagTap | FlagNoPacketInformation | FlagHeader;
+        if (_wake < 0 || Control(_tap, SetInterface, (nint)request) != 0 || Control(_tap, SetOffload, OffloadChecksum | OffloadTcp4 | OffloadTcp6) != 0)
+        {
+            int error = Marshal.GetLastPInvokeError();
+            CloseDescriptors();
+            throw Failure(name, error);
+        }
+
+        Name = name;
+        _thread = new Thread(Read) { IsBackground = true, Name = "strata-tap" };
+    }
+
+    public string Name { get; }
+
+    public FrameFeatures Accepts => FrameFeatures.PartialChecksum | FrameFeatures.Tcp4Segmentation | FrameFeatures.Tcp6Segmentation;
+
+    public void Connect(IFrameReceiver receiver)
+    {
+        _receiver = receiver;
+        _thread.Start();
+    }
+
+    public void Send(ReadOnlySpan<byte> frame, in FrameOffload offload)
+    {
+        if (frame.Length is < EthernetFrame.HeaderSize or > LargestFrame)
+        {
+            return;
+        }
+
+        lock (_writeGate)
+        {
+            if (_disposed)
+            {
+                return;
+            }
+
+            TapHeader.Write(_outgoing, offload);
+            frame.CopyTo(_outgoing.AsSpan(TapHeader.Size));
+            fixed (byte* bytes = _outgoing)
+            {
+                // SAFETY: the array holds header and frame. What the interface does not take, being down or full, is lost as on a wire.
+                _ = WriteFrame(_tap, bytes, (nuint)(TapHeader.Size + frame.Length));
+            }
+        }
+    }
+
+    public void Resume() => _room.Set();
+
+    public void Dispose()
+    {
+        if (_disposed)
+        {
+            return;
+        }
+
+        ulong one = 1;
+        lock (_writeGate)
+        {
+            _disposed = true;
+
+            // SAFETY: eight bytes of a local.
+            _ = WriteFrame(_wake, &one, sizeof(ulong));
+        }
+
+        _room.Set();
+        if (_thread.IsAlive && Thread.CurrentThread != _thread)
+        {
+            _thread.Join();
+        }
+
+        CloseDescriptors();
+        _room.Dispose();
+    }
+
+    private static IOException Failure(string name, int error) => new(error switch
+    {
+        NoSuchFile => $"The host has no {Device}; load the kernel module tun, or use --net user.",
+        NotPermitted or AccessDenied => $"The tap {name} may not be opened; run as root, or make it for this user: ip tuntap add dev {name} mode tap user USER.",
+        Busy => $"The tap {name} is in use by another program; choose another name.",
+        _ => $"The tap {name} cannot be opened (errno {error}); check `ip link show {name}`.",
+    });
+
+    private void CloseDescriptors()
+    {
+        _ = Close(_tap);
+        if (_wake >= 0)
+        {
+            _ = Close(_wake);
+        }
+    }
+
+    private void Read()
+    {
+        byte[] buffer = new byte[TapHeader.Size + LargestFrame];
+        PollDescriptor* polls = stackalloc PollDescriptor[2];
+        while (!_disposed)
+        {
+            polls[0] = new PollDescriptor { Descriptor = _tap, Events = PollIn };
+            polls[1] = new PollDescriptor { Descriptor = _wake, Events = PollIn };
+
+            // SAFETY: two records, and a buffer of the size that is named.
+            _ = Poll(polls, 2, -1);
+            fixed (byte* bytes = buffer)
+            {
+                nint count;
+                while (!_disposed && (count = ReadFrame(_tap, bytes, (nuint)buffer.Length)) > TapHeader.Size)
+                {
+                    Receive(buffer.AsSpan(TapHeader.Size, (int)count - TapHeader.Size), TapHeader.Read(buffer));
+                }
+            }
+        }
+    }
+
+    /// <summary>Hands a frame to the guest, as soon as it has room: meanwhile the interface queues.</summary>
+    private void Receive(ReadOnlySpan<byte> frame, in FrameOffload offload)
+    {
+        if (_receiver is { } receiver)
+        {
+            FrameCompletion.Complete(frame, offload, receiver.Accepts, (ReadOnlySpan<byte> piece, in FrameOffload rest) =>
+            {
+                while (!_disposed && !receiver.TryReceive(piece, [], rest))
+                {
+                    _room.WaitOne(RoomCheck);
+                }
+            });
+        }
+    }
+
+    [LibraryImport("libc", EntryPoint = "open", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    private static partial int Open(string path, int flags);
+
+    [LibraryImport("libc", EntryPoint = "ioctl", SetLastError = true)]
+    private static partial int Control(int descriptor, nuint request, nint argument);
+
+    [LibraryImport("libc", EntryPoint = "eventfd", SetLastError = true)]
+    private static partial int EventFd(uint value, int flags);
+
+    [LibraryImport("libc", EntryPoint = "poll")]
+    private static partial int Poll(PollDescriptor* descriptors, nuint count, int milliseconds);
+
+    [LibraryImport("libc", EntryPoint = "read")]
+    private static partial nint ReadFrame(int descriptor, void* buffer, nuint size);
+
+    [LibraryImport("libc", EntryPoint = "write")]
+    private static partial nint WriteFrame(int descriptor, void* buffer, nuint size);
+
+    [LibraryImport("libc", EntryPoint = "close")]
+    private static partial int Close(int descriptor);
+
+    [StructLayout(LayoutKind.Sequential)]
+    private struct PollDescriptor
+    {
+        public int Descriptor;
+        public short Events;
+        public short Returned;
+    }
+}

@@ -1,0 +1,98 @@
+using System.Net;
+using Strata.Core.Networking;
+using Strata.Core.Time;
+using Strata.Machines.Boards;
+using Strata.Networking.Capture;
+using Strata.Networking.Frames;
+using Strata.Networking.Nat;
+
+namespace Strata;
+
+/// <summary>The opened backends of a machine's network cards, and the clock of their protocols.</summary>
+internal sealed class MachineNetworks : IDisposable
+{
+    /// <summary>Of cards that are alone on their network; locally administered.</summary>
+    private const ulong FirstMac = 0x5254_0012_3456;
+
+    private readonly RealTimeClock? _clock;
+    private readonly List<NetworkCardOptions> _cards = [];
+    private readonly List<INetworkBackend> _backends = []; // as the cards asked for them
+    private readonly List<INetworkBackend> _opened = [];   // the same with captures around them
+
+    private MachineNetworks(RealTimeClock? clock) => _clock = clock;
+
+    public IReadOnlyList<NetworkCardOptions> Cards => _cards;
+
+    /// <exception cref="StrataException">A network cannot be had; the message says why.</exception>
+    public static MachineNetworks Open(IReadOnlyList<NetworkCard> cards)
+    {
+        RealTimeClock? clock = cards.Count == 0 ? null : new RealTimeClock();
+        clock?.Start();
+        MachineNetworks networks = new(clock);
+        try
+        {
+            foreach (NetworkCard card in cards)
+            {
+                networks.Add(card, clock!);
+            }
+
+            return networks;
+        }
+        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+        {
+            networks.Dispose();
+            throw new StrataException(StrataError.Host, error.Message, error);
+        }
+        catch
+        {
+            networks.Dispose();
+            throw;
+        }
+    }
+
+    public IPEndPoint? ListenEndPoint(PortForward forward) =>
+        _backends.OfType<UserNetwork>().Select(network => network.ListenEndPoint(forward)).FirstOrDefault(place => place is not null);
+
+    /// <summary>Why a capture file is incomplete, or null.</summary>
+    public string? CaptureFailure => _opened.OfType<CapturedNetwork>().Select(network => network.Failure).FirstOrDefault(failure => failure is not null);
+
+    /// <summary>After the board, whose cards use the backends. Backends do not mind being disposed twice.</summary>
+    public void Dispose()
+    {
+        _opened.ForEach(backend => backend.Dispose());
+        _clock?.Dispose();
+    }
+
+    private void Add(NetworkCard card, IVirtualClock clock)
+    {
+        PcapWriter? capture = OpenCapture(card.Capture);
+        INetworkBackend backend;
+        try
+        {
+            backend = card.Open(clock);
+        }
+        catch
+        {
+            capture?.Dispose();
+            throw;
+        }
+
+        _backends.Add(backend);
+        backend = capture is null ? backend : new CapturedNetwork(backend, capture);
+        _opened.Add(backend);
+        MacAddress mac = card.Mac ?? card.AllocateMac?.Invoke() ?? new MacAddress(FirstMac + (ulong)_cards.Count);
+        _cards.Add(new NetworkCardOptions(backend, mac.ToBytes(), (ushort)(card.UserOptions?.Mtu ?? 1500)));
+    }
+
+    private static PcapWriter? OpenCapture(string? path)
+    {
+        try
+        {
+            return path is null ? null : PcapWriter.Create(path);
+        }
+        catch (IOException error)
+        {
+            throw new StrataException(StrataError.BadInput, error.Message, error);
+        }
+    }
+}

@@ -1,0 +1,55 @@
+using Strata.Core.Networking;
+using Strata.Core.Time;
+using Strata.Networking.Frames;
+using Strata.Networking.Nat;
+using Strata.Networking.Switching;
+using Strata.Networking.Tap;
+
+namespace Strata;
+
+/// <summary>A network card of a machine, and what it is plugged into.</summary>
+public sealed record NetworkCard
+{
+    private NetworkCard(Func<IVirtualClock, INetworkBackend> open) => Open = open;
+
+    /// <summary>The card's address; null for one that is unique on its network.</summary>
+    public MacAddress? Mac { get; init; }
+
+    /// <summary>File that receives every frame in pcap format, as tcpdump and Wireshark read it; null for none.</summary>
+    public string? Capture { get; init; }
+
+    internal Func<IVirtualClock, INetworkBackend> Open { get; }
+
+    /// <summary>A new address at each start, where several machines share a network.</summary>
+    internal Func<MacAddress>? AllocateMac { get; private init; }
+
+    internal UserNetworkOptions? UserOptions { get; private init; }
+
+    /// <summary>A private network with router, DHCP and DNS whose connections the host makes in the machine's name; no privileges needed.</summary>
+    public static NetworkCard User(UserNetworkOptions? options = null)
+    {
+        UserNetworkOptions chosen = options ?? new UserNetworkOptions();
+        return new NetworkCard(clock => new UserNetwork(chosen, clock)) { UserOptions = chosen };
+    }
+
+    /// <summary>A port of a switch, which joins this machine with others.</summary>
+    public static NetworkCard Switch(VirtualSwitch network, SwitchPortOptions? options = null)
+    {
+        ArgumentNullException.ThrowIfNull(network);
+        return new NetworkCard(_ => network.AddPort(options)) { AllocateMac = network.AllocateMac };
+    }
+
+    /// <summary>A tap interface of the Linux host, which makes it if it does not exist; takes root or an interface made for the user.</summary>
+    public static NetworkCard Tap(string name)
+    {
+        ArgumentNullException.ThrowIfNull(name);
+        return new NetworkCard(_ => new TapNetwork(name));
+    }
+
+    /// <summary>A backend of the caller's own. The machine disposes it.</summary>
+    public static NetworkCard Custom(INetworkBackend backend)
+    {
+        ArgumentNullException.ThrowIfNull(backend);
+        return new NetworkCard(_ => backend);
+    }
+}

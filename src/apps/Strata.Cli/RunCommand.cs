@@ -97,7 +97,7 @@ internal sealed class RunCommand(RunOptions options) : IDisposable
         await image.EnsureAsync(progress).ConfigureAwait(false);
         string append = options.Append is { } extra ? " " + extra : string.Empty;
         string console = options.Console == ConsoleDevice.Virtio ? "console=ttyS0 console=hvc0" : "console=ttyS0";
-        return Spec(image.KernelPath, image.InitrdPath, console + " quiet panic=-1" + append);
+        return Spec(image.KernelPath, image.InitrdPath, console + " quiet panic=-1" + DebianTiny.MountOption(options.Shares) + append);
     }
 
     private MachineSpec Spec(string kernel, string? initrd, string commandLine) => new()
@@ -108,6 +108,7 @@ internal sealed class RunCommand(RunOptions options) : IDisposable
         Memory = options.Memory,
         Processors = options.Processors,
         Disks = options.Disks,
+        Shares = options.Shares,
         Engine = options.Engine,
         TranslationTrace = _trace,
         WritePerfMap = options.PerfMap,

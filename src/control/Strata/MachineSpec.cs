@@ -30,6 +30,9 @@ public sealed record MachineSpec
     /// <summary>Raw disk images; the guest finds them as /dev/vda, /dev/vdb … (virtio-blk).</summary>
     public IReadOnlyList<string> Disks { get; init; } = [];
 
+    /// <summary>Folders of the host that the guest can mount (virtio-fs).</summary>
+    public IReadOnlyList<FolderShare> Shares { get; init; } = [];
+
     /// <summary>Which device <see cref="VirtualMachine.Console"/> is.</summary>
     public ConsoleDevice Console { get; init; } = ConsoleDevice.Serial;
 

@@ -1,3 +1,4 @@
+using Strata.Core.Sharing;
 using Strata.Core.Storage;
 using Strata.Disks;
 using Strata.Machines.Boards;
@@ -92,9 +93,12 @@ public sealed class VirtualMachine : IAsyncDisposable
     private static PcBoard CreateBoard(MachineSpec spec, byte[] kernel, byte[]? initrd, GuestConsole console)
     {
         List<IBlockBackend> disks = [];
+        List<(string Tag, IFileShare Share)> shares = [];
         try
         {
             disks.AddRange(spec.Disks.Select(path => OpenDisk(path)));
+            CheckTags(spec);
+            shares.AddRange(spec.Shares.Select(share => (share.Tag, share.Open())));
             return new PcBoard(new PcBoardOptions
             {
                 MemorySize = spec.Memory,
@@ -112,12 +116,27 @@ public sealed class VirtualMachine : IAsyncDisposable
                     PerfMap = spec.WritePerfMap ? new PerfMap() : null,
                 },
                 Disks = disks,
+                Shares = shares,
             });
         }
-        catch (Exception error) when (error is BootImageException or IOException or InsufficientMemoryException)
+        catch (Exception error) when (error is BootImageException or IOException or InsufficientMemoryException or StrataException)
         {
             disks.ForEach(disk => disk.Dispose());
+            shares.ForEach(share => share.Share.Dispose());
+            if (error is StrataException)
+            {
+                throw;
+            }
+
             throw new StrataException(error is InsufficientMemoryException ? StrataError.Host : StrataError.BadInput, error.Message, error);
+        }
+    }
+
+    private static void CheckTags(MachineSpec spec)
+    {
+        if (spec.Shares.GroupBy(share => share.Tag).FirstOrDefault(group => group.Count() > 1) is { } twice)
+        {
+            throw new StrataException(StrataError.BadInput, $"Two shared folders have the tag \"{twice.Key}\"; give one of them another: FOLDER:TAG.");
         }
     }
 

@@ -57,6 +57,17 @@ public abstract class VirtioDevice : IDisposable
     /// <summary>The driver rang. vCPU thread.</summary>
     public void Notify() => _work.Set();
 
+    /// <summary>The driver resets the device: what belongs to the old driver is forgotten. Under <see cref="Gate"/>.</summary>
+    internal void Reset()
+    {
+        foreach (VirtQueue queue in Queues)
+        {
+            queue.Reset();
+        }
+
+        OnReset();
+    }
+
     public void Dispose()
     {
         if (_disposed)
@@ -77,6 +88,11 @@ public abstract class VirtioDevice : IDisposable
     }
 
     protected virtual void Dispose(bool disposing)
+    {
+    }
+
+    /// <summary>Hook of a reset, under <see cref="Gate"/>.</summary>
+    protected virtual void OnReset()
     {
     }
 

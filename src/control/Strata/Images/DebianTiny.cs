@@ -14,13 +14,13 @@ public sealed class DebianTiny
     private const string KernelPackage = "linux-image-cloud-amd64";
     private const string BusyboxPackage = "busybox-static";
     /// <summary>Raised when the image is built differently: an older one in a cache is made again.</summary>
-    private const string Recipe = "2";
+    private const string Recipe = "3";
 
     private const long SmallestKernel = 4 << 20;
     private const long SmallestBusybox = 500 << 10;
 
     /// <summary>Drivers the shell should find loaded; what they depend on is loaded before them.</summary>
-    private static readonly string[] Modules = ["virtio_pci", "virtio_blk", "virtio_console", "virtio_rng"];
+    private static readonly string[] Modules = ["virtio_pci", "virtio_blk", "virtio_console", "virtio_rng", "virtiofs"];
 
     private readonly string _folder;
 
@@ -69,6 +69,13 @@ public sealed class DebianTiny
                 Directory.Delete(staging, recursive: true);
             }
         }
+    }
+
+    /// <summary>What the kernel's command line needs so that the image mounts these folders at /mnt/TAG; empty for none.</summary>
+    public static string MountOption(IReadOnlyList<FolderShare> shares)
+    {
+        ArgumentNullException.ThrowIfNull(shares);
+        return shares.Count == 0 ? string.Empty : " strata.shares=" + string.Join(',', shares.Select(share => share.Tag));
     }
 
     private static string DefaultCache()
@@ -221,6 +228,9 @@ public sealed class DebianTiny
         if grep -q console=hvc0 /proc/cmdline && [ -c /dev/hvc0 ]; then
             exec </dev/hvc0 >/dev/hvc0 2>&1
         fi
+        for tag in $(sed -n 's/.*strata.shares=\([^ ]*\).*/\1/p' /proc/cmdline | tr , ' '); do
+            mkdir -p "/mnt/$tag" && mount -t virtiofs "$tag" "/mnt/$tag"
+        done
         poweroff() {'{'} /bin/busybox poweroff -f; {'}'}
         run=$(sed -n 's/.*strata.run="\([^"]*\)".*/\1/p' /proc/cmdline)
         if [ -n "$run" ]; then

@@ -274,11 +274,7 @@ public sealed class VirtioPci : PciFunction, IMmioDevice
 
     private void Reset()
     {
-        foreach (VirtQueue queue in _device.Queues)
-        {
-            queue.Reset();
-        }
-
+        _device.Reset();
         _status = 0;
         _driverFeatures = 0;
         _featureSelect = _driverFeatureSelect = 0;

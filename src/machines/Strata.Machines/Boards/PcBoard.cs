@@ -16,6 +16,7 @@ using Strata.Virtio;
 using Strata.Virtio.Block;
 using Strata.Virtio.Console;
 using Strata.Virtio.Entropy;
+using Strata.Virtio.FileSystem;
 using Strata.Virtio.Transport;
 using Strata.X86.Apic;
 using Strata.X86.Cpuid;
@@ -230,7 +231,7 @@ public sealed class PcBoard : IMachineControl, IDisposable
         return firmware;
     }
 
-    /// <summary>Slot 1 is the entropy source; the console and disks follow.</summary>
+    /// <summary>Slot 1 is the entropy source; the console, disks and shares follow.</summary>
     private void AddPciDevices()
     {
         PciBus pci = new(Memory, _apicBus, link => Interrupts.Line(PcMemoryMap.PciPin + link));
@@ -247,6 +248,7 @@ public sealed class PcBoard : IMachineControl, IDisposable
             devices.Add(new VirtioBlock(Memory, _options.Disks[i], $"strata-disk{i}"));
         }
 
+        devices.AddRange(_options.Shares.Select(share => new VirtioFileSystem(Memory, share.Share, share.Tag)));
         for (int i = 0; i < devices.Count; i++)
         {
             pci.Plug(i + 1, new VirtioPci(devices[i]));

@@ -1,3 +1,4 @@
+using Strata.Core.Sharing;
 using Strata.Core.Storage;
 using Strata.Devices.Serial;
 using Strata.X86.Translator;
@@ -29,6 +30,9 @@ public sealed class PcBoardOptions
 
     /// <summary>Disks, in the order in which the guest finds them. The board disposes them.</summary>
     public IReadOnlyList<IBlockBackend> Disks { get; init; } = [];
+
+    /// <summary>Shared folders by their tags. The board disposes them.</summary>
+    public IReadOnlyList<(string Tag, IFileShare Share)> Shares { get; init; } = [];
 
     /// <summary>Wall time of the RTC at start.</summary>
     public required DateTime StartTime { get; init; }

@@ -6,7 +6,7 @@ namespace Strata.Shares.Tests;
 /// <summary>What a share does for a guest that behaves.</summary>
 public sealed class HostFolderTests : IDisposable
 {
-    private static readonly FileOwner Owner = default;
+    private static readonly FileOwner Owner = new(0, 0);
 
     private readonly SharedTree _tree = new();
 
@@ -17,7 +17,7 @@ public sealed class HostFolderTests : IDisposable
     {
         string path = _tree.Write("file", "content");
         File.SetLastWriteTimeUtc(path, DateTime.UnixEpoch.AddSeconds(1234567890));
-        File.SetUnixFileMode(path, UnixFileMode.UserRead | UnixFileMode.GroupRead);
+        _tree.Share.SetAttributes(_tree.NodeOf("file"), new AttributeChange { Mode = 0x120 }, out _);
 
         Errno error = _tree.Lookup(IFileShare.Root, "file", out FileEntry entry);
 

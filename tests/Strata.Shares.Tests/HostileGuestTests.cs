@@ -6,7 +6,7 @@ namespace Strata.Shares.Tests;
 /// <summary>A guest that wants out of the folder, or more than its part of the host.</summary>
 public sealed class HostileGuestTests : IDisposable
 {
-    private static readonly FileOwner Owner = default;
+    private static readonly FileOwner Owner = new(0, 0);
 
     private readonly SharedTree _tree = new();
 

@@ -31,6 +31,9 @@ internal sealed record RunOptions
     /// <summary>Print figures about the run at its end.</summary>
     public bool Statistics { get; init; }
 
+    /// <summary>A line for the guest's shell; the machine ends with it. Null for a machine with its console on the terminal.</summary>
+    public string? Exec { get; init; }
+
     public IReadOnlyList<FolderShare> Shares { get; init; } = [];
 
     public IReadOnlyList<string> Disks { get; init; } = [];

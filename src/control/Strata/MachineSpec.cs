@@ -9,6 +9,9 @@ public sealed record MachineSpec
     /// <summary>Path of an initial RAM disk, or null.</summary>
     public string? Initrd { get; init; }
 
+    /// <summary>Further initial RAM disks, unpacked over the first in this order.</summary>
+    public IReadOnlyList<string> InitrdOverlays { get; init; } = [];
+
     /// <summary>Kernel command line.</summary>
     public string CommandLine { get; init; } = "console=ttyS0";
 
@@ -32,6 +35,12 @@ public sealed record MachineSpec
 
     /// <summary>Folders of the host that the guest can mount (virtio-fs).</summary>
     public IReadOnlyList<FolderShare> Shares { get; init; } = [];
+
+    /// <summary>
+    /// Gives the machine sockets between host and guest (virtio-vsock): see <see cref="VirtualMachine.ConnectAsync"/>,
+    /// <see cref="VirtualMachine.Listen"/> and <see cref="VirtualMachine.Agent"/>.
+    /// </summary>
+    public bool Sockets { get; init; }
 
     /// <summary>Which device <see cref="VirtualMachine.Console"/> is.</summary>
     public ConsoleDevice Console { get; init; } = ConsoleDevice.Serial;

@@ -3,6 +3,7 @@ using Strata.Core.Storage;
 using Strata.Disks;
 using Strata.Machines.Boards;
 using Strata.Machines.Boot;
+using Strata.Virtio.Vsock;
 using Strata.X86.Translator;
 using Strata.X86.Translator.Tracing;
 
@@ -57,7 +58,7 @@ public sealed class VirtualMachine : IAsyncDisposable
         }
 
         byte[] kernel = await ReadAsync(spec.Kernel, "kernel", cancellationToken).ConfigureAwait(false);
-        byte[]? initrd = spec.Initrd is null ? null : await ReadAsync(spec.Initrd, "initrd", cancellationToken).ConfigureAwait(false);
+        byte[]? initrd = await ReadInitrdAsync(spec, cancellationToken).ConfigureAwait(false);
         GuestConsole console = new(spec.ConsoleOutput, spec.Console);
         PcBoard board = CreateBoard(spec, kernel, initrd, console);
         console.Attach(board);
@@ -74,6 +75,19 @@ public sealed class VirtualMachine : IAsyncDisposable
             : exit;
     }
 
+    /// <summary>Runs programs in the guest and copies files, where an agent runs in it. Needs <see cref="MachineSpec.Sockets"/>.</summary>
+    public GuestAgent Agent => new(this);
+
+    /// <summary>Connects to a port that a program in the guest listens on (AF_VSOCK); waits until the guest's driver is loaded.</summary>
+    /// <exception cref="VsockException">Nothing listens there, or the machine has ended.</exception>
+    /// <exception cref="StrataException">The machine has no sockets.</exception>
+    public Task<VsockStream> ConnectAsync(uint port, CancellationToken cancellationToken = default) => Sockets.ConnectAsync(port, cancellationToken);
+
+    /// <summary>Lets programs in the guest connect to a port of the host (AF_VSOCK, CID 2).</summary>
+    /// <exception cref="VsockException">The port is taken.</exception>
+    /// <exception cref="StrataException">The machine has no sockets.</exception>
+    public VsockListener Listen(uint port) => Sockets.Listen(port);
+
     /// <summary>Presses the power button; an operating system that listens shuts down.</summary>
     public void PressPowerButton() => _board.PressPowerButton();
 
@@ -89,6 +103,9 @@ public sealed class VirtualMachine : IAsyncDisposable
         _board.Dispose();
         return ValueTask.CompletedTask;
     }
+
+    private VirtioVsock Sockets => _board.Sockets
+        ?? throw new StrataException(StrataError.BadInput, "The machine has no sockets; start it with MachineSpec.Sockets.");
 
     private static PcBoard CreateBoard(MachineSpec spec, byte[] kernel, byte[]? initrd, GuestConsole console)
     {
@@ -117,6 +134,7 @@ public sealed class VirtualMachine : IAsyncDisposable
                 },
                 Disks = disks,
                 Shares = shares,
+                HasSockets = spec.Sockets,
             });
         }
         catch (Exception error) when (error is BootImageException or IOException or InsufficientMemoryException or StrataException)
@@ -160,6 +178,25 @@ public sealed class VirtualMachine : IAsyncDisposable
         }
 
         return engine != Engine.Interpreter && Translator.IsSupported ? EngineKind.Translator : EngineKind.Interpreter;
+    }
+
+    /// <summary>The first initrd and what lies over it; archives are unpacked one after the other, each at a multiple of four.</summary>
+    private static async Task<byte[]?> ReadInitrdAsync(MachineSpec spec, CancellationToken cancellationToken)
+    {
+        List<byte> all = [];
+        foreach (string path in spec.Initrd is null ? spec.InitrdOverlays : [spec.Initrd, .. spec.InitrdOverlays])
+        {
+            byte[] bytes = await ReadAsync(path, "initrd", cancellationToken).ConfigureAwait(false);
+            if (spec.InitrdOverlays.Count == 0)
+            {
+                return bytes;
+            }
+
+            all.AddRange(bytes);
+            all.AddRange(new byte[-all.Count & 3]);
+        }
+
+        return all.Count == 0 ? null : [.. all];
     }
 
     private static async Task<byte[]> ReadAsync(string path, string what, CancellationToken cancellationToken)

@@ -82,8 +82,7 @@ public abstract class VirtioDevice : IDisposable
             _thread.Join();
         }
 
-        _work.Dispose();
-        Dispose(disposing: true);
+        Dispose(disposing: true); // the event stays: other threads may still notify
         GC.SuppressFinalize(this);
     }
 

@@ -13,14 +13,18 @@ public sealed class DebianTiny
 
     private const string KernelPackage = "linux-image-cloud-amd64";
     private const string BusyboxPackage = "busybox-static";
+
+    /// <summary>What the agent runs on: perl and the libraries it is linked with.</summary>
+    private static readonly string[] AgentPackages = ["perl-base", "libc6", "libcrypt1"];
+
     /// <summary>Raised when the image is built differently: an older one in a cache is made again.</summary>
-    private const string Recipe = "3";
+    private const string Recipe = "4";
 
     private const long SmallestKernel = 4 << 20;
     private const long SmallestBusybox = 500 << 10;
 
     /// <summary>Drivers the shell should find loaded; what they depend on is loaded before them.</summary>
-    private static readonly string[] Modules = ["virtio_pci", "virtio_blk", "virtio_console", "virtio_rng", "virtiofs"];
+    private static readonly string[] Modules = ["virtio_pci", "virtio_blk", "virtio_console", "virtio_rng", "virtiofs", "vmw_vsock_virtio_transport"];
 
     private readonly string _folder;
 
@@ -31,8 +35,11 @@ public sealed class DebianTiny
 
     public string InitrdPath => Path.Combine(_folder, "initrd");
 
+    /// <summary>An overlay for the initrd: perl and <see cref="GuestAgent"/>'s script, which the image starts. Needs a machine with sockets.</summary>
+    public string AgentInitrdPath => Path.Combine(_folder, "agent");
+
     /// <summary>True if the image can be used without fetching anything.</summary>
-    public bool IsCached => File.Exists(KernelPath) && File.Exists(InitrdPath)
+    public bool IsCached => File.Exists(KernelPath) && File.Exists(InitrdPath) && File.Exists(AgentInitrdPath)
         && File.Exists(RecipePath) && File.ReadAllText(RecipePath) == Recipe;
 
     private string RecipePath => Path.Combine(_folder, "recipe");
@@ -89,7 +96,7 @@ public sealed class DebianTiny
         progress?.Report("Looking up Debian's current cloud kernel");
         string package = await FindKernelPackageAsync(work, cancellationToken).ConfigureAwait(false);
         progress?.Report($"Fetching {package} and {BusyboxPackage}");
-        await HostTool.RunAsync(work, "apt-get", ["download", package, BusyboxPackage], cancellationToken).ConfigureAwait(false);
+        await HostTool.RunAsync(work, "apt-get", ["download", package, BusyboxPackage, .. AgentPackages], cancellationToken).ConfigureAwait(false);
         progress?.Report("Unpacking");
         string root = Path.Combine(work, "root");
         foreach (string file in Directory.GetFiles(work, "*.deb"))
@@ -107,6 +114,8 @@ public sealed class DebianTiny
         await File.WriteAllTextAsync(Path.Combine(staging, "recipe"), Recipe, cancellationToken).ConfigureAwait(false);
         using FileStream initrd = File.Create(Path.Combine(staging, "initrd"));
         WriteInitrd(initrd, root, busybox);
+        using FileStream agent = File.Create(Path.Combine(staging, "agent"));
+        AgentOverlay.Write(agent, root);
     }
 
     /// <summary>The versioned package behind the metapackage.</summary>
@@ -231,6 +240,7 @@ public sealed class DebianTiny
         for tag in $(sed -n 's/.*strata.shares=\([^ ]*\).*/\1/p' /proc/cmdline | tr , ' '); do
             mkdir -p "/mnt/$tag" && mount -t virtiofs "$tag" "/mnt/$tag"
         done
+        [ -f /strata/start ] && . /strata/start
         poweroff() {'{'} /bin/busybox poweroff -f; {'}'}
         run=$(sed -n 's/.*strata.run="\([^"]*\)".*/\1/p' /proc/cmdline)
         if [ -n "$run" ]; then

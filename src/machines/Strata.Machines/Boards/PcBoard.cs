@@ -18,6 +18,7 @@ using Strata.Virtio.Console;
 using Strata.Virtio.Entropy;
 using Strata.Virtio.FileSystem;
 using Strata.Virtio.Transport;
+using Strata.Virtio.Vsock;
 using Strata.X86.Apic;
 using Strata.X86.Cpuid;
 using Strata.X86.Execution;
@@ -96,6 +97,9 @@ public sealed class PcBoard : IMachineControl, IDisposable
     /// <summary>Interrupt wiring, for devices that a caller adds before <see cref="Start"/>.</summary>
     public IsaInterrupts Interrupts { get; }
 
+    /// <summary>Sockets between host and guest; null for a machine without them.</summary>
+    public VirtioVsock? Sockets { get; private set; }
+
     public IVirtualClock Clock => _clock;
 
     /// <summary>Completes when the machine has stopped.</summary>
@@ -159,12 +163,14 @@ public sealed class PcBoard : IMachineControl, IDisposable
             return;
         }
 
+        // Timers and devices interrupt processors: their threads end before the processors' memory goes.
         Stop();
         foreach (VcpuThread vcpu in _vcpus)
         {
-            vcpu.Dispose();
+            vcpu.Join();
         }
 
+        _clock.Dispose();
         foreach (VirtioDevice device in _virtio)
         {
             device.Dispose();
@@ -175,7 +181,11 @@ public sealed class PcBoard : IMachineControl, IDisposable
             apic.Dispose();
         }
 
-        _clock.Dispose();
+        foreach (VcpuThread vcpu in _vcpus)
+        {
+            vcpu.Dispose();
+        }
+
         _ram.Dispose();
     }
 
@@ -249,6 +259,12 @@ public sealed class PcBoard : IMachineControl, IDisposable
         }
 
         devices.AddRange(_options.Shares.Select(share => new VirtioFileSystem(Memory, share.Share, share.Tag)));
+        if (_options.HasSockets)
+        {
+            Sockets = new VirtioVsock(Memory);
+            devices.Add(Sockets);
+        }
+
         for (int i = 0; i < devices.Count; i++)
         {
             pci.Plug(i + 1, new VirtioPci(devices[i]));

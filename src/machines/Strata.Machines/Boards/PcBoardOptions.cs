@@ -34,6 +34,9 @@ public sealed class PcBoardOptions
     /// <summary>Shared folders by their tags. The board disposes them.</summary>
     public IReadOnlyList<(string Tag, IFileShare Share)> Shares { get; init; } = [];
 
+    /// <summary>The machine has sockets between host and guest (virtio-vsock).</summary>
+    public bool HasSockets { get; init; }
+
     /// <summary>Wall time of the RTC at start.</summary>
     public required DateTime StartTime { get; init; }
 

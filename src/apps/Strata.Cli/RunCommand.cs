@@ -115,6 +115,7 @@ internal sealed class RunCommand(RunOptions options) : IDisposable
         Processors = options.Processors,
         Disks = options.Disks,
         Shares = options.Shares,
+        Balloon = options.Balloon,
         Sockets = options.Exec is not null,
         Engine = options.Engine,
         TranslationTrace = _trace,

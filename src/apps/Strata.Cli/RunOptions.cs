@@ -34,6 +34,8 @@ internal sealed record RunOptions
     /// <summary>A line for the guest's shell; the machine ends with it. Null for a machine with its console on the terminal.</summary>
     public string? Exec { get; init; }
 
+    public bool Balloon { get; init; }
+
     public IReadOnlyList<FolderShare> Shares { get; init; } = [];
 
     public IReadOnlyList<string> Disks { get; init; } = [];

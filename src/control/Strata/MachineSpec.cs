@@ -42,6 +42,12 @@ public sealed record MachineSpec
     /// </summary>
     public bool Sockets { get; init; }
 
+    /// <summary>
+    /// Gives the machine a memory balloon (virtio-balloon): its guest returns free memory to the host, and more on request by
+    /// <see cref="VirtualMachine.Balloon"/>.
+    /// </summary>
+    public bool Balloon { get; init; }
+
     /// <summary>Which device <see cref="VirtualMachine.Console"/> is.</summary>
     public ConsoleDevice Console { get; init; } = ConsoleDevice.Serial;
 

@@ -3,6 +3,7 @@ using Strata.Core.Storage;
 using Strata.Disks;
 using Strata.Machines.Boards;
 using Strata.Machines.Boot;
+using Strata.Virtio.Balloon;
 using Strata.Virtio.Vsock;
 using Strata.X86.Translator;
 using Strata.X86.Translator.Tracing;
@@ -88,6 +89,11 @@ public sealed class VirtualMachine : IAsyncDisposable
     /// <exception cref="StrataException">The machine has no sockets.</exception>
     public VsockListener Listen(uint port) => Sockets.Listen(port);
 
+    /// <summary>The memory balloon: how much memory the guest is to give back, and what it says about the rest.</summary>
+    /// <exception cref="StrataException">The machine has none.</exception>
+    public VirtioBalloon Balloon => _board.Balloon
+        ?? throw new StrataException(StrataError.BadInput, "The machine has no memory balloon; start it with MachineSpec.Balloon.");
+
     /// <summary>Presses the power button; an operating system that listens shuts down.</summary>
     public void PressPowerButton() => _board.PressPowerButton();
 
@@ -135,6 +141,7 @@ public sealed class VirtualMachine : IAsyncDisposable
                 Disks = disks,
                 Shares = shares,
                 HasSockets = spec.Sockets,
+                HasBalloon = spec.Balloon,
             });
         }
         catch (Exception error) when (error is BootImageException or IOException or InsufficientMemoryException or StrataException)

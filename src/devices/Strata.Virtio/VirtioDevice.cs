@@ -38,6 +38,12 @@ public abstract class VirtioDevice : IDisposable
     /// <summary>The device-specific configuration, read-only for the guest.</summary>
     public abstract ReadOnlySpan<byte> Configuration { get; }
 
+    /// <summary>The driver wrote to the device-specific configuration. vCPU thread, without <see cref="Gate"/>; most devices ignore it.</summary>
+    /// <param name="offset">Bytes; anything the guest likes.</param>
+    public virtual void WriteConfiguration(int offset, AccessWidth width, ulong value)
+    {
+    }
+
     public IReadOnlyList<VirtQueue> Queues { get; }
 
     /// <summary>Held by whoever touches the queues: the worker while it processes, the transport while it configures.</summary>
@@ -51,22 +57,24 @@ public abstract class VirtioDevice : IDisposable
     /// <summary>Set by the transport: the device gave up; the driver has to reset it.</summary>
     public Action<string>? NeedsReset { get; set; }
 
+    /// <summary>Set by the transport: the configuration has changed, the driver should read it again.</summary>
+    public Action? ConfigurationChanged { get; set; }
+
+    /// <summary>The features that the driver took; zero until it is ready and after a reset. Written under <see cref="Gate"/>.</summary>
+    public ulong DriverFeatures { get; private set; }
+
+    /// <summary>DRIVER_OK was set or cleared: with what was negotiated, or zero after a reset. vCPU thread, under <see cref="Gate"/>.</summary>
+    public void SetDriver(ulong features)
+    {
+        DriverFeatures = features;
+        OnDriverChanged();
+    }
+
     /// <summary>Starts the worker; once.</summary>
     public void Start() => _thread.Start();
 
     /// <summary>The driver rang. vCPU thread.</summary>
     public void Notify() => _work.Set();
-
-    /// <summary>The driver resets the device: what belongs to the old driver is forgotten. Under <see cref="Gate"/>.</summary>
-    internal void Reset()
-    {
-        foreach (VirtQueue queue in Queues)
-        {
-            queue.Reset();
-        }
-
-        OnReset();
-    }
 
     public void Dispose()
     {
@@ -90,17 +98,19 @@ public abstract class VirtioDevice : IDisposable
     {
     }
 
-    /// <summary>Hook of a reset, under <see cref="Gate"/>.</summary>
-    protected virtual void OnReset()
+    /// <summary>The driver became ready or reset the device; under <see cref="Gate"/>, so it must be quick and call no backend.</summary>
+    protected virtual void OnDriverChanged()
     {
     }
 
     /// <summary>Whether chains of a queue can be served now; those of a queue without work wait.</summary>
     protected virtual bool HasWork(int queue) => true;
 
-    /// <summary>Serves one chain on the worker.</summary>
+    /// <summary>Serves one chain on the worker, under <see cref="Gate"/>.</summary>
     /// <returns>Bytes written into it.</returns>
-    protected abstract uint Process(int queue, DescriptorChain chain);
+    protected virtual uint Process(int queue, DescriptorChain chain) => 0;
+
+    protected bool IsDisposed => _disposed;
 
     private void Work()
     {
@@ -114,7 +124,8 @@ public abstract class VirtioDevice : IDisposable
         }
     }
 
-    private void Drain(int index)
+    /// <summary>Serves what a queue holds, on the worker. The default holds <see cref="Gate"/> over each chain's <see cref="Process"/>.</summary>
+    protected virtual void Drain(int index)
     {
         VirtQueue queue = Queues[index];
         while (!_disposed)

@@ -115,10 +115,10 @@ internal sealed class VirtioDriver : IInterruptSink, IMsiSink, IDisposable
         return (Status & FeaturesOk) != 0;
     }
 
-    /// <summary>Enables queue 0 with rings anywhere, good or bad.</summary>
-    public void EnableQueue(ushort size, ulong descriptors, ulong available, ulong used)
+    /// <summary>Enables a queue with rings anywhere, good or bad.</summary>
+    public void EnableQueue(ushort size, ulong descriptors, ulong available, ulong used, ushort queue = 0)
     {
-        WriteCommon(0x16, AccessWidth.Word, 0);
+        WriteCommon(0x16, AccessWidth.Word, queue);
         WriteCommon(0x18, AccessWidth.Word, size);
         WriteCommon(0x20, AccessWidth.Qword, descriptors);
         WriteCommon(0x28, AccessWidth.Qword, available);

@@ -18,13 +18,13 @@ public sealed class DebianTiny
     private static readonly string[] AgentPackages = ["perl-base", "libc6", "libcrypt1"];
 
     /// <summary>Raised when the image is built differently: an older one in a cache is made again.</summary>
-    private const string Recipe = "4";
+    private const string Recipe = "5";
 
     private const long SmallestKernel = 4 << 20;
     private const long SmallestBusybox = 500 << 10;
 
     /// <summary>Drivers the shell should find loaded; what they depend on is loaded before them.</summary>
-    private static readonly string[] Modules = ["virtio_pci", "virtio_blk", "virtio_console", "virtio_rng", "virtiofs", "vmw_vsock_virtio_transport"];
+    private static readonly string[] Modules = ["virtio_pci", "virtio_blk", "virtio_console", "virtio_rng", "virtiofs", "vmw_vsock_virtio_transport", "virtio_balloon"];
 
     private readonly string _folder;
 

@@ -43,7 +43,13 @@ public sealed class VirtioFileSystem : VirtioDevice
 
     public override ReadOnlySpan<byte> Configuration => _configuration;
 
-    protected override void OnReset() => _server.Reset();
+    protected override void OnDriverChanged()
+    {
+        if (DriverFeatures == 0)
+        {
+            _server.Reset();
+        }
+    }
 
     protected override uint Process(int queue, DescriptorChain chain) => _server.Serve(chain);
 

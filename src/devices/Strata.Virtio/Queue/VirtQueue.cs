@@ -83,6 +83,7 @@ public sealed class VirtQueue(AddressSpace memory)
         if (UsesEventIndex)
         {
             TryWrite16(UsedRing + 4 + (8UL * Size), _lastAvailable);
+            Thread.MemoryBarrier(); // the driver must see it before the next look at its index
         }
 
         return ReadChain(head);
@@ -91,6 +92,14 @@ public sealed class VirtQueue(AddressSpace memory)
     /// <summary>Returns a chain to the driver.</summary>
     /// <param name="written">Bytes the device wrote into it.</param>
     public void Complete(DescriptorChain chain, uint written)
+    {
+        Return(chain, written);
+        Publish();
+    }
+
+    /// <summary>Puts a chain into the used ring without showing it: several can become visible at once by <see cref="Publish"/>.</summary>
+    /// <param name="written">Bytes the device wrote into it.</param>
+    public void Return(DescriptorChain chain, uint written)
     {
         ArgumentNullException.ThrowIfNull(chain);
         ulong entry = UsedRing + 4 + (8UL * (uint)(_usedIndex % Size));
@@ -102,8 +111,13 @@ public sealed class VirtQueue(AddressSpace memory)
 
         BinaryPrimitives.WriteUInt32LittleEndian(span, chain.Head);
         BinaryPrimitives.WriteUInt32LittleEndian(span[4..], written);
-        Thread.MemoryBarrier();
         _usedIndex++;
+    }
+
+    /// <summary>Shows the driver every chain that was returned.</summary>
+    public void Publish()
+    {
+        Thread.MemoryBarrier();
         TryWrite16(UsedRing + 2, _usedIndex);
         Thread.MemoryBarrier();
     }

@@ -44,6 +44,7 @@ public sealed class VirtioPci : PciFunction, IMmioDevice
         _device = device;
         _device.QueueInterrupt = SignalQueue;
         _device.NeedsReset = OnNeedsReset;
+        _device.ConfigurationChanged = OnConfigurationChanged;
         UseInterruptPin(1);
         AddMemoryBar(0, BarSize, this);
         AddMsix(1, device.Queues.Count + 1);
@@ -85,6 +86,9 @@ public sealed class VirtioPci : PciFunction, IMmioDevice
                 break;
             case CommonOffset:
                 WriteCommon((uint)offset, width, (uint)value);
+                break;
+            case DeviceOffset:
+                _device.WriteConfiguration((int)(offset - DeviceOffset), width, value);
                 break;
             case NotifyOffset when (_status & StatusDriverOk) != 0:
                 _device.Notify();
@@ -269,12 +273,22 @@ public sealed class VirtioPci : PciFunction, IMmioDevice
             value &= unchecked((byte)~StatusFeaturesOk);
         }
 
+        bool starts = (value & StatusDriverOk) != 0 && (_status & StatusDriverOk) == 0;
         _status = (byte)(value | (_status & StatusNeedsReset));
+        if (starts)
+        {
+            _device.SetDriver(_driverFeatures);
+        }
     }
 
     private void Reset()
     {
-        _device.Reset();
+        foreach (VirtQueue queue in _device.Queues)
+        {
+            queue.Reset();
+        }
+
+        _device.SetDriver(0);
         _status = 0;
         _driverFeatures = 0;
         _featureSelect = _driverFeatureSelect = 0;
@@ -315,6 +329,16 @@ public sealed class VirtioPci : PciFunction, IMmioDevice
         lock (_gate)
         {
             _status |= StatusNeedsReset;
+            _generation++;
+        }
+
+        Signal(_configVector, 2);
+    }
+
+    private void OnConfigurationChanged()
+    {
+        lock (_gate)
+        {
             _generation++;
         }
 

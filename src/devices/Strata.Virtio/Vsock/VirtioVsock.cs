@@ -64,7 +64,13 @@ public sealed class VirtioVsock : VirtioDevice
         return 0;
     }
 
-    protected override void OnReset() => _hub.Reset();
+    protected override void OnDriverChanged()
+    {
+        if (DriverFeatures == 0)
+        {
+            _hub.Reset();
+        }
+    }
 
     protected override void Dispose(bool disposing)
     {

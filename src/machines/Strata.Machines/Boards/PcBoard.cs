@@ -13,6 +13,7 @@ using Strata.Devices.Timers;
 using Strata.Machines.Acpi;
 using Strata.Machines.Boot;
 using Strata.Virtio;
+using Strata.Virtio.Balloon;
 using Strata.Virtio.Block;
 using Strata.Virtio.Console;
 using Strata.Virtio.Entropy;
@@ -99,6 +100,9 @@ public sealed class PcBoard : IMachineControl, IDisposable
 
     /// <summary>Sockets between host and guest; null for a machine without them.</summary>
     public VirtioVsock? Sockets { get; private set; }
+
+    /// <summary>The memory balloon; null for a machine without one.</summary>
+    public VirtioBalloon? Balloon { get; private set; }
 
     public IVirtualClock Clock => _clock;
 
@@ -263,6 +267,12 @@ public sealed class PcBoard : IMachineControl, IDisposable
         {
             Sockets = new VirtioVsock(Memory);
             devices.Add(Sockets);
+        }
+
+        if (_options.HasBalloon)
+        {
+            Balloon = new VirtioBalloon(Memory);
+            devices.Add(Balloon);
         }
 
         for (int i = 0; i < devices.Count; i++)

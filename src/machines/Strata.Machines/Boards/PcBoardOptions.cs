@@ -37,6 +37,9 @@ public sealed class PcBoardOptions
     /// <summary>The machine has sockets between host and guest (virtio-vsock).</summary>
     public bool HasSockets { get; init; }
 
+    /// <summary>The machine has a memory balloon (virtio-balloon), through which the guest returns memory to the host.</summary>
+    public bool HasBalloon { get; init; }
+
     /// <summary>Wall time of the RTC at start.</summary>
     public required DateTime StartTime { get; init; }
 

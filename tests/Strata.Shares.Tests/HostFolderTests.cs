@@ -78,6 +78,25 @@ public sealed class HostFolderTests : IDisposable
     }
 
     [Fact]
+    public void Open_Again_TellsWhetherTheContentIsTheSame()
+    {
+        string path = _tree.Write("file", "content");
+        ulong node = _tree.NodeOf("file");
+        Thread.Sleep(200); // a change just now could be followed by one in the same tick
+
+        bool[] unchanged = [OpensUnchanged(node), OpensUnchanged(node)];
+        File.WriteAllText(path, "CONTENT");
+        Thread.Sleep(200);
+        bool[] after = [OpensUnchanged(node), OpensUnchanged(node)];
+        File.WriteAllText(path, "Content");
+        bool[] soon = [OpensUnchanged(node), OpensUnchanged(node)];
+
+        Assert.Equal([false, true], unchanged);
+        Assert.Equal([false, true], after);
+        Assert.Equal([false, false], soon);
+    }
+
+    [Fact]
     public void Write_AppendHandle_GoesToTheEndUnlessFromThePageCache()
     {
         string path = _tree.Write("log", "12345");
@@ -226,5 +245,12 @@ public sealed class HostFolderTests : IDisposable
         IOException error = Assert.Throws<IOException>(() => HostFolder.Open(_tree.PathOf(name)));
 
         Assert.Contains(reason, error.Message, StringComparison.Ordinal);
+    }
+
+    private bool OpensUnchanged(ulong node)
+    {
+        Assert.Equal(Errno.None, _tree.Share.Open(node, OpenMode.Read, out ulong handle, out bool isUnchanged));
+        _tree.Share.Close(handle);
+        return isUnchanged;
     }
 }

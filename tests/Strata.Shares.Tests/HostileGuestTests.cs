@@ -47,7 +47,7 @@ public sealed class HostileGuestTests : IDisposable
         ulong file = _tree.NodeOf("file");
         ulong folder = _tree.NodeOf("folder");
 
-        Assert.Equal(Errno.ELOOP, _tree.Share.Open(file, OpenMode.Read, out _));
+        Assert.Equal(Errno.ELOOP, _tree.Share.Open(file, OpenMode.Read, out _, out _));
         Assert.Equal(Errno.ELOOP, _tree.Share.Create(IFileShare.Root, "file"u8, OpenMode.Write | OpenMode.Truncate, 0x1A4, Owner, out _, out _));
         Assert.Equal(Errno.ENOTDIR, _tree.Share.OpenFolder(folder, out _));
         Assert.Equal(Errno.ENOTDIR, _tree.Lookup(folder, "secret", out _));
@@ -98,7 +98,7 @@ public sealed class HostileGuestTests : IDisposable
         {
             if (tree.Lookup(IFileShare.Root, "real", out FileEntry folder) == Errno.None
                 && tree.Lookup(folder.Node, "secret", out FileEntry file) == Errno.None
-                && tree.Share.Open(file.Node, OpenMode.Read, out ulong handle) == Errno.None)
+                && tree.Share.Open(file.Node, OpenMode.Read, out ulong handle, out _) == Errno.None)
             {
                 tree.Share.Read(handle, 0, buffer, out int count);
                 Assert.Equal("inside"u8, buffer.AsSpan(0, count));
@@ -117,7 +117,7 @@ public sealed class HostileGuestTests : IDisposable
     {
         Assert.Equal(Errno.None, _tree.Share.MakeNode(IFileShare.Root, "fifo"u8, 0x11B6, Owner, out FileEntry fifo));
 
-        Assert.Equal(Errno.ENXIO, _tree.Share.Open(fifo.Node, OpenMode.Read, out _));
+        Assert.Equal(Errno.ENXIO, _tree.Share.Open(fifo.Node, OpenMode.Read, out _, out _));
         Assert.Equal(Errno.ENXIO, _tree.Share.Create(IFileShare.Root, "fifo"u8, OpenMode.Write, 0x1A4, Owner, out _, out _));
     }
 
@@ -153,8 +153,8 @@ public sealed class HostileGuestTests : IDisposable
 
         Errno[] errors =
         [
-            share.Open(file, OpenMode.Write, out _),
-            share.Open(file, OpenMode.Read | OpenMode.Truncate, out _),
+            share.Open(file, OpenMode.Write, out _, out _),
+            share.Open(file, OpenMode.Read | OpenMode.Truncate, out _, out _),
             share.Create(IFileShare.Root, "new"u8, OpenMode.Read, 0x1A4, Owner, out _, out _),
             share.Create(IFileShare.Root, "file"u8, OpenMode.Write | OpenMode.Truncate, 0x1A4, Owner, out _, out _),
             share.MakeFolder(IFileShare.Root, "new"u8, 0x1ED, Owner, out _),
@@ -170,7 +170,7 @@ public sealed class HostileGuestTests : IDisposable
 
         Assert.All(errors, error => Assert.Equal(Errno.EROFS, error));
         Assert.Equal("content", File.ReadAllText(tree.PathOf("file")));
-        Assert.Equal(Errno.None, share.Open(file, OpenMode.Read, out _));
+        Assert.Equal(Errno.None, share.Open(file, OpenMode.Read, out _, out _));
     }
 
     [Fact]
@@ -195,14 +195,14 @@ public sealed class HostileGuestTests : IDisposable
         using SharedTree tree = new(handles: 2);
         tree.Write("a", "");
         ulong node = tree.NodeOf("a");
-        tree.Share.Open(node, OpenMode.Read, out _);
+        tree.Share.Open(node, OpenMode.Read, out _, out _);
         tree.Share.OpenFolder(IFileShare.Root, out ulong folder);
 
-        Assert.Equal(Errno.ENFILE, tree.Share.Open(node, OpenMode.Read, out _));
+        Assert.Equal(Errno.ENFILE, tree.Share.Open(node, OpenMode.Read, out _, out _));
         Assert.Equal(Errno.ENFILE, tree.Share.OpenFolder(IFileShare.Root, out _));
         Assert.Equal(Errno.ENFILE, tree.Share.Create(IFileShare.Root, "new"u8, OpenMode.Write, 0x1A4, Owner, out _, out _));
         tree.Share.Close(folder);
-        Assert.Equal(Errno.None, tree.Share.Open(node, OpenMode.Read, out _));
+        Assert.Equal(Errno.None, tree.Share.Open(node, OpenMode.Read, out _, out _));
         Assert.False(File.Exists(tree.PathOf("new")));
     }
 
@@ -234,7 +234,7 @@ public sealed class HostileGuestTests : IDisposable
         File.Move(tree.PathOf("b"), tree.PathOf("a"), overwrite: true);
 
         Assert.Equal(Errno.ESTALE, tree.Share.GetAttributes(node, out _));
-        Assert.Equal(Errno.ESTALE, tree.Share.Open(node, OpenMode.Write | OpenMode.Truncate, out _));
+        Assert.Equal(Errno.ESTALE, tree.Share.Open(node, OpenMode.Write | OpenMode.Truncate, out _, out _));
     }
 
     [Fact]

@@ -11,6 +11,8 @@ internal static class ExecRun
     private const int InterruptSignal = 2;
     private const int TerminateSignal = 15;
     private const int ConsoleLines = 15;
+    private const int PipeSignal = 13;
+    private static readonly TimeSpan EndPatience = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan SyncPatience = TimeSpan.FromSeconds(10);
 
     public static async Task<int> ExecuteAsync(MachineSpec spec, string line, bool statistics)
@@ -26,7 +28,7 @@ internal static class ExecRun
             using Stream output = Console.OpenStandardOutput();
             using Stream errors = Console.OpenStandardError();
             process = await machine.Agent.StartAsync(
-                GuestCommand.Shell(line), bytes => output.Write(bytes.Span), bytes => errors.Write(bytes.Span), interrupted.Token).ConfigureAwait(false);
+                GuestCommand.Shell(line), bytes => Pass(bytes, output), bytes => Pass(bytes, errors), interrupted.Token).ConfigureAwait(false);
             _ = PumpInputAsync(process);
             int code = await process.WaitForExitAsync(interrupted.Token).ConfigureAwait(false);
             await SyncAsync(machine, spec).ConfigureAwait(false);
@@ -36,12 +38,13 @@ internal static class ExecRun
         {
             return ExitCodes.Interrupted;
         }
-        catch (StrataException) when (end.IsCompleted)
-        {
-            return RunCommand.Report(await end.ConfigureAwait(false), interrupted: false) is var code and not ExitCodes.Success ? code : ExitCodes.Failure;
-        }
         catch (StrataException)
         {
+            if (await Task.WhenAny(end, Task.Delay(EndPatience)).ConfigureAwait(false) == end)
+            {
+                return ReportEnd(await end.ConfigureAwait(false));
+            }
+
             PrintConsole(machine);
             throw;
         }
@@ -55,6 +58,19 @@ internal static class ExecRun
             if (statistics)
             {
                 await Console.Error.WriteLineAsync(machine.DescribeCounters()).ConfigureAwait(false);
+            }
+        }
+
+        // Who reads the output may go away: then the command ends as in a pipe of the guest.
+        void Pass(ReadOnlyMemory<byte> bytes, Stream target)
+        {
+            try
+            {
+                target.Write(bytes.Span);
+            }
+            catch (IOException)
+            {
+                _ = process?.SignalAsync(PipeSignal);
             }
         }
 
@@ -75,6 +91,17 @@ internal static class ExecRun
                 }
             });
         }
+    }
+
+    private static int ReportEnd(MachineExit exit)
+    {
+        if (exit.Reason == MachineExitReason.PowerOff)
+        {
+            Console.Error.WriteLine("strata: The guest powered off before the command ended.");
+            return ExitCodes.Failure;
+        }
+
+        return RunCommand.Report(exit, interrupted: false);
     }
 
     /// <summary>A terminal is not passed on: the command reads the end of its input at once.</summary>

@@ -19,13 +19,21 @@ public sealed partial class HostFolder
     private int _folderAt;
     private int _folderEnd;
 
-    public Errno Open(ulong node, OpenMode mode, out ulong handle)
+    public Errno Open(ulong node, OpenMode mode, out ulong handle, out bool isUnchanged)
     {
         handle = 0;
+        isUnchanged = false;
         Errno error = Resolve(node, out Node? file, out int descriptor);
         if (error == Errno.None)
         {
             error = Open(file!, descriptor, mode, out handle);
+        }
+
+        if (error == Errno.None)
+        {
+            FileVersion? version = GetStatus(descriptor, out HostFiles.FileStatus status) == Errno.None ? FileVersion.Of(status) : null;
+            isUnchanged = version is not null && version == file!.Opened;
+            file!.Opened = version;
         }
 
         _nodes.Trim();

@@ -7,6 +7,20 @@ internal readonly record struct FileKey(uint VolumeMajor, uint VolumeMinor, ulon
         new(status.VolumeMajor, status.VolumeMinor, status.Inode, status.BirthTime.Seconds, status.BirthTime.Nanoseconds);
 }
 
+/// <summary>What changes with a file's content, and cannot be set back: the time of its last change, in the host's ticks, and its size.</summary>
+internal readonly record struct FileVersion(long ChangeSeconds, uint ChangeNanoseconds, ulong Size)
+{
+    /// <summary>A file that changed less than this ago may change again without a sign of it: ticks are up to 10 ms long.</summary>
+    private static readonly TimeSpan Quiet = TimeSpan.FromMilliseconds(100);
+
+    /// <returns>Null for a file that has changed just now.</returns>
+    public static FileVersion? Of(in HostFiles.FileStatus status)
+    {
+        DateTime changed = DateTime.UnixEpoch.AddSeconds(status.ChangeTime.Seconds).AddTicks(status.ChangeTime.Nanoseconds / 100);
+        return DateTime.UtcNow - changed > Quiet ? new FileVersion(status.ChangeTime.Seconds, status.ChangeTime.Nanoseconds, status.Size) : null;
+    }
+}
+
 /// <summary>A file that the guest knows. It is held by an O_PATH descriptor, or found again below its parent by its name.</summary>
 internal sealed class Node(ulong id, FileKey key, uint kind)
 {
@@ -28,6 +42,9 @@ internal sealed class Node(ulong id, FileKey key, uint kind)
 
     /// <summary>Open handles: while there are some the file stays held.</summary>
     public int Handles { get; set; }
+
+    /// <summary>What the file was when the guest opened it last; null if that cannot be told from what it is later.</summary>
+    public FileVersion? Opened { get; set; }
 
     /// <summary>Its name was removed: it cannot be found again and stays held.</summary>
     public bool IsOrphan { get; set; }

@@ -12,6 +12,12 @@ namespace Strata;
 /// <param name="IsReadOnly">The guest cannot change anything.</param>
 public sealed record FolderShare(string Folder, string Tag, bool IsReadOnly = false)
 {
+    /// <summary>
+    /// How long the guest may use names and attributes without asking again. Zero, the default, shows it every change of the host
+    /// at once; a second makes walks through large trees faster. File content follows the attributes.
+    /// </summary>
+    public TimeSpan Validity { get; init; }
+
     private const int LongestTag = 36;
     private const string ReadOnlyWord = "readonly";
 

@@ -116,12 +116,12 @@ public sealed class VirtualMachine : IAsyncDisposable
     private static PcBoard CreateBoard(MachineSpec spec, byte[] kernel, byte[]? initrd, GuestConsole console)
     {
         List<IBlockBackend> disks = [];
-        List<(string Tag, IFileShare Share)> shares = [];
+        List<(string Tag, IFileShare Share, TimeSpan Validity)> shares = [];
         try
         {
             disks.AddRange(spec.Disks.Select(path => OpenDisk(path)));
             CheckTags(spec);
-            shares.AddRange(spec.Shares.Select(share => (share.Tag, share.Open())));
+            shares.AddRange(spec.Shares.Select(share => (share.Tag, share.Open(), share.Validity)));
             return new PcBoard(new PcBoardOptions
             {
                 MemorySize = spec.Memory,

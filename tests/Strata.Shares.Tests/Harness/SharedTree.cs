@@ -49,7 +49,7 @@ internal sealed class SharedTree : IDisposable
 
     public ulong OpenFile(string path, OpenMode mode)
     {
-        Assert.Equal(Errno.None, Share.Open(NodeOf(path), mode, out ulong handle));
+        Assert.Equal(Errno.None, Share.Open(NodeOf(path), mode, out ulong handle, out _));
         return handle;
     }
 

@@ -52,13 +52,19 @@ sub fail {
     exit 1;
 }
 
+sub set_size {
+    my ($terminal, $rows, $columns) = @_;
+    my $size = pack('S4', $rows, $columns, 0, 0);
+    ioctl($terminal, TIOCSWINSZ, $size);
+}
+
 sub open_terminal {
     my ($rows, $columns) = @_;
     open(my $master, '+<', '/dev/ptmx') or fail('/dev/ptmx');
-    ioctl($master, TIOCSPTLCK, pack('i', 0)) or fail('unlock the terminal');
-    my $number = pack('I', 0);
+    my ($unlocked, $number) = (pack('i', 0), pack('I', 0));
+    ioctl($master, TIOCSPTLCK, $unlocked) or fail('unlock the terminal');
     ioctl($master, TIOCGPTN, $number) or fail('number the terminal');
-    ioctl($master, TIOCSWINSZ, pack('S4', $rows, $columns, 0, 0));
+    set_size($master, $rows, $columns);
     return ($master, '/dev/pts/' . unpack('I', $number));
 }
 
@@ -135,7 +141,7 @@ sub run_process {
                 }
                 if ($type eq 'I') { $in_ends = 1 if !length $data; $pending .= $data; }
                 elsif ($type eq 'K') { kill unpack('V', $data), -$pid; }
-                elsif ($type eq 'W' && $tty) { my @size = unpack('v v', $data); ioctl($in, TIOCSWINSZ, pack('S4', @size, 0, 0)); }
+                elsif ($type eq 'W' && $tty) { my @size = unpack('v v', $data); set_size($in, @size); }
             }
             if ($in && length $pending && vec($writes, fileno($in), 1)) {
                 my $count = syswrite($in, $pending, length $pending > 4096 ? 4096 : length $pending);

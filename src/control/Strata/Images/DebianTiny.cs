@@ -18,7 +18,7 @@ public sealed class DebianTiny
     private static readonly string[] AgentPackages = ["perl-base", "libc6", "libcrypt1"];
 
     /// <summary>Raised when the image is built differently: an older one in a cache is made again.</summary>
-    private const string Recipe = "5";
+    private const string Recipe = "6";
 
     private const long SmallestKernel = 4 << 20;
     private const long SmallestBusybox = 500 << 10;

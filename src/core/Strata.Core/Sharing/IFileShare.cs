@@ -42,7 +42,8 @@ public interface IFileShare : IDisposable
     Errno Rename(ulong parent, ReadOnlySpan<byte> name, ulong newParent, ReadOnlySpan<byte> newName, RenameMode mode);
 
     /// <summary>Opens a regular file.</summary>
-    Errno Open(ulong node, OpenMode mode, out ulong handle);
+    /// <param name="isUnchanged">The content is what it was when the guest opened the file before: what it cached is right.</param>
+    Errno Open(ulong node, OpenMode mode, out ulong handle, out bool isUnchanged);
 
     /// <summary>Opens a name, making it if it does not exist, and takes a reference to it.</summary>
     Errno Create(ulong parent, ReadOnlySpan<byte> name, OpenMode mode, uint permissions, FileOwner owner, out FileEntry entry, out ulong handle);

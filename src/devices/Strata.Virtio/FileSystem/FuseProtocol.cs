@@ -45,6 +45,8 @@ internal static class FuseProtocol
     public const uint WriteFromCache = 1 << 0;
     public const uint SynchronizeDataOnly = 1 << 0;
 
+    public const uint OpenedKeepCache = 1 << 1;
+
     public const uint OpenAccessMask = 3;
     public const uint OpenWriteOnly = 1;
     public const uint OpenReadWrite = 2;

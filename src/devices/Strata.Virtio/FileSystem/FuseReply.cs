@@ -50,7 +50,12 @@ internal sealed class FuseReply
     }
 
     /// <summary>struct fuse_open_out.</summary>
-    public void AddHandle(ulong handle) => BinaryPrimitives.WriteUInt64LittleEndian(Add(16), handle);
+    public void AddHandle(ulong handle, uint flags)
+    {
+        Span<byte> at = Add(16);
+        BinaryPrimitives.WriteUInt64LittleEndian(at, handle);
+        BinaryPrimitives.WriteUInt32LittleEndian(at[8..], flags);
+    }
 
     public void AddNumber(ulong value) => BinaryPrimitives.WriteUInt64LittleEndian(Add(8), value);
 

@@ -30,7 +30,7 @@ internal sealed partial class FuseServer
             case FuseOperation.RenameWithFlags:
                 return Rename(request, arguments, 16, arguments.U32(8));
             case FuseOperation.Open:
-                return Handle(share.Open(request.Node, ToMode(arguments.U32(0)), out ulong handle), handle);
+                return Handle(share.Open(request.Node, ToMode(arguments.U32(0)), out ulong handle, out bool unchanged), handle, unchanged);
             case FuseOperation.OpenFolder:
                 return Handle(share.OpenFolder(request.Node, out handle), handle);
             case FuseOperation.Release or FuseOperation.ReleaseFolder:
@@ -96,11 +96,11 @@ internal sealed partial class FuseServer
         return error;
     }
 
-    private Errno Handle(Errno error, ulong handle)
+    private Errno Handle(Errno error, ulong handle, bool keepsCache = false)
     {
         if (error == Errno.None)
         {
-            _reply.AddHandle(handle);
+            _reply.AddHandle(handle, keepsCache ? FuseProtocol.OpenedKeepCache : 0);
         }
 
         return error;

@@ -106,9 +106,10 @@ internal sealed partial class FuseServer(AddressSpace memory, IFileShare share, 
             return Errno.EPROTO;
         }
 
-        const uint wanted = FuseProtocol.FeatureAsyncRead | FuseProtocol.FeatureAtomicTruncate | FuseProtocol.FeatureBigWrites
-            | FuseProtocol.FeatureAutoInvalidateData | FuseProtocol.FeatureReadFolderPlus | FuseProtocol.FeatureReadFolderPlusAuto
-            | FuseProtocol.FeatureAsyncDirect | FuseProtocol.FeatureParallelFolders | FuseProtocol.FeatureMaxPages;
+        const uint always = FuseProtocol.FeatureAsyncRead | FuseProtocol.FeatureAtomicTruncate | FuseProtocol.FeatureBigWrites
+            | FuseProtocol.FeatureAutoInvalidateData | FuseProtocol.FeatureAsyncDirect | FuseProtocol.FeatureParallelFolders | FuseProtocol.FeatureMaxPages;
+        const uint whenCached = FuseProtocol.FeatureReadFolderPlus | FuseProtocol.FeatureReadFolderPlusAuto; // or the entries are asked for again
+        uint wanted = _reply.Validity > TimeSpan.Zero ? always | whenCached : always;
         Span<byte> body = _reply.Add(FuseProtocol.InitReplySize);
         BinaryPrimitives.WriteUInt32LittleEndian(body, FuseProtocol.MajorVersion);
         BinaryPrimitives.WriteUInt32LittleEndian(body[4..], FuseProtocol.MinorVersion);

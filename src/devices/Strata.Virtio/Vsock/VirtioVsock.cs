@@ -41,6 +41,9 @@ public sealed class VirtioVsock : VirtioDevice
     /// <exception cref="VsockException">The port is taken.</exception>
     public VsockListener Listen(uint port) => _hub.Listen(port);
 
+    /// <summary>The machine has ended: every connection and listener ends, too.</summary>
+    public void Close() => _hub.Close();
+
     protected override bool HasWork(int queue) => queue switch
     {
         ReceiveQueue => _hub.HasOutgoing,

@@ -204,6 +204,8 @@ public sealed class PcBoard : IMachineControl, IDisposable
         {
             vcpu.RequestStop();
         }
+
+        Sockets?.Close();
     }
 
     private void OnPicOutput(bool high)
@@ -262,7 +264,7 @@ public sealed class PcBoard : IMachineControl, IDisposable
             devices.Add(new VirtioBlock(Memory, _options.Disks[i], $"strata-disk{i}"));
         }
 
-        devices.AddRange(_options.Shares.Select(share => new VirtioFileSystem(Memory, share.Share, share.Tag)));
+        devices.AddRange(_options.Shares.Select(share => new VirtioFileSystem(Memory, share.Share, share.Tag, share.Validity)));
         if (_options.HasSockets)
         {
             Sockets = new VirtioVsock(Memory);

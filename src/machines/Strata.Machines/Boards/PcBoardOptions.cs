@@ -31,8 +31,8 @@ public sealed class PcBoardOptions
     /// <summary>Disks, in the order in which the guest finds them. The board disposes them.</summary>
     public IReadOnlyList<IBlockBackend> Disks { get; init; } = [];
 
-    /// <summary>Shared folders by their tags. The board disposes them.</summary>
-    public IReadOnlyList<(string Tag, IFileShare Share)> Shares { get; init; } = [];
+    /// <summary>Shared folders by their tags, and for how long the guest may use what it was told. The board disposes them.</summary>
+    public IReadOnlyList<(string Tag, IFileShare Share, TimeSpan Validity)> Shares { get; init; } = [];
 
     /// <summary>The machine has sockets between host and guest (virtio-vsock).</summary>
     public bool HasSockets { get; init; }

@@ -246,6 +246,7 @@ public sealed class VsockHubTests : IDisposable
         Assert.Contains("ended", (await Assert.ThrowsAsync<VsockException>(() => connecting)).Message, StringComparison.Ordinal);
         await Assert.ThrowsAsync<VsockException>(() => accepting);
         await Assert.ThrowsAsync<VsockException>(() => _hub.ConnectAsync(GuestPort, _timeout.Token));
+        Assert.Throws<VsockException>(() => _hub.Listen(HostPort));
     }
 
     [Theory]

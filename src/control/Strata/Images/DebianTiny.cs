@@ -26,6 +26,9 @@ public sealed class DebianTiny
     /// <summary>Drivers the shell should find loaded; what they depend on is loaded before them.</summary>
     private static readonly string[] Modules = ["virtio_pci", "virtio_blk", "virtio_console", "virtio_rng", "virtiofs", "vmw_vsock_virtio_transport", "virtio_balloon"];
 
+    /// <summary>EWOULDBLOCK: what an open of a file that somebody else has for himself fails with.</summary>
+    private const int LockedByAnother = 11;
+
     private readonly string _folder;
 
     /// <param name="cache">Cache folder, or null for $XDG_CACHE_HOME/strata or ~/.cache/strata.</param>
@@ -55,6 +58,12 @@ public sealed class DebianTiny
         }
 
         Directory.CreateDirectory(Path.GetDirectoryName(_folder)!);
+        using FileStream turn = await TakeTurnAsync(cancellationToken).ConfigureAwait(false);
+        if (IsCached)
+        {
+            return; // somebody else made it meanwhile
+        }
+
         string work = Directory.CreateTempSubdirectory("strata-image-").FullName;
         string staging = $"{_folder}.{Environment.ProcessId}.new";
         try
@@ -89,6 +98,22 @@ public sealed class DebianTiny
     {
         string? cache = Environment.GetEnvironmentVariable("XDG_CACHE_HOME");
         return Path.Combine(string.IsNullOrEmpty(cache) ? Path.Combine(Environment.GetEnvironmentVariable("HOME") ?? "/tmp", ".cache") : cache, "strata");
+    }
+
+    /// <summary>One at a time makes the image, in this process and in others.</summary>
+    private async Task<FileStream> TakeTurnAsync(CancellationToken cancellationToken)
+    {
+        while (true)
+        {
+            try
+            {
+                return new FileStream(_folder + ".lock", FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
+            }
+            catch (IOException error) when (error.HResult == LockedByAnother)
+            {
+                await Task.Delay(100, cancellationToken).ConfigureAwait(false);
+            }
+        }
     }
 
     private static async Task BuildAsync(string work, string staging, IProgress<string>? progress, CancellationToken cancellationToken)

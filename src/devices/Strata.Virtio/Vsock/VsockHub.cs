@@ -89,6 +89,11 @@ internal sealed class VsockHub(Action wake)
     {
         lock (_gate)
         {
+            if (_closed)
+            {
+                throw new VsockException("The machine has ended.");
+            }
+
             VsockListener listener = new(this, port);
             return _listeners.TryAdd(port, listener) ? listener : throw new VsockException($"Port {port} is listened to already; use another one.");
         }

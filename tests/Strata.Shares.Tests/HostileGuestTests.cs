@@ -207,6 +207,24 @@ public sealed class HostileGuestTests : IDisposable
     }
 
     [Fact]
+    public void Files_BehindTheLargestSize_AreRefused()
+    {
+        using SharedTree tree = new(fileSize: 1000);
+        tree.Write("a", new string('x', 998));
+        ulong handle = tree.OpenFile("a", OpenMode.Write);
+        ulong appending = tree.OpenFile("a", OpenMode.Write | OpenMode.Append);
+        HostFolder share = tree.Share;
+
+        Assert.Equal(Errno.EFBIG, share.Write(handle, 998, "abc"u8, cached: false, out _));
+        Assert.Equal(Errno.EFBIG, share.Write(handle, ulong.MaxValue, "abc"u8, cached: true, out _));
+        Assert.Equal(Errno.EFBIG, share.Write(appending, 0, "abc"u8, cached: false, out _));
+        Assert.Equal(Errno.EFBIG, share.Allocate(handle, 0, 0, 1001));
+        Assert.Equal(Errno.EFBIG, share.SetAttributes(tree.NodeOf("a"), new AttributeChange { Size = 1001 }, out _));
+        Assert.Equal(Errno.None, share.Write(appending, 0, "ab"u8, cached: false, out _));
+        Assert.Equal(1000, new FileInfo(tree.PathOf("a")).Length);
+    }
+
+    [Fact]
     public void DeepFolders_FewDescriptors_AreFoundAgain()
     {
         using SharedTree tree = new(held: 2, nodes: 5000);

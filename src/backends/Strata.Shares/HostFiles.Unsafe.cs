@@ -33,6 +33,7 @@ internal static unsafe partial class HostFiles
     private const uint StatxBasicAndBirth = 0xFFF;
     private const long TimeNow = (1L << 30) - 1;
     private const long TimeOmit = (1L << 30) - 2;
+    private const int FileSizeLimit = 1;
     private const int OpenFilesLimit = 7;
     private const int InterruptedCall = 4;
 
@@ -55,6 +56,18 @@ internal static unsafe partial class HostFiles
 
             // SAFETY: the call fills a local.
             return GetLimit(OpenFilesLimit, &limit) == 0 ? limit.Current : 1024;
+        }
+    }
+
+    /// <summary>Bytes that a file of this process may have: a write behind them would end the process by a signal.</summary>
+    public static ulong LargestFile
+    {
+        get
+        {
+            ResourceLimit limit;
+
+            // SAFETY: the call fills a local.
+            return GetLimit(FileSizeLimit, &limit) == 0 ? Math.Min(limit.Current, long.MaxValue) : long.MaxValue;
         }
     }
 

@@ -214,6 +214,11 @@ public sealed partial class HostFolder
 
     private Errno Resize(Node file, int descriptor, ulong? handle, ulong size)
     {
+        if (size > _largestFile)
+        {
+            return Errno.EFBIG;
+        }
+
         if (handle is { } number && _handles.TryGetValue(number, out Handle? open) && open.Node == file && !open.IsFolder)
         {
             return HostFiles.SetSize(open.Descriptor, size);

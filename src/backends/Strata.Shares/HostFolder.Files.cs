@@ -107,7 +107,7 @@ public sealed partial class HostFolder
     {
         count = 0;
         return !TryGetFile(handle, out Handle? file) ? Errno.EBADF
-            : offset > long.MaxValue - (ulong)data.Length ? Errno.EFBIG
+            : !Fits(file!, offset, (ulong)data.Length, cached) ? Errno.EFBIG
             : HostFiles.Write(file!.Descriptor, (long)offset, data, file.Appends && !cached, out count);
     }
 
@@ -175,7 +175,7 @@ public sealed partial class HostFolder
         bool known = mode is 0 or AllocateKeepSize or (AllocateKeepSize | AllocatePunchHole) or AllocateZeroRange or (AllocateZeroRange | AllocateKeepSize);
         return !TryGetFile(handle, out Handle? file) ? Errno.EBADF
             : !known ? Errno.EOPNOTSUPP
-            : offset > long.MaxValue || length > long.MaxValue - offset ? Errno.EFBIG
+            : !Fits(file!, offset, length, cached: true) ? Errno.EFBIG
             : HostFiles.Allocate(file!.Descriptor, (int)mode, (long)offset, (long)length);
     }
 
@@ -201,8 +201,21 @@ public sealed partial class HostFolder
     {
         copied = 0;
         return !TryGetFile(source, out Handle? from) || !TryGetFile(target, out Handle? to) ? Errno.EBADF
-            : sourceOffset > long.MaxValue || targetOffset > long.MaxValue || to!.Appends ? Errno.EINVAL
+            : sourceOffset > long.MaxValue || to!.Appends ? Errno.EINVAL
+            : !Fits(to, targetOffset, Math.Min(length, LongestCopy), cached: true) ? Errno.EFBIG
             : HostFiles.CopyRange(from!.Descriptor, (long)sourceOffset, to.Descriptor, (long)targetOffset, (nuint)Math.Min(length, LongestCopy), out copied);
+    }
+
+    /// <summary>Whether a write ends inside the largest file.</summary>
+    private bool Fits(Handle file, ulong offset, ulong length, bool cached)
+    {
+        bool atEnd = file.Appends && !cached && _largestFile < long.MaxValue;
+        if (atEnd && GetStatus(file.Descriptor, out HostFiles.FileStatus status) == Errno.None)
+        {
+            offset = Math.Max(offset, status.Size);
+        }
+
+        return offset <= _largestFile && length <= _largestFile - offset;
     }
 
     /// <summary>Bytes copied by one request: others wait meanwhile.</summary>

@@ -28,6 +28,7 @@ public sealed partial class HostFolder : IFileShare
     private readonly NodeTable _nodes;
     private readonly Dictionary<ulong, Handle> _handles = [];
     private readonly int _mostHandles;
+    private readonly ulong _largestFile;
     private readonly uint _userId = HostFiles.UserId;
     private readonly uint _groupId = HostFiles.GroupId;
     private ulong _lastHandle;
@@ -36,6 +37,7 @@ public sealed partial class HostFolder : IFileShare
     {
         IsReadOnly = readOnly;
         _mostHandles = limits.Handles;
+        _largestFile = limits.FileSize;
         _nodes = new NodeTable(limits.Nodes, limits.HeldNodes);
         _nodes.SetRoot(root, FileKey.Of(status), status.Mode & KindMask);
     }
@@ -154,7 +156,7 @@ public sealed partial class HostFolder : IFileShare
     private static ShareLimits DefaultLimits()
     {
         int held = (int)Math.Clamp(HostFiles.DescriptorLimit / DescriptorShare, SmallestHeld, LargestHeld);
-        return new ShareLimits(Nodes: 1 << 20, held, held);
+        return new ShareLimits(Nodes: 1 << 20, held, held, HostFiles.LargestFile);
     }
 
     /// <summary>A single component that leads nowhere else.</summary>

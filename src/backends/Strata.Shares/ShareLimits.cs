@@ -4,4 +4,5 @@ namespace Strata.Shares;
 /// <param name="Nodes">Files that the guest knows.</param>
 /// <param name="HeldNodes">Descriptors for them.</param>
 /// <param name="Handles">Files that the guest has open.</param>
-internal readonly record struct ShareLimits(int Nodes, int HeldNodes, int Handles);
+/// <param name="FileSize">Bytes of one file.</param>
+internal readonly record struct ShareLimits(int Nodes, int HeldNodes, int Handles, ulong FileSize = long.MaxValue);

@@ -9,11 +9,11 @@ internal sealed class SharedTree : IDisposable
 
     private readonly string _all = Directory.CreateTempSubdirectory("strata-share-").FullName;
 
-    public SharedTree(bool readOnly = false, int nodes = 1000, int held = 100, int handles = 50)
+    public SharedTree(bool readOnly = false, int nodes = 1000, int held = 100, int handles = 50, ulong fileSize = long.MaxValue)
     {
         Directory.CreateDirectory(Root);
         File.WriteAllText(SecretPath, Secret);
-        Share = HostFolder.Open(Root, readOnly, new ShareLimits(nodes, held, handles));
+        Share = HostFolder.Open(Root, readOnly, new ShareLimits(nodes, held, handles, fileSize));
     }
 
     public string Root => Path.Combine(_all, "shared");

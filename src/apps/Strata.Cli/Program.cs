@@ -11,6 +11,9 @@ Option<string?> appendOption = new("--append") { Description = "Kernel command l
 Option<string> memoryOption = new("--memory", "-m") { Description = "RAM, such as 512M or 2G.", DefaultValueFactory = _ => "512M" };
 Option<int> cpusOption = new("--cpus") { Description = "Number of processors, 1 to 64.", DefaultValueFactory = _ => 1 };
 Option<string[]> diskOption = new("--disk") { Description = $"Disk image for the guest's /dev/vda, then /dev/vdb …; may be repeated: {DiskSpec.Syntax}. With snapshot, changes are thrown away." };
+Option<string[]> shareOption = new("--share") { Description = "Host folder for the guest, FOLDER[:TAG[,readonly]]; debian-tiny mounts it at /mnt/TAG; may be repeated." };
+Option<string?> execOption = new("--exec") { Description = "Run one command line in the guest, with this command's input and output, and exit with its exit code. The image needs the agent: debian-tiny has it." };
+Option<bool> balloonOption = new("--balloon") { Description = "Let the guest return memory that it does not use to the host." };
 Option<string> consoleOption = new("--console") { Description = "Device that this terminal is connected to: serial (ttyS0) or virtio (hvc0).", DefaultValueFactory = _ => "serial" };
 Option<string> serialOption = new("--serial") { Description = "Where the first serial port's output goes: stdio, none or file:PATH.", DefaultValueFactory = _ => "stdio" };
 Option<bool> statsOption = new("--stats") { Description = "Print start-up time, speed and memory at the end." };
@@ -20,7 +23,7 @@ Option<string> engineOption = new("--engine") { Description = "How guest code is
 
 Command run = new("run", "Start a machine with its console on this terminal. Ctrl-A X quits, Ctrl-A H helps.")
 {
-    imageArgument, kernelOption, initrdOption, appendOption, memoryOption, cpusOption, diskOption, engineOption,
+    imageArgument, kernelOption, initrdOption, appendOption, memoryOption, cpusOption, diskOption, shareOption, execOption, balloonOption, engineOption,
     consoleOption, serialOption, statsOption, traceOption, perfMapOption,
 };
 NetworkArguments network = new();
@@ -49,6 +52,9 @@ run.SetAction(async (result, _) =>
         Processors = result.GetValue(cpusOption),
         Disks = [.. (result.GetValue(diskOption) ?? []).Select(DiskSpec.Parse)],
         Networks = network.Parse(result),
+        Balloon = result.GetValue(balloonOption),
+        Exec = result.GetValue(execOption),
+        Shares = [.. (result.GetValue(shareOption) ?? []).Select(FolderShare.Parse)],
         Engine = ParseEngine(result.GetValue(engineOption)!),
         Console = ParseConsole(result.GetValue(consoleOption)!),
         Serial = result.GetValue(serialOption)!,

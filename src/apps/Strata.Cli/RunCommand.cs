@@ -10,13 +10,18 @@ internal sealed class RunCommand(RunOptions options) : IDisposable
     private const byte Escape = 1; // Ctrl-A
 
     private readonly Stream _output = Console.OpenStandardOutput();
-    private readonly Stream _serial = OpenSerial(options.Serial);
+    private readonly Stream _serial = OpenSerial(options is { Exec: not null, Serial: "stdio" } ? "none" : options.Serial);
     private readonly StreamWriter? _trace = options.Trace is { } path ? new StreamWriter(OpenFile(path, "trace")) : null;
     private VirtualMachine? _machine;
 
     public async Task<int> ExecuteAsync()
     {
         MachineSpec spec = await CreateSpecAsync().ConfigureAwait(false);
+        if (options.Exec is { } line)
+        {
+            return await ExecRun.ExecuteAsync(spec, line, options.Statistics).ConfigureAwait(false);
+        }
+
         bool interrupted = false;
         using Terminal terminal = new(() =>
         {
@@ -102,7 +107,8 @@ internal sealed class RunCommand(RunOptions options) : IDisposable
         await image.EnsureAsync(progress).ConfigureAwait(false);
         string append = options.Append is { } extra ? " " + extra : string.Empty;
         string console = options.Console == ConsoleDevice.Virtio ? "console=ttyS0 console=hvc0" : "console=ttyS0";
-        return Spec(image.KernelPath, image.InitrdPath, console + " quiet panic=-1" + append);
+        MachineSpec spec = Spec(image.KernelPath, image.InitrdPath, console + " quiet panic=-1" + DebianTiny.MountOption(options.Shares) + append);
+        return options.Exec is null ? spec : spec with { InitrdOverlays = [image.AgentInitrdPath] };
     }
 
     private MachineSpec Spec(string kernel, string? initrd, string commandLine) => new()
@@ -114,6 +120,9 @@ internal sealed class RunCommand(RunOptions options) : IDisposable
         Processors = options.Processors,
         Disks = options.Disks,
         Networks = options.Networks,
+        Shares = options.Shares,
+        Balloon = options.Balloon,
+        Sockets = options.Exec is not null,
         Engine = options.Engine,
         TranslationTrace = _trace,
         WritePerfMap = options.PerfMap,
@@ -191,7 +200,7 @@ internal sealed class RunCommand(RunOptions options) : IDisposable
         Console.Error.WriteLine(machine.DescribeCounters());
     }
 
-    private static int Report(MachineExit exit, bool interrupted)
+    internal static int Report(MachineExit exit, bool interrupted)
     {
         if (exit.Reason == MachineExitReason.PowerOff)
         {

@@ -34,4 +34,11 @@ internal sealed record RunOptions
     public IReadOnlyList<DiskSpec> Disks { get; init; } = [];
 
     public IReadOnlyList<NetworkCard> Networks { get; init; } = [];
+
+    /// <summary>A line for the guest's shell; the machine ends with it. Null for a machine with its console on the terminal.</summary>
+    public string? Exec { get; init; }
+
+    public bool Balloon { get; init; }
+
+    public IReadOnlyList<FolderShare> Shares { get; init; } = [];
 }

@@ -9,6 +9,9 @@ public sealed record MachineSpec
     /// <summary>Path of an initial RAM disk, or null.</summary>
     public string? Initrd { get; init; }
 
+    /// <summary>Further initial RAM disks, unpacked over the first in this order.</summary>
+    public IReadOnlyList<string> InitrdOverlays { get; init; } = [];
+
     /// <summary>Kernel command line.</summary>
     public string CommandLine { get; init; } = "console=ttyS0";
 
@@ -32,6 +35,21 @@ public sealed record MachineSpec
 
     /// <summary>Network cards (virtio-net), eth0 first. By default one, on a user-mode network with access to the host's; [] for none.</summary>
     public IReadOnlyList<NetworkCard> Networks { get; init; } = [NetworkCard.User()];
+
+    /// <summary>Folders of the host that the guest can mount (virtio-fs).</summary>
+    public IReadOnlyList<FolderShare> Shares { get; init; } = [];
+
+    /// <summary>
+    /// Gives the machine sockets between host and guest (virtio-vsock): see <see cref="VirtualMachine.ConnectAsync"/>,
+    /// <see cref="VirtualMachine.Listen"/> and <see cref="VirtualMachine.Agent"/>.
+    /// </summary>
+    public bool Sockets { get; init; }
+
+    /// <summary>
+    /// Gives the machine a memory balloon (virtio-balloon): its guest returns free memory to the host, and more on request by
+    /// <see cref="VirtualMachine.Balloon"/>.
+    /// </summary>
+    public bool Balloon { get; init; }
 
     /// <summary>Which device <see cref="VirtualMachine.Console"/> is.</summary>
     public ConsoleDevice Console { get; init; } = ConsoleDevice.Serial;

@@ -11,6 +11,9 @@ public enum StrataError
 
     /// <summary>The host lacks something: a tool, memory, a permission.</summary>
     Host,
+
+    /// <summary>Something in the guest failed or did not answer.</summary>
+    Guest,
 }
 
 /// <summary>An error for the user: one sentence with cause and remedy.</summary>

@@ -1,8 +1,11 @@
 using System.Net;
+using Strata.Core.Sharing;
 using Strata.Core.Storage;
 using Strata.Machines.Boards;
 using Strata.Machines.Boot;
 using Strata.Networking.Nat;
+using Strata.Virtio.Balloon;
+using Strata.Virtio.Vsock;
 using Strata.X86.Translator;
 using Strata.X86.Translator.Tracing;
 
@@ -71,7 +74,7 @@ public sealed class VirtualMachine : IAsyncDisposable
         }
 
         byte[] kernel = await ReadAsync(spec.Kernel, "kernel", cancellationToken).ConfigureAwait(false);
-        byte[]? initrd = spec.Initrd is null ? null : await ReadAsync(spec.Initrd, "initrd", cancellationToken).ConfigureAwait(false);
+        byte[]? initrd = await ReadInitrdAsync(spec, cancellationToken).ConfigureAwait(false);
         GuestConsole console = new(spec.ConsoleOutput, spec.Console);
         MachineNetworks networks = MachineNetworks.Open(spec.Networks);
         PcBoard board;
@@ -99,6 +102,24 @@ public sealed class VirtualMachine : IAsyncDisposable
             : exit;
     }
 
+    /// <summary>Runs programs in the guest and copies files, where an agent runs in it. Needs <see cref="MachineSpec.Sockets"/>.</summary>
+    public GuestAgent Agent => new(this);
+
+    /// <summary>Connects to a port that a program in the guest listens on (AF_VSOCK); waits until the guest's driver is loaded.</summary>
+    /// <exception cref="VsockException">Nothing listens there, or the machine has ended.</exception>
+    /// <exception cref="StrataException">The machine has no sockets.</exception>
+    public Task<VsockStream> ConnectAsync(uint port, CancellationToken cancellationToken = default) => Sockets.ConnectAsync(port, cancellationToken);
+
+    /// <summary>Lets programs in the guest connect to a port of the host (AF_VSOCK, CID 2).</summary>
+    /// <exception cref="VsockException">The port is taken.</exception>
+    /// <exception cref="StrataException">The machine has no sockets.</exception>
+    public VsockListener Listen(uint port) => Sockets.Listen(port);
+
+    /// <summary>The memory balloon: how much memory the guest is to give back, and what it says about the rest.</summary>
+    /// <exception cref="StrataException">The machine has none.</exception>
+    public VirtioBalloon Balloon => _board.Balloon
+        ?? throw new StrataException(StrataError.BadInput, "The machine has no memory balloon; start it with MachineSpec.Balloon.");
+
     /// <summary>Presses the power button; an operating system that listens shuts down.</summary>
     public void PressPowerButton() => _board.PressPowerButton();
 
@@ -116,12 +137,18 @@ public sealed class VirtualMachine : IAsyncDisposable
         return ValueTask.CompletedTask;
     }
 
+    private VirtioVsock Sockets => _board.Sockets
+        ?? throw new StrataException(StrataError.BadInput, "The machine has no sockets; start it with MachineSpec.Sockets.");
+
     private static PcBoard CreateBoard(MachineSpec spec, byte[] kernel, byte[]? initrd, GuestConsole console, MachineNetworks networks)
     {
         List<IBlockBackend> disks = [];
+        List<(string Tag, IFileShare Share, TimeSpan Validity)> shares = [];
         try
         {
             disks.AddRange(spec.Disks.Select(disk => disk.Open()));
+            CheckTags(spec);
+            shares.AddRange(spec.Shares.Select(share => (share.Tag, share.Open(), share.Validity)));
             return new PcBoard(new PcBoardOptions
             {
                 MemorySize = spec.Memory,
@@ -140,12 +167,29 @@ public sealed class VirtualMachine : IAsyncDisposable
                 },
                 Disks = disks,
                 Networks = networks.Cards,
+                Shares = shares,
+                HasSockets = spec.Sockets,
+                HasBalloon = spec.Balloon,
             });
         }
-        catch (Exception error) when (error is BootImageException or IOException or InsufficientMemoryException)
+        catch (Exception error) when (error is BootImageException or IOException or InsufficientMemoryException or StrataException)
         {
             disks.ForEach(disk => disk.Dispose());
+            shares.ForEach(share => share.Share.Dispose());
+            if (error is StrataException)
+            {
+                throw;
+            }
+
             throw new StrataException(error is InsufficientMemoryException ? StrataError.Host : StrataError.BadInput, error.Message, error);
+        }
+    }
+
+    private static void CheckTags(MachineSpec spec)
+    {
+        if (spec.Shares.GroupBy(share => share.Tag).FirstOrDefault(group => group.Count() > 1) is { } twice)
+        {
+            throw new StrataException(StrataError.BadInput, $"Two shared folders have the tag \"{twice.Key}\"; give one of them another: FOLDER:TAG.");
         }
     }
 
@@ -157,6 +201,25 @@ public sealed class VirtualMachine : IAsyncDisposable
         }
 
         return engine != Engine.Interpreter && Translator.IsSupported ? EngineKind.Translator : EngineKind.Interpreter;
+    }
+
+    /// <summary>The first initrd and what lies over it; archives are unpacked one after the other, each at a multiple of four.</summary>
+    private static async Task<byte[]?> ReadInitrdAsync(MachineSpec spec, CancellationToken cancellationToken)
+    {
+        List<byte> all = [];
+        foreach (string path in spec.Initrd is null ? spec.InitrdOverlays : [spec.Initrd, .. spec.InitrdOverlays])
+        {
+            byte[] bytes = await ReadAsync(path, "initrd", cancellationToken).ConfigureAwait(false);
+            if (spec.InitrdOverlays.Count == 0)
+            {
+                return bytes;
+            }
+
+            all.AddRange(bytes);
+            all.AddRange(new byte[-all.Count & 3]);
+        }
+
+        return all.Count == 0 ? null : [.. all];
     }
 
     private static async Task<byte[]> ReadAsync(string path, string what, CancellationToken cancellationToken)

@@ -38,6 +38,12 @@ public abstract class VirtioDevice : IDisposable
     /// <summary>The device-specific configuration, read-only for the guest.</summary>
     public abstract ReadOnlySpan<byte> Configuration { get; }
 
+    /// <summary>The driver wrote to the device-specific configuration. vCPU thread, without <see cref="Gate"/>; most devices ignore it.</summary>
+    /// <param name="offset">Bytes; anything the guest likes.</param>
+    public virtual void WriteConfiguration(int offset, AccessWidth width, ulong value)
+    {
+    }
+
     public IReadOnlyList<VirtQueue> Queues { get; }
 
     /// <summary>Held by whoever touches the queues: the worker while it processes, the transport while it configures.</summary>
@@ -106,8 +112,7 @@ public abstract class VirtioDevice : IDisposable
             _thread.Join();
         }
 
-        _work.Dispose();
-        Dispose(disposing: true);
+        Dispose(disposing: true); // the event stays: other threads may still notify
         GC.SuppressFinalize(this);
     }
 

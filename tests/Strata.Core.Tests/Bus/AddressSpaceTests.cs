@@ -261,4 +261,40 @@ public sealed class AddressSpaceTests : IDisposable
         Assert.False(_space.TryGetRamPage(0x10_2000, out _));
         Assert.False(_space.TryGetRamPage(0xF_1000, out _));
     }
+
+    [Fact]
+    public void TryDiscard_Ram_ReadsZerosAndKeepsItsNeighbours()
+    {
+        _space.MapRam(0x10000, _memory, Page, 4 * Page);
+        _memory.Slice(0, 16 * (int)Page).Fill(0x5A);
+        _memory.MarkCode(2);
+        List<ulong> forgotten = [];
+        _memory.CodeWritten += (_, page) => forgotten.Add(page);
+
+        bool done = _space.TryDiscard(0x10000 + Page, 2 * Page);
+
+        Assert.True(done);
+        Assert.Equal(-1, _memory.Slice(2 * Page, 2 * (int)Page).IndexOfAnyExcept((byte)0));
+        Assert.Equal((0x5A, 0x5A), (_memory.Slice((2 * Page) - 1, 1)[0], _memory.Slice(4 * Page, 1)[0]));
+        Assert.Equal([2UL], forgotten);
+        Assert.True(_memory.IsDirty(3));
+    }
+
+    [Theory]
+    [InlineData(0x10001UL, 0x1000UL)]
+    [InlineData(0x10000UL, 0x1001UL)]
+    [InlineData(0x10000UL, 0x5000UL)]
+    [InlineData(0xF000UL, 0x2000UL)]
+    [InlineData(0x20000UL, 0x1000UL)]
+    [InlineData(0xFFFF_FFFF_FFFF_F000UL, 0x2000UL)]
+    public void TryDiscard_NotWholePagesOfRam_ChangesNothing(ulong gpa, ulong length)
+    {
+        _space.MapRam(0x10000, _memory, 0, 4 * Page);
+        _space.MapRam(0x20000, _memory, 8 * Page, Page, readOnly: true);
+        _memory.Slice(0, 16 * (int)Page).Fill(0x5A);
+
+        Assert.False(_space.TryDiscard(gpa, length));
+
+        Assert.Equal(-1, _memory.Slice(0, 16 * (int)Page).IndexOfAnyExcept((byte)0x5A));
+    }
 }

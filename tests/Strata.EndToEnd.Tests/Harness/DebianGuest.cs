@@ -19,6 +19,9 @@ public sealed class DebianGuest : IAsyncLifetime
         Memory = 256UL << 20,
     };
 
+    /// <summary>With the agent in it, and sockets to reach it.</summary>
+    public MachineSpec SpecWithAgent => Spec with { InitrdOverlays = [_image.AgentInitrdPath], Sockets = true };
+
     public Task InitializeAsync() => _image.EnsureAsync();
 
     public Task DisposeAsync() => Task.CompletedTask;

@@ -58,6 +58,8 @@ internal sealed class HostCommand : IDisposable
         await _process.StandardInput.FlushAsync(cancellationToken);
     }
 
+    public void EndInput() => _process.StandardInput.Close();
+
     public async Task WaitForOutputAsync(string text, CancellationToken cancellationToken)
     {
         while (!Output.Contains(text, StringComparison.Ordinal))

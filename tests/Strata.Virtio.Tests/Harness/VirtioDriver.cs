@@ -92,6 +92,8 @@ internal sealed class VirtioDriver : IInterruptSink, IMsiSink, IDisposable
 
     public ulong ReadDevice(ulong offset, AccessWidth width) => Space.Read(_structures[4] + offset, width);
 
+    public void WriteDevice(ulong offset, AccessWidth width, ulong value) => Space.Write(_structures[4] + offset, width, value);
+
     public void Notify(int queue = 0) => Space.Write(_structures[2] + ((ulong)queue * 4), AccessWidth.Word, (ulong)queue);
 
     public ulong OfferedFeatures()

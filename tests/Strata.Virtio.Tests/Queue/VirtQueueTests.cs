@@ -76,6 +76,33 @@ public sealed class VirtQueueTests : IDisposable
     }
 
     [Fact]
+    public void Take_IndirectTableAsLongAsTheQueue_ReadsAll()
+    {
+        for (uint i = 0; i < _ring.Size; i++)
+        {
+            _ring.DescribeAt(0x4000 + (i * 16), Buffer, 16, i + 1 < _ring.Size ? DriverRing.Next : (ushort)0, (ushort)(i + 1));
+        }
+
+        _ring.Describe(0, 0x4000, 16U * _ring.Size, DriverRing.Indirect);
+        _ring.Offer(0);
+
+        Assert.Equal(_ring.Size, _queue.Take()!.Buffers.Count);
+    }
+
+    [Fact]
+    public void Take_DirectAndIndirectLongerThanTheQueue_Breaks()
+    {
+        for (uint i = 0; i < _ring.Size; i++)
+        {
+            _ring.DescribeAt(0x4000 + (i * 16), Buffer, 16, i + 1 < _ring.Size ? DriverRing.Next : (ushort)0, (ushort)(i + 1));
+        }
+
+        _ring.Describe(0, Buffer, 16, DriverRing.Next, 1);
+        _ring.Describe(1, 0x4000, 16U * _ring.Size, DriverRing.Indirect);
+        OfferExpectingBreak(0);
+    }
+
+    [Fact]
     public void Take_DirectThenIndirect_ReadsBoth()
     {
         _ring.DescribeAt(0x4000, Buffer + 0x100, 8, DriverRing.Write);

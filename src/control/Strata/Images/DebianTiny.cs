@@ -13,14 +13,19 @@ public sealed class DebianTiny
 
     private const string KernelPackage = "linux-image-cloud-amd64";
     private const string BusyboxPackage = "busybox-static";
+
+    /// <summary>What the agent runs on: perl and the libraries it is linked with.</summary>
+    private static readonly string[] AgentPackages = ["perl-base", "libc6", "libcrypt1"];
+
     /// <summary>Raised when the image is built differently: an older one in a cache is made again.</summary>
-    private const string Recipe = "3";
+    private const string Recipe = "7";
 
     private const long SmallestKernel = 4 << 20;
     private const long SmallestBusybox = 500 << 10;
 
     /// <summary>Drivers the shell should find loaded; what they depend on is loaded before them.</summary>
-    private static readonly string[] Modules = ["virtio_pci", "virtio_blk", "virtio_console", "virtio_rng", "virtio_net"];
+    private static readonly string[] Modules =
+        ["virtio_pci", "virtio_blk", "virtio_console", "virtio_rng", "virtio_net", "virtiofs", "vmw_vsock_virtio_transport", "virtio_balloon"];
 
     /// <summary>What udhcpc runs with a lease in its environment.</summary>
     private const string DhcpScript =
@@ -34,6 +39,9 @@ public sealed class DebianTiny
 
         """;
 
+    /// <summary>EWOULDBLOCK: what an open of a file that somebody else has for himself fails with.</summary>
+    private const int LockedByAnother = 11;
+
     private readonly string _folder;
 
     /// <param name="cache">Cache folder, or null for $XDG_CACHE_HOME/strata or ~/.cache/strata.</param>
@@ -43,8 +51,11 @@ public sealed class DebianTiny
 
     public string InitrdPath => Path.Combine(_folder, "initrd");
 
+    /// <summary>An overlay for the initrd: perl and <see cref="GuestAgent"/>'s script, which the image starts. Needs a machine with sockets.</summary>
+    public string AgentInitrdPath => Path.Combine(_folder, "agent");
+
     /// <summary>True if the image can be used without fetching anything.</summary>
-    public bool IsCached => File.Exists(KernelPath) && File.Exists(InitrdPath)
+    public bool IsCached => File.Exists(KernelPath) && File.Exists(InitrdPath) && File.Exists(AgentInitrdPath)
         && File.Exists(RecipePath) && File.ReadAllText(RecipePath) == Recipe;
 
     private string RecipePath => Path.Combine(_folder, "recipe");
@@ -60,6 +71,12 @@ public sealed class DebianTiny
         }
 
         Directory.CreateDirectory(Path.GetDirectoryName(_folder)!);
+        using FileStream turn = await TakeTurnAsync(cancellationToken).ConfigureAwait(false);
+        if (IsCached)
+        {
+            return; // somebody else made it meanwhile
+        }
+
         string work = Directory.CreateTempSubdirectory("strata-image-").FullName;
         string staging = $"{_folder}.{Environment.ProcessId}.new";
         try
@@ -83,10 +100,33 @@ public sealed class DebianTiny
         }
     }
 
+    /// <summary>What the kernel's command line needs so that the image mounts these folders at /mnt/TAG; empty for none.</summary>
+    public static string MountOption(IReadOnlyList<FolderShare> shares)
+    {
+        ArgumentNullException.ThrowIfNull(shares);
+        return shares.Count == 0 ? string.Empty : " strata.shares=" + string.Join(',', shares.Select(share => share.Tag));
+    }
+
     private static string DefaultCache()
     {
         string? cache = Environment.GetEnvironmentVariable("XDG_CACHE_HOME");
         return Path.Combine(string.IsNullOrEmpty(cache) ? Path.Combine(Environment.GetEnvironmentVariable("HOME") ?? "/tmp", ".cache") : cache, "strata");
+    }
+
+    /// <summary>One at a time makes the image, in this process and in others.</summary>
+    private async Task<FileStream> TakeTurnAsync(CancellationToken cancellationToken)
+    {
+        while (true)
+        {
+            try
+            {
+                return new FileStream(_folder + ".lock", FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
+            }
+            catch (IOException error) when (error.HResult == LockedByAnother)
+            {
+                await Task.Delay(100, cancellationToken).ConfigureAwait(false);
+            }
+        }
     }
 
     private static async Task BuildAsync(string work, string staging, IProgress<string>? progress, CancellationToken cancellationToken)
@@ -94,7 +134,7 @@ public sealed class DebianTiny
         progress?.Report("Looking up Debian's current cloud kernel");
         string package = await FindKernelPackageAsync(work, cancellationToken).ConfigureAwait(false);
         progress?.Report($"Fetching {package} and {BusyboxPackage}");
-        await HostTool.RunAsync(work, "apt-get", ["download", package, BusyboxPackage], cancellationToken).ConfigureAwait(false);
+        await HostTool.RunAsync(work, "apt-get", ["download", package, BusyboxPackage, .. AgentPackages], cancellationToken).ConfigureAwait(false);
         progress?.Report("Unpacking");
         string root = Path.Combine(work, "root");
         foreach (string file in Directory.GetFiles(work, "*.deb"))
@@ -112,6 +152,8 @@ public sealed class DebianTiny
         await File.WriteAllTextAsync(Path.Combine(staging, "recipe"), Recipe, cancellationToken).ConfigureAwait(false);
         using FileStream initrd = File.Create(Path.Combine(staging, "initrd"));
         WriteInitrd(initrd, root, busybox);
+        using FileStream agent = File.Create(Path.Combine(staging, "agent"));
+        AgentOverlay.Write(agent, root);
     }
 
     /// <summary>The versioned package behind the metapackage.</summary>
@@ -239,6 +281,10 @@ public sealed class DebianTiny
         if grep -q console=hvc0 /proc/cmdline && [ -c /dev/hvc0 ]; then
             exec </dev/hvc0 >/dev/hvc0 2>&1
         fi
+        for tag in $(sed -n 's/.*strata.shares=\([^ ]*\).*/\1/p' /proc/cmdline | tr , ' '); do
+            mkdir -p "/mnt/$tag" && mount -t virtiofs "$tag" "/mnt/$tag"
+        done
+        [ -f /strata/start ] && . /strata/start
         poweroff() {'{'} /bin/busybox poweroff -f; {'}'}
         run=$(sed -n 's/.*strata.run="\([^"]*\)".*/\1/p' /proc/cmdline)
         if [ -n "$run" ]; then

@@ -145,6 +145,23 @@ public sealed unsafe class AddressSpace
         return false;
     }
 
+    /// <summary>Gives RAM back to the host, see <see cref="GuestMemory.TryDiscard"/>.</summary>
+    /// <returns>False, and nothing changes, if the range is not page aligned or not all of it is writable RAM.</returns>
+    public bool TryDiscard(ulong gpa, ulong length)
+    {
+        foreach (RamRange range in _ram)
+        {
+            ulong at = gpa - range.Start;
+            ulong size = range.End - range.Start;
+            if (at < size && length <= size - at && !range.ReadOnly && ((gpa | length) & GuestMemory.PageMask) == 0)
+            {
+                return range.Memory.TryDiscard(range.Offset + at, length);
+            }
+        }
+
+        return false;
+    }
+
     /// <summary>Reads a value from RAM or a device. Nothing there: all ones. An access never spans two regions.</summary>
     public ulong Read(ulong gpa, AccessWidth width)
     {

@@ -89,6 +89,25 @@ public sealed unsafe class GuestMemory : IDisposable
         }
     }
 
+    /// <summary>
+    /// Gives pages back to the host: the guest says that their content does not matter, and they read as zeros when it uses them
+    /// again. Host addresses of the pages stay valid, so engines keep their TLB entries; decoded code goes as with any write.
+    /// </summary>
+    /// <param name="offset">Bytes; a multiple of 4 KiB, as <paramref name="length"/>; both inside the memory.</param>
+    /// <returns>False if the host refused; nothing has changed then.</returns>
+    public bool TryDiscard(ulong offset, ulong length)
+    {
+        if (((offset | length) & PageMask) != 0 || offset > Size || length > Size - offset)
+        {
+            throw new ArgumentException($"The range 0x{offset:x}+0x{length:x} is not page aligned or lies outside the memory.");
+        }
+
+        NoteWrite(offset, length);
+        bool done = length == 0 || HostMapping.Discard((nint)_base + (nint)offset, length);
+        NoteWrite(offset, length); // what was decoded between the two is gone as well
+        return done;
+    }
+
     public Span<byte> Slice(ulong offset, int length)
     {
         ArgumentOutOfRangeException.ThrowIfGreaterThan(offset, Size);

@@ -11,6 +11,7 @@ public static partial class HostMapping
     private const int MapPrivate = 2;
     private const int MapAnonymous = 0x20;
     private const int MapNoReserve = 0x4000;
+    private const int AdviseDontNeed = 4;
     private const int AdviseHugePage = 14;
 
     /// <summary>Maps <paramref name="size"/> bytes for reading and writing.</summary>
@@ -37,6 +38,10 @@ public static partial class HostMapping
             ? address
             : throw new PlatformNotSupportedException($"The host forbids executable memory (errno {Marshal.GetLastPInvokeError()}). Use --engine interpreter.");
     }
+
+    /// <summary>Gives pages of an anonymous mapping back to the host; they read as zeros from now on.</summary>
+    /// <returns>False if the host refused.</returns>
+    public static bool Discard(nint address, ulong size) => Advise(address, (nuint)size, AdviseDontNeed) == 0;
 
     public static void Release(nint address, ulong size) => _ = Unmap(address, (nuint)size);
 

@@ -87,6 +87,9 @@ public sealed class VirtioPci : PciFunction, IMmioDevice
             case CommonOffset:
                 WriteCommon((uint)offset, width, (uint)value);
                 break;
+            case DeviceOffset:
+                _device.WriteConfiguration((int)(offset - DeviceOffset), width, value);
+                break;
             case NotifyOffset when (_status & StatusDriverOk) != 0:
                 _device.Notify();
                 break;

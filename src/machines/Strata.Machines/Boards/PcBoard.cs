@@ -13,11 +13,14 @@ using Strata.Devices.Timers;
 using Strata.Machines.Acpi;
 using Strata.Machines.Boot;
 using Strata.Virtio;
+using Strata.Virtio.Balloon;
 using Strata.Virtio.Block;
 using Strata.Virtio.Console;
 using Strata.Virtio.Entropy;
+using Strata.Virtio.FileSystem;
 using Strata.Virtio.Network;
 using Strata.Virtio.Transport;
+using Strata.Virtio.Vsock;
 using Strata.X86.Apic;
 using Strata.X86.Cpuid;
 using Strata.X86.Execution;
@@ -91,6 +94,12 @@ public sealed class PcBoard : IMachineControl, IDisposable
 
     /// <summary>Interrupt wiring, for devices that a caller adds before <see cref="Start"/>.</summary>
     public IsaInterrupts Interrupts { get; }
+
+    /// <summary>Sockets between host and guest; null for a machine without them.</summary>
+    public VirtioVsock? Sockets { get; private set; }
+
+    /// <summary>The memory balloon; null for a machine without one.</summary>
+    public VirtioBalloon? Balloon { get; private set; }
 
     public IVirtualClock Clock => _clock;
 
@@ -185,13 +194,14 @@ public sealed class PcBoard : IMachineControl, IDisposable
             return;
         }
 
+        // Timers and devices interrupt processors: their threads end before the processors' memory goes.
         Stop();
-        (_clock as IDisposable)?.Dispose(); // first: its thread calls timers that read processors
         foreach (VcpuThread vcpu in _vcpus)
         {
-            vcpu.Dispose();
+            vcpu.Join();
         }
 
+        (_clock as IDisposable)?.Dispose();
         foreach (VirtioDevice device in _virtio)
         {
             device.Dispose();
@@ -200,6 +210,11 @@ public sealed class PcBoard : IMachineControl, IDisposable
         foreach (LocalApic apic in _apics)
         {
             apic.Dispose();
+        }
+
+        foreach (VcpuThread vcpu in _vcpus)
+        {
+            vcpu.Dispose();
         }
 
         _ram.Dispose();
@@ -216,6 +231,8 @@ public sealed class PcBoard : IMachineControl, IDisposable
         {
             vcpu.RequestStop();
         }
+
+        Sockets?.Close();
     }
 
     private void OnPicOutput(bool high)
@@ -257,7 +274,7 @@ public sealed class PcBoard : IMachineControl, IDisposable
         return firmware;
     }
 
-    /// <summary>Slot 1 is the entropy source; the console, disks and network cards follow.</summary>
+    /// <summary>Slot 1 is the entropy source; the console, disks and shares follow.</summary>
     private void AddPciDevices()
     {
         PciBus pci = new(Memory, _apicBus, link => Interrupts.Line(PcMemoryMap.PciPin + link));
@@ -280,6 +297,19 @@ public sealed class PcBoard : IMachineControl, IDisposable
         }
 
         devices.AddRange(_networks);
+        devices.AddRange(_options.Shares.Select(share => new VirtioFileSystem(Memory, share.Share, share.Tag, share.Validity)));
+        if (_options.HasSockets)
+        {
+            Sockets = new VirtioVsock(Memory);
+            devices.Add(Sockets);
+        }
+
+        if (_options.HasBalloon)
+        {
+            Balloon = new VirtioBalloon(Memory);
+            devices.Add(Balloon);
+        }
+
         for (int i = 0; i < devices.Count; i++)
         {
             devices[i].IsSynchronous = _options.Deterministic != null;

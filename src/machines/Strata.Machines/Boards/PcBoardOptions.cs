@@ -1,4 +1,5 @@
 using Strata.Core.Networking;
+using Strata.Core.Sharing;
 using Strata.Core.Storage;
 using Strata.Devices.Serial;
 using Strata.X86.Translator;
@@ -36,6 +37,14 @@ public sealed class PcBoardOptions
 
     /// <summary>Network cards, in the order in which the guest finds them. The board disposes their backends.</summary>
     public IReadOnlyList<NetworkCardOptions> Networks { get; init; } = [];
+    /// <summary>Shared folders by their tags, and for how long the guest may use what it was told. The board disposes them.</summary>
+    public IReadOnlyList<(string Tag, IFileShare Share, TimeSpan Validity)> Shares { get; init; } = [];
+
+    /// <summary>The machine has sockets between host and guest (virtio-vsock).</summary>
+    public bool HasSockets { get; init; }
+
+    /// <summary>The machine has a memory balloon (virtio-balloon), through which the guest returns memory to the host.</summary>
+    public bool HasBalloon { get; init; }
 
     /// <summary>Wall time of the RTC at start.</summary>
     public required DateTime StartTime { get; init; }

@@ -1,0 +1,96 @@
+using System.Buffers.Binary;
+using System.Text;
+
+namespace Strata;
+
+/// <summary>
+/// What the library and the guest's agent send each other, one operation a connection.
+/// <code>
+/// frame: 0 length of the payload (32)  4 type (8, a letter)  5 payload
+/// S  start: terminal (8) rows (16) columns (16), folder, argument count (32), arguments, NAME=VALUE …; texts with their length (32)
+/// I  input, empty at its end         K  signal (32)            W  rows (16) columns (16)
+/// P  put: mode (32), path; then D … E    G  get: path
+/// A  accepted: process ID or mode (32)   O, R  output, error output   C  input taken (32)
+/// X  exit: code (32) signal (32)     D  content   E  end of it   F  failed: errno (32), text
+/// </code>
+/// </summary>
+internal readonly record struct AgentFrame(char Type, byte[] Payload)
+{
+    /// <summary>Bytes; more is a defect of the peer.</summary>
+    public const int LargestPayload = 1 << 20;
+
+    private const int HeaderSize = 5;
+
+    public uint Number(int index = 0) => Payload.Length >= (index + 1) * 4
+        ? BinaryPrimitives.ReadUInt32LittleEndian(Payload.AsSpan(index * 4))
+        : throw new InvalidDataException($"The guest's agent sent a frame '{Type}' that is too short.");
+
+    /// <summary>The text behind the number of a failure.</summary>
+    public string Text => Encoding.UTF8.GetString(Payload.AsSpan(Math.Min(4, Payload.Length)));
+
+    /// <returns>Null at the end of the stream.</returns>
+    /// <exception cref="InvalidDataException">What comes is no frame.</exception>
+    public static async Task<AgentFrame?> ReadAsync(Stream stream, CancellationToken cancellationToken)
+    {
+        byte[] header = new byte[HeaderSize];
+        int count = await stream.ReadAtLeastAsync(header, HeaderSize, throwOnEndOfStream: false, cancellationToken).ConfigureAwait(false);
+        if (count < HeaderSize)
+        {
+            return null;
+        }
+
+        uint length = BinaryPrimitives.ReadUInt32LittleEndian(header);
+        if (length > LargestPayload)
+        {
+            throw new InvalidDataException($"The guest's agent sent a frame of {length:N0} bytes.");
+        }
+
+        byte[] payload = new byte[length];
+        count = await stream.ReadAtLeastAsync(payload, payload.Length, throwOnEndOfStream: false, cancellationToken).ConfigureAwait(false);
+        return count < payload.Length ? null : new AgentFrame((char)header[4], payload);
+    }
+
+    public static async Task WriteAsync(Stream stream, char type, ReadOnlyMemory<byte> payload, CancellationToken cancellationToken)
+    {
+        byte[] frame = new byte[HeaderSize + payload.Length];
+        BinaryPrimitives.WriteInt32LittleEndian(frame, payload.Length);
+        frame[4] = (byte)type;
+        payload.CopyTo(frame.AsMemory(HeaderSize));
+        await stream.WriteAsync(frame, cancellationToken).ConfigureAwait(false);
+    }
+
+    public static byte[] Start(GuestCommand command)
+    {
+        using MemoryStream bytes = new();
+        using BinaryWriter writer = new(bytes);
+        writer.Write(command.Terminal is null ? (byte)0 : (byte)1);
+        writer.Write(command.Terminal?.Rows ?? 0);
+        writer.Write(command.Terminal?.Columns ?? 0);
+        WriteText(writer, command.Folder);
+        writer.Write(command.Arguments.Count);
+        foreach (string text in command.Arguments.Concat(command.Environment.Select(variable => $"{variable.Key}={variable.Value}")))
+        {
+            WriteText(writer, text);
+        }
+
+        return bytes.ToArray();
+    }
+
+    public static byte[] Numbers(params ReadOnlySpan<uint> numbers)
+    {
+        byte[] bytes = new byte[numbers.Length * 4];
+        for (int i = 0; i < numbers.Length; i++)
+        {
+            BinaryPrimitives.WriteUInt32LittleEndian(bytes.AsSpan(i * 4), numbers[i]);
+        }
+
+        return bytes;
+    }
+
+    private static void WriteText(BinaryWriter writer, string text)
+    {
+        byte[] bytes = Encoding.UTF8.GetBytes(text);
+        writer.Write(bytes.Length);
+        writer.Write(bytes);
+    }
+}

@@ -1,0 +1,184 @@
+using System.Text;
+using Strata.Virtio.Vsock;
+
+namespace Strata;
+
+/// <summary>
+/// Runs programs in a guest and copies files, through the agent that runs there: a perl script, which debian-tiny gets with
+/// <see cref="Images.DebianTiny.AgentInitrdPath"/> and any image can start at boot. Members are safe on any thread.
+/// </summary>
+public sealed class GuestAgent
+{
+    /// <summary>The port of the guest that the agent listens on.</summary>
+    public const uint Port = 1025;
+
+    private const int Piece = 64 << 10;
+    private const uint DefaultMode = 0x1A4;
+    private static readonly TimeSpan RetryDelay = TimeSpan.FromMilliseconds(10);
+
+    private readonly VirtualMachine _machine;
+
+    internal GuestAgent(VirtualMachine machine) => _machine = machine;
+
+    /// <summary>How long to wait for an agent that does not answer yet: the guest may be booting.</summary>
+    public TimeSpan Patience { get; init; } = TimeSpan.FromMinutes(1);
+
+    /// <summary>The agent's source, for images that bring it along: start it at boot with `perl FILE`.</summary>
+    public static string Script
+    {
+        get
+        {
+            using Stream resource = typeof(GuestAgent).Assembly.GetManifestResourceStream("agent.pl")!;
+            using StreamReader reader = new(resource);
+            return reader.ReadToEnd();
+        }
+    }
+
+    /// <summary>Starts a program.</summary>
+    /// <param name="output">Receives what the program prints; the program waits while it runs.</param>
+    /// <exception cref="StrataException">No agent answers, or the program cannot be started.</exception>
+    public async Task<GuestProcess> StartAsync(
+        GuestCommand command, Action<ReadOnlyMemory<byte>> output, Action<ReadOnlyMemory<byte>> errorOutput, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(command);
+        (Stream connection, AgentFrame accepted) = await OpenAsync('S', AgentFrame.Start(command), cancellationToken).ConfigureAwait(false);
+        return new GuestProcess(connection, (int)accepted.Number(), output, errorOutput);
+    }
+
+    /// <summary>Runs a program to its end.</summary>
+    /// <param name="input">Its standard input.</param>
+    /// <exception cref="StrataException">No agent answers, or the program cannot be started.</exception>
+    public async Task<GuestResult> RunAsync(GuestCommand command, ReadOnlyMemory<byte> input = default, CancellationToken cancellationToken = default)
+    {
+        using MemoryStream output = new();
+        using MemoryStream errors = new();
+        await using GuestProcess process = await StartAsync(
+            command, bytes => output.Write(bytes.Span), bytes => errors.Write(bytes.Span), cancellationToken).ConfigureAwait(false);
+        Task writing = WriteAllAsync(process, input, cancellationToken);
+        int code = await process.WaitForExitAsync(cancellationToken).ConfigureAwait(false);
+        await writing.ConfigureAwait(false);
+        return new GuestResult(code, output.ToArray(), errors.ToArray());
+    }
+
+    /// <summary>Writes a file of the guest; it appears under its name when all of it is there.</summary>
+    /// <param name="mode">Permission bits.</param>
+    /// <exception cref="StrataException">No agent answers, or the guest cannot write the file.</exception>
+    public async Task PutAsync(Stream content, string guestPath, uint mode = DefaultMode, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(content);
+        byte[] request = [.. AgentFrame.Numbers(mode), .. Encoding.UTF8.GetBytes(guestPath)];
+        (Stream connection, _) = await OpenAsync('P', request, cancellationToken).ConfigureAwait(false);
+        await using (connection.ConfigureAwait(false))
+        {
+            byte[] piece = new byte[Piece];
+            int count;
+            while ((count = await content.ReadAsync(piece, cancellationToken).ConfigureAwait(false)) > 0)
+            {
+                await AgentFrame.WriteAsync(connection, 'D', piece.AsMemory(0, count), cancellationToken).ConfigureAwait(false);
+            }
+
+            await AgentFrame.WriteAsync(connection, 'E', default, cancellationToken).ConfigureAwait(false);
+            AgentFrame end = await ReadAsync(connection, cancellationToken).ConfigureAwait(false);
+            if (end.Type != 'E')
+            {
+                throw Failure(end);
+            }
+        }
+    }
+
+    /// <summary>Reads a regular file of the guest.</summary>
+    /// <returns>Its permission bits.</returns>
+    /// <exception cref="StrataException">No agent answers, or the guest cannot read the file.</exception>
+    public async Task<uint> GetAsync(string guestPath, Stream target, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(target);
+        (Stream connection, AgentFrame accepted) = await OpenAsync('G', Encoding.UTF8.GetBytes(guestPath), cancellationToken).ConfigureAwait(false);
+        await using (connection.ConfigureAwait(false))
+        {
+            while (true)
+            {
+                AgentFrame frame = await ReadAsync(connection, cancellationToken).ConfigureAwait(false);
+                if (frame.Type == 'E')
+                {
+                    return accepted.Number();
+                }
+
+                if (frame.Type != 'D')
+                {
+                    throw Failure(frame);
+                }
+
+                await target.WriteAsync(frame.Payload, cancellationToken).ConfigureAwait(false);
+            }
+        }
+    }
+
+    internal static StrataException Failure(AgentFrame frame) => frame.Type == 'F'
+        ? new StrataException(StrataError.Guest, $"The guest refused: {frame.Text}.")
+        : new StrataException(StrataError.Guest, $"The guest's agent sent a frame '{frame.Type}' out of turn; is it the one of this version?");
+
+    private static async Task WriteAllAsync(GuestProcess process, ReadOnlyMemory<byte> input, CancellationToken cancellationToken)
+    {
+        await process.WriteInputAsync(input, cancellationToken).ConfigureAwait(false);
+        await process.CompleteInputAsync(cancellationToken).ConfigureAwait(false);
+    }
+
+    private static async Task<AgentFrame> ReadAsync(Stream connection, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await AgentFrame.ReadAsync(connection, cancellationToken).ConfigureAwait(false)
+                ?? throw new StrataException(StrataError.Guest, "The guest's agent ended in the middle of an operation.");
+        }
+        catch (Exception error) when (error is IOException or InvalidDataException)
+        {
+            throw new StrataException(StrataError.Guest, $"The guest's agent was lost: {error.Message}", error);
+        }
+    }
+
+    private async Task<(Stream Connection, AgentFrame Accepted)> OpenAsync(char type, byte[] request, CancellationToken cancellationToken)
+    {
+        Stream connection = await ConnectAsync(cancellationToken).ConfigureAwait(false);
+        try
+        {
+            await AgentFrame.WriteAsync(connection, type, request, cancellationToken).ConfigureAwait(false);
+            AgentFrame answer = await ReadAsync(connection, cancellationToken).ConfigureAwait(false);
+            return answer.Type == 'A' ? (connection, answer) : throw Failure(answer);
+        }
+        catch
+        {
+            await connection.DisposeAsync().ConfigureAwait(false);
+            throw;
+        }
+    }
+
+    /// <summary>Tries until the agent listens.</summary>
+    private async Task<Stream> ConnectAsync(CancellationToken cancellationToken)
+    {
+        using CancellationTokenSource timeout = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        timeout.CancelAfter(Patience);
+        try
+        {
+            while (true)
+            {
+                try
+                {
+                    return await _machine.ConnectAsync(Port, timeout.Token).ConfigureAwait(false);
+                }
+                catch (VsockException error) when (error.IsRefused)
+                {
+                    await Task.Delay(RetryDelay, timeout.Token).ConfigureAwait(false);
+                }
+            }
+        }
+        catch (VsockException error)
+        {
+            throw new StrataException(StrataError.Guest, $"The guest's agent cannot be reached: {error.Message}", error);
+        }
+        catch (OperationCanceledException error) when (!cancellationToken.IsCancellationRequested)
+        {
+            throw new StrataException(
+                StrataError.Guest, $"No agent answered in the guest for {Patience.TotalSeconds:F0} s: does the image start one, and does its kernel have virtio-vsock?", error);
+        }
+    }
+}

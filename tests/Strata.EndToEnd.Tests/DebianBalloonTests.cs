@@ -1,0 +1,52 @@
+using System.Globalization;
+using Strata.EndToEnd.Tests.Harness;
+using Strata.Virtio.Balloon;
+
+namespace Strata.EndToEnd.Tests;
+
+/// <summary>A Debian guest that gives memory back; the host's kernel says how much is there.</summary>
+public sealed class DebianBalloonTests(DebianGuest guest) : IClassFixture<DebianGuest>, IDisposable
+{
+    private const long Megabyte = 1 << 20;
+
+    private readonly CancellationTokenSource _timeout = new(TimeSpan.FromMinutes(2));
+
+    [Fact]
+    public async Task Balloon_FreedAndWantedMemory_ReturnsToTheHost()
+    {
+        await using VirtualMachine machine = await VirtualMachine.StartAsync(guest.SpecWithAgent with { Balloon = true }, _timeout.Token);
+        await RunAsync(machine, "dd if=/dev/zero of=/tmp/fill bs=1M count=100 2>/dev/null");
+        long filled = ResidentBytes();
+
+        await RunAsync(machine, "rm /tmp/fill");
+        await WaitUntilAsync(() => ResidentBytes() < filled - (70 * Megabyte)); // free page reporting
+        machine.Balloon.WantedBytes = 64 * Megabyte;
+        await WaitUntilAsync(() => machine.Balloon.HeldBytes == 64 * Megabyte);
+        GuestMemoryStatistics held = await machine.Balloon.GetStatisticsAsync(_timeout.Token);
+        machine.Balloon.WantedBytes = 0;
+        await WaitUntilAsync(() => machine.Balloon.HeldBytes == 0);
+        GuestMemoryStatistics free = await machine.Balloon.GetStatisticsAsync(_timeout.Token);
+
+        Assert.InRange((long)free.Free!.Value - (long)held.Free!.Value, 50 * Megabyte, 80 * Megabyte);
+        await RunAsync(machine, "dd if=/dev/urandom of=/tmp/a bs=1M count=50 2>/dev/null && cp /tmp/a /tmp/b && cmp /tmp/a /tmp/b");
+    }
+
+    public void Dispose() => _timeout.Dispose();
+
+    private static long ResidentBytes()
+    {
+        string line = File.ReadLines("/proc/self/status").Single(line => line.StartsWith("VmRSS:", StringComparison.Ordinal));
+        return long.Parse(line.Split(' ', StringSplitOptions.RemoveEmptyEntries)[^2], CultureInfo.InvariantCulture) << 10;
+    }
+
+    private async Task RunAsync(VirtualMachine machine, string line) =>
+        Assert.Equal(0, (await machine.Agent.RunAsync(GuestCommand.Shell(line), default, _timeout.Token)).ExitCode);
+
+    private async Task WaitUntilAsync(Func<bool> condition)
+    {
+        while (!condition())
+        {
+            await Task.Delay(50, _timeout.Token);
+        }
+    }
+}

@@ -1,0 +1,132 @@
+using System.IO.Pipelines;
+using System.Text;
+
+namespace Strata.Tests;
+
+/// <summary>What the library makes of an agent that lies: the guest is hostile.</summary>
+public sealed class AgentTests : IDisposable
+{
+    private readonly CancellationTokenSource _timeout = new(TimeSpan.FromSeconds(20));
+
+    public void Dispose() => _timeout.Dispose();
+
+    [Fact]
+    public async Task Read_Frame_RoundTrips()
+    {
+        using MemoryStream stream = new();
+        await AgentFrame.WriteAsync(stream, 'O', "text"u8.ToArray(), _timeout.Token);
+        stream.Position = 0;
+
+        AgentFrame frame = (await AgentFrame.ReadAsync(stream, _timeout.Token))!.Value;
+
+        Assert.Equal(('O', "text"), (frame.Type, Encoding.ASCII.GetString(frame.Payload)));
+        Assert.Null(await AgentFrame.ReadAsync(stream, _timeout.Token));
+    }
+
+    [Theory]
+    [InlineData(new byte[] { 4, 0, 0 })]
+    [InlineData(new byte[] { 4, 0, 0, 0, (byte)'O', 1, 2, 3 })]
+    public async Task Read_CutFrame_IsTheEnd(byte[] bytes) =>
+        Assert.Null(await AgentFrame.ReadAsync(new MemoryStream(bytes), _timeout.Token));
+
+    [Fact]
+    public async Task Read_HugeFrame_IsRefusedBeforeItIsAllocated() =>
+        await Assert.ThrowsAsync<InvalidDataException>(() => AgentFrame.ReadAsync(new MemoryStream([0xFF, 0xFF, 0xFF, 0x7F, (byte)'O']), _timeout.Token));
+
+    [Fact]
+    public void Start_Command_HasTheDocumentedLayout()
+    {
+        GuestCommand command = new(["ls", "-l"]) { Folder = "/x", Terminal = new TerminalSize(25, 80), Environment = new Dictionary<string, string> { ["A"] = "b" } };
+
+        byte[] expected =
+            [1, 25, 0, 80, 0, 2, 0, 0, 0, .. "/x"u8, 2, 0, 0, 0, 2, 0, 0, 0, .. "ls"u8, 2, 0, 0, 0, .. "-l"u8, 3, 0, 0, 0, .. "A=b"u8];
+
+        Assert.Equal(expected, AgentFrame.Start(command));
+    }
+
+    [Theory]
+    [InlineData("X", new byte[] { 7, 0, 0, 0, 0, 0, 0, 0 }, 7)]
+    [InlineData("X", new byte[] { 0, 0, 0, 0, 9, 0, 0, 0 }, 137)]
+    [InlineData("X", new byte[] { 7, 1, 0, 0, 0, 0, 0, 0 }, 7)]
+    public async Task Process_ExitFrame_IsTheCode(string type, byte[] payload, int expected)
+    {
+        Assert.Equal(expected, await RunAsync((type[0], payload)));
+    }
+
+    [Theory]
+    [InlineData("X", new byte[] { 7 })]
+    [InlineData("?", new byte[0])]
+    [InlineData("F", new byte[] { 1 })]
+    [InlineData("C", new byte[] { 1 })]
+    public async Task Process_BrokenFrame_IsAnErrorOfTheGuest(string type, byte[] payload)
+    {
+        StrataException error = await Assert.ThrowsAsync<StrataException>(() => RunAsync((type[0], payload)));
+
+        Assert.Equal(StrataError.Guest, error.Error);
+    }
+
+    [Fact]
+    public async Task Process_AgentGone_IsAnErrorOfTheGuest() =>
+        Assert.Equal(StrataError.Guest, (await Assert.ThrowsAsync<StrataException>(() => RunAsync())).Error);
+
+    [Fact]
+    public async Task WriteInput_ProgramDoesNotRead_WaitsAfterTheWindow()
+    {
+        Pipe fromAgent = new();
+        Pipe toAgent = new(new PipeOptions(pauseWriterThreshold: 10 << 20));
+        await using GuestProcess process = new(new Duplex(fromAgent.Reader.AsStream(), toAgent.Writer.AsStream()), 1, _ => { }, _ => { });
+
+        Task writing = process.WriteInputAsync(new byte[100_000], _timeout.Token);
+        await Task.Delay(50, _timeout.Token);
+        Assert.False(writing.IsCompleted);
+        await AgentFrame.WriteAsync(fromAgent.Writer.AsStream(), 'C', AgentFrame.Numbers(50_000), _timeout.Token);
+
+        await writing;
+        await fromAgent.Writer.CompleteAsync();
+    }
+
+    private async Task<int> RunAsync(params (char Type, byte[] Payload)[] frames)
+    {
+        using MemoryStream stream = new();
+        foreach ((char type, byte[] payload) in frames)
+        {
+            await AgentFrame.WriteAsync(stream, type, payload, _timeout.Token);
+        }
+
+        stream.Position = 0;
+        await using GuestProcess process = new(new Duplex(stream, Stream.Null), 1, _ => { }, _ => { });
+        return await process.WaitForExitAsync(_timeout.Token);
+    }
+
+    /// <summary>Reads from one stream and writes to another.</summary>
+    private sealed class Duplex(Stream input, Stream output) : Stream
+    {
+        public override bool CanRead => true;
+
+        public override bool CanWrite => true;
+
+        public override bool CanSeek => false;
+
+        public override long Length => throw new NotSupportedException();
+
+        public override long Position
+        {
+            get => throw new NotSupportedException();
+            set => throw new NotSupportedException();
+        }
+
+        public override void Flush() => output.Flush();
+
+        public override int Read(byte[] buffer, int offset, int count) => input.Read(buffer, offset, count);
+
+        public override ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default) => input.ReadAsync(buffer, cancellationToken);
+
+        public override void Write(byte[] buffer, int offset, int count) => output.Write(buffer, offset, count);
+
+        public override ValueTask WriteAsync(ReadOnlyMemory<byte> buffer, CancellationToken cancellationToken = default) => output.WriteAsync(buffer, cancellationToken);
+
+        public override long Seek(long offset, SeekOrigin origin) => throw new NotSupportedException();
+
+        public override void SetLength(long value) => throw new NotSupportedException();
+    }
+}

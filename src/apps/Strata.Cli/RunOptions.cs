@@ -17,6 +17,9 @@ internal sealed record RunOptions
 
     public Engine Engine { get; init; }
 
+    /// <summary>Offer only what every engine can run.</summary>
+    public bool PortableCpu { get; init; }
+
     /// <summary>The device that the terminal is connected to.</summary>
     public ConsoleDevice Console { get; init; }
 

@@ -1,7 +1,9 @@
 using Strata.Core.Storage;
+using Strata.Engines;
 using Strata.Disks;
 using Strata.Machines.Boards;
 using Strata.Machines.Boot;
+using Strata.X86.Kvm;
 using Strata.X86.Translator;
 using Strata.X86.Translator.Tracing;
 
@@ -14,14 +16,15 @@ namespace Strata;
 /// await vm.Console.WaitForAsync("login:", cancellationToken);
 /// </code>
 /// </example>
-public sealed class VirtualMachine : IAsyncDisposable
+public sealed partial class VirtualMachine : IAsyncDisposable
 {
     private readonly PcBoard _board;
 
-    private VirtualMachine(PcBoard board, GuestConsole console)
+    private VirtualMachine(PcBoard board, GuestConsole console, EngineChoice choice)
     {
         _board = board;
         Console = console;
+        InitialEngine = choice;
     }
 
     public GuestConsole Console { get; }
@@ -58,10 +61,25 @@ public sealed class VirtualMachine : IAsyncDisposable
         byte[] kernel = await ReadAsync(spec.Kernel, "kernel", cancellationToken).ConfigureAwait(false);
         byte[]? initrd = spec.Initrd is null ? null : await ReadAsync(spec.Initrd, "initrd", cancellationToken).ConfigureAwait(false);
         GuestConsole console = new(spec.ConsoleOutput, spec.Console);
-        PcBoard board = CreateBoard(spec, kernel, initrd, console);
+        EngineChoice choice = await ChooseEngineAsync(spec).ConfigureAwait(false);
+        PcBoard board;
+        try
+        {
+            board = CreateBoard(spec, kernel, initrd, console, choice.Engine);
+        }
+        catch (KvmUnavailableException error) when (spec.Engine == Engine.Auto)
+        {
+            choice = new EngineChoice(Engine.Translator, $"KVM was faster but cannot run this machine. {error.Message}");
+            board = CreateBoard(spec, kernel, initrd, console, choice.Engine);
+        }
+        catch (KvmUnavailableException error)
+        {
+            throw new StrataException(StrataError.Host, error.Message, error);
+        }
+
         console.Attach(board);
         board.Start();
-        return new VirtualMachine(board, console);
+        return new VirtualMachine(board, console, choice);
     }
 
     /// <summary>Waits for the machine's end.</summary>
@@ -89,7 +107,7 @@ public sealed class VirtualMachine : IAsyncDisposable
         return ValueTask.CompletedTask;
     }
 
-    private static PcBoard CreateBoard(MachineSpec spec, byte[] kernel, byte[]? initrd, GuestConsole console)
+    private static PcBoard CreateBoard(MachineSpec spec, byte[] kernel, byte[]? initrd, GuestConsole console, Engine engine)
     {
         List<IBlockBackend> disks = [];
         try
@@ -105,7 +123,8 @@ public sealed class VirtualMachine : IAsyncDisposable
                 Kernel = kernel,
                 Initrd = initrd,
                 CommandLine = spec.CommandLine,
-                Engine = ChooseEngine(spec.Engine),
+                Engine = KindOf(engine),
+                PortableCpu = spec.PortableCpu,
                 Translation = new TranslatorOptions
                 {
                     Trace = spec.TranslationTrace is { } output ? new TranslationTrace(output) : null,
@@ -113,6 +132,11 @@ public sealed class VirtualMachine : IAsyncDisposable
                 },
                 Disks = disks,
             });
+        }
+        catch (KvmUnavailableException)
+        {
+            disks.ForEach(disk => disk.Dispose());
+            throw;
         }
         catch (Exception error) when (error is BootImageException or IOException or InsufficientMemoryException)
         {
@@ -131,16 +155,6 @@ public sealed class VirtualMachine : IAsyncDisposable
         {
             throw new IOException($"The disk path \"{path}\" can name no file; give the path of an image.", error);
         }
-    }
-
-    private static EngineKind ChooseEngine(Engine engine)
-    {
-        if (engine == Engine.Translator && !Translator.IsSupported)
-        {
-            throw new StrataException(StrataError.Host, "The translator needs an x64 Linux host; use the interpreter here.");
-        }
-
-        return engine != Engine.Interpreter && Translator.IsSupported ? EngineKind.Translator : EngineKind.Interpreter;
     }
 
     private static async Task<byte[]> ReadAsync(string path, string what, CancellationToken cancellationToken)

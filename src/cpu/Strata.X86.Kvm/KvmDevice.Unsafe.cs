@@ -58,6 +58,15 @@ public sealed unsafe class KvmDevice : IDisposable
 
     internal int Descriptor => _descriptor;
 
+    /// <summary>Whether the device can be opened at all, at the price of two system calls.</summary>
+    /// <param name="reason">Otherwise a sentence with cause and remedy.</param>
+    public static bool CanOpen(out string reason, string path = DefaultPath)
+    {
+        int descriptor = OperatingSystem.IsLinux() ? HostCalls.Open(path, HostCalls.OpenReadWrite | HostCalls.OpenCloseOnExec) : -1;
+        reason = descriptor >= 0 ? string.Empty : ExplainOpen(path, Marshal.GetLastPInvokeError());
+        return descriptor >= 0 && HostCalls.Close(descriptor) == 0;
+    }
+
     /// <summary>Opens the device.</summary>
     /// <exception cref="KvmUnavailableException">There is none, it must not be opened, or it is too old.</exception>
     public static KvmDevice Open(string path = DefaultPath)

@@ -71,7 +71,7 @@ public sealed class DebianTiny
         }
     }
 
-    private static string DefaultCache()
+    internal static string DefaultCache()
     {
         string? cache = Environment.GetEnvironmentVariable("XDG_CACHE_HOME");
         return Path.Combine(string.IsNullOrEmpty(cache) ? Path.Combine(Environment.GetEnvironmentVariable("HOME") ?? "/tmp", ".cache") : cache, "strata");

@@ -20,9 +20,8 @@ using Strata.Virtio.Transport;
 using Strata.X86.Apic;
 using Strata.X86.Cpuid;
 using Strata.X86.Execution;
-using Strata.X86.Interpreter;
+using Strata.X86.Kvm;
 using Strata.X86.Registers;
-using Strata.X86.Translator;
 
 namespace Strata.Machines.Boards;
 
@@ -30,7 +29,7 @@ namespace Strata.Machines.Boards;
 /// A PC: RAM, processors, interrupt controllers, timers, serial port, ACPI. Built and started once; a reset builds the state
 /// again in place. Public members are safe on any thread.
 /// </summary>
-public sealed class PcBoard : IMachineControl, IDisposable
+public sealed partial class PcBoard : IMachineControl, IDisposable
 {
     private const ulong Megabyte = 1 << 20;
     private const ulong SmallestMemory = 8 * Megabyte;
@@ -46,9 +45,11 @@ public sealed class PcBoard : IMachineControl, IDisposable
     private readonly AcpiPower _power;
     private readonly Uart16550 _uart;
     private VirtioConsole? _console;
+    private BoardEngines? _engines;
     private bool _disposed;
 
     /// <exception cref="BootImageException">The kernel or initrd cannot be booted on a machine like this.</exception>
+    /// <exception cref="KvmUnavailableException">The engine is KVM, and the host has none that can run this machine.</exception>
     public PcBoard(PcBoardOptions options)
     {
         ArgumentNullException.ThrowIfNull(options);
@@ -101,7 +102,7 @@ public sealed class PcBoard : IMachineControl, IDisposable
     public Task<MachineExit> Exit => _exit.Task;
 
     /// <summary>Guest instructions executed by all processors so far; approximate while running.</summary>
-    public long InstructionsExecuted => _vcpus.Sum(vcpu => vcpu.Engine.InstructionsExecuted);
+    public long InstructionsExecuted => _vcpus.Sum(vcpu => vcpu.InstructionsExecuted);
 
     /// <summary>Counters of each processor's engine, as lines for people.</summary>
     public string DescribeCounters() => string.Join('\n', _vcpus.Select(vcpu => $"vCPU {vcpu.Engine.Index}: {vcpu.Engine.DescribeCounters()}"));
@@ -109,10 +110,10 @@ public sealed class PcBoard : IMachineControl, IDisposable
     /// <summary>Starts time and processors.</summary>
     public void Start()
     {
-        _clock.Start();
-        foreach (VcpuThread vcpu in _vcpus)
+        lock (_engineGate)
         {
-            vcpu.Start();
+            _clock.Start();
+            _vcpus.ForEach(vcpu => vcpu.Start());
         }
     }
 
@@ -159,22 +160,16 @@ public sealed class PcBoard : IMachineControl, IDisposable
         }
 
         Stop();
-        foreach (VcpuThread vcpu in _vcpus)
+        lock (_engineGate)
         {
-            vcpu.Dispose();
+            _vcpus.ForEach(vcpu => vcpu.Join());
+            _virtio.ForEach(device => device.Dispose());
+            _clock.Dispose(); // nobody kicks a processor from here on
+            _apics.ForEach(apic => apic.Dispose());
+            _vcpus.ForEach(vcpu => vcpu.Dispose());
+            _engines?.Dispose();
         }
 
-        foreach (VirtioDevice device in _virtio)
-        {
-            device.Dispose();
-        }
-
-        foreach (LocalApic apic in _apics)
-        {
-            apic.Dispose();
-        }
-
-        _clock.Dispose();
         _ram.Dispose();
     }
 
@@ -257,12 +252,14 @@ public sealed class PcBoard : IMachineControl, IDisposable
 
     private void CreateProcessors(IPicAcknowledge pic)
     {
-        CpuidPolicy policy = new() { ProcessorCount = _options.Processors };
+        _engines = new BoardEngines(Memory, _options, new CpuidPolicy { ProcessorCount = _options.Processors });
+        _engine = _options.Engine;
+        CpuidPolicy policy = _engines.Policy;
         for (int i = 0; i < _options.Processors; i++)
         {
-            IX86Engine? engine = null;
-            LocalApic apic = new((uint)i, _clock, _apicBus, policy, i == 0 ? pic : null, () => engine!.Cpu.ReadTsc());
-            X86CpuWiring wiring = new()
+            X86Cpu? cpu = null;
+            LocalApic apic = new((uint)i, _clock, _apicBus, policy, i == 0 ? pic : null, () => cpu!.ReadTsc());
+            cpu = new X86Cpu(new X86CpuWiring
             {
                 Index = i,
                 Memory = Memory,
@@ -270,9 +267,8 @@ public sealed class PcBoard : IMachineControl, IDisposable
                 Clock = _clock,
                 LocalApic = apic,
                 Cpuid = policy,
-            };
-            engine = _options.Engine == EngineKind.Translator ? new Translator(wiring, _options.Translation) : new Interpreter(wiring);
-            VcpuThread thread = new(this, engine);
+            });
+            VcpuThread thread = new(this, cpu, _engines.Create(_engine, cpu));
             apic.Connect(thread);
             _apics.Add(apic);
             _vcpus.Add(thread);

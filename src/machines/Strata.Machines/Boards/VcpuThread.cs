@@ -5,7 +5,8 @@ using Strata.X86.Execution;
 namespace Strata.Machines.Boards;
 
 /// <summary>
-/// A vCPU on its thread: runs, parks while halted, and stops at the request of the board. Members are safe on any thread.
+/// A vCPU on its thread: runs, parks while halted or paused, and stops at the request of the board. The processor stays; its engine
+/// can be replaced while it is paused. Members are safe on any thread; those about pausing are serialized by the board.
 /// </summary>
 internal sealed class VcpuThread : ILocalApicHost, IDisposable
 {
@@ -16,21 +17,29 @@ internal sealed class VcpuThread : ILocalApicHost, IDisposable
     private const int StackSize = 16 << 20;
 
     private readonly PcBoard _board;
-    private readonly IX86Engine _engine;
     private readonly AutoResetEvent _wake = new(initialState: false);
+    private readonly ManualResetEventSlim _parked = new(initialState: false);
+    private readonly ManualResetEventSlim _resumed = new(initialState: true);
     private readonly Thread _thread;
+    private volatile IX86Engine _engine;
+    private long _executedBefore;
+    private volatile bool _pause;
     private volatile bool _stop;
 
-    public VcpuThread(PcBoard board, IX86Engine engine)
+    public VcpuThread(PcBoard board, X86Cpu cpu, IX86Engine engine)
     {
         _board = board;
+        Cpu = cpu;
         _engine = engine;
         _thread = new Thread(Run, StackSize) { IsBackground = true, Name = $"strata-vcpu{engine.Index}" };
     }
 
-    public X86Cpu Cpu => _engine.Cpu;
+    public X86Cpu Cpu { get; }
 
     public IX86Engine Engine => _engine;
+
+    /// <summary>Instructions of all engines so far, as far as they count them.</summary>
+    public long InstructionsExecuted => Volatile.Read(ref _executedBefore) + _engine.InstructionsExecuted;
 
     public void Start() => _thread.Start();
 
@@ -65,6 +74,49 @@ internal sealed class VcpuThread : ILocalApicHost, IDisposable
         Kick();
     }
 
+    /// <summary>Asks the processor to stand still at an instruction boundary.</summary>
+    public void RequestPause()
+    {
+        _resumed.Reset();
+        _pause = true;
+        Kick();
+    }
+
+    /// <summary>Waits until the processor stands still, or has ended.</summary>
+    /// <returns>False if it did not within the time.</returns>
+    public bool WaitPaused(TimeSpan limit) => (_thread.ThreadState & ThreadState.Unstarted) != 0 || _parked.Wait(limit);
+
+    /// <summary>Ends a pause.</summary>
+    public void Resume()
+    {
+        if (_thread.IsAlive)
+        {
+            _parked.Reset();
+        }
+
+        _pause = false;
+        _resumed.Set();
+    }
+
+    /// <summary>Gives the processor another engine; it stands still meanwhile.</summary>
+    /// <param name="create">Makes the engine.</param>
+    /// <param name="restore">Makes one like the old one, should that fail.</param>
+    public void ReplaceEngine(Func<X86Cpu, IX86Engine> create, Func<X86Cpu, IX86Engine> restore)
+    {
+        Volatile.Write(ref _executedBefore, InstructionsExecuted);
+        _engine.Dispose();
+        Cpu.Tlb.FlushAll(); // the old engine knew who may write where
+        try
+        {
+            _engine = create(Cpu);
+        }
+        catch
+        {
+            _engine = restore(Cpu);
+            throw;
+        }
+    }
+
     /// <summary>Waits for the thread's end; a no-op on the thread itself.</summary>
     public void Join()
     {
@@ -79,7 +131,10 @@ internal sealed class VcpuThread : ILocalApicHost, IDisposable
         RequestStop();
         Join();
         _engine.Dispose();
+        Cpu.Dispose();
         _wake.Dispose();
+        _parked.Dispose();
+        _resumed.Dispose();
     }
 
     private void Run()
@@ -88,6 +143,13 @@ internal sealed class VcpuThread : ILocalApicHost, IDisposable
         {
             while (!_stop)
             {
+                if (_pause)
+                {
+                    _parked.Set();
+                    _resumed.Wait();
+                    continue;
+                }
+
                 switch (_engine.Run(RunBudget))
                 {
                     case VcpuStop.Halted:
@@ -106,6 +168,10 @@ internal sealed class VcpuThread : ILocalApicHost, IDisposable
 #pragma warning restore CA1031
         {
             _board.OnError(_engine, error);
+        }
+        finally
+        {
+            _parked.Set();
         }
     }
 }

@@ -44,6 +44,7 @@ internal sealed unsafe class KvmGuest : ILocalApicHost, IDisposable
             Cpuid = policy,
         });
         _machine = new KvmMachine(_device, Space, policy, logsDirtyPages);
+        TscOrigin = _device.TscOrigin;
         Engine = new KvmEngine(_cpu, _machine);
         Apic.Connect(this);
         _clock.Start();
@@ -56,6 +57,9 @@ internal sealed unsafe class KvmGuest : ILocalApicHost, IDisposable
     public LocalApic Apic { get; }
 
     public KvmEngine Engine { get; }
+
+    /// <summary>For states: what the counter has to show at time zero.</summary>
+    public ulong TscOrigin { get; }
 
     public KvmMachine Machine => _machine;
 
@@ -96,6 +100,7 @@ internal sealed unsafe class KvmGuest : ILocalApicHost, IDisposable
         Quad(Gdt + 16) = 0x00CF93000000FFFF;
         Quad(Idt + (64 * 16)) = (handler & 0xFFFF) | (8UL << 16) | (0x8EUL << 40) | ((handler >> 16) << 48);
         X86CpuState state = X86CpuState.AtReset();
+        state.TscOffset = TscOrigin;
         uint present = SegmentState.Present | SegmentState.NonSystem | SegmentState.Accessed | SegmentState.ReadableOrWritable | SegmentState.Granularity;
         for (SegmentIndex index = SegmentIndex.Es; index <= SegmentIndex.Gs; index++)
         {

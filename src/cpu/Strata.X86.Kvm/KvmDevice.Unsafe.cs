@@ -9,7 +9,7 @@ namespace Strata.X86.Kvm;
 /// /dev/kvm, opened and checked: its interface is new enough, and what processor it can give to guests is known.
 /// Immutable after <see cref="Open"/>; any thread.
 /// </summary>
-public sealed unsafe class KvmDevice : IDisposable
+public sealed unsafe partial class KvmDevice : IDisposable
 {
     public const string DefaultPath = "/dev/kvm";
 
@@ -39,12 +39,6 @@ public sealed unsafe class KvmDevice : IDisposable
 
     /// <summary>Width of guest-physical addresses, in bits.</summary>
     public int PhysicalAddressBits { get; private set; }
-
-    /// <summary>Rate of a guest's time-stamp counter unless it is scaled, in kHz.</summary>
-    public uint TscKhz { get; private set; }
-
-    /// <summary>Whether guests can have another rate.</summary>
-    public bool ScalesTsc { get; private set; }
 
     /// <summary>What the host says of attacks on speculation (IA32_ARCH_CAPABILITIES).</summary>
     public ulong ArchCapabilities { get; private set; }
@@ -211,7 +205,7 @@ public sealed unsafe class KvmDevice : IDisposable
             l1c | Emulated.Leaf1Ecx, l1d | Emulated.Leaf1Edx, l7b | Emulated.Leaf7Ebx, l7c, l7d | Emulated.Leaf7Edx, ec, ed);
         ReadMsrs();
         ReadArchCapabilities();
-        ReadTscRate();
+        ExamineTsc();
     }
 
     private void ReadMsrs()
@@ -235,23 +229,6 @@ public sealed unsafe class KvmDevice : IDisposable
         *(ulong*)buffer = 1;
         *(KvmMsrEntry*)(buffer + 8) = new KvmMsrEntry { Index = Msr.IA32_ARCH_CAPABILITIES };
         ArchCapabilities = HostCalls.Control(_descriptor, KvmRequest.GetMsrs, buffer) == 1 ? ((KvmMsrEntry*)(buffer + 8))->Data : 0;
-    }
-
-    private void ReadTscRate()
-    {
-        int machine = HostCalls.Control(_descriptor, KvmRequest.CreateVm, 0);
-        Demand(machine, "create a machine");
-        int vcpu = HostCalls.Control(machine, KvmRequest.CreateVcpu, 0);
-        int rate = vcpu < 0 ? 0 : HostCalls.Control(vcpu, KvmRequest.GetTscKhz, 0);
-        if (vcpu >= 0)
-        {
-            _ = HostCalls.Close(vcpu);
-        }
-
-        _ = HostCalls.Close(machine);
-        TscKhz = rate > 0
-            ? (uint)rate
-            : throw new KvmUnavailableException("The host's KVM gives guests no time-stamp counter of a constant rate: use --engine translator.");
     }
 
     private static void Demand(int result, string what)

@@ -58,7 +58,7 @@ public sealed unsafe partial class KvmEngine : IX86Engine
         _interpreter = new Interpreter.Interpreter(cpu);
         _context = cpu.Context;
         _transfer = new StateTransfer(_vcpu, machine.Device);
-        _tsc = new TimeStampCounter(cpu, _vcpu);
+        _tsc = new TimeStampCounter(cpu, _vcpu, machine.Device.OffsetsTsc);
     }
 
     public int Index => Cpu.Wiring.Index;

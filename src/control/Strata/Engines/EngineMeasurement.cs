@@ -24,7 +24,7 @@ public sealed record EngineMeasurement
     /// Seconds that a mix would take: 0.4 billion kernel and 0.6 billion user instructions, 20,000 exits and 150,000 page faults, about
     /// what an operating system's start consists of. The smaller the better.
     /// </summary>
-    public double MixSeconds => Unavailable is not null
+    public double MixSeconds => Unavailable is not null || UserMips <= 0
         ? double.PositiveInfinity
         : (400 / KernelMips) + (600 / UserMips) + (20_000 * ExitMicroseconds / 1e6) + (150_000 * FaultMicroseconds / 1e6);
 }

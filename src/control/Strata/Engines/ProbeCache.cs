@@ -95,5 +95,5 @@ internal sealed class ProbeCache(string folder)
     }
 
     private static double? ParseFigure(string text) =>
-        double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out double value) && value is > 0 and < 1e12 ? value : null;
+        double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out double value) && value is >= 0 and < 1e12 ? value : null;
 }

@@ -8,7 +8,8 @@ namespace Strata.X86.Kvm.State;
 /// Keeps the counter that the CPU gives the guest and the one that follows from virtual time together. Neither ever goes back:
 /// whichever is behind is moved forward.
 /// </summary>
-internal sealed unsafe class TimeStampCounter(X86Cpu cpu, KvmVcpu vcpu)
+/// <param name="isMovable">The CPU's counter can be set; otherwise virtual time follows it.</param>
+internal sealed unsafe class TimeStampCounter(X86Cpu cpu, KvmVcpu vcpu, bool isMovable)
 {
     /// <summary>A measurement that took longer was interrupted and says nothing.</summary>
     private const long LongestMeasurement = 30_000; // ns
@@ -21,6 +22,11 @@ internal sealed unsafe class TimeStampCounter(X86Cpu cpu, KvmVcpu vcpu)
     /// <summary>Sets the CPU's counter to virtual time: at the start, and when the guest wrote it.</summary>
     public void Set()
     {
+        if (!isMovable)
+        {
+            return;
+        }
+
         if (!vcpu.HasTscOffset)
         {
             WriteMsr(cpu.ReadTsc());
@@ -50,7 +56,7 @@ internal sealed unsafe class TimeStampCounter(X86Cpu cpu, KvmVcpu vcpu)
         {
             cpu.State.TscOffset += (ulong)ahead;
         }
-        else if (ahead < -tolerance && vcpu.HasTscOffset)
+        else if (ahead < -tolerance && isMovable && vcpu.HasTscOffset)
         {
             vcpu.WriteTscOffset(vcpu.ReadTscOffset() - (ulong)ahead);
         }

@@ -95,10 +95,25 @@ public sealed record CpuidPolicy
     private const uint FeaturesEcx = (1 << 0) | (1 << 1) | (1 << 9) | (1 << 13) | (1 << 17) | (1 << 19) | (1 << 20) | (1 << 21)
         | (1 << 22) | (1 << 23) | (1 << 24) | (1 << 25) | (1 << 26) | (1 << 30) | (1u << 31);
 
-    /// <summary>TSC = crystal · EBX / EAX.</summary>
-    private CpuidResult TscRatio() => TscFrequency % CrystalFrequency == 0
-        ? new CpuidResult(1, (uint)(TscFrequency / CrystalFrequency), CrystalFrequency, 0)
-        : new CpuidResult(CrystalFrequency / 1000, (uint)(TscFrequency / 1000), CrystalFrequency, 0);
+    /// <summary>
+    /// TSC = crystal · EBX / EAX. Linux multiplies the crystal in kHz by EBX in 32 bits: that bounds EAX, and the closest fraction
+    /// below is off by a few parts in a million at most.
+    /// </summary>
+    private CpuidResult TscRatio()
+    {
+        const ulong product = uint.MaxValue / (CrystalFrequency / 1000);
+        ulong largest = Math.Max(1, product * CrystalFrequency / Math.Max(TscFrequency, 1) - 1);
+        (ulong denominator, ulong error) = (1, ulong.MaxValue);
+        for (ulong eax = 1; eax <= largest && error > 0; eax++)
+        {
+            ulong remainder = TscFrequency * eax % CrystalFrequency;
+            ulong distance = Math.Min(remainder, CrystalFrequency - remainder) * 1000 / eax;
+            (denominator, error) = distance < error ? (eax, distance) : (denominator, error);
+        }
+
+        ulong numerator = ((TscFrequency * denominator) + (CrystalFrequency / 2)) / CrystalFrequency;
+        return new CpuidResult((uint)denominator, (uint)numerator, CrystalFrequency, 0);
+    }
 
     private CpuidResult Identification(uint apicId, in X86CpuState state, bool apicEnabled)
     {

@@ -32,6 +32,7 @@ internal sealed class BoardEngines : IDisposable
             using (device)
             {
                 Policy = device.Adapt(wanted);
+                TscOrigin = device.TscOrigin;
             }
         }
     }
@@ -42,6 +43,9 @@ internal sealed class BoardEngines : IDisposable
         get => field ?? _policy;
         private set;
     }
+
+    /// <summary>What the processors' time-stamp counters show at the start, in ticks.</summary>
+    public ulong TscOrigin { get; private set; }
 
     /// <summary>Does what can fail, before anything is stopped for a new engine.</summary>
     /// <exception cref="KvmUnavailableException">KVM cannot run this machine.</exception>
@@ -83,7 +87,12 @@ internal sealed class BoardEngines : IDisposable
         KvmDevice device = KvmDevice.Open();
         try
         {
-            Policy = narrow ? device.Adapt(_policy) : Policy;
+            if (narrow)
+            {
+                Policy = device.Adapt(_policy);
+                TscOrigin = device.TscOrigin;
+            }
+
             _kvm = new KvmMachine(device, _memory, Policy, logsDirtyPages: false, ownsDevice: true);
         }
         catch

@@ -302,6 +302,8 @@ public sealed partial class PcBoard : IMachineControl, IDisposable
             waiting.Activity = ActivityState.WaitForStartup;
             _vcpus[i].Cpu.SetState(waiting);
         }
+
+        _vcpus.ForEach(vcpu => vcpu.Cpu.State.TscOffset = _engines!.TscOrigin);
     }
 
     private static List<MemoryMapEntry> BuildMemoryMap(ulong size)

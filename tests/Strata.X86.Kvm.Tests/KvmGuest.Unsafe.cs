@@ -20,6 +20,8 @@ internal sealed unsafe class KvmGuest : ILocalApicHost, IDisposable
     private const ulong PageTables = 0x1000;
     private const ulong Gdt = 0x4000;
     private const ulong Idt = 0x5000;
+    private const ulong Tss = 0x6000;
+    private const ulong KernelStack = 0x20_8000;
 
     private readonly GuestMemory _memory = new(MemorySize);
     private readonly RealTimeClock _clock = new();
@@ -70,13 +72,18 @@ internal sealed unsafe class KvmGuest : ILocalApicHost, IDisposable
     public ref ulong Quad(ulong address) => ref *(ulong*)(_memory.Base + address);
 
     /// <summary>Assembles code at <see cref="Code"/>.</summary>
-    public void Place(int bitness, Action<Assembler> emit)
+    public void Place(int bitness, Action<Assembler> emit) => Place(Code, bitness, emit);
+
+    /// <summary>Assembles 64-bit code at an address.</summary>
+    public void PlaceAt(ulong address, Action<Assembler> emit) => Place(address, 64, emit);
+
+    private void Place(ulong address, int bitness, Action<Assembler> emit)
     {
         Assembler assembler = new(bitness);
         emit(assembler);
         using MemoryStream stream = new();
-        assembler.Assemble(new StreamCodeWriter(stream), Code);
-        stream.ToArray().CopyTo(_memory.Slice(Code, (int)stream.Length));
+        assembler.Assemble(new StreamCodeWriter(stream), address);
+        stream.ToArray().CopyTo(_memory.Slice(address, (int)stream.Length));
     }
 
     public static X86CpuState RealMode()
@@ -118,6 +125,32 @@ internal sealed unsafe class KvmGuest : ILocalApicHost, IDisposable
         state.Rip = Code;
         state.Fcw = 0x37F;
         state.Ftw = 0xFFFF;
+        return state;
+    }
+
+    /// <summary>64-bit mode at CPL 3 with page faults leading to <paramref name="handler"/>; the first 2 MiB are the user's too.</summary>
+    public X86CpuState UserMode(ulong handler)
+    {
+        X86CpuState state = LongMode();
+        foreach (ulong table in (ulong[])[PageTables, PageTables + 0x1000, PageTables + 0x2000])
+        {
+            Quad(table) |= 4;
+        }
+
+        for (SegmentIndex index = SegmentIndex.Es; index <= SegmentIndex.Gs; index++)
+        {
+            state.Segment(index).Attributes |= 3u << SegmentState.DplShift;
+            state.Segment(index).Selector = (ushort)(index == SegmentIndex.Cs ? 0x2B : 0x23);
+        }
+
+        Quad(Gdt + 0x20) = 0x00CFF3000000FFFF;
+        Quad(Gdt + 0x28) = 0x00AFFB000000FFFF;
+        Quad(Gdt + 0x30) = 0x00008B0000000067 | (Tss << 16);
+        Quad(Tss + 4) = KernelStack;
+        Quad(Idt + (14 * 16)) = (handler & 0xFFFF) | (8UL << 16) | (0x8EUL << 40) | ((handler >> 16) << 48);
+        state.Idtr.Limit = (15 * 16) - 1;
+        state.Gdtr.Limit = 0x3F;
+        state.Tr = new SegmentState { Base = Tss, Limit = 0x67, Selector = 0x30, Attributes = SegmentState.Present | 11 };
         return state;
     }
 

@@ -42,7 +42,12 @@ internal static class ProbeCommand
             string name = EngineNames.Of(m.Engine);
             text.AppendLine(m.Unavailable is { } cause
                 ? $"{name,-11}  {cause}"
-                : string.Create(CultureInfo.InvariantCulture, $"{name,-11}  {m.KernelMips,11:F1} {m.UserMips,11:F1} {m.ExitMicroseconds,9:F2} {m.FaultMicroseconds,10:F2} {m.MixSeconds,10:F2}"));
+                : string.Create(CultureInfo.InvariantCulture, $"{name,-11}  {m.KernelMips,11:F1} {m.UserMips,11:F1} {m.ExitMicroseconds,9:F2} {m.FaultMicroseconds,10:F2} {(double.IsFinite(m.MixSeconds) ? m.MixSeconds.ToString("F2", CultureInfo.InvariantCulture) : "-"),10}"));
+        }
+
+        foreach (EngineMeasurement m in results.Where(m => m.Defect is not null))
+        {
+            text.AppendLine().AppendLine($"{EngineNames.Of(m.Engine)} is defective: {m.Defect}.");
         }
 
         return text.AppendLine().AppendLine($"--engine auto is {EngineNames.Of(choice.Engine)}.").ToString();
@@ -70,7 +75,14 @@ internal static class ProbeCommand
                     json.WriteNumber("userMips", Math.Round(m.UserMips, 3));
                     json.WriteNumber("exitMicroseconds", Math.Round(m.ExitMicroseconds, 3));
                     json.WriteNumber("faultMicroseconds", Math.Round(m.FaultMicroseconds, 3));
-                    json.WriteNumber("mixSeconds", Math.Round(m.MixSeconds, 3));
+                    if (m.Defect is { } defect)
+                    {
+                        json.WriteString("defect", defect);
+                    }
+                    else
+                    {
+                        json.WriteNumber("mixSeconds", Math.Round(m.MixSeconds, 3));
+                    }
                 }
 
                 json.WriteEndObject();

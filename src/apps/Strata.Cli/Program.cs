@@ -20,11 +20,12 @@ Option<string?> traceOption = new("--trace") { Description = "Write guest and ho
 Option<bool> perfMapOption = new("--perf-map") { Description = "Name translated blocks for Linux perf in /tmp/perf-PID.map." };
 Option<string> engineOption = new("--engine") { Description = "How guest code is executed: auto (the fastest here, see `strata probe`), kvm, translator or interpreter.", DefaultValueFactory = _ => "auto" };
 Option<bool> portableOption = new("--portable-cpu") { Description = "Offer the guest only what every engine of this host can run, so that Ctrl-A E can switch to any." };
+Option<bool> defectiveOption = new("--accept-defective-kvm") { Description = "Use a KVM that `strata probe` calls defective; for small guests only." };
 
 Command run = new("run", "Start a machine with its console on this terminal. Ctrl-A X quits, Ctrl-A H helps.")
 {
     imageArgument, kernelOption, initrdOption, appendOption, memoryOption, cpusOption, diskOption, engineOption,
-    consoleOption, serialOption, statsOption, traceOption, perfMapOption, portableOption,
+    consoleOption, serialOption, statsOption, traceOption, perfMapOption, portableOption, defectiveOption,
 };
 run.SetAction(async (result, _) =>
 {
@@ -51,6 +52,7 @@ run.SetAction(async (result, _) =>
         Disks = result.GetValue(diskOption) ?? [],
         Engine = EngineNames.Parse(result.GetValue(engineOption)!),
         PortableCpu = result.GetValue(portableOption),
+        AcceptsDefectiveKvm = result.GetValue(defectiveOption),
         Console = ParseConsole(result.GetValue(consoleOption)!),
         Serial = result.GetValue(serialOption)!,
         Statistics = result.GetValue(statsOption),

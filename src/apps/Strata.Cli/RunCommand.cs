@@ -111,6 +111,7 @@ internal sealed class RunCommand(RunOptions options) : IDisposable
         Disks = options.Disks,
         Engine = options.Engine,
         PortableCpu = options.PortableCpu,
+        AcceptsDefectiveKvm = options.AcceptsDefectiveKvm,
         TranslationTrace = _trace,
         WritePerfMap = options.PerfMap,
         Console = options.Console,

@@ -27,6 +27,12 @@ public sealed record MachineSpec
     /// </summary>
     public bool PortableCpu { get; init; }
 
+    /// <summary>
+    /// Use the host's KVM even if it is found to execute something wrongly: for small guests that do without. An operating system's
+    /// programs crash there.
+    /// </summary>
+    public bool AcceptsDefectiveKvm { get; init; }
+
     /// <summary>Receives guest and host disassembly of every translated block; null for none. Slow.</summary>
     public TextWriter? TranslationTrace { get; init; }
 

@@ -125,6 +125,7 @@ public sealed partial class VirtualMachine : IAsyncDisposable
                 CommandLine = spec.CommandLine,
                 Engine = KindOf(engine),
                 PortableCpu = spec.PortableCpu,
+                AcceptsDefectiveKvm = spec.AcceptsDefectiveKvm,
                 Translation = new TranslatorOptions
                 {
                     Trace = spec.TranslationTrace is { } output ? new TranslationTrace(output) : null,

@@ -8,6 +8,9 @@ public sealed record EngineMeasurement
     /// <summary>Why it cannot run here, with the remedy; null if it can.</summary>
     public string? Unavailable { get; init; }
 
+    /// <summary>What the engine does wrong on this host; null if nothing was found. Such an engine is never chosen.</summary>
+    public string? Defect { get; init; }
+
     /// <summary>A loop with a load and a store in kernel mode: million instructions a second.</summary>
     public double KernelMips { get; init; }
 
@@ -24,7 +27,7 @@ public sealed record EngineMeasurement
     /// Seconds that a mix would take: 0.4 billion kernel and 0.6 billion user instructions, 20,000 exits and 150,000 page faults, about
     /// what an operating system's start consists of. The smaller the better.
     /// </summary>
-    public double MixSeconds => Unavailable is not null || UserMips <= 0
+    public double MixSeconds => Unavailable is not null || Defect is not null || UserMips <= 0
         ? double.PositiveInfinity
         : (400 / KernelMips) + (600 / UserMips) + (20_000 * ExitMicroseconds / 1e6) + (150_000 * FaultMicroseconds / 1e6);
 }

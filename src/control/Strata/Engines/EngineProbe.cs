@@ -106,11 +106,12 @@ public sealed class EngineProbe(string? cache = null)
     private static string Describe(EngineMeasurement m)
     {
         string name = EngineNames.Of(m.Engine);
+        string defect = m.Defect is { } wrong ? $" (defective: {wrong})" : string.Empty;
         return m.Unavailable is { } cause
             ? $"{name} cannot run ({cause.TrimEnd('.')})"
             : m.UserMips <= 0
-                ? string.Create(CultureInfo.InvariantCulture, $"{name} does {m.KernelMips:F1} MIPS in kernel mode")
-                : string.Create(CultureInfo.InvariantCulture, $"{name} does {m.KernelMips:F1} MIPS in kernel mode and {m.UserMips:F0} in user mode, {m.ExitMicroseconds:F1} µs an exit, {m.FaultMicroseconds:F1} µs a page fault");
+                ? string.Create(CultureInfo.InvariantCulture, $"{name} does {m.KernelMips:F1} MIPS in kernel mode{defect}")
+                : string.Create(CultureInfo.InvariantCulture, $"{name} does {m.KernelMips:F1} MIPS in kernel mode and {m.UserMips:F0} in user mode, {m.ExitMicroseconds:F1} µs an exit, {m.FaultMicroseconds:F1} µs a page fault{defect}");
     }
 
     private static EngineMeasurement Run(Engine engine, TimeSpan slice, bool stopEarly)
@@ -126,10 +127,12 @@ public sealed class EngineProbe(string? cache = null)
                 Engine.Translator => new Translator(wiring, new TranslatorOptions()),
                 _ => new KvmEngine(wiring, kvm = new KvmMachine(device!, wiring.Memory, policy)),
             });
+            string? defect = device is null ? null : KvmSelfTest.FindDefect(device);
             double kernelMips = machine.Measure(ProbeProgram.Loop, user: false, slice) * ProbeProgram.LoopInstructions / 1e6;
-            return stopEarly && kernelMips < Hopeless ? new EngineMeasurement { Engine = engine, KernelMips = kernelMips } : new EngineMeasurement
+            return stopEarly && kernelMips < Hopeless ? new EngineMeasurement { Engine = engine, Defect = defect, KernelMips = kernelMips } : new EngineMeasurement
             {
                 Engine = engine,
+                Defect = defect,
                 KernelMips = kernelMips,
                 UserMips = machine.Measure(ProbeProgram.Loop, user: true, slice) * ProbeProgram.LoopInstructions / 1e6,
                 ExitMicroseconds = 1e6 / machine.Measure(ProbeProgram.Exit, user: false, slice),

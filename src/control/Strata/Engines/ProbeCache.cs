@@ -8,7 +8,7 @@ namespace Strata.Engines;
 /// </summary>
 internal sealed class ProbeCache(string folder)
 {
-    private const string Format = "strata-engines 1";
+    private const string Format = "strata-engines 2";
     private const string BootIdFile = "/proc/sys/kernel/random/boot_id";
     private const int LargestFile = 4096;
 
@@ -65,7 +65,7 @@ internal sealed class ProbeCache(string folder)
 
     private static string Print(EngineMeasurement m) => m.Unavailable is { } cause
         ? $"{EngineNames.Of(m.Engine)} - {cause.ReplaceLineEndings(" ")}"
-        : string.Create(CultureInfo.InvariantCulture, $"{EngineNames.Of(m.Engine)} {m.KernelMips:R} {m.UserMips:R} {m.ExitMicroseconds:R} {m.FaultMicroseconds:R}");
+        : string.Create(CultureInfo.InvariantCulture, $"{EngineNames.Of(m.Engine)} {m.KernelMips:R} {m.UserMips:R} {m.ExitMicroseconds:R} {m.FaultMicroseconds:R} {m.Defect?.ReplaceLineEndings(" ")}");
 
     private static EngineMeasurement? Parse(string line)
     {
@@ -81,8 +81,9 @@ internal sealed class ProbeCache(string folder)
             return new EngineMeasurement { Engine = engine.Value, Unavailable = words[2] };
         }
 
-        double?[] figures = [.. line.Split(' ').Skip(1).Select(ParseFigure)];
-        return figures.Length == 4 && !figures.Contains(null)
+        string[] parts = line.Split(' ', 6);
+        double?[] figures = [.. parts.Skip(1).Take(4).Select(ParseFigure)];
+        return parts.Length == 6 && !figures.Contains(null)
             ? new EngineMeasurement
             {
                 Engine = engine.Value,
@@ -90,6 +91,7 @@ internal sealed class ProbeCache(string folder)
                 UserMips = figures[1]!.Value,
                 ExitMicroseconds = figures[2]!.Value,
                 FaultMicroseconds = figures[3]!.Value,
+                Defect = parts[5].Length > 0 ? parts[5] : null,
             }
             : null;
     }

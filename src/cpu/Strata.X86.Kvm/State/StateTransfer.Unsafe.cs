@@ -30,6 +30,7 @@ internal sealed unsafe class StateTransfer
     /// <summary>Gives a state to KVM.</summary>
     public void Store(in X86CpuState s, ILocalApic? apic)
     {
+        StoreMsrs(s);
         StoreSystemRegisters(s, apic);
         KvmRegisters r = new()
         {
@@ -51,7 +52,6 @@ internal sealed unsafe class StateTransfer
         }
 
         _vcpu.Set(KvmRequest.SetDebugRegisters, debug, "debug registers");
-        StoreMsrs(s);
         KvmEvents events = new()
         {
             NmiPending = s.NmiPending,

@@ -18,12 +18,14 @@ internal sealed unsafe class TimeStampCounter(X86Cpu cpu, KvmVcpu vcpu, bool isM
     private const long Tolerance = 20_000; // ns
 
     private const int Attempts = 4;
+    private const int LongestWait = 20; // ms
 
     /// <summary>Sets the CPU's counter to virtual time: at the start, and when the guest wrote it.</summary>
     public void Set()
     {
         if (!isMovable)
         {
+            WaitUntilAhead();
             return;
         }
 
@@ -40,6 +42,15 @@ internal sealed unsafe class TimeStampCounter(X86Cpu cpu, KvmVcpu vcpu, bool isM
                 vcpu.WriteTscOffset(vcpu.ReadTscOffset() - (ulong)ahead);
                 return;
             }
+        }
+    }
+
+    /// <summary>The CPU's counter cannot be moved and may lag by the drift between the host's clocks: let it catch up.</summary>
+    private void WaitUntilAhead()
+    {
+        for (int i = 0; i < LongestWait && TryMeasure(out long ahead) && ahead < 0; i++)
+        {
+            Thread.Sleep(1);
         }
     }
 

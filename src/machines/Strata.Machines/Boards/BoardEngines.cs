@@ -87,6 +87,11 @@ internal sealed class BoardEngines : IDisposable
         KvmDevice device = KvmDevice.Open();
         try
         {
+            if (!_options.AcceptsDefectiveKvm && KvmSelfTest.FindDefect(device) is { } defect)
+            {
+                throw new KvmUnavailableException($"This host's KVM is defective: {defect}. Use --engine translator, or run on the host below this one.");
+            }
+
             if (narrow)
             {
                 Policy = device.Adapt(_policy);

@@ -83,15 +83,15 @@ internal static class ChecksumGuest
         c.lgdt(__[Gdt + 0x100]);
         c.mov(esp, 0x80000);
         c.push(8);
-        c.lea(eax, __[flat]);
-        c.push(eax);
+        c.PushAddress(flat);
         c.retf();
         c.Label(ref flat);
         c.mov(ax, 0x10);
         c.mov(ds, ax);
         c.mov(es, ax);
         c.mov(ss, ax);
-        c.lea(eax, __[handler]);
+        c.PushAddress(handler);
+        c.pop(eax);
         c.mov(ebx, eax);
         c.and(eax, 0xFFFF);
         c.or(eax, 8 << 16);
@@ -168,6 +168,15 @@ internal static class ChecksumGuest
         PrintHex(c, esi);
         c.Print('.');
         c.OutByte(0xF4, 0);
+    }
+
+    /// <summary>Pushes the address of a jump to a label: code that does not know where it is needs no more.</summary>
+    private static void PushAddress(this Assembler c, Label target)
+    {
+        Label behind = c.CreateLabel();
+        c.call(behind);
+        c.jmp(target);
+        c.Label(ref behind);
     }
 
     private static void PrintHex(Assembler c, AssemblerRegister32 value)

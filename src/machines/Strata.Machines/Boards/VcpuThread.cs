@@ -18,9 +18,12 @@ internal sealed class VcpuThread : ILocalApicHost, IDisposable
 
     private readonly PcBoard _board;
     private readonly AutoResetEvent _wake = new(initialState: false);
-    private readonly ManualResetEventSlim _parked = new(initialState: false);
-    private readonly ManualResetEventSlim _resumed = new(initialState: true);
     private readonly Thread _thread;
+
+    /// <summary>Guards the state of a pause; pulsed at each change. Nothing else is locked under it.</summary>
+    private readonly object _pauseGate = new();
+    private bool _isParked;
+    private bool _hasEnded;
     private volatile IX86Engine _engine;
     private long _executedBefore;
     private volatile bool _pause;
@@ -77,25 +80,33 @@ internal sealed class VcpuThread : ILocalApicHost, IDisposable
     /// <summary>Asks the processor to stand still at an instruction boundary.</summary>
     public void RequestPause()
     {
-        _resumed.Reset();
         _pause = true;
         Kick();
     }
 
     /// <summary>Waits until the processor stands still, or has ended.</summary>
     /// <returns>False if it did not within the time.</returns>
-    public bool WaitPaused(TimeSpan limit) => (_thread.ThreadState & ThreadState.Unstarted) != 0 || _parked.Wait(limit);
+    public bool WaitPaused(TimeSpan limit)
+    {
+        lock (_pauseGate)
+        {
+            if (!StandsStill)
+            {
+                Monitor.Wait(_pauseGate, limit);
+            }
+
+            return StandsStill;
+        }
+    }
 
     /// <summary>Ends a pause.</summary>
     public void Resume()
     {
-        if (_thread.IsAlive)
+        lock (_pauseGate)
         {
-            _parked.Reset();
+            _pause = false;
+            Monitor.PulseAll(_pauseGate);
         }
-
-        _pause = false;
-        _resumed.Set();
     }
 
     /// <summary>Gives the processor another engine; it stands still meanwhile.</summary>
@@ -133,8 +144,25 @@ internal sealed class VcpuThread : ILocalApicHost, IDisposable
         _engine.Dispose();
         Cpu.Dispose();
         _wake.Dispose();
-        _parked.Dispose();
-        _resumed.Dispose();
+    }
+
+    /// <summary>Under <see cref="_pauseGate"/>.</summary>
+    private bool StandsStill => _isParked || _hasEnded || (_thread.ThreadState & ThreadState.Unstarted) != 0;
+
+    /// <summary>A new pause that begins before this one is over keeps the processor parked.</summary>
+    private void Park()
+    {
+        lock (_pauseGate)
+        {
+            _isParked = true;
+            Monitor.PulseAll(_pauseGate);
+            while (_pause)
+            {
+                Monitor.Wait(_pauseGate);
+            }
+
+            _isParked = false;
+        }
     }
 
     private void Run()
@@ -145,8 +173,7 @@ internal sealed class VcpuThread : ILocalApicHost, IDisposable
             {
                 if (_pause)
                 {
-                    _parked.Set();
-                    _resumed.Wait();
+                    Park();
                     continue;
                 }
 
@@ -171,7 +198,11 @@ internal sealed class VcpuThread : ILocalApicHost, IDisposable
         }
         finally
         {
-            _parked.Set();
+            lock (_pauseGate)
+            {
+                _hasEnded = true;
+                Monitor.PulseAll(_pauseGate);
+            }
         }
     }
 }

@@ -25,6 +25,18 @@ public sealed class CommandDebianTests(DebianGuest guest) : IClassFixture<Debian
     }
 
     [Fact]
+    public async Task Run_CommandsPipedBeforeTheGuestListens_AreExecuted()
+    {
+        using HostCommand command = HostCommand.StartStrata("run", "debian-tiny", "--memory", "256M");
+
+        await command.TypeAsync("echo answer-$((6 * 7))\npoweroff\n", _timeout.Token);
+        (int code, _) = await command.WaitForExitAsync(_timeout.Token);
+
+        Assert.Equal(Success, code);
+        Assert.Contains("\nanswer-42", command.Output.ReplaceLineEndings("\n"), StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task Run_KernelWithoutRoot_IsThePanicCode()
     {
         using HostCommand command = HostCommand.StartStrata("run", "--kernel", guest.Kernel, "--memory", "256M");

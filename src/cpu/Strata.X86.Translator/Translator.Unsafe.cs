@@ -23,9 +23,6 @@ public sealed unsafe class Translator : IX86Engine
     /// <summary>What an exit counts for in the budget: translated instructions are not counted.</summary>
     private const long ExitCost = 100;
 
-    /// <summary>Address-space numbers that fit above the 48 bits of a RIP, with a bit for the privilege.</summary>
-    private const ulong SaltsPerRound = 32767;
-
     private const int LongestInstruction = 15;
     private const int MaxRetries = 4;
     private const uint DefaultMxcsr = 0x1F80;
@@ -37,10 +34,8 @@ public sealed unsafe class Translator : IX86Engine
     private readonly VcpuContext* _context;
     private readonly Bridge* _bridge;
     private readonly TranslationCache _cache;
-    private ulong _saltRound;
-    private ulong _saltKey = ulong.MaxValue;
-    private ulong _salt;
-    private JumpEntry* _jumps;
+    private readonly Salts _salts;
+    private readonly Gates _gates;
     private ulong _retriedRip;
     private int _retries;
     private bool _x87InImage;
@@ -73,6 +68,8 @@ public sealed unsafe class Translator : IX86Engine
         _bridge->Context = _context;
         _bridge->Attention = &_context->Attention;
         _bridge->HostMxcsr = DefaultMxcsr;
+        _salts = new Salts(_cache, Cpu.Tlb);
+        _gates = new Gates(Cpu, _bridge, _salts);
     }
 
     /// <summary>Whether this host can run the engine.</summary>
@@ -196,31 +193,6 @@ public sealed unsafe class Translator : IX86Engine
         (_context->LazyResult, _context->LazyAux) = LazyFlags.FromRflags(((word >> 8) & 0xD5) | ((word & 1) << 11));
     }
 
-    /// <summary>A tag for the current address space and privilege in the upper 16 bits.</summary>
-    private ulong CurrentSalt()
-    {
-        bool user = (_context->Mode & ModeBits.User) != 0;
-        ulong epoch = user ? Cpu.Tlb.UserCodeEpoch : Cpu.Tlb.SupervisorCodeEpoch;
-        ulong key = (epoch << 1) | (user ? 1UL : 0);
-        if (key == _saltKey)
-        {
-            return _salt;
-        }
-
-        _saltKey = key;
-        (ulong round, ulong number) = Math.DivRem(epoch, SaltsPerRound);
-        if (round != _saltRound)
-        {
-            _saltRound = round; // numbers repeat now
-            _cache.ClearJumpTable();
-        }
-
-        // Never zero: the tag of an empty entry, zero, then stands for no canonical RIP.
-        _salt = (((number + 1) * 2) + (key & 1)) << 48;
-        _jumps = _cache.JumpTable + (int)((_salt * 0x9E37_79B9_7F4A_7C15) >> 50);
-        return _salt;
-    }
-
     /// <summary>Deals with one exit.</summary>
     /// <returns>Where to enter translated code again, or null to go through the main loop.</returns>
     private byte* ServeExit()
@@ -236,6 +208,8 @@ public sealed unsafe class Translator : IX86Engine
                 return Dispatch(site);
             case SiteKind.Access:
                 return MakeAccessible(site);
+            case SiteKind.SecondPage when TryFindSecondPage(site):
+                return Resume(site->Block->Entry);
             case SiteKind.X87 when TryPrepareX87():
                 return site->Block->Entry;
             case SiteKind.Attention:
@@ -290,7 +264,7 @@ public sealed unsafe class Translator : IX86Engine
     {
         ref X86CpuState s = ref _context->State;
         if (Volatile.Read(ref _context->Attention) != 0 || s.Activity != ActivityState.Running || s.Shadow != InterruptShadow.None
-            || (_context->Mode & ModeBits.Code64) == 0 || Cpu.NeedsSlowStep || ((s.Rflags & RFlags.IF) != 0 && Cpu.IsEventWaiting))
+            || (_context->Mode & ModeBits.Code64) == 0 || Cpu.NeedsSlowStep || Cpu.IsEventAllowed)
         {
             return null;
         }
@@ -304,10 +278,14 @@ public sealed unsafe class Translator : IX86Engine
         return target;
     }
 
+    private bool IsUser => (_context->Mode & ModeBits.User) != 0;
+
+    /// <summary>What depends on the address space and its translations: they may have changed since translated code was left.</summary>
     private void UseSalt()
     {
-        _bridge->Salt = CurrentSalt();
-        _bridge->JumpTable = _jumps;
+        _bridge->Salt = _salts.Of(IsUser, out JumpEntry* jumps);
+        _bridge->JumpTable = jumps;
+        _gates.Update();
     }
 
     private void OnPageInvalidated(nint page)
@@ -322,8 +300,8 @@ public sealed unsafe class Translator : IX86Engine
     /// <returns>Null if there is no code in RAM: the interpreter sees to it.</returns>
     private byte* FindEntry(ulong rip)
     {
-        ulong tag = rip ^ CurrentSalt();
-        JumpEntry* entry = _jumps + JumpEntry.IndexOf(rip);
+        ulong tag = rip ^ _salts.Of(IsUser, out JumpEntry* jumps);
+        JumpEntry* entry = jumps + JumpEntry.IndexOf(rip);
         if (entry->Tag == tag)
         {
             return entry->Target;
@@ -335,8 +313,8 @@ public sealed unsafe class Translator : IX86Engine
             return null;
         }
 
-        tag = rip ^ CurrentSalt(); // translation may have changed it
-        TranslationCache.Enter(_jumps + JumpEntry.IndexOf(rip), tag, block);
+        tag = rip ^ _salts.Of(IsUser, out jumps); // translation may have changed it
+        TranslationCache.Enter(jumps + JumpEntry.IndexOf(rip), tag, block);
         Cpu.Tlb.NoteCodePage(rip);
         return block->Entry;
     }
@@ -384,7 +362,6 @@ public sealed unsafe class Translator : IX86Engine
             byte* entry = FindEntry(target);
             if (entry != null)
             {
-                UseSalt();
                 return Resume(entry);
             }
         }
@@ -400,7 +377,8 @@ public sealed unsafe class Translator : IX86Engine
         ulong va = _bridge->Value;
         long generation = _cache.Generation;
         _context->InstructionRip = site->Rip;
-        bool possible = site->IsWrite ? Cpu.ProbeWrite(va, site->Size, site->IsStack) : Cpu.ProbeRead(va, site->Size, site->IsStack);
+        ulong first = va + site->First;
+        bool possible = site->IsWrite ? Cpu.ProbeWrite(first, site->FirstSize, site->IsStack) : Cpu.ProbeRead(first, site->FirstSize, site->IsStack);
         if (possible)
         {
             TlbEntry* entry = (TlbEntry*)((byte*)_context->Tlb + ((va >> 7) & Tlb.OffsetMask));
@@ -423,9 +401,19 @@ public sealed unsafe class Translator : IX86Engine
         return null;
     }
 
+    /// <summary>Has the TLB know the page in which a block's instruction goes on.</summary>
+    /// <returns>False if that is another page by now, or not there.</returns>
+    private bool TryFindSecondPage(Site* site)
+    {
+        ulong second = (site->Rip | 0xFFF) + 1;
+        long generation = _cache.Generation;
+        return Cpu.TryGetFetchPage(second, out byte* page) && generation == _cache.Generation && page == site->Block->SecondPage && !IsStuck(site->Rip);
+    }
+
     /// <summary>Enters again in the middle of things: what was loaded is loaded.</summary>
     private byte* Resume(byte* target)
     {
+        UseSalt();
         _bridge->ResumeVectors = _bridge->VectorsSaved;
         _bridge->ResumeX87 = _bridge->X87Saved;
         _bridge->X87Allowed |= _bridge->X87Saved;
@@ -470,7 +458,8 @@ public sealed unsafe class Translator : IX86Engine
                 MarkCode(second);
             }
 
-            block = _cache.Translate(page, rip, second);
+            block = _cache.Translate(page, rip, second, _context->State.Gprs);
+
             Counters.Blocks = _cache.BlocksTranslated;
             Counters.Resets = _cache.Resets;
             Counters.CodeBytes = _cache.CodeBytes;

@@ -28,13 +28,13 @@ public sealed unsafe class GuestProcessor : IDisposable
     private const ulong Gdt = 0x5000;
     private const ulong Handlers = 0x6000;
     private readonly GuestMemory _memory = new(MemorySize);
-    private readonly Interpreter _interpreter;
+    private readonly IX86Engine _engine;
 
     public GuestProcessor(Action? x87Error = null)
     {
         AddressSpace space = new();
         space.MapRam(0, _memory, 0, MemorySize);
-        _interpreter = new Interpreter(new X86CpuWiring
+        _engine = EngineFactory.Create(new X86CpuWiring
         {
             Index = 0,
             Memory = space,
@@ -66,17 +66,17 @@ public sealed unsafe class GuestProcessor : IDisposable
     public void Run()
     {
         State.Activity = ActivityState.Running;
-        _interpreter.Cpu.SetState(State);
-        VcpuStop stop = _interpreter.Run(1000);
+        _engine.Cpu.SetState(State);
+        VcpuStop stop = _engine.Run(1_000_000);
         Assert.Equal(VcpuStop.Halted, stop);
-        _interpreter.Cpu.GetState(out State);
+        _engine.Cpu.GetState(out State);
         ulong at = State.Rip - 1;
         Fault = at is >= Handlers and < Handlers + 0x1000 ? (int)((at - Handlers) / 16) : -1;
     }
 
     public void Dispose()
     {
-        _interpreter.Dispose();
+        _engine.Dispose();
         _memory.Dispose();
     }
 

@@ -47,7 +47,7 @@ public sealed unsafe partial class SystemMachine : IDisposable
 
     private const ulong MemorySize = 16 << 20;
     private readonly GuestMemory _memory = new(MemorySize);
-    private readonly Interpreter _interpreter;
+    private readonly IX86Engine _engine;
     private readonly GuestMode _mode;
     private readonly GuestPaging _paging;
 
@@ -55,7 +55,7 @@ public sealed unsafe partial class SystemMachine : IDisposable
     {
         AddressSpace space = new();
         space.MapRam(0, _memory, 0, MemorySize);
-        _interpreter = new Interpreter(new X86CpuWiring
+        _engine = EngineFactory.Create(new X86CpuWiring
         {
             Index = 0,
             Memory = space,
@@ -76,7 +76,7 @@ public sealed unsafe partial class SystemMachine : IDisposable
 
     public SingleInterrupt Apic { get; } = new();
 
-    public X86Cpu Cpu => _interpreter.Cpu;
+    public X86Cpu Cpu => _engine.Cpu;
 
     /// <summary>Vector whose handler ended <see cref="Run"/>; −1 if the program halted itself.</summary>
     public int Vector { get; private set; } = -1;
@@ -131,16 +131,16 @@ public sealed unsafe partial class SystemMachine : IDisposable
     public void Run()
     {
         State.Activity = ActivityState.Running;
-        _interpreter.Cpu.SetState(State);
+        _engine.Cpu.SetState(State);
         Continue();
     }
 
     /// <summary>Goes on without reloading the state, as after an event that ends HLT.</summary>
     public void Continue()
     {
-        Stop = _interpreter.Run(5000);
+        Stop = _engine.Run(1_000_000);
         Assert.NotEqual(VcpuStop.BudgetSpent, Stop);
-        _interpreter.Cpu.GetState(out State);
+        _engine.Cpu.GetState(out State);
         ulong at = State.Cs.Base + State.Rip - 1;
         Vector = Stop == VcpuStop.Halted && at is >= Handlers and < Handlers + 0x1000 ? (int)((at - Handlers) / 16) : -1;
         Frame = Vector < 0 ? default : ReadFrame();
@@ -148,7 +148,7 @@ public sealed unsafe partial class SystemMachine : IDisposable
 
     public void Dispose()
     {
-        _interpreter.Dispose();
+        _engine.Dispose();
         _memory.Dispose();
     }
 

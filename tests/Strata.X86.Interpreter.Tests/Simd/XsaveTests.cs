@@ -91,6 +91,28 @@ public sealed unsafe class XsaveTests
         Assert.Equal(0x9FA5u, *(uint*)(image + 24));
     }
 
+    [Fact]
+    public void Xsavec64_X87InInitialState_LeavesItOut()
+    {
+        using GuestProcessor guest = Prepare(a => a.xsavec64(__[rbx]), mask: 3);
+        guest.State.Fcw = 0x37F;
+        guest.State.Fsw = 0;
+        guest.State.Ftw = 0xFFFF;
+        for (int i = 0; i < 16; i++)
+        {
+            guest.State.FpuRegisters[i] = 0;
+        }
+
+        byte* image = guest.At(GuestProcessor.Data);
+        new Span<byte>(image, 576).Fill(0xEE);
+
+        guest.Run();
+
+        Assert.Equal(2UL, *(ulong*)(image + Header));
+        Assert.Equal(Compact | 3, *(ulong*)(image + Header + 8));
+        Assert.Equal(0xEEEE, *(ushort*)image);
+    }
+
     [Theory]
     [InlineData(4UL, 0UL, 0UL, 0UL)]
     [InlineData(0UL, 1UL, 0UL, 0UL)]

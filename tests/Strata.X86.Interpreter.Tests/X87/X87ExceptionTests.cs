@@ -136,29 +136,6 @@ public sealed unsafe class X87ExceptionTests
     }
 
     [Fact]
-    public void Add_MemoryOperand_RecordsPointersAndOpcode()
-    {
-        using GuestProcessor guest = Prepare(a =>
-        {
-            a.nop();
-            a.fadd(__qword_ptr[rbx + 8]);
-            a.fnstenv(__[rbx + 32]);
-        });
-        guest.State.Ftw = 0;
-
-        guest.Run();
-
-        uint* environment = (uint*)guest.At(GuestProcessor.Data + 32);
-        Assert.Equal(GuestProcessor.Code + 1, guest.State.FpuIp);
-        Assert.Equal(GuestProcessor.Data + 8, guest.State.FpuDp);
-        Assert.Equal(0x443, guest.State.Fop);
-        Assert.Equal((uint)GuestProcessor.Code + 1, environment[3]);
-        Assert.Equal(0x04430008U, environment[4]);
-        Assert.Equal((uint)GuestProcessor.Data + 8, environment[5]);
-        Assert.Equal(0xFFFF0010U, environment[6]);
-    }
-
-    [Fact]
     public void Environment_SavedAndLoadedIn16BitFormat_KeepsTagsAndPointers()
     {
         using GuestProcessor guest = Prepare(a =>

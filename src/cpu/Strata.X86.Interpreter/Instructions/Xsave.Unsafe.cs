@@ -14,6 +14,7 @@ internal static unsafe class XsaveInstructions
     private const int HeaderSize = 64;
     private const int X87Component = 1;
     private const int SseComponent = 2;
+    private const ushort InitialFcw = 0x37F;
     private const uint MxcsrMask = 0xFFFF;
     private const uint InitialMxcsr = 0x1F80;
     private const ulong CompactFormat = 1UL << 63;
@@ -97,6 +98,22 @@ internal static unsafe class XsaveInstructions
     private static ulong Requested(X86Cpu cpu) =>
         ((uint)cpu.Register(Gpr.Rax) | (cpu.Register(Gpr.Rdx) << 32)) & cpu.State.Xcr0;
 
+    /// <summary>
+    /// XINUSE: components that may differ from their initial state. The SSE component counts as in use always; XSAVEC leaves out what
+    /// is not, and XRSTOR then initializes it.
+    /// </summary>
+    private static ulong InUse(X86Cpu cpu)
+    {
+        ref X86CpuState s = ref cpu.State;
+        ulong x87 = (uint)(s.Fcw ^ InitialFcw) | (uint)s.Fsw | (uint)(s.Ftw ^ 0xFFFF) | s.Fop | s.FpuIp | s.FpuDp | s.FpuCs | s.FpuDs;
+        for (int i = 0; i < 16; i++)
+        {
+            x87 |= s.FpuRegisters[i];
+        }
+
+        return x87 == 0 ? ~(ulong)X87Component : ulong.MaxValue;
+    }
+
     private static void Xsave(X86Cpu cpu, Op* op)
     {
         const int size = LegacySize + HeaderSize;
@@ -108,9 +125,10 @@ internal static unsafe class XsaveInstructions
         }
 
         ulong mask = Requested(cpu);
+        ulong stored = mask & InUse(cpu);
         StoreComponents(cpu, op, area, mask);
         ulong* header = (ulong*)(area + LegacySize);
-        header[0] = (header[0] & ~mask) | mask;
+        header[0] = (header[0] & ~mask) | stored;
         cpu.TryWriteBytes(va, area, size);
     }
 
@@ -125,9 +143,10 @@ internal static unsafe class XsaveInstructions
         }
 
         ulong mask = Requested(cpu);
-        StoreComponents(cpu, op, area, mask);
+        ulong stored = mask & InUse(cpu);
+        StoreComponents(cpu, op, area, stored);
         ulong* header = (ulong*)(area + LegacySize);
-        header[0] = mask;
+        header[0] = stored;
         header[1] = mask | CompactFormat;
         cpu.TryWriteBytes(va, area, size);
     }
@@ -304,7 +323,7 @@ internal static unsafe class XsaveInstructions
     private static void ClearX87(X86Cpu cpu)
     {
         ref X86CpuState s = ref cpu.State;
-        s.Fcw = 0x37F;
+        s.Fcw = InitialFcw;
         s.Fsw = 0;
         s.Ftw = 0xFFFF;
         s.Fop = 0;

@@ -105,11 +105,17 @@ internal sealed unsafe partial class BlockEmitter
 
     private void EmitReturn(ref HostAssembler a, in DecodedInstruction decoded)
     {
+        a.Load(Scratch1, EmitStackRead(ref a, decoded, GuestRsp));
+        EmitReturnTo(ref a, decoded, popped: 0);
+    }
+
+    /// <summary>RET to the address in Scratch1.</summary>
+    /// <param name="popped">What RSP is to go up by for the instructions before; bytes.</param>
+    private void EmitReturnTo(ref HostAssembler a, in DecodedInstruction decoded, int popped)
+    {
         ref readonly Instruction instruction = ref decoded.Instruction;
-        HostOperand place = EmitStackRead(ref a, decoded, GuestRsp);
-        int pop = 8 + (instruction.OpCount > 0 ? instruction.Immediate16 : 0);
-        a.Load(Scratch1, place);
-        a.Lea(GuestRsp, GuestRsp, pop);
+        int pop = SlotBytes + (instruction.OpCount > 0 ? instruction.Immediate16 : 0);
+        a.Lea(GuestRsp, GuestRsp, popped + pop);
         SaveIfLive(ref a, decoded);
         EmitDispatch(ref a, new Site { Kind = SiteKind.Dispatch, Rip = instruction.IP, StackUndo = -pop });
     }
@@ -153,28 +159,16 @@ internal sealed unsafe partial class BlockEmitter
         a.LoadFrame(Scratch2, Frame.JumpTable);
         a.Op64(XorMemory, Scratch1, Rsp, Frame.Salt);
         a.Op64(CompareMemory, Scratch1, Scratch2, entry);
-        LeaveForDispatch(ref a, site);
+        LeaveIf(ref a, HostCondition.NotEqual, site);
         a.JumpMemory(Scratch2, entry + 8);
     }
 
     /// <summary>Goes on at the address in Scratch1, by the jump table.</summary>
     private void EmitDispatch(ref HostAssembler a, Site site)
     {
-        a.ShiftedCopy(Scratch2, Scratch1, 10);
-        a.Op64(0x33, Scratch2, Scratch1);
-        a.And32(Scratch2, JumpEntry.Count - 1);
-        a.Byte(0x41); // shl r13d, 4
-        a.Byte(0xC1);
-        a.Byte(0xE0 | (Scratch2 & 7));
-        a.Byte(4);
-        a.Op64(0x03, Scratch2, Rsp, Frame.JumpTable);
-        a.Op64(XorMemory, Scratch1, Rsp, Frame.Salt);
-        a.Op64(CompareMemory, Scratch1, Scratch2, 0);
-        LeaveForDispatch(ref a, site);
-        a.JumpMemory(Scratch2, 8);
+        byte* unknown = a.JumpThroughTable();
+        _cold.Add(new ColdPath((nint)unknown, AddSite(site)));
     }
-
-    private void LeaveForDispatch(ref HostAssembler a, Site site) => LeaveIf(ref a, HostCondition.NotEqual, site);
 
     /// <summary>Makes the branch with its displacement at <paramref name="place"/> leave, until the engine links it.</summary>
     private void LinkFrom(byte* place, ulong target) => _cold.Add(new ColdPath(

@@ -20,6 +20,8 @@ internal sealed unsafe partial class BlockEmitter
 
     private static readonly int SegmentsOffset = (int)Marshal.OffsetOf<X86CpuState>(nameof(X86CpuState.Es));
     private static readonly int SelectorOffset = (int)Marshal.OffsetOf<SegmentState>(nameof(SegmentState.Selector));
+    private static readonly int FsBaseOffset = (int)Marshal.OffsetOf<X86CpuState>(nameof(X86CpuState.Fs)) + (int)Marshal.OffsetOf<SegmentState>(nameof(SegmentState.Base));
+    private static readonly int Cr4Offset = (int)Marshal.OffsetOf<X86CpuState>(nameof(X86CpuState.Cr4));
     private static readonly int KernelGsBase = (int)Marshal.OffsetOf<X86CpuState>(nameof(X86CpuState.KernelGsBase));
 
     /// <summary>From the supervisor's set to the one in which user pages may be touched.</summary>
@@ -32,7 +34,15 @@ internal sealed unsafe partial class BlockEmitter
         switch (decoded.Instruction.Mnemonic)
         {
             case Mnemonic.Mov:
-                EmitReadSelector(ref a, decoded.Instruction);
+                EmitReadSelector(ref a, decoded);
+                break;
+            case Mnemonic.Rdfsbase or Mnemonic.Rdgsbase:
+                RequireFsGsBase(ref a, decoded);
+                EmitReadBase(ref a, decoded.Instruction);
+                break;
+            case Mnemonic.Wrfsbase or Mnemonic.Wrgsbase:
+                RequireFsGsBase(ref a, decoded);
+                EmitWriteBase(ref a, decoded);
                 break;
             case Mnemonic.Cld:
                 SystemFlag(ref a, AndImmediate, ~(int)RFlags.DF);
@@ -81,28 +91,145 @@ internal sealed unsafe partial class BlockEmitter
         a.Dword(value);
     }
 
-    /// <summary>MOV r32, Sreg: the selector, zero-extended.</summary>
-    private static void EmitReadSelector(ref HostAssembler a, in Instruction instruction)
+    /// <summary>MOV r32, Sreg and MOV m16, Sreg: the selector, zero-extended in a register.</summary>
+    private void EmitReadSelector(ref HostAssembler a, in DecodedInstruction decoded)
     {
+        ref readonly Instruction instruction = ref decoded.Instruction;
         int selector = SegmentsOffset + ((instruction.Op1Register - Register.ES) * sizeof(SegmentState)) + SelectorOffset;
-        int guest = NumberOf(instruction.Op0Register);
-        int to = HomeOf(guest) < 0 ? Scratch2 : HomeOf(guest);
-        a.LoadFrame(Scratch1, Frame.Bridge);
-        a.Load(Scratch1, Scratch1, Bridge.OffsetOf(nameof(Bridge.Context)));
-        a.Byte(0x41 | ((to >> 3) << 2)); // movzx to, word [r14 + selector]
+        if (instruction.Op0Kind == OpKind.Memory)
+        {
+            HostOperand place = EmitOperandCheck(ref a, decoded, write: true, keepScratch2: true, out _);
+            LoadContext(ref a, Scratch2);
+            LoadSelector(ref a, Scratch2, Scratch2, selector);
+            a.Byte(0x66);
+            a.Op(0x89, Scratch2, place, wide: false);
+            return;
+        }
+
+        LoadContext(ref a, Scratch1);
+        LoadSelector(ref a, Scratch2, Scratch1, selector);
+        if (instruction.Op0Register.IsGPR16())
+        {
+            StoreGuest16(ref a, instruction.Op0Register, Scratch2);
+        }
+        else
+        {
+            StoreGuest(ref a, instruction.Op0Register, Scratch2);
+        }
+    }
+
+    private static void LoadContext(ref HostAssembler a, int register)
+    {
+        a.LoadFrame(register, Frame.Bridge);
+        a.Load(register, register, Bridge.OffsetOf(nameof(Bridge.Context)));
+    }
+
+    /// <summary>MOVZX r32, word [context + offset], for registers above 7.</summary>
+    private static void LoadSelector(ref HostAssembler a, int to, int context, int offset)
+    {
+        a.Byte(0x45);
         a.Byte(0x0F);
         a.Byte(0xB7);
-        a.Memory(to, Scratch1, selector);
+        a.Memory(to, context, offset);
+    }
+
+    private static void StoreGuest(ref HostAssembler a, Register register, int from)
+    {
+        int guest = NumberOf(register);
+        if (HomeOf(guest) >= 0)
+        {
+            a.Move(HomeOf(guest), from);
+        }
+        else
+        {
+            a.StoreFrame(SlotOf(guest), from);
+        }
+    }
+
+    private static void StoreGuest16(ref HostAssembler a, Register register, int from)
+    {
+        int guest = NumberOf(register);
+        a.Byte(0x66);
+        if (HomeOf(guest) >= 0)
+        {
+            Wide(ref a, 0x89, from, HomeOf(guest), wide: false);
+        }
+        else
+        {
+            a.Op32(0x89, from, Rsp, SlotOf(guest));
+        }
+    }
+
+    /// <summary>Leaves unless CR4 allows the instructions that read and write the bases of FS and GS.</summary>
+    private void RequireFsGsBase(ref HostAssembler a, in DecodedInstruction decoded)
+    {
+        LoadContext(ref a, Scratch1);
+        a.Byte(0x41); // test dword [r14 + cr4], FSGSBASE
+        a.Byte(0xF7);
+        a.Memory(0, Scratch1, Cr4Offset);
+        a.Dword((int)Cr4.FSGSBASE);
+        LeaveIf(ref a, HostCondition.Equal, new Site { Kind = SiteKind.Interpret, Rip = decoded.Instruction.IP });
+    }
+
+    private static void EmitReadBase(ref HostAssembler a, in Instruction instruction)
+    {
+        int from = instruction.Mnemonic == Mnemonic.Rdfsbase ? Frame.FsBase : Frame.GsBase;
+        if (instruction.Op0Register.IsGPR64())
+        {
+            a.LoadFrame(Scratch2, from);
+        }
+        else
+        {
+            a.Op32(0x8B, Scratch2, Rsp, from);
+        }
+
+        StoreGuest(ref a, instruction.Op0Register, Scratch2);
+    }
+
+    /// <summary>The context is in Scratch1. A base that is not canonical is the interpreter's.</summary>
+    private void EmitWriteBase(ref HostAssembler a, in DecodedInstruction decoded)
+    {
+        const int unused = 16;
+        ref readonly Instruction instruction = ref decoded.Instruction;
+        bool wide = instruction.Op0Register.IsGPR64();
+        int guest = NumberOf(instruction.Op0Register);
         if (HomeOf(guest) < 0)
         {
-            a.StoreFrame(SlotOf(guest), Scratch2);
+            a.LoadFrame(Scratch2, SlotOf(guest));
         }
+        else
+        {
+            a.Move(Scratch2, HomeOf(guest));
+        }
+
+        if (wide)
+        {
+            a.StoreFrame(Frame.Temporary, Scratch2);
+            a.Shift64(HostAssembler.ShiftLeft, Scratch2, unused);
+            a.Shift64(HostAssembler.ShiftRightSigned, Scratch2, unused);
+            a.Op64(CompareMemory, Scratch2, Rsp, Frame.Temporary);
+            LeaveToInterpreter(ref a, decoded);
+        }
+        else
+        {
+            Wide(ref a, 0x89, Scratch2, Scratch2, wide: false);
+        }
+
+        if (instruction.Mnemonic == Mnemonic.Wrgsbase)
+        {
+            a.StoreFrame(Frame.GsBase, Scratch2); // the state's follows when translated code is left
+            return;
+        }
+
+        a.StoreFrame(Frame.FsBase, Scratch2);
+        a.Store(Scratch1, FsBaseOffset, Scratch2);
+        a.LoadFrame(Scratch1, Frame.Bridge);
+        a.Store(Scratch1, Bridge.OffsetOf(nameof(Bridge.FsBase)), Scratch2);
     }
 
     private static void EmitSwapGs(ref HostAssembler a)
     {
-        a.LoadFrame(Scratch1, Frame.Bridge);
-        a.Load(Scratch1, Scratch1, Bridge.OffsetOf(nameof(Bridge.Context)));
+        LoadContext(ref a, Scratch1);
         a.Load(Scratch2, Scratch1, KernelGsBase);
         a.StoreFrame(Frame.Temporary, Scratch2);
         a.LoadFrame(Scratch2, Frame.GsBase);

@@ -18,6 +18,7 @@ internal sealed unsafe partial class BlockEmitter(TranslationCache cache)
     public const int MaxBytesPerInstruction = 256;
 
     private readonly List<ColdPath> _cold = [];
+    private readonly List<TablePath> _tables = [];
     private readonly bool _exactFlags = cache.ExactFlags;
     private TranslatedBlock* _block;
     private bool _flagsInHost;
@@ -26,29 +27,34 @@ internal sealed unsafe partial class BlockEmitter(TranslationCache cache)
     /// <summary>Emits a block's code at <paramref name="at"/>.</summary>
     /// <param name="code">Where the bytes of the first instruction are.</param>
     /// <param name="next">RIP behind the last instruction.</param>
-    /// <param name="end">How the block ends if its last instruction is no branch.</param>
+    /// <param name="blockEnd">How the block ends if its last instruction is no branch.</param>
     /// <returns>The end of the code.</returns>
-    public byte* EmitBlock(byte* at, TranslatedBlock* block, byte* code, ReadOnlySpan<DecodedInstruction> instructions, ulong next, BlockEnd end)
+    public byte* EmitBlock(byte* at, TranslatedBlock* block, byte* code, ReadOnlySpan<DecodedInstruction> instructions, ulong next, BlockEnd blockEnd)
     {
         _cold.Clear();
+        _tables.Clear();
         _block = block;
         _flagsInHost = false;
         _flagsInFrame = true;
         HostAssembler a = new(at);
         EmitHead(ref a, instructions, block->Rip);
         bool branched = false;
-        foreach (ref readonly DecodedInstruction decoded in instructions)
+        for (int i = 0; i < instructions.Length;)
         {
-            branched = EmitInstruction(ref a, decoded, code);
-            code += decoded.Instruction.Length;
+            int count = EmitNext(ref a, instructions[i..], code, out branched);
+            for (int end = i + count; i < end; i++)
+            {
+                code += instructions[i].Instruction.Length;
+            }
         }
 
         if (!branched)
         {
             bool live = instructions.Length != 0 && instructions[^1].LiveAfter != 0;
-            EmitEnd(ref a, next, end, live);
+            EmitEnd(ref a, next, blockEnd, live);
         }
 
+        EmitTablePaths(ref a);
         EmitColdPaths(ref a);
         return a.At;
     }
@@ -88,7 +94,7 @@ internal sealed unsafe partial class BlockEmitter(TranslationCache cache)
     {
         ulong second = (rip | (PageSize - 1)) + 1;
         int entry = (int)((second >> 7) & Paging.Tlb.OffsetMask);
-        Site site = new() { Kind = SiteKind.Interpret, Rip = rip };
+        Site site = new() { Kind = SiteKind.SecondPage, Rip = rip };
         a.LoadConstant(Scratch1, second);
         a.Op64(CompareMemory, Scratch1, HostRegister.Tlb, entry + ExecuteTag);
         LeaveIf(ref a, HostCondition.NotEqual, site);
@@ -102,6 +108,30 @@ internal sealed unsafe partial class BlockEmitter(TranslationCache cache)
         a.CompareDword(Rsp, flag, 0);
         byte* place = a.JumpIf(HostCondition.Equal);
         _cold.Add(new ColdPath((nint)place, AddSite(new Site { Kind = kind, Rip = rip })) { Loader = (nint)loader, Back = (nint)a.At });
+    }
+
+    /// <summary>Emits the first instruction, or the run of stack instructions that it starts.</summary>
+    /// <param name="branched">Whether the last of them was a branch, which ends the block.</param>
+    /// <returns>Instructions emitted.</returns>
+    private int EmitNext(ref HostAssembler a, ReadOnlySpan<DecodedInstruction> instructions, byte* code, out bool branched)
+    {
+        branched = false;
+        int run = FindPushRun(instructions);
+        if (run != 0)
+        {
+            EmitPushRun(ref a, instructions[..run]);
+            return run;
+        }
+
+        run = FindPopRun(instructions);
+        if (run != 0)
+        {
+            branched = EmitPopRun(ref a, instructions[..run]);
+            return run;
+        }
+
+        branched = EmitInstruction(ref a, instructions[0], code);
+        return 1;
     }
 
     /// <returns>Whether the instruction was a branch, which ends the block.</returns>
@@ -119,6 +149,9 @@ internal sealed unsafe partial class BlockEmitter(TranslationCache cache)
                 return false;
             case Handling.System:
                 EmitSystem(ref a, decoded);
+                return false;
+            case Handling.Repeat:
+                EmitRepeat(ref a, decoded);
                 return false;
             case Handling.Push:
                 EmitPush(ref a, decoded);
@@ -160,7 +193,17 @@ internal sealed unsafe partial class BlockEmitter(TranslationCache cache)
         {
             Site site = new() { Kind = SiteKind.Interpret, Rip = next, Code = (ushort)end.Code, Length = end.Length };
             a.LoadConstant(Scratch2, (uint)AddSite(site));
-            a.Jump(cache.Stubs.Exit);
+            if (end.Code == Code.Syscall)
+            {
+                a.LoadConstant(Scratch1, next + end.Length);
+            }
+
+            a.Jump(end.Code switch
+            {
+                Code.Syscall => cache.Stubs.Gates.Syscall,
+                Code.Sysretq => cache.Stubs.Gates.Sysret,
+                _ => cache.Stubs.Exit,
+            });
             return;
         }
 
@@ -170,7 +213,7 @@ internal sealed unsafe partial class BlockEmitter(TranslationCache cache)
     /// <summary>Before something clobbers the host's flags: keeps them if they are needed at or after the instruction.</summary>
     private void PreserveFlags(ref HostAssembler a, in DecodedInstruction decoded)
     {
-        if (decoded.LiveBefore != 0)
+        if ((decoded.LiveBefore | decoded.Kept) != 0)
         {
             SaveFlags(ref a);
         }
@@ -247,6 +290,9 @@ internal sealed unsafe partial class BlockEmitter(TranslationCache cache)
             }
         }
     }
+
+    /// <summary>The check of a table look-up that is elsewhere.</summary>
+    private readonly record struct TablePath(nint Place, nint Back, Site Site);
 
     /// <summary>Code apart from the block's straight line.</summary>
     private readonly record struct ColdPath(nint Place, int Site)

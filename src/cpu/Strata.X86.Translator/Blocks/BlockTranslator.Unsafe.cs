@@ -1,5 +1,6 @@
 using System.Runtime.InteropServices;
 using Iced.Intel;
+using Strata.X86.Registers;
 using Strata.X86.Translator.Cache;
 
 namespace Strata.X86.Translator.Blocks;
@@ -36,7 +37,8 @@ internal sealed unsafe class BlockTranslator : IDisposable
     /// <summary>Translates the code at a new block's RIP.</summary>
     /// <param name="at">Where the code goes.</param>
     /// <returns>The end of the code.</returns>
-    public byte* Translate(byte* at, TranslatedBlock* block, out int guestBytes)
+    /// <param name="registers">The guest's registers RAX..R15 now.</param>
+    public byte* Translate(byte* at, TranslatedBlock* block, ulong* registers, out int guestBytes)
     {
         ulong next = block->Rip;
         byte* page = block->HostPage;
@@ -53,6 +55,7 @@ internal sealed unsafe class BlockTranslator : IDisposable
         if (count != 0)
         {
             FindLiveFlags(page, count, next, end);
+            TableLookups.Find(_instructions.AsSpan(0, count), new ReadOnlySpan<ulong>(registers, Gpr.None));
         }
 
         return _emitter.EmitBlock(at, block, code, _instructions.AsSpan(0, count), next, end);
@@ -139,12 +142,26 @@ internal sealed unsafe class BlockTranslator : IDisposable
                 return false;
             case Handling.Lea:
                 return !instruction.Op0Register.IsGPR16() && CanAddress(instruction);
+            case Handling.Repeat:
+                return IsPlainRepeat(instruction);
             case Handling.Native or Handling.Divide:
                 GuestEncoding encoding = GuestEncoding.Parse(code, instruction.Length);
                 return RegisterMap.CanEncode(decoded.Traits, encoding) && CanAddress(instruction);
             default:
                 return CanAddress(instruction);
         }
+    }
+
+    /// <summary>With a REP prefix (and so RCX as the counter) and flat 64-bit addresses.</summary>
+    private static bool IsPlainRepeat(in Instruction instruction)
+    {
+        bool is64 = true;
+        for (int i = 0; i < instruction.OpCount; i++)
+        {
+            is64 &= instruction.GetOpKind(i) is OpKind.Register or OpKind.MemoryESRDI or OpKind.MemorySegRSI;
+        }
+
+        return is64 && instruction.HasRepPrefix && !instruction.HasRepnePrefix && instruction.SegmentPrefix is not (Register.FS or Register.GS);
     }
 
     /// <summary>An absolute address with a 32-bit address size differs from one without above 2 GiB: rare enough to leave.</summary>
@@ -167,9 +184,14 @@ internal sealed unsafe class BlockTranslator : IDisposable
         for (int i = count - 1; i >= 0; i--)
         {
             _instructions[i].LiveAfter = live;
-            live = _instructions[i].LiveBefore;
+            _instructions[i].Kept = _cache.ExactFlags && CanLeave(_instructions[i]) ? DecodedInstruction.Arithmetic : 0;
+            live = _instructions[i].LiveBefore | _instructions[i].Kept;
         }
     }
+
+    /// <summary>Whether an instruction may fault, or be left to the interpreter: then its flags so far can be seen.</summary>
+    private static bool CanLeave(in DecodedInstruction decoded) =>
+        decoded.HasMemory || decoded.Traits.Handling is not (Handling.Native or Handling.Nothing or Handling.Lea);
 
     private RflagsBits LiveAtEnd(byte* page, in DecodedInstruction last, ulong next, BlockEnd end)
     {

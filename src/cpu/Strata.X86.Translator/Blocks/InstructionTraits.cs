@@ -18,6 +18,9 @@ internal enum Handling : byte
 
     /// <summary>Changes or reads RFLAGS beyond the arithmetic flags, or exchanges GS bases.</summary>
     System,
+
+    /// <summary>REP STOS and REP MOVS.</summary>
+    Repeat,
     Push,
     Pop,
     Leave,
@@ -70,15 +73,37 @@ internal readonly record struct InstructionTraits
     public bool UsesVectors { get; init; }
 
     public bool UsesX87 { get; init; }
+
+    /// <summary>BT and its kin with a register index into memory: the bit may lie far outside the operand.</summary>
+    public bool IsBitString { get; init; }
 }
 
-/// <summary>The table of traits. Each entry is a fact about an encoding, so that sharing it between threads is harmless.</summary>
+/// <summary>
+/// The table of traits: one entry for an encoding's register form, one for its memory form. Each is a fact, so that sharing it
+/// between threads is harmless.
+/// </summary>
 internal static class InstructionTraitsTable
 {
-    private static readonly InstructionTraits?[] Known = new InstructionTraits?[IcedConstants.CodeEnumCount];
+    private static readonly InstructionTraits?[] Known = new InstructionTraits?[2 * IcedConstants.CodeEnumCount];
 
-    public static InstructionTraits Of(in Instruction instruction) =>
-        Known[(int)instruction.Code] ?? (Known[(int)instruction.Code] = Compute(instruction)).Value;
+    public static InstructionTraits Of(in Instruction instruction)
+    {
+        int entry = (2 * (int)instruction.Code) + (HasMemory(instruction) ? 1 : 0);
+        return Known[entry] ?? (Known[entry] = Compute(instruction)).Value;
+    }
+
+    private static bool HasMemory(in Instruction instruction)
+    {
+        for (int i = 0; i < instruction.OpCount; i++)
+        {
+            if (instruction.GetOpKind(i) == OpKind.Memory)
+            {
+                return true;
+            }
+        }
+
+        return false;
+    }
 
     private static InstructionTraits Compute(in Instruction instruction)
     {
@@ -91,6 +116,7 @@ internal static class InstructionTraitsTable
             UsesVectors = IsVector(instruction),
             UsesX87 = IsX87(instruction),
             IsAligned = NeedsAlignment(instruction),
+            IsBitString = IsBitTest(instruction) && instruction.Op0Kind == OpKind.Memory && instruction.Op1Kind == OpKind.Register,
         };
         for (int i = 0; i < info.OpCount; i++)
         {
@@ -132,6 +158,9 @@ internal static class InstructionTraitsTable
             : traits with { Rm = width, WritesRm = writes };
     }
 
+    private static bool IsBitTest(in Instruction instruction) =>
+        instruction.Mnemonic is Mnemonic.Bt or Mnemonic.Bts or Mnemonic.Btr or Mnemonic.Btc;
+
     private static bool IsVector(in Instruction instruction)
     {
         for (int i = 0; i < instruction.OpCount; i++)
@@ -142,7 +171,8 @@ internal static class InstructionTraitsTable
             }
         }
 
-        return instruction.Mnemonic == Mnemonic.Stmxcsr;
+        // Those without a vector register that use MXCSR.
+        return instruction.Mnemonic is Mnemonic.Stmxcsr or Mnemonic.Cvtps2pi or Mnemonic.Cvttps2pi or Mnemonic.Cvtpd2pi or Mnemonic.Cvttpd2pi;
     }
 
     private static bool IsX87(in Instruction instruction)
@@ -177,7 +207,9 @@ internal static class InstructionTraitsTable
 
         switch (instruction.Mnemonic)
         {
-            case Mnemonic.Mov when instruction.Code is Code.Mov_r32m16_Sreg or Code.Mov_r64m16_Sreg && instruction.Op0Kind == OpKind.Register:
+            case Mnemonic.Mov when instruction.Code is Code.Mov_rm16_Sreg or Code.Mov_r32m16_Sreg or Code.Mov_r64m16_Sreg:
+                return Handling.System;
+            case Mnemonic.Rdfsbase or Mnemonic.Rdgsbase or Mnemonic.Wrfsbase or Mnemonic.Wrgsbase:
                 return Handling.System;
             case Mnemonic.Lea:
                 return Handling.Lea;
@@ -202,6 +234,11 @@ internal static class InstructionTraitsTable
                 return Handling.Nothing;
         }
 
+        if (instruction.Code is Code.Stosb_m8_AL or Code.Stosd_m32_EAX or Code.Stosq_m64_RAX or Code.Movsb_m8_m8 or Code.Movsd_m32_m32 or Code.Movsq_m64_m64)
+        {
+            return Handling.Repeat;
+        }
+
         if (instruction.IsJccShortOrNear)
         {
             return info.Is64BitOnlyBranch() ? Handling.JumpIf : Handling.Interpret;
@@ -218,13 +255,11 @@ internal static class InstructionTraitsTable
         {
             case Mnemonic.Mov:
                 return !UsesSystemRegister(instruction) && !HasAbsoluteAddress(instruction.Code);
-            case Mnemonic.Bt or Mnemonic.Bts or Mnemonic.Btr or Mnemonic.Btc:
-                return instruction.Op0Kind == OpKind.Register || instruction.Op1Kind != OpKind.Register;
             case Mnemonic.Movzx or Mnemonic.Movsx or Mnemonic.Movsxd or Mnemonic.Add or Mnemonic.Adc or Mnemonic.Sub or Mnemonic.Sbb
                 or Mnemonic.And or Mnemonic.Or or Mnemonic.Xor or Mnemonic.Cmp or Mnemonic.Test or Mnemonic.Inc or Mnemonic.Dec
                 or Mnemonic.Neg or Mnemonic.Not or Mnemonic.Shl or Mnemonic.Sal or Mnemonic.Shr or Mnemonic.Sar or Mnemonic.Rol
                 or Mnemonic.Ror or Mnemonic.Rcl or Mnemonic.Rcr or Mnemonic.Shld or Mnemonic.Shrd or Mnemonic.Mul or Mnemonic.Imul
-                or Mnemonic.Bsf or Mnemonic.Bsr or Mnemonic.Tzcnt or Mnemonic.Lzcnt or Mnemonic.Popcnt or Mnemonic.Bswap
+                or Mnemonic.Bt or Mnemonic.Bts or Mnemonic.Btr or Mnemonic.Btc or Mnemonic.Bsf or Mnemonic.Bsr or Mnemonic.Tzcnt or Mnemonic.Lzcnt or Mnemonic.Popcnt or Mnemonic.Bswap
                 or Mnemonic.Xchg or Mnemonic.Xadd or Mnemonic.Cmpxchg or Mnemonic.Cmpxchg8b or Mnemonic.Cmpxchg16b
                 or Mnemonic.Cbw or Mnemonic.Cwde or Mnemonic.Cdqe or Mnemonic.Cwd or Mnemonic.Cdq or Mnemonic.Cqo
                 or Mnemonic.Lahf or Mnemonic.Sahf or Mnemonic.Clc or Mnemonic.Stc or Mnemonic.Cmc or Mnemonic.Pause

@@ -56,6 +56,9 @@ internal unsafe struct Bridge
     public uint VectorsSaved;
     public uint X87Saved;
 
+    public Gate SyscallGate;
+    public Gate SysretGate;
+
     /// <summary>FNSAVE's 108 bytes. Intel SDM Vol. 1, "Protected Mode x87 FPU State Image in Memory, 32-Bit Format".</summary>
     public fixed byte X87Image[112];
 

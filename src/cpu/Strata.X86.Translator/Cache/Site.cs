@@ -20,6 +20,9 @@ internal enum SiteKind : byte
     /// <summary>An indirect or cross-page branch that the jump table does not know; <c>Bridge.Value</c> is the target.</summary>
     Dispatch,
 
+    /// <summary>The TLB does not know the page in which the block's instruction goes on.</summary>
+    SecondPage,
+
     /// <summary>The block uses the vector or x87 registers, and they are not ready.</summary>
     Vectors,
     X87,
@@ -45,8 +48,12 @@ internal unsafe struct Site
     /// <summary>The access goes through SS: a non-canonical address is #SS.</summary>
     public bool IsStack;
 
-    /// <summary>Bytes accessed.</summary>
+    /// <summary>Bytes accessed, of a run of accesses all.</summary>
     public byte Size;
+
+    /// <summary>Where in them the access of the first instruction is, and its bytes.</summary>
+    public byte First;
+    public byte FirstSize;
 
     /// <summary>Iced's code and the length of an instruction that is the interpreter's, where it ended the block.</summary>
     public ushort Code;

@@ -16,6 +16,11 @@ internal sealed unsafe class TranslationCache : IDisposable
     private const int MaxBlocks = 512 << 10;
     private const int BucketBits = 16;
 
+    /// <summary>The site behind a SYSCALL or SYSRET whose target the jump table does not know; it outlives every reset.</summary>
+    public const int ArrivalSite = 0;
+
+    private const int FixedSites = 1;
+
     private readonly TranslatorOptions _options;
     private readonly int _vcpu;
     private readonly byte* _code;
@@ -41,6 +46,8 @@ internal sealed unsafe class TranslationCache : IDisposable
         _blocks = (TranslatedBlock*)HostMapping.Reserve((ulong)MaxBlocks * (ulong)sizeof(TranslatedBlock));
         _buckets = (TranslatedBlock**)NativeMemory.AllocZeroed(1 << BucketBits, (nuint)sizeof(TranslatedBlock*));
         JumpTable = (JumpEntry*)NativeMemory.AlignedAlloc((nuint)(sizeof(JumpEntry) * JumpEntry.TableSize), 64);
+        _sites[ArrivalSite] = new Site { Kind = SiteKind.Dispatch };
+        _siteCount = FixedSites;
         Stubs = new Stubs(_code);
         _at = _code + Stubs.Size;
         _translator = new BlockTranslator(this);
@@ -88,7 +95,8 @@ internal sealed unsafe class TranslationCache : IDisposable
 
     /// <summary>Translates the code at a RIP. The page must be tracked for writes already.</summary>
     /// <param name="secondPage">The host page behind it, for an instruction that crosses; may be null elsewhere.</param>
-    public TranslatedBlock* Translate(byte* hostPage, ulong rip, byte* secondPage)
+    /// <param name="registers">The guest's registers RAX..R15 now: hints.</param>
+    public TranslatedBlock* Translate(byte* hostPage, ulong rip, byte* secondPage, ulong* registers)
     {
         const int worst = (BlockTranslator.MaxInstructions + 2) * BlockEmitter.MaxBytesPerInstruction;
         if (_at + worst > _code + CodeSize || _siteCount + (4 * BlockTranslator.MaxInstructions) > MaxSites || _blockCount == MaxBlocks)
@@ -98,7 +106,7 @@ internal sealed unsafe class TranslationCache : IDisposable
 
         TranslatedBlock* block = _blocks + _blockCount++;
         *block = new TranslatedBlock { Rip = rip, HostPage = hostPage, SecondPage = secondPage, Entry = _at };
-        byte* end = _translator.Translate(_at, block, out int guestBytes);
+        byte* end = _translator.Translate(_at, block, registers, out int guestBytes);
         _options.Trace?.Write(_vcpu, block, guestBytes, end);
         _options.PerfMap?.Add(block, end);
         _at = (byte*)(((nuint)end + 15) & ~(nuint)15);
@@ -233,7 +241,7 @@ internal sealed unsafe class TranslationCache : IDisposable
         NativeMemory.Clear(_buckets, (nuint)sizeof(TranslatedBlock*) << BucketBits);
         ClearJumpTable();
         _at = _code + Stubs.Size;
-        _siteCount = 0;
+        _siteCount = FixedSites;
         _blockCount = 0;
     }
 }

@@ -10,6 +10,10 @@ namespace Strata.X86.Translator.Emit;
 internal unsafe ref struct HostAssembler(byte* at)
 {
     /// <summary>Where the next byte goes.</summary>
+    public const int ShiftLeft = 4;
+    public const int ShiftRight = 5;
+    public const int ShiftRightSigned = 7;
+
     public byte* At = at;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -316,6 +320,50 @@ internal unsafe ref struct HostAssembler(byte* at)
 
         Byte(0xFF);
         Memory(4, @base, displacement);
+    }
+
+    /// <summary>
+    /// Goes on at the guest address in Scratch1 if the jump table knows it, with Scratch2's help. Otherwise Scratch1 holds the tag:
+    /// the address with the salt.
+    /// </summary>
+    /// <returns>The displacement of the jump that is taken otherwise.</returns>
+    public byte* JumpThroughTable()
+    {
+        const int xor = 0x33;
+        const int compare = 0x3B;
+        ShiftedCopy(HostRegister.Scratch2, HostRegister.Scratch1, 10);
+        Op64(xor, HostRegister.Scratch2, HostRegister.Scratch1);
+        And32(HostRegister.Scratch2, Cache.JumpEntry.Count - 1);
+        Shift64(ShiftLeft, HostRegister.Scratch2, 4);
+        Op64(0x03, HostRegister.Scratch2, HostRegister.Rsp, Frame.JumpTable);
+        Op64(xor, HostRegister.Scratch1, HostRegister.Rsp, Frame.Salt);
+        Op64(compare, HostRegister.Scratch1, HostRegister.Scratch2, 0);
+        byte* unknown = JumpIf(HostCondition.NotEqual);
+        JumpMemory(HostRegister.Scratch2, 8);
+        return unknown;
+    }
+
+    /// <summary>A shift of 64 bits by a constant.</summary>
+    /// <param name="group">One of the group-2 operations below.</param>
+    public void Shift64(int group, int register, int count)
+    {
+        Byte(0x48 | (register >> 3));
+        Byte(0xC1);
+        Byte(0xC0 | (group << 3) | (register & 7));
+        Byte(count);
+    }
+
+    /// <summary>TEST r32, imm32.</summary>
+    public void TestDword(int register, int mask)
+    {
+        if (register >= 8)
+        {
+            Byte(0x41);
+        }
+
+        Byte(0xF7);
+        Byte(0xC0 | (register & 7));
+        Dword(mask);
     }
 
     /// <summary>Flags into the frame: AH = LAHF, AL = OF. Changes no flag; uses <see cref="HostRegister.Scratch2"/>.</summary>

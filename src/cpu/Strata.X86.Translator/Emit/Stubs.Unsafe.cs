@@ -31,6 +31,7 @@ internal sealed unsafe class Stubs
         a.Lea(Rsp, Rsp, 8); // drop the return address, then leave through the site in Scratch2
         Exit = a.At;
         EmitExit(ref a);
+        Gates = new GateStubs(ref a, Exit);
         Enter = (delegate* unmanaged<Bridge*, byte*, void>)a.At;
         EmitEnter(ref a);
         End = a.At;
@@ -49,6 +50,8 @@ internal sealed unsafe class Stubs
 
     /// <inheritdoc cref="LoadVectors"/>
     public byte* LoadX87 { get; }
+
+    public GateStubs Gates { get; }
 
     public byte* End { get; }
 

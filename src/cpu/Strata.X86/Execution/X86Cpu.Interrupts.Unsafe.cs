@@ -74,6 +74,16 @@ public sealed unsafe partial class X86Cpu
     /// <summary>An interrupt or NMI is pending; whether it can be delivered now is another question.</summary>
     public bool IsEventWaiting => Context->State.NmiPending != 0 || Wiring.LocalApic is { HasPendingInterrupt: true };
 
+    /// <summary>An interrupt or NMI is pending that the flags allow; an interrupt shadow may still hold it back.</summary>
+    public bool IsEventAllowed
+    {
+        get
+        {
+            ref X86CpuState s = ref Context->State;
+            return (s.NmiPending != 0 && s.NmiBlocked == 0) || ((s.Rflags & RFlags.IF) != 0 && Wiring.LocalApic is { HasPendingInterrupt: true });
+        }
+    }
+
     private void TakeSignals()
     {
         int signals = Interlocked.Exchange(ref _signals, 0);

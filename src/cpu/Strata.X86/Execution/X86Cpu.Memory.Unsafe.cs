@@ -154,7 +154,7 @@ public sealed unsafe partial class X86Cpu
     {
         return CheckAccess(va, size, AccessKind.Read, stack)
             && TryTranslate(va, AccessKind.Read, out _, out _)
-            && (((va & PageOffset) + (ulong)size) <= 0x1000 || TryTranslate((va + (ulong)size - 1) & AddressMask, AccessKind.Read, out _, out _));
+            && (((va & PageOffset) + (ulong)size) <= 0x1000 || TryTranslate((va + (ulong)size - 1) & PageBase & AddressMask, AccessKind.Read, out _, out _));
     }
 
     /// <summary>The host address of a linear address in RAM, for access within its page.</summary>

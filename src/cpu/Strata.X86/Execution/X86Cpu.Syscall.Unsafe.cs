@@ -24,9 +24,7 @@ public sealed unsafe partial class X86Cpu
         s.Rip = s.Lstar;
         _singleStepDropped = (s.Rflags & s.Sfmask & RFlags.TF) != 0;
         WriteFlags(0, s.Sfmask | RFlags.RF);
-        ushort selector = (ushort)((s.Star >> 32) & SelectorIndexMask);
-        s.Cs = Flat(selector, FlatCode | SegmentState.Long, 0);
-        s.Ss = Flat((ushort)(selector + 8), FlatData, 0);
+        FindSyscallSegments(s.Star, out s.Cs, out s.Ss);
         Context->Cpl = 0;
         UpdateMode();
         return true;
@@ -46,14 +44,28 @@ public sealed unsafe partial class X86Cpu
             return RaiseGeneralProtection();
         }
 
-        ushort selector = (ushort)(s.Star >> 48);
         s.Rip = to64Bit ? s.Gprs[Gpr.Rcx] : (uint)s.Gprs[Gpr.Rcx];
         Rflags = s.Gprs[11] & (RFlags.Defined & ~(RFlags.RF | RFlags.VM));
-        s.Cs = Flat((ushort)((selector + (to64Bit ? 16 : 0)) | 3), FlatCode | (to64Bit ? SegmentState.Long : SegmentState.Big), 3);
-        s.Ss = Flat((ushort)((selector + 8) | 3), FlatData, 3);
+        FindSysretSegments(s.Star, to64Bit, out s.Cs, out s.Ss);
         Context->Cpl = 3;
         UpdateMode();
         return true;
+    }
+
+    /// <summary>What SYSCALL loads, by the STAR register.</summary>
+    public static void FindSyscallSegments(ulong star, out SegmentState cs, out SegmentState ss)
+    {
+        ushort selector = (ushort)((star >> 32) & SelectorIndexMask);
+        cs = Flat(selector, FlatCode | SegmentState.Long, 0);
+        ss = Flat((ushort)(selector + 8), FlatData, 0);
+    }
+
+    /// <summary>What SYSRET loads, by the STAR register.</summary>
+    public static void FindSysretSegments(ulong star, bool to64Bit, out SegmentState cs, out SegmentState ss)
+    {
+        ushort selector = (ushort)(star >> 48);
+        cs = Flat((ushort)((selector + (to64Bit ? 16 : 0)) | 3), FlatCode | (to64Bit ? SegmentState.Long : SegmentState.Big), 3);
+        ss = Flat((ushort)((selector + 8) | 3), FlatData, 3);
     }
 
     public bool TrySysenter()

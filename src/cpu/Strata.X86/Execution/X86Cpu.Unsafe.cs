@@ -124,6 +124,9 @@ public sealed unsafe partial class X86Cpu : IDisposable
     /// Recomputes what follows from CR0, CR4, EFER, RFLAGS.VM/AC, CPL and the segment registers. Every instruction that changes one of
     /// them calls it; the block then ends.
     /// </summary>
+    /// <summary>The mode of 64-bit code, by itself without <see cref="ModeBits.User"/>.</summary>
+    public const ModeBits Mode64 = ModeBits.Protected | ModeBits.LongActive | ModeBits.Code64 | ModeBits.Stack32 | ModeBits.Flat;
+
     public void UpdateMode()
     {
         ref X86CpuState s = ref Context->State;

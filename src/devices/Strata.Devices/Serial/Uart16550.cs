@@ -27,9 +27,12 @@ public sealed class Uart16550(ISerialBackend backend, InterruptLine interrupt) :
     private const byte ModemLoopback = 0x10;
     private const byte ModemOut2 = 0x08;
 
+    /// <summary>Line status reads without a byte sent in between that make a guest one that polls for input.</summary>
+    private const int PollingReads = 256;
+
     private readonly Lock _gate = new();
-    private readonly Queue<byte> _received = new();
-    private readonly Queue<byte> _backlog = new();
+    private Queue<byte> _received = new();
+    private Queue<byte> _backlog = new();
     private byte _interruptEnable;
     private byte _fifoControl;
     private byte _lineControl;
@@ -38,9 +41,18 @@ public sealed class Uart16550(ISerialBackend backend, InterruptLine interrupt) :
     private ushort _divisor = 12;
     private bool _transmitPending;
     private bool _overrun;
+    private bool _listens;
+    private int _statusReads;
 
     /// <summary>Bytes that a host may have waiting for the guest; more are refused by <see cref="Receive"/>.</summary>
     public const int BacklogLimit = 1 << 16;
+
+    /// <summary>
+    /// Keeps what the host sends until the guest listens, by interrupt or by polling, and over a reset of the FIFO: a driver's
+    /// initialisation throws away what it finds there, and with it the start of a command that was typed or piped ahead. Off, as on
+    /// the chip, by default.
+    /// </summary>
+    public bool HoldsEarlyInput { get; init; }
 
     private bool HasFifo => (_fifoControl & 1) != 0;
 
@@ -114,6 +126,7 @@ public sealed class Uart16550(ISerialBackend backend, InterruptLine interrupt) :
             case 4:
                 return _modemControl;
             case 5:
+                NotePolling();
                 byte status = (byte)(StatusTransmitterEmpty | (_received.Count > 0 ? StatusReady : 0) | (_overrun ? StatusOverrun : 0));
                 _overrun = false;
                 return status;
@@ -139,6 +152,7 @@ public sealed class Uart16550(ISerialBackend backend, InterruptLine interrupt) :
                 _divisor = (ushort)((_divisor & 0xFF00) | value);
                 return false;
             case 0:
+                _statusReads = 0;
                 _transmitPending = true;
                 if ((_modemControl & ModemLoopback) == 0)
                 {
@@ -154,6 +168,7 @@ public sealed class Uart16550(ISerialBackend backend, InterruptLine interrupt) :
                 bool enablesTransmit = (value & InterruptTransmit & ~_interruptEnable) != 0;
                 _interruptEnable = (byte)(value & 0xF);
                 _transmitPending |= enablesTransmit;
+                NoteListening();
                 return false;
             case 2:
                 WriteFifoControl(value);
@@ -163,6 +178,7 @@ public sealed class Uart16550(ISerialBackend backend, InterruptLine interrupt) :
                 return false;
             case 4:
                 _modemControl = (byte)(value & 0x1F);
+                NoteListening();
                 Refill(); // what arrived during a loopback test
                 return false;
             case 7:
@@ -177,11 +193,28 @@ public sealed class Uart16550(ISerialBackend backend, InterruptLine interrupt) :
     {
         if ((value & 2) != 0 || ((value ^ _fifoControl) & 1) != 0)
         {
-            _received.Clear();
+            ClearReceived();
         }
 
         _fifoControl = (byte)(value & 0xC9);
         Refill();
+    }
+
+    private void ClearReceived()
+    {
+        if (HoldsEarlyInput && (_modemControl & ModemLoopback) == 0)
+        {
+            // In front of what already waits.
+            for (int i = _backlog.Count; i > 0; i--)
+            {
+                _received.Enqueue(_backlog.Dequeue());
+            }
+
+            (_received, _backlog) = (_backlog, _received);
+            return;
+        }
+
+        _received.Clear();
     }
 
     /// <summary>A full FIFO loses the new byte, a full holding register the old one.</summary>
@@ -201,10 +234,30 @@ public sealed class Uart16550(ISerialBackend backend, InterruptLine interrupt) :
         _received.Enqueue(value);
     }
 
+    /// <summary>A receive interrupt would reach the processor: the driver is ready for bytes.</summary>
+    private void NoteListening()
+    {
+        bool interrupts = (_interruptEnable & InterruptReceive) != 0 && (_modemControl & (ModemOut2 | ModemLoopback)) == ModemOut2;
+        if (interrupts && !_listens)
+        {
+            _listens = true;
+            Refill();
+        }
+    }
+
+    private void NotePolling()
+    {
+        if (!_listens && ++_statusReads >= PollingReads)
+        {
+            _listens = true;
+            Refill();
+        }
+    }
+
     /// <summary>Moves waiting bytes into the FIFO: the host's line never overruns.</summary>
     private void Refill()
     {
-        while (_backlog.Count > 0 && _received.Count < (HasFifo ? FifoSize : 1) && (_modemControl & ModemLoopback) == 0)
+        while ((_listens || !HoldsEarlyInput) && _backlog.Count > 0 && _received.Count < (HasFifo ? FifoSize : 1) && (_modemControl & ModemLoopback) == 0)
         {
             _received.Enqueue(_backlog.Dequeue());
         }

@@ -74,7 +74,7 @@ public sealed partial class PcBoard : IMachineControl, IDisposable
         Interrupts = new IsaInterrupts(pic, ioApic);
         Memory.MapDevice(PcMemoryMap.IoApicStart, 0x1000, ioApic);
         _power = new AcpiPower(this, _clock, Interrupts.Line(PcMemoryMap.SciPin));
-        _uart = new Uart16550(options.Serial, Interrupts.Line(PcMemoryMap.SerialPin));
+        _uart = new Uart16550(options.Serial, Interrupts.Line(PcMemoryMap.SerialPin)) { HoldsEarlyInput = true };
         try
         {
             MapPorts(pic);

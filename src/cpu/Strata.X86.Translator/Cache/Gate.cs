@@ -1,0 +1,25 @@
+using System.Runtime.InteropServices;
+using Strata.X86.Execution;
+using Strata.X86.Registers;
+
+namespace Strata.X86.Translator.Cache;
+
+/// <summary>What passing from one privilege to another through SYSCALL or SYSRET sets, made ready for translated code.</summary>
+[StructLayout(LayoutKind.Sequential)]
+internal unsafe struct Gate
+{
+    /// <summary>Zero: the engine passes it, as something unusual is due.</summary>
+    public uint IsReady;
+    public uint Mode;
+    public ulong Tlb;
+    public ulong Salt;
+    public JumpEntry* JumpTable;
+
+    /// <summary>SYSCALL: the kernel's entry point and the system flags that stay.</summary>
+    public ulong Target;
+    public ulong KeptFlags;
+    public SegmentState Cs;
+    public SegmentState Ss;
+
+    public static int OffsetOf(string field) => (int)Marshal.OffsetOf<Gate>(field);
+}

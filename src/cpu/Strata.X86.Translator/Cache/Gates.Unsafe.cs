@@ -1,0 +1,65 @@
+using Strata.X86.Execution;
+using Strata.X86.Paging;
+using Strata.X86.Registers;
+
+namespace Strata.X86.Translator.Cache;
+
+/// <summary>Keeps the bridge's gates true to the registers and address space they come from.</summary>
+internal sealed unsafe class Gates(X86Cpu cpu, Bridge* bridge, Salts salts)
+{
+    private ulong _star;
+    private ulong _lstar;
+    private ulong _sfmask;
+    private ulong _efer;
+    private ulong _userEpoch;
+    private ulong _supervisorEpoch;
+
+    /// <summary>Before translated code is entered.</summary>
+    public void Update()
+    {
+        ref X86CpuState s = ref cpu.Context->State;
+        ulong userEpoch = cpu.Tlb.UserCodeEpoch; // names the address space as well
+        ulong supervisorEpoch = cpu.Tlb.SupervisorCodeEpoch;
+        ulong changed = (userEpoch ^ _userEpoch) | (supervisorEpoch ^ _supervisorEpoch)
+            | (s.Star ^ _star) | (s.Lstar ^ _lstar) | (s.Sfmask ^ _sfmask) | (s.EferMsr ^ _efer);
+        if (changed == 0)
+        {
+            return;
+        }
+
+        (_userEpoch, _supervisorEpoch) = (userEpoch, supervisorEpoch);
+        (_star, _lstar, _sfmask, _efer) = (s.Star, s.Lstar, s.Sfmask, s.EferMsr);
+        Make(ref s);
+    }
+
+    private void Make(ref X86CpuState s)
+    {
+        // SYSCALL clears what the mask names: all arithmetic flags, single step and user access in any kernel one meets.
+        const ulong cleared = RFlags.Arithmetic | RFlags.TF | RFlags.AC;
+        bool enabled = (s.EferMsr & Efer.SCE) != 0 && (s.EferMsr & Efer.LMA) != 0;
+        X86Cpu.FindSyscallSegments(s.Star, out SegmentState cs, out SegmentState ss);
+        bridge->SyscallGate = new Gate
+        {
+            IsReady = enabled && (s.Sfmask & cleared) == cleared ? 1u : 0,
+            Mode = (uint)(X86Cpu.Mode64 & ~ModeBits.User),
+            Tlb = (ulong)cpu.Tlb.Set(TlbPrivilege.Supervisor),
+            Salt = salts.Of(user: false, out JumpEntry* kernelJumps),
+            JumpTable = kernelJumps,
+            Target = s.Lstar,
+            KeptFlags = ~(s.Sfmask | RFlags.RF) | RFlags.Reserved1,
+            Cs = cs,
+            Ss = ss,
+        };
+        X86Cpu.FindSysretSegments(s.Star, to64Bit: true, out cs, out ss);
+        bridge->SysretGate = new Gate
+        {
+            IsReady = enabled ? 1u : 0,
+            Mode = (uint)(X86Cpu.Mode64 | ModeBits.User),
+            Tlb = (ulong)cpu.Tlb.Set(TlbPrivilege.User),
+            Salt = salts.Of(user: true, out JumpEntry* userJumps),
+            JumpTable = userJumps,
+            Cs = cs,
+            Ss = ss,
+        };
+    }
+}

@@ -1,0 +1,93 @@
+using Strata.Devices.Serial;
+using Strata.Devices.Tests.Harness;
+
+namespace Strata.Devices.Tests.Serial;
+
+/// <summary>What the host sends before the guest listens.</summary>
+public sealed class Uart16550EarlyInputTests
+{
+    private const int Data = 0;
+    private const int InterruptEnable = 1;
+    private const int FifoControl = 2;
+    private const int ModemControl = 4;
+    private const int LineStatus = 5;
+    private const int Out2 = 0x08;
+    private const int Loopback = 0x10;
+
+    private readonly Uart16550 _uart = new(new Backend([]), new RecordingSink().Line(4)) { HoldsEarlyInput = true };
+
+    [Fact]
+    public void Receive_BeforeDriverInitialises_IsKeptOverItsReset()
+    {
+        _uart.Receive("ab"u8);
+
+        _uart.Out(FifoControl, 0x07);
+        _uart.In(Data);
+        _uart.Out(InterruptEnable, 0x05);
+        Assert.Equal(0x60, _uart.In(LineStatus));
+        _uart.Out(ModemControl, Out2);
+
+        Assert.Equal(0x61, _uart.In(LineStatus));
+        Assert.Equal("ab", $"{(char)_uart.In(Data)}{(char)_uart.In(Data)}");
+    }
+
+    [Fact]
+    public void Receive_DuringLoopbackProbe_IsKept()
+    {
+        _uart.Receive("x"u8);
+
+        _uart.Out(InterruptEnable, 0x0F);
+        _uart.Out(ModemControl, Loopback | Out2);
+        _uart.Out(FifoControl, 0x07);
+        Assert.Equal(0x60, _uart.In(LineStatus));
+        _uart.Out(ModemControl, Out2);
+
+        Assert.Equal((byte)'x', _uart.In(Data));
+    }
+
+    [Fact]
+    public void FifoReset_UnreadBytes_ComeAgainInOrder()
+    {
+        _uart.Out(ModemControl, Out2);
+        _uart.Out(InterruptEnable, 0x05);
+        _uart.Receive("abc"u8);
+
+        _uart.Out(FifoControl, 0x07);
+
+        Assert.Equal("abc", $"{(char)_uart.In(Data)}{(char)_uart.In(Data)}{(char)_uart.In(Data)}");
+    }
+
+    [Fact]
+    public void Receive_GuestPollsWithoutInterrupts_GetsIt()
+    {
+        _uart.Receive("y"u8);
+
+        int polls = 0;
+        while ((_uart.In(LineStatus) & 1) == 0 && polls < 1000)
+        {
+            polls++;
+        }
+
+        Assert.InRange(polls, 1, 300);
+        Assert.Equal((byte)'y', _uart.In(Data));
+    }
+
+    [Fact]
+    public void Receive_GuestOnlyPrints_WaitsOn()
+    {
+        _uart.Receive("z"u8);
+
+        for (int i = 0; i < 1000; i++)
+        {
+            _uart.In(LineStatus);
+            _uart.Out(Data, '.');
+        }
+
+        Assert.Equal(0x60, _uart.In(LineStatus));
+    }
+
+    private sealed class Backend(List<byte> sent) : ISerialBackend
+    {
+        public void Write(ReadOnlySpan<byte> bytes) => sent.AddRange(bytes);
+    }
+}

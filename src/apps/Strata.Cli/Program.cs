@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.CommandLine.Invocation;
 using Strata;
 using Strata.Cli;
+using Strata.Engines;
 using Strata.Images;
 
 Argument<string?> imageArgument = new("image") { Description = "Image to run: debian-tiny. Left out with --kernel.", Arity = ArgumentArity.ZeroOrOne };
@@ -19,12 +20,14 @@ Option<string> serialOption = new("--serial") { Description = "Where the first s
 Option<bool> statsOption = new("--stats") { Description = "Print start-up time, speed and memory at the end." };
 Option<string?> traceOption = new("--trace") { Description = "Write guest and host disassembly of every translated block to a file. Slow." };
 Option<bool> perfMapOption = new("--perf-map") { Description = "Name translated blocks for Linux perf in /tmp/perf-PID.map." };
-Option<string> engineOption = new("--engine") { Description = "How guest code is executed: auto, translator or interpreter.", DefaultValueFactory = _ => "auto" };
+Option<string> engineOption = new("--engine") { Description = "How guest code is executed: auto (the fastest here, see `strata probe`), kvm, translator or interpreter.", DefaultValueFactory = _ => "auto" };
+Option<bool> portableOption = new("--portable-cpu") { Description = "Offer the guest only what every engine of this host can run, so that Ctrl-A E can switch to any." };
+Option<bool> defectiveOption = new("--accept-defective-kvm") { Description = "Use a KVM that `strata probe` calls defective; for small guests only." };
 
 Command run = new("run", "Start a machine with its console on this terminal. Ctrl-A X quits, Ctrl-A H helps.")
 {
     imageArgument, kernelOption, initrdOption, appendOption, memoryOption, cpusOption, diskOption, shareOption, execOption, balloonOption, engineOption,
-    consoleOption, serialOption, statsOption, traceOption, perfMapOption,
+    consoleOption, serialOption, statsOption, traceOption, perfMapOption, portableOption, defectiveOption,
 };
 NetworkArguments network = new();
 network.AddTo(run);
@@ -55,7 +58,9 @@ run.SetAction(async (result, _) =>
         Balloon = result.GetValue(balloonOption),
         Exec = result.GetValue(execOption),
         Shares = [.. (result.GetValue(shareOption) ?? []).Select(FolderShare.Parse)],
-        Engine = ParseEngine(result.GetValue(engineOption)!),
+        Engine = EngineNames.Parse(result.GetValue(engineOption)!),
+        PortableCpu = result.GetValue(portableOption),
+        AcceptsDefectiveKvm = result.GetValue(defectiveOption),
         Console = ParseConsole(result.GetValue(consoleOption)!),
         Serial = result.GetValue(serialOption)!,
         Statistics = result.GetValue(statsOption),
@@ -77,7 +82,7 @@ Command images = new("image", "Images that can be run.") { pull, list };
 
 RootCommand root = new("Strata runs unmodified operating systems without hardware virtualization, root or native code.\n\nExample: strata run debian-tiny --cpus 2")
 {
-    run, images, DiskCommand.Create(), VerifyCommand.Create(),
+    run, images, DiskCommand.Create(), ProbeCommand.Create(), VerifyCommand.Create(),
 };
 
 try
@@ -91,14 +96,6 @@ catch (StrataException error)
     Console.Error.WriteLine($"strata: {error.Message}");
     return error.Error == StrataError.BadInput ? ExitCodes.BadInput : ExitCodes.Failure;
 }
-
-static Engine ParseEngine(string text) => text switch
-{
-    "auto" => Engine.Auto,
-    "interpreter" => Engine.Interpreter,
-    "translator" => Engine.Translator,
-    _ => throw new StrataException(StrataError.BadInput, $"There is no engine \"{text}\"; use auto, translator or interpreter."),
-};
 
 static ConsoleDevice ParseConsole(string text) => text switch
 {

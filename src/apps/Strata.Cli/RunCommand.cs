@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using Strata.Engines;
 using Strata.Images;
 using Strata.Machines.Boards;
 
@@ -124,6 +125,8 @@ internal sealed class RunCommand(RunOptions options) : IDisposable
         Balloon = options.Balloon,
         Sockets = options.Exec is not null,
         Engine = options.Engine,
+        PortableCpu = options.PortableCpu,
+        AcceptsDefectiveKvm = options.AcceptsDefectiveKvm,
         TranslationTrace = _trace,
         WritePerfMap = options.PerfMap,
         Console = options.Console,
@@ -178,8 +181,11 @@ internal sealed class RunCommand(RunOptions options) : IDisposable
             case 'p' or 'P':
                 machine.PressPowerButton();
                 break;
+            case 'e' or 'E':
+                SwitchEngine(machine);
+                break;
             case 'h' or 'H' or '?':
-                Console.Error.Write("\r\nCtrl-A X  quit at once\r\nCtrl-A P  press the power button\r\nCtrl-A A  send Ctrl-A\r\nCtrl-A H  this help\r\n");
+                Console.Error.Write("\r\nCtrl-A X  quit at once\r\nCtrl-A P  press the power button\r\nCtrl-A E  go to the next engine\r\nCtrl-A A  send Ctrl-A\r\nCtrl-A H  this help\r\n");
                 break;
             case 'a' or 'A' or (char)Escape:
                 pass.Add(Escape);
@@ -189,11 +195,33 @@ internal sealed class RunCommand(RunOptions options) : IDisposable
         }
     }
 
+    /// <summary>The engine behind the current one: translator, interpreter, KVM, and round again.</summary>
+    private static void SwitchEngine(VirtualMachine machine)
+    {
+        Engine[] order = [Engine.Translator, Engine.Interpreter, Engine.Kvm];
+        int current = Array.IndexOf(order, machine.Engine);
+        for (int step = 1; step < order.Length; step++)
+        {
+            Engine next = order[(current + step) % order.Length];
+            try
+            {
+                TimeSpan pause = machine.SwitchEngineAsync(next).GetAwaiter().GetResult();
+                Console.Error.Write($"\r\nstrata: engine {EngineNames.Of(next)}, after {pause.TotalMilliseconds:F1} ms\r\n");
+                return;
+            }
+            catch (StrataException error)
+            {
+                Console.Error.Write($"\r\nstrata: not on engine {EngineNames.Of(next)}: {error.Message}\r\n");
+            }
+        }
+    }
+
     private void ReportStatistics(VirtualMachine machine, TimeSpan startUp)
     {
         using Process self = Process.GetCurrentProcess();
         TimeSpan whole = DateTime.Now - self.StartTime;
         double millions = machine.InstructionsExecuted / 1e6;
+        Console.Error.WriteLine($"strata: engine {EngineNames.Of(machine.InitialEngine.Engine)}. {machine.InitialEngine.Reason}");
         Console.Error.WriteLine($"strata: first guest instruction after {startUp.TotalMilliseconds:F0} ms, whole run {whole.TotalSeconds:F2} s");
         string speed = options.Engine == Engine.Interpreter ? $", {millions:F0} million guest instructions, {millions / (whole - startUp).TotalSeconds:F0} MIPS" : string.Empty;
         Console.Error.WriteLine($"strata: peak memory {self.PeakWorkingSet64 >> 20} MiB{speed}");

@@ -17,6 +17,12 @@ internal sealed record RunOptions
 
     public Engine Engine { get; init; }
 
+    /// <summary>Offer only what every engine can run.</summary>
+    public bool PortableCpu { get; init; }
+
+    /// <summary>Use a KVM that is known to execute something wrongly.</summary>
+    public bool AcceptsDefectiveKvm { get; init; }
+
     /// <summary>The device that the terminal is connected to.</summary>
     public ConsoleDevice Console { get; init; }
 

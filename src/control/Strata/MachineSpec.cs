@@ -24,6 +24,18 @@ public sealed record MachineSpec
     /// <summary>How guest code is executed.</summary>
     public Engine Engine { get; init; } = Engine.Auto;
 
+    /// <summary>
+    /// Offer the guest only what every engine of this host can run, so that <see cref="VirtualMachine.SwitchEngineAsync"/> can move the
+    /// machine to any of them. A machine that starts on KVM always is so.
+    /// </summary>
+    public bool PortableCpu { get; init; }
+
+    /// <summary>
+    /// Use the host's KVM even if it is found to execute something wrongly: for small guests that do without. An operating system's
+    /// programs crash there.
+    /// </summary>
+    public bool AcceptsDefectiveKvm { get; init; }
+
     /// <summary>Receives guest and host disassembly of every translated block; null for none. Slow.</summary>
     public TextWriter? TranslationTrace { get; init; }
 
@@ -67,7 +79,7 @@ public sealed record MachineSpec
 /// <summary>How guest code is executed.</summary>
 public enum Engine
 {
-    /// <summary>The fastest that this host supports.</summary>
+    /// <summary>The fastest on this host, by measurement: see <see cref="Engines.EngineProbe"/>.</summary>
     Auto,
 
     /// <summary>The portable reference.</summary>
@@ -75,6 +87,9 @@ public enum Engine
 
     /// <summary>Binary translation; needs an x64 Linux host.</summary>
     Translator,
+
+    /// <summary>The CPU's own virtualization; needs a usable /dev/kvm.</summary>
+    Kvm,
 }
 
 /// <summary>A device that can be the machine's console.</summary>

@@ -1,11 +1,13 @@
 using System.Net;
 using Strata.Core.Sharing;
 using Strata.Core.Storage;
+using Strata.Engines;
 using Strata.Machines.Boards;
 using Strata.Machines.Boot;
 using Strata.Networking.Nat;
 using Strata.Virtio.Balloon;
 using Strata.Virtio.Vsock;
+using Strata.X86.Kvm;
 using Strata.X86.Translator;
 using Strata.X86.Translator.Tracing;
 
@@ -18,16 +20,17 @@ namespace Strata;
 /// await vm.Console.WaitForAsync("login:", cancellationToken);
 /// </code>
 /// </example>
-public sealed class VirtualMachine : IAsyncDisposable
+public sealed partial class VirtualMachine : IAsyncDisposable
 {
     private readonly PcBoard _board;
     private readonly MachineNetworks _networks;
 
-    private VirtualMachine(PcBoard board, GuestConsole console, MachineNetworks networks)
+    private VirtualMachine(PcBoard board, GuestConsole console, MachineNetworks networks, EngineChoice choice)
     {
         _board = board;
         _networks = networks;
         Console = console;
+        InitialEngine = choice;
     }
 
     public GuestConsole Console { get; }
@@ -76,11 +79,12 @@ public sealed class VirtualMachine : IAsyncDisposable
         byte[] kernel = await ReadAsync(spec.Kernel, "kernel", cancellationToken).ConfigureAwait(false);
         byte[]? initrd = await ReadInitrdAsync(spec, cancellationToken).ConfigureAwait(false);
         GuestConsole console = new(spec.ConsoleOutput, spec.Console);
+        EngineChoice choice = await ChooseEngineAsync(spec).ConfigureAwait(false);
         MachineNetworks networks = MachineNetworks.Open(spec.Networks);
         PcBoard board;
         try
         {
-            board = CreateBoard(spec, kernel, initrd, console, networks);
+            (board, choice) = CreateBoardOrFallBack(spec, kernel, initrd, console, networks, choice);
         }
         catch
         {
@@ -90,7 +94,7 @@ public sealed class VirtualMachine : IAsyncDisposable
 
         console.Attach(board);
         board.Start();
-        return new VirtualMachine(board, console, networks);
+        return new VirtualMachine(board, console, networks, choice);
     }
 
     /// <summary>Waits for the machine's end.</summary>
@@ -140,7 +144,26 @@ public sealed class VirtualMachine : IAsyncDisposable
     private VirtioVsock Sockets => _board.Sockets
         ?? throw new StrataException(StrataError.BadInput, "The machine has no sockets; start it with MachineSpec.Sockets.");
 
-    private static PcBoard CreateBoard(MachineSpec spec, byte[] kernel, byte[]? initrd, GuestConsole console, MachineNetworks networks)
+    /// <summary>With <see cref="Engine.Auto"/>, a KVM that cannot run this machine gives way to the translator.</summary>
+    private static (PcBoard Board, EngineChoice Choice) CreateBoardOrFallBack(
+        MachineSpec spec, byte[] kernel, byte[]? initrd, GuestConsole console, MachineNetworks networks, EngineChoice choice)
+    {
+        try
+        {
+            return (CreateBoard(spec, kernel, initrd, console, networks, choice.Engine), choice);
+        }
+        catch (KvmUnavailableException error) when (spec.Engine == Engine.Auto)
+        {
+            choice = new EngineChoice(Engine.Translator, $"KVM was faster but cannot run this machine. {error.Message}");
+            return (CreateBoard(spec, kernel, initrd, console, networks, choice.Engine), choice);
+        }
+        catch (KvmUnavailableException error)
+        {
+            throw new StrataException(StrataError.Host, error.Message, error);
+        }
+    }
+
+    private static PcBoard CreateBoard(MachineSpec spec, byte[] kernel, byte[]? initrd, GuestConsole console, MachineNetworks networks, Engine engine)
     {
         List<IBlockBackend> disks = [];
         List<(string Tag, IFileShare Share, TimeSpan Validity)> shares = [];
@@ -159,7 +182,9 @@ public sealed class VirtualMachine : IAsyncDisposable
                 Kernel = kernel,
                 Initrd = initrd,
                 CommandLine = spec.CommandLine,
-                Engine = ChooseEngine(spec.Engine),
+                Engine = KindOf(engine),
+                PortableCpu = spec.PortableCpu,
+                AcceptsDefectiveKvm = spec.AcceptsDefectiveKvm,
                 Translation = new TranslatorOptions
                 {
                     Trace = spec.TranslationTrace is { } output ? new TranslationTrace(output) : null,
@@ -171,6 +196,12 @@ public sealed class VirtualMachine : IAsyncDisposable
                 HasSockets = spec.Sockets,
                 HasBalloon = spec.Balloon,
             });
+        }
+        catch (KvmUnavailableException)
+        {
+            disks.ForEach(disk => disk.Dispose());
+            shares.ForEach(share => share.Share.Dispose());
+            throw;
         }
         catch (Exception error) when (error is BootImageException or IOException or InsufficientMemoryException or StrataException)
         {
@@ -191,16 +222,6 @@ public sealed class VirtualMachine : IAsyncDisposable
         {
             throw new StrataException(StrataError.BadInput, $"Two shared folders have the tag \"{twice.Key}\"; give one of them another: FOLDER:TAG.");
         }
-    }
-
-    private static EngineKind ChooseEngine(Engine engine)
-    {
-        if (engine == Engine.Translator && !Translator.IsSupported)
-        {
-            throw new StrataException(StrataError.Host, "The translator needs an x64 Linux host; use the interpreter here.");
-        }
-
-        return engine != Engine.Interpreter && Translator.IsSupported ? EngineKind.Translator : EngineKind.Interpreter;
     }
 
     /// <summary>The first initrd and what lies over it; archives are unpacked one after the other, each at a multiple of four.</summary>

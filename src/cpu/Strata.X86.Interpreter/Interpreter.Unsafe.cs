@@ -31,13 +31,21 @@ public sealed unsafe class Interpreter : IX86Engine
     private readonly long[] _stepped = new long[(int)Enum.GetValues<Code>().Max() + 1];
     private readonly Op* _step;
     private readonly byte* _bounce;
+    private readonly bool _ownsCpu;
     private int _threadId = -1;
     private int _kicked;
+    private long _forgotten;
 
+    /// <param name="wiring">The engine makes the processor and disposes it.</param>
     public Interpreter(X86CpuWiring wiring)
+        : this(new X86Cpu(wiring)) => _ownsCpu = true;
+
+    /// <param name="cpu">The processor as another engine left it; not disposed with the engine.</param>
+    public Interpreter(X86Cpu cpu)
     {
-        Cpu = new X86Cpu(wiring);
-        Index = wiring.Index;
+        ArgumentNullException.ThrowIfNull(cpu);
+        Cpu = cpu;
+        Index = cpu.Wiring.Index;
         _context = Cpu.Context;
         BlockDecoder decoder = new(InstructionSet.Table);
         _blocks = new BlockCache(Cpu, decoder);
@@ -81,6 +89,16 @@ public sealed unsafe class Interpreter : IX86Engine
 
     /// <summary>Makes the calling thread the vCPU's; <see cref="Run"/> does so by itself.</summary>
     public void BindThread() => _threadId = Environment.CurrentManagedThreadId;
+
+    /// <summary>Drops all decoded code: guest memory was written where nobody saw it.</summary>
+    public void ForgetCode()
+    {
+        if (_blocks.Decoded != _forgotten)
+        {
+            _blocks.Clear();
+            _forgotten = _blocks.Decoded;
+        }
+    }
 
     public VcpuStop Run(long instructionBudget)
     {
@@ -128,7 +146,10 @@ public sealed unsafe class Interpreter : IX86Engine
         _single.Dispose();
         NativeMemory.Free(_step);
         NativeMemory.Free(_bounce);
-        Cpu.Dispose();
+        if (_ownsCpu)
+        {
+            Cpu.Dispose();
+        }
     }
 
     /// <summary>Runs linked blocks until the slice is spent or something needs the loop.</summary>

@@ -42,20 +42,29 @@ public sealed unsafe class Translator : IBlockEngine
     private ulong _retriedRip;
     private int _retries;
     private bool _x87InImage;
+    private readonly bool _ownsCpu;
 
+    /// <param name="wiring">The engine makes the processor and disposes it.</param>
     /// <exception cref="PlatformNotSupportedException">The host is no x64 Linux, or forbids executable memory.</exception>
     public Translator(X86CpuWiring wiring, TranslatorOptions options)
+        : this(new X86Cpu(wiring), options) => _ownsCpu = true;
+
+    /// <param name="cpu">The processor as another engine left it; not disposed with the engine.</param>
+    /// <exception cref="PlatformNotSupportedException">The host is no x64 Linux, or forbids executable memory.</exception>
+    public Translator(X86Cpu cpu, TranslatorOptions options)
     {
+        ArgumentNullException.ThrowIfNull(cpu);
+        ArgumentNullException.ThrowIfNull(options);
         if (!IsSupported)
         {
             throw new PlatformNotSupportedException("The translator needs an x64 Linux host. Use --engine interpreter.");
         }
 
         _counting = options.CountInstructions;
-        _interpreter = new Interpreter.Interpreter(wiring) { PageInvalidated = OnPageInvalidated, CountsExactly = _counting };
+        _interpreter = new Interpreter.Interpreter(cpu) { PageInvalidated = OnPageInvalidated, CountsExactly = _counting };
         _context = Cpu.Context;
         Counters = new TranslatorCounters { Interpreted = _interpreter.SteppedByCode };
-        _cache = new TranslationCache(options, wiring.Index);
+        _cache = new TranslationCache(options, cpu.Wiring.Index);
 
         // SAFETY: freed in Dispose.
         _bridge = (Bridge*)NativeMemory.AlignedAlloc((nuint)sizeof(Bridge), 64);
@@ -112,6 +121,10 @@ public sealed unsafe class Translator : IBlockEngine
         _interpreter.Dispose();
         _cache.Dispose();
         NativeMemory.AlignedFree(_bridge);
+        if (_ownsCpu)
+        {
+            Cpu.Dispose();
+        }
     }
 
     private VcpuStop RunUntilSpent(ref long left)

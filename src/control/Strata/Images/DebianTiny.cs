@@ -107,7 +107,7 @@ public sealed class DebianTiny
         return shares.Count == 0 ? string.Empty : " strata.shares=" + string.Join(',', shares.Select(share => share.Tag));
     }
 
-    private static string DefaultCache()
+    internal static string DefaultCache()
     {
         string? cache = Environment.GetEnvironmentVariable("XDG_CACHE_HOME");
         return Path.Combine(string.IsNullOrEmpty(cache) ? Path.Combine(Environment.GetEnvironmentVariable("HOME") ?? "/tmp", ".cache") : cache, "strata");

@@ -11,8 +11,12 @@ public readonly record struct CpuidResult(uint Eax, uint Ebx, uint Ecx, uint Edx
 /// What the processor says of itself: one policy for every engine, so that a guest finds the same processor wherever it runs.
 /// An Intel-like part with x86-64-v2 and what an interpreter can also do well. Intel SDM Vol. 2A, "CPUID".
 /// </summary>
-public sealed class CpuidPolicy
+public sealed record CpuidPolicy
 {
+    /// <summary>RDCL_NO, IBRS_ALL, SKIP_L1DFL_VMENTRY, MDS_NO, PSCHANGE_MC_NO, TAA_NO, SBDR_SSDP_NO, FBSDP_NO, PSDP_NO, BHI_NO, PBRSB_NO, GDS_NO, RFDS_NO, ITS_NO.</summary>
+    private const ulong SafeFromSpeculation = (1UL << 62) | (1 << 24) | (1 << 0) | (1 << 1) | (1 << 3) | (1 << 5) | (1 << 6) | (1 << 8)
+        | (1 << 13) | (1 << 14) | (1 << 15) | (1 << 20) | (1 << 26) | (1 << 27);
+
     private const uint CrystalFrequency = 25_000_000;
     private const uint Signature = 0x000606A6; // family 6, model 0x6A, stepping 6
     private const string Brand = "Strata Virtual CPU";
@@ -22,8 +26,18 @@ public sealed class CpuidPolicy
     /// <summary>Processors of the machine, 1..255.</summary>
     public int ProcessorCount { get; init; } = 1;
 
-    /// <summary>Hz; a multiple of the 25 MHz crystal.</summary>
+    /// <summary>Hz; a whole number of kHz.</summary>
     public ulong TscFrequency { get; init; } = 1_000_000_000;
+
+    /// <summary>Features that may be offered; an engine that lacks some narrows it.</summary>
+    public CpuidFeatureSet Allowed { get; init; } = CpuidFeatureSet.All;
+
+    /// <summary>What the guest is offered, without the bits that follow control registers.</summary>
+    public CpuidFeatureSet Features =>
+        new CpuidFeatureSet(FeaturesEcx, FeaturesEdx, StructuredEbx, StructuredEcx, StructuredEdx, ExtendedEcx, ExtendedEdx).Intersect(Allowed);
+
+    /// <summary>IA32_ARCH_CAPABILITIES: the attacks on speculation that need no defence in the guest.</summary>
+    public ulong ArchCapabilities { get; init; } = SafeFromSpeculation;
 
     /// <summary>Virtual nanoseconds to TSC ticks.</summary>
     public ulong ToTsc(long nanoseconds) =>
@@ -41,19 +55,19 @@ public sealed class CpuidPolicy
     public CpuidResult Query(uint leaf, uint subleaf, uint apicId, in X86CpuState state, bool apicEnabled) => leaf switch
     {
         0x0 => VendorLeaf(0x16, Vendor),
-        0x1 => Features(apicId, state, apicEnabled),
+        0x1 => Identification(apicId, state, apicEnabled),
         0x2 => new CpuidResult(0x00FEFF01, 0, 0, 0),
         0x4 => Cache(subleaf),
         0x5 => default,
         0x6 => new CpuidResult(1 << 2, 0, 0, 0), // ARAT
-        0x7 when subleaf == 0 => new CpuidResult(0, StructuredEbx, StructuredEcx, StructuredEdx),
+        0x7 when subleaf == 0 => new CpuidResult(0, Features.Leaf7Ebx, Features.Leaf7Ecx, Features.Leaf7Edx),
         0xB => Topology(subleaf, apicId),
-        0xD => ExtendedState(subleaf, state),
-        0x15 => new CpuidResult(1, (uint)(TscFrequency / CrystalFrequency), CrystalFrequency, 0),
+        0xD => ExtendedState(subleaf),
+        0x15 => TscRatio(),
         0x16 => new CpuidResult((uint)(TscFrequency / 1_000_000), (uint)(TscFrequency / 1_000_000), 100, 0),
         0x4000_0000 => HypervisorLeaf(),
         0x8000_0000 => new CpuidResult(0x80000008, 0, 0, 0),
-        0x8000_0001 => new CpuidResult(0, 0, ExtendedEcx, ExtendedEdx),
+        0x8000_0001 => new CpuidResult(0, 0, Features.ExtendedEcx, Features.ExtendedEdx),
         0x8000_0002 or 0x8000_0003 or 0x8000_0004 => BrandLeaf(leaf - 0x80000002),
         0x8000_0006 => new CpuidResult(0, 0, 0x01006040, 0),
         0x8000_0007 => new CpuidResult(0, 0, 0, 1 << 8), // invariant TSC
@@ -81,10 +95,31 @@ public sealed class CpuidPolicy
     private const uint FeaturesEcx = (1 << 0) | (1 << 1) | (1 << 9) | (1 << 13) | (1 << 17) | (1 << 19) | (1 << 20) | (1 << 21)
         | (1 << 22) | (1 << 23) | (1 << 24) | (1 << 25) | (1 << 26) | (1 << 30) | (1u << 31);
 
-    private CpuidResult Features(uint apicId, in X86CpuState state, bool apicEnabled)
+    /// <summary>
+    /// TSC = crystal · EBX / EAX. Linux multiplies the crystal in kHz by EBX in 32 bits: that bounds EAX, and the closest fraction
+    /// below is off by a few parts in a million at most.
+    /// </summary>
+    private CpuidResult TscRatio()
     {
-        uint ecx = FeaturesEcx | ((state.Cr4 & Cr4.OSXSAVE) != 0 ? 1u << 27 : 0);
-        uint edx = FeaturesEdx | (apicEnabled ? 1u << 9 : 0) | (ProcessorCount > 1 ? 1u << 28 : 0);
+        const ulong product = uint.MaxValue / (CrystalFrequency / 1000);
+        ulong largest = Math.Max(1, product * CrystalFrequency / Math.Max(TscFrequency, 1) - 1);
+        (ulong denominator, ulong error) = (1, ulong.MaxValue);
+        for (ulong eax = 1; eax <= largest && error > 0; eax++)
+        {
+            ulong remainder = TscFrequency * eax % CrystalFrequency;
+            ulong distance = Math.Min(remainder, CrystalFrequency - remainder) * 1000 / eax;
+            (denominator, error) = distance < error ? (eax, distance) : (denominator, error);
+        }
+
+        ulong numerator = ((TscFrequency * denominator) + (CrystalFrequency / 2)) / CrystalFrequency;
+        return new CpuidResult((uint)denominator, (uint)numerator, CrystalFrequency, 0);
+    }
+
+    private CpuidResult Identification(uint apicId, in X86CpuState state, bool apicEnabled)
+    {
+        CpuidFeatureSet features = Features;
+        uint ecx = features.Leaf1Ecx | ((state.Cr4 & Cr4.OSXSAVE) != 0 ? 1u << 27 : 0);
+        uint edx = features.Leaf1Edx | (apicEnabled ? 1u << 9 : 0) | (ProcessorCount > 1 ? 1u << 28 : 0);
         uint ebx = (apicId << 24) | ((uint)ProcessorCount << 16) | (8 << 8);
         return new CpuidResult(Signature, ebx, ecx, edx);
     }
@@ -112,8 +147,9 @@ public sealed class CpuidPolicy
         };
     }
 
-    private static CpuidResult ExtendedState(uint subleaf, in X86CpuState state) => subleaf switch
+    private CpuidResult ExtendedState(uint subleaf) => subleaf switch
     {
+        _ when (Features.Leaf1Ecx & CpuidFeatureSet.Xsave) == 0 => default,
         0 => new CpuidResult(3, 576, 576, 0),
         1 => new CpuidResult(1 | 2, 576, 0, 0), // XSAVEOPT, XSAVEC
         _ => default,

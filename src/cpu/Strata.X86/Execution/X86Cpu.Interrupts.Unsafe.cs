@@ -26,6 +26,9 @@ public sealed unsafe partial class X86Cpu
         Interlocked.Or(ref _signals, SignalStartup);
     }
 
+    /// <summary>An NMI, INIT or start-up IPI has been posted and not been looked at.</summary>
+    public bool HasSignals => Volatile.Read(ref _signals) != 0;
+
     /// <summary>Looks whether something ends a halt or a wait for start-up.</summary>
     public bool TryWake()
     {

@@ -515,12 +515,12 @@ public sealed unsafe partial class X86Cpu
     }
 
     /// <summary>The local APIC's page is this processor's own; everything else is on the bus.</summary>
-    private ulong ReadDevice(ulong gpa, AccessWidth width) =>
+    public ulong ReadDevice(ulong gpa, AccessWidth width) =>
         Wiring.LocalApic is { } apic && (gpa & PageBase) == apic.MmioPage
             ? apic.ReadMmio(gpa & PageOffset, width) & width.Mask()
             : Memory.Read(gpa, width);
 
-    private void WriteDevice(ulong gpa, AccessWidth width, ulong value)
+    public void WriteDevice(ulong gpa, AccessWidth width, ulong value)
     {
         if (Wiring.LocalApic is { } apic && (gpa & PageBase) == apic.MmioPage)
         {

@@ -5,10 +5,6 @@ namespace Strata.X86.Execution;
 /// <summary>RDMSR and WRMSR. An index that does not exist, or a value with reserved bits, is #GP(0).</summary>
 public sealed unsafe partial class X86Cpu
 {
-    /// <summary>RDCL_NO, IBRS_ALL, SKIP_L1DFL_VMENTRY, MDS_NO, PSCHANGE_MC_NO, TAA_NO, SBDR_SSDP_NO, FBSDP_NO, PSDP_NO, BHI_NO, PBRSB_NO, GDS_NO, RFDS_NO, ITS_NO.</summary>
-    private const ulong ArchCapabilities = (1UL << 62) | (1 << 24) | (1 << 0) | (1 << 1) | (1 << 3) | (1 << 5) | (1 << 6) | (1 << 8)
-        | (1 << 13) | (1 << 14) | (1 << 15) | (1 << 20) | (1 << 26) | (1 << 27);
-
     private const ulong MtrrCapabilities = 8 | (1 << 8) | (1 << 10);
     private const ulong FeatureControlLocked = 1;
     private const ulong MicrocodeRevision = 0x1UL << 32;
@@ -26,7 +22,7 @@ public sealed unsafe partial class X86Cpu
             case Msr.IA32_APIC_BASE: value = Wiring.LocalApic?.BaseMsr ?? 0; return true;
             case Msr.IA32_FEATURE_CONTROL: value = FeatureControlLocked; return true;
             case Msr.IA32_SPEC_CTRL: value = s.SpecCtrl; return true;
-            case Msr.IA32_ARCH_CAPABILITIES: value = ArchCapabilities; return true;
+            case Msr.IA32_ARCH_CAPABILITIES: value = Wiring.Cpuid.ArchCapabilities; return true;
             case Msr.IA32_BIOS_SIGN_ID: value = MicrocodeRevision; return true;
             case Msr.MSR_PLATFORM_INFO: value = Wiring.Cpuid.TscFrequency / 100_000_000 << 8; return true;
             case Msr.IA32_PLATFORM_ID or Msr.IA32_MCG_CAP or Msr.IA32_MCG_STATUS: value = 0; return true;

@@ -8,4 +8,7 @@ public enum EngineKind
 
     /// <summary>Binary translation; x64 Linux hosts.</summary>
     Translator,
+
+    /// <summary>The CPU's own virtualization; hosts with a usable /dev/kvm.</summary>
+    Kvm,
 }

@@ -24,9 +24,8 @@ using Strata.Virtio.Vsock;
 using Strata.X86.Apic;
 using Strata.X86.Cpuid;
 using Strata.X86.Execution;
-using Strata.X86.Interpreter;
+using Strata.X86.Kvm;
 using Strata.X86.Registers;
-using Strata.X86.Translator;
 
 namespace Strata.Machines.Boards;
 
@@ -34,7 +33,7 @@ namespace Strata.Machines.Boards;
 /// A PC: RAM, processors, interrupt controllers, timers, serial port, ACPI. Built and started once; a reset by the guest ends it.
 /// Public members are safe on any thread.
 /// </summary>
-public sealed class PcBoard : IMachineControl, IDisposable
+public sealed partial class PcBoard : IMachineControl, IDisposable
 {
     private const ulong Megabyte = 1 << 20;
     private const ulong SmallestMemory = 8 * Megabyte;
@@ -51,9 +50,11 @@ public sealed class PcBoard : IMachineControl, IDisposable
     private readonly AcpiPower _power;
     private readonly Uart16550 _uart;
     private VirtioConsole? _console;
+    private BoardEngines? _engines;
     private bool _disposed;
 
     /// <exception cref="BootImageException">The kernel or initrd cannot be booted on a machine like this.</exception>
+    /// <exception cref="KvmUnavailableException">The engine is KVM, and the host has none that can run this machine.</exception>
     public PcBoard(PcBoardOptions options)
     {
         ArgumentNullException.ThrowIfNull(options);
@@ -113,7 +114,7 @@ public sealed class PcBoard : IMachineControl, IDisposable
     public Task<MachineExit> Exit => _exit.Task;
 
     /// <summary>Guest instructions executed by all processors so far; approximate while running.</summary>
-    public long InstructionsExecuted => _vcpus.Sum(vcpu => vcpu.Engine.InstructionsExecuted);
+    public long InstructionsExecuted => _vcpus.Sum(vcpu => vcpu.InstructionsExecuted);
 
     /// <summary>Counters of each processor's engine, as lines for people.</summary>
     public string DescribeCounters() => string.Join('\n', _vcpus.Select(vcpu => $"vCPU {vcpu.Engine.Index}: {vcpu.Engine.DescribeCounters()}"));
@@ -126,10 +127,10 @@ public sealed class PcBoard : IMachineControl, IDisposable
             throw new InvalidOperationException("A deterministic machine is run step by step by its owner.");
         }
 
-        clock.Start();
-        foreach (VcpuThread vcpu in _vcpus)
+        lock (_engineGate)
         {
-            vcpu.Start();
+            clock.Start();
+            _vcpus.ForEach(vcpu => vcpu.Start());
         }
     }
 
@@ -196,25 +197,14 @@ public sealed class PcBoard : IMachineControl, IDisposable
 
         // Timers and devices interrupt processors: their threads end before the processors' memory goes.
         Stop();
-        foreach (VcpuThread vcpu in _vcpus)
+        lock (_engineGate)
         {
-            vcpu.Join();
-        }
-
-        (_clock as IDisposable)?.Dispose();
-        foreach (VirtioDevice device in _virtio)
-        {
-            device.Dispose();
-        }
-
-        foreach (LocalApic apic in _apics)
-        {
-            apic.Dispose();
-        }
-
-        foreach (VcpuThread vcpu in _vcpus)
-        {
-            vcpu.Dispose();
+            _vcpus.ForEach(vcpu => vcpu.Join());
+            (_clock as IDisposable)?.Dispose(); // nobody kicks a processor from here on
+            _virtio.ForEach(device => device.Dispose());
+            _apics.ForEach(apic => apic.Dispose());
+            _vcpus.ForEach(vcpu => vcpu.Dispose());
+            _engines?.Dispose();
         }
 
         _ram.Dispose();
@@ -321,11 +311,13 @@ public sealed class PcBoard : IMachineControl, IDisposable
 
     private void CreateProcessors(IPicAcknowledge pic)
     {
-        CpuidPolicy policy = new() { ProcessorCount = _options.Processors };
+        _engines = new BoardEngines(Memory, _options, new CpuidPolicy { ProcessorCount = _options.Processors });
+        _engine = _options.Engine;
+        CpuidPolicy policy = _engines.Policy;
         for (int i = 0; i < _options.Processors; i++)
         {
-            IX86Engine? engine = null;
-            LocalApic apic = new((uint)i, _clock, _apicBus, policy, i == 0 ? pic : null, () => engine!.Cpu.ReadTsc());
+            X86Cpu? cpu = null;
+            LocalApic apic = new((uint)i, _clock, _apicBus, policy, i == 0 ? pic : null, () => cpu!.ReadTsc());
             X86CpuWiring wiring = new()
             {
                 Index = i,
@@ -336,8 +328,19 @@ public sealed class PcBoard : IMachineControl, IDisposable
                 Cpuid = policy,
                 Random = _options.Deterministic is { } deterministic ? deterministic.NextRandom : X86CpuWiring.HostRandom,
             };
-            engine = _options.Deterministic is { CreateEngine: { } create } ? create(wiring) : _options.Engine == EngineKind.Translator ? new Translator(wiring, _options.Translation) : new Interpreter(wiring);
-            VcpuThread thread = new(this, engine);
+            IX86Engine engine;
+            if (_options.Deterministic is { CreateEngine: { } create })
+            {
+                engine = create(wiring);
+                cpu = engine.Cpu;
+            }
+            else
+            {
+                cpu = new X86Cpu(wiring);
+                engine = _engines.Create(_engine, cpu);
+            }
+
+            VcpuThread thread = new(this, cpu, engine);
             apic.Connect(thread);
             _apics.Add(apic);
             _vcpus.Add(thread);
@@ -371,6 +374,8 @@ public sealed class PcBoard : IMachineControl, IDisposable
             waiting.Activity = ActivityState.WaitForStartup;
             _vcpus[i].Cpu.SetState(waiting);
         }
+
+        _vcpus.ForEach(vcpu => vcpu.Cpu.State.TscOffset = _engines!.TscOrigin);
     }
 
     private static List<MemoryMapEntry> BuildMemoryMap(ulong size)

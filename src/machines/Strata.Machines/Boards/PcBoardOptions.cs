@@ -20,6 +20,12 @@ public sealed class PcBoardOptions
 
     public EngineKind Engine { get; init; }
 
+    /// <summary>Offer only what every engine of this host can run, so that the machine can be switched to any of them.</summary>
+    public bool PortableCpu { get; init; }
+
+    /// <summary>Use a KVM even if <see cref="Strata.X86.Kvm.KvmSelfTest"/> finds a defect: for small guests that do without what is broken.</summary>
+    public bool AcceptsDefectiveKvm { get; init; }
+
     /// <summary>How the translator works, where it is the engine.</summary>
     public TranslatorOptions Translation { get; init; } = new();
 

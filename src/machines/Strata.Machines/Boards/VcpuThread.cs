@@ -5,7 +5,8 @@ using Strata.X86.Execution;
 namespace Strata.Machines.Boards;
 
 /// <summary>
-/// A vCPU on its thread: runs, parks while halted, and stops at the request of the board. Members are safe on any thread.
+/// A vCPU on its thread: runs, parks while halted or paused, and stops at the request of the board. The processor stays; its engine
+/// can be replaced while it is paused. Members are safe on any thread; those about pausing are serialized by the board.
 /// </summary>
 internal sealed class VcpuThread : ILocalApicHost, IDisposable
 {
@@ -16,21 +17,32 @@ internal sealed class VcpuThread : ILocalApicHost, IDisposable
     private const int StackSize = 16 << 20;
 
     private readonly PcBoard _board;
-    private readonly IX86Engine _engine;
     private readonly AutoResetEvent _wake = new(initialState: false);
     private readonly Thread _thread;
+
+    /// <summary>Guards the state of a pause; pulsed at each change. Nothing else is locked under it.</summary>
+    private readonly object _pauseGate = new();
+    private bool _isParked;
+    private bool _hasEnded;
+    private volatile IX86Engine _engine;
+    private long _executedBefore;
+    private volatile bool _pause;
     private volatile bool _stop;
 
-    public VcpuThread(PcBoard board, IX86Engine engine)
+    public VcpuThread(PcBoard board, X86Cpu cpu, IX86Engine engine)
     {
         _board = board;
+        Cpu = cpu;
         _engine = engine;
         _thread = new Thread(Run, StackSize) { IsBackground = true, Name = $"strata-vcpu{engine.Index}" };
     }
 
-    public X86Cpu Cpu => _engine.Cpu;
+    public X86Cpu Cpu { get; }
 
     public IX86Engine Engine => _engine;
+
+    /// <summary>Instructions of all engines so far, as far as they count them.</summary>
+    public long InstructionsExecuted => Volatile.Read(ref _executedBefore) + _engine.InstructionsExecuted;
 
     public void Start() => _thread.Start();
 
@@ -65,6 +77,57 @@ internal sealed class VcpuThread : ILocalApicHost, IDisposable
         Kick();
     }
 
+    /// <summary>Asks the processor to stand still at an instruction boundary.</summary>
+    public void RequestPause()
+    {
+        _pause = true;
+        Kick();
+    }
+
+    /// <summary>Waits until the processor stands still, or has ended.</summary>
+    /// <returns>False if it did not within the time.</returns>
+    public bool WaitPaused(TimeSpan limit)
+    {
+        lock (_pauseGate)
+        {
+            if (!StandsStill)
+            {
+                Monitor.Wait(_pauseGate, limit);
+            }
+
+            return StandsStill;
+        }
+    }
+
+    /// <summary>Ends a pause.</summary>
+    public void Resume()
+    {
+        lock (_pauseGate)
+        {
+            _pause = false;
+            Monitor.PulseAll(_pauseGate);
+        }
+    }
+
+    /// <summary>Gives the processor another engine; it stands still meanwhile.</summary>
+    /// <param name="create">Makes the engine.</param>
+    /// <param name="restore">Makes one like the old one, should that fail.</param>
+    public void ReplaceEngine(Func<X86Cpu, IX86Engine> create, Func<X86Cpu, IX86Engine> restore)
+    {
+        Volatile.Write(ref _executedBefore, InstructionsExecuted);
+        _engine.Dispose();
+        Cpu.Tlb.FlushAll(); // the old engine knew who may write where
+        try
+        {
+            _engine = create(Cpu);
+        }
+        catch
+        {
+            _engine = restore(Cpu);
+            throw;
+        }
+    }
+
     /// <summary>Waits for the thread's end; a no-op on the thread itself.</summary>
     public void Join()
     {
@@ -79,7 +142,27 @@ internal sealed class VcpuThread : ILocalApicHost, IDisposable
         RequestStop();
         Join();
         _engine.Dispose();
+        Cpu.Dispose();
         _wake.Dispose();
+    }
+
+    /// <summary>Under <see cref="_pauseGate"/>.</summary>
+    private bool StandsStill => _isParked || _hasEnded || (_thread.ThreadState & ThreadState.Unstarted) != 0;
+
+    /// <summary>A new pause that begins before this one is over keeps the processor parked.</summary>
+    private void Park()
+    {
+        lock (_pauseGate)
+        {
+            _isParked = true;
+            Monitor.PulseAll(_pauseGate);
+            while (_pause)
+            {
+                Monitor.Wait(_pauseGate);
+            }
+
+            _isParked = false;
+        }
     }
 
     private void Run()
@@ -88,6 +171,12 @@ internal sealed class VcpuThread : ILocalApicHost, IDisposable
         {
             while (!_stop)
             {
+                if (_pause)
+                {
+                    Park();
+                    continue;
+                }
+
                 switch (_engine.Run(RunBudget))
                 {
                     case VcpuStop.Halted:
@@ -106,6 +195,14 @@ internal sealed class VcpuThread : ILocalApicHost, IDisposable
 #pragma warning restore CA1031
         {
             _board.OnError(_engine, error);
+        }
+        finally
+        {
+            lock (_pauseGate)
+            {
+                _hasEnded = true;
+                Monitor.PulseAll(_pauseGate);
+            }
         }
     }
 }

@@ -1,0 +1,65 @@
+using Strata.Engines;
+using Strata.Machines.Boards;
+using Strata.X86.Kvm;
+using Strata.X86.Translator;
+
+namespace Strata;
+
+/// <summary>Which engine runs the machine, and moving it to another.</summary>
+public sealed partial class VirtualMachine
+{
+    /// <summary>The engine that the machine was started on, and why.</summary>
+    public EngineChoice InitialEngine { get; }
+
+    /// <summary>The engine that runs the machine now.</summary>
+    public Engine Engine => _board.Engine switch
+    {
+        EngineKind.Kvm => Engine.Kvm,
+        EngineKind.Translator => Engine.Translator,
+        _ => Engine.Interpreter,
+    };
+
+    /// <summary>
+    /// Moves the running machine to another engine at an instruction boundary. The guest notices nothing but the time it takes; no
+    /// memory is copied.
+    /// </summary>
+    /// <param name="engine">The engine; <see cref="Engine.Auto"/> for the fastest here.</param>
+    /// <returns>How long the processors stood still.</returns>
+    /// <exception cref="StrataException">The host cannot run this machine on that engine, or the machine has ended. It stays on the old one.</exception>
+    public async Task<TimeSpan> SwitchEngineAsync(Engine engine, CancellationToken cancellationToken = default)
+    {
+        Engine target = engine == Engine.Auto ? (await new EngineProbe().ChooseAsync().ConfigureAwait(false)).Engine : engine;
+        EngineKind kind = KindOf(target);
+        try
+        {
+            return await Task.Run(() => _board.SwitchEngine(kind), cancellationToken).ConfigureAwait(false);
+        }
+        catch (Exception error) when (error is KvmUnavailableException or PlatformNotSupportedException)
+        {
+            throw new StrataException(StrataError.Host, error.Message, error);
+        }
+        catch (InvalidOperationException error)
+        {
+            throw new StrataException(StrataError.BadInput, error.Message, error);
+        }
+    }
+
+    private static async Task<EngineChoice> ChooseEngineAsync(MachineSpec spec) => spec.Engine == Engine.Auto
+        ? await new EngineProbe().ChooseAsync().ConfigureAwait(false)
+        : new EngineChoice(spec.Engine, "Asked for.");
+
+    private static EngineKind KindOf(Engine engine)
+    {
+        if (engine == Engine.Translator && !Translator.IsSupported)
+        {
+            throw new StrataException(StrataError.Host, "The translator needs an x64 Linux host; use the interpreter here.");
+        }
+
+        return engine switch
+        {
+            Engine.Kvm => EngineKind.Kvm,
+            Engine.Translator => EngineKind.Translator,
+            _ => EngineKind.Interpreter,
+        };
+    }
+}

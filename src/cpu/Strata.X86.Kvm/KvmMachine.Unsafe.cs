@@ -1,0 +1,210 @@
+using System.Runtime.InteropServices;
+using Strata.Core.Bus;
+using Strata.Core.Memory;
+using Strata.X86.Cpuid;
+using Strata.X86.Kvm.Interface;
+using Strata.X86.Registers;
+
+namespace Strata.X86.Kvm;
+
+/// <summary>
+/// KVM's side of one machine: its memory slots, which are the machine's own memory, and its vCPUs. Interrupt controllers stay
+/// ours. Vcpus are made once and kept, as KVM never lets go of one; engines come and go.
+/// <para>Threads: made and disposed by the board; <see cref="HarvestDirtyPages"/> while no vCPU runs.</para>
+/// </summary>
+public sealed unsafe class KvmMachine : IDisposable
+{
+    /// <summary>Three pages that KVM needs on old Intel CPUs for real mode; below the firmware area, where no RAM is.</summary>
+    private const ulong TssAddress = 0xFFFB_D000;
+    private const ulong IdentityMapAddress = 0xFFFB_C000;
+
+    /// <summary>Reasons for KVM to leave MSRs to the monitor: unknown, refused, filtered.</summary>
+    private const ulong EveryMsrReason = 1 | 2 | 4;
+
+    private const uint DenyByDefault = 1;
+
+    private static readonly (uint First, uint Count, uint Access)[] NativeMsrs =
+    [
+        (Msr.IA32_TSC, 1, KvmMsrFilterRange.Read),
+        (Msr.IA32_SPEC_CTRL, 2, KvmMsrFilterRange.Read | KvmMsrFilterRange.Write), // and IA32_PRED_CMD
+        (Msr.IA32_SYSENTER_CS, 3, KvmMsrFilterRange.Read | KvmMsrFilterRange.Write),
+        (Msr.IA32_PAT, 1, KvmMsrFilterRange.Read | KvmMsrFilterRange.Write),
+        (Msr.IA32_EFER, 5, KvmMsrFilterRange.Read | KvmMsrFilterRange.Write), // to IA32_FMASK
+        (Msr.IA32_FS_BASE, 4, KvmMsrFilterRange.Read | KvmMsrFilterRange.Write), // to IA32_TSC_AUX
+    ];
+
+    private readonly KvmDevice _device;
+    private readonly bool _ownsDevice;
+    private readonly int _descriptor;
+    private readonly List<Slot> _slots = [];
+    private readonly Dictionary<int, KvmVcpu> _vcpus = [];
+    private readonly bool _logsDirtyPages;
+
+    /// <param name="device">Disposed with the machine if <paramref name="ownsDevice"/>.</param>
+    /// <param name="memory">RAM ranges must be complete.</param>
+    /// <param name="policy">What the guest is told of its processors.</param>
+    /// <param name="logsDirtyPages">Find written pages one by one, at the price of small pages; otherwise all count as written.</param>
+    /// <exception cref="KvmUnavailableException">KVM cannot run this machine.</exception>
+    public KvmMachine(KvmDevice device, AddressSpace memory, CpuidPolicy policy, bool logsDirtyPages = false, bool ownsDevice = false)
+    {
+        ArgumentNullException.ThrowIfNull(device);
+        ArgumentNullException.ThrowIfNull(memory);
+        device.Require(policy);
+        _device = device;
+        _ownsDevice = ownsDevice;
+        _logsDirtyPages = logsDirtyPages;
+        Policy = policy;
+        _descriptor = HostCalls.Control(device.Descriptor, KvmRequest.CreateVm, 0);
+        Demand(_descriptor, "create a machine");
+        try
+        {
+            Configure();
+            MapMemory(memory);
+        }
+        catch
+        {
+            Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>What the guest is told of its processors.</summary>
+    public CpuidPolicy Policy { get; }
+
+    internal KvmDevice Device => _device;
+
+    internal int Descriptor => _descriptor;
+
+    /// <summary>Sets the dirty flag of every page that guests wrote since the last time. No vCPU may run meanwhile.</summary>
+    public void HarvestDirtyPages()
+    {
+        foreach (Slot slot in _slots.Where(slot => !slot.ReadOnly))
+        {
+            if (_logsDirtyPages)
+            {
+                HarvestLog(slot);
+                continue;
+            }
+
+            for (ulong page = 0; page < slot.Pages; page++)
+            {
+                slot.Memory.MarkDirty(slot.FirstPage + page);
+            }
+        }
+    }
+
+    /// <summary>The vCPU with an index, made on first use.</summary>
+    internal KvmVcpu GetVcpu(int index)
+    {
+        if (!_vcpus.TryGetValue(index, out KvmVcpu? vcpu))
+        {
+            vcpu = new KvmVcpu(this, index);
+            _vcpus.Add(index, vcpu);
+        }
+
+        return vcpu;
+    }
+
+    public void Dispose()
+    {
+        foreach (KvmVcpu vcpu in _vcpus.Values)
+        {
+            vcpu.Dispose();
+        }
+
+        _ = HostCalls.Close(_descriptor);
+        if (_ownsDevice)
+        {
+            _device.Dispose();
+        }
+    }
+
+    internal static void Demand(int result, string what)
+    {
+        if (result < 0)
+        {
+            throw new KvmUnavailableException($"The host's KVM failed to {what} (errno {Marshal.GetLastPInvokeError()}): use --engine translator.");
+        }
+    }
+
+    private void Configure()
+    {
+        Demand(HostCalls.Control(_descriptor, KvmRequest.SetTssAddress, unchecked((nint)TssAddress)), "place its TSS");
+        ulong identityMap = IdentityMapAddress;
+        Demand(HostCalls.Control(_descriptor, KvmRequest.SetIdentityMapAddress, &identityMap), "place its identity map");
+        Enable(KvmCapability.UserSpaceMsr, EveryMsrReason);
+        if (_device.ExitsOnEmulationFailure)
+        {
+            Enable(KvmCapability.ExitOnEmulationFailure, 1);
+        }
+
+        FilterMsrs();
+    }
+
+    private void Enable(KvmCapability capability, ulong argument)
+    {
+        KvmEnableCapability request = new() { Capability = (uint)capability };
+        request.Arguments[0] = argument;
+        Demand(HostCalls.Control(_descriptor, KvmRequest.EnableCapability, &request), $"enable {capability}");
+    }
+
+    /// <summary>KVM keeps the MSRs that instructions use; all others come to the common policy.</summary>
+    private void FilterMsrs()
+    {
+        const int headerSize = 8;
+        const int ranges = 16;
+
+        // SAFETY: the header and sixteen ranges, as the request's size says; KVM copies the bitmaps before it returns.
+        byte* filter = stackalloc byte[headerSize + (ranges * sizeof(KvmMsrFilterRange))];
+        new Span<byte>(filter, headerSize + (ranges * sizeof(KvmMsrFilterRange))).Clear();
+        byte allowed = 0xFF;
+        *(uint*)filter = DenyByDefault;
+        KvmMsrFilterRange* range = (KvmMsrFilterRange*)(filter + headerSize);
+        foreach ((uint first, uint count, uint access) in NativeMsrs)
+        {
+            *range++ = new KvmMsrFilterRange { Flags = access, First = first, Count = count, Bitmap = &allowed };
+        }
+
+        Demand(HostCalls.Control(_descriptor, KvmRequest.SetMsrFilter, filter), "filter MSRs");
+    }
+
+    private void MapMemory(AddressSpace memory)
+    {
+        foreach ((ulong gpa, ulong length, bool readOnly) in memory.RamRanges())
+        {
+            _ = memory.TryGetRamPage(gpa, out RamPage page);
+            Slot slot = new((uint)_slots.Count, page.Memory, page.Index, length >> GuestMemory.PageShift, readOnly);
+            _slots.Add(slot);
+            KvmMemoryRegion region = new()
+            {
+                Slot = slot.Number,
+                Flags = (readOnly ? KvmMemoryRegion.ReadOnly : 0) | (_logsDirtyPages ? KvmMemoryRegion.LogDirtyPages : 0),
+                GuestPhysicalAddress = gpa,
+                Size = length,
+                UserspaceAddress = (ulong)page.Memory.Base + (page.Index << GuestMemory.PageShift),
+            };
+            Demand(HostCalls.Control(_descriptor, KvmRequest.SetUserMemoryRegion, &region), $"map {length >> 20} MiB of memory at 0x{gpa:x}");
+        }
+    }
+
+    private void HarvestLog(Slot slot)
+    {
+        ulong[] bitmap = new ulong[(slot.Pages + 63) / 64];
+        fixed (ulong* start = bitmap)
+        {
+            // SAFETY: one bit a page of the slot, rounded up to 64.
+            KvmDirtyLog log = new() { Slot = slot.Number, Bitmap = start };
+            Demand(HostCalls.Control(_descriptor, KvmRequest.GetDirtyLog, &log), "tell which pages were written");
+        }
+
+        for (int word = 0; word < bitmap.Length; word++)
+        {
+            for (ulong bits = bitmap[word]; bits != 0; bits &= bits - 1)
+            {
+                slot.Memory.MarkDirty(slot.FirstPage + ((ulong)word * 64) + (ulong)System.Numerics.BitOperations.TrailingZeroCount(bits));
+            }
+        }
+    }
+
+    private readonly record struct Slot(uint Number, GuestMemory Memory, ulong FirstPage, ulong Pages, bool ReadOnly);
+}

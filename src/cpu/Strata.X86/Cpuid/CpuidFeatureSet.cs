@@ -1,0 +1,75 @@
+namespace Strata.X86.Cpuid;
+
+/// <summary>
+/// The feature words of CPUID: which instructions and mechanisms a processor has. A bit set means present.
+/// Intel SDM Vol. 2A, "CPUID".
+/// </summary>
+/// <param name="Leaf1Ecx">Leaf 1, ECX.</param>
+/// <param name="Leaf1Edx">Leaf 1, EDX.</param>
+/// <param name="Leaf7Ebx">Leaf 7, subleaf 0, EBX.</param>
+/// <param name="Leaf7Ecx">Leaf 7, subleaf 0, ECX.</param>
+/// <param name="Leaf7Edx">Leaf 7, subleaf 0, EDX.</param>
+/// <param name="ExtendedEcx">Leaf 80000001H, ECX.</param>
+/// <param name="ExtendedEdx">Leaf 80000001H, EDX.</param>
+public readonly record struct CpuidFeatureSet(
+    uint Leaf1Ecx, uint Leaf1Edx, uint Leaf7Ebx, uint Leaf7Ecx, uint Leaf7Edx, uint ExtendedEcx, uint ExtendedEdx)
+{
+    public const uint Xsave = 1 << 26; // leaf 1, ECX
+
+    private static readonly (int Word, int Bit, string Name)[] Names =
+    [
+        (0, 0, "SSE3"), (0, 1, "PCLMULQDQ"), (0, 9, "SSSE3"), (0, 12, "FMA"), (0, 13, "CMPXCHG16B"), (0, 17, "PCID"), (0, 19, "SSE4.1"),
+        (0, 20, "SSE4.2"), (0, 22, "MOVBE"), (0, 23, "POPCNT"), (0, 25, "AES"), (0, 26, "XSAVE"), (0, 28, "AVX"), (0, 29, "F16C"), (0, 30, "RDRAND"),
+        (1, 0, "x87"), (1, 1, "VME"), (1, 2, "DE"), (1, 3, "PSE"), (1, 4, "TSC"), (1, 6, "PAE"), (1, 8, "CMPXCHG8B"), (1, 11, "SYSENTER"),
+        (1, 13, "PGE"), (1, 15, "CMOV"), (1, 16, "PAT"), (1, 17, "PSE-36"), (1, 19, "CLFLUSH"), (1, 23, "MMX"), (1, 24, "FXSAVE"), (1, 25, "SSE"), (1, 26, "SSE2"),
+        (2, 0, "FSGSBASE"), (2, 3, "BMI1"), (2, 5, "AVX2"), (2, 7, "SMEP"), (2, 8, "BMI2"), (2, 9, "ERMS"), (2, 10, "INVPCID"), (2, 18, "RDSEED"), (2, 19, "ADX"),
+        (2, 20, "SMAP"), (2, 23, "CLFLUSHOPT"), (2, 24, "CLWB"),
+        (3, 2, "UMIP"), (3, 22, "RDPID"),
+        (4, 26, "IBRS"), (4, 27, "STIBP"), (4, 31, "SSBD"),
+        (5, 0, "LAHF"), (5, 5, "LZCNT"), (5, 8, "PREFETCHW"),
+        (6, 11, "SYSCALL"), (6, 20, "NX"), (6, 26, "1-GiB pages"), (6, 27, "RDTSCP"), (6, 29, "long mode"),
+    ];
+
+    /// <summary>Every bit: nothing is left out.</summary>
+    public static CpuidFeatureSet All { get; } = new(~0u, ~0u, ~0u, ~0u, ~0u, ~0u, ~0u);
+
+    public CpuidFeatureSet Intersect(CpuidFeatureSet other) => new(
+        Leaf1Ecx & other.Leaf1Ecx,
+        Leaf1Edx & other.Leaf1Edx,
+        Leaf7Ebx & other.Leaf7Ebx,
+        Leaf7Ecx & other.Leaf7Ecx,
+        Leaf7Edx & other.Leaf7Edx,
+        ExtendedEcx & other.ExtendedEcx,
+        ExtendedEdx & other.ExtendedEdx);
+
+    /// <summary>Names of what is here and not in another set.</summary>
+    public IReadOnlyList<string> Except(CpuidFeatureSet other)
+    {
+        List<string> names = [];
+        for (int word = 0; word < 7; word++)
+        {
+            uint missing = Word(word) & ~other.Word(word);
+            for (int bit = 0; bit < 32; bit++)
+            {
+                if (((missing >> bit) & 1) != 0)
+                {
+                    string? name = Array.Find(Names, entry => entry.Word == word && entry.Bit == bit).Name;
+                    names.Add(name ?? $"feature word {word} bit {bit}");
+                }
+            }
+        }
+
+        return names;
+    }
+
+    private uint Word(int index) => index switch
+    {
+        0 => Leaf1Ecx,
+        1 => Leaf1Edx,
+        2 => Leaf7Ebx,
+        3 => Leaf7Ecx,
+        4 => Leaf7Edx,
+        5 => ExtendedEcx,
+        _ => ExtendedEdx,
+    };
+}

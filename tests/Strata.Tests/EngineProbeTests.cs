@@ -1,0 +1,68 @@
+using Strata.Engines;
+
+namespace Strata.Tests;
+
+/// <summary>The choice of an engine by measurement.</summary>
+public sealed class EngineProbeTests
+{
+    private static readonly EngineMeasurement Translator = new()
+    {
+        Engine = Engine.Translator,
+        KernelMips = 6000,
+        UserMips = 6000,
+        ExitMicroseconds = 0.07,
+        FaultMicroseconds = 0.7,
+    };
+
+    /// <summary>As hardware does it.</summary>
+    private static readonly EngineMeasurement FastKvm = new()
+    {
+        Engine = Engine.Kvm,
+        KernelMips = 15000,
+        UserMips = 15000,
+        ExitMicroseconds = 2,
+        FaultMicroseconds = 0.3,
+    };
+
+    /// <summary>As a KVM does it that is virtualized in software: user mode is the fastest of all, and yet it must lose.</summary>
+    private static readonly EngineMeasurement SlowKvm = FastKvm with { KernelMips = 1, UserMips = 16000, ExitMicroseconds = 10, FaultMicroseconds = 9 };
+
+    [Fact]
+    public void Choose_KvmOnHardware_IsKvm() => Assert.Equal(Engine.Kvm, EngineProbe.Choose([Translator, FastKvm]).Engine);
+
+    [Fact]
+    public void Choose_KvmInSoftware_IsTheTranslatorAndSaysWhy()
+    {
+        EngineChoice choice = EngineProbe.Choose([Translator, SlowKvm]);
+
+        Assert.Equal(Engine.Translator, choice.Engine);
+        Assert.Contains("kvm does 1.0 MIPS in kernel mode", choice.Reason, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Choose_DefectiveKvm_IsTheTranslator()
+    {
+        EngineChoice choice = EngineProbe.Choose([Translator, FastKvm with { Defect = "SYSCALL is broken" }]);
+
+        Assert.Equal(Engine.Translator, choice.Engine);
+        Assert.Contains("SYSCALL is broken", choice.Reason, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Choose_KvmAloneMeasuredAndHopeless_IsTheTranslator() =>
+        Assert.Equal(Engine.Translator, EngineProbe.Choose([new EngineMeasurement { Engine = Engine.Kvm, KernelMips = 1 }]).Engine);
+
+    [Fact]
+    public void Choose_KvmAloneMeasuredAndFast_IsKvm() => Assert.Equal(Engine.Kvm, EngineProbe.Choose([FastKvm]).Engine);
+
+    [Theory]
+    [InlineData("auto", Engine.Auto)]
+    [InlineData("kvm", Engine.Kvm)]
+    [InlineData("translator", Engine.Translator)]
+    [InlineData("interpreter", Engine.Interpreter)]
+    public void Parse_NameOfAnEngine_IsTheEngine(string name, Engine engine) => Assert.Equal(engine, EngineNames.Parse(name));
+
+    [Fact]
+    public void Parse_AnotherWord_ErrorListsTheEngines() =>
+        Assert.Contains("kvm, translator, interpreter", Assert.Throws<StrataException>(() => EngineNames.Parse("qemu")).Message, StringComparison.Ordinal);
+}

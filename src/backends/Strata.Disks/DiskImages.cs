@@ -6,7 +6,9 @@ namespace Strata.Disks;
 /// <summary>Opens and makes disk images of every format.</summary>
 public static class DiskImages
 {
-    /// <summary>Every format; one row each. The first row that matches a file's content wins; raw matches nothing and is what is left.</summary>
+    /// <summary>
+    /// Every format; one row each. The first row that matches a file's content wins; raw matches nothing and is what is left.
+    /// </summary>
     public static IReadOnlyList<DiskFormat> Formats { get; } =
     [
         new("qcow2", "QEMU's copy-on-write format, versions 2 and 3", Qcow2Image.Matches, Qcow2Image.Open, Qcow2Image.Create),

@@ -23,7 +23,8 @@ public static class DiskConversion
         ArgumentNullException.ThrowIfNull(options);
         if (options.BackingFile is not null)
         {
-            throw new DiskImageException("A converted image holds all of the disk and has no backing image; use strata disk create and rebase for an overlay.");
+            throw new DiskImageException(
+                "A converted image holds all of the disk and has no backing image; use strata disk create and rebase for an overlay.");
         }
 
         if (!options.Overwrite && Path.Exists(target))
@@ -38,7 +39,8 @@ public static class DiskConversion
             {
                 if (compress && image is not Qcow2Image)
                 {
-                    throw new DiskImageException($"Images of the format {format} cannot be compressed; choose qcow2 or leave compression out.");
+                    throw new DiskImageException(
+                        $"Images of the format {format} cannot be compressed; choose qcow2 or leave compression out.");
                 }
 
                 DiskCopy.Run(source, image, compress, progress, cancellationToken);

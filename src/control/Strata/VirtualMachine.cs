@@ -82,9 +82,18 @@ public sealed class VirtualMachine : IAsyncDisposable
         await _board.Exit.ConfigureAwait(false);
     }
 
+    /// <exception cref="StrataException">What the guest wrote could not be brought to a disk's image.</exception>
     public ValueTask DisposeAsync()
     {
-        _board.Dispose();
+        try
+        {
+            _board.Dispose();
+        }
+        catch (IOException error)
+        {
+            throw new StrataException(StrataError.Host, error.Message, error);
+        }
+
         return ValueTask.CompletedTask;
     }
 

@@ -20,7 +20,7 @@ internal static class DiskConvertCommand
         Option<string> allowed = DiskArguments.Backing();
         Option<bool> compress = new("--compress", "-c") { Description = "Compress the target's clusters (qcow2)." };
         Option<string?> cluster = new("--cluster-size") { Description = "Unit of allocation of the target." };
-        Option<string?> subformat = new("--subformat") { Description = "Kind of target, for formats that have several." };
+        Option<string?> subformat = DiskArguments.Subformat();
         Option<bool> force = DiskArguments.Force("Replace the target if it exists.");
         Command command = new("convert", "Copy what a disk holds, through its backing images, into an image of another format. Zeros take no space.")
         {

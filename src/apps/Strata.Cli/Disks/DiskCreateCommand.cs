@@ -25,7 +25,7 @@ internal static class DiskCreateCommand
             Description = "Format of the backing image; without it its content decides now, once.",
         };
         Option<string?> cluster = new("--cluster-size") { Description = "Unit of allocation, 512 to 2M; qcow2's default is 64K." };
-        Option<string?> subformat = new("--subformat") { Description = "Kind of image, for formats that have several." };
+        Option<string?> subformat = DiskArguments.Subformat();
         Option<int?> version = new("--format-version") { Description = "qcow2: 2 or 3." };
         Option<int?> refcountBits = new("--refcount-bits") { Description = "qcow2: bits of a reference count, 1 to 64." };
         Option<bool> lazy = new("--lazy-refcounts") { Description = "qcow2: faster flushes; a crash costs a repair at the next start." };

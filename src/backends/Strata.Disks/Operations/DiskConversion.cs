@@ -8,7 +8,7 @@ public static class DiskConversion
 {
     /// <summary>
     /// Writes what <paramref name="source"/> shows, through its backing images, to a new image. The work is done under a temporary name
-    /// beside the target; only a complete image gets the target's name.
+    /// beside the target; only a complete image gets the target's name. (Subformats of several files get their names at once.)
     /// </summary>
     /// <param name="options">Of the new image; its size is ignored, the source's counts.</param>
     /// <param name="compress">Compress the new image's clusters; qcow2 only.</param>
@@ -30,6 +30,13 @@ public static class DiskConversion
         if (!options.Overwrite && Path.Exists(target))
         {
             throw new DiskImageException($"{target} exists already; choose another name or allow it to be overwritten.");
+        }
+
+        if (DiskImages.Find(format).SubformatsOfSeveralFiles.Contains(options.Subformat))
+        {
+            using DiskImage image = DiskImages.Create(target, format, options with { Size = source.Sectors * 512 });
+            DiskCopy.Run(source, image, compress: false, progress, cancellationToken);
+            return;
         }
 
         string temporary = $"{target}.{Guid.NewGuid():N}.part";

@@ -151,6 +151,7 @@ public sealed class PcBoard : IMachineControl, IDisposable
         End(new MachineExit(MachineExitReason.Error, 0, $"Processor {engine.Index} failed at RIP 0x{engine.Cpu.State.Rip:x}: {error}"));
 
     /// <summary>Stops the machine and frees what it holds. More than once is harmless.</summary>
+    /// <exception cref="IOException">A disk could not be flushed; everything was freed nevertheless.</exception>
     public void Dispose()
     {
         if (Interlocked.Exchange(ref _disposed, true))
@@ -164,9 +165,17 @@ public sealed class PcBoard : IMachineControl, IDisposable
             vcpu.Dispose();
         }
 
+        List<Exception> failures = []; // one disk that cannot be flushed must not keep others from it
         foreach (VirtioDevice device in _virtio)
         {
-            device.Dispose();
+            try
+            {
+                device.Dispose();
+            }
+            catch (IOException error)
+            {
+                failures.Add(error);
+            }
         }
 
         foreach (LocalApic apic in _apics)
@@ -176,6 +185,10 @@ public sealed class PcBoard : IMachineControl, IDisposable
 
         _clock.Dispose();
         _ram.Dispose();
+        if (failures.Count != 0)
+        {
+            throw new IOException(string.Join(" ", failures.Select(failure => failure.Message)), failures[0]);
+        }
     }
 
     private void End(MachineExit exit)

@@ -53,6 +53,7 @@ public sealed class DebianDiskTests(DebianGuest guest) : IClassFixture<DebianGue
         using (DiskImage disk = DiskImages.Open(overlay, new DiskOpenOptions { ReadOnly = true }))
         {
             Assert.True(disk.Check(repair: false).IsClean);
+            Assert.False(disk.Describe().IsDirty);
             DiskConversion.Run(disk, after, "raw", new DiskCreateOptions { Size = before.Length }, cancellationToken: _timeout.Token);
         }
 

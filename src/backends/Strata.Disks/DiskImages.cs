@@ -6,11 +6,13 @@ namespace Strata.Disks;
 /// <summary>Opens and makes disk images of every format.</summary>
 public static class DiskImages
 {
-    /// <summary>Every format; one row each. The first row that matches a file's content wins; raw matches nothing and is what is left.</summary>
+    /// <summary>
+    /// Every format; one row each. The first row that matches a file's content wins; raw matches nothing and is what is left.
+    /// </summary>
     public static IReadOnlyList<DiskFormat> Formats { get; } =
     [
         new("qcow2", "QEMU's copy-on-write format, versions 2 and 3", Qcow2Image.Matches, Qcow2Image.Open, Qcow2Image.Create),
-        new("raw", "the disk's plain bytes", _ => false, (path, options) => RawDisk.Open(path, options.ReadOnly), CreateRaw),
+        DiskFormat.Plain("raw", "the disk's plain bytes", [], _ => false, RawDisk.Open, (path, size, _) => RawDisk.Create(path, size).Dispose()),
     ];
 
     /// <summary>Opens an image.</summary>
@@ -43,20 +45,4 @@ public static class DiskImages
         ?? throw new DiskImageException($"There is no disk format \"{name}\"; the formats are {string.Join(", ", Formats.Select(format => format.Name))}.");
 
     internal static DiskFormat? Match(DiskProbe probe) => Formats.FirstOrDefault(format => format.Matches(probe));
-
-    private static RawDisk CreateRaw(string path, DiskCreateOptions options)
-    {
-        string? refused = options switch
-        {
-            { BackingFile: not null } => "backing image",
-            { ClusterSize: not null } => "cluster size",
-            { Subformat: not null } => "subformat",
-            { Version: not null } => "version",
-            { RefcountBits: not null } or { LazyRefcounts: true } => "reference counts",
-            _ => null,
-        };
-        return refused is null
-            ? RawDisk.Create(path, options.Size, options.Overwrite)
-            : throw new DiskImageException($"A raw disk has no {refused}; leave that option out or choose the format qcow2.");
-    }
 }

@@ -134,10 +134,22 @@ public sealed partial class VirtualMachine : IAsyncDisposable
         await _board.Exit.ConfigureAwait(false);
     }
 
+    /// <exception cref="StrataException">What the guest wrote could not be brought to a disk's image.</exception>
     public ValueTask DisposeAsync()
     {
-        _board.Dispose();
-        _networks.Dispose();
+        try
+        {
+            _board.Dispose();
+        }
+        catch (IOException error)
+        {
+            throw new StrataException(StrataError.Host, error.Message, error);
+        }
+        finally
+        {
+            _networks.Dispose();
+        }
+
         return ValueTask.CompletedTask;
     }
 

@@ -42,7 +42,9 @@ internal sealed class CrashJudge
                 match = all.AsSpan(sector * SectorSize, SectorSize).SequenceEqual(expected) ? stamp : match;
             }
 
-            Assert.True(match is not null, $"After round {round} sector {sector} holds neither stamp {_stamps[sector]} nor anything later ({flushed} operations were flushed).");
+            Assert.True(
+                match is not null,
+                $"After round {round} sector {sector} holds neither stamp {_stamps[sector]} nor anything later ({flushed} operations were flushed).");
             _stamps[sector] = match.Value;
         }
     }

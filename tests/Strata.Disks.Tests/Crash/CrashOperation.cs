@@ -4,8 +4,8 @@ using Strata.Disks.Qcow2;
 namespace Strata.Disks.Tests.Crash;
 
 /// <summary>
-/// One of the operations that a writer which is going to be killed does, the same for the same round and number in the writer and in the test that
-/// judges what is left. Every written sector names itself and the operation that wrote it.
+/// One of the operations that a writer which is going to be killed does, the same for the same round and number in the writer and in
+/// the test that judges what is left. Every written sector names itself and the operation that wrote it.
 /// </summary>
 internal sealed record CrashOperation(CrashOperationKind Kind, int Sector, int Count, long Stamp)
 {

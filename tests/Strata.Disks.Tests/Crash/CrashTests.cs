@@ -6,8 +6,8 @@ using Strata.Disks.Tests.Harness;
 namespace Strata.Disks.Tests.Crash;
 
 /// <summary>
-/// A process writes to an image and is killed, again and again on the same image. Whatever it was doing, QEMU finds no error in what is left, every
-/// sector holds what was last flushed or something written later, and opening the image leaves no leak.
+/// A process writes to an image and is killed, again and again on the same image. Whatever it was doing, QEMU finds no error in what
+/// is left, every sector holds what was last flushed or something written later, and opening the image leaves no leak.
 /// </summary>
 public sealed class CrashTests : IDisposable
 {

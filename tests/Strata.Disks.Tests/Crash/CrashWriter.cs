@@ -3,8 +3,8 @@ using Strata.Disks.Qcow2;
 namespace Strata.Disks.Tests.Crash;
 
 /// <summary>
-/// The process that is killed: `dotnet Strata.Disks.Tests.dll IMAGE ROUND` writes to an image until it is. It prints "ready" when the image is open, and
-/// after each flush how many operations are done and on stable storage.
+/// The process that is killed: `dotnet Strata.Disks.Tests.dll IMAGE ROUND` writes to an image until it is. It prints "ready" when the
+/// image is open, and after each flush how many operations are done and on stable storage.
 /// </summary>
 internal static class CrashWriter
 {

@@ -44,7 +44,8 @@ public sealed class PowerLossTests : IDisposable
             if (random.Next(2) == 0)
             {
                 // As much as possible is not flushed yet right before a flush.
-                moment = changes.FindIndex(Math.Min(moment, changes.Count - 1), change => change.Kind == ImageFileChangeKind.Flush) is >= 0 and int flush ? flush : changes.Count;
+                int next = changes.FindIndex(Math.Min(moment, changes.Count - 1), change => change.Kind == ImageFileChangeKind.Flush);
+                moment = next >= 0 ? next : changes.Count;
             }
 
             File.WriteAllBytes(left, Remainder(start, changes, moment, random));
@@ -55,7 +56,8 @@ public sealed class PowerLossTests : IDisposable
 
             using Qcow2Image disk = Qcow2Image.Open(left, new DiskOpenOptions());
             new CrashJudge().Judge(disk, round: 1, flushes.LastOrDefault(flush => flush.Changes <= moment).Operations);
-            Assert.True(disk.Check(repair: version == 2).IsClean, $"Opening did not repair what a loss of power after change {moment} left.");
+            Assert.True(
+                disk.Check(repair: version == 2).IsClean, $"Opening did not repair what a loss of power after change {moment} left.");
         }
     }
 

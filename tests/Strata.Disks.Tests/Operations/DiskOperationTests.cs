@@ -232,7 +232,8 @@ public sealed class DiskOperationTests : IDisposable
             QemuTools.AssertSound(path);
         }
 
-        Assert.True(Qcow2Image.Open(path, new DiskOpenOptions { ReadOnly = true, Backing = BackingAccess.Detached }).Use(disk => disk.Check(repair: false).IsClean));
+        Assert.True(
+            Qcow2Image.Open(path, new DiskOpenOptions { ReadOnly = true, Backing = BackingAccess.Detached }).Use(disk => disk.Check(repair: false).IsClean));
     }
 
     /// <summary>An overlay with data, zeros and holes over a backing image with other data.</summary>

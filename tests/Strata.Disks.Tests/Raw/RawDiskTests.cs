@@ -74,6 +74,33 @@ public sealed class RawDiskTests : IDisposable
     }
 
     [Fact]
+    public void Create_OptionsThatRawDisksDoNotHave_AreRefused()
+    {
+        string path = _folder.PathOf("disk.raw");
+
+        Assert.All(
+            [
+                new DiskCreateOptions { Size = DiskSize, BackingFile = "base.raw" },
+                new DiskCreateOptions { Size = DiskSize, ClusterSize = 4096 },
+                new DiskCreateOptions { Size = DiskSize, Subformat = "fixed" },
+                new DiskCreateOptions { Size = DiskSize, LazyRefcounts = true },
+            ],
+            options => Assert.Contains("have no", Assert.Throws<DiskImageException>(() => DiskImages.Create(path, "raw", options)).Message, StringComparison.Ordinal));
+        Assert.False(File.Exists(path));
+    }
+
+    [Fact]
+    public void Create_OverAnImageInUse_IsRefused()
+    {
+        string path = _folder.PathOf("disk.raw");
+        using DiskImage disk = RawDisk.Create(path, DiskSize);
+
+        Assert.Throws<DiskImageException>(() => DiskImages.Create(path, "raw", new DiskCreateOptions { Size = DiskSize, Overwrite = true }));
+        Assert.Throws<DiskImageException>(() => DiskImages.Create(path, "qcow2", new DiskCreateOptions { Size = DiskSize, Overwrite = true }));
+        Assert.Equal(DiskSize, new FileInfo(path).Length);
+    }
+
+    [Fact]
     public void Open_DiskThatIsWrittenElsewhere_IsRefused()
     {
         string path = _folder.PathOf("disk.raw");

@@ -24,6 +24,14 @@ internal static class DiskArguments
     public static Option<string?> Format(string name = "--format", string what = "the image") =>
         new(name) { Description = $"Format of {what} ({FormatNames}); without it the content decides. State it for raw images of guests that you do not trust." };
 
+    public static Option<string?> Subformat()
+    {
+        IEnumerable<string> kinds = DiskImages.Formats
+            .Where(format => format.Subformats.Count > 1)
+            .Select(format => $"{format.Name}: {string.Join(", ", format.Subformats)}");
+        return new Option<string?>("--subformat") { Description = string.Join("; ", kinds.Prepend("Kind of image, for formats that have several")) + "." };
+    }
+
     public static Option<string> Backing() => new("--allow-backing")
     {
         Description = "Backing images that may be opened: folder (in the image's folder or below), any, none.",

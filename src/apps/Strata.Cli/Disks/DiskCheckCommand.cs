@@ -11,9 +11,15 @@ internal static class DiskCheckCommand
     {
         Argument<string> image = DiskArguments.Image();
         Option<string?> format = DiskArguments.Format();
-        Option<bool> repair = new("--repair") { Description = "Correct what can be corrected without losing data. Nobody else may use the image." };
+        Option<bool> repair = new("--repair")
+        {
+            Description = "Correct what can be corrected without losing data. Nobody else may use the image.",
+        };
         Option<string> output = DiskArguments.Output();
-        Command command = new("check", "Look for inconsistent metadata and lost space. Exit code 0: none (or all repaired), 1: some.") { image, format, repair, output };
+        Command command = new("check", "Look for inconsistent metadata and lost space. Exit code 0: none (or all repaired), 1: some.")
+        {
+            image, format, repair, output,
+        };
         command.SetAction(result => DiskArguments.Run(() =>
         {
             bool json = DiskArguments.WantsJson(result.GetValue(output)!);

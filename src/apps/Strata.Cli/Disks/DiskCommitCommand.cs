@@ -13,7 +13,11 @@ internal static class DiskCommitCommand
         Option<string?> format = DiskArguments.Format();
         Option<string> allowed = DiskArguments.Backing();
         Option<bool> keep = new("--keep") { Description = "Leave the overlay's clusters where they are too." };
-        Command command = new("commit", "Write an overlay's changes into its backing image and empty the overlay. Other overlays of that image become wrong.") { image, format, allowed, keep };
+        Command command = new(
+            "commit", "Write an overlay's changes into its backing image and empty the overlay. Other overlays of that image become wrong.")
+        {
+            image, format, allowed, keep,
+        };
         command.SetAction((result, token) => Task.FromResult(DiskArguments.Run(() =>
         {
             using TerminalProgress progress = new("Committing");

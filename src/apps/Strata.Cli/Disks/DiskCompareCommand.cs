@@ -15,7 +15,10 @@ internal static class DiskCompareCommand
         Option<string?> firstFormat = DiskArguments.Format("--first-format", "the first image");
         Option<string?> secondFormat = DiskArguments.Format("--second-format", "the second image");
         Option<string> allowed = DiskArguments.Backing();
-        Option<bool> strict = new("--strict") { Description = "Disks of different sizes differ even if the rest of the longer one is zeros." };
+        Option<bool> strict = new("--strict")
+        {
+            Description = "Disks of different sizes differ even if the rest of the longer one is zeros.",
+        };
         Option<string> output = DiskArguments.Output();
         Command command = new("compare", "Say whether a guest would find the same bytes on two disks. Exit code 0: yes, 1: no.")
         {
@@ -25,8 +28,10 @@ internal static class DiskCompareCommand
         {
             bool json = DiskArguments.WantsJson(result.GetValue(output)!);
             BackingAccess backing = DiskArguments.ParseBacking(result.GetValue(allowed)!);
-            using DiskImage left = DiskImages.Open(result.GetValue(first)!, new DiskOpenOptions { Format = result.GetValue(firstFormat), ReadOnly = true, Backing = backing });
-            using DiskImage right = DiskImages.Open(result.GetValue(second)!, new DiskOpenOptions { Format = result.GetValue(secondFormat), ReadOnly = true, Backing = backing });
+            using DiskImage left = DiskImages.Open(
+                result.GetValue(first)!, new DiskOpenOptions { Format = result.GetValue(firstFormat), ReadOnly = true, Backing = backing });
+            using DiskImage right = DiskImages.Open(
+                result.GetValue(second)!, new DiskOpenOptions { Format = result.GetValue(secondFormat), ReadOnly = true, Backing = backing });
             DiskComparison comparison;
             using (TerminalProgress progress = new("Comparing"))
             {

@@ -13,11 +13,14 @@ internal static class DiskConvertCommand
         Argument<string> source = DiskArguments.Image("source", "Image to read.");
         Argument<string> target = DiskArguments.Image("target", "Image to make; it gets this name when it is complete.");
         Option<string?> from = DiskArguments.Format("--from", "the source");
-        Option<string?> to = new("--to") { Description = $"Format of the target ({DiskArguments.FormatNames}); without it the target's extension decides." };
+        Option<string?> to = new("--to")
+        {
+            Description = $"Format of the target ({DiskArguments.FormatNames}); without it the target's extension decides.",
+        };
         Option<string> allowed = DiskArguments.Backing();
         Option<bool> compress = new("--compress", "-c") { Description = "Compress the target's clusters (qcow2)." };
         Option<string?> cluster = new("--cluster-size") { Description = "Unit of allocation of the target." };
-        Option<string?> subformat = new("--subformat") { Description = "Kind of target, for formats that have several." };
+        Option<string?> subformat = DiskArguments.Subformat();
         Option<bool> force = DiskArguments.Force("Replace the target if it exists.");
         Command command = new("convert", "Copy what a disk holds, through its backing images, into an image of another format. Zeros take no space.")
         {

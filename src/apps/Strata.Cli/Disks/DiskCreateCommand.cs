@@ -11,11 +11,21 @@ internal static class DiskCreateCommand
     {
         Argument<string> image = DiskArguments.Image(description: "File to make.");
         Argument<string?> size = new("size") { Description = "Size of the disk, such as 10G. Left out with --backing: the backing image's.", Arity = ArgumentArity.ZeroOrOne };
-        Option<string> format = new("--format") { Description = $"Format: {DiskArguments.FormatNames}.", DefaultValueFactory = _ => "qcow2" };
-        Option<string?> backing = new("--backing", "-b") { Description = "Make an overlay of this image, named relative to the new image's folder." };
-        Option<string?> backingFormat = new("--backing-format") { Description = "Format of the backing image; without it its content decides now, once." };
+        Option<string> format = new("--format")
+        {
+            Description = $"Format: {DiskArguments.FormatNames}.",
+            DefaultValueFactory = _ => "qcow2",
+        };
+        Option<string?> backing = new("--backing", "-b")
+        {
+            Description = "Make an overlay of this image, named relative to the new image's folder.",
+        };
+        Option<string?> backingFormat = new("--backing-format")
+        {
+            Description = "Format of the backing image; without it its content decides now, once.",
+        };
         Option<string?> cluster = new("--cluster-size") { Description = "Unit of allocation, 512 to 2M; qcow2's default is 64K." };
-        Option<string?> subformat = new("--subformat") { Description = "Kind of image, for formats that have several." };
+        Option<string?> subformat = DiskArguments.Subformat();
         Option<int?> version = new("--format-version") { Description = "qcow2: 2 or 3." };
         Option<int?> refcountBits = new("--refcount-bits") { Description = "qcow2: bits of a reference count, 1 to 64." };
         Option<bool> lazy = new("--lazy-refcounts") { Description = "qcow2: faster flushes; a crash costs a repair at the next start." };
@@ -57,7 +67,8 @@ internal static class DiskCreateCommand
     private static (string Format, long Size) Inspect(string path, string backingFile, string? format)
     {
         string file = Path.Combine(Path.GetDirectoryName(Path.GetFullPath(path))!, backingFile);
-        using DiskImage backing = DiskImages.Open(file, new DiskOpenOptions { Format = format, ReadOnly = true, Backing = BackingAccess.Detached });
+        using DiskImage backing = DiskImages.Open(
+            file, new DiskOpenOptions { Format = format, ReadOnly = true, Backing = BackingAccess.Detached });
         return (backing.Format, backing.Sectors * 512);
     }
 }

@@ -13,12 +13,16 @@ internal static class DiskInfoCommand
         Argument<string> image = DiskArguments.Image();
         Option<string?> format = DiskArguments.Format();
         Option<string> output = DiskArguments.Output();
-        Command command = new("info", "Show an image's format, sizes, backing image and snapshots. Opens no backing image.") { image, format, output };
+        Command command = new("info", "Show an image's format, sizes, backing image and snapshots. Opens no backing image.")
+        {
+            image, format, output,
+        };
         command.SetAction(result => DiskArguments.Run(() =>
         {
             string path = result.GetValue(image)!;
             bool json = DiskArguments.WantsJson(result.GetValue(output)!);
-            using DiskImage disk = DiskImages.Open(path, new DiskOpenOptions { Format = result.GetValue(format), ReadOnly = true, Backing = BackingAccess.Detached });
+            using DiskImage disk = DiskImages.Open(
+                path, new DiskOpenOptions { Format = result.GetValue(format), ReadOnly = true, Backing = BackingAccess.Detached });
             DiskImageInfo info = disk.Describe();
             using ImageFile file = ImageFile.Open(path, readOnly: true);
             long allocated = file.AllocatedBytes;
@@ -43,7 +47,8 @@ internal static class DiskInfoCommand
     {
         Console.WriteLine($"file:      {path}");
         Console.WriteLine($"format:    {info.Format}{(info.Subformat is null ? string.Empty : $" ({info.Subformat})")}");
-        Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"disk:      {ByteSize.Format(info.VirtualSize)} ({info.VirtualSize:N0} bytes)"));
+        Console.WriteLine(
+            string.Create(CultureInfo.InvariantCulture, $"disk:      {ByteSize.Format(info.VirtualSize)} ({info.VirtualSize:N0} bytes)"));
         Console.WriteLine($"takes:     {ByteSize.Format(allocated)}");
         if (info.ClusterSize is { } cluster)
         {
@@ -52,7 +57,8 @@ internal static class DiskInfoCommand
 
         if (info.BackingFile is { } backing)
         {
-            Console.WriteLine($"backing:   {DiskArguments.Printable(backing)} ({DiskArguments.Printable(info.BackingFormat ?? "format not stated")})");
+            Console.WriteLine(
+                $"backing:   {DiskArguments.Printable(backing)} ({DiskArguments.Printable(info.BackingFormat ?? "format not stated")})");
         }
 
         if (info.IsDirty)

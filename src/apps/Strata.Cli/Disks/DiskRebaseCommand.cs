@@ -10,11 +10,20 @@ internal static class DiskRebaseCommand
     public static Command Create()
     {
         Argument<string> image = DiskArguments.Image(description: "Overlay.");
-        Option<string?> backing = new("--backing", "-b") { Description = "New backing image, named relative to the overlay's folder; left out: none, the overlay then holds all of the disk." };
+        Option<string?> backing = new("--backing", "-b")
+        {
+            Description = "New backing image, named relative to the overlay's folder; left out: none, the overlay then holds all of the disk.",
+        };
         Option<string?> backingFormat = new("--backing-format") { Description = "Its format; without it its content decides now, once." };
         Option<string> allowed = DiskArguments.Backing();
-        Option<bool> isUnsafe = new("--unsafe") { Description = "Change the name alone, for a backing image that was moved. With a different image the disk is destroyed." };
-        Command command = new("rebase", "Put an overlay on another backing image. The disk's content stays the same.") { image, backing, backingFormat, allowed, isUnsafe };
+        Option<bool> isUnsafe = new("--unsafe")
+        {
+            Description = "Change the name alone, for a backing image that was moved. With a different image the disk is destroyed.",
+        };
+        Command command = new("rebase", "Put an overlay on another backing image. The disk's content stays the same.")
+        {
+            image, backing, backingFormat, allowed, isUnsafe,
+        };
         command.SetAction((result, token) => Task.FromResult(DiskArguments.Run(() =>
         {
             string path = result.GetValue(image)!;

@@ -13,8 +13,14 @@ internal static class DiskResizeCommand
         Argument<string> size = new("size") { Description = "New size, such as 20G, or what to add, such as +5G." };
         Option<string?> format = DiskArguments.Format();
         Option<string> allowed = DiskArguments.Backing();
-        Option<bool> shrink = new("--shrink") { Description = "Allow a smaller disk. Shrink the guest's file system first: what is cut off is lost." };
-        Command command = new("resize", "Change the size of a disk. Grow the guest's partition and file system afterwards.") { image, size, format, allowed, shrink };
+        Option<bool> shrink = new("--shrink")
+        {
+            Description = "Allow a smaller disk. Shrink the guest's file system first: what is cut off is lost.",
+        };
+        Command command = new("resize", "Change the size of a disk. Grow the guest's partition and file system afterwards.")
+        {
+            image, size, format, allowed, shrink,
+        };
         command.SetAction(result => DiskArguments.Run(() =>
         {
             using DiskImage disk = DiskImages.Open(
@@ -24,7 +30,8 @@ internal static class DiskResizeCommand
             long bytes = text.StartsWith('+') ? old + DiskArguments.ParseSize(text[1..]) : DiskArguments.ParseSize(text);
             if (bytes < old && !result.GetValue(shrink))
             {
-                throw DiskArguments.BadInput($"The disk has {ByteSize.Format(old)}; a smaller size loses what is behind it. Add --shrink if that is meant.");
+                throw DiskArguments.BadInput(
+                    $"The disk has {ByteSize.Format(old)}; a smaller size loses what is behind it. Add --shrink if that is meant.");
             }
 
             disk.Resize(bytes);

@@ -21,7 +21,8 @@ internal static class DiskSnapshotCommand
         foreach (DiskSnapshotInfo snapshot in snapshots)
         {
             string created = snapshot.Created.ToLocalTime().ToString("yyyy-MM-dd HH:mm:ss", CultureInfo.InvariantCulture);
-            Console.WriteLine($"{DiskArguments.Printable(snapshot.Id),4}  {created}  {ByteSize.Format(snapshot.VirtualSize),-10}  {DiskArguments.Printable(snapshot.Name)}");
+            Console.WriteLine(
+                $"{DiskArguments.Printable(snapshot.Id),4}  {created}  {ByteSize.Format(snapshot.VirtualSize),-10}  {DiskArguments.Printable(snapshot.Name)}");
         }
     }
 

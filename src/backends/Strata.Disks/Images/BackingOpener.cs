@@ -20,7 +20,8 @@ internal static class BackingOpener
 
         if (options.Backing == BackingAccess.None)
         {
-            throw new DiskImageException($"{path} needs the backing image {Printable(name)}, and backing images are not allowed here; allow them if you trust the image.");
+            throw new DiskImageException(
+                $"{path} needs the backing image {Printable(name)}, and backing images are not allowed here; allow them if you trust the image.");
         }
 
         string target = Resolve(path, name);
@@ -34,12 +35,14 @@ internal static class BackingOpener
         List<string> chain = [.. options.Chain, RealPath(path)];
         if (chain.Contains(real))
         {
-            throw new DiskImageException($"{path} is backed by itself, through {Printable(name)}; correct that with strata disk rebase --unsafe.");
+            throw new DiskImageException(
+                $"{path} is backed by itself, through {Printable(name)}; correct that with strata disk rebase --unsafe.");
         }
 
         if (chain.Count > DiskOpenOptions.LongestChain)
         {
-            throw new DiskImageException($"{path} has more than {DiskOpenOptions.LongestChain} backing images; shorten the chain with strata disk commit.");
+            throw new DiskImageException(
+                $"{path} has more than {DiskOpenOptions.LongestChain} backing images; shorten the chain with strata disk commit.");
         }
 
         DiskImage backing = DiskImages.Open(target, options with { Format = format, ReadOnly = true, ForRepair = false, Chain = chain });
@@ -57,16 +60,19 @@ internal static class BackingOpener
     public static string Resolve(string path, string name)
     {
         int colon = name.IndexOf(':', StringComparison.Ordinal);
-        if (name.Contains('\0', StringComparison.Ordinal) || (colon > 0 && !name[..colon].Contains('/', StringComparison.Ordinal) && name[..colon] != "file"))
+        bool hasProtocol = colon > 0 && !name[..colon].Contains('/', StringComparison.Ordinal) && name[..colon] != "file";
+        if (name.Contains('\0', StringComparison.Ordinal) || hasProtocol)
         {
-            throw new DiskImageException($"{path} needs the backing image {Printable(name)}, which is no local file; only files can be opened.");
+            throw new DiskImageException(
+                $"{path} needs the backing image {Printable(name)}, which is no local file; only files can be opened.");
         }
 
         string local = colon > 0 && name.StartsWith("file:", StringComparison.Ordinal) ? name[(colon + 1)..] : name;
         return Path.GetFullPath(Path.Combine(Path.GetDirectoryName(Path.GetFullPath(path))!, local));
     }
 
-    private static string Folder(string path) => Path.TrimEndingDirectorySeparator(Path.GetDirectoryName(path) ?? "/") + (Path.GetDirectoryName(path) is "/" ? string.Empty : "/");
+    /// <returns>With a slash at its end.</returns>
+    private static string Folder(string path) => Path.GetDirectoryName(path) is { Length: > 1 } folder ? folder + "/" : "/";
 
     /// <summary>The path with every symbolic link followed; what does not exist stays as it is.</summary>
     private static string RealPath(string path)

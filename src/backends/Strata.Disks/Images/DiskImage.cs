@@ -43,7 +43,9 @@ public abstract class DiskImage : IBlockBackend
     /// <summary>What `strata disk info` shows.</summary>
     public abstract DiskImageInfo Describe();
 
-    /// <summary>Looks for inconsistent metadata; with <paramref name="repair"/> corrects what can be corrected without losing data.</summary>
+    /// <summary>
+    /// Looks for inconsistent metadata; with <paramref name="repair"/> corrects what can be corrected without losing data.
+    /// </summary>
     public abstract DiskCheckReport Check(bool repair);
 
     /// <summary>

@@ -13,7 +13,9 @@ public sealed partial class ImageFile
     private const int PunchHole = 2;
     private const int NoSuchAddress = 6; // ENXIO: no data behind the offset
 
-    /// <summary>How the range starts: a run of data, or of a hole, which reads as zeros. Without help of the file system all is data.</summary>
+    /// <summary>
+    /// How the range starts: a run of data, or of a hole, which reads as zeros. Without help of the file system all is data.
+    /// </summary>
     /// <returns>Bytes, at least 1 and at most <paramref name="length"/>, and whether they may be other than zeros.</returns>
     public (long Length, bool IsData) FindExtent(long offset, long length)
     {

@@ -34,6 +34,9 @@ public sealed partial class ImageFile : IDisposable
     /// <summary>Told of every change and flush after it happened; for tests that work out what a loss of power can leave.</summary>
     internal Action<ImageFileChange>? Observer { get; set; }
 
+    /// <summary>Whether nobody will read the file after this process: flushing it would be in vain.</summary>
+    internal bool IsTemporary { get; set; }
+
     /// <summary>Bytes.</summary>
     public long Length => Interlocked.Read(ref _length);
 
@@ -65,11 +68,13 @@ public sealed partial class ImageFile : IDisposable
         }
         catch (UnauthorizedAccessException error)
         {
-            throw new DiskImageException($"The disk {path} may not be {(readOnly ? "read" : "written")} by this user; change its permissions.", error);
+            throw new DiskImageException(
+                $"The disk {path} may not be {(readOnly ? "read" : "written")} by this user; change its permissions.", error);
         }
         catch (IOException error) when (error is not DiskImageException)
         {
-            throw new DiskImageException($"The disk {path} cannot be opened: {error.Message} Close what else uses it, or open it read-only everywhere.", error);
+            throw new DiskImageException(
+                $"The disk {path} cannot be opened: {error.Message} Close what else uses it, or open it read-only everywhere.", error);
         }
     }
 
@@ -90,14 +95,14 @@ public sealed partial class ImageFile : IDisposable
 
         try
         {
+            FileMode mode = overwrite ? FileMode.Create : FileMode.CreateNew;
             return new ImageFile(
-                path,
-                File.OpenHandle(path, overwrite ? FileMode.Create : FileMode.CreateNew, FileAccess.ReadWrite, FileShare.None, FileOptions.RandomAccess),
-                readOnly: false);
+                path, File.OpenHandle(path, mode, FileAccess.ReadWrite, FileShare.None, FileOptions.RandomAccess), readOnly: false);
         }
         catch (Exception error) when (error is UnauthorizedAccessException or IOException and not DiskImageException)
         {
-            throw new DiskImageException($"The disk {path} cannot be created: {error.Message} Check the folder, its permissions and who uses the file.", error);
+            throw new DiskImageException(
+                $"The disk {path} cannot be created: {error.Message} Check the folder, its permissions and who uses the file.", error);
         }
     }
 
@@ -150,7 +155,8 @@ public sealed partial class ImageFile : IDisposable
         }
         catch (IOException error)
         {
-            throw new DiskImageException($"The disk {Path} cannot be written: {error.Message} Make room on its file system, or check the device.", error);
+            throw new DiskImageException(
+                $"The disk {Path} cannot be written: {error.Message} Make room on its file system, or check the device.", error);
         }
 
         NoteLength(offset + buffer.Length);
@@ -179,9 +185,15 @@ public sealed partial class ImageFile : IDisposable
     /// <summary>Returns when everything written before is on stable storage.</summary>
     public void Flush()
     {
-        if (!IsReadOnly && SynchronizeData(_handle) != 0)
+        if (IsReadOnly || IsTemporary)
         {
-            throw new DiskImageException($"The disk {Path} cannot be flushed ({LastError()}); data written to it may be lost. Check the device.");
+            return;
+        }
+
+        if (SynchronizeData(_handle) != 0)
+        {
+            throw new DiskImageException(
+                $"The disk {Path} cannot be flushed ({LastError()}); data written to it may be lost. Check the device.");
         }
 
         Observer?.Invoke(new ImageFileChange(ImageFileChangeKind.Flush, 0, 0, []));

@@ -26,7 +26,8 @@ public static class DiskChain
         using (DiskImage overlay = DiskImages.Open(path, options with { ReadOnly = true }))
         {
             info = overlay.Describe();
-            target = BackingOpener.Resolve(path, info.BackingFile ?? throw new DiskImageException($"{path} has no backing image that it could be committed to."));
+            string name = info.BackingFile ?? throw new DiskImageException($"{path} has no backing image that it could be committed to.");
+            target = BackingOpener.Resolve(path, name);
         }
 
         // Its own clusters are all that is needed of the overlay, and the backing image is to be written.
@@ -73,8 +74,11 @@ public static class DiskChain
         }
     }
 
-    /// <summary>Gives an overlay another backing image and copies what differs into it, so that the disk shows the same as before.</summary>
-    /// <param name="backingFile">As it is to be stored, relative to the overlay's folder or absolute; null to make the overlay stand alone.</param>
+    /// <summary>
+    /// Gives an overlay another backing image and copies what differs into it, so that the disk shows the same as before.
+    /// </summary>
+    /// <param name="backingFile">As it is to be stored, relative to the overlay's folder or absolute; null to make the overlay stand
+    /// alone.</param>
     /// <param name="backingFormat">Its format; null to conclude it now and state it.</param>
     /// <exception cref="DiskImageException">The overlay is no qcow2 image, or an image cannot be opened.</exception>
     public static void Rebase(
@@ -93,7 +97,9 @@ public static class DiskChain
         overlay.ChangeBackingName(backingFile, backingFormat);
     }
 
-    /// <summary>States another backing image without reading either: for one that was moved or converted. Wrong use destroys the disk.</summary>
+    /// <summary>
+    /// States another backing image without reading either: for one that was moved or converted. Wrong use destroys the disk.
+    /// </summary>
     public static void RebaseUnsafely(string path, string? backingFile, string? backingFormat, DiskOpenOptions options)
     {
         ArgumentNullException.ThrowIfNull(options);
@@ -113,7 +119,8 @@ public static class DiskChain
         throw new DiskImageException($"{path} is a {image.Format} image; only qcow2 images can be given another backing image.");
     }
 
-    private static void CopyDifferences(Qcow2Image overlay, DiskImage? backing, IProgress<DiskProgress>? progress, CancellationToken cancellationToken)
+    private static void CopyDifferences(
+        Qcow2Image overlay, DiskImage? backing, IProgress<DiskProgress>? progress, CancellationToken cancellationToken)
     {
         long total = overlay.Sectors * 512;
         long inside = backing is null ? 0 : backing.Sectors * 512;

@@ -4,7 +4,8 @@ using Strata.Disks.Images;
 namespace Strata.Disks.Operations;
 
 /// <summary>What a comparison of two disks found.</summary>
-/// <param name="DifferentAt">Offset of the first byte that differs; null if there is none. Behind the end of the shorter disk, zeros are expected.</param>
+/// <param name="DifferentAt">Offset of the first byte that differs; null if there is none. Behind the end of the shorter disk, zeros are
+/// expected.</param>
 /// <param name="HasSameSize">Whether both have the same number of sectors.</param>
 public sealed record DiskComparison(long? DifferentAt, bool HasSameSize)
 {
@@ -14,7 +15,8 @@ public sealed record DiskComparison(long? DifferentAt, bool HasSameSize)
     public bool IsSame => DifferentAt is null;
 
     /// <summary>Compares what two disks show; ranges that are zeros in both are not read.</summary>
-    public static DiskComparison Run(DiskImage first, DiskImage second, IProgress<DiskProgress>? progress = null, CancellationToken cancellationToken = default)
+    public static DiskComparison Run(
+        DiskImage first, DiskImage second, IProgress<DiskProgress>? progress = null, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(first);
         ArgumentNullException.ThrowIfNull(second);

@@ -8,7 +8,7 @@ public static class DiskConversion
 {
     /// <summary>
     /// Writes what <paramref name="source"/> shows, through its backing images, to a new image. The work is done under a temporary name
-    /// beside the target; only a complete image gets the target's name.
+    /// beside the target; only a complete image gets the target's name. (Subformats of several files get their names at once.)
     /// </summary>
     /// <param name="options">Of the new image; its size is ignored, the source's counts.</param>
     /// <param name="compress">Compress the new image's clusters; qcow2 only.</param>
@@ -23,12 +23,20 @@ public static class DiskConversion
         ArgumentNullException.ThrowIfNull(options);
         if (options.BackingFile is not null)
         {
-            throw new DiskImageException("A converted image holds all of the disk and has no backing image; use strata disk create and rebase for an overlay.");
+            throw new DiskImageException(
+                "A converted image holds all of the disk and has no backing image; use strata disk create and rebase for an overlay.");
         }
 
         if (!options.Overwrite && Path.Exists(target))
         {
             throw new DiskImageException($"{target} exists already; choose another name or allow it to be overwritten.");
+        }
+
+        if (DiskImages.Find(format).SubformatsOfSeveralFiles.Contains(options.Subformat))
+        {
+            using DiskImage image = DiskImages.Create(target, format, options with { Size = source.Sectors * 512 });
+            DiskCopy.Run(source, image, compress: false, progress, cancellationToken);
+            return;
         }
 
         string temporary = $"{target}.{Guid.NewGuid():N}.part";
@@ -38,7 +46,8 @@ public static class DiskConversion
             {
                 if (compress && image is not Qcow2Image)
                 {
-                    throw new DiskImageException($"Images of the format {format} cannot be compressed; choose qcow2 or leave compression out.");
+                    throw new DiskImageException(
+                        $"Images of the format {format} cannot be compressed; choose qcow2 or leave compression out.");
                 }
 
                 DiskCopy.Run(source, image, compress, progress, cancellationToken);

@@ -12,7 +12,8 @@ internal static class DiskCopy
 
     /// <param name="compress">Write compressed clusters; the target must be a <see cref="Qcow2Image"/>.</param>
     /// <exception cref="OperationCanceledException">The target is incomplete.</exception>
-    public static void Run(DiskImage source, DiskImage target, bool compress, IProgress<DiskProgress>? progress, CancellationToken cancellationToken)
+    public static void Run(
+        DiskImage source, DiskImage target, bool compress, IProgress<DiskProgress>? progress, CancellationToken cancellationToken)
     {
         long total = source.Sectors * 512;
         Qcow2Image? packed = compress ? (Qcow2Image)target : null;

@@ -17,9 +17,13 @@ public static class DiskLayers
             return extent;
         }
 
-        long inside = image.Backing is { } backing ? (backing.Sectors * 512) - offset : 0;
-        return inside <= 0
-            ? extent with { Kind = image.Backing is null && image.Describe().BackingFile is not null ? DiskExtentKind.Data : DiskExtentKind.Zero }
-            : Map(image.Backing!, offset, Math.Min(inside, extent.Length));
+        if (image.Backing is not { } backing)
+        {
+            bool isUnknown = image.Describe().BackingFile is not null; // it was not opened: reading says so
+            return extent with { Kind = isUnknown ? DiskExtentKind.Data : DiskExtentKind.Zero };
+        }
+
+        long inside = (backing.Sectors * 512) - offset;
+        return inside <= 0 ? extent with { Kind = DiskExtentKind.Zero } : Map(backing, offset, Math.Min(inside, extent.Length));
     }
 }

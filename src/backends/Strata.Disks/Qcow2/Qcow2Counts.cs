@@ -40,14 +40,20 @@ internal sealed class Qcow2Counts
         {
             if (_pages.Count == MostPages)
             {
-                throw new DiskImageException("The image refers to more places than a gibibyte of memory can count; it cannot be checked or changed as a whole.");
+                throw new DiskImageException(
+                    "The image refers to more places than a gibibyte of memory can count; it cannot be checked or changed as a whole.");
             }
 
             page = _pages[cluster >> PageBits] = new uint[PageSize];
         }
 
         ref uint count = ref page[cluster & (PageSize - 1)];
-        count = times <= uint.MaxValue - count ? count + times : throw new DiskImageException($"The image refers to cluster {cluster} more often than can be counted; restore it from a copy.");
+        if (times > uint.MaxValue - count)
+        {
+            throw new DiskImageException($"The image refers to cluster {cluster} more often than can be counted; restore it from a copy.");
+        }
+
+        count += times;
     }
 
     public void Remove(long cluster) => _pages[cluster >> PageBits][cluster & (PageSize - 1)]--;
@@ -108,7 +114,8 @@ internal sealed class Qcow2Counts
             long tableClusters = (blocks.Max / file.EntriesPerTable) + 1;
             if (tableClusters << file.ClusterBits > Math.Max(LargestRefcountTable, file.ClusterSize))
             {
-                throw new DiskImageException($"{file.Path} has reached the largest size for its cluster size; convert it to one with larger clusters.");
+                throw new DiskImageException(
+                    $"{file.Path} has reached the largest size for its cluster size; convert it to one with larger clusters.");
             }
 
             for (long index = start / perBlock; index <= (start + before + tableClusters - 1) / perBlock; index++)

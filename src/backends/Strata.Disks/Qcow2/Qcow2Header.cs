@@ -105,7 +105,8 @@ internal sealed record Qcow2Header
         uint length = version == 2 ? Version2Length : start.Length >= OldestVersion3Length ? U32(start, 100) : 0;
         if (version is not (2 or 3))
         {
-            throw new DiskImageException($"{path} is a qcow image of version {version}; versions 2 and 3 can be read: convert it with qemu-img.");
+            throw new DiskImageException(
+                $"{path} is a qcow image of version {version}; versions 2 and 3 can be read: convert it with qemu-img.");
         }
 
         if (clusterBits is < SmallestClusterBits or > LargestClusterBits)
@@ -183,7 +184,8 @@ internal sealed record Qcow2Header
         stream.Write(backing);
         if (backing.Length > LargestBackingName || stream.Length > ClusterSize)
         {
-            throw new DiskImageException($"The name of the backing image does not fit into the header of {path}; use a shorter path or larger clusters.");
+            throw new DiskImageException(
+                $"The name of the backing image does not fit into the header of {path}; use a shorter path or larger clusters.");
         }
 
         byte[] bytes = stream.ToArray();
@@ -252,23 +254,27 @@ internal sealed record Qcow2Header
     {
         if ((Incompatible & IncompatibleExtendedL2) != 0)
         {
-            throw new DiskImageException($"{path} uses subclusters (extended L2 entries), which Strata cannot read; convert it with qemu-img convert -O qcow2.");
+            throw new DiskImageException(
+                $"{path} uses subclusters (extended L2 entries), which Strata cannot read; convert it with qemu-img convert -O qcow2.");
         }
 
         if ((Incompatible & IncompatibleDataFile) != 0)
         {
-            throw new DiskImageException($"{path} keeps its data in another file, which Strata does not follow; convert it with qemu-img convert -O qcow2.");
+            throw new DiskImageException(
+                $"{path} keeps its data in another file, which Strata does not follow; convert it with qemu-img convert -O qcow2.");
         }
 
         if ((Incompatible & IncompatibleCompression) != 0 || compression != 0)
         {
-            throw new DiskImageException($"{path} is compressed with {(compression == 1 ? "zstd" : $"method {compression}")}, which Strata cannot read; convert it with qemu-img convert -O qcow2.");
+            throw new DiskImageException(
+                $"{path} is compressed with {(compression == 1 ? "zstd" : $"method {compression}")}, which Strata cannot read; convert it with qemu-img convert -O qcow2.");
         }
 
         ulong unknown = Incompatible & ~(IncompatibleDirty | IncompatibleCorrupt);
         if (unknown != 0)
         {
-            throw new DiskImageException($"{path} uses features that Strata does not know ({NameFeatures(unknown)}); convert it with the program that made it.");
+            throw new DiskImageException(
+                $"{path} uses features that Strata does not know ({NameFeatures(unknown)}); convert it with the program that made it.");
         }
 
         if (RefcountOrder > 6)

@@ -69,7 +69,8 @@ public sealed partial class Qcow2Image
 
         if (!BitOperations.IsPow2(refcountBits) || refcountBits is < 1 or > 64 || (version == 2 && refcountBits != 16))
         {
-            throw new DiskImageException($"Reference counts cannot have {refcountBits} bits; give a power of two from 1 to 64, and 16 for version 2.");
+            throw new DiskImageException(
+                $"Reference counts cannot have {refcountBits} bits; give a power of two from 1 to 64, and 16 for version 2.");
         }
 
         if (version == 2 && options.LazyRefcounts)

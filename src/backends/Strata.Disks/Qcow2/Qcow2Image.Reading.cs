@@ -162,7 +162,8 @@ public sealed partial class Qcow2Image
             _file.File.Read(entry.Offset, packed.AsSpan(0, entry.CompressedLength));
             if (!Qcow2Compression.TryUnpack(packed.AsMemory(0, entry.CompressedLength), _unpacked))
             {
-                throw new DiskImageException($"{Path} is damaged: the compressed data at {entry.Offset} cannot be unpacked. Restore the image from a copy.");
+                throw new DiskImageException(
+                    $"{Path} is damaged: the compressed data at {entry.Offset} cannot be unpacked. Restore the image from a copy.");
             }
         }
         finally

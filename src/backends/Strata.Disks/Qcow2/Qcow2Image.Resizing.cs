@@ -13,7 +13,8 @@ public sealed partial class Qcow2Image
             BeginChange();
             if (size <= 0 || size % SectorSize != 0 || _file.L1EntriesFor(size) * EntrySize > LargestL1)
             {
-                throw new DiskImageException($"The disk {Path} cannot have {size:N0} bytes; give a multiple of 512 that suits its cluster size.");
+                throw new DiskImageException(
+                    $"The disk {Path} cannot have {size:N0} bytes; give a multiple of 512 that suits its cluster size.");
             }
 
             long old = _file.Header.Size;
@@ -42,8 +43,8 @@ public sealed partial class Qcow2Image
     }
 
     /// <summary>
-    /// States another backing image without changing or reading any data: the caller knows that unallocated clusters read the same there. Takes
-    /// effect when the image is opened again.
+    /// States another backing image without changing or reading any data: the caller knows that unallocated clusters read the same there.
+    /// Takes effect when the image is opened again.
     /// </summary>
     /// <param name="name">As it is to be stored; null for none.</param>
     /// <param name="format">Its format.</param>
@@ -74,7 +75,8 @@ public sealed partial class Qcow2Image
     {
         if (_snapshots.Count != 0)
         {
-            throw new DiskImageException($"The disk {Path} has snapshots, which would not fit any more; delete them before making it smaller.");
+            throw new DiskImageException(
+                $"The disk {Path} has snapshots, which would not fit any more; delete them before making it smaller.");
         }
 
         long old = _file.Header.Size;

@@ -25,7 +25,8 @@ public sealed partial class Qcow2Image
 
             if (Encoding.UTF8.GetByteCount(name) > Qcow2Format.LargestSnapshotName || _snapshots.Count == Qcow2Format.MostSnapshots)
             {
-                throw new DiskImageException($"{Path} cannot have this snapshot: its name is too long or there are too many; shorten it or delete some.");
+                throw new DiskImageException(
+                    $"{Path} cannot have this snapshot: its name is too long or there are too many; shorten it or delete some.");
             }
 
             Flush();
@@ -36,8 +37,7 @@ public sealed partial class Qcow2Image
             {
                 L1Offset = _file.Header.L1Offset,
                 L1Size = _file.Header.L1Size,
-                Id = (_snapshots.Select(other => long.TryParse(other.Id, CultureInfo.InvariantCulture, out long id) ? id : 0).DefaultIfEmpty().Max() + 1)
-                    .ToString(CultureInfo.InvariantCulture),
+                Id = NextSnapshotId(),
                 Name = name,
                 Seconds = (uint)time.ToUnixTimeSeconds(),
                 Nanoseconds = (uint)(time.Ticks % TimeSpan.TicksPerSecond * 100),
@@ -48,7 +48,9 @@ public sealed partial class Qcow2Image
         }
     }
 
-    /// <summary>Makes the disk what it was when a snapshot was taken, its size too. What was written since is lost; the snapshot stays.</summary>
+    /// <summary>
+    /// Makes the disk what it was when a snapshot was taken, its size too. What was written since is lost; the snapshot stays.
+    /// </summary>
     /// <param name="name">Name or identifier.</param>
     public void ApplySnapshot(string name)
     {
@@ -60,7 +62,8 @@ public sealed partial class Qcow2Image
             long entries = size % Qcow2Format.SectorSize == 0 ? _file.L1EntriesFor(size) : long.MaxValue;
             if (entries > Math.Max(snapshot.L1Size, _file.Header.L1Size))
             {
-                throw new DiskImageException($"{Path} is damaged: the snapshot {name} says that the disk had {size:N0} bytes, which its tables cannot hold.");
+                throw new DiskImageException(
+                    $"{Path} is damaged: the snapshot {name} says that the disk had {size:N0} bytes, which its tables cannot hold.");
             }
 
             // The entries behind the disk hold a machine's memory, which stays with the snapshot.
@@ -81,6 +84,20 @@ public sealed partial class Qcow2Image
             Qcow2Snapshot snapshot = FindSnapshot(name);
             Replace(_file.Header, [.. _snapshots.Where(other => other != snapshot)], _mapping.L1.ToArray());
         }
+    }
+
+    private string NextSnapshotId()
+    {
+        long largest = 0;
+        foreach (Qcow2Snapshot snapshot in _snapshots)
+        {
+            if (int.TryParse(snapshot.Id, CultureInfo.InvariantCulture, out int id))
+            {
+                largest = Math.Max(largest, id);
+            }
+        }
+
+        return (largest + 1).ToString(CultureInfo.InvariantCulture);
     }
 
     /// <summary>By name first, then by identifier.</summary>

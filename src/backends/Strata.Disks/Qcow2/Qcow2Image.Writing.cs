@@ -26,7 +26,9 @@ public sealed partial class Qcow2Image
         }
     }
 
-    /// <summary>Whole clusters are given up; parts of clusters keep their bytes. Over a backing image the range then reads as zeros.</summary>
+    /// <summary>
+    /// Whole clusters are given up; parts of clusters keep their bytes. Over a backing image the range then reads as zeros.
+    /// </summary>
     public override void Discard(long offset, long length)
     {
         lock (_lock)
@@ -34,7 +36,9 @@ public sealed partial class Qcow2Image
             BeginChange();
             CheckRange(offset, length);
             long start = _file.ToClusters(offset) << _file.ClusterBits;
-            long end = offset + length == _file.Header.Size ? _file.ToClusters(_file.Header.Size) << _file.ClusterBits : (offset + length) & -_file.ClusterSize;
+            long end = offset + length == _file.Header.Size
+                ? _file.ToClusters(_file.Header.Size) << _file.ClusterBits
+                : (offset + length) & -_file.ClusterSize;
             if (_file.Header.Version >= 3 || _file.Header.BackingFile is null)
             {
                 ForEachCluster(start, end, skipHoles: _file.Header.BackingFile is null, (place, entry) => GiveUp(place, entry));

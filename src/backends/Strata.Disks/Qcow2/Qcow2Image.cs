@@ -61,7 +61,10 @@ public sealed partial class Qcow2Image : DiskImage
         probe.Start.Length >= Qcow2Header.Version2Length && BinaryPrimitives.ReadUInt32BigEndian(probe.Start.Span) == Magic
         && BinaryPrimitives.ReadUInt32BigEndian(probe.Start.Span[4..]) is 2 or 3;
 
-    /// <summary>Opens an image and, where <paramref name="options"/> allow it, its backing images. A dirty image is repaired unless it is opened read-only.</summary>
+    /// <summary>
+    /// Opens an image and, where <paramref name="options"/> allow it, its backing images. A dirty image is repaired unless it is opened
+    /// read-only.
+    /// </summary>
     /// <exception cref="DiskImageException">It cannot be opened. The message is for the user.</exception>
     public static Qcow2Image Open(string path, DiskOpenOptions options)
     {
@@ -148,7 +151,7 @@ public sealed partial class Qcow2Image : DiskImage
     /// <summary>Everything to stable storage, counts last, and then the mark that all is well.</summary>
     private void Close()
     {
-        if (IsReadOnly || _file.IsFailed || !_isModified)
+        if (IsReadOnly || _file.IsFailed || _file.File.IsTemporary || !_isModified)
         {
             return;
         }
@@ -237,7 +240,9 @@ public sealed partial class Qcow2Image : DiskImage
         }
     }
 
-    /// <summary>Before reference counts change: an image that is not closed properly from now on is looked through when it is opened.</summary>
+    /// <summary>
+    /// Before reference counts change: an image that is not closed properly from now on is looked through when it is opened.
+    /// </summary>
     private void BeginAllocation()
     {
         if (_file.Header.Version >= 3 && !_file.Header.IsDirty)
@@ -262,7 +267,8 @@ public sealed partial class Qcow2Image : DiskImage
         string? reason = _file.Header.IsCorrupt ? "it is marked as corrupt" : _metadata.Conflict;
         if (reason is not null)
         {
-            throw new DiskImageException($"{Path} cannot be written: {reason}. Open it read-only and copy what is left, or run strata disk check --repair on it.");
+            throw new DiskImageException(
+                $"{Path} cannot be written: {reason}. Open it read-only and copy what is left, or run strata disk check --repair on it.");
         }
     }
 
@@ -270,7 +276,8 @@ public sealed partial class Qcow2Image : DiskImage
     {
         if (offset < 0 || length < 0 || offset > _file.Header.Size - length)
         {
-            throw new DiskImageException($"{length:N0} bytes at {offset:N0} lie outside the disk {Path}, which has {_file.Header.Size:N0}.");
+            throw new DiskImageException(
+                $"{length:N0} bytes at {offset:N0} lie outside the disk {Path}, which has {_file.Header.Size:N0}.");
         }
     }
 }

@@ -32,7 +32,8 @@ internal sealed class Qcow2Metadata
     public void RemoveTable(long cluster) => _tables.Remove(cluster);
 
     /// <summary>Collects everything anew.</summary>
-    public void Rebuild(IReadOnlyList<Qcow2Snapshot> snapshots, int snapshotTableLength, ReadOnlySpan<ulong> refcountTable, ReadOnlySpan<ulong> l1)
+    public void Rebuild(
+        IReadOnlyList<Qcow2Snapshot> snapshots, int snapshotTableLength, ReadOnlySpan<ulong> refcountTable, ReadOnlySpan<ulong> l1)
     {
         _snapshots = snapshots;
         _snapshotTableLength = snapshotTableLength;

@@ -5,8 +5,8 @@ namespace Strata.Disks.Qcow2;
 
 /// <summary>
 /// How often each cluster is referred to, in a table of blocks of counts; and the allocator that looks for zeros there. A count on
-/// disk may be too high after a crash (a leak), never too low: raise counts, <see cref="Write"/> and flush before writing a reference; write and flush
-/// the reference's end before lowering counts. Guarded by the image's lock.
+/// disk may be too high after a crash (a leak), never too low: raise counts, <see cref="Write"/> and flush before writing a reference;
+/// write and flush the reference's end before lowering counts. Guarded by the image's lock.
 /// </summary>
 internal sealed class Qcow2Refcounts
 {
@@ -194,7 +194,9 @@ internal sealed class Qcow2Refcounts
             EnsureBlock(cluster);
             if (this[cluster] == 0)
             {
-                return _metadata.Contains(cluster) ? throw _file.Corrupt($"cluster {cluster} holds metadata but is counted as free") : cluster;
+                return _metadata.Contains(cluster)
+                    ? throw _file.Corrupt($"cluster {cluster} holds metadata but is counted as free")
+                    : cluster;
             }
 
             cluster++;

@@ -188,7 +188,8 @@ internal sealed class Qcow2Scan(Qcow2File file)
     /// Persistent dirty bitmaps, which we neither use nor keep but must not take for leaks.
     /// <code>
     /// extension: 0 number (32)   8 directory_size (64)   16 directory_offset (64)
-    /// directory: 0 table_offset (64)   8 table_size (32)   12 flags (32)   18 name_size (16)   20 extra_data_size (32)   then extra data, name, padding
+    /// directory: 0 table_offset (64)   8 table_size (32)   12 flags (32)   18 name_size (16)   20 extra_data_size (32)   then extra data,
+    /// name, padding
     /// </code>
     /// </summary>
     private void CountBitmaps(Qcow2Header header)

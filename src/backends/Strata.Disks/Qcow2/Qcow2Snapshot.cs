@@ -38,7 +38,9 @@ internal sealed record Qcow2Snapshot
     public required byte[] Extra { get; init; }
 
     /// <summary>Size of the disk when it was taken, bytes; null where the image does not say.</summary>
-    public long? DiskSize => Extra.Length >= 16 ? (long)Math.Min(BinaryPrimitives.ReadUInt64BigEndian(Extra.AsSpan(8)), long.MaxValue) : null;
+    public long? DiskSize => Extra.Length >= 16
+        ? (long)Math.Min(BinaryPrimitives.ReadUInt64BigEndian(Extra.AsSpan(8)), long.MaxValue)
+        : null;
 
     /// <summary>Reads and validates the table that a header names.</summary>
     /// <returns>Snapshots, oldest first, and the bytes that the table takes.</returns>

@@ -41,7 +41,9 @@ internal sealed class Qcow2TableCache
         MarkDirty(table, index * Qcow2Format.EntrySize, Qcow2Format.EntrySize);
     }
 
-    /// <summary>The bytes of a table, valid until the next call. Whoever changes them calls <see cref="MarkDirty"/> before another call.</summary>
+    /// <summary>
+    /// The bytes of a table, valid until the next call. Whoever changes them calls <see cref="MarkDirty"/> before another call.
+    /// </summary>
     public byte[] Get(long offset)
     {
         if (_tables.TryGetValue(offset, out LinkedListNode<Table>? node))

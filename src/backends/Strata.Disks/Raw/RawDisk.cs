@@ -8,6 +8,8 @@ public sealed class RawDisk : DiskImage
     internal const int SectorSize = 512;
     private readonly ImageFile _file;
     private readonly RawProbeGuard? _guard;
+    private volatile bool _isFlushed = true;
+    private bool _isDisposed;
 
     private RawDisk(ImageFile file, RawProbeGuard? guard)
     {
@@ -22,7 +24,8 @@ public sealed class RawDisk : DiskImage
     public override bool IsReadOnly => _file.IsReadOnly;
 
     /// <summary>Opens an image; while it is open for writing nobody else can open it through .NET.</summary>
-    /// <exception cref="DiskImageException">It cannot be opened, or its size is no multiple of 512 bytes. The message is for the user.</exception>
+    /// <exception cref="DiskImageException">It cannot be opened, or its size is no multiple of 512 bytes. The message is for the
+    /// user.</exception>
     public static RawDisk Open(string path, bool readOnly = false) => Open(path, readOnly, isGuess: false);
 
     /// <summary>Makes an image of zeros, a hole as a whole.</summary>
@@ -57,7 +60,8 @@ public sealed class RawDisk : DiskImage
         {
             long length = file.Length;
             file.Dispose();
-            throw new DiskImageException($"The disk {path} has {length:N0} bytes, which is no whole number of 512-byte sectors; pad it with truncate.");
+            throw new DiskImageException(
+                $"The disk {path} has {length:N0} bytes, which is no whole number of 512-byte sectors; pad it with truncate.");
         }
 
         return new RawDisk(file, isGuess && !readOnly ? new RawProbeGuard(file) : null);
@@ -81,10 +85,15 @@ public sealed class RawDisk : DiskImage
         }
 
         _guard?.Check(offset, buffer);
+        _isFlushed = false;
         _file.Write(offset, buffer);
     }
 
-    public override void Flush() => _file.Flush();
+    public override void Flush()
+    {
+        _isFlushed = true; // before: a write that comes in between is not covered
+        _file.Flush();
+    }
 
     public override void Discard(long offset, long length)
     {
@@ -95,13 +104,25 @@ public sealed class RawDisk : DiskImage
         }
     }
 
-    public override void WriteZeros(long offset, long length) => _file.WriteZeros(offset, length);
+    public override void WriteZeros(long offset, long length)
+    {
+        if (IsReadOnly || offset + length > _file.Length)
+        {
+            throw new DiskImageException(
+                $"Zeros cannot be written at {offset:N0} of the disk {_file.Path}: it is read-only, or ends there.");
+        }
+
+        _isFlushed = false;
+        _file.WriteZeros(offset, length);
+    }
 
     public override DiskExtent Map(long offset, long length)
     {
         (long found, bool isData) = _file.FindExtent(offset, length);
         long whole = found - (found % SectorSize);
-        return whole > 0 ? new DiskExtent(whole, isData ? DiskExtentKind.Data : DiskExtentKind.Zero) : new DiskExtent(Math.Min(SectorSize, length), DiskExtentKind.Data);
+        return whole == 0
+            ? new DiskExtent(Math.Min(SectorSize, length), DiskExtentKind.Data)
+            : new DiskExtent(whole, isData ? DiskExtentKind.Data : DiskExtentKind.Zero);
     }
 
     public override DiskImageInfo Describe() => new() { Format = Format, VirtualSize = _file.Length };
@@ -116,12 +137,26 @@ public sealed class RawDisk : DiskImage
             throw new DiskImageException($"A disk cannot have {size:N0} bytes; give a positive multiple of 512.");
         }
 
+        _isFlushed = false;
         _file.SetLength(size);
     }
 
     protected override void Dispose(bool disposing)
     {
-        if (disposing)
+        if (!disposing || _isDisposed)
+        {
+            return;
+        }
+
+        _isDisposed = true;
+        try
+        {
+            if (!_isFlushed)
+            {
+                _file.Flush();
+            }
+        }
+        finally
         {
             _file.Dispose();
         }

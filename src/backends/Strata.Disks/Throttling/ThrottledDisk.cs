@@ -3,7 +3,8 @@ using Strata.Core.Storage;
 namespace Strata.Disks.Throttling;
 
 /// <summary>
-/// A disk that does not go faster than a throttle allows: the calling thread, a device's worker, waits before each operation. Safe on any thread if the disk is.
+/// A disk that does not go faster than a throttle allows: the calling thread, a device's worker, waits before each operation. Safe on any
+/// thread if the disk is.
 /// </summary>
 public sealed class ThrottledDisk : IBlockBackend
 {

@@ -188,6 +188,7 @@ public sealed partial class PcBoard : IMachineControl, IDisposable
         End(new MachineExit(MachineExitReason.Error, 0, $"Processor {engine.Index} failed at RIP 0x{engine.Cpu.State.Rip:x}: {error}"));
 
     /// <summary>Stops the machine and frees what it holds. More than once is harmless.</summary>
+    /// <exception cref="IOException">A disk could not be flushed; everything was freed nevertheless.</exception>
     public void Dispose()
     {
         if (Interlocked.Exchange(ref _disposed, true))
@@ -197,17 +198,33 @@ public sealed partial class PcBoard : IMachineControl, IDisposable
 
         // Timers and devices interrupt processors: their threads end before the processors' memory goes.
         Stop();
+        List<Exception> failures = []; // one disk that cannot be flushed must not keep others from it
         lock (_engineGate)
         {
             _vcpus.ForEach(vcpu => vcpu.Join());
             (_clock as IDisposable)?.Dispose(); // nobody kicks a processor from here on
-            _virtio.ForEach(device => device.Dispose());
+            foreach (VirtioDevice device in _virtio)
+            {
+                try
+                {
+                    device.Dispose();
+                }
+                catch (IOException error)
+                {
+                    failures.Add(error);
+                }
+            }
+
             _apics.ForEach(apic => apic.Dispose());
             _vcpus.ForEach(vcpu => vcpu.Dispose());
             _engines?.Dispose();
         }
 
         _ram.Dispose();
+        if (failures.Count != 0)
+        {
+            throw new IOException(string.Join(" ", failures.Select(failure => failure.Message)), failures[0]);
+        }
     }
 
     private void End(MachineExit exit)

@@ -1,8 +1,5 @@
-using System.Runtime.CompilerServices;
 using Microsoft.Win32.SafeHandles;
 using Strata.Disks.Images;
-
-[assembly: InternalsVisibleTo("Strata.Disks.Tests")]
 
 namespace Strata.Disks.Blocks;
 

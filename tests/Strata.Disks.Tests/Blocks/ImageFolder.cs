@@ -5,9 +5,11 @@ internal sealed class ImageFolder : IDisposable
 {
     private const string Memory = "/dev/shm";
 
-    public string Root { get; } = Directory.Exists(Memory)
+    public string Root { get; } = HasMemory
         ? Directory.CreateDirectory(Path.Combine(Memory, $"strata-image-{Guid.NewGuid():N}")).FullName
         : Directory.CreateTempSubdirectory("strata-image-").FullName;
+
+    private static bool HasMemory => Directory.Exists(Memory) && new DriveInfo(Memory).AvailableFreeSpace > 2L << 30;
 
     public string PathOf(string name) => Path.Combine(Root, name);
 

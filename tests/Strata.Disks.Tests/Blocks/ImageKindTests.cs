@@ -94,6 +94,32 @@ public sealed class ImageKindTests : IDisposable
     }
 
     [Theory]
+    [InlineData("vdi-dynamic", 16L << 40)]
+    [InlineData("vhd-dynamic", 2040L << 30)]
+    [InlineData("vmdk-sparse", 2L << 40)]
+    [InlineData("vhdx-dynamic", 64L << 40)]
+    public void Create_OfTheLargestSize_HoldsItsLastSectorAndNothingLarger(string name, long size)
+    {
+        ImageKind kind = ImageKind.Named(name);
+        string path = _folder.PathOf("disk.image");
+        byte[] sector = [.. Enumerable.Repeat((byte)3, 512)];
+        byte[] seen = new byte[512];
+        kind.Create(path, size);
+
+        using (DiskImage image = kind.OpenFile(new QuietFile(path, readOnly: false)))
+        {
+            image.Write(size - 512, sector);
+        }
+
+        using DiskImage reopened = kind.Open(path, true);
+        reopened.Read(size - 512, seen);
+        Assert.Equal(sector, seen);
+        Assert.Equal(DiskExtentKind.Data, reopened.Map(size - 512, 512).Kind);
+        DiskImageException error = Assert.Throws<DiskImageException>(() => kind.Create(_folder.PathOf("larger.image"), size + 512));
+        Assert.Contains("at most", error.Message, StringComparison.Ordinal);
+    }
+
+    [Theory]
     [MemberData(nameof(Kinds))]
     public void Write_WhenOpenForReading_IsRefused(string name)
     {
@@ -176,7 +202,7 @@ public sealed class ImageKindTests : IDisposable
     {
         for (int round = 0; round < rounds; round++)
         {
-            using DiskImage image = kind.OpenFile(new QuietFile(path, readOnly: false));
+            using DiskImage image = kind.OpenFile(new QuietFile(path, readOnly: false, hasHoles: round % 2 == 0));
             for (int step = 0; step < 25; step++)
             {
                 model.Step(image);

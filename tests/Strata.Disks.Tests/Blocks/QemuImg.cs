@@ -41,6 +41,10 @@ internal static class QemuImg
         }
     }
 
+    /// <returns>Where a program is installed; null where it is not.</returns>
+    public static string? Find(string program) =>
+        (Environment.GetEnvironmentVariable("PATH") ?? "").Split(':').Select(folder => Path.Combine(folder, program)).FirstOrDefault(File.Exists);
+
     private static string Run(string program, IReadOnlyList<string> arguments)
     {
         ProcessStartInfo start = new(program, arguments) { RedirectStandardOutput = true, RedirectStandardError = true };
@@ -51,9 +55,6 @@ internal static class QemuImg
         Assert.True(process.ExitCode == 0, $"{program} {string.Join(' ', arguments)} failed with {process.ExitCode}: {output}{error.Result}");
         return output + error.Result;
     }
-
-    private static string? Find(string program) =>
-        (Environment.GetEnvironmentVariable("PATH") ?? "").Split(':').Select(folder => Path.Combine(folder, program)).FirstOrDefault(File.Exists);
 }
 
 /// <summary>A test that exchanges images with qemu-img.</summary>

@@ -129,25 +129,6 @@ public sealed class VhdxLogTests : IDisposable
         Assert.InRange(refused, TestEffort.Changes / 100, TestEffort.Changes);
     }
 
-    [Fact]
-    public void Create_ADiskOfSixtyFourTerabytes_HasASmallTable()
-    {
-        string path = _folder.PathOf("large.vhdx");
-        byte[] sector = [.. Enumerable.Repeat((byte)3, 512)];
-        byte[] seen = new byte[512];
-        VhdxImage.Create(path, VhdxMetadata.MaximumSize);
-
-        using (VhdxImage image = VhdxImage.Open(path))
-        {
-            image.Write(VhdxMetadata.MaximumSize - 512, sector);
-        }
-
-        using VhdxImage reopened = VhdxImage.Open(path, readOnly: true);
-        reopened.Read(VhdxMetadata.MaximumSize - 512, seen);
-        Assert.Equal(sector, seen);
-        Assert.True(reopened.Check(repair: false).IsClean);
-    }
-
     public void Dispose() => _folder.Dispose();
 
     private static uint Crc32C(ReadOnlySpan<byte> bytes)

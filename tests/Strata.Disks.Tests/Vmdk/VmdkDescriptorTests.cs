@@ -138,6 +138,31 @@ public sealed class VmdkDescriptorTests : IDisposable
         QemuImg.Compare("vmdk", path, _folder.WriteRaw(disk));
     }
 
+    [Theory]
+    [InlineData(1)]
+    [InlineData(20)]
+    public void Write_IntoAGrainOnTheDescriptor_IsRefused(uint sector)
+    {
+        string path = _folder.PathOf("disk.vmdk");
+        VmdkImage.Create(path, 1 << 20);
+        VmdkSparseHeader header = VmdkSparseHeader.ForSparse(2048);
+        using (FileStream stream = new(path, FileMode.Open))
+        {
+            stream.Position = ((long)header.GdOffset + header.DirectorySectors) * 512;
+            stream.Write(BitConverter.GetBytes(sector));
+        }
+
+        byte[] before = File.ReadAllBytes(path);
+        using (VmdkImage image = VmdkImage.Open(path))
+        {
+            Assert.Throws<DiskImageException>(() => image.Write(0, Enumerable.Repeat((byte)1, 512).ToArray()));
+            Assert.Throws<DiskImageException>(() => image.WriteZeros(0, 512));
+            Assert.Throws<DiskImageException>(() => image.Discard(0, 512));
+        }
+
+        Assert.Equal(before, File.ReadAllBytes(path));
+    }
+
     [Fact]
     public void Check_WithARedundantTableThatDiffers_RepairsTheCopy()
     {

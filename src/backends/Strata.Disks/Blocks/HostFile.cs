@@ -1,8 +1,5 @@
-using System.Runtime.CompilerServices;
 using Microsoft.Win32.SafeHandles;
 using Strata.Disks.Images;
-
-[assembly: InternalsVisibleTo("Strata.Disks.Tests")]
 
 namespace Strata.Disks.Blocks;
 
@@ -145,8 +142,8 @@ internal class HostFile : IDisposable
     {
         if (_flushFailed)
         {
-            throw new DiskImageException(
-                $"The host failed to store what was written to {Path} earlier, so its state is unknown; close the image, check the host's disk and check the image.");
+            string cause = $"The host failed to store what was written to {Path} earlier, so its state is unknown";
+            throw new DiskImageException($"{cause}; close the image, check the host's disk and check the image.");
         }
 
         try
@@ -225,6 +222,9 @@ internal class HostFile : IDisposable
         }
     }
 
+    /// <returns>False on hosts that have no holes.</returns>
+    protected virtual bool PunchHole(long offset, long length) => SparseFile.TryPunchHole(_handle, offset, length);
+
     private static void CheckName(string path)
     {
         if (string.IsNullOrEmpty(path) || path.Contains('\0', StringComparison.Ordinal))
@@ -240,7 +240,7 @@ internal class HostFile : IDisposable
             return false;
         }
 
-        bool punched = SparseFile.TryPunchHole(_handle, offset, length);
+        bool punched = PunchHole(offset, length);
         _holesUnsupported = !punched;
         return punched;
     }

@@ -82,7 +82,8 @@ public abstract class StoredImage : DiskImage
         DiskRange.Check(offset, length, _store.Length);
         if (IsReadOnly)
         {
-            throw new DiskImageException($"The image {_path} is open for reading only; open it for writing, or convert it to a kind that can be written.");
+            throw new DiskImageException(
+                $"The image {_path} is open for reading only; open it for writing, or convert it to a kind that can be written.");
         }
     }
 }

@@ -84,7 +84,8 @@ internal sealed record VhdxHeader
         Guid logGuid = new(bytes.AsSpan(L.HeaderLogGuid, 16));
         if (version != 1 || (logVersion != 0 && logGuid != Guid.Empty))
         {
-            throw file.Unsupported($"its VHDX version is {version} and that of its log {logVersion}", "open it with the program that wrote it and close it there");
+            throw file.Unsupported(
+                $"its VHDX version is {version} and that of its log {logVersion}", "open it with the program that wrote it and close it there");
         }
 
         uint length = BinaryPrimitives.ReadUInt32LittleEndian(bytes.AsSpan(L.LogLength));

@@ -162,9 +162,12 @@ internal sealed class VhdxLogReader
     }
 
     /// <summary>Headers and the log itself are never logged.</summary>
-    private bool IsReplayable(long offset, long length) =>
-        offset >= L.RegionTable1Offset && offset % L.PageSize == 0 && length > 0 && length % L.PageSize == 0 && offset <= _file.Length + MaximumGrowth - length
-        && (offset >= _header.LogOffset + _header.LogLength || offset + length <= _header.LogOffset);
+    private bool IsReplayable(long offset, long length)
+    {
+        bool isWhole = offset % L.PageSize == 0 && length > 0 && length % L.PageSize == 0;
+        bool isInside = offset >= L.RegionTable1Offset && offset <= _file.Length + MaximumGrowth - length;
+        return isWhole && isInside && (offset >= _header.LogOffset + _header.LogLength || offset + length <= _header.LogOffset);
+    }
 
     /// <returns>A run of the log, which goes on at its start.</returns>
     private byte[] Copy(int at, int length)

@@ -129,10 +129,12 @@ internal readonly record struct VhdxMetadata(int BlockSize, bool IsFixed, long S
         long size = BinaryPrimitives.ReadInt64LittleEndian(items[1]);
         uint logical = BinaryPrimitives.ReadUInt32LittleEndian(items[3]);
         uint physical = BinaryPrimitives.ReadUInt32LittleEndian(items[4]);
-        if (!BitOperations.IsPow2(blockSize) || blockSize is < SmallestBlock or > LargestBlock || logical is not (512 or 4096) || physical is not (512 or 4096)
-            || size is <= 0 or > MaximumSize || size % logical != 0)
+        bool areSectorsKnown = logical is 512 or 4096 && physical is 512 or 4096;
+        bool areBlocksKnown = BitOperations.IsPow2(blockSize) && blockSize is >= SmallestBlock and <= LargestBlock;
+        if (!areSectorsKnown || !areBlocksKnown || size is <= 0 or > MaximumSize || size % logical != 0)
         {
-            throw file.Damaged($"its metadata states a disk of {size:N0} bytes in blocks of {blockSize:N0} with sectors of {logical:N0} and {physical:N0}");
+            string sectors = $"with sectors of {logical:N0} and {physical:N0}";
+            throw file.Damaged($"its metadata states a disk of {size:N0} bytes in blocks of {blockSize:N0} {sectors}");
         }
 
         VhdxMetadata metadata = new((int)blockSize, (flags & L.LeaveBlockAllocated) != 0, size, (int)logical);

@@ -43,7 +43,8 @@ internal static class VmdkGrainCodec
         file.Read(sector * L.SectorSize, marker);
         uint size = BinaryPrimitives.ReadUInt32LittleEndian(marker[8..]);
         long start = (sector * L.SectorSize) + L.GrainMarkerLength;
-        if (BinaryPrimitives.ReadInt64LittleEndian(marker) != firstSector || size == 0 || size > MaximumCompressed(grain.Length) || start > file.Length - size)
+        bool isTheGrain = BinaryPrimitives.ReadInt64LittleEndian(marker) == firstSector;
+        if (!isTheGrain || size == 0 || size > MaximumCompressed(grain.Length) || start > file.Length - size)
         {
             return false;
         }

@@ -91,6 +91,20 @@ internal sealed class VmdkGrains : BlockStore
         return place;
     }
 
+    /// <summary>
+    /// An image from elsewhere may place a grain on its own header or descriptor, and its guest would then write the names of
+    /// extents, which are files of the host.
+    /// </summary>
+    protected override void BeforeWrite(long block, long place)
+    {
+        long descriptor = _header.DescriptorOffset * L.SectorSize;
+        long descriptorEnd = descriptor + (_header.DescriptorSize * L.SectorSize);
+        if (place < L.HeaderLength || (place < descriptorEnd && place + BlockSize > descriptor))
+        {
+            throw Image.Damaged($"grain {block:N0} lies on its header or its descriptor");
+        }
+    }
+
     protected override void Enter(long block, long place) => _tables.Set(block, (uint)(place / L.SectorSize));
 
     protected override void Forget(long block) => _tables.Set(block, L.EntryUnallocated);

@@ -34,7 +34,8 @@ internal sealed class VmdkStream : ByteStore
         _index = VmdkStreamIndex.Read(file, header);
         if (!file.IsReadOnly && _index.IsFinished && _index.LastGrain >= 0)
         {
-            throw file.Unsupported("a streamOptimized image that is finished is never written again", "open it for reading, or convert it to monolithicSparse");
+            throw file.Unsupported(
+                "a streamOptimized image that is finished is never written again", "open it for reading, or convert it to monolithicSparse");
         }
     }
 
@@ -266,5 +267,6 @@ internal sealed class VmdkStream : ByteStore
         _index.SectorOf(grain) != 0 || (grain == _current && _grainIsNew) ? DiskExtentKind.Data : DiskExtentKind.Unallocated;
 
     private DiskImageException WrittenTwice(long grain) => _file.Unsupported(
-        $"a streamOptimized image is written from start to end, and grain {grain:N0} lies before its end", "create a monolithicSparse image to write anywhere");
+        $"a streamOptimized image is written from start to end, and grain {grain:N0} lies before its end",
+        "create a monolithicSparse image to write anywhere");
 }

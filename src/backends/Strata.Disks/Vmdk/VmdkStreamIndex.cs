@@ -210,7 +210,8 @@ internal sealed class VmdkStreamIndex
             _file.Read(_end * L.SectorSize, marker);
             ulong first = BinaryPrimitives.ReadUInt64LittleEndian(marker);
             uint size = BinaryPrimitives.ReadUInt32LittleEndian(marker.AsSpan(8));
-            bool isGrain = size > 0 && first % (ulong)_header.GrainSize == 0 && first < (ulong)_header.Capacity && (long)first / _header.GrainSize >= LastGrain;
+            bool isOnDisk = first % (ulong)_header.GrainSize == 0 && first < (ulong)_header.Capacity;
+            bool isGrain = size > 0 && isOnDisk && (long)first / _header.GrainSize >= LastGrain;
             if (!isGrain || !VmdkGrainCodec.TryDecode(_file, _end, (long)first, grain))
             {
                 return;

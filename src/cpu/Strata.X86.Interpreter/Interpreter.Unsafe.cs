@@ -160,6 +160,7 @@ public sealed unsafe class Interpreter : IX86Engine
         if (block == null)
         {
             Cpu.DeliverPendingException();
+            InstructionsExecuted++;
             return 1;
         }
 

@@ -10,12 +10,10 @@ namespace Strata.Conformance.Tests.Running;
 /// <summary>A machine that runs one program after another, each from the same image of memory as its counterparts.</summary>
 internal sealed unsafe class ConformanceMachine : IDisposable
 {
-    /// <summary>Bytes that programs can reach: everything up to the page tables, which are the end.</summary>
-    public const int ImageSize = 0x90000;
-
     private const int PageSize = 0x1000;
     private const ulong Present = 1;
-    private readonly byte[] _built = new byte[ImageSize];
+    private readonly int _imageSize;
+    private readonly byte[] _built;
 
     public ConformanceMachine(GuestSetting setting, Func<X86CpuWiring, IX86Engine> createEngine)
     {
@@ -26,7 +24,8 @@ internal sealed unsafe class ConformanceMachine : IDisposable
             Machine.ChangePte(va, 0, Present);
         }
 
-        Memory.CopyTo(_built);
+        _imageSize = setting.ImageSize;
+        _built = Memory.ToArray();
     }
 
     public SystemMachine Machine { get; }
@@ -35,7 +34,7 @@ internal sealed unsafe class ConformanceMachine : IDisposable
 
     public IX86Engine Engine => Machine.Engine;
 
-    public Span<byte> Memory => Machine.Memory.Slice(0, ImageSize);
+    public Span<byte> Memory => Machine.Memory.Slice(0, _imageSize);
 
     /// <summary>The memory before any program ran.</summary>
     public ReadOnlySpan<byte> Built => _built;
@@ -43,7 +42,7 @@ internal sealed unsafe class ConformanceMachine : IDisposable
     /// <summary>Brings memory, registers and devices to the start of a run. Code that has not changed stays known to the engine.</summary>
     public void Start(ReadOnlySpan<byte> image, in X86CpuState state)
     {
-        for (int at = 0; at < ImageSize; at += PageSize)
+        for (int at = 0; at < _imageSize; at += PageSize)
         {
             ReadOnlySpan<byte> page = image.Slice(at, PageSize);
             if (!page.SequenceEqual(Memory.Slice(at, PageSize)))

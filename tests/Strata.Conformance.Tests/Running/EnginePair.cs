@@ -13,27 +13,29 @@ internal sealed class EnginePair(GuestSetting setting, Func<X86CpuWiring, IX86En
 {
     private readonly ConformanceMachine _reference = new(setting, wiring => new X86.Interpreter.Interpreter(wiring) { CountsExactly = true });
     private readonly ConformanceMachine _subject = new(setting, createEngine);
-    private readonly byte[] _image = new byte[ConformanceMachine.ImageSize];
+    private readonly byte[] _image = new byte[setting.ImageSize];
 
     /// <summary>Instructions that have been compared.</summary>
     public long Instructions { get; private set; }
 
     /// <summary>Runs a program on both, twice: with code that the engine has not seen and with code that it knows.</summary>
+    /// <param name="limit">Most instructions.</param>
     /// <returns>How they differ, or null.</returns>
-    public string? Run(GuestProgram program)
+    public string? Run(GuestProgram program, int limit = ReferenceRun.LongestRun)
     {
         _reference.Built.CopyTo(_image);
         GuestImage surroundings = new(program);
         surroundings.Fill(_image, _reference.Machine);
         X86CpuState state = surroundings.Randomize(_reference.Initial);
         _reference.Start(_image, state);
-        ReferenceRun run = new(_reference, program);
+        ReferenceRun run = new(_reference, program, limit);
         Instructions += run.Instructions;
         for (int round = 0; round < 2; round++)
         {
             _subject.Start(_image, state);
+            long before = _subject.Engine.InstructionsExecuted;
             VcpuStop stop = _subject.Run(program, run.Instructions);
-            if (Compare(run, stop) is { } difference)
+            if (Compare(run, stop, _subject.Engine.InstructionsExecuted - before) is { } difference)
             {
                 return $"round {round}, {run.Instructions} instructions: {difference}";
             }
@@ -67,7 +69,8 @@ internal sealed class EnginePair(GuestSetting setting, Func<X86CpuWiring, IX86En
     {
         GuestProgram small = Minimize(program);
         StringBuilder text = new();
-        text.AppendLine(CultureInfo.InvariantCulture, $"seed {program.Seed}, {setting}: {Run(small)}");
+        int length = Enumerable.Range(1, ReferenceRun.LongestRun).FirstOrDefault(count => Run(small, count) != null, ReferenceRun.LongestRun);
+        text.AppendLine(CultureInfo.InvariantCulture, $"seed {program.Seed}, {setting}, interrupt before {small.InterruptAt}: {Run(small, length)}");
         X86CpuState state = new GuestImage(small) is var image ? Prepare(image) : default;
         foreach (string line in small.Disassemble())
         {
@@ -95,7 +98,7 @@ internal sealed class EnginePair(GuestSetting setting, Func<X86CpuWiring, IX86En
         return image.Randomize(_reference.Initial);
     }
 
-    private string? Compare(ReferenceRun run, VcpuStop stop)
+    private string? Compare(ReferenceRun run, VcpuStop stop, long executed)
     {
         _reference.Engine.Cpu.GetState(out X86CpuState expected);
         _subject.Engine.Cpu.GetState(out X86CpuState actual);
@@ -104,6 +107,11 @@ internal sealed class EnginePair(GuestSetting setting, Func<X86CpuWiring, IX86En
         if (stop != run.Stop)
         {
             differences.Add($"stopped by {stop}, not {run.Stop}");
+        }
+
+        if (executed != run.Instructions)
+        {
+            differences.Add($"executed {executed} instructions");
         }
 
         if (!StateComparison.AreEqual(expected, actual, run.UndefinedBits))
@@ -116,7 +124,7 @@ internal sealed class EnginePair(GuestSetting setting, Func<X86CpuWiring, IX86En
             differences.Add($"pending interrupt {_subject.Machine.Apic.Vector}, not {_reference.Machine.Apic.Vector}");
         }
 
-        foreach ((ulong address, ulong bits) in run.PushedBits.Where(place => place.Address < ConformanceMachine.ImageSize))
+        foreach ((ulong address, ulong bits) in run.PushedBits.Where(place => place.Address < (ulong)setting.ImageSize))
         {
             ref byte place = ref _subject.Memory[(int)address];
             place = (byte)((place & ~bits) | (_reference.Memory[(int)address] & bits));

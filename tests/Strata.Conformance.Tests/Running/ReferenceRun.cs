@@ -14,7 +14,8 @@ namespace Strata.Conformance.Tests.Running;
 /// </summary>
 internal sealed unsafe class ReferenceRun
 {
-    private const int LongestRun = 150;
+    public const int LongestRun = 150;
+
     private const int LongestInstruction = 15;
     private const ulong HandlersEnd = SystemMachine.Handlers + 0x1000;
     private const ulong FrameMask = 0xFFFFF000;
@@ -22,11 +23,12 @@ internal sealed unsafe class ReferenceRun
     private readonly ConformanceMachine _machine;
     private readonly GuestProgram _program;
 
-    public ReferenceRun(ConformanceMachine machine, GuestProgram program)
+    /// <param name="limit">Most instructions.</param>
+    public ReferenceRun(ConformanceMachine machine, GuestProgram program, int limit = LongestRun)
     {
         _machine = machine;
         _program = program;
-        while (Instructions < LongestRun && Stop == VcpuStop.BudgetSpent && Step())
+        while (Instructions < limit && Stop == VcpuStop.BudgetSpent && Step())
         {
         }
     }
@@ -43,6 +45,8 @@ internal sealed unsafe class ReferenceRun
     public List<(ulong Address, ulong Bits)> PushedBits { get; } = [];
 
     private X86Cpu Cpu => _machine.Engine.Cpu;
+
+    private ulong ImageEnd => (ulong)_program.Setting.ImageSize;
 
     /// <summary>The vector whose handler is about to run or has just halted, or −1.</summary>
     private int Vector
@@ -69,8 +73,9 @@ internal sealed unsafe class ReferenceRun
         }
 
         byte cl = (byte)Cpu.State.Gprs[Gpr.Rcx];
+        long before = _machine.Engine.InstructionsExecuted;
         Stop = _machine.Engine.Run(1);
-        Instructions++;
+        Instructions += (int)(_machine.Engine.InstructionsExecuted - before);
         if (Stop == VcpuStop.Shutdown)
         {
             return false;
@@ -95,7 +100,7 @@ internal sealed unsafe class ReferenceRun
         ulong at = s.Cs.Base + s.Rip;
         int bitness = Cpu.Is64Bit ? 64 : (s.Cs.Attributes & SegmentState.Big) != 0 ? 32 : 16;
         instruction = default;
-        if (at >= ConformanceMachine.ImageSize)
+        if (at >= ImageEnd)
         {
             return false;
         }
@@ -104,7 +109,7 @@ internal sealed unsafe class ReferenceRun
         for (int i = 0; i < LongestInstruction; i++)
         {
             ulong physical = ToPhysical(at + (ulong)i);
-            bytes[i] = physical < ConformanceMachine.ImageSize ? _machine.Memory[(int)physical] : (byte)0;
+            bytes[i] = physical < ImageEnd ? _machine.Memory[(int)physical] : (byte)0;
         }
 
         Iced.Intel.Decoder.Create(bitness, bytes.ToArray(), s.Rip).Decode(out instruction);
@@ -154,7 +159,7 @@ internal sealed unsafe class ReferenceRun
     private ulong ToPhysical(ulong va)
     {
         GuestSetting setting = _program.Setting;
-        if (!setting.IsPaged || va >= ConformanceMachine.ImageSize)
+        if (!setting.IsPaged || va >= ImageEnd)
         {
             return va;
         }

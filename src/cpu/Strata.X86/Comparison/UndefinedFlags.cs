@@ -21,9 +21,12 @@ public static class UndefinedFlags
         _ => RFlags.OF | RFlags.AF | RFlags.CF,
     };
 
-    /// <summary>Whether the result itself is undefined: a double shift by more bits than the operand has, BSWAP of 16 bits.</summary>
+    /// <summary>
+    /// Whether the result itself is, or may be, undefined: a double shift by more bits than the operand has, BSWAP of 16 bits, and
+    /// F2XM1 and FYL2XP1, which are defined in a narrow range only.
+    /// </summary>
     /// <param name="cl">CL before the instruction.</param>
-    public static bool IsResultUndefined(in Instruction instruction, byte cl) => instruction.Code == Code.Bswap_r16
+    public static bool IsResultUndefined(in Instruction instruction, byte cl) => instruction.Code == Code.Bswap_r16 || instruction.Mnemonic is Mnemonic.F2xm1 or Mnemonic.Fyl2xp1
         || (Kind(instruction.Mnemonic) == ShiftKind.Double && Count(instruction, cl) > Bits(instruction));
 
     public static bool IsShift(in Instruction instruction) => Kind(instruction.Mnemonic) != ShiftKind.None;

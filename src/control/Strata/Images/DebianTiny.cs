@@ -18,14 +18,20 @@ public sealed class DebianTiny
     private static readonly string[] AgentPackages = ["perl-base", "libc6", "libcrypt1"];
 
     /// <summary>Raised when the image is built differently: an older one in a cache is made again.</summary>
-    private const string Recipe = "7";
+    private const string Recipe = "8";
 
     private const long SmallestKernel = 4 << 20;
     private const long SmallestBusybox = 500 << 10;
 
     /// <summary>Drivers the shell should find loaded; what they depend on is loaded before them.</summary>
-    private static readonly string[] Modules =
-        ["virtio_pci", "virtio_blk", "virtio_console", "virtio_rng", "virtio_net", "virtiofs", "vmw_vsock_virtio_transport", "virtio_balloon"];
+    private static readonly string[] Modules = ["virtio_pci", "virtio_blk", "virtio_console", "virtio_rng"];
+
+    /// <summary>
+    /// Drivers that are loaded where the machine has their device, by its PCI device number: most machines start sooner without.
+    /// What two of them depend on has to be among <see cref="Modules"/>.
+    /// </summary>
+    private static readonly (string Device, string Module)[] DeviceModules =
+        [("0x1041", "virtio_net"), ("0x105a", "virtiofs"), ("0x1053", "vmw_vsock_virtio_transport"), ("0x1045", "virtio_balloon")];
 
     /// <summary>What udhcpc runs with a lease in its environment.</summary>
     private const string DhcpScript =
@@ -201,10 +207,22 @@ public sealed class DebianTiny
         cpio.AddFile("bin/busybox", File.ReadAllBytes(busybox), executable: true);
         cpio.AddLink("bin/sh", "busybox");
         StringBuilder load = new();
-        foreach ((string module, byte[] content) in InLoadOrder(root))
+        HashSet<string> seen = [];
+        void Load(string[] modules)
         {
-            cpio.AddFile($"lib/modules/{module}.ko", content, executable: false);
-            load.Append("insmod /lib/modules/").Append(module).Append(".ko\n");
+            foreach ((string module, byte[] content) in InLoadOrder(root, modules, seen))
+            {
+                cpio.AddFile($"lib/modules/{module}.ko", content, executable: false);
+                load.Append("insmod /lib/modules/").Append(module).Append(".ko\n");
+            }
+        }
+
+        Load(Modules);
+        foreach ((string device, string module) in DeviceModules)
+        {
+            load.Append("if grep -q ").Append(device).Append(" /sys/bus/pci/devices/*/device; then\n");
+            Load([module]);
+            load.Append("fi\n");
         }
 
         cpio.AddFile("etc/udhcpc.script", Encoding.UTF8.GetBytes(DhcpScript), executable: true);
@@ -212,14 +230,13 @@ public sealed class DebianTiny
         cpio.Finish();
     }
 
-    /// <summary>The modules and what they depend on, dependencies first; what is built into the kernel has no file.</summary>
-    private static List<(string Module, byte[] Content)> InLoadOrder(string root)
+    /// <summary>The modules and what they depend on, dependencies first, without those seen before; what is built into the kernel has no file.</summary>
+    private static List<(string Module, byte[] Content)> InLoadOrder(string root, string[] modules, HashSet<string> seen)
     {
         Dictionary<string, string> files = Directory.EnumerateFiles(root, "*.ko", SearchOption.AllDirectories)
             .GroupBy(file => Path.GetFileNameWithoutExtension(file).Replace('-', '_'))
             .ToDictionary(group => group.Key, group => group.First());
         List<(string Module, byte[] Content)> order = [];
-        HashSet<string> seen = [];
         void Visit(string module)
         {
             if (!seen.Add(module) || !files.TryGetValue(module, out string? file))
@@ -236,7 +253,7 @@ public sealed class DebianTiny
             order.Add((module, content));
         }
 
-        foreach (string module in Modules)
+        foreach (string module in modules)
         {
             Visit(module);
         }

@@ -152,9 +152,12 @@ public sealed unsafe partial class KvmEngine
     private void HandOver()
     {
         TakeState();
-        _interpreter.ForgetCode();
-        _interpreter.Step();
-        Counters.HandedOver++;
+        if (_context->State.Activity == ActivityState.Running)
+        {
+            _interpreter.ForgetCode();
+            _interpreter.Step();
+            Counters.HandedOver++;
+        }
     }
 
     /// <summary>

@@ -114,9 +114,15 @@ public sealed unsafe partial class KvmEngine : IX86Engine
                 }
             }
 
-            GiveState();
-            OfferInterrupt();
-            Enter();
+            if (TryGiveState() && TryOfferInterrupt())
+            {
+                Enter();
+            }
+            else
+            {
+                Cpu.DeliverInterrupts();
+                HandOver(); // KVM cannot run in this state
+            }
         }
 
         return VcpuStop.BudgetSpent;
@@ -168,43 +174,58 @@ public sealed unsafe partial class KvmEngine : IX86Engine
     }
 
     /// <summary>Hands KVM the highest interrupt, or asks it to say when it can take one.</summary>
-    private void OfferInterrupt()
+    /// <returns>False if finishing the last instruction led to a state that KVM cannot run.</returns>
+    private bool TryOfferInterrupt()
     {
         _page->RequestInterruptWindow = 0;
         if (Cpu.Wiring.LocalApic is not { HasPendingInterrupt: true } apic)
         {
-            return;
+            return true;
         }
 
         Complete(); // an instruction may open or close the window at its end
+        if (!TryGiveState())
+        {
+            return false;
+        }
+
         if (!_isReady)
         {
             _page->RequestInterruptWindow = 1;
         }
         else if (apic.TryAcknowledge(out byte vector))
         {
-            GiveState(); // finishing an instruction may have taken it
             _vcpu.Interrupt(vector);
             _isReady = false;
-            _isAhead = true;
             Counters.Interrupts++;
         }
+
+        return true;
     }
 
     /// <summary>Moves the record's state to KVM unless it is there.</summary>
-    private void GiveState()
+    /// <returns>False if KVM does not take it.</returns>
+    private bool TryGiveState()
     {
         if (_isAhead)
         {
-            return;
+            return true;
         }
 
         Cpu.GetState(out X86CpuState state);
         if (!_isHeld || !StateEquality.AreEqual(state, _held))
         {
-            _transfer.Store(state, Cpu.Wiring.LocalApic);
+            if (!_transfer.TryStore(state, Cpu.Wiring.LocalApic))
+            {
+                _isHeld = false;
+                return false;
+            }
+
             Counters.Transfers++;
-            _isReady = (state.Rflags & RFlags.IF) != 0 && state.Shadow == InterruptShadow.None;
+
+            // An NMI goes first: KVM would take an interrupt that is handed over now for one already on its way.
+            bool nmi = state.NmiPending != 0 && state.NmiBlocked == 0;
+            _isReady = (state.Rflags & RFlags.IF) != 0 && state.Shadow == InterruptShadow.None && !nmi;
             if (!_tscIsSet || state.TscOffset != _held.TscOffset)
             {
                 _tsc.Set();
@@ -213,6 +234,7 @@ public sealed unsafe partial class KvmEngine : IX86Engine
         }
 
         _isAhead = true;
+        return true;
     }
 
     /// <summary>Moves KVM's state to the record, finishing what is on its way.</summary>

@@ -87,6 +87,25 @@ internal sealed unsafe class KvmVcpu : IDisposable
         }
     }
 
+    /// <summary>As <see cref="Set"/>, where KVM may find the value invalid.</summary>
+    /// <returns>False if it does; nothing has changed then.</returns>
+    public bool TrySet<T>(uint request, in T value, string what)
+        where T : unmanaged
+    {
+        fixed (T* pointer = &value)
+        {
+            if (HostCalls.Control(_descriptor, request, pointer) >= 0)
+            {
+                return true;
+            }
+
+            int error = Marshal.GetLastPInvokeError();
+            return error == HostCalls.Invalid
+                ? false
+                : throw new InvalidOperationException($"The host's KVM refused to take its {what} (errno {error}).");
+        }
+    }
+
     /// <param name="argument">As the request needs it.</param>
     public void Call(uint request, void* argument, string what)
     {

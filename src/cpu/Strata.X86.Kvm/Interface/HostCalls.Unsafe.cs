@@ -13,6 +13,7 @@ internal static unsafe partial class HostCalls
     public const int AccessDenied = 13; // EACCES
     public const int Busy = 16; // EBUSY
     public const int NoSuchDevice = 19; // ENODEV
+    public const int Invalid = 22; // EINVAL
     public const int TooManyFiles = 24; // EMFILE
 
     public const int OpenReadWrite = 2;

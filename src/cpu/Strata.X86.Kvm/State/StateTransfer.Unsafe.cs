@@ -28,10 +28,15 @@ internal sealed unsafe class StateTransfer
     }
 
     /// <summary>Gives a state to KVM.</summary>
-    public void Store(in X86CpuState s, ILocalApic? apic)
+    /// <returns>False if KVM does not take its control registers or segments: it cannot run in such a state.</returns>
+    public bool TryStore(in X86CpuState s, ILocalApic? apic)
     {
         StoreMsrs(s);
-        StoreSystemRegisters(s, apic);
+        if (!TryStoreSystemRegisters(s, apic))
+        {
+            return false;
+        }
+
         KvmRegisters r = new()
         {
             Rax = s.Gprs[0], Rcx = s.Gprs[1], Rdx = s.Gprs[2], Rbx = s.Gprs[3], Rsp = s.Gprs[4], Rbp = s.Gprs[5], Rsi = s.Gprs[6], Rdi = s.Gprs[7],
@@ -60,6 +65,7 @@ internal sealed unsafe class StateTransfer
             Flags = KvmEvents.NmiPendingValid | KvmEvents.ShadowValid,
         };
         _vcpu.Set(KvmRequest.SetEvents, events, "events");
+        return true;
     }
 
     /// <summary>Takes the state from KVM.</summary>
@@ -94,7 +100,7 @@ internal sealed unsafe class StateTransfer
             : InterruptShadow.None;
     }
 
-    private void StoreSystemRegisters(in X86CpuState s, ILocalApic? apic)
+    private bool TryStoreSystemRegisters(in X86CpuState s, ILocalApic? apic)
     {
         KvmSystemRegisters k = new()
         {
@@ -125,7 +131,7 @@ internal sealed unsafe class StateTransfer
             }
         }
 
-        _vcpu.Set(KvmRequest.SetSystemRegisters, k, "system registers");
+        return _vcpu.TrySet(KvmRequest.SetSystemRegisters, k, "system registers");
     }
 
     private void LoadSystemRegisters(ref X86CpuState s)

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The one build script. Needs the .NET 10 SDK; `bench` also gcc, cpio and qemu-system-x86.
+# The one build script. Needs the .NET 10 SDK; `bench` also python3, gcc, cpio and qemu-system-x86.
 set -euo pipefail
 cd "$(dirname "$(readlink -f "$0")")"
 export DOTNET_CLI_TELEMETRY_OPTOUT=1 DOTNET_NOLOGO=1
@@ -14,7 +14,7 @@ usage: ./build.sh COMMAND
   soak [MINUTES]
             compare the engines on random programs for so long (default 10); STRATA_SEED repeats one
   fmt       format the sources
-  bench     measure guestbench against QEMU TCG
+  bench     measure against QEMU TCG and the bare host; ./build.sh bench --help
 TEXT
   exit 2
 }

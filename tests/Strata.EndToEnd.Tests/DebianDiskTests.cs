@@ -1,3 +1,7 @@
+using Strata.Disks;
+using Strata.Disks.Images;
+using Strata.Disks.Operations;
+using Strata.Disks.Qcow2;
 using Strata.EndToEnd.Tests.Harness;
 using Strata.Machines.Boards;
 
@@ -26,6 +30,34 @@ public sealed class DebianDiskTests(DebianGuest guest) : IClassFixture<DebianGue
         Assert.Contains(BlobDigest(), machine.Console.Output, StringComparison.OrdinalIgnoreCase);
         await HostCommand.RunAsync("e2fsck", ["-fn", disk], _timeout.Token);
         Assert.Equal("1174 tsoh eht morf olleH\n", await HostCommand.RunAsync("debugfs", ["-R", "cat /reply", disk], _timeout.Token));
+    }
+
+    [HostToolFact("mke2fs", "debugfs", "e2fsck")]
+    public async Task Disk_Qcow2Overlay_IsWrittenByTheGuestAndItsBackingImageIsNot()
+    {
+        string raw = await CreateDiskAsync();
+        byte[] before = await File.ReadAllBytesAsync(raw, _timeout.Token);
+        string overlay = _folder.PathOf("overlay.qcow2");
+        Qcow2Image.Create(overlay, new DiskCreateOptions { Size = before.Length, BackingFile = "disk.raw", BackingFormat = "raw" }).Dispose();
+        await using VirtualMachine machine = await VirtualMachine.StartAsync(
+            guest.Spec with { Disks = [overlay, new DiskSpec { Path = raw, ReadOnly = true }] }, _timeout.Token);
+        await machine.Console.WaitForAsync(DebianGuest.Prompt, _timeout.Token);
+
+        await machine.Console.WriteLineAsync("mount -t ext4 /dev/vda /mnt && rev /mnt/greeting > /mnt/reply; umount /mnt; cat /sys/block/vdb/ro; poweroff", _timeout.Token);
+        MachineExit exit = await machine.WaitForExitAsync(_timeout.Token);
+        await machine.DisposeAsync();
+
+        Assert.Equal(MachineExitReason.PowerOff, exit.Reason);
+        Assert.Equal(before, await File.ReadAllBytesAsync(raw, _timeout.Token));
+        string after = _folder.PathOf("after.raw");
+        using (DiskImage disk = DiskImages.Open(overlay, new DiskOpenOptions { ReadOnly = true }))
+        {
+            Assert.True(disk.Check(repair: false).IsClean);
+            DiskConversion.Run(disk, after, "raw", new DiskCreateOptions { Size = before.Length }, cancellationToken: _timeout.Token);
+        }
+
+        await HostCommand.RunAsync("e2fsck", ["-fn", after], _timeout.Token);
+        Assert.Equal("1174 tsoh eht morf olleH\n", await HostCommand.RunAsync("debugfs", ["-R", "cat /reply", after], _timeout.Token));
     }
 
     public void Dispose()

@@ -10,7 +10,7 @@ Option<string?> initrdOption = new("--initrd") { Description = "Initial RAM disk
 Option<string?> appendOption = new("--append") { Description = "Kernel command line (with an image: added to its own)." };
 Option<string> memoryOption = new("--memory", "-m") { Description = "RAM, such as 512M or 2G.", DefaultValueFactory = _ => "512M" };
 Option<int> cpusOption = new("--cpus") { Description = "Number of processors, 1 to 64.", DefaultValueFactory = _ => 1 };
-Option<string[]> diskOption = new("--disk") { Description = "Raw disk image for the guest's /dev/vda, then /dev/vdb …; may be repeated." };
+Option<string[]> diskOption = new("--disk") { Description = $"Disk image for the guest's /dev/vda, then /dev/vdb …; may be repeated: {DiskSpec.Syntax}. With snapshot, changes are thrown away." };
 Option<string> consoleOption = new("--console") { Description = "Device that this terminal is connected to: serial (ttyS0) or virtio (hvc0).", DefaultValueFactory = _ => "serial" };
 Option<string> serialOption = new("--serial") { Description = "Where the first serial port's output goes: stdio, none or file:PATH.", DefaultValueFactory = _ => "stdio" };
 Option<bool> statsOption = new("--stats") { Description = "Print start-up time, speed and memory at the end." };
@@ -45,7 +45,7 @@ run.SetAction(async (result, _) =>
         Append = result.GetValue(appendOption),
         Memory = ParseSize(result.GetValue(memoryOption)!),
         Processors = result.GetValue(cpusOption),
-        Disks = result.GetValue(diskOption) ?? [],
+        Disks = [.. (result.GetValue(diskOption) ?? []).Select(DiskSpec.Parse)],
         Engine = ParseEngine(result.GetValue(engineOption)!),
         Console = ParseConsole(result.GetValue(consoleOption)!),
         Serial = result.GetValue(serialOption)!,
@@ -68,7 +68,7 @@ Command images = new("image", "Images that can be run.") { pull, list };
 
 RootCommand root = new("Strata runs unmodified operating systems without hardware virtualization, root or native code.\n\nExample: strata run debian-tiny --cpus 2")
 {
-    run, images, VerifyCommand.Create(),
+    run, images, DiskCommand.Create(), VerifyCommand.Create(),
 };
 
 try

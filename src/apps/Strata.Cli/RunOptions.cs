@@ -31,5 +31,5 @@ internal sealed record RunOptions
     /// <summary>Print figures about the run at its end.</summary>
     public bool Statistics { get; init; }
 
-    public IReadOnlyList<string> Disks { get; init; } = [];
+    public IReadOnlyList<DiskSpec> Disks { get; init; } = [];
 }

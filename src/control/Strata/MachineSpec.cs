@@ -27,8 +27,8 @@ public sealed record MachineSpec
     /// <summary>Name translated blocks for Linux perf in /tmp/perf-PID.map.</summary>
     public bool WritePerfMap { get; init; }
 
-    /// <summary>Raw disk images; the guest finds them as /dev/vda, /dev/vdb … (virtio-blk).</summary>
-    public IReadOnlyList<string> Disks { get; init; } = [];
+    /// <summary>Disk images; the guest finds them as /dev/vda, /dev/vdb … (virtio-blk). A path alone will do.</summary>
+    public IReadOnlyList<DiskSpec> Disks { get; init; } = [];
 
     /// <summary>Which device <see cref="VirtualMachine.Console"/> is.</summary>
     public ConsoleDevice Console { get; init; } = ConsoleDevice.Serial;

@@ -1,5 +1,4 @@
 using Strata.Core.Storage;
-using Strata.Disks;
 using Strata.Machines.Boards;
 using Strata.Machines.Boot;
 using Strata.X86.Translator;
@@ -94,7 +93,7 @@ public sealed class VirtualMachine : IAsyncDisposable
         List<IBlockBackend> disks = [];
         try
         {
-            disks.AddRange(spec.Disks.Select(path => OpenDisk(path)));
+            disks.AddRange(spec.Disks.Select(disk => disk.Open()));
             return new PcBoard(new PcBoardOptions
             {
                 MemorySize = spec.Memory,
@@ -118,18 +117,6 @@ public sealed class VirtualMachine : IAsyncDisposable
         {
             disks.ForEach(disk => disk.Dispose());
             throw new StrataException(error is InsufficientMemoryException ? StrataError.Host : StrataError.BadInput, error.Message, error);
-        }
-    }
-
-    private static RawDisk OpenDisk(string path)
-    {
-        try
-        {
-            return RawDisk.Open(path);
-        }
-        catch (ArgumentException error)
-        {
-            throw new IOException($"The disk path \"{path}\" can name no file; give the path of an image.", error);
         }
     }
 

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics.X86;
 using Iced.Intel;
@@ -225,7 +226,7 @@ public sealed unsafe class Translator : IBlockEngine
             case SiteKind.Budget:
                 return _bridge->Left == 0
                     ? Stop(site->Rip)
-                    : Resume(_cache.TranslatePart(site->Block->HostPage, site->Rip, (int)_bridge->Left));
+                    : Resume(_cache.TranslatePart(site->Block->HostPage, site->Rip, (int)_bridge->Left, _context->State.Gprs));
             default:
                 return Execute(site);
         }
@@ -288,7 +289,7 @@ public sealed unsafe class Translator : IBlockEngine
     {
         ref X86CpuState s = ref _context->State;
         if (Volatile.Read(ref _context->Attention) != 0 || s.Activity != ActivityState.Running || s.Shadow != InterruptShadow.None
-            || (_context->Mode & ModeBits.Code64) == 0 || Cpu.NeedsSlowStep || Cpu.IsEventAllowed)
+            || (_context->Mode & ModeBits.Code64) == 0 || Cpu.NeedsSlowStep || Cpu.IsEventDue)
         {
             return null;
         }
@@ -403,7 +404,8 @@ public sealed unsafe class Translator : IBlockEngine
 
         long generation = _cache.Generation;
         _context->InstructionRip = site->Rip;
-        bool possible = site->IsWrite ? Cpu.ProbeWrite(va, site->Size, site->IsStack) : Cpu.ProbeRead(va, site->Size, site->IsStack);
+        ulong first = va + site->First;
+        bool possible = site->IsWrite ? Cpu.ProbeWrite(first, site->FirstSize, site->IsStack) : Cpu.ProbeRead(first, site->FirstSize, site->IsStack);
         if (possible)
         {
             TlbEntry* entry = (TlbEntry*)((byte*)_context->Tlb + ((va >> 7) & Tlb.OffsetMask));
@@ -485,8 +487,11 @@ public sealed unsafe class Translator : IBlockEngine
                 MarkCode(second);
             }
 
-            block = _cache.Translate(page, rip, second);
+            long start = Stopwatch.GetTimestamp();
+            block = _cache.Translate(page, rip, second, _context->State.Gprs);
+            Counters.TranslationTime += Stopwatch.GetElapsedTime(start);
             Counters.Blocks = _cache.BlocksTranslated;
+            Counters.GuestBytes = _cache.GuestBytes;
             Counters.Resets = _cache.Resets;
             Counters.CodeBytes = _cache.CodeBytes;
         }

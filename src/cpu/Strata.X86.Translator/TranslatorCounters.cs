@@ -15,6 +15,12 @@ public sealed class TranslatorCounters
 
     public long Resets { get; internal set; }
 
+    /// <summary>Bytes of guest code translated; a byte that is in two blocks counts twice.</summary>
+    public long GuestBytes { get; internal set; }
+
+    /// <summary>Host time spent on translating: decoding, flag liveness, emission.</summary>
+    public TimeSpan TranslationTime { get; internal set; }
+
     /// <summary>Links patched into branches.</summary>
     public long Links { get; internal set; }
 
@@ -33,7 +39,7 @@ public sealed class TranslatorCounters
     public string Describe()
     {
         StringBuilder text = new();
-        text.Append(CultureInfo.InvariantCulture, $"{Blocks} blocks in {CodeBytes >> 10} KiB, {Links} links, {Resets} resets, {Faults} faults\n");
+        text.Append(CultureInfo.InvariantCulture, $"{Blocks} blocks from {GuestBytes >> 10} KiB in {TranslationTime.TotalMilliseconds:F0} ms, {CodeBytes >> 10} KiB of code, {Links} links, {Resets} resets, {Faults} faults\n");
         text.Append("exits:");
         foreach (SiteKind kind in Enum.GetValues<SiteKind>())
         {

@@ -22,7 +22,7 @@ internal sealed record ProjectFile(string Name, string Layer, IReadOnlyList<stri
         return new ProjectFile(Path.GetFileNameWithoutExtension(path), layer, references);
     }
 
-    private static string FindRoot()
+    internal static string FindRoot()
     {
         string? folder = AppContext.BaseDirectory;
         while (folder is not null && !File.Exists(Path.Combine(folder, "Strata.slnx")))

@@ -105,11 +105,17 @@ internal sealed unsafe partial class BlockEmitter
 
     private void EmitReturn(ref HostAssembler a, in DecodedInstruction decoded)
     {
+        a.Load(Scratch1, EmitStackRead(ref a, decoded, GuestRsp));
+        EmitReturnTo(ref a, decoded, popped: 0);
+    }
+
+    /// <summary>RET to the address in Scratch1.</summary>
+    /// <param name="popped">What RSP is to go up by for the instructions before; bytes.</param>
+    private void EmitReturnTo(ref HostAssembler a, in DecodedInstruction decoded, int popped)
+    {
         ref readonly Instruction instruction = ref decoded.Instruction;
-        HostOperand place = EmitStackRead(ref a, decoded, GuestRsp);
-        int pop = 8 + (instruction.OpCount > 0 ? instruction.Immediate16 : 0);
-        a.Load(Scratch1, place);
-        a.Lea(GuestRsp, GuestRsp, pop);
+        int pop = SlotBytes + (instruction.OpCount > 0 ? instruction.Immediate16 : 0);
+        a.Lea(GuestRsp, GuestRsp, popped + pop);
         SaveIfLive(ref a, decoded);
         EmitDispatch(ref a, new Site { Kind = SiteKind.Dispatch, Rip = instruction.IP, StackUndo = -pop });
     }

@@ -108,26 +108,25 @@ internal sealed unsafe partial class BlockEmitter
     /// Checks that the linear address in Scratch1 leads to RAM with the rights needed, or leaves. Clobbers both scratch registers
     /// and the host's flags.
     /// </summary>
-    /// <param name="size">Bytes, 1..64.</param>
+    /// <param name="isAligned">The address must be a multiple of 16.</param>
+    /// <param name="site">What to do otherwise, and the access: 1 to 64 bytes.</param>
     /// <param name="keepScratch2">The caller needs Scratch2: it must not be part of the operand.</param>
     /// <returns>The host's operand for the access.</returns>
-    private HostOperand EmitCheck(
-        ref HostAssembler a, in DecodedInstruction decoded, in AddressForm form, int size, bool write, bool stack, byte* restart, bool keepScratch2)
+    private HostOperand EmitCheck(ref HostAssembler a, bool isAligned, in AddressForm form, in Site site, bool keepScratch2)
     {
-        int tag = write ? WriteTag : ReadTag;
+        int tag = site.IsWrite ? WriteTag : ReadTag;
         a.ShiftedCopy(Scratch2, Scratch1, 7);
         a.And32(Scratch2, OffsetMask);
         a.Op64Indexed(0x2B, Scratch1, HostRegister.Tlb, Scratch2, tag);
-        a.Immediate32(7, Scratch1, PageSize - size, wide: true);
-        int site = AddAccessSite(decoded, size, write, stack, restart);
-        _cold.Add(new ColdPath((nint)a.JumpIf(HostCondition.Above), site) { TagOffset = tag });
-        if (decoded.Traits.IsAligned)
+        a.Immediate32(7, Scratch1, PageSize - site.Size, wide: true);
+        _cold.Add(new ColdPath((nint)a.JumpIf(HostCondition.Above), AddSite(site)) { TagOffset = tag });
+        if (isAligned)
         {
             a.Byte(0x41); // test r14b, 15
             a.Byte(0xF6);
             a.Byte(0xC0 | (Scratch1 & 7));
             a.Byte(15);
-            LeaveIf(ref a, HostCondition.NotEqual, new Site { Kind = SiteKind.Interpret, Rip = decoded.Instruction.IP });
+            LeaveIf(ref a, HostCondition.NotEqual, new Site { Kind = SiteKind.Interpret, Rip = site.Rip });
         }
 
         // The address is formed again beside the TLB's load rather than behind it: two cycles less for what waits for the data.
@@ -155,7 +154,7 @@ internal sealed unsafe partial class BlockEmitter
         return new HostOperand(Scratch1, Scratch2, 0);
     }
 
-    private int AddAccessSite(in DecodedInstruction decoded, int size, bool write, bool stack, byte* restart) => AddSite(new Site
+    private static Site AccessSite(in DecodedInstruction decoded, int size, bool write, bool stack, byte* restart) => new()
     {
         Kind = SiteKind.Access,
         Rip = decoded.Instruction.IP,
@@ -164,7 +163,8 @@ internal sealed unsafe partial class BlockEmitter
         IsStack = stack,
         IsAligned = decoded.Traits.IsAligned,
         Size = (byte)size,
-    });
+        FirstSize = (byte)size,
+    };
 
     /// <summary>Check of the explicit memory operand.</summary>
     /// <param name="restart">Where to start again when a later access of the instruction misses.</param>
@@ -180,12 +180,62 @@ internal sealed unsafe partial class BlockEmitter
         }
 
         EmitAddress(ref a, instruction);
+        if (decoded.Table != 0 && BitOperations.IsPow2(size) && !decoded.Traits.IsAligned && !decoded.Traits.IsBitString)
+        {
+            return EmitTableCheck(ref a, decoded, size, write, restart, keepScratch2);
+        }
+
         if (decoded.Traits.IsBitString)
         {
             return EmitBitStringCheck(ref a, decoded, size, write, restart, keepScratch2);
         }
 
-        return EmitCheck(ref a, decoded, FormOf(instruction), size, write, instruction.MemorySegment == Register.SS, restart, keepScratch2);
+        Site site = AccessSite(decoded, size, write, instruction.MemorySegment == Register.SS, restart);
+        return EmitCheck(ref a, decoded.Traits.IsAligned, FormOf(instruction), site, keepScratch2);
+    }
+
+    /// <summary>
+    /// An address in Scratch1 that probably lies in a known page: its TLB entry does not depend on the address, which so is not in
+    /// the way of the access. Otherwise, the common check is made apart from the straight line.
+    /// </summary>
+    private HostOperand EmitTableCheck(ref HostAssembler a, in DecodedInstruction decoded, int size, bool write, byte* restart, bool keepScratch2)
+    {
+        const int and = 4;
+        int tag = write ? WriteTag : ReadTag;
+        int entry = (int)((decoded.Table >> 7) & Paging.Tlb.OffsetMask);
+        a.Move(Scratch2, Scratch1);
+        a.Immediate32(and, Scratch2, ~(PageSize - 1) | (size - 1), wide: true); // what is not aligned may cross the page
+        a.Op64(CompareMemory, Scratch2, HostRegister.Tlb, entry + tag);
+        byte* elsewhere = a.JumpIf(HostCondition.NotEqual);
+        a.Load(Scratch2, HostRegister.Tlb, entry + AddendField);
+        Site site = AccessSite(decoded, size, write, decoded.Instruction.MemorySegment == Register.SS, restart);
+        _tables.Add(new TablePath((nint)elsewhere, (nint)a.At, site, _completed));
+        if (keepScratch2)
+        {
+            a.Op64(0x03, Scratch1, Scratch2);
+            return new HostOperand(Scratch1);
+        }
+
+        return new HostOperand(Scratch1, Scratch2, 0);
+    }
+
+    /// <summary>The common check for accesses outside of the page that was guessed.</summary>
+    private void EmitTablePaths(ref HostAssembler a)
+    {
+        foreach (TablePath path in _tables)
+        {
+            _completed = path.Completed;
+            HostAssembler.Patch((byte*)path.Place, a.At);
+            int tag = path.Site.IsWrite ? WriteTag : ReadTag;
+            a.ShiftedCopy(Scratch2, Scratch1, 7);
+            a.And32(Scratch2, OffsetMask);
+            a.Op64Indexed(0x2B, Scratch1, HostRegister.Tlb, Scratch2, tag);
+            a.Immediate32(CompareGroup, Scratch1, PageSize - path.Site.Size, wide: true);
+            _cold.Add(new ColdPath((nint)a.JumpIf(HostCondition.Above), AddSite(path.Site)) { TagOffset = tag });
+            a.Op64Indexed(0x03, Scratch1, HostRegister.Tlb, Scratch2, tag);
+            a.Op64Indexed(0x8B, Scratch2, HostRegister.Tlb, Scratch2, AddendField);
+            a.Jump((byte*)path.Back);
+        }
     }
 
     /// <summary>An address that is known now: so are its TLB entry and tag. Uses Scratch1 only.</summary>
@@ -203,7 +253,7 @@ internal sealed unsafe partial class BlockEmitter
 
         int entry = (int)((va >> 7) & Paging.Tlb.OffsetMask);
         a.CompareQword(HostRegister.Tlb, entry + (write ? WriteTag : ReadTag), (int)(va & ~(ulong)(PageSize - 1)));
-        int site = AddAccessSite(decoded, size, write, stack: false, restart);
+        int site = AddSite(AccessSite(decoded, size, write, stack: false, restart));
         _cold.Add(new ColdPath((nint)a.JumpIf(HostCondition.NotEqual), site) { Constant = va });
         a.Load(Scratch1, HostRegister.Tlb, entry + AddendField);
         operand = new HostOperand(Scratch1, HostRegister.None, (int)va);
@@ -222,7 +272,8 @@ internal sealed unsafe partial class BlockEmitter
         AddressForm form = FormOf(instruction);
         EmitBitOffset(ref a, instruction, size);
         Wide(ref a, add, Scratch2, Scratch1, wide: true);
-        HostOperand operand = EmitCheck(ref a, decoded, form, size, write, instruction.MemorySegment == Register.SS, restart, keepScratch2);
+        Site site = AccessSite(decoded, size, write, instruction.MemorySegment == Register.SS, restart);
+        HostOperand operand = EmitCheck(ref a, isAligned: false, form, site, keepScratch2);
         if (form.Base < 0)
         {
             EmitBitOffset(ref a, instruction, size);
@@ -313,7 +364,7 @@ internal sealed unsafe partial class BlockEmitter
         restart = restart == null ? a.At : restart;
         a.Lea(Scratch1, GuestRsp, -8);
         AddressForm form = new(GuestRsp, HostRegister.None, 0, -8);
-        return EmitCheck(ref a, decoded, form, 8, write: true, stack: true, restart, keepScratch2);
+        return EmitCheck(ref a, isAligned: false, form, AccessSite(decoded, SlotBytes, write: true, stack: true, restart), keepScratch2);
     }
 
     /// <summary>Checks that eight bytes at a register can be read.</summary>
@@ -323,7 +374,7 @@ internal sealed unsafe partial class BlockEmitter
         byte* restart = a.At;
         a.Move(Scratch1, register);
         AddressForm form = new(register, HostRegister.None, 0, 0);
-        return EmitCheck(ref a, decoded, form, 8, write: false, stack: true, restart, keepScratch2: false);
+        return EmitCheck(ref a, isAligned: false, form, AccessSite(decoded, SlotBytes, write: false, stack: true, restart), keepScratch2: false);
     }
 
     private void EmitPop(ref HostAssembler a, in DecodedInstruction decoded)

@@ -18,6 +18,8 @@ internal sealed unsafe partial class BlockEmitter(TranslationCache cache)
     public const int MaxBytesPerInstruction = 256;
 
     private readonly List<ColdPath> _cold = [];
+    private readonly List<TablePath> _tables = [];
+    private readonly bool _exactFlags = cache.ExactFlags;
     private TranslatedBlock* _block;
     private bool _flagsInHost;
     private bool _flagsInFrame;
@@ -26,11 +28,12 @@ internal sealed unsafe partial class BlockEmitter(TranslationCache cache)
     /// <summary>Emits a block's code at <paramref name="at"/>.</summary>
     /// <param name="code">Where the bytes of the first instruction are.</param>
     /// <param name="next">RIP behind the last instruction.</param>
-    /// <param name="end">How the block ends if its last instruction is no branch.</param>
+    /// <param name="blockEnd">How the block ends if its last instruction is no branch.</param>
     /// <returns>The end of the code.</returns>
-    public byte* EmitBlock(byte* at, TranslatedBlock* block, byte* code, ReadOnlySpan<DecodedInstruction> instructions, ulong next, BlockEnd end)
+    public byte* EmitBlock(byte* at, TranslatedBlock* block, byte* code, ReadOnlySpan<DecodedInstruction> instructions, ulong next, BlockEnd blockEnd)
     {
         _cold.Clear();
+        _tables.Clear();
         _block = block;
         _flagsInHost = false;
         _flagsInFrame = true;
@@ -39,19 +42,24 @@ internal sealed unsafe partial class BlockEmitter(TranslationCache cache)
         HostAssembler a = new(at);
         EmitHead(ref a, instructions, block->Rip);
         bool branched = false;
-        foreach (ref readonly DecodedInstruction decoded in instructions)
+        for (int i = 0; i < instructions.Length;)
         {
-            branched = EmitInstruction(ref a, decoded, code);
-            code += decoded.Instruction.Length;
-            _completed++;
+            _completed = i;
+            int count = EmitNext(ref a, instructions[i..], code, out branched);
+            for (int end = i + count; i < end; i++)
+            {
+                code += instructions[i].Instruction.Length;
+            }
         }
 
+        _completed = instructions.Length;
         if (!branched)
         {
             bool live = instructions.Length != 0 && instructions[^1].LiveAfter != 0;
-            EmitEnd(ref a, next, end, live);
+            EmitEnd(ref a, next, blockEnd, live);
         }
 
+        EmitTablePaths(ref a);
         EmitColdPaths(ref a);
         return a.At;
     }
@@ -126,6 +134,30 @@ internal sealed unsafe partial class BlockEmitter(TranslationCache cache)
         a.CompareDword(Rsp, flag, 0);
         byte* place = a.JumpIf(HostCondition.Equal);
         _cold.Add(new ColdPath((nint)place, AddSite(new Site { Kind = kind, Rip = rip })) { Loader = (nint)loader, Back = (nint)a.At });
+    }
+
+    /// <summary>Emits the first instruction, or the run of stack instructions that it starts.</summary>
+    /// <param name="branched">Whether the last of them was a branch, which ends the block.</param>
+    /// <returns>Instructions emitted.</returns>
+    private int EmitNext(ref HostAssembler a, ReadOnlySpan<DecodedInstruction> instructions, byte* code, out bool branched)
+    {
+        branched = false;
+        int run = FindPushRun(instructions);
+        if (run != 0)
+        {
+            EmitPushRun(ref a, instructions[..run]);
+            return run;
+        }
+
+        run = FindPopRun(instructions);
+        if (run != 0)
+        {
+            branched = EmitPopRun(ref a, instructions[..run]);
+            return run;
+        }
+
+        branched = EmitInstruction(ref a, instructions[0], code);
+        return 1;
     }
 
     /// <returns>Whether the instruction was a branch, which ends the block.</returns>
@@ -304,6 +336,9 @@ internal sealed unsafe partial class BlockEmitter(TranslationCache cache)
             }
         }
     }
+
+    /// <summary>The check of a table look-up that is elsewhere.</summary>
+    private readonly record struct TablePath(nint Place, nint Back, Site Site, int Completed);
 
     /// <summary>Code apart from the block's straight line.</summary>
     private readonly record struct ColdPath(nint Place, int Site)

@@ -1,5 +1,6 @@
 using System.Runtime.InteropServices;
 using Iced.Intel;
+using Strata.X86.Registers;
 using Strata.X86.Translator.Cache;
 
 namespace Strata.X86.Translator.Blocks;
@@ -37,7 +38,8 @@ internal sealed unsafe class BlockTranslator : IDisposable
     /// <param name="at">Where the code goes.</param>
     /// <param name="limit">Most instructions to translate.</param>
     /// <returns>The end of the code.</returns>
-    public byte* Translate(byte* at, TranslatedBlock* block, int limit, out int guestBytes)
+    /// <param name="registers">The guest's registers RAX..R15 now.</param>
+    public byte* Translate(byte* at, TranslatedBlock* block, int limit, ulong* registers, out int guestBytes)
     {
         ulong next = block->Rip;
         byte* page = block->HostPage;
@@ -54,6 +56,7 @@ internal sealed unsafe class BlockTranslator : IDisposable
         if (count != 0)
         {
             FindLiveFlags(page, count, next, end);
+            TableLookups.Find(_instructions.AsSpan(0, count), new ReadOnlySpan<ulong>(registers, Gpr.None));
         }
 
         return _emitter.EmitBlock(at, block, code, _instructions.AsSpan(0, count), next, end);

@@ -27,6 +27,9 @@ internal struct DecodedInstruction
     /// <summary>Flags that are to be found in the frame when it faults or is left to the interpreter, needed or not.</summary>
     public RflagsBits Kept;
 
+    /// <summary>The page in which its memory operand probably is, if it looks like a table; 0 if not.</summary>
+    public ulong Table;
+
     /// <summary>Flags needed by it or by somebody after it, from before it.</summary>
     public readonly RflagsBits LiveBefore => (LiveAfter & ~MustWrite) | Reads;
 

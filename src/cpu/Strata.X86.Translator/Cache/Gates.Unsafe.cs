@@ -7,18 +7,29 @@ namespace Strata.X86.Translator.Cache;
 /// <summary>Keeps the bridge's gates true to the registers and address space they come from.</summary>
 internal sealed unsafe class Gates(X86Cpu cpu, Bridge* bridge, Salts salts)
 {
-    private Source _source;
+    private ulong _star;
+    private ulong _lstar;
+    private ulong _sfmask;
+    private ulong _efer;
+    private ulong _userEpoch;
+    private ulong _supervisorEpoch;
 
     /// <summary>Before translated code is entered.</summary>
     public void Update()
     {
         ref X86CpuState s = ref cpu.Context->State;
-        Source source = new(s.Star, s.Lstar, s.Sfmask, s.EferMsr, s.Cr0, (nint)cpu.Tlb.Set(TlbPrivilege.User), cpu.Tlb.UserCodeEpoch, cpu.Tlb.SupervisorCodeEpoch);
-        if (!_source.Equals(source))
+        ulong userEpoch = cpu.Tlb.UserCodeEpoch; // names the address space as well
+        ulong supervisorEpoch = cpu.Tlb.SupervisorCodeEpoch;
+        ulong changed = (userEpoch ^ _userEpoch) | (supervisorEpoch ^ _supervisorEpoch)
+            | (s.Star ^ _star) | (s.Lstar ^ _lstar) | (s.Sfmask ^ _sfmask) | (s.EferMsr ^ _efer);
+        if (changed == 0)
         {
-            _source = source;
-            Make(ref s);
+            return;
         }
+
+        (_userEpoch, _supervisorEpoch) = (userEpoch, supervisorEpoch);
+        (_star, _lstar, _sfmask, _efer) = (s.Star, s.Lstar, s.Sfmask, s.EferMsr);
+        Make(ref s);
     }
 
     private void Make(ref X86CpuState s)
@@ -51,6 +62,4 @@ internal sealed unsafe class Gates(X86Cpu cpu, Bridge* bridge, Salts salts)
             Ss = ss,
         };
     }
-
-    private readonly record struct Source(ulong Star, ulong Lstar, ulong Sfmask, ulong Efer, ulong Cr0, nint Tlb, ulong UserEpoch, ulong SupervisorEpoch);
 }

@@ -54,8 +54,12 @@ internal unsafe struct Site
     /// <summary>The address must be a multiple of 16: else the fault is not the page's.</summary>
     public bool IsAligned;
 
-    /// <summary>Bytes accessed.</summary>
+    /// <summary>Bytes accessed, of a run of accesses all.</summary>
     public byte Size;
+
+    /// <summary>Where in them the access of the first instruction is, and its bytes.</summary>
+    public byte First;
+    public byte FirstSize;
 
     /// <summary>Iced's code and the length of an instruction that is the interpreter's, where it ended the block.</summary>
     public ushort Code;

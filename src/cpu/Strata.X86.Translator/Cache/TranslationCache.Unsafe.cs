@@ -65,6 +65,9 @@ internal sealed unsafe class TranslationCache : IDisposable
 
     public long BlocksTranslated { get; private set; }
 
+    /// <summary>Bytes of guest code in the blocks translated so far.</summary>
+    public long GuestBytes { get; private set; }
+
     /// <summary>Times everything was dropped because a buffer was full.</summary>
     public long Resets { get; private set; }
 
@@ -97,9 +100,10 @@ internal sealed unsafe class TranslationCache : IDisposable
 
     /// <summary>Translates the code at a RIP. The page must be tracked for writes already.</summary>
     /// <param name="secondPage">The host page behind it, for an instruction that crosses; may be null elsewhere.</param>
-    public TranslatedBlock* Translate(byte* hostPage, ulong rip, byte* secondPage)
+    /// <param name="registers">The guest's registers RAX..R15 now: hints.</param>
+    public TranslatedBlock* Translate(byte* hostPage, ulong rip, byte* secondPage, ulong* registers)
     {
-        TranslatedBlock* block = Emit(hostPage, rip, secondPage, BlockTranslator.MaxInstructions);
+        TranslatedBlock* block = Emit(hostPage, rip, secondPage, BlockTranslator.MaxInstructions, registers);
         uint bucket = Bucket(hostPage, rip);
         block->NextInBucket = _buckets[bucket];
         _buckets[bucket] = block;
@@ -115,9 +119,9 @@ internal sealed unsafe class TranslationCache : IDisposable
     }
 
     /// <summary>Translates the first instructions of a block, to be executed once: nobody finds the translation later.</summary>
-    public byte* TranslatePart(byte* hostPage, ulong rip, int count) => Emit(hostPage, rip, null, count)->Entry;
+    public byte* TranslatePart(byte* hostPage, ulong rip, int count, ulong* registers) => Emit(hostPage, rip, null, count, registers)->Entry;
 
-    private TranslatedBlock* Emit(byte* hostPage, ulong rip, byte* secondPage, int limit)
+    private TranslatedBlock* Emit(byte* hostPage, ulong rip, byte* secondPage, int limit, ulong* registers)
     {
         const int worst = (BlockTranslator.MaxInstructions + 2) * BlockEmitter.MaxBytesPerInstruction;
         if (_at + worst > _code + CodeSize || _siteCount + (4 * BlockTranslator.MaxInstructions) > MaxSites || _blockCount == MaxBlocks)
@@ -127,10 +131,11 @@ internal sealed unsafe class TranslationCache : IDisposable
 
         TranslatedBlock* block = _blocks + _blockCount++;
         *block = new TranslatedBlock { Rip = rip, HostPage = hostPage, SecondPage = secondPage, Entry = _at };
-        byte* end = _translator.Translate(_at, block, limit, out int guestBytes);
+        byte* end = _translator.Translate(_at, block, limit, registers, out int guestBytes);
         _options.Trace?.Write(_vcpu, block, guestBytes, end);
         _options.PerfMap?.Add(block, end);
         _at = (byte*)(((nuint)end + 15) & ~(nuint)15);
+        GuestBytes += guestBytes;
         return block;
     }
 

@@ -31,13 +31,9 @@ public sealed unsafe partial class X86Cpu
     {
         ref X86CpuState s = ref Context->State;
         TakeSignals();
-        if (s.Activity == ActivityState.Halted)
+        if (s.Activity == ActivityState.Halted && IsEventDue)
         {
-            bool interrupt = (s.Rflags & RFlags.IF) != 0 && Wiring.LocalApic is { HasPendingInterrupt: true };
-            if (interrupt || (s.NmiPending != 0 && s.NmiBlocked == 0))
-            {
-                s.Activity = ActivityState.Running;
-            }
+            s.Activity = ActivityState.Running;
         }
 
         return s.Activity == ActivityState.Running;
@@ -71,13 +67,14 @@ public sealed unsafe partial class X86Cpu
     /// <summary>An interrupt or NMI is pending; whether it can be delivered now is another question.</summary>
     public bool IsEventWaiting => Context->State.NmiPending != 0 || Wiring.LocalApic is { HasPendingInterrupt: true };
 
-    /// <summary>An interrupt or NMI is pending that the flags allow; an interrupt shadow may still hold it back.</summary>
-    public bool IsEventAllowed
+    /// <summary>An interrupt or NMI is pending that nothing masks; an interrupt shadow may still hold it off for one instruction.</summary>
+    public bool IsEventDue
     {
         get
         {
             ref X86CpuState s = ref Context->State;
-            return (s.NmiPending != 0 && s.NmiBlocked == 0) || ((s.Rflags & RFlags.IF) != 0 && Wiring.LocalApic is { HasPendingInterrupt: true });
+            return (s.NmiPending != 0 && s.NmiBlocked == 0)
+                || ((s.Rflags & RFlags.IF) != 0 && Wiring.LocalApic is { HasPendingInterrupt: true });
         }
     }
 

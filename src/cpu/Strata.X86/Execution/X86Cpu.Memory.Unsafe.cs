@@ -360,7 +360,7 @@ public sealed unsafe partial class X86Cpu
         long addend = (long)hostPage - (long)page;
         if (entry->Addend != addend || (entry->Read != page && entry->Write != page && entry->Execute != page))
         {
-            Tlb.Clear(entry);
+            Tlb.Deny(entry);
             entry->Addend = addend;
         }
 

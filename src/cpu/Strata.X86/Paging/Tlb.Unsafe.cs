@@ -30,15 +30,14 @@ public sealed unsafe class Tlb : IDisposable
     /// <summary>Applied to <c>va >> 7</c>: the byte offset of an entry in its set.</summary>
     public const ulong OffsetMask = (Entries - 1) << 5;
 
-    /// <summary>
-    /// No page's address. Translated code subtracts a tag and looks whether less than a page is left, so that addresses just above
-    /// zero, and the last one, would match: where they are looked up, in the first and the last entry, <see cref="EdgeNoTag"/> stands.
-    /// </summary>
-    private const ulong NoTag = ulong.MaxValue;
+    /// <summary>Tag of an entry that gives no access; the last entry's is <see cref="NoTagOfLast"/>.</summary>
+    /// <remarks>
+    /// Translated code checks <c>va - tag &lt;= 4096 - size</c>, unsigned, so every tag whatever lets one page of addresses pass: it
+    /// has to be a page that never looks into the entry. The highest page looks into the last entry only.
+    /// </remarks>
+    private const ulong NoTag = ~0xFFFUL;
 
-    /// <summary>Matches addresses of entries in the middle of a set only.</summary>
-    private const ulong EdgeNoTag = 0x80_0800;
-
+    private const ulong NoTagOfLast = 0;
     private const int Privileges = 4;
     private const int Slots = 8;
     private const int FilterBits = 4096;
@@ -239,9 +238,9 @@ public sealed unsafe class Tlb : IDisposable
     /// <summary>Removes write permission everywhere: the next write to each page is noticed again.</summary>
     public void RevokeAllWrites()
     {
-        for (int i = 0; i < Slots * Privileges * Entries; i++)
+        for (TlbEntry* entry = _entries; entry < _entries + (Slots * Privileges * Entries); entry++)
         {
-            _entries[i].Write = NoTagOf(_entries + i);
+            entry->Write = NoTagOf(entry);
         }
     }
 
@@ -263,10 +262,15 @@ public sealed unsafe class Tlb : IDisposable
         return (TlbEntry*)((byte*)Set(privilege) + ((va >> 7) & OffsetMask));
     }
 
+    /// <summary>Takes all rights from an entry of this TLB.</summary>
+    public void Deny(TlbEntry* entry) => entry->Read = entry->Write = entry->Execute = NoTagOf(entry);
+
     public void Dispose() => NativeMemory.AlignedFree(_entries);
 
-    private static bool Writes(TlbEntry* entry, byte* hostPage) =>
-        entry != null && (byte*)(entry->Write + (ulong)entry->Addend) == hostPage;
+    private ulong NoTagOf(TlbEntry* entry) => ((entry - _entries) & (Entries - 1)) == Entries - 1 ? NoTagOfLast : NoTag;
+
+    private bool Writes(TlbEntry* entry, byte* hostPage) =>
+        entry != null && entry->Write != NoTagOf(entry) && (byte*)(entry->Write + (ulong)entry->Addend) == hostPage;
 
     private bool Revoke(TlbEntry* entry, byte* hostPage)
     {
@@ -278,8 +282,6 @@ public sealed unsafe class Tlb : IDisposable
         entry->Write = NoTagOf(entry);
         return true;
     }
-
-    private ulong NoTagOf(TlbEntry* entry) => ((entry - _entries) & (Entries - 1)) is 0 or (Entries - 1) ? EdgeNoTag : NoTag;
 
     private ref Writer WriterOf(byte* hostPage) => ref _writers[((ulong)hostPage * 0x9E37_79B9_7F4A_7C15) >> (64 - WriterBits)];
 
@@ -310,7 +312,7 @@ public sealed unsafe class Tlb : IDisposable
             TlbEntry* entry = (TlbEntry*)((byte*)(_entries + (set * Entries)) + ((va >> 7) & OffsetMask));
             if (entry->Read == tag || entry->Write == tag || entry->Execute == tag)
             {
-                Clear(entry);
+                Deny(entry);
             }
         }
     }
@@ -337,10 +339,10 @@ public sealed unsafe class Tlb : IDisposable
                 Flushes++;
                 _used[set] = false;
 
-                // SAFETY: set indexes the table allocated in the constructor. All ones is "no tag" in each field.
-                NativeMemory.Fill(_entries + (set * Entries), (nuint)(sizeof(TlbEntry) * Entries), 0xFF);
-                Clear(_entries + (set * Entries));
-                Clear(_entries + (set * Entries) + Entries - 1);
+                // SAFETY: set indexes the table allocated in the constructor. An entry is a row of four 64-bit fields.
+                TlbEntry* first = _entries + (set * Entries);
+                new Span<ulong>(first, Entries * sizeof(TlbEntry) / sizeof(ulong)).Fill(NoTag);
+                Deny(first + Entries - 1);
             }
         }
     }
@@ -355,7 +357,4 @@ public sealed unsafe class Tlb : IDisposable
         /// <summary>More than two: only a scan finds them.</summary>
         public bool IsMany;
     }
-
-    /// <summary>Takes all rights from an entry.</summary>
-    public void Clear(TlbEntry* entry) => entry->Read = entry->Write = entry->Execute = NoTagOf(entry);
 }

@@ -3,8 +3,9 @@ using System.Runtime.InteropServices;
 namespace Strata.X86.Paging;
 
 /// <summary>
-/// One software-TLB entry, 32 bytes. A tag is the page address if that kind of access may go straight to host memory, and
-/// one that no such access can match otherwise (<see cref="Tlb.Clear"/>), so that a hit is one comparison: <c>((va + size - 1) &amp; ~0xFFF) == tag</c>.
+/// One software-TLB entry, 32 bytes. A tag is the page address if that kind of access may go straight to host memory, and a page
+/// that never looks into this entry otherwise, so that a hit is one comparison: <c>((va + size - 1) &amp; ~0xFFF) == tag</c>, or
+/// <c>va - tag &lt;= 4096 - size</c>, unsigned. <see cref="Tlb.Deny"/> takes the rights.
 /// </summary>
 [StructLayout(LayoutKind.Sequential)]
 public struct TlbEntry

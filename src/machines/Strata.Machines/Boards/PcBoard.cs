@@ -27,8 +27,8 @@ using Strata.X86.Translator;
 namespace Strata.Machines.Boards;
 
 /// <summary>
-/// A PC: RAM, processors, interrupt controllers, timers, serial port, ACPI. Built and started once; a reset builds the state
-/// again in place. Public members are safe on any thread.
+/// A PC: RAM, processors, interrupt controllers, timers, serial port, ACPI. Built and started once; a reset by the guest ends it.
+/// Public members are safe on any thread.
 /// </summary>
 public sealed class PcBoard : IMachineControl, IDisposable
 {

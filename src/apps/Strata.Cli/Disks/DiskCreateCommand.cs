@@ -1,0 +1,63 @@
+using System.CommandLine;
+using Strata.Disks;
+using Strata.Disks.Images;
+
+namespace Strata.Cli.Disks;
+
+/// <summary>`strata disk create`.</summary>
+internal static class DiskCreateCommand
+{
+    public static Command Create()
+    {
+        Argument<string> image = DiskArguments.Image(description: "File to make.");
+        Argument<string?> size = new("size") { Description = "Size of the disk, such as 10G. Left out with --backing: the backing image's.", Arity = ArgumentArity.ZeroOrOne };
+        Option<string> format = new("--format") { Description = $"Format: {DiskArguments.FormatNames}.", DefaultValueFactory = _ => "qcow2" };
+        Option<string?> backing = new("--backing", "-b") { Description = "Make an overlay of this image, named relative to the new image's folder." };
+        Option<string?> backingFormat = new("--backing-format") { Description = "Format of the backing image; without it its content decides now, once." };
+        Option<string?> cluster = new("--cluster-size") { Description = "Unit of allocation, 512 to 2M; qcow2's default is 64K." };
+        Option<string?> subformat = new("--subformat") { Description = "Kind of image, for formats that have several." };
+        Option<int?> version = new("--format-version") { Description = "qcow2: 2 or 3." };
+        Option<int?> refcountBits = new("--refcount-bits") { Description = "qcow2: bits of a reference count, 1 to 64." };
+        Option<bool> lazy = new("--lazy-refcounts") { Description = "qcow2: faster flushes; a crash costs a repair at the next start." };
+        Option<bool> force = DiskArguments.Force("Replace the file if it exists.");
+        Command command = new("create", "Make an empty disk, or an overlay of another image.")
+        {
+            image, size, format, backing, backingFormat, cluster, subformat, version, refcountBits, lazy, force,
+        };
+        command.SetAction(result => DiskArguments.Run(() =>
+        {
+            string path = result.GetValue(image)!;
+            string? backingFile = result.GetValue(backing);
+            string? statedFormat = result.GetValue(backingFormat);
+            long? bytes = result.GetValue(size) is { } text ? DiskArguments.ParseSize(text) : null;
+            if (backingFile is not null)
+            {
+                (statedFormat, long backingSize) = Inspect(path, backingFile, statedFormat);
+                bytes ??= backingSize;
+            }
+
+            using DiskImage disk = DiskImages.Create(path, result.GetValue(format)!, new DiskCreateOptions
+            {
+                Size = bytes ?? throw DiskArguments.BadInput("How large is the disk to be? Give a size such as 10G."),
+                Overwrite = result.GetValue(force),
+                BackingFile = backingFile,
+                BackingFormat = statedFormat,
+                ClusterSize = result.GetValue(cluster) is { } unit ? (int)Math.Min(DiskArguments.ParseSize(unit), int.MaxValue) : null,
+                Subformat = result.GetValue(subformat),
+                Version = result.GetValue(version),
+                RefcountBits = result.GetValue(refcountBits),
+                LazyRefcounts = result.GetValue(lazy),
+            });
+            return ExitCodes.Success;
+        }));
+        return command;
+    }
+
+    /// <summary>Opening the backing image now, before the overlay is made, finds a wrong name early.</summary>
+    private static (string Format, long Size) Inspect(string path, string backingFile, string? format)
+    {
+        string file = Path.Combine(Path.GetDirectoryName(Path.GetFullPath(path))!, backingFile);
+        using DiskImage backing = DiskImages.Open(file, new DiskOpenOptions { Format = format, ReadOnly = true, Backing = BackingAccess.Detached });
+        return (backing.Format, backing.Sectors * 512);
+    }
+}

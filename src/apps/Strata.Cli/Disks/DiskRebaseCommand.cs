@@ -1,0 +1,34 @@
+using System.CommandLine;
+using Strata.Disks.Images;
+using Strata.Disks.Operations;
+
+namespace Strata.Cli.Disks;
+
+/// <summary>`strata disk rebase`.</summary>
+internal static class DiskRebaseCommand
+{
+    public static Command Create()
+    {
+        Argument<string> image = DiskArguments.Image(description: "Overlay.");
+        Option<string?> backing = new("--backing", "-b") { Description = "New backing image, named relative to the overlay's folder; left out: none, the overlay then holds all of the disk." };
+        Option<string?> backingFormat = new("--backing-format") { Description = "Its format; without it its content decides now, once." };
+        Option<string> allowed = DiskArguments.Backing();
+        Option<bool> isUnsafe = new("--unsafe") { Description = "Change the name alone, for a backing image that was moved. With a different image the disk is destroyed." };
+        Command command = new("rebase", "Put an overlay on another backing image. The disk's content stays the same.") { image, backing, backingFormat, allowed, isUnsafe };
+        command.SetAction((result, token) => Task.FromResult(DiskArguments.Run(() =>
+        {
+            string path = result.GetValue(image)!;
+            DiskOpenOptions options = new() { Format = "qcow2", Backing = DiskArguments.ParseBacking(result.GetValue(allowed)!) };
+            if (result.GetValue(isUnsafe))
+            {
+                DiskChain.RebaseUnsafely(path, result.GetValue(backing), result.GetValue(backingFormat), options);
+                return ExitCodes.Success;
+            }
+
+            using TerminalProgress progress = new("Rebasing");
+            DiskChain.Rebase(path, result.GetValue(backing), result.GetValue(backingFormat), options, progress, token);
+            return ExitCodes.Success;
+        })));
+        return command;
+    }
+}

@@ -1,0 +1,35 @@
+using System.CommandLine;
+using Strata.Disks;
+using Strata.Disks.Images;
+
+namespace Strata.Cli.Disks;
+
+/// <summary>`strata disk resize`.</summary>
+internal static class DiskResizeCommand
+{
+    public static Command Create()
+    {
+        Argument<string> image = DiskArguments.Image();
+        Argument<string> size = new("size") { Description = "New size, such as 20G, or what to add, such as +5G." };
+        Option<string?> format = DiskArguments.Format();
+        Option<string> allowed = DiskArguments.Backing();
+        Option<bool> shrink = new("--shrink") { Description = "Allow a smaller disk. Shrink the guest's file system first: what is cut off is lost." };
+        Command command = new("resize", "Change the size of a disk. Grow the guest's partition and file system afterwards.") { image, size, format, allowed, shrink };
+        command.SetAction(result => DiskArguments.Run(() =>
+        {
+            using DiskImage disk = DiskImages.Open(
+                result.GetValue(image)!, new DiskOpenOptions { Format = result.GetValue(format), Backing = DiskArguments.ParseBacking(result.GetValue(allowed)!) });
+            string text = result.GetValue(size)!;
+            long old = disk.Sectors * 512;
+            long bytes = text.StartsWith('+') ? old + DiskArguments.ParseSize(text[1..]) : DiskArguments.ParseSize(text);
+            if (bytes < old && !result.GetValue(shrink))
+            {
+                throw DiskArguments.BadInput($"The disk has {ByteSize.Format(old)}; a smaller size loses what is behind it. Add --shrink if that is meant.");
+            }
+
+            disk.Resize(bytes);
+            return ExitCodes.Success;
+        }));
+        return command;
+    }
+}

@@ -1,0 +1,73 @@
+using System.CommandLine;
+using System.Globalization;
+using Strata.Disks.Images;
+using Strata.Disks.Qcow2;
+
+namespace Strata.Cli.Disks;
+
+/// <summary>`strata disk snapshot`.</summary>
+internal static class DiskSnapshotCommand
+{
+    public static Command Create() => new("snapshot", "Snapshots inside a qcow2 image. A machine that uses the image must be stopped.")
+    {
+        CreateList(),
+        CreateChange("create", "Keep the disk's present content under a name.", (image, name) => image.CreateSnapshot(name, DateTimeOffset.Now)),
+        CreateChange("apply", "Make the disk what it was when a snapshot was taken; what was written since is lost.", (image, name) => image.ApplySnapshot(name)),
+        CreateChange("delete", "Forget a snapshot and free what only it used.", (image, name) => image.DeleteSnapshot(name)),
+    };
+
+    public static void Print(IReadOnlyList<DiskSnapshotInfo> snapshots)
+    {
+        foreach (DiskSnapshotInfo snapshot in snapshots)
+        {
+            string created = snapshot.Created.ToLocalTime().ToString("yyyy-MM-dd HH:mm:ss", CultureInfo.InvariantCulture);
+            Console.WriteLine($"{DiskArguments.Printable(snapshot.Id),4}  {created}  {ByteSize.Format(snapshot.VirtualSize),-10}  {DiskArguments.Printable(snapshot.Name)}");
+        }
+    }
+
+    private static Command CreateList()
+    {
+        Argument<string> image = DiskArguments.Image();
+        Option<string> output = DiskArguments.Output();
+        Command command = new("list", "List the snapshots, oldest first.") { image, output };
+        command.SetAction(result => DiskArguments.Run(() =>
+        {
+            bool json = DiskArguments.WantsJson(result.GetValue(output)!);
+            using Qcow2Image disk = Open(result.GetValue(image)!, readOnly: true);
+            IReadOnlyList<DiskSnapshotInfo> snapshots = disk.Describe().Snapshots;
+            if (json)
+            {
+                DiskArguments.WriteJson(snapshots);
+            }
+            else
+            {
+                Print(snapshots);
+            }
+
+            return ExitCodes.Success;
+        }));
+        return command;
+    }
+
+    private static Command CreateChange(string verb, string description, Action<Qcow2Image, string> change)
+    {
+        Argument<string> image = DiskArguments.Image();
+        Argument<string> name = new("name") { Description = "Name of the snapshot." };
+        Command command = new(verb, description) { image, name };
+        command.SetAction(result => DiskArguments.Run(() =>
+        {
+            if (string.IsNullOrEmpty(result.GetValue(name)))
+            {
+                throw DiskArguments.BadInput("A snapshot needs a name.");
+            }
+
+            using Qcow2Image disk = Open(result.GetValue(image)!, readOnly: false);
+            change(disk, result.GetValue(name)!);
+            return ExitCodes.Success;
+        }));
+        return command;
+    }
+
+    private static Qcow2Image Open(string path, bool readOnly) =>
+        Qcow2Image.Open(path, new DiskOpenOptions { ReadOnly = readOnly, Backing = BackingAccess.Detached });
+}

@@ -1,0 +1,66 @@
+using System.Runtime.InteropServices;
+using Microsoft.Win32.SafeHandles;
+
+namespace Strata.Disks.Images;
+
+// Holes: lseek(2) with SEEK_DATA and SEEK_HOLE, fallocate(2) with FALLOC_FL_PUNCH_HOLE.
+public sealed partial class ImageFile
+{
+    private const int SeekFromEnd = 2;
+    private const int SeekData = 3;
+    private const int SeekHole = 4;
+    private const int KeepSize = 1;
+    private const int PunchHole = 2;
+    private const int NoSuchAddress = 6; // ENXIO: no data behind the offset
+
+    /// <summary>How the range starts: a run of data, or of a hole, which reads as zeros. Without help of the file system all is data.</summary>
+    /// <returns>Bytes, at least 1 and at most <paramref name="length"/>, and whether they may be other than zeros.</returns>
+    public (long Length, bool IsData) FindExtent(long offset, long length)
+    {
+        if (offset >= Length)
+        {
+            return (length, false);
+        }
+
+        // SAFETY: these calls take no pointer; the handle is kept alive by the marshaller.
+        long data = Seek(_handle, offset, SeekData);
+        if (data < 0)
+        {
+            return (length, Marshal.GetLastPInvokeError() != NoSuchAddress);
+        }
+
+        if (data > offset)
+        {
+            return (Math.Min(data - offset, length), false);
+        }
+
+        long hole = Seek(_handle, offset, SeekHole);
+        return (hole > offset ? Math.Min(hole - offset, length) : length, true);
+    }
+
+    /// <summary>Gives the space of a range inside the file back; it then reads as zeros.</summary>
+    /// <returns>False where the file system cannot.</returns>
+    public bool TryPunchHole(long offset, long length)
+    {
+        if (Allocate(_handle, PunchHole | KeepSize, offset, length) != 0)
+        {
+            return false;
+        }
+
+        Observer?.Invoke(new ImageFileChange(ImageFileChangeKind.Hole, offset, length, []));
+        return true;
+    }
+
+    private static long SeekEnd(SafeFileHandle handle) => Seek(handle, 0, SeekFromEnd);
+
+    private static string LastError() => Marshal.GetPInvokeErrorMessage(Marshal.GetLastPInvokeError());
+
+    [LibraryImport("libc", EntryPoint = "lseek", SetLastError = true)]
+    private static partial long Seek(SafeFileHandle file, long offset, int origin);
+
+    [LibraryImport("libc", EntryPoint = "fallocate", SetLastError = true)]
+    private static partial int Allocate(SafeFileHandle file, int mode, long offset, long length);
+
+    [LibraryImport("libc", EntryPoint = "fdatasync", SetLastError = true)]
+    private static partial int SynchronizeData(SafeFileHandle file);
+}

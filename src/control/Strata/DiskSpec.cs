@@ -1,0 +1,74 @@
+using System.Globalization;
+using Strata.Core.Storage;
+using Strata.Disks;
+using Strata.Disks.Images;
+using Strata.Disks.Operations;
+using Strata.Disks.Throttling;
+
+namespace Strata;
+
+/// <summary>A disk of a machine: an image and how it is used. A string converts to the disk with that path and no options.</summary>
+public sealed record DiskSpec
+{
+    /// <summary>What <see cref="Parse"/> understands, for help texts.</summary>
+    public const string Syntax = "PATH[,format=NAME][,readonly][,snapshot][,backing=folder|any|none][,bps=SIZE][,iops=NUMBER]";
+
+    public required string Path { get; init; }
+
+    /// <summary>Name of the image's format; null to conclude it from the content.</summary>
+    public string? Format { get; init; }
+
+    /// <summary>The guest cannot write the disk.</summary>
+    public bool ReadOnly { get; init; }
+
+    /// <summary>What the guest writes is thrown away at the end; the image stays as it is.</summary>
+    public bool Snapshot { get; init; }
+
+    /// <summary>Which backing images may be opened.</summary>
+    public BackingAccess Backing { get; init; } = BackingAccess.SameFolder;
+
+    /// <summary>Bounds on the disk's speed; null for none.</summary>
+    public DiskThrottle? Throttle { get; init; }
+
+    public static implicit operator DiskSpec(string path) => FromPath(path);
+
+    public static DiskSpec FromPath(string path) => new() { Path = path };
+
+    /// <summary>Understands <see cref="Syntax"/>; a comma in the path is written twice.</summary>
+    /// <exception cref="StrataException">An option is unknown or has an impossible value.</exception>
+    public static DiskSpec Parse(string text)
+    {
+        ArgumentNullException.ThrowIfNull(text);
+        string[] parts = text.Replace(",,", "\0", StringComparison.Ordinal).Split(',');
+        DiskSpec disk = new() { Path = parts[0].Replace('\0', ',') };
+        foreach (string part in parts.Skip(1))
+        {
+            string[] pair = part.Split('=', 2);
+            string? value = pair.Length == 2 ? pair[1] : null;
+            disk = (pair[0], value) switch
+            {
+                ("format", { Length: > 0 }) => disk with { Format = value },
+                ("readonly", null) => disk with { ReadOnly = true },
+                ("snapshot", null) => disk with { Snapshot = true },
+                ("backing", "folder") => disk with { Backing = BackingAccess.SameFolder },
+                ("backing", "any") => disk with { Backing = BackingAccess.Any },
+                ("backing", "none") => disk with { Backing = BackingAccess.None },
+                ("bps", not null) when ByteSize.TryParse(value, out long bytes) && bytes > 0 =>
+                    disk with { Throttle = (disk.Throttle ?? new DiskThrottle()) with { BytesPerSecond = bytes } },
+                ("iops", not null) when long.TryParse(value, NumberStyles.None, CultureInfo.InvariantCulture, out long count) && count > 0 =>
+                    disk with { Throttle = (disk.Throttle ?? new DiskThrottle()) with { OperationsPerSecond = count } },
+                _ => throw new StrataException(StrataError.BadInput, $"\"{part}\" is no option of a disk; write {Syntax}."),
+            };
+        }
+
+        return disk;
+    }
+
+    /// <exception cref="IOException">The image cannot be opened. The message is for the user.</exception>
+    internal IBlockBackend Open()
+    {
+        DiskOpenOptions options = new() { Format = Format, ReadOnly = ReadOnly, Backing = Backing };
+        IBlockBackend disk = Snapshot && !ReadOnly ? TemporaryOverlay.Open(Path, options) : DiskImages.Open(Path, options);
+        return Throttle is null ? disk : new ThrottledDisk(disk, Throttle);
+    }
+}

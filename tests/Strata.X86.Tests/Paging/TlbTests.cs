@@ -1,0 +1,100 @@
+using Strata.X86.Paging;
+
+namespace Strata.X86.Tests.Paging;
+
+/// <summary>An entry without rights must refuse every address that looks into it, in the form in which translated code asks.</summary>
+public sealed unsafe class TlbTests
+{
+    /// <summary>Page addresses at which a tag could wrap around or be taken for another page's.</summary>
+    private static readonly ulong[] Bases = [0, 0x0100_0000, 0x7FFF_FF00_0000, 0x8000_0000_0000_0000, 0xFFFF_8000_0000_0000, 0xFFFF_FFFF_FF00_0000];
+
+    [Fact]
+    public void Set_Flushed_RefusesEveryAddress()
+    {
+        using Tlb tlb = new();
+
+        tlb.FlushAll();
+
+        Assert.Empty(Granted(tlb, entry => entry.Read));
+        Assert.Empty(Granted(tlb, entry => entry.Write));
+        Assert.Empty(Granted(tlb, entry => entry.Execute));
+    }
+
+    [Fact]
+    public void Deny_FilledEntries_RefusesEveryAddress()
+    {
+        using Tlb tlb = new();
+        TlbEntry* set = Fill(tlb);
+
+        for (int i = 0; i < Tlb.Entries; i++)
+        {
+            tlb.Deny(set + i);
+        }
+
+        Assert.Empty(Granted(tlb, entry => entry.Read));
+        Assert.Empty(Granted(tlb, entry => entry.Write));
+        Assert.Empty(Granted(tlb, entry => entry.Execute));
+    }
+
+    [Fact]
+    public void RevokeAllWrites_FilledEntries_RefusesWritesOnly()
+    {
+        using Tlb tlb = new();
+        Fill(tlb);
+
+        tlb.RevokeAllWrites();
+
+        Assert.Empty(Granted(tlb, entry => entry.Write));
+        Assert.Equal(Tlb.Entries * 4096, Granted(tlb, entry => entry.Read).Count);
+    }
+
+    [Fact]
+    public void FlushPage_FilledEntry_RefusesItsPage()
+    {
+        using Tlb tlb = new();
+        Fill(tlb);
+
+        tlb.FlushPage(0);
+        tlb.FlushPage((Tlb.Entries - 1) << 12);
+
+        Assert.DoesNotContain(Granted(tlb, entry => entry.Read), va => va < 0x1000 || va >= (Tlb.Entries - 1) << 12);
+    }
+
+    /// <summary>Rights to the first pages of the address space, one in each entry.</summary>
+    private static TlbEntry* Fill(Tlb tlb)
+    {
+        TlbEntry* set = tlb.Set(TlbPrivilege.Supervisor);
+        for (int i = 0; i < Tlb.Entries; i++)
+        {
+            ulong page = (ulong)i << 12;
+            TlbEntry* entry = tlb.Prepare(TlbPrivilege.Supervisor, page, pageBits: 12);
+            entry->Read = entry->Write = entry->Execute = page;
+        }
+
+        return set;
+    }
+
+    /// <summary>Addresses of single bytes that pass the check of translated code.</summary>
+    private static List<ulong> Granted(Tlb tlb, Func<TlbEntry, ulong> tag)
+    {
+        List<ulong> granted = [];
+        TlbEntry* set = tlb.Set(TlbPrivilege.Supervisor);
+        foreach (ulong start in Bases)
+        {
+            for (int i = 0; i < Tlb.Entries; i++)
+            {
+                ulong expected = tag(set[i]);
+                ulong page = start + ((ulong)i << 12);
+                for (ulong va = page; va < page + 0x1000 && page - expected + 0xFFF < 0x1FFF; va++)
+                {
+                    if (va - expected <= 4096 - 1)
+                    {
+                        granted.Add(va);
+                    }
+                }
+            }
+        }
+
+        return granted;
+    }
+}

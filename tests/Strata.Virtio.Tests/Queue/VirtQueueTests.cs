@@ -76,6 +76,23 @@ public sealed class VirtQueueTests : IDisposable
     }
 
     [Fact]
+    public void Take_IndirectTableAsLongAsTheQueue_ReadsAllOfIt()
+    {
+        for (int i = 0; i < 8; i++)
+        {
+            _ring.DescribeAt(0x4000 + (16 * (ulong)i), Buffer + (512 * (ulong)i), 512, i < 7 ? DriverRing.Next : (ushort)0, (ushort)(i + 1));
+        }
+
+        _ring.Describe(5, 0x4000, 128, DriverRing.Indirect);
+        _ring.Offer(5);
+
+        DescriptorChain chain = _queue.Take()!;
+
+        Assert.Equal(8, chain.Buffers.Count);
+        Assert.False(_queue.IsBroken);
+    }
+
+    [Fact]
     public void Take_DirectThenIndirect_ReadsBoth()
     {
         _ring.DescribeAt(0x4000, Buffer + 0x100, 8, DriverRing.Write);

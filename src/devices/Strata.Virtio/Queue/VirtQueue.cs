@@ -137,14 +137,14 @@ public sealed class VirtQueue(AddressSpace memory)
         uint index = head;
         bool indirect = false;
         bool seenWritable = false;
-        for (uint steps = 0; ; steps++)
+        while (true)
         {
             if (index >= tableSize)
             {
                 return Break($"descriptor {index} lies outside of a table of {tableSize}");
             }
 
-            if (steps >= Math.Max(tableSize, Size) || buffers.Count > Size)
+            if (buffers.Count == Size)
             {
                 return Break("a descriptor chain does not end");
             }

@@ -360,7 +360,7 @@ public sealed unsafe partial class X86Cpu
         long addend = (long)hostPage - (long)page;
         if (entry->Addend != addend || (entry->Read != page && entry->Write != page && entry->Execute != page))
         {
-            entry->Read = entry->Write = entry->Execute = Tlb.NoTag;
+            Paging.Tlb.Clear(entry);
             entry->Addend = addend;
         }
 

@@ -30,7 +30,14 @@ public sealed unsafe class Tlb : IDisposable
     /// <summary>Applied to <c>va >> 7</c>: the byte offset of an entry in its set.</summary>
     public const ulong OffsetMask = (Entries - 1) << 5;
 
-    public const ulong NoTag = ulong.MaxValue;
+    /// <summary>
+    /// What stands in a tag when there is no right. Translated code asks whether <c>va - tag</c> is less than a page: only addresses
+    /// that lead to the first entry of a set are that near to zero, and there it is <see cref="FirstNoTag"/>.
+    /// </summary>
+    public const ulong NoTag = 0;
+
+    /// <summary>What stands there in the first entry of a set: no address that leads to it is that near.</summary>
+    public const ulong FirstNoTag = 0x1001;
 
     private const int Privileges = 4;
     private const int Slots = 8;
@@ -52,7 +59,8 @@ public sealed unsafe class Tlb : IDisposable
 
     public Tlb()
     {
-        _entries = (TlbEntry*)NativeMemory.AlignedAlloc((nuint)(sizeof(TlbEntry) * Entries * Slots * Privileges), 4096);
+        // Aligned to a set, so that an entry's address tells whether it is a set's first.
+        _entries = (TlbEntry*)NativeMemory.AlignedAlloc((nuint)(sizeof(TlbEntry) * Entries * Slots * Privileges), (nuint)(sizeof(TlbEntry) * Entries));
         Array.Fill(_used, true);
         Array.Fill(_pcid, -1);
         _pcid[0] = 0;
@@ -234,7 +242,7 @@ public sealed unsafe class Tlb : IDisposable
     {
         for (int i = 0; i < Slots * Privileges * Entries; i++)
         {
-            _entries[i].Write = NoTag;
+            _entries[i].Write = NoTagOf(_entries + i);
         }
     }
 
@@ -259,7 +267,7 @@ public sealed unsafe class Tlb : IDisposable
     public void Dispose() => NativeMemory.AlignedFree(_entries);
 
     private static bool Writes(TlbEntry* entry, byte* hostPage) =>
-        entry != null && entry->Write != NoTag && (byte*)(entry->Write + (ulong)entry->Addend) == hostPage;
+        entry != null && entry->Write != NoTagOf(entry) && (byte*)(entry->Write + (ulong)entry->Addend) == hostPage;
 
     private static bool Revoke(TlbEntry* entry, byte* hostPage)
     {
@@ -268,7 +276,7 @@ public sealed unsafe class Tlb : IDisposable
             return false;
         }
 
-        entry->Write = NoTag;
+        entry->Write = NoTagOf(entry);
         return true;
     }
 
@@ -328,8 +336,9 @@ public sealed unsafe class Tlb : IDisposable
                 Flushes++;
                 _used[set] = false;
 
-                // SAFETY: set indexes the table allocated in the constructor. All ones is "no tag" in each field.
-                NativeMemory.Fill(_entries + (set * Entries), (nuint)(sizeof(TlbEntry) * Entries), 0xFF);
+                // SAFETY: set indexes the table allocated in the constructor. Zero is "no tag" in each field but the first entry's.
+                NativeMemory.Clear(_entries + (set * Entries), (nuint)(sizeof(TlbEntry) * Entries));
+                Clear(_entries + (set * Entries));
             }
         }
     }
@@ -345,10 +354,8 @@ public sealed unsafe class Tlb : IDisposable
         public bool IsMany;
     }
 
-    private static void Clear(TlbEntry* entry)
-    {
-        entry->Read = NoTag;
-        entry->Write = NoTag;
-        entry->Execute = NoTag;
-    }
+    /// <summary>Takes all rights from an entry.</summary>
+    public static void Clear(TlbEntry* entry) => entry->Read = entry->Write = entry->Execute = NoTagOf(entry);
+
+    private static ulong NoTagOf(TlbEntry* entry) => ((nuint)entry & (nuint)((sizeof(TlbEntry) * Entries) - 1)) == 0 ? FirstNoTag : NoTag;
 }

@@ -3,9 +3,8 @@ using System.CommandLine.Invocation;
 using System.Globalization;
 using Strata;
 using Strata.Cli;
-using Strata.Images;
 
-Argument<string?> imageArgument = new("image") { Description = "Image to run: debian-tiny. Left out with --kernel.", Arity = ArgumentArity.ZeroOrOne };
+Argument<string?> imageArgument = new("image") { Description = "Image to run: debian or debian-tiny. Left out with --kernel.", Arity = ArgumentArity.ZeroOrOne };
 Option<string?> kernelOption = new("--kernel") { Description = "Linux bzImage to boot instead of an image." };
 Option<string?> initrdOption = new("--initrd") { Description = "Initial RAM disk for --kernel." };
 Option<string?> appendOption = new("--append") { Description = "Kernel command line (with an image: added to its own)." };
@@ -19,10 +18,16 @@ Option<string?> traceOption = new("--trace") { Description = "Write guest and ho
 Option<bool> perfMapOption = new("--perf-map") { Description = "Name translated blocks for Linux perf in /tmp/perf-PID.map." };
 Option<string> engineOption = new("--engine") { Description = "How guest code is executed: auto, translator or interpreter.", DefaultValueFactory = _ => "auto" };
 
+Option<string?> keepOption = new("--keep") { Description = "Keep the disk of the debian image under a name, or in a folder, and start from it the next time. Without it all changes are thrown away." };
+Option<string?> hostNameOption = new("--hostname") { Description = "Host name of the debian image's system." };
+Option<string?> timeZoneOption = new("--timezone") { Description = "Time zone of the debian image's system, such as Europe/Rome." };
+Option<string?> sshKeyOption = new("--ssh-key") { Description = "File with public keys that may log in as root by SSH in the debian image." };
+
 Command run = new("run", "Start a machine with its console on this terminal. Ctrl-A X quits, Ctrl-A H helps.")
 {
     imageArgument, kernelOption, initrdOption, appendOption, memoryOption, cpusOption, diskOption, engineOption,
     consoleOption, serialOption, statsOption, traceOption, perfMapOption,
+    keepOption, hostNameOption, timeZoneOption, sshKeyOption,
 };
 run.SetAction(async (result, _) =>
 {
@@ -30,17 +35,14 @@ run.SetAction(async (result, _) =>
     string? kernel = result.GetValue(kernelOption);
     if (kernel is null && image is null)
     {
-        throw new StrataException(StrataError.BadInput, "Nothing to run: name an image (debian-tiny) or give --kernel.");
-    }
-
-    if (kernel is null && image != DebianTiny.Name)
-    {
-        throw new StrataException(StrataError.BadInput, $"There is no image \"{image}\"; the image is {DebianTiny.Name}.");
+        throw new StrataException(StrataError.BadInput, "Nothing to run: name an image (debian, debian-tiny) or give --kernel.");
     }
 
     using RunCommand command = new(new RunOptions
     {
         Image = image,
+        Setup = ImageCommand.ReadSetup(result.GetValue(hostNameOption), result.GetValue(timeZoneOption), result.GetValue(sshKeyOption)),
+        Keep = result.GetValue(keepOption),
         Kernel = kernel,
         Initrd = result.GetValue(initrdOption),
         Append = result.GetValue(appendOption),
@@ -57,19 +59,9 @@ run.SetAction(async (result, _) =>
     return await command.ExecuteAsync();
 });
 
-Command pull = new("pull", "Fetch debian-tiny into the cache; does nothing if it is there.");
-pull.SetAction(async (result, token) =>
-{
-    await new DebianTiny().EnsureAsync(new Progress<string>(line => Console.Error.WriteLine($"strata: {line} ...")), token);
-    return ExitCodes.Success;
-});
-Command list = new("list", "List images and whether they are cached.");
-list.SetAction(_ => Console.WriteLine($"{DebianTiny.Name}\t{(new DebianTiny().IsCached ? "cached" : "not fetched yet")}"));
-Command images = new("image", "Images that can be run.") { pull, list };
-
 RootCommand root = new("Strata runs unmodified operating systems without hardware virtualization, root or native code.\n\nExample: strata run debian-tiny --cpus 2")
 {
-    run, images,
+    run, ImageCommand.Create(),
 };
 
 try

@@ -89,25 +89,35 @@ internal sealed class RunCommand(RunOptions options) : IDisposable
     {
         if (options.Kernel is { } kernel)
         {
-            return Spec(kernel, options.Initrd, options.Append ?? "console=ttyS0 panic=-1");
+            RefuseImageOptions();
+            return Complete(new MachineSpec { Kernel = kernel, Initrd = options.Initrd, CommandLine = options.Append ?? "console=ttyS0 panic=-1" });
         }
 
-        DebianTiny image = new();
-        IProgress<string>? progress = Console.IsErrorRedirected ? null : new LineProgress();
-        await image.EnsureAsync(progress).ConfigureAwait(false);
+        GuestImage image = GuestImages.Find(options.Image!);
+        _ = image.IsCached ? null : options.Setup.ToCommandLine(); // a mistake shows before a long build
+        await image.EnsureAsync(LineProgress.ForTerminal()).ConfigureAwait(false);
+        MachineSpec spec = options.Keep is { } keep
+            ? await KeptMachines.CreateSpecAsync(image, options.Setup, keep).ConfigureAwait(false)
+            : image.CreateSpec(options.Setup);
+        string console = options.Console == ConsoleDevice.Virtio ? " console=hvc0" : string.Empty;
         string append = options.Append is { } extra ? " " + extra : string.Empty;
-        string console = options.Console == ConsoleDevice.Virtio ? "console=ttyS0 console=hvc0" : "console=ttyS0";
-        return Spec(image.KernelPath, image.InitrdPath, console + " quiet panic=-1" + append);
+        return Complete(spec with { CommandLine = spec.CommandLine + console + append });
     }
 
-    private MachineSpec Spec(string kernel, string? initrd, string commandLine) => new()
+    private void RefuseImageOptions()
     {
-        Kernel = kernel,
-        Initrd = initrd,
-        CommandLine = commandLine,
+        if (options.Keep is not null || options.Setup != GuestSetup.Default)
+        {
+            throw new StrataException(
+                StrataError.BadInput, "--keep, --hostname, --timezone and --ssh-key are for images; with --kernel give --disk, and --append what the system should know.");
+        }
+    }
+
+    private MachineSpec Complete(MachineSpec spec) => spec with
+    {
         Memory = options.Memory,
         Processors = options.Processors,
-        Disks = options.Disks,
+        Disks = [.. spec.Disks, .. options.Disks],
         Engine = options.Engine,
         TranslationTrace = _trace,
         WritePerfMap = options.PerfMap,
@@ -202,10 +212,5 @@ internal sealed class RunCommand(RunOptions options) : IDisposable
             MachineExitReason.Error => ExitCodes.MonitorError,
             _ => interrupted ? ExitCodes.Interrupted : ExitCodes.Success,
         };
-    }
-
-    private sealed class LineProgress : IProgress<string>
-    {
-        public void Report(string value) => Console.Error.WriteLine($"strata: {value} ...");
     }
 }

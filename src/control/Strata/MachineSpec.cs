@@ -30,6 +30,12 @@ public sealed record MachineSpec
     /// <summary>Raw disk images; the guest finds them as /dev/vda, /dev/vdb … (virtio-blk).</summary>
     public IReadOnlyList<string> Disks { get; init; } = [];
 
+    /// <summary>
+    /// A raw image that stays as it is: the guest's first disk, before <see cref="Disks"/>. What the guest writes there goes to a
+    /// temporary file and is gone at the machine's end. Null for none.
+    /// </summary>
+    public string? ScratchDisk { get; init; }
+
     /// <summary>Which device <see cref="VirtualMachine.Console"/> is.</summary>
     public ConsoleDevice Console { get; init; } = ConsoleDevice.Serial;
 

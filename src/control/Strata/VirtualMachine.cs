@@ -94,6 +94,11 @@ public sealed class VirtualMachine : IAsyncDisposable
         List<IBlockBackend> disks = [];
         try
         {
+            if (spec.ScratchDisk is { } scratch)
+            {
+                disks.Add(ScratchDisk.Over(OpenDisk(scratch, readOnly: true)));
+            }
+
             disks.AddRange(spec.Disks.Select(path => OpenDisk(path)));
             return new PcBoard(new PcBoardOptions
             {
@@ -121,11 +126,11 @@ public sealed class VirtualMachine : IAsyncDisposable
         }
     }
 
-    private static RawDisk OpenDisk(string path)
+    private static RawDisk OpenDisk(string path, bool readOnly = false)
     {
         try
         {
-            return RawDisk.Open(path);
+            return RawDisk.Open(path, readOnly);
         }
         catch (ArgumentException error)
         {

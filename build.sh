@@ -11,6 +11,7 @@ usage: ./build.sh COMMAND
   build     build everything
   publish   build the command that ./strata starts, precompiled
   test      build, then run every test; the last line counts them
+  e2e       build the debian image if need be, and test it; takes minutes
   fmt       format the sources
   bench     measure guestbench against QEMU TCG
 TEXT
@@ -42,6 +43,7 @@ case "${1:-}" in
   publish)
     dotnet publish src/apps/Strata.Cli -c Release -r linux-x64 --self-contained false -p:PublishReadyToRun=true -o artifacts/strata -v quiet ;;
   test) run_tests ;;
+  e2e) STRATA_E2E=1 exec dotnet test tests/Strata.EndToEnd.Tests -c Release --filter DebianImageTests --logger "console;verbosity=normal" ;;
   fmt) dotnet format Strata.slnx ;;
   bench) shift; exec benchmarks/run.sh "$@" ;;
   *) usage ;;

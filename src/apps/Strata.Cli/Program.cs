@@ -75,6 +75,10 @@ catch (StrataException error)
     Console.Error.WriteLine($"strata: {error.Message}");
     return error.Error == StrataError.BadInput ? ExitCodes.BadInput : ExitCodes.Failure;
 }
+catch (OperationCanceledException)
+{
+    return ExitCodes.Interrupted;
+}
 
 static Engine ParseEngine(string text) => text switch
 {

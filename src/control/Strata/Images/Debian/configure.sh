@@ -27,10 +27,12 @@ echo '# The root file system is mounted by the initial RAM disk.' > /etc/fstab
 systemctl set-default multi-user.target
 systemctl enable systemd-networkd.service systemd-resolved.service ssh.socket
 systemctl disable ssh.service getty@tty1.service e2scrub_reap.service
-# Without a display, firmware, debugger, or users who want these at every start:
-systemctl mask systemd-networkd-wait-online.service sys-kernel-debug.mount sys-kernel-tracing.mount sys-fs-fuse-connections.mount \
+# Without a display, firmware, a debugger, an fstab, other entropy than the host's, or users who want these at every start:
+systemctl mask systemd-networkd-wait-online.service systemd-network-generator.service systemd-remount-fs.service systemd-random-seed.service \
+    systemd-pstore.service systemd-repart.service systemd-update-utmp.service systemd-update-utmp-runlevel.service \
     modprobe@drm.service modprobe@efi_pstore.service modprobe@fuse.service modprobe@configfs.service modprobe@dm_mod.service modprobe@loop.service \
-    sys-kernel-config.mount systemd-pstore.service systemd-repart.service dev-hugepages.mount
+    sys-kernel-config.mount sys-kernel-debug.mount sys-kernel-tracing.mount sys-fs-fuse-connections.mount dev-hugepages.mount
+rm -f /etc/modules-load.d/modules.conf # nothing is in it, and without it systemd-modules-load need not start
 systemctl disable apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer e2scrub_all.timer fstrim.timer
 
 # What must differ between machines is made when each starts; an empty machine-id is filled in without "first boot" work.

@@ -34,7 +34,8 @@ internal sealed class DebianPackages
 
         await File.WriteAllTextAsync(Path.Combine(folder, "state", "status"), string.Empty, cancellationToken).ConfigureAwait(false);
         await File.WriteAllTextAsync(Path.Combine(folder, "preferences"), Preferences, cancellationToken).ConfigureAwait(false);
-        await File.WriteAllTextAsync(packages._configuration, packages.Configuration(), cancellationToken).ConfigureAwait(false);
+        string host = await HostTool.RunAsync(folder, "apt-config", ["dump"], cancellationToken).ConfigureAwait(false);
+        await File.WriteAllTextAsync(packages._configuration, packages.Configuration(host), cancellationToken).ConfigureAwait(false);
         string reason = "the host's apt sources name none";
         try
         {
@@ -116,8 +117,15 @@ internal sealed class DebianPackages
 
         """;
 
-    private string Configuration() =>
+    /// <summary>
+    /// apt reads this before anything else, and then none of the host's configuration: hooks in it are meant for the host's own
+    /// packages. How to reach servers is taken over.
+    /// </summary>
+    /// <param name="host">What apt-config dump says.</param>
+    private string Configuration(string host) =>
         $$"""
+        Dir::Etc::parts "/dev/null";
+        Dir::Etc::main "/dev/null";
         Dir::State "{{_folder}}/state";
         Dir::State::status "{{_folder}}/state/status";
         Dir::Cache "{{_folder}}/cache";
@@ -127,12 +135,11 @@ internal sealed class DebianPackages
         APT::Architectures { "amd64"; };
         APT::Install-Recommends "false";
         APT::Sandbox::User "";
-        APT::Update::Post-Invoke { };
-        APT::Update::Post-Invoke-Success { };
         Acquire::Languages "none";
         Acquire::IndexTargets::deb::DEP-11::DefaultEnabled "false";
         Acquire::IndexTargets::deb::Contents-deb::DefaultEnabled "false";
         Acquire::Retries "3";
+        {{string.Join('\n', host.Split('\n').Where(line => line.StartsWith("Acquire::http", StringComparison.OrdinalIgnoreCase)))}}
 
         """;
 

@@ -52,7 +52,7 @@ public sealed class GuestImageTests : IDisposable
     [Fact]
     public async Task CreateSpecAsync_Kept_CopiesOnceAndDoesNotNeedTheCache()
     {
-        GuestImage image = Fill("2");
+        GuestImage image = Fill("3");
         string folder = _folder.PathOf("kept");
         await KeptMachines.CreateSpecAsync(image, GuestSetup.Default, folder);
         await File.WriteAllTextAsync(Path.Combine(folder, "disk.img"), "changed");
@@ -71,7 +71,7 @@ public sealed class GuestImageTests : IDisposable
     {
         string folder = Directory.CreateDirectory(_folder.PathOf("other")).FullName;
 
-        StrataException error = await Assert.ThrowsAsync<StrataException>(() => KeptMachines.CreateSpecAsync(Fill("2"), GuestSetup.Default, folder));
+        StrataException error = await Assert.ThrowsAsync<StrataException>(() => KeptMachines.CreateSpecAsync(Fill("3"), GuestSetup.Default, folder));
 
         Assert.Contains("holds no machine", error.Message, StringComparison.Ordinal);
     }
@@ -83,7 +83,7 @@ public sealed class GuestImageTests : IDisposable
     [InlineData("a\0b")]
     public async Task CreateSpecAsync_ImpossibleName_IsRefused(string name)
     {
-        StrataException error = await Assert.ThrowsAsync<StrataException>(() => KeptMachines.CreateSpecAsync(Fill("2"), GuestSetup.Default, name));
+        StrataException error = await Assert.ThrowsAsync<StrataException>(() => KeptMachines.CreateSpecAsync(Fill("3"), GuestSetup.Default, name));
 
         Assert.Contains("cannot name a machine", error.Message, StringComparison.Ordinal);
     }

@@ -159,6 +159,7 @@ public sealed class PcBoard : IMachineControl, IDisposable
         }
 
         Stop();
+        _clock.Dispose(); // first: its thread calls timers that read processors
         foreach (VcpuThread vcpu in _vcpus)
         {
             vcpu.Dispose();
@@ -174,7 +175,6 @@ public sealed class PcBoard : IMachineControl, IDisposable
             apic.Dispose();
         }
 
-        _clock.Dispose();
         _ram.Dispose();
     }
 

@@ -1,5 +1,9 @@
 using Strata.Disks.Images;
 using Strata.Disks.Qcow2;
+using Strata.Disks.Vdi;
+using Strata.Disks.Vhd;
+using Strata.Disks.Vhdx;
+using Strata.Disks.Vmdk;
 
 namespace Strata.Disks;
 
@@ -12,6 +16,22 @@ public static class DiskImages
     public static IReadOnlyList<DiskFormat> Formats { get; } =
     [
         new("qcow2", "QEMU's copy-on-write format, versions 2 and 3", Qcow2Image.Matches, Qcow2Image.Open, Qcow2Image.Create),
+        DiskFormat.Plain(
+            "vmdk", "VMware's format", ["monolithicSparse", "monolithicFlat", "streamOptimized"], probe => VmdkImage.Probe(probe.Start.Span), VmdkImage.Open,
+            (path, size, kind) => VmdkImage.Create(path, size, new VmdkOptions { Subformat = Enum.Parse<VmdkSubformat>(kind!, ignoreCase: true) }))
+        with
+        {
+            SubformatsOfSeveralFiles = ["monolithicFlat"],
+        },
+        DiskFormat.Plain(
+            "vdi", "VirtualBox's format", ["dynamic", "fixed"], probe => VdiImage.Probe(probe.Start.Span), VdiImage.Open,
+            (path, size, kind) => VdiImage.Create(path, size, new VdiOptions { Fixed = kind == "fixed" })),
+        DiskFormat.Plain(
+            "vhd", "Virtual PC's format", ["dynamic", "fixed"], probe => VhdImage.Probe(probe.Start.Span, probe.End.Span), VhdImage.Open,
+            (path, size, kind) => VhdImage.Create(path, size, new VhdOptions { Fixed = kind == "fixed" })),
+        DiskFormat.Plain(
+            "vhdx", "Hyper-V's format", ["dynamic", "fixed"], probe => VhdxImage.Probe(probe.Start.Span), VhdxImage.Open,
+            (path, size, kind) => VhdxImage.Create(path, size, new VhdxOptions { Fixed = kind == "fixed" })),
         DiskFormat.Plain("raw", "the disk's plain bytes", [], _ => false, RawDisk.Open, (path, size, _) => RawDisk.Create(path, size).Dispose()),
     ];
 

@@ -62,7 +62,7 @@ internal sealed unsafe class ConformanceMachine : IDisposable
     }
 
     /// <summary>Runs a number of instructions, with the interrupt of the program at its place.</summary>
-    public VcpuStop Run(GuestProgram program, int instructions)
+    public void Run(GuestProgram program, int instructions)
     {
         VcpuStop stop = VcpuStop.BudgetSpent;
         int first = program.InterruptAt >= 0 && program.InterruptAt < instructions ? program.InterruptAt : instructions;
@@ -74,10 +74,8 @@ internal sealed unsafe class ConformanceMachine : IDisposable
         if (first < instructions && stop == VcpuStop.BudgetSpent)
         {
             Machine.Apic.Vector = program.Vector;
-            stop = Engine.Run(instructions - first);
+            Engine.Run(instructions - first);
         }
-
-        return stop;
     }
 
     public void Dispose() => Machine.Dispose();

@@ -1,6 +1,5 @@
 using Iced.Intel;
 using Strata.Conformance.Tests.Programs;
-using Strata.Core.Execution;
 using Strata.X86.Comparison;
 using Strata.X86.Execution;
 using Strata.X86.Interpreter.Tests.Harness;
@@ -28,15 +27,13 @@ internal sealed unsafe class ReferenceRun
     {
         _machine = machine;
         _program = program;
-        while (Instructions < limit && Stop == VcpuStop.BudgetSpent && Step())
+        while (Instructions < limit && Cpu.State.Activity == ActivityState.Running && Step())
         {
         }
     }
 
     /// <summary>Instructions executed.</summary>
     public int Instructions { get; private set; }
-
-    public VcpuStop Stop { get; private set; } = VcpuStop.BudgetSpent;
 
     /// <summary>Bits of RFLAGS that are undefined at the end.</summary>
     public ulong UndefinedBits { get; private set; }
@@ -53,7 +50,7 @@ internal sealed unsafe class ReferenceRun
     {
         get
         {
-            ulong at = Cpu.State.Cs.Base + Cpu.State.Rip - (Stop == VcpuStop.Halted ? 1UL : 0);
+            ulong at = Cpu.State.Cs.Base + Cpu.State.Rip - (Cpu.State.Activity == ActivityState.Halted ? 1UL : 0);
             return at is >= SystemMachine.Handlers and < HandlersEnd ? (int)((at - SystemMachine.Handlers) / 16) : -1;
         }
     }
@@ -74,9 +71,9 @@ internal sealed unsafe class ReferenceRun
 
         byte cl = (byte)Cpu.State.Gprs[Gpr.Rcx];
         long before = _machine.Engine.InstructionsExecuted;
-        Stop = _machine.Engine.Run(1);
+        _machine.Engine.Run(1);
         Instructions += (int)(_machine.Engine.InstructionsExecuted - before);
-        if (Stop == VcpuStop.Shutdown)
+        if (Cpu.State.Activity == ActivityState.Shutdown)
         {
             return false;
         }

@@ -121,6 +121,24 @@ public sealed class Qcow2HeaderTests : IDisposable
     }
 
     [Fact]
+    public void Open_SnapshotWithoutATableAtTheEndOfAllNumbers_IsHarmless()
+    {
+        string path = CreateDisk();
+        using (Qcow2Image disk = Open(path))
+        {
+            disk.CreateSnapshot("one", DateTimeOffset.UnixEpoch);
+        }
+
+        long table = BinaryPrimitives.ReadInt64BigEndian(File.ReadAllBytes(path).AsSpan(64));
+        Poke(path, table, [0x7F, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0, 0, 0, 0]); // offset and size of its L1 table
+
+        using DiskImage damaged = DiskImages.Open(path, new DiskOpenOptions { ReadOnly = true });
+
+        Assert.Single(damaged.Describe().Snapshots);
+        Assert.NotEqual(0, damaged.Check(repair: false).LeakedBytes);
+    }
+
+    [Fact]
     public void Open_DirtyImageReadOnly_ShowsItAndChangesNothing()
     {
         string path = CreateDisk();

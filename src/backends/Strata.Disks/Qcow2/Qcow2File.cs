@@ -47,6 +47,19 @@ internal sealed class Qcow2File : IDisposable
     /// <summary>Bytes to clusters, rounded up.</summary>
     public long ToClusters(long bytes) => (bytes >> ClusterBits) + ((bytes & (ClusterSize - 1)) != 0 ? 1 : 0);
 
+    /// <summary>The clusters of the file that a range touches; none for an empty range, wherever an image says that it is.</summary>
+    public IEnumerable<long> ClustersOf(long offset, long length)
+    {
+        if (length > 0)
+        {
+            long last = (offset + length - 1) >> ClusterBits;
+            for (long cluster = offset >> ClusterBits; cluster <= last; cluster++)
+            {
+                yield return cluster;
+            }
+        }
+    }
+
     public bool IsAligned(long offset) => (offset & (ClusterSize - 1)) == 0;
 
     /// <summary>L1 entries that a disk of this size needs.</summary>

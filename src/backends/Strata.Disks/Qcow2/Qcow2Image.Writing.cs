@@ -285,7 +285,7 @@ public sealed partial class Qcow2Image
             throw _file.Corrupt($"an L2 entry names a cluster at {host}, where none can be");
         }
 
-        for (long cluster = host >> _file.ClusterBits; cluster << _file.ClusterBits < host + length; cluster++)
+        for (long cluster = host >> _file.ClusterBits; cluster <= (host + length - 1) >> _file.ClusterBits; cluster++)
         {
             if (_metadata.Contains(cluster))
             {

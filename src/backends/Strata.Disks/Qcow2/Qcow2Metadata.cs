@@ -81,7 +81,7 @@ internal sealed class Qcow2Metadata
 
     private void AddFixed(long offset, long length, string what)
     {
-        for (long cluster = offset >> _file.ClusterBits; cluster << _file.ClusterBits < offset + length; cluster++)
+        foreach (long cluster in _file.ClustersOf(offset, length))
         {
             if (!_fixed.Add(cluster))
             {

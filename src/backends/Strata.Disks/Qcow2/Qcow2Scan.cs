@@ -108,7 +108,7 @@ internal sealed class Qcow2Scan(Qcow2File file)
 
     private void AddRange(long offset, long length)
     {
-        for (long cluster = offset >> file.ClusterBits; cluster << file.ClusterBits < offset + length; cluster++)
+        foreach (long cluster in file.ClustersOf(offset, length))
         {
             Counts.Add(cluster, 1);
         }

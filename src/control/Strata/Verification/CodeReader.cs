@@ -1,6 +1,6 @@
 using System.Globalization;
 using Iced.Intel;
-using Strata.Machines.Boards;
+using Strata.Core.Bus;
 using Strata.X86.Paging;
 using Strata.X86.Registers;
 
@@ -15,11 +15,11 @@ internal static class CodeReader
     /// <summary>Flags that may be undefined after a straight run of instructions.</summary>
     /// <param name="count">Most instructions that were executed; fewer if one with a repeat prefix was executed in parts.</param>
     /// <param name="end">RIP after them.</param>
-    public static ulong UndefinedFlags(PcBoard board, in X86CpuState state, int count, ulong end)
+    public static ulong UndefinedFlags(AddressSpace memory, in X86CpuState state, int count, ulong end)
     {
         ulong undefined = 0;
         ulong atEnd = 0;
-        foreach (Instruction instruction in Decode(board, state, count))
+        foreach (Instruction instruction in Decode(memory, state, count))
         {
             if (instruction.IP == end)
             {
@@ -36,17 +36,17 @@ internal static class CodeReader
 
     /// <summary>Lines of address, bytes and instruction.</summary>
     /// <param name="marked">Address of the instruction that gets an arrow, or null.</param>
-    public static IReadOnlyList<string> Disassemble(PcBoard board, in X86CpuState state, int count, ulong? marked)
+    public static IReadOnlyList<string> Disassemble(AddressSpace memory, in X86CpuState state, int count, ulong? marked)
     {
         List<string> lines = [];
         NasmFormatter formatter = new(new FormatterOptions { HexPrefix = "0x", HexSuffix = string.Empty, SpaceAfterOperandSeparator = true });
         X86CpuState at = state;
-        foreach (Instruction instruction in Decode(board, state, count))
+        foreach (Instruction instruction in Decode(memory, state, count))
         {
             StringOutput text = new();
             formatter.Format(instruction, text);
             at.Rip = instruction.IP;
-            byte[] code = Read(board, at, crossing: true);
+            byte[] code = Read(memory, at, crossing: true);
             string bytes = Convert.ToHexString(code.AsSpan(0, Math.Min(instruction.Length, code.Length)));
             string mark = instruction.IP == marked ? "->" : "  ";
             lines.Add(string.Create(CultureInfo.InvariantCulture, $"{mark} {instruction.IP:x16}  {bytes,-30}  {text.ToStringAndReset()}"));
@@ -55,14 +55,14 @@ internal static class CodeReader
         return lines;
     }
 
-    private static List<Instruction> Decode(PcBoard board, in X86CpuState state, int count)
+    private static List<Instruction> Decode(AddressSpace memory, in X86CpuState state, int count)
     {
         List<Instruction> result = [];
         X86CpuState at = state;
         int bitness = BitnessOf(state);
         for (int i = 0; i < count; i++)
         {
-            Instruction instruction = DecodeOne(board, at, bitness);
+            Instruction instruction = DecodeOne(memory, at, bitness);
             result.Add(instruction);
             if (instruction.IsInvalid)
             {
@@ -78,13 +78,13 @@ internal static class CodeReader
     /// <summary>
     /// One instruction. The page behind is looked at only if the instruction goes on there: looking marks a page as accessed.
     /// </summary>
-    private static Instruction DecodeOne(PcBoard board, in X86CpuState state, int bitness)
+    private static Instruction DecodeOne(AddressSpace memory, in X86CpuState state, int bitness)
     {
-        Iced.Intel.Decoder decoder = Iced.Intel.Decoder.Create(bitness, Read(board, state, crossing: false), state.Rip);
+        Iced.Intel.Decoder decoder = Iced.Intel.Decoder.Create(bitness, Read(memory, state, crossing: false), state.Rip);
         decoder.Decode(out Instruction instruction);
         if (decoder.LastError == DecoderError.NoMoreBytes)
         {
-            Iced.Intel.Decoder.Create(bitness, Read(board, state, crossing: true), state.Rip).Decode(out instruction);
+            Iced.Intel.Decoder.Create(bitness, Read(memory, state, crossing: true), state.Rip).Decode(out instruction);
         }
 
         return instruction;
@@ -94,7 +94,7 @@ internal static class CodeReader
         : (state.Cs.Attributes & SegmentState.Big) != 0 ? 32 : 16;
 
     /// <summary>Bytes at CS:RIP, as many as an instruction may have, or as the page has; fewer where nothing is mapped.</summary>
-    private static byte[] Read(PcBoard board, in X86CpuState state, bool crossing)
+    private static byte[] Read(AddressSpace memory, in X86CpuState state, bool crossing)
     {
         List<byte> bytes = [];
         ulong start = BitnessOf(state) == 64 ? state.Rip : (state.Cs.Base + state.Rip) & uint.MaxValue;
@@ -102,7 +102,7 @@ internal static class CodeReader
         {
             ulong va = start + (ulong)bytes.Count;
             bool isBehind = ((va ^ start) & PageBase) != 0;
-            if ((isBehind && !crossing) || !TryRead(board, state, va, out byte value))
+            if ((isBehind && !crossing) || !TryRead(memory, state, va, out byte value))
             {
                 break;
             }
@@ -113,11 +113,11 @@ internal static class CodeReader
         return [.. bytes];
     }
 
-    private static bool TryRead(PcBoard board, in X86CpuState state, ulong va, out byte value)
+    private static bool TryRead(AddressSpace memory, in X86CpuState state, ulong va, out byte value)
     {
         value = 0;
-        if (!PageWalker.TryWalk(state, board.Memory, va, AccessKind.Read, user: false, smapOverride: true, out Translation found, out _)
-            || !board.Memory.TryGetSpan(found.Gpa, 1, forWriting: false, out Span<byte> place))
+        if (!PageWalker.TryWalk(state, memory, va, AccessKind.Read, user: false, smapOverride: true, out Translation found, out _)
+            || !memory.TryGetSpan(found.Gpa, 1, forWriting: false, out Span<byte> place))
         {
             return false;
         }

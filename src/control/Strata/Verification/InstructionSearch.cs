@@ -58,7 +58,9 @@ internal sealed class InstructionSearch : IDisposable
             X86CpuState expected = _reference.Run(_machine.Board.Ram, _state, length);
             X86CpuState actual = _subject.Run(_machine.Board.Ram, _state, length);
             Lockstep.IgnorePointers(ref actual, expected);
-            ulong undefined = CodeReader.UndefinedFlags(_machine.Board, _state, length, expected.Rip);
+            bool isUndefined = StateComparison.AreEqual(expected, actual, RFlags.Arithmetic)
+                && UndefinedResults.TryAdopt(_reference.Space, _subject.Space, _state, expected, actual, length);
+            ulong undefined = isUndefined ? RFlags.Arithmetic : 0;
             List<string> memory = MemoryComparison.Compare(_reference.Memory, _subject.Memory);
             if (!StateComparison.AreEqual(expected, actual, undefined) || memory.Count > 0)
             {
@@ -80,7 +82,7 @@ internal sealed class InstructionSearch : IDisposable
             Registers = Registers.Differences(before, expected, actual, undefined),
             Others = memory,
             State = Registers.Values(before),
-            Code = CodeReader.Disassemble(_machine.Board, _state, shown, marked: before.Rip),
+            Code = CodeReader.Disassemble(_machine.Board.Memory, _state, shown, marked: before.Rip),
         };
     }
 }
@@ -95,15 +97,13 @@ internal sealed class Sandbox : IDisposable
         Memory = new GuestMemory(memory);
         ManualClock clock = new();
         clock.Advance(now);
-        _create = () =>
-        {
-            AddressSpace space = new();
-            Machines.Boards.PcBoard.MapRam(space, Memory);
-            return createEngine(new X86CpuWiring { Index = 0, Memory = space, Ports = new PortSpace(), Clock = clock });
-        };
+        Machines.Boards.PcBoard.MapRam(Space, Memory);
+        _create = () => createEngine(new X86CpuWiring { Index = 0, Memory = Space, Ports = new PortSpace(), Clock = clock });
     }
 
     public GuestMemory Memory { get; }
+
+    public AddressSpace Space { get; } = new();
 
     /// <summary>Runs instructions from a state and a copy of a machine's memory.</summary>
     public X86CpuState Run(GuestMemory ram, in X86CpuState state, int instructions)

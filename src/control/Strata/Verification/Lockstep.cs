@@ -202,18 +202,13 @@ internal sealed class Lockstep : IDisposable
             return null;
         }
 
-        if (other == null && StateComparison.AreEqual(expected, actual, RFlags.Arithmetic))
+        if (other == null && StateComparison.AreEqual(expected, actual, RFlags.Arithmetic)
+            && (_window.Every != 0 || UndefinedResults.TryAdopt(_reference.Board.Memory, _subject.Board.Memory, _before[processor], expected, actual, (int)executed)))
         {
-            ulong undefined = _window.Every == 0
-                ? CodeReader.UndefinedFlags(_reference.Board, _before[processor], (int)executed, expected.Rip)
-                : RFlags.Arithmetic;
-            if (((expected.Rflags ^ actual.Rflags) & ~undefined) == 0)
-            {
-                AdoptedFlags++;
-                _reference.Engines[processor].Cpu.Rflags = actual.Rflags;
-                _window.LastSame = Instructions;
-                return null;
-            }
+            AdoptedFlags++;
+            _reference.Engines[processor].Cpu.Rflags = actual.Rflags;
+            _window.LastSame = Instructions;
+            return null;
         }
 
         return new Divergence
@@ -224,7 +219,7 @@ internal sealed class Lockstep : IDisposable
             Registers = Registers.Differences(_before[processor], expected, actual, 0),
             Others = other == null ? [] : [other],
             State = Registers.Values(_before[processor]),
-            Code = CodeReader.Disassemble(_reference.Board, _before[processor], (int)Math.Min(executed, 64), marked: null),
+            Code = CodeReader.Disassemble(_reference.Board.Memory, _before[processor], (int)Math.Min(executed, 64), marked: null),
         };
     }
 
@@ -259,7 +254,7 @@ internal sealed class Lockstep : IDisposable
         Registers = [],
         Others = others,
         State = Registers.Values(_before[processor]),
-        Code = CodeReader.Disassemble(_reference.Board, _before[processor], 16, marked: null),
+        Code = CodeReader.Disassemble(_reference.Board.Memory, _before[processor], 16, marked: null),
     };
 
     /// <summary>Types the next line, or what the port has not taken of it yet, where the guest waits for one.</summary>

@@ -21,6 +21,9 @@ internal sealed unsafe class TranslationCache : IDisposable
 
     private const int FixedSites = 1;
 
+    /// <summary>The arrival site's block: without instructions, and never found.</summary>
+    private const int FixedBlocks = 1;
+
     private readonly TranslatorOptions _options;
     private readonly int _vcpu;
     private readonly byte* _code;
@@ -46,8 +49,9 @@ internal sealed unsafe class TranslationCache : IDisposable
         _blocks = (TranslatedBlock*)HostMapping.Reserve((ulong)MaxBlocks * (ulong)sizeof(TranslatedBlock));
         _buckets = (TranslatedBlock**)NativeMemory.AllocZeroed(1 << BucketBits, (nuint)sizeof(TranslatedBlock*));
         JumpTable = (JumpEntry*)NativeMemory.AlignedAlloc((nuint)(sizeof(JumpEntry) * JumpEntry.TableSize), 64);
-        _sites[ArrivalSite] = new Site { Kind = SiteKind.Dispatch };
+        _sites[ArrivalSite] = new Site { Kind = SiteKind.Dispatch, Block = _blocks };
         _siteCount = FixedSites;
+        _blockCount = FixedBlocks;
         Stubs = new Stubs(_code);
         _at = _code + Stubs.Size;
         _translator = new BlockTranslator(this);
@@ -257,6 +261,6 @@ internal sealed unsafe class TranslationCache : IDisposable
         ClearJumpTable();
         _at = _code + Stubs.Size;
         _siteCount = FixedSites;
-        _blockCount = 0;
+        _blockCount = FixedBlocks;
     }
 }

@@ -37,6 +37,17 @@ public sealed class DebianImageTests : IDisposable
     }
 
     [ImageFact]
+    public async Task Start_WithItsNetworkCard_HasAnAddressByDhcp()
+    {
+        await using VirtualMachine machine = await StartAsync(GuestSetup.Default);
+
+        string device = await AskAsync(machine, "/lib/systemd/systemd-networkd-wait-online --timeout=30; ip -4 route show default", "debian");
+
+        Assert.Matches("^default via 10.0.2.2 dev en[a-z0-9]+ proto dhcp", device);
+        await PowerOffAsync(machine);
+    }
+
+    [ImageFact]
     public async Task Start_WithASetup_TellsItToTheSystem()
     {
         GuestSetup setup = new() { HostName = "web-1", TimeZone = "Asia/Kathmandu", SshKeys = Key };

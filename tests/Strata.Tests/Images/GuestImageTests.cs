@@ -41,6 +41,13 @@ public sealed class GuestImageTests : IDisposable
     }
 
     [Fact]
+    public void AgentInitrdPath_OfEachImage_IsThereWhereTheImageStartsIt()
+    {
+        Assert.Equal(Path.Combine(_cache.PathOf("debian-tiny"), "agent"), GuestImages.Find("debian-tiny", _cache).AgentInitrdPath);
+        Assert.Null(GuestImages.Find("debian", _cache).AgentInitrdPath);
+    }
+
+    [Fact]
     public void CreateSpec_TinyWithASetup_IsRefused()
     {
         StrataException error = Assert.Throws<StrataException>(() => GuestImages.Find("debian-tiny", _cache).CreateSpec(new GuestSetup { HostName = "web" }));

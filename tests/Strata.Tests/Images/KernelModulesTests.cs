@@ -24,6 +24,18 @@ public sealed class KernelModulesTests : IDisposable
     }
 
     [Fact]
+    public void InLoadOrder_Loaded_AreLeftOutAndGrow()
+    {
+        Write("drivers/virtio/virtio.ko", "");
+        Write("drivers/net/net_failover.ko", "");
+        Write("drivers/net/virtio_net.ko", "virtio,net_failover");
+        HashSet<string> loaded = ["virtio"];
+
+        Assert.Equal(["net_failover", "virtio_net"], KernelModules.InLoadOrder(Root, ["virtio_net"], loaded).Select(module => module.Module));
+        Assert.Equal(["net_failover", "virtio", "virtio_net"], loaded.Order(StringComparer.Ordinal));
+    }
+
+    [Fact]
     public void InLoadOrder_BuiltIn_HasNoFile() => Assert.Empty(KernelModules.InLoadOrder(Root, ["ext4"]));
 
     [Fact]

@@ -13,6 +13,7 @@ usage: ./build.sh COMMAND
   test      build, then run every test; the last line counts them
   soak [MINUTES]
             compare the engines on random programs for so long (default 10); STRATA_SEED repeats one
+  e2e       build the debian image if need be, and test it; takes minutes
   fmt       format the sources
   bench     measure against QEMU TCG and the bare host; ./build.sh bench --help
 TEXT
@@ -53,6 +54,7 @@ case "${1:-}" in
     dotnet publish src/apps/Strata.Cli -c Release -r linux-x64 --self-contained false -p:PublishReadyToRun=true -o artifacts/strata -v quiet ;;
   test) run_tests ;;
   soak) shift; soak "$@" ;;
+  e2e) STRATA_E2E=1 exec dotnet test tests/Strata.EndToEnd.Tests -c Release --filter DebianImageTests --logger "console;verbosity=normal" ;;
   fmt) dotnet format Strata.slnx ;;
   bench) shift; exec benchmarks/run.sh "$@" ;;
   *) usage ;;

@@ -3,9 +3,8 @@ using System.CommandLine.Invocation;
 using Strata;
 using Strata.Cli;
 using Strata.Engines;
-using Strata.Images;
 
-Argument<string?> imageArgument = new("image") { Description = "Image to run: debian-tiny. Left out with --kernel.", Arity = ArgumentArity.ZeroOrOne };
+Argument<string?> imageArgument = new("image") { Description = "Image to run: debian or debian-tiny. Left out with --kernel.", Arity = ArgumentArity.ZeroOrOne };
 Option<string?> kernelOption = new("--kernel") { Description = "Linux bzImage to boot instead of an image." };
 Option<string?> initrdOption = new("--initrd") { Description = "Initial RAM disk for --kernel." };
 Option<string?> appendOption = new("--append") { Description = "Kernel command line (with an image: added to its own)." };
@@ -24,10 +23,16 @@ Option<string> engineOption = new("--engine") { Description = "How guest code is
 Option<bool> portableOption = new("--portable-cpu") { Description = "Offer the guest only what every engine of this host can run, so that Ctrl-A E can switch to any." };
 Option<bool> defectiveOption = new("--accept-defective-kvm") { Description = "Use a KVM that `strata probe` calls defective; for small guests only." };
 
+Option<string?> keepOption = new("--keep") { Description = "Keep the disk of the debian image under a name, or in a folder, and start from it the next time. Without it all changes are thrown away." };
+Option<string?> hostNameOption = new("--hostname") { Description = "Host name of the debian image's system." };
+Option<string?> timeZoneOption = new("--timezone") { Description = "Time zone of the debian image's system, such as Europe/Rome." };
+Option<string?> sshKeyOption = new("--ssh-key") { Description = "File with public keys that may log in as root by SSH in the debian image." };
+
 Command run = new("run", "Start a machine with its console on this terminal. Ctrl-A X quits, Ctrl-A H helps.")
 {
     imageArgument, kernelOption, initrdOption, appendOption, memoryOption, cpusOption, diskOption, shareOption, execOption, balloonOption, engineOption,
     consoleOption, serialOption, statsOption, traceOption, perfMapOption, portableOption, defectiveOption,
+    keepOption, hostNameOption, timeZoneOption, sshKeyOption,
 };
 NetworkArguments network = new();
 network.AddTo(run);
@@ -37,17 +42,14 @@ run.SetAction(async (result, _) =>
     string? kernel = result.GetValue(kernelOption);
     if (kernel is null && image is null)
     {
-        throw new StrataException(StrataError.BadInput, "Nothing to run: name an image (debian-tiny) or give --kernel.");
-    }
-
-    if (kernel is null && image != DebianTiny.Name)
-    {
-        throw new StrataException(StrataError.BadInput, $"There is no image \"{image}\"; the image is {DebianTiny.Name}.");
+        throw new StrataException(StrataError.BadInput, "Nothing to run: name an image (debian, debian-tiny) or give --kernel.");
     }
 
     using RunCommand command = new(new RunOptions
     {
         Image = image,
+        Setup = ImageCommand.ReadSetup(result.GetValue(hostNameOption), result.GetValue(timeZoneOption), result.GetValue(sshKeyOption)),
+        Keep = result.GetValue(keepOption),
         Kernel = kernel,
         Initrd = result.GetValue(initrdOption),
         Append = result.GetValue(appendOption),
@@ -70,19 +72,9 @@ run.SetAction(async (result, _) =>
     return await command.ExecuteAsync();
 });
 
-Command pull = new("pull", "Fetch debian-tiny into the cache; does nothing if it is there.");
-pull.SetAction(async (result, token) =>
-{
-    await new DebianTiny().EnsureAsync(new Progress<string>(line => Console.Error.WriteLine($"strata: {line} ...")), token);
-    return ExitCodes.Success;
-});
-Command list = new("list", "List images and whether they are cached.");
-list.SetAction(_ => Console.WriteLine($"{DebianTiny.Name}\t{(new DebianTiny().IsCached ? "cached" : "not fetched yet")}"));
-Command images = new("image", "Images that can be run.") { pull, list };
-
 RootCommand root = new("Strata runs unmodified operating systems without hardware virtualization, root or native code.\n\nExample: strata run debian-tiny --cpus 2")
 {
-    run, images, DiskCommand.Create(), ProbeCommand.Create(), VerifyCommand.Create(),
+    run, ImageCommand.Create(), DiskCommand.Create(), ProbeCommand.Create(), VerifyCommand.Create(),
 };
 
 try
@@ -95,6 +87,10 @@ catch (StrataException error)
 {
     Console.Error.WriteLine($"strata: {error.Message}");
     return error.Error == StrataError.BadInput ? ExitCodes.BadInput : ExitCodes.Failure;
+}
+catch (OperationCanceledException)
+{
+    return ExitCodes.Interrupted;
 }
 
 static ConsoleDevice ParseConsole(string text) => text switch

@@ -100,26 +100,44 @@ internal sealed class RunCommand(RunOptions options) : IDisposable
     {
         if (options.Kernel is { } kernel)
         {
-            return Spec(kernel, options.Initrd, options.Append ?? "console=ttyS0 panic=-1");
+            RefuseImageOptions();
+            return Complete(new MachineSpec { Kernel = kernel, Initrd = options.Initrd, CommandLine = options.Append ?? "console=ttyS0 panic=-1" });
         }
 
-        DebianTiny image = new();
-        IProgress<string>? progress = Console.IsErrorRedirected ? null : new LineProgress();
-        await image.EnsureAsync(progress).ConfigureAwait(false);
+        GuestImage image = GuestImages.Find(options.Image!);
+        string? agent = options.Exec is null ? null : AgentOf(image);
+        _ = image.IsCached ? null : options.Setup.ToCommandLine(); // a mistake shows before a long build
+        await image.EnsureAsync(LineProgress.ForTerminal()).ConfigureAwait(false);
+        MachineSpec spec = options.Keep is { } keep
+            ? await KeptMachines.CreateSpecAsync(image, options.Setup, keep).ConfigureAwait(false)
+            : image.CreateSpec(options.Setup);
+        string console = options.Console == ConsoleDevice.Virtio ? " console=hvc0" : string.Empty;
+        string mount = image is DebianTiny ? DebianTiny.MountOption(options.Shares) : string.Empty;
         string append = options.Append is { } extra ? " " + extra : string.Empty;
-        string console = options.Console == ConsoleDevice.Virtio ? "console=ttyS0 console=hvc0" : "console=ttyS0";
-        MachineSpec spec = Spec(image.KernelPath, image.InitrdPath, console + " quiet panic=-1" + DebianTiny.MountOption(options.Shares) + append);
-        return options.Exec is null ? spec : spec with { InitrdOverlays = [image.AgentInitrdPath] };
+        return Complete(spec with
+        {
+            CommandLine = spec.CommandLine + console + mount + append,
+            InitrdOverlays = agent is null ? [] : [agent],
+        });
     }
 
-    private MachineSpec Spec(string kernel, string? initrd, string commandLine) => new()
+    private static string AgentOf(GuestImage image) => image.AgentInitrdPath
+        ?? throw new StrataException(StrataError.BadInput, $"{image.ImageName} has no agent that --exec could talk to; use {DebianTiny.Name}, or SSH with --ssh-key and --forward.");
+
+    private void RefuseImageOptions()
     {
-        Kernel = kernel,
-        Initrd = initrd,
-        CommandLine = commandLine,
+        if (options.Keep is not null || options.Setup != GuestSetup.Default)
+        {
+            throw new StrataException(
+                StrataError.BadInput, "--keep, --hostname, --timezone and --ssh-key are for images; with --kernel give --disk, and --append what the system should know.");
+        }
+    }
+
+    private MachineSpec Complete(MachineSpec spec) => spec with
+    {
         Memory = options.Memory,
         Processors = options.Processors,
-        Disks = options.Disks,
+        Disks = [.. spec.Disks, .. options.Disks],
         Networks = options.Networks,
         Shares = options.Shares,
         Balloon = options.Balloon,
@@ -245,10 +263,5 @@ internal sealed class RunCommand(RunOptions options) : IDisposable
             MachineExitReason.Error => ExitCodes.MonitorError,
             _ => interrupted ? ExitCodes.Interrupted : ExitCodes.Success,
         };
-    }
-
-    private sealed class LineProgress : IProgress<string>
-    {
-        public void Report(string value) => Console.Error.WriteLine($"strata: {value} ...");
     }
 }

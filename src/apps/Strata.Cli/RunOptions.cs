@@ -1,9 +1,17 @@
+using Strata.Images;
+
 namespace Strata.Cli;
 
 /// <summary>What `strata run` was asked to do.</summary>
 internal sealed record RunOptions
 {
     public string? Image { get; init; }
+
+    /// <summary>What an image's system is told when it starts.</summary>
+    public GuestSetup Setup { get; init; } = GuestSetup.Default;
+
+    /// <summary>Name or folder of a machine whose disk stays, or null.</summary>
+    public string? Keep { get; init; }
 
     public string? Kernel { get; init; }
 

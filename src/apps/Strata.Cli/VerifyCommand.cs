@@ -113,7 +113,7 @@ internal static class VerifyCommand
         }
 
         DebianTiny tiny = new();
-        await tiny.EnsureAsync(Console.IsErrorRedirected ? null : new Progress<string>(line => Console.Error.WriteLine($"strata: {line} ...")), cancellation);
+        await tiny.EnsureAsync(LineProgress.ForTerminal(), cancellation);
         return new VerificationSpec
         {
             Kernel = tiny.KernelPath,

@@ -35,7 +35,7 @@ public sealed class EngineProbe(string? cache = null)
         FaultMicroseconds = 1.5,
     };
 
-    private readonly ProbeCache _cache = new(cache ?? DebianTiny.DefaultCache());
+    private readonly ProbeCache _cache = new(cache ?? new ImageCache().Folder);
 
     /// <summary>Measures every engine, about half a second each, and remembers the result.</summary>
     public Task<IReadOnlyList<EngineMeasurement>> MeasureAsync(CancellationToken cancellationToken = default) => OnThreadAsync(() =>

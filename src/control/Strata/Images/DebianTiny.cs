@@ -1,27 +1,24 @@
-using System.Buffers.Binary;
 using System.Text;
 
 namespace Strata.Images;
 
 /// <summary>
 /// The smallest useful guest: Debian's current cloud kernel and a static busybox, both from Debian's packages by apt and dpkg,
-/// with an initramfs built here. Cached per user; a damaged or half-made cache entry is made again.
+/// with an initramfs built here.
 /// </summary>
-public sealed class DebianTiny
+public sealed class DebianTiny : GuestImage
 {
     public const string Name = "debian-tiny";
 
-    private const string KernelPackage = "linux-image-cloud-amd64";
-    private const string BusyboxPackage = "busybox-static";
+    /// <summary>Raised when the image is built differently: an older one in a cache is made again.</summary>
+    private const string Recipe = "9";
+
+    private const string KernelFile = "vmlinuz";
+    private const string InitrdFile = "initrd";
+    private const string AgentFile = "agent";
 
     /// <summary>What the agent runs on: perl and the libraries it is linked with.</summary>
     private static readonly string[] AgentPackages = ["perl-base", "libc6", "libcrypt1"];
-
-    /// <summary>Raised when the image is built differently: an older one in a cache is made again.</summary>
-    private const string Recipe = "8";
-
-    private const long SmallestKernel = 4 << 20;
-    private const long SmallestBusybox = 500 << 10;
 
     /// <summary>Drivers the shell should find loaded; what they depend on is loaded before them.</summary>
     private static readonly string[] Modules = ["virtio_pci", "virtio_blk", "virtio_console", "virtio_rng"];
@@ -45,66 +42,20 @@ public sealed class DebianTiny
 
         """;
 
-    /// <summary>EWOULDBLOCK: what an open of a file that somebody else has for himself fails with.</summary>
-    private const int LockedByAnother = 11;
+    /// <param name="cache">Where it is kept, or null for the user's cache.</param>
+    public DebianTiny(ImageCache? cache = null)
+        : base(cache ?? new ImageCache(), Name, Recipe, KernelFile, InitrdFile, AgentFile)
+    {
+    }
 
-    private readonly string _folder;
+    public override string Description => "Debian's kernel and a busybox shell; starts in a second";
 
-    /// <param name="cache">Cache folder, or null for $XDG_CACHE_HOME/strata or ~/.cache/strata.</param>
-    public DebianTiny(string? cache = null) => _folder = Path.Combine(cache ?? DefaultCache(), Name);
+    public string KernelPath => PathOf(KernelFile);
 
-    public string KernelPath => Path.Combine(_folder, "vmlinuz");
-
-    public string InitrdPath => Path.Combine(_folder, "initrd");
+    public string InitrdPath => PathOf(InitrdFile);
 
     /// <summary>An overlay for the initrd: perl and <see cref="GuestAgent"/>'s script, which the image starts. Needs a machine with sockets.</summary>
-    public string AgentInitrdPath => Path.Combine(_folder, "agent");
-
-    /// <summary>True if the image can be used without fetching anything.</summary>
-    public bool IsCached => File.Exists(KernelPath) && File.Exists(InitrdPath) && File.Exists(AgentInitrdPath)
-        && File.Exists(RecipePath) && File.ReadAllText(RecipePath) == Recipe;
-
-    private string RecipePath => Path.Combine(_folder, "recipe");
-
-    /// <summary>Makes sure that the image is in the cache.</summary>
-    /// <param name="progress">Receives a line for each step that takes long.</param>
-    /// <exception cref="StrataException">A tool is missing, or the packages cannot be fetched.</exception>
-    public async Task EnsureAsync(IProgress<string>? progress = null, CancellationToken cancellationToken = default)
-    {
-        if (IsCached)
-        {
-            return;
-        }
-
-        Directory.CreateDirectory(Path.GetDirectoryName(_folder)!);
-        using FileStream turn = await TakeTurnAsync(cancellationToken).ConfigureAwait(false);
-        if (IsCached)
-        {
-            return; // somebody else made it meanwhile
-        }
-
-        string work = Directory.CreateTempSubdirectory("strata-image-").FullName;
-        string staging = $"{_folder}.{Environment.ProcessId}.new";
-        try
-        {
-            Directory.CreateDirectory(staging);
-            await BuildAsync(work, staging, progress, cancellationToken).ConfigureAwait(false);
-            if (Directory.Exists(_folder))
-            {
-                Directory.Delete(_folder, recursive: true);
-            }
-
-            Directory.Move(staging, _folder);
-        }
-        finally
-        {
-            Directory.Delete(work, recursive: true);
-            if (Directory.Exists(staging))
-            {
-                Directory.Delete(staging, recursive: true);
-            }
-        }
-    }
+    public override string AgentInitrdPath => PathOf(AgentFile);
 
     /// <summary>What the kernel's command line needs so that the image mounts these folders at /mnt/TAG; empty for none.</summary>
     public static string MountOption(IReadOnlyList<FolderShare> shares)
@@ -113,86 +64,39 @@ public sealed class DebianTiny
         return shares.Count == 0 ? string.Empty : " strata.shares=" + string.Join(',', shares.Select(share => share.Tag));
     }
 
-    internal static string DefaultCache()
+    /// <inheritdoc/>
+    /// <remarks>There is no system that could be set up: only the defaults are accepted.</remarks>
+    public override MachineSpec CreateSpec(GuestSetup setup)
     {
-        string? cache = Environment.GetEnvironmentVariable("XDG_CACHE_HOME");
-        return Path.Combine(string.IsNullOrEmpty(cache) ? Path.Combine(Environment.GetEnvironmentVariable("HOME") ?? "/tmp", ".cache") : cache, "strata");
-    }
-
-    /// <summary>One at a time makes the image, in this process and in others.</summary>
-    private async Task<FileStream> TakeTurnAsync(CancellationToken cancellationToken)
-    {
-        while (true)
+        ArgumentNullException.ThrowIfNull(setup);
+        if (setup != GuestSetup.Default)
         {
-            try
-            {
-                return new FileStream(_folder + ".lock", FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
-            }
-            catch (IOException error) when (error.HResult == LockedByAnother)
-            {
-                await Task.Delay(100, cancellationToken).ConfigureAwait(false);
-            }
+            throw new StrataException(StrataError.BadInput, $"{Name} is a bare shell that takes no host name, time zone or SSH key; use {DebianImage.Name}.");
         }
+
+        return new MachineSpec { Kernel = KernelPath, Initrd = InitrdPath, CommandLine = "console=ttyS0 quiet panic=-1" };
     }
 
-    private static async Task BuildAsync(string work, string staging, IProgress<string>? progress, CancellationToken cancellationToken)
+    private protected override async Task BuildIntoAsync(string staging, IProgress<string>? progress, CancellationToken cancellationToken)
     {
+        string work = Path.Combine(staging, "work");
+        Directory.CreateDirectory(work);
         progress?.Report("Looking up Debian's current cloud kernel");
-        string package = await FindKernelPackageAsync(work, cancellationToken).ConfigureAwait(false);
-        progress?.Report($"Fetching {package} and {BusyboxPackage}");
-        await HostTool.RunAsync(work, "apt-get", ["download", package, BusyboxPackage, .. AgentPackages], cancellationToken).ConfigureAwait(false);
-        progress?.Report("Unpacking");
-        string root = Path.Combine(work, "root");
-        foreach (string file in Directory.GetFiles(work, "*.deb"))
-        {
-            await HostTool.RunAsync(work, "dpkg-deb", ["-x", file, root], cancellationToken).ConfigureAwait(false);
-        }
-
-        string kernel = Directory.GetFiles(Path.Combine(root, "boot"), "vmlinuz-*").FirstOrDefault()
-            ?? throw new StrataException(StrataError.ImageUnavailable, $"The package {package} holds no kernel; run apt-get update and try again.");
-        string busybox = Path.Combine(root, "bin", "busybox");
-        CheckKernel(kernel);
-        CheckBusybox(busybox);
-        File.Copy(kernel, Path.Combine(staging, "vmlinuz"));
+        DebianPackages packages = await DebianPackages.OpenAsync(work, cancellationToken).ConfigureAwait(false);
+        BootPackages boot = await BootPackages.FetchAsync(packages, AgentPackages, work, progress, cancellationToken).ConfigureAwait(false);
+        File.Copy(boot.Kernel, Path.Combine(staging, KernelFile));
         progress?.Report("Building the initramfs");
-        await File.WriteAllTextAsync(Path.Combine(staging, "recipe"), Recipe, cancellationToken).ConfigureAwait(false);
-        using FileStream initrd = File.Create(Path.Combine(staging, "initrd"));
-        WriteInitrd(initrd, root, busybox);
-        using FileStream agent = File.Create(Path.Combine(staging, "agent"));
-        AgentOverlay.Write(agent, root);
-    }
-
-    /// <summary>The versioned package behind the metapackage.</summary>
-    private static async Task<string> FindKernelPackageAsync(string work, CancellationToken cancellationToken)
-    {
-        string depends = await HostTool.RunAsync(work, "apt-cache", ["depends", KernelPackage], cancellationToken).ConfigureAwait(false);
-        return depends.Split('\n')
-            .Select(line => line.Trim())
-            .Where(line => line.StartsWith("Depends: linux-image-", StringComparison.Ordinal))
-            .Select(line => line["Depends: ".Length..])
-            .FirstOrDefault()
-            ?? throw new StrataException(
-                StrataError.ImageUnavailable, $"apt knows no package {KernelPackage}: run `apt-get update` (as root) once, on Debian or a host with its package lists, and try again.");
-    }
-
-    private static void CheckKernel(string path)
-    {
-        using FileStream file = File.OpenRead(path);
-        Span<byte> head = stackalloc byte[0x206];
-        if (file.Length < SmallestKernel || file.ReadAtLeast(head, head.Length, throwOnEndOfStream: false) < head.Length
-            || !head.Slice(0x202, 4).SequenceEqual("HdrS"u8))
+        using (FileStream initrd = File.Create(Path.Combine(staging, InitrdFile)))
         {
-            throw new StrataException(StrataError.ImageUnavailable, "The kernel package holds no usable bzImage; fetch it again.");
+            WriteInitrd(initrd, boot.Root, boot.Busybox);
         }
-    }
 
-    private static void CheckBusybox(string path)
-    {
-        if (!File.Exists(path) || new FileInfo(path).Length < SmallestBusybox
-            || BinaryPrimitives.ReadUInt32BigEndian(File.ReadAllBytes(path).AsSpan(0, 4)) != 0x7F454C46)
+        using (FileStream agent = File.Create(Path.Combine(staging, AgentFile)))
         {
-            throw new StrataException(StrataError.ImageUnavailable, $"The package {BusyboxPackage} holds no usable busybox; fetch it again.");
+            AgentOverlay.Write(agent, boot.Root);
         }
+
+        Directory.Delete(work, recursive: true);
     }
 
     private static void WriteInitrd(Stream output, string root, string busybox)
@@ -210,7 +114,7 @@ public sealed class DebianTiny
         HashSet<string> seen = [];
         void Load(string[] modules)
         {
-            foreach ((string module, byte[] content) in InLoadOrder(root, modules, seen))
+            foreach ((string module, byte[] content) in KernelModules.InLoadOrder(root, modules, seen))
             {
                 cpio.AddFile($"lib/modules/{module}.ko", content, executable: false);
                 load.Append("insmod /lib/modules/").Append(module).Append(".ko\n");
@@ -228,54 +132,6 @@ public sealed class DebianTiny
         cpio.AddFile("etc/udhcpc.script", Encoding.UTF8.GetBytes(DhcpScript), executable: true);
         cpio.AddFile("init", Encoding.UTF8.GetBytes(InitScript(load.ToString())), executable: true);
         cpio.Finish();
-    }
-
-    /// <summary>The modules and what they depend on, dependencies first, without those seen before; what is built into the kernel has no file.</summary>
-    private static List<(string Module, byte[] Content)> InLoadOrder(string root, string[] modules, HashSet<string> seen)
-    {
-        Dictionary<string, string> files = Directory.EnumerateFiles(root, "*.ko", SearchOption.AllDirectories)
-            .GroupBy(file => Path.GetFileNameWithoutExtension(file).Replace('-', '_'))
-            .ToDictionary(group => group.Key, group => group.First());
-        List<(string Module, byte[] Content)> order = [];
-        void Visit(string module)
-        {
-            if (!seen.Add(module) || !files.TryGetValue(module, out string? file))
-            {
-                return;
-            }
-
-            byte[] content = File.ReadAllBytes(file);
-            foreach (string dependency in DependenciesOf(content))
-            {
-                Visit(dependency);
-            }
-
-            order.Add((module, content));
-        }
-
-        foreach (string module in modules)
-        {
-            Visit(module);
-        }
-
-        return order;
-    }
-
-    /// <summary>The "depends=" entry of a module's .modinfo section.</summary>
-    private static string[] DependenciesOf(ReadOnlySpan<byte> module)
-    {
-        ReadOnlySpan<byte> key = "\0depends="u8;
-        int at = module.IndexOf(key);
-        if (at < 0)
-        {
-            return [];
-        }
-
-        ReadOnlySpan<byte> value = module[(at + key.Length)..];
-        return Encoding.ASCII.GetString(value[..Math.Max(0, value.IndexOf((byte)0))])
-            .Split(',', StringSplitOptions.RemoveEmptyEntries)
-            .Select(name => name.Replace('-', '_'))
-            .ToArray();
     }
 
     /// <summary>PID 1: mounts, modules, then a shell on the serial port; strata.run=COMMAND runs one command and powers off.</summary>

@@ -265,7 +265,8 @@ internal static class InstructionTraitsTable
                 or Mnemonic.Lahf or Mnemonic.Sahf or Mnemonic.Clc or Mnemonic.Stc or Mnemonic.Cmc or Mnemonic.Pause
                 or Mnemonic.Lfence or Mnemonic.Mfence or Mnemonic.Sfence or Mnemonic.Movbe or Mnemonic.Crc32 or Mnemonic.Movnti
                 or Mnemonic.Andn or Mnemonic.Bextr or Mnemonic.Blsi or Mnemonic.Blsmsk or Mnemonic.Blsr or Mnemonic.Bzhi
-                or Mnemonic.Mulx or Mnemonic.Pdep or Mnemonic.Pext or Mnemonic.Rorx or Mnemonic.Sarx or Mnemonic.Shlx or Mnemonic.Shrx:
+                or Mnemonic.Mulx or Mnemonic.Pdep or Mnemonic.Pext or Mnemonic.Rorx or Mnemonic.Sarx or Mnemonic.Shlx or Mnemonic.Shrx
+                or Mnemonic.Adcx or Mnemonic.Adox:
                 return true;
             case Mnemonic.Fldcw or Mnemonic.Fldenv or Mnemonic.Frstor or Mnemonic.Fnsave or Mnemonic.Fnstenv or Mnemonic.Fsave
                 or Mnemonic.Fstenv or Mnemonic.Maskmovq or Mnemonic.Maskmovdqu:
@@ -322,6 +323,7 @@ internal static class InstructionTraitsTable
                 CpuidFeature.BMI2 => Bmi2.IsSupported,
                 CpuidFeature.LZCNT => Lzcnt.IsSupported,
                 CpuidFeature.MOVBE => (X86Base.CpuId(1, 0).Ecx & (1 << 22)) != 0,
+                CpuidFeature.ADX => (X86Base.CpuId(7, 0).Ebx & (1 << 19)) != 0,
                 CpuidFeature.INTEL8086 or CpuidFeature.INTEL186 or CpuidFeature.INTEL286 or CpuidFeature.INTEL386 or CpuidFeature.INTEL486
                     or CpuidFeature.X64 or CpuidFeature.CMOV or CpuidFeature.CX8 or CpuidFeature.FPU or CpuidFeature.FPU287 or CpuidFeature.FPU387
                     or CpuidFeature.MMX or CpuidFeature.SSE or CpuidFeature.SSE2 => true, // any x64 processor

@@ -1,0 +1,91 @@
+using System.CommandLine;
+using System.Globalization;
+using System.Text.Json;
+using Strata.Images;
+
+namespace Strata.Cli;
+
+/// <summary>`strata image`: what can be run, and the cache it is kept in.</summary>
+internal static class ImageCommand
+{
+    private static readonly JsonSerializerOptions Indented = new(JsonSerializerDefaults.Web) { WriteIndented = true };
+
+    public static Command Create() => new("image", "Images that can be run. They are built on this host, from Debian's packages, without root.")
+    {
+        CreateList(),
+        CreateBuild("pull", "Make sure that an image is in the cache; does nothing if it is there.", (image, token) => image.EnsureAsync(LineProgress.ForTerminal(), token)),
+        CreateBuild("build", "Build an image anew. The old one serves until the new one is complete.", (image, token) => image.BuildAsync(LineProgress.ForTerminal(), token)),
+        CreateRemove(),
+    };
+
+    /// <summary>What the options of `strata run` tell a system.</summary>
+    /// <exception cref="StrataException">The key file cannot be read.</exception>
+    public static GuestSetup ReadSetup(string? hostName, string? timeZone, string? keyFile)
+    {
+        try
+        {
+            return new GuestSetup { HostName = hostName, TimeZone = timeZone, SshKeys = keyFile is null ? null : File.ReadAllText(keyFile) };
+        }
+        catch (Exception error) when (error is IOException or UnauthorizedAccessException or ArgumentException)
+        {
+            throw new StrataException(StrataError.BadInput, $"The SSH key file {keyFile} cannot be read: {error.Message}", error);
+        }
+    }
+
+    private static Command CreateBuild(string verb, string description, Func<GuestImage, CancellationToken, Task> build)
+    {
+        Argument<string> name = new("image") { Description = "debian or debian-tiny.", DefaultValueFactory = _ => DebianTiny.Name };
+        Command command = new(verb, description) { name };
+        command.SetAction(async (result, token) =>
+        {
+            await build(GuestImages.Find(result.GetValue(name)!), token);
+            return ExitCodes.Success;
+        });
+        return command;
+    }
+
+    private static Command CreateRemove()
+    {
+        Argument<string> name = new("image") { Description = "debian or debian-tiny." };
+        Command command = new("remove", "Remove an image from the cache. Machines that were kept do not need it.") { name };
+        command.SetAction(async (result, token) =>
+        {
+            GuestImage image = GuestImages.Find(result.GetValue(name)!);
+            bool removed = await image.RemoveAsync(token);
+            Console.Error.WriteLine(removed ? $"strata: {image.ImageName} is removed from {image.Folder}." : $"strata: {image.ImageName} was not in the cache.");
+            return ExitCodes.Success;
+        });
+        return command;
+    }
+
+    private static Command CreateList()
+    {
+        Option<string> output = new("--output") { Description = "text for people, json for programs.", DefaultValueFactory = _ => "text" };
+        output.AcceptOnlyFromAmong("text", "json");
+        Command command = new("list", "List images, and what of them is in the cache.") { output };
+        command.SetAction(async (result, token) =>
+        {
+            List<Row> rows = [];
+            foreach (GuestImage image in GuestImages.All())
+            {
+                rows.Add(new Row(image.ImageName, image.Description, image.IsCached, await image.MeasureAsync(token), image.Built, image.Folder));
+            }
+
+            Console.WriteLine(result.GetValue(output) == "json" ? JsonSerializer.Serialize(rows, Indented) : Format(rows));
+            return ExitCodes.Success;
+        });
+        return command;
+    }
+
+    private static string Format(List<Row> rows) => string.Join('\n', rows.Select(row =>
+    {
+        string state = row.IsCached
+            ? string.Create(CultureInfo.InvariantCulture, $"{row.Bytes >> 20,5} MiB  built {row.Built:yyyy-MM-dd HH:mm} UTC")
+            : $"not in the cache: strata image pull {row.Name}";
+        return $"{row.Name,-12} {row.Description}\n             {state}";
+    }));
+
+    /// <param name="Bytes">On the host's disk.</param>
+    /// <param name="Built">UTC; null if the image is not in the cache.</param>
+    private sealed record Row(string Name, string Description, bool IsCached, long Bytes, DateTime? Built, string Folder);
+}

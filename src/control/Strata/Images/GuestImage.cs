@@ -1,0 +1,93 @@
+namespace Strata.Images;
+
+/// <summary>A guest that Strata knows how to make and start. Members are safe on any thread and in several processes.</summary>
+public abstract class GuestImage
+{
+    private const string RecipeFile = "recipe";
+
+    private readonly string _recipe;
+    private readonly string[] _files;
+
+    /// <param name="recipe">Raised when the image is built differently: an older one in a cache is made again.</param>
+    /// <param name="files">What the image consists of.</param>
+    private protected GuestImage(ImageCache cache, string imageName, string recipe, params string[] files)
+    {
+        Cache = cache;
+        ImageName = imageName;
+        _recipe = recipe;
+        _files = files;
+    }
+
+    /// <summary>What the image is called on the command line.</summary>
+    public string ImageName { get; }
+
+    /// <summary>One line for people.</summary>
+    public abstract string Description { get; }
+
+    /// <summary>Where the image is, or would be.</summary>
+    public string Folder => Cache.PathOf(ImageName);
+
+    /// <summary>True if the image can be used without making it first.</summary>
+    public bool IsCached => Array.TrueForAll(_files, file => File.Exists(PathOf(file)))
+        && File.Exists(PathOf(RecipeFile)) && File.ReadAllText(PathOf(RecipeFile)) == _recipe;
+
+    /// <summary>When the image in the cache was made (UTC), or null if there is none.</summary>
+    public DateTime? Built => IsCached ? File.GetLastWriteTimeUtc(PathOf(RecipeFile)) : null;
+
+    /// <summary>An overlay for the initial RAM disk that starts <see cref="GuestAgent"/>'s script in the guest; null if there is none.</summary>
+    public virtual string? AgentInitrdPath => null;
+
+    private protected ImageCache Cache { get; }
+
+    /// <summary>A machine that starts this image, for the caller to complete. The image has to be in the cache.</summary>
+    /// <param name="setup">What the guest shall be told.</param>
+    public abstract MachineSpec CreateSpec(GuestSetup setup);
+
+    /// <summary>Makes sure that the image is in the cache.</summary>
+    /// <param name="progress">Receives a line for each step that takes long.</param>
+    /// <exception cref="StrataException">A tool is missing, or the packages cannot be fetched.</exception>
+    public async Task EnsureAsync(IProgress<string>? progress = null, CancellationToken cancellationToken = default)
+    {
+        if (IsCached)
+        {
+            return;
+        }
+
+        using IDisposable hold = await Cache.LockAsync(ImageName, progress, cancellationToken).ConfigureAwait(false);
+        if (!IsCached)
+        {
+            await BuildLockedAsync(progress, cancellationToken).ConfigureAwait(false);
+        }
+    }
+
+    /// <summary>Makes the image anew; one that is in the cache serves until the new one is complete.</summary>
+    /// <inheritdoc cref="EnsureAsync"/>
+    public async Task BuildAsync(IProgress<string>? progress = null, CancellationToken cancellationToken = default)
+    {
+        using IDisposable hold = await Cache.LockAsync(ImageName, progress, cancellationToken).ConfigureAwait(false);
+        await BuildLockedAsync(progress, cancellationToken).ConfigureAwait(false);
+    }
+
+    /// <summary>Removes the image from the cache.</summary>
+    /// <returns>Whether it was there.</returns>
+    public async Task<bool> RemoveAsync(CancellationToken cancellationToken = default)
+    {
+        using IDisposable hold = await Cache.LockAsync(ImageName, progress: null, cancellationToken).ConfigureAwait(false);
+        return Cache.Remove(ImageName);
+    }
+
+    /// <summary>Bytes that the image takes on the host's disk; 0 if it is not there.</summary>
+    public async Task<long> MeasureAsync(CancellationToken cancellationToken = default) =>
+        Directory.Exists(Folder) ? await HostTool.MeasureAsync(Folder, cancellationToken).ConfigureAwait(false) : 0;
+
+    private protected string PathOf(string file) => Path.Combine(Folder, file);
+
+    /// <summary>Makes the files of the image in a folder.</summary>
+    private protected abstract Task BuildIntoAsync(string staging, IProgress<string>? progress, CancellationToken cancellationToken);
+
+    private Task BuildLockedAsync(IProgress<string>? progress, CancellationToken cancellationToken) => Cache.ReplaceAsync(ImageName, async staging =>
+    {
+        await BuildIntoAsync(staging, progress, cancellationToken).ConfigureAwait(false);
+        await File.WriteAllTextAsync(Path.Combine(staging, RecipeFile), _recipe, cancellationToken).ConfigureAwait(false);
+    });
+}

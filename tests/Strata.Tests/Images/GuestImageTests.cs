@@ -1,0 +1,109 @@
+using Strata.Images;
+
+namespace Strata.Tests.Images;
+
+/// <summary>The images without building one.</summary>
+public sealed class GuestImageTests : IDisposable
+{
+    private readonly TemporaryFolder _folder = new();
+    private readonly ImageCache _cache;
+
+    public GuestImageTests() => _cache = new ImageCache(_folder.PathOf("cache"));
+
+    public void Dispose() => _folder.Dispose();
+
+    [Fact]
+    public void Find_UnknownName_NamesThoseThereAre()
+    {
+        StrataException error = Assert.Throws<StrataException>(() => GuestImages.Find("slackware", _cache));
+
+        Assert.Contains("debian-tiny and debian", error.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void IsCached_OtherRecipe_IsFalse()
+    {
+        GuestImage image = Fill("0");
+
+        Assert.False(image.IsCached);
+        Assert.Null(image.Built);
+    }
+
+    [Fact]
+    public void CreateSpec_Debian_LeavesTheImageAsItIs()
+    {
+        GuestImage image = GuestImages.Find("debian", _cache);
+
+        MachineSpec spec = image.CreateSpec(new GuestSetup { HostName = "web" });
+
+        Assert.Equal([new DiskSpec { Path = Path.Combine(image.Folder, "disk.img"), Format = "raw", Snapshot = true }], spec.Disks);
+        Assert.EndsWith(" strata.hostname=web", spec.CommandLine, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void AgentInitrdPath_OfEachImage_IsThereWhereTheImageStartsIt()
+    {
+        Assert.Equal(Path.Combine(_cache.PathOf("debian-tiny"), "agent"), GuestImages.Find("debian-tiny", _cache).AgentInitrdPath);
+        Assert.Null(GuestImages.Find("debian", _cache).AgentInitrdPath);
+    }
+
+    [Fact]
+    public void CreateSpec_TinyWithASetup_IsRefused()
+    {
+        StrataException error = Assert.Throws<StrataException>(() => GuestImages.Find("debian-tiny", _cache).CreateSpec(new GuestSetup { HostName = "web" }));
+
+        Assert.Contains("use debian", error.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task CreateSpecAsync_Kept_CopiesOnceAndDoesNotNeedTheCache()
+    {
+        GuestImage image = Fill("3");
+        string folder = _folder.PathOf("kept");
+        await KeptMachines.CreateSpecAsync(image, GuestSetup.Default, folder);
+        await File.WriteAllTextAsync(Path.Combine(folder, "disk.img"), "changed");
+        await image.RemoveAsync();
+
+        MachineSpec spec = await KeptMachines.CreateSpecAsync(image, GuestSetup.Default, folder);
+
+        Assert.Equal([new DiskSpec { Path = Path.Combine(folder, "disk.img"), Format = "raw" }], spec.Disks);
+        Assert.Equal("changed", await File.ReadAllTextAsync(spec.Disks[0].Path));
+        Assert.Equal("vmlinuz", await File.ReadAllTextAsync(spec.Kernel));
+    }
+
+    [Fact]
+    public async Task CreateSpecAsync_FolderOfSomethingElse_IsRefused()
+    {
+        string folder = Directory.CreateDirectory(_folder.PathOf("other")).FullName;
+
+        StrataException error = await Assert.ThrowsAsync<StrataException>(() => KeptMachines.CreateSpecAsync(Fill("3"), GuestSetup.Default, folder));
+
+        Assert.Contains("holds no machine", error.Message, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("")]
+    [InlineData(".")]
+    [InlineData("..")]
+    [InlineData("a\0b")]
+    public async Task CreateSpecAsync_ImpossibleName_IsRefused(string name)
+    {
+        StrataException error = await Assert.ThrowsAsync<StrataException>(() => KeptMachines.CreateSpecAsync(Fill("3"), GuestSetup.Default, name));
+
+        Assert.Contains("cannot name a machine", error.Message, StringComparison.Ordinal);
+    }
+
+    /// <summary>The debian image with names for contents.</summary>
+    private GuestImage Fill(string recipe)
+    {
+        GuestImage image = GuestImages.Find("debian", _cache);
+        Directory.CreateDirectory(image.Folder);
+        foreach (string file in (ReadOnlySpan<string>)["vmlinuz", "initrd", "disk.img", "packages"])
+        {
+            File.WriteAllText(Path.Combine(image.Folder, file), file);
+        }
+
+        File.WriteAllText(Path.Combine(image.Folder, "recipe"), recipe);
+        return image;
+    }
+}

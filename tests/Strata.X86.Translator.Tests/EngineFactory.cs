@@ -5,7 +5,6 @@ namespace Strata.X86.Interpreter.Tests.Harness;
 /// <summary>The engine under test: here the translator, keeping every flag.</summary>
 internal static class EngineFactory
 {
-    private static readonly Translator.Tracing.TranslationTrace TraceFile = new(new StreamWriter("/tmp/trace.txt") { AutoFlush = true });
     public static IX86Engine Create(X86CpuWiring wiring) =>
-        new Translator.Translator(wiring, new Translator.TranslatorOptions { ExactFlags = true, Trace = TraceFile });
+        new Translator.Translator(wiring, new Translator.TranslatorOptions { ExactFlags = true });
 }

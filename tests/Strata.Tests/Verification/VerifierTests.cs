@@ -28,6 +28,17 @@ public sealed class VerifierTests : IDisposable
         Assert.True(result.Comparisons > LongModeProgram.Rounds);
     }
 
+    [Fact]
+    public async Task RunAsync_FaultsPushUndefinedFlags_AreNoDifference()
+    {
+        VerificationSpec spec = _spec with { Kernel = _folder.Write("faulting", LongModeProgram.CreateFaulting()), MemoryEvery = 100 };
+
+        VerificationResult result = await Verifier.RunAsync(spec);
+
+        Assert.Null(result.Divergence);
+        Assert.Equal(Machines.Boards.MachineExitReason.DebugExit, result.Exit?.Reason);
+    }
+
     [Theory]
     [InlineData(10_000, 0)]
     [InlineData(10_001, 0)]

@@ -34,6 +34,14 @@ internal static class CodeReader
         return undefined | atEnd;
     }
 
+    /// <summary>Flags that may be undefined where a straight run of instructions has come to an address; none if it does not.</summary>
+    /// <param name="count">Most instructions to look at.</param>
+    public static ulong UndefinedFlagsAt(AddressSpace memory, in X86CpuState state, int count, ulong rip)
+    {
+        int before = Decode(memory, state, count).FindIndex(instruction => instruction.IP == rip);
+        return before < 0 ? 0 : UndefinedFlags(memory, state, before, rip);
+    }
+
     /// <summary>Lines of address, bytes and instruction.</summary>
     /// <param name="marked">Address of the instruction that gets an arrow, or null.</param>
     public static IReadOnlyList<string> Disassemble(AddressSpace memory, in X86CpuState state, int count, ulong? marked)

@@ -55,11 +55,16 @@ internal sealed class InstructionSearch : IDisposable
         for (int length = 1; length <= count; length++)
         {
             cancellation.ThrowIfCancellationRequested();
-            X86CpuState expected = _reference.Run(_machine.Board.Ram, _state, length);
-            X86CpuState actual = _subject.Run(_machine.Board.Ram, _state, length);
+            X86CpuState expected = _reference.Run(_machine.Board.Ram, _state, length, out ExceptionRecord? fault);
+            X86CpuState actual = _subject.Run(_machine.Board.Ram, _state, length, out _);
             Lockstep.IgnorePointers(ref actual, expected);
+            if (fault is { } exception)
+            {
+                UndefinedResults.AdoptFrame(_reference.Space, _subject.Space, _state, expected, length, exception);
+            }
+
             bool isUndefined = StateComparison.AreEqual(expected, actual, RFlags.Arithmetic)
-                && UndefinedResults.TryAdopt(_reference.Space, _subject.Space, _state, expected, actual, length);
+                && UndefinedResults.Explain(_reference.Space, _state, expected, actual, length, fault);
             ulong undefined = isUndefined ? RFlags.Arithmetic : 0;
             List<string> memory = MemoryComparison.Compare(_reference.Memory, _subject.Memory);
             if (!StateComparison.AreEqual(expected, actual, undefined) || memory.Count > 0)
@@ -73,7 +78,7 @@ internal sealed class InstructionSearch : IDisposable
 
     private Divergence Found(int length, in X86CpuState expected, in X86CpuState actual, ulong undefined, List<string> memory)
     {
-        X86CpuState before = length == 1 ? _state : _reference.Run(_machine.Board.Ram, _state, length - 1);
+        X86CpuState before = length == 1 ? _state : _reference.Run(_machine.Board.Ram, _state, length - 1, out _);
         int shown = (int)Math.Min(64, _block.After - _block.Before);
         return _block with
         {
@@ -106,7 +111,8 @@ internal sealed class Sandbox : IDisposable
     public AddressSpace Space { get; } = new();
 
     /// <summary>Runs instructions from a state and a copy of a machine's memory.</summary>
-    public X86CpuState Run(GuestMemory ram, in X86CpuState state, int instructions)
+    /// <param name="exception">The last exception that was delivered meanwhile, or null.</param>
+    public X86CpuState Run(GuestMemory ram, in X86CpuState state, int instructions, out ExceptionRecord? exception)
     {
         const int chunk = 1 << 20;
         for (ulong at = 0; at < ram.Size; at += chunk)
@@ -124,6 +130,7 @@ internal sealed class Sandbox : IDisposable
         engine.Cpu.SetState(state);
         engine.Run(instructions);
         engine.Cpu.GetState(out X86CpuState after);
+        exception = engine.Cpu.Exceptions == 0 ? null : engine.Cpu.LastException;
         return after;
     }
 

@@ -28,6 +28,7 @@ internal sealed class Lockstep : IDisposable
     private readonly IProgress<VerificationProgress>? _progress;
     private readonly byte[][] _input;
     private readonly X86CpuState[] _before;
+    private readonly long[] _exceptions;
     private bool _stopped;
     private int _line;
     private int _typed;
@@ -42,6 +43,7 @@ internal sealed class Lockstep : IDisposable
         _progress = progress;
         _input = [.. spec.Input.Select(line => Encoding.UTF8.GetBytes(line + "\n"))];
         _before = new X86CpuState[spec.Processors];
+        _exceptions = new long[spec.Processors];
         _nextMemory = Math.Max(window.From, window.MemoryEvery);
         _subject = new LockstepMachine(spec, files, wiring => CreateSubject(spec, wiring, 0), window.IsFirst ? spec.ConsoleOutput : null);
         try
@@ -132,6 +134,7 @@ internal sealed class Lockstep : IDisposable
             long slice = NextSlice(processor, left);
             long position = Instructions;
             _subject.GetState(processor, out _before[processor]);
+            _exceptions[processor] = _reference.Engines[processor].Cpu.Exceptions;
             long executed = _subject.Run(processor, slice, out VcpuStop stop);
             long expected = _reference.Run(processor, slice, out VcpuStop expectedStop);
             Instructions += executed;
@@ -196,6 +199,7 @@ internal sealed class Lockstep : IDisposable
         _reference.GetState(processor, out X86CpuState expected);
         _subject.GetState(processor, out X86CpuState actual);
         IgnorePointers(ref actual, expected);
+        ExceptionRecord? fault = other == null ? AdoptFrame(processor, expected, executed) : null;
         if (other == null && StateComparison.AreEqual(expected, actual, 0))
         {
             _window.LastSame = Instructions;
@@ -203,7 +207,7 @@ internal sealed class Lockstep : IDisposable
         }
 
         if (other == null && StateComparison.AreEqual(expected, actual, RFlags.Arithmetic)
-            && (_window.Every != 0 || UndefinedResults.TryAdopt(_reference.Board.Memory, _subject.Board.Memory, _before[processor], expected, actual, (int)executed)))
+            && (_window.Every != 0 || UndefinedResults.Explain(_reference.Board.Memory, _before[processor], expected, actual, (int)executed, fault)))
         {
             AdoptedFlags++;
             _reference.Engines[processor].Cpu.Rflags = actual.Rflags;
@@ -221,6 +225,24 @@ internal sealed class Lockstep : IDisposable
             State = Registers.Values(_before[processor]),
             Code = CodeReader.Disassemble(_reference.Board.Memory, _before[processor], (int)Math.Min(executed, 64), marked: null),
         };
+    }
+
+    /// <summary>Undefined flags in the frame of an exception that a block has raised are no difference.</summary>
+    /// <returns>The exception, or null.</returns>
+    private ExceptionRecord? AdoptFrame(int processor, in X86CpuState state, long executed)
+    {
+        X86Cpu cpu = _reference.Engines[processor].Cpu;
+        if (_window.Every != 0 || cpu.Exceptions == _exceptions[processor])
+        {
+            return null;
+        }
+
+        if (UndefinedResults.AdoptFrame(_reference.Board.Memory, _subject.Board.Memory, _before[processor], state, (int)executed, cpu.LastException))
+        {
+            AdoptedFlags++;
+        }
+
+        return cpu.LastException;
     }
 
     /// <summary>What the guest does not see as registers: the output, and when the next timer is due.</summary>

@@ -1,56 +1,55 @@
 using System.Buffers.Binary;
 using Strata.Core.Bus;
-using Strata.X86.Comparison;
+using Strata.X86.Execution;
 using Strata.X86.Paging;
 using Strata.X86.Registers;
 
 namespace Strata.Verification;
 
 /// <summary>
-/// Tells whether two machines differ only in flags that the manual leaves undefined, in RFLAGS and in the copy that an exception
-/// has pushed, and makes the reference's copy that of the machine under test.
+/// Flags that the manual leaves undefined are no difference, in RFLAGS and in the copy that an exception has pushed. The
+/// reference's copy is made that of the machine under test, so that what comes of it is the same.
 /// </summary>
 internal static class UndefinedResults
 {
-    /// <summary>Where an exception's frame in long mode has RFLAGS: without and with an error code.</summary>
-    private static readonly ulong[] FrameOffsets = [16, 24];
+    /// <summary>How far above RIP an exception's frame in 64-bit mode has RFLAGS; bytes.</summary>
+    private const ulong RipToRflags = 16;
 
+    /// <summary>Whether two states differ in no other flags than undefined ones.</summary>
     /// <param name="before">The state before a straight run of instructions.</param>
     /// <param name="expected">The reference's state after it; it differs from the other in arithmetic flags only.</param>
     /// <param name="count">Instructions executed.</param>
-    public static bool TryAdopt(
-        AddressSpace reference, AddressSpace subject, in X86CpuState before, in X86CpuState expected, in X86CpuState actual, int count)
+    /// <param name="fault">The exception that ended the run early, or null.</param>
+    public static bool Explain(
+        AddressSpace memory, in X86CpuState before, in X86CpuState expected, in X86CpuState actual, int count, ExceptionRecord? fault)
     {
         ulong difference = expected.Rflags ^ actual.Rflags;
-        if ((difference & ~CodeReader.UndefinedFlags(reference, before, count, expected.Rip)) == 0)
-        {
-            return true;
-        }
-
-        // The last one may have faulted, and so not have written the flags that it would define.
-        ulong undefined = CodeReader.UndefinedFlags(reference, before, count - 1, expected.Rip);
-        return (difference & ~undefined) == 0 && TryAdoptFrame(reference, subject, expected, undefined);
+        ulong undefined = CodeReader.UndefinedFlags(memory, before, count, expected.Rip);
+        ulong atFault = fault is { } exception ? CodeReader.UndefinedFlagsAt(memory, before, count, exception.Rip) : 0;
+        return (difference & ~undefined) == 0 || (difference & ~atFault) == 0;
     }
 
-    private static bool TryAdoptFrame(AddressSpace reference, AddressSpace subject, in X86CpuState state, ulong undefined)
+    /// <summary>Takes over undefined flags in the frame of an exception.</summary>
+    /// <param name="state">The reference's state with the exception delivered.</param>
+    /// <returns>Whether there was a difference to take over.</returns>
+    public static bool AdoptFrame(
+        AddressSpace reference, AddressSpace subject, in X86CpuState before, in X86CpuState state, int count, in ExceptionRecord fault)
     {
-        ulong rsp = StateComparison.Values(state).First(field => field.Name == "RSP").Value;
-        foreach (ulong offset in FrameOffsets)
+        ulong va = fault.Frame + (fault.ErrorCode == null ? 0UL : sizeof(ulong)) + RipToRflags;
+        if (!TryFind(reference, state, va, out Span<byte> expected) || !TryFind(subject, state, va, out Span<byte> actual))
         {
-            ulong va = rsp + offset;
-            if (TryFind(reference, state, va, out Span<byte> expected) && TryFind(subject, state, va, out Span<byte> actual))
-            {
-                ulong value = BinaryPrimitives.ReadUInt64LittleEndian(actual);
-                ulong difference = BinaryPrimitives.ReadUInt64LittleEndian(expected) ^ value;
-                if (difference != 0 && (difference & ~undefined) == 0)
-                {
-                    BinaryPrimitives.WriteUInt64LittleEndian(expected, value);
-                    return true;
-                }
-            }
+            return false;
         }
 
-        return false;
+        ulong value = BinaryPrimitives.ReadUInt64LittleEndian(actual);
+        ulong difference = BinaryPrimitives.ReadUInt64LittleEndian(expected) ^ value;
+        if (difference == 0 || (difference & ~CodeReader.UndefinedFlagsAt(reference, before, count, fault.Rip)) != 0)
+        {
+            return false;
+        }
+
+        BinaryPrimitives.WriteUInt64LittleEndian(expected, value);
+        return true;
     }
 
     private static bool TryFind(AddressSpace memory, in X86CpuState state, ulong va, out Span<byte> place)

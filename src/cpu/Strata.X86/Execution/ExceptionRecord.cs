@@ -7,6 +7,9 @@ namespace Strata.X86.Execution;
 /// <param name="Cr2">CR2 at that moment.</param>
 public readonly record struct ExceptionRecord(byte Vector, uint? ErrorCode, ulong Rip, ulong Cr2)
 {
+    /// <summary>RSP behind the delivery: the linear address of the frame in 64-bit mode, the error code first if there is one.</summary>
+    public ulong Frame { get; init; }
+
     public override string ToString()
     {
         string error = ErrorCode is { } code ? $" error 0x{code:x}" : string.Empty;

@@ -27,6 +27,9 @@ public sealed unsafe partial class X86Cpu
     /// <summary>The last exception that was delivered, or tried.</summary>
     public ExceptionRecord LastException { get; private set; }
 
+    /// <summary>Exceptions delivered so far.</summary>
+    public long Exceptions { get; private set; }
+
     /// <summary>Delivers the exception that an instruction recorded: RIP goes back to the instruction.</summary>
     public void DeliverPendingException()
     {
@@ -87,6 +90,12 @@ public sealed unsafe partial class X86Cpu
             {
                 Context->State.Shadow = InterruptShadow.None;
                 Context->State.Activity = ActivityState.Running; // a trap behind HLT ends the halt
+                if (next.Source == EventSource.Exception)
+                {
+                    LastException = LastException with { Frame = Context->State.Gprs[Gpr.Rsp] };
+                    Exceptions++;
+                }
+
                 return;
             }
 

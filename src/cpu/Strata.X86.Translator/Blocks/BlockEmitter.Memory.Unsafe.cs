@@ -78,11 +78,18 @@ internal sealed unsafe partial class BlockEmitter
     }
 
     /// <summary>How the linear address of an access is formed: what is needed to form it again.</summary>
-    /// <param name="Base">Host register, or −1 when no registers hold the parts any more.</param>
-    private readonly record struct AddressForm(int Base, int Index, int Scale, int Displacement)
+    /// <param name="Base">Host register; Scratch2 stands for <paramref name="Slot"/>; −1 when the address cannot be formed again.</param>
+    /// <param name="Index">Host register, Scratch2 for <paramref name="Slot"/>, or −1.</param>
+    /// <param name="Slot">Frame offset of the one part that has no host register.</param>
+    private readonly record struct AddressForm(int Base, int Index, int Scale, int Displacement, int Slot = 0)
     {
-        /// <summary>Not to be formed again from host registers: a part lives in the frame, or a segment base was added.</summary>
+        /// <summary>Not to be formed again: both parts live in the frame, or a segment base was added.</summary>
         public static AddressForm Lost => new(HostRegister.None, HostRegister.None, 0, 0);
+
+        public bool UsesSlot => Base == Scratch2 || Index == Scratch2;
+
+        /// <summary>Whether the address has to be kept instead of formed again.</summary>
+        public bool IsKept(bool keepScratch2) => Base < 0 || (keepScratch2 && UsesSlot);
     }
 
     private static AddressForm FormOf(in Instruction instruction)
@@ -93,15 +100,21 @@ internal sealed unsafe partial class BlockEmitter
             return AddressForm.Lost;
         }
 
-        int at = HomeOf(NumberOf(instruction.MemoryBase));
-        int index = instruction.MemoryIndex == Register.None ? HostRegister.None : HomeOf(NumberOf(instruction.MemoryIndex));
-        if (at < 0 || (instruction.MemoryIndex != Register.None && index < 0))
+        int baseNumber = NumberOf(instruction.MemoryBase);
+        bool indexed = instruction.MemoryIndex != Register.None;
+        int indexNumber = indexed ? NumberOf(instruction.MemoryIndex) : HostRegister.None;
+        bool baseInFrame = HomeOf(baseNumber) < 0;
+        bool indexInFrame = indexed && HomeOf(indexNumber) < 0;
+        if (baseInFrame && indexInFrame)
         {
             return AddressForm.Lost;
         }
 
+        int at = baseInFrame ? Scratch2 : HomeOf(baseNumber);
+        int index = indexInFrame ? Scratch2 : indexed ? HomeOf(indexNumber) : HostRegister.None;
+        int slot = baseInFrame ? SlotOf(baseNumber) : indexInFrame ? SlotOf(indexNumber) : 0;
         int scale = instruction.MemoryIndexScale switch { 1 => 0, 2 => 1, 4 => 2, _ => 3 };
-        return new AddressForm(at, index, scale, (int)instruction.MemoryDisplacement64);
+        return new AddressForm(at, index, scale, (int)instruction.MemoryDisplacement64, slot);
     }
 
     /// <summary>
@@ -129,11 +142,24 @@ internal sealed unsafe partial class BlockEmitter
         }
 
         // The address is formed again beside the TLB's load rather than behind it: two cycles less for what waits for the data.
-        if (form.Base < 0)
+        if (form.IsKept(keepScratch2))
         {
             a.Op64Indexed(0x03, Scratch1, HostRegister.Tlb, Scratch2, tag);
             a.Op64Indexed(0x03, Scratch1, HostRegister.Tlb, Scratch2, AddendField);
             return new HostOperand(Scratch1);
+        }
+
+        if (form.UsesSlot)
+        {
+            a.Op64Indexed(0x8B, Scratch1, HostRegister.Tlb, Scratch2, AddendField);
+            a.LoadFrame(Scratch2, form.Slot);
+            if (form.Index < 0)
+            {
+                return new HostOperand(Scratch2, Scratch1, form.Displacement);
+            }
+
+            a.Lea(Scratch2, form.Base, form.Index, form.Scale, form.Displacement, wide: true);
+            return new HostOperand(Scratch2, Scratch1, 0);
         }
 
         if (form.Index < 0 && !keepScratch2)
@@ -271,7 +297,7 @@ internal sealed unsafe partial class BlockEmitter
         Wide(ref a, add, Scratch2, Scratch1, wide: true);
         Site site = AccessSite(decoded, size, write, instruction.MemorySegment == Register.SS, restart);
         HostOperand operand = EmitCheck(ref a, form, site, keepScratch2);
-        if (form.Base < 0)
+        if (form.IsKept(keepScratch2))
         {
             EmitBitOffset(ref a, instruction, size);
             Wide(ref a, subtract, Scratch2, Scratch1, wide: true);

@@ -18,8 +18,12 @@ internal sealed unsafe partial class BlockEmitter
         HostOperand operand = default;
         if (memory)
         {
-            bool keep = map.UsesScratch2 || decoded.NeedsHostFlags; // restoring flags takes Scratch2 as well
+            bool keep = map.ReadsScratch2 || decoded.NeedsHostFlags; // restoring flags takes Scratch2 as well
             operand = EmitOperandCheck(ref a, decoded, decoded.Traits.WritesMemory, keep, out _);
+        }
+        else if (map.RmSlot >= 0)
+        {
+            operand = new HostOperand(Rsp, HostRegister.None, map.RmSlot);
         }
 
         ProvideFlags(ref a, decoded);
@@ -56,7 +60,7 @@ internal sealed unsafe partial class BlockEmitter
             a.Byte(0xF0);
         }
 
-        int rm = !e.HasModRm ? map.Opcode >> 3 : e.IsRegisterForm ? map.Rm >> 3 : operand.Rex;
+        int rm = !e.HasModRm ? map.Opcode >> 3 : UsesRegister(e, map) ? map.Rm >> 3 : operand.Rex;
         int rex = (e.W ? 8 : 0) | ((map.Reg >> 3) << 2) | rm;
         if (rex != 0 || map.NeedsRex)
         {
@@ -83,16 +87,18 @@ internal sealed unsafe partial class BlockEmitter
     private static void EmitVex(ref HostAssembler a, in GuestEncoding e, in RegisterMap map, in HostOperand operand)
     {
         a.Byte(0xC4);
-        int rex = e.IsRegisterForm ? map.Rm >> 3 : operand.Rex;
+        int rex = UsesRegister(e, map) ? map.Rm >> 3 : operand.Rex;
         a.Byte((map.Reg < 8 ? 0x80 : 0) | ((~rex & 3) << 5) | e.Map);
         a.Byte((e.VexW ? 0x80 : 0) | ((~map.Vvvv & 0xF) << 3) | (e.VexL ? 4 : 0) | e.VexPrefix);
         a.Byte(e.Opcode);
         EmitModRm(ref a, e, map, operand);
     }
 
+    private static bool UsesRegister(in GuestEncoding e, in RegisterMap map) => e.IsRegisterForm && map.RmSlot < 0;
+
     private static void EmitModRm(ref HostAssembler a, in GuestEncoding e, in RegisterMap map, in HostOperand operand)
     {
-        if (e.IsRegisterForm)
+        if (UsesRegister(e, map))
         {
             a.Byte(0xC0 | ((map.Reg & 7) << 3) | (map.Rm & 7));
         }

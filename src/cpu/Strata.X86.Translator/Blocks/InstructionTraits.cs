@@ -65,6 +65,18 @@ internal readonly record struct InstructionTraits
 
     public bool WritesVvvv { get; init; }
 
+    /// <summary>Fields whose register gets a new value of 64 bits that does not depend on the old one.</summary>
+    public bool ReplacesReg { get; init; }
+
+    public bool ReplacesRm { get; init; }
+
+    public bool ReplacesOpcode { get; init; }
+
+    public bool ReplacesVvvv { get; init; }
+
+    /// <summary>The register in ModRM.rm may as well be memory that holds it.</summary>
+    public bool RmMayBeMemory { get; init; }
+
     public bool WritesMemory { get; init; }
 
     /// <summary>A memory operand of 16 bytes must be aligned.</summary>
@@ -109,7 +121,7 @@ internal static class InstructionTraitsTable
     {
         OpCodeInfo info = instruction.OpCode;
         Handling handling = Choose(instruction, info);
-        InstructionInfo access = new InstructionInfoFactory().GetInfo(instruction);
+        InstructionInfo access = new InstructionInfoFactory().GetInfo(WithDistinctRegisters(instruction));
         InstructionTraits traits = new()
         {
             Handling = handling,
@@ -121,13 +133,53 @@ internal static class InstructionTraitsTable
         for (int i = 0; i < info.OpCount; i++)
         {
             bool writes = access.GetOpAccess(i) is OpAccess.Write or OpAccess.ReadWrite or OpAccess.CondWrite or OpAccess.ReadCondWrite;
-            traits = AddOperand(traits, info.GetOpKind(i).ToString(), writes);
+            bool replaces = access.GetOpAccess(i) == OpAccess.Write && !IsConditionalWrite(instruction.Mnemonic)
+                && instruction.GetOpKind(i) == OpKind.Register && instruction.GetOpRegister(i).GetSize() >= 4;
+            traits = AddOperand(traits, info.GetOpKind(i).ToString(), writes, replaces);
         }
 
-        return traits;
+        return traits with { RmMayBeMemory = MayReadRegisterFromMemory(instruction, info, access) };
     }
 
-    private static InstructionTraits AddOperand(InstructionTraits traits, string kind, bool writes)
+    /// <summary>Iced knows that XOR of a register with itself reads nothing; the table is about the code, not this instruction.</summary>
+    private static Instruction WithDistinctRegisters(Instruction instruction)
+    {
+        if (instruction.Op0Kind == OpKind.Register && instruction.Op1Kind == OpKind.Register && instruction.Op0Register == instruction.Op1Register)
+        {
+            Register register = instruction.Op1Register;
+            instruction.Op1Register = register.GetBaseRegister() + (register.GetNumber() ^ 1);
+        }
+
+        return instruction;
+    }
+
+    /// <summary>BSF and BSR leave their destination alone if the source is zero.</summary>
+    private static bool IsConditionalWrite(Mnemonic mnemonic) => mnemonic is Mnemonic.Bsf or Mnemonic.Bsr;
+
+    /// <summary>
+    /// Whether an instruction in its register form does the same with the register's place in memory: not where it would clear the
+    /// register's upper half, where a bit index would leave the place, and where memory would be locked.
+    /// </summary>
+    private static bool MayReadRegisterFromMemory(in Instruction instruction, OpCodeInfo info, in InstructionInfo access)
+    {
+        if (HasMemory(instruction) || instruction.Mnemonic == Mnemonic.Xchg || (IsBitTest(instruction) && instruction.Op1Kind == OpKind.Register))
+        {
+            return false;
+        }
+
+        for (int i = 0; i < info.OpCount; i++)
+        {
+            string kind = info.GetOpKind(i).ToString();
+            if (kind is "r8_or_mem" or "r16_or_mem" or "r32_or_mem" or "r64_or_mem")
+            {
+                return kind != "r32_or_mem" || access.GetOpAccess(i) == OpAccess.Read;
+            }
+        }
+
+        return false;
+    }
+
+    private static InstructionTraits AddOperand(InstructionTraits traits, string kind, bool writes, bool replaces)
     {
         bool isMemory = kind.Contains("mem", StringComparison.Ordinal);
         if (isMemory && writes)
@@ -145,17 +197,17 @@ internal static class InstructionTraitsTable
 
         if (kind.EndsWith("_opcode", StringComparison.Ordinal))
         {
-            return traits with { Opcode = width, WritesOpcode = writes };
+            return traits with { Opcode = width, WritesOpcode = writes, ReplacesOpcode = replaces };
         }
 
         if (kind.EndsWith("_vvvv", StringComparison.Ordinal))
         {
-            return traits with { Vvvv = width, WritesVvvv = writes };
+            return traits with { Vvvv = width, WritesVvvv = writes, ReplacesVvvv = replaces };
         }
 
         return kind.Contains("_reg", StringComparison.Ordinal)
-            ? traits with { Reg = width, WritesReg = writes }
-            : traits with { Rm = width, WritesRm = writes };
+            ? traits with { Reg = width, WritesReg = writes, ReplacesReg = replaces }
+            : traits with { Rm = width, WritesRm = writes, ReplacesRm = replaces };
     }
 
     private static bool IsBitTest(in Instruction instruction) =>

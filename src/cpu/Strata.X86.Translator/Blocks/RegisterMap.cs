@@ -11,6 +11,8 @@ internal struct RegisterMap
 {
     private int _firstSpill = HostRegister.None;
     private int _secondSpill = HostRegister.None;
+    private bool _loadFirst;
+    private bool _loadSecond;
     private bool _storeFirst;
     private bool _storeSecond;
 
@@ -22,22 +24,29 @@ internal struct RegisterMap
         HasOpcode = traits.Opcode != FieldWidth.None;
         if (traits.Reg != FieldWidth.None)
         {
-            Reg = Map(traits.Reg, e.Reg, e, traits.WritesReg);
-        }
-
-        if (traits.Rm != FieldWidth.None && e.IsRegisterForm)
-        {
-            Rm = Map(traits.Rm, e.Rm, e, traits.WritesRm);
+            Reg = Map(traits.Reg, e.Reg, e, traits.WritesReg, traits.ReplacesReg);
         }
 
         if (traits.Vvvv != FieldWidth.None)
         {
-            Vvvv = Map(traits.Vvvv, e.Vvvv, e, traits.WritesVvvv);
+            Vvvv = Map(traits.Vvvv, e.Vvvv, e, traits.WritesVvvv, traits.ReplacesVvvv);
         }
 
         if (HasOpcode)
         {
-            Opcode = Map(traits.Opcode, e.OpcodeRegister, e, traits.WritesOpcode);
+            Opcode = Map(traits.Opcode, e.OpcodeRegister, e, traits.WritesOpcode, traits.ReplacesOpcode);
+        }
+
+        if (traits.Rm != FieldWidth.None && e.IsRegisterForm)
+        {
+            if (traits.RmMayBeMemory && HomeOf(e.Rm) < 0 && e.Rm != _firstSpill && e.Rm != _secondSpill)
+            {
+                RmSlot = SlotOf(e.Rm);
+            }
+            else
+            {
+                Rm = Map(traits.Rm, e.Rm, e, traits.WritesRm, traits.ReplacesRm);
+            }
         }
     }
 
@@ -45,14 +54,17 @@ internal struct RegisterMap
 
     public int Rm { get; }
 
+    /// <summary>Where the frame has the register in ModRM.rm, which the instruction uses as memory; −1 if it does not.</summary>
+    public int RmSlot { get; } = -1;
+
     public int Vvvv { get; }
 
     public int Opcode { get; }
 
     public bool HasOpcode { get; }
 
-    /// <summary>A guest register of the frame is to be held in Scratch2.</summary>
-    public readonly bool UsesScratch2 => _firstSpill >= 0;
+    /// <summary>The instruction reads a guest register of the frame from Scratch2.</summary>
+    public readonly bool ReadsScratch2 => _loadFirst;
 
     /// <summary>SPL, BPL, SIL or DIL is named.</summary>
     public bool NeedsRex { get; private set; }
@@ -89,15 +101,15 @@ internal struct RegisterMap
         return high ? !memory && !stackPointer : spills <= (memory ? 1 : 2);
     }
 
-    /// <summary>Loads spilled registers into their scratch registers.</summary>
+    /// <summary>Loads spilled registers that are read into their scratch registers.</summary>
     public readonly void Load(ref HostAssembler a)
     {
-        if (_firstSpill >= 0)
+        if (_loadFirst)
         {
             a.LoadFrame(Scratch2, SlotOf(_firstSpill));
         }
 
-        if (_secondSpill >= 0)
+        if (_loadSecond)
         {
             a.LoadFrame(Scratch1, SlotOf(_secondSpill));
         }
@@ -119,7 +131,7 @@ internal struct RegisterMap
 
     private static bool IsHigh(int register, in GuestEncoding e) => !e.IsVex && e.Rex == 0 && register is >= 4 and <= 7;
 
-    private int Map(FieldWidth width, int guest, in GuestEncoding e, bool writes)
+    private int Map(FieldWidth width, int guest, in GuestEncoding e, bool writes, bool replaces)
     {
         if (width == FieldWidth.Byte)
         {
@@ -140,11 +152,13 @@ internal struct RegisterMap
         if (_firstSpill < 0 || _firstSpill == guest)
         {
             _firstSpill = guest;
+            _loadFirst |= !replaces;
             _storeFirst |= writes;
             return Scratch2;
         }
 
         _secondSpill = guest;
+        _loadSecond |= !replaces;
         _storeSecond |= writes;
         return Scratch1;
     }

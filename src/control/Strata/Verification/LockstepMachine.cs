@@ -19,6 +19,9 @@ internal sealed class LockstepMachine : ISerialBackend, IDisposable
     private readonly StringBuilder _line = new();
     private readonly Action<ReadOnlyMemory<byte>>? _output;
 
+    /// <summary>The byte that began a control sequence, or its introducer; 0 outside of one.</summary>
+    private byte _sequence;
+
     public LockstepMachine(VerificationSpec spec, GuestFiles files, Func<X86CpuWiring, IX86Engine> createEngine, Action<ReadOnlyMemory<byte>>? output)
     {
         _output = output;
@@ -102,7 +105,7 @@ internal sealed class LockstepMachine : ISerialBackend, IDisposable
             {
                 _line.Clear();
             }
-            else if (_line.Length < 4096)
+            else if (!IsControl(b) && _line.Length < 4096)
             {
                 _line.Append((char)b);
             }
@@ -110,6 +113,15 @@ internal sealed class LockstepMachine : ISerialBackend, IDisposable
 
         Printed += bytes.Length;
         _output?.Invoke(bytes.ToArray());
+    }
+
+    /// <summary>Whether a byte belongs to a control sequence for the terminal (ECMA-48), such as a shell sends behind its prompt.</summary>
+    private bool IsControl(byte b)
+    {
+        const byte escape = 0x1B;
+        bool belongs = b == escape || _sequence != 0;
+        _sequence = b == escape ? b : _sequence == escape && b == '[' ? b : b is >= 0x20 and < 0x40 ? _sequence : (byte)0;
+        return belongs;
     }
 }
 

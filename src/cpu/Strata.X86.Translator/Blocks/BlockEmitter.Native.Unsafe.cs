@@ -13,8 +13,15 @@ internal sealed unsafe partial class BlockEmitter
     private void EmitNative(ref HostAssembler a, in DecodedInstruction decoded, byte* code)
     {
         GuestEncoding e = GuestEncoding.Parse(code, decoded.Instruction.Length);
+        InstructionTraits traits = decoded.Traits;
         bool memory = e.HasModRm && !e.IsRegisterForm;
-        RegisterMap map = new(decoded.Traits, e);
+        if (e.CanExchange && HomeOf(e.Reg) < 0 && !traits.WritesReg && HomeOf(e.Rm) >= 0)
+        {
+            e = e.Exchanged(); // what lives in the frame is read there
+            traits = traits.Exchanged();
+        }
+
+        RegisterMap map = new(traits, e);
         HostOperand operand = default;
         if (memory)
         {

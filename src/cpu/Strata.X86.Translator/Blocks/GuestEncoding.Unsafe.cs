@@ -72,6 +72,22 @@ internal unsafe struct GuestEncoding
         return e;
     }
 
+    /// <summary>
+    /// Whether the instruction is one of those that exist twice, with the operand in ModRM.rm as the first and as the second, or
+    /// that do not care: between two registers both do the same. MOV, TEST and the eight of ADD to CMP.
+    /// </summary>
+    public readonly bool CanExchange => IsRegisterForm && !IsVex && Map == 0
+        && (Opcode is 0x88 or 0x89 or 0x8A or 0x8B or 0x84 or 0x85 || (Opcode < 0x40 && (Opcode & 7) < 4));
+
+    /// <summary>The same with the registers in each other's fields.</summary>
+    public readonly GuestEncoding Exchanged() => this with
+    {
+        Opcode = Opcode is 0x84 or 0x85 ? Opcode : (byte)(Opcode ^ 2),
+        Reg = Rm,
+        Rm = Reg,
+        Rex = (byte)((Rex & ~5) | ((Rex & 1) << 2) | ((Rex & 4) >> 2)),
+    };
+
     private byte* ReadPrefixes(byte* at)
     {
         while (true)

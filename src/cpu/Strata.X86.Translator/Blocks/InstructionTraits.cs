@@ -79,6 +79,18 @@ internal readonly record struct InstructionTraits
 
     public bool WritesMemory { get; init; }
 
+    /// <summary>The traits of <see cref="GuestEncoding.Exchanged"/>, where the first operand is in ModRM.rm.</summary>
+    public InstructionTraits Exchanged() => this with
+    {
+        Reg = Rm,
+        Rm = Reg,
+        WritesReg = WritesRm,
+        WritesRm = WritesReg,
+        ReplacesReg = ReplacesRm,
+        ReplacesRm = ReplacesReg,
+        RmMayBeMemory = true,
+    };
+
     /// <summary>A memory operand of 16 bytes must be aligned.</summary>
     public bool IsAligned { get; init; }
 

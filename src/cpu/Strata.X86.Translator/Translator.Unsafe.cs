@@ -230,8 +230,6 @@ public sealed unsafe class Translator : IBlockEngine
                 return Dispatch(site);
             case SiteKind.Access:
                 return MakeAccessible(site);
-            case SiteKind.SecondPage when TryFindSecondPage(site):
-                return Resume(site->Block->Entry);
             case SiteKind.X87 when TryPrepareX87():
                 return site->Block->Entry;
             case SiteKind.Attention:
@@ -261,6 +259,11 @@ public sealed unsafe class Translator : IBlockEngine
         }
 
         ref X86CpuState s = ref _context->State;
+        if (site->Code == (ushort)Code.Rdtsc && (_context->Cpl == 0 || (s.Cr4 & Cr4.TSD) == 0))
+        {
+            return ReadTsc(site);
+        }
+
         TakeFlags();
         _context->InstructionRip = site->Rip;
         _bridge->Left--;
@@ -273,12 +276,6 @@ public sealed unsafe class Translator : IBlockEngine
                 break;
             case Code.Sysretq:
                 done = Cpu.TrySysret(to64Bit: true);
-                break;
-            case Code.Rdtsc when _context->Cpl == 0 || (s.Cr4 & Cr4.TSD) == 0:
-                ulong tsc = Cpu.ReadTsc();
-                s.Gprs[Gpr.Rax] = (uint)tsc;
-                s.Gprs[Gpr.Rdx] = tsc >> 32;
-                done = true;
                 break;
             default:
                 s.Rip = site->Rip;
@@ -295,6 +292,19 @@ public sealed unsafe class Translator : IBlockEngine
         }
 
         return Continue();
+    }
+
+    /// <summary>RDTSC changes nothing but two registers: everything else stays in the bridge as it is.</summary>
+    private byte* ReadTsc(Site* site)
+    {
+        ref X86CpuState s = ref _context->State;
+        ulong tsc = Cpu.ReadTsc();
+        s.Gprs[Gpr.Rax] = (uint)tsc;
+        s.Gprs[Gpr.Rdx] = tsc >> 32;
+        _bridge->Left--;
+        ulong next = site->Rip + site->Length;
+        byte* entry = Volatile.Read(ref _context->Attention) == 0 ? FindEntry(next) : null;
+        return entry == null ? Stop(next) : Resume(entry);
     }
 
     /// <summary>After an instruction executed here: back into translated code if nothing else is due.</summary>
@@ -354,6 +364,11 @@ public sealed unsafe class Translator : IBlockEngine
         tag = rip ^ _salts.Of(IsUser, out jumps); // translation may have changed it
         TranslationCache.Enter(jumps + JumpEntry.IndexOf(rip), tag, block);
         Cpu.Tlb.NoteCodePage(rip);
+        if (block->SecondPage != null)
+        {
+            Cpu.Tlb.NoteCodePage(NextPage(rip));
+        }
+
         return block->Entry;
     }
 
@@ -371,7 +386,7 @@ public sealed unsafe class Translator : IBlockEngine
                 if (generation == _cache.Generation)
                 {
                     Counters.Links++;
-                    Emit.HostAssembler.Patch(place, forward ? block->ForwardEntry : block->Entry);
+                    Emit.HostAssembler.Patch(place, block->TableEntry != null ? block->TableEntry : forward ? block->ForwardEntry : block->Entry);
                 }
 
                 return Resume(block->Entry);
@@ -443,15 +458,6 @@ public sealed unsafe class Translator : IBlockEngine
         return null;
     }
 
-    /// <summary>Has the TLB know the page in which a block's instruction goes on.</summary>
-    /// <returns>False if that is another page by now, or not there.</returns>
-    private bool TryFindSecondPage(Site* site)
-    {
-        ulong second = (site->Rip | 0xFFF) + 1;
-        long generation = _cache.Generation;
-        return Cpu.TryGetFetchPage(second, out byte* page) && generation == _cache.Generation && page == site->Block->SecondPage && !IsStuck(site->Rip);
-    }
-
     /// <summary>Enters again in the middle of things: what was loaded is loaded.</summary>
     private byte* Resume(byte* target)
     {
@@ -478,6 +484,8 @@ public sealed unsafe class Translator : IBlockEngine
         return true;
     }
 
+    /// <summary>The block for a RIP, found or made.</summary>
+    /// <returns>Null if a page of it is not there, or not the one it was made from: the interpreter sees to it.</returns>
     private TranslatedBlock* FindBlock(ulong rip)
     {
         if (!Cpu.IsCanonical(rip) || !Cpu.TryGetFetchPage(rip, out byte* page))
@@ -492,7 +500,7 @@ public sealed unsafe class Translator : IBlockEngine
             byte* second = null;
             if ((rip & 0xFFF) > 0x1000 - LongestInstruction)
             {
-                if (!Cpu.TryGetFetchPage((rip | 0xFFF) + 1, out second))
+                if (!Cpu.TryGetFetchPage(NextPage(rip), out second))
                 {
                     return null; // may cross into a page that is not there (yet): not for the cache
                 }
@@ -509,8 +517,12 @@ public sealed unsafe class Translator : IBlockEngine
             Counters.CodeBytes = _cache.CodeBytes;
         }
 
-        return block;
+        bool isWhole = block->SecondPage == null || (Cpu.TryGetFetchPage(NextPage(rip), out byte* behind) && behind == block->SecondPage);
+        return isWhole ? block : null;
     }
+
+    /// <summary>Where the page behind an address starts.</summary>
+    private static ulong NextPage(ulong va) => (va | 0xFFF) + 1;
 
     private void MarkCode(byte* hostPage)
     {

@@ -34,9 +34,13 @@ public static partial class HostMapping
     public static nint ReserveExecutable(ulong size)
     {
         nint address = Map(0, (nuint)size, ProtRead | ProtWrite | ProtExecute, MapPrivate | MapAnonymous | MapNoReserve, -1, 0);
-        return address != -1
-            ? address
-            : throw new PlatformNotSupportedException($"The host forbids executable memory (errno {Marshal.GetLastPInvokeError()}). Use --engine interpreter.");
+        if (address == -1)
+        {
+            throw new PlatformNotSupportedException($"The host forbids executable memory (errno {Marshal.GetLastPInvokeError()}). Use --engine interpreter.");
+        }
+
+        _ = Advise(address, (nuint)size, AdviseHugePage);
+        return address;
     }
 
     /// <summary>Gives pages of an anonymous mapping back to the host; they read as zeros from now on.</summary>

@@ -153,6 +153,12 @@ internal sealed unsafe partial class BlockEmitter
             return;
         }
 
+        EmitTableJump(ref a, target, site);
+    }
+
+    /// <summary>Goes on at a known address by the jump table.</summary>
+    private void EmitTableJump(ref HostAssembler a, ulong target, Site site)
+    {
         // The index is known now: load the entry's address once, compare, go.
         int entry = JumpEntry.IndexOf(target) * sizeof(JumpEntry);
         a.LoadConstant(Scratch1, target);

@@ -12,7 +12,6 @@ internal sealed unsafe partial class BlockEmitter
 {
     private const int ReadTag = 0;
     private const int WriteTag = 8;
-    private const int ExecuteTag = 16;
     private const int AddendField = 24;
     private const int PageSize = 4096;
 

@@ -58,6 +58,12 @@ internal sealed unsafe partial class BlockEmitter(TranslationCache cache)
             EmitEnd(ref a, next, blockEnd, live);
         }
 
+        if (block->SecondPage != null)
+        {
+            block->TableEntry = a.At;
+            EmitTableJump(ref a, block->Rip, new Site { Kind = SiteKind.Dispatch, Rip = block->Rip });
+        }
+
         EmitTablePaths(ref a);
         EmitColdPaths(ref a);
         return a.At;
@@ -72,11 +78,6 @@ internal sealed unsafe partial class BlockEmitter(TranslationCache cache)
         if (cache.CountInstructions)
         {
             EmitCount(ref a, instructions.Length, rip);
-        }
-
-        if (_block->SecondPage != null)
-        {
-            EmitSecondPageCheck(ref a, rip);
         }
 
         bool vectors = false;
@@ -112,20 +113,6 @@ internal sealed unsafe partial class BlockEmitter(TranslationCache cache)
         a.Byte(0x81);
         a.Memory(5, Scratch1, Bridge.OffsetOf(nameof(Bridge.Left)));
         a.Dword(count);
-    }
-
-    /// <summary>The instruction goes on in another page: leaves unless that page is still the one it was translated from.</summary>
-    private void EmitSecondPageCheck(ref HostAssembler a, ulong rip)
-    {
-        ulong second = (rip | (PageSize - 1)) + 1;
-        int entry = (int)((second >> 7) & Paging.Tlb.OffsetMask);
-        Site site = new() { Kind = SiteKind.SecondPage, Rip = rip };
-        a.LoadConstant(Scratch1, second);
-        a.Op64(CompareMemory, Scratch1, HostRegister.Tlb, entry + ExecuteTag);
-        LeaveIf(ref a, HostCondition.NotEqual, site);
-        a.LoadConstant(Scratch1, (ulong)_block->SecondPage - second);
-        a.Op64(CompareMemory, Scratch1, HostRegister.Tlb, entry + AddendField);
-        LeaveIf(ref a, HostCondition.NotEqual, site);
     }
 
     private void EmitLoader(ref HostAssembler a, int flag, byte* loader, SiteKind kind, ulong rip)

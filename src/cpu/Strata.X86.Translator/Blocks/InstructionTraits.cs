@@ -392,7 +392,7 @@ internal static class InstructionTraitsTable
                     or CpuidFeature.X64 or CpuidFeature.CMOV or CpuidFeature.CX8 or CpuidFeature.FPU or CpuidFeature.FPU287 or CpuidFeature.FPU387
                     or CpuidFeature.MMX or CpuidFeature.SSE or CpuidFeature.SSE2 => true, // any x64 processor
                 CpuidFeature.CMPXCHG16B => (X86Base.CpuId(1, 0).Ecx & (1 << 13)) != 0,
-                CpuidFeature.SMAP or CpuidFeature.PREFETCHW or CpuidFeature.MULTIBYTENOP or CpuidFeature.CET_IBT or CpuidFeature.PAUSE => true, // not executed as such
+                CpuidFeature.SMAP or CpuidFeature.PREFETCHW or CpuidFeature.MULTIBYTENOP or CpuidFeature.CET_IBT or CpuidFeature.PAUSE or CpuidFeature.FSGSBASE => true, // not executed as such
                 _ => false,
             };
             if (!has)

@@ -73,10 +73,12 @@ internal unsafe struct Bridge
 internal unsafe struct JumpEntry
 {
     /// <summary>Entries that one address space can use; another one's start elsewhere, so that the same RIPs do not meet.</summary>
-    public const int Count = 1 << 14;
+    public const int Count = 1 << CountBits;
 
-    /// <summary>Entries of the whole table.</summary>
+    /// <summary>Entries of the whole table: a huge page of the host.</summary>
     public const int TableSize = 2 * Count;
+
+    public const int CountBits = 16;
 
     public ulong Tag;
     public byte* Target;

@@ -42,7 +42,7 @@ internal sealed unsafe class Salts(TranslationCache cache, Tlb tlb)
         // Never zero: the tag of an empty entry, zero, then stands for no canonical RIP.
         entry.Epoch = epoch;
         entry.Salt = (((number + 1) * 2) + (user ? 1UL : 0)) << 48;
-        entry.Jumps = cache.JumpTable + (int)((entry.Salt * 0x9E37_79B9_7F4A_7C15) >> 50);
+        entry.Jumps = cache.JumpTable + (int)((entry.Salt * 0x9E37_79B9_7F4A_7C15) >> (64 - JumpEntry.CountBits));
     }
 
     private struct Entry

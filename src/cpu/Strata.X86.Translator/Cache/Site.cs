@@ -20,9 +20,6 @@ internal enum SiteKind : byte
     /// <summary>An indirect or cross-page branch that the jump table does not know; <c>Bridge.Value</c> is the target.</summary>
     Dispatch,
 
-    /// <summary>The TLB does not know the page in which the block's instruction goes on.</summary>
-    SecondPage,
-
     /// <summary>The block uses the vector or x87 registers, and they are not ready.</summary>
     Vectors,
     X87,
@@ -82,7 +79,10 @@ internal unsafe struct TranslatedBlock
     public ulong Rip;
     public byte* HostPage;
 
-    /// <summary>Where the bytes of an instruction that crosses the page go on; null for every other block.</summary>
+    /// <summary>
+    /// Where the bytes of an instruction that crosses the page go on; null for every other block. Such a block is entered by the jump
+    /// table only, whose tags die when the translation of either page may have changed.
+    /// </summary>
     public byte* SecondPage;
 
     /// <summary>Host code; null once the block is dropped.</summary>
@@ -90,6 +90,9 @@ internal unsafe struct TranslatedBlock
 
     /// <summary>Behind the look at the attention flag: for branches that only lead forward, and so cannot loop by themselves.</summary>
     public byte* ForwardEntry;
+
+    /// <summary>Where links to a block with a second page lead instead: to a look into the jump table. Null for others.</summary>
+    public byte* TableEntry;
     public TranslatedBlock* NextInBucket;
     public TranslatedBlock* NextInPage;
 

@@ -48,7 +48,7 @@ internal sealed unsafe class TranslationCache : IDisposable
         _sites = (Site*)HostMapping.Reserve((ulong)MaxSites * (ulong)sizeof(Site));
         _blocks = (TranslatedBlock*)HostMapping.Reserve((ulong)MaxBlocks * (ulong)sizeof(TranslatedBlock));
         _buckets = (TranslatedBlock**)NativeMemory.AllocZeroed(1 << BucketBits, (nuint)sizeof(TranslatedBlock*));
-        JumpTable = (JumpEntry*)NativeMemory.AlignedAlloc((nuint)(sizeof(JumpEntry) * JumpEntry.TableSize), 64);
+        JumpTable = (JumpEntry*)HostMapping.Reserve((ulong)(sizeof(JumpEntry) * JumpEntry.TableSize));
         _sites[ArrivalSite] = new Site { Kind = SiteKind.Dispatch, Block = _blocks };
         _siteCount = FixedSites;
         _blockCount = FixedBlocks;
@@ -212,7 +212,7 @@ internal sealed unsafe class TranslationCache : IDisposable
         HostMapping.Release((nint)_sites, (ulong)MaxSites * (ulong)sizeof(Site));
         HostMapping.Release((nint)_blocks, (ulong)MaxBlocks * (ulong)sizeof(TranslatedBlock));
         NativeMemory.Free(_buckets);
-        NativeMemory.AlignedFree(JumpTable);
+        HostMapping.Release((nint)JumpTable, (ulong)(sizeof(JumpEntry) * JumpEntry.TableSize));
     }
 
     private static uint Bucket(byte* hostPage, ulong rip) =>

@@ -235,6 +235,7 @@ public sealed unsafe class Translator : IBlockEngine
             case SiteKind.Attention:
                 return Stop(site->Rip);
             case SiteKind.Budget:
+                _cache.IsUser = IsUser;
                 return _bridge->Left == 0
                     ? Stop(site->Rip)
                     : Resume(_cache.TranslatePart(site->Block->HostPage, site->Rip, _context->State.Gprs, (int)_bridge->Left));
@@ -509,6 +510,7 @@ public sealed unsafe class Translator : IBlockEngine
             }
 
             long start = Stopwatch.GetTimestamp();
+            _cache.IsUser = IsUser;
             block = _cache.Translate(page, rip, second, _context->State.Gprs);
             Counters.TranslationTime += Stopwatch.GetElapsedTime(start);
             Counters.Blocks = _cache.BlocksTranslated;

@@ -14,6 +14,12 @@ public sealed record TranslatorOptions
     /// </summary>
     public bool CountInstructions { get; init; }
 
+    /// <summary>
+    /// The machine has no other vCPU, so that a user program's locked instructions need no lock: nothing else that reads and modifies
+    /// memory runs beside it. Kernel code keeps its locks, which also order its accesses with those of devices.
+    /// </summary>
+    public bool IsOnlyProcessor { get; init; }
+
     /// <summary>Receives every translated block; null for none.</summary>
     public TranslationTrace? Trace { get; init; }
 

@@ -72,7 +72,7 @@ internal sealed class Lockstep : IDisposable
     /// <param name="executed">Instructions that its processor has executed before.</param>
     public static IX86Engine CreateSubject(VerificationSpec spec, X86CpuWiring wiring, long executed)
     {
-        Translator engine = new(wiring, new TranslatorOptions { CountInstructions = true, ExactFlags = true });
+        Translator engine = new(wiring, new TranslatorOptions { CountInstructions = true, ExactFlags = true, IsOnlyProcessor = spec.Processors == 1 });
         return spec.Wrap?.Invoke(engine, executed) ?? engine;
     }
 

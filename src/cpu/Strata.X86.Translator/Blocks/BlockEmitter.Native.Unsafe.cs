@@ -21,6 +21,7 @@ internal sealed unsafe partial class BlockEmitter
             traits = traits.Exchanged();
         }
 
+        e.Lock &= !IsLockNeedless(decoded.Instruction);
         RegisterMap map = new(traits, e);
         HostOperand operand = default;
         if (memory)
@@ -49,6 +50,13 @@ internal sealed unsafe partial class BlockEmitter
         map.Store(ref a);
         NoteFlags(decoded);
     }
+
+    /// <summary>
+    /// Whether nobody can tell that an instruction is not locked. One on the stack is kept: it stands for a fence, which a driver in a
+    /// user program may use between its accesses and a device's.
+    /// </summary>
+    private bool IsLockNeedless(in Instruction instruction) =>
+        cache.IsOnlyProcessor && cache.IsUser && instruction.MemoryBase is not (Register.RSP or Register.ESP);
 
     private static void EmitLegacy(ref HostAssembler a, in GuestEncoding e, in RegisterMap map, in HostOperand operand)
     {

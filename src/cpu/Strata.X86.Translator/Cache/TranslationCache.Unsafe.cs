@@ -63,6 +63,11 @@ internal sealed unsafe class TranslationCache : IDisposable
 
     public bool CountInstructions => _options.CountInstructions;
 
+    public bool IsOnlyProcessor => _options.IsOnlyProcessor;
+
+    /// <summary>What is translated now is a user program's code.</summary>
+    public bool IsUser { get; set; }
+
     public Stubs Stubs { get; }
 
     public JumpEntry* JumpTable { get; }

@@ -60,7 +60,7 @@ internal sealed class BoardEngines : IDisposable
     /// <summary>An engine over a processor as the last engine left it.</summary>
     public IX86Engine Create(EngineKind kind, X86Cpu cpu) => kind switch
     {
-        EngineKind.Translator => new Translator(cpu, _options.Translation),
+        EngineKind.Translator => new Translator(cpu, _options.Translation with { IsOnlyProcessor = _options.Processors == 1 }),
         EngineKind.Kvm => new KvmEngine(cpu, _kvm ?? throw new InvalidOperationException("KVM has not been prepared.")),
         _ => new Interpreter(cpu),
     };

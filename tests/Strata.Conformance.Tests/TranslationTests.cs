@@ -41,7 +41,10 @@ public sealed unsafe class TranslationTests
         Assert.Contains("lock or", HostCode(trace), StringComparison.Ordinal);
     }
 
-    /// <summary>MOV EAX, imm32 with two bytes of the number in the next page, which is replaced by another one.</summary>
+    /// <summary>
+    /// JMP rel32 with the upper half of its distance in the next page, which is replaced by another one; nothing else is executed
+    /// in that page.
+    /// </summary>
     [Theory]
     [InlineData(false)]
     [InlineData(true)]
@@ -49,27 +52,33 @@ public sealed unsafe class TranslationTests
     {
         using SystemMachine machine = Create(cpl: 0, new TranslatorOptions());
         const ulong crossing = SystemMachine.Code + Page - 3;
-        const ulong other = SystemMachine.Data + Page;
+        const ulong back = crossing + 5 - 0x100;
+        const ulong ahead = crossing + 5 + 0xFF00;
+        const ulong other = SystemMachine.UserData;
+        machine.PlaceBytes(crossing - 2, [0xEB, 0x00, 0xE9, 0x00, 0xFF, 0xFF, 0xFF]);
+        machine.PlaceBytes(other, [0x00, 0x00]);
+        machine.PlaceBytes(back, [0xF4]);
+        machine.PlaceBytes(ahead, [0xF4]);
         ulong start = linked ? crossing - 2 : crossing; // a jump in front is linked to the block
-        machine.PlaceBytes(crossing - 2, [0xEB, 0x00, 0xB8, 0x11, 0x22, 0x33, 0x44, 0xF4]);
-        machine.PlaceBytes(other, [0x55, 0x66, 0xF4]);
-        uint before = Run(machine, start);
+        machine.Cpu.SetState(machine.State);
+        ulong before = Run(machine, start);
 
         machine.ChangePte(SystemMachine.Code + Page, set: other, clear: SystemMachine.Code + Page);
         machine.Cpu.Tlb.FlushPage(SystemMachine.Code + Page);
-        uint after = Run(machine, start);
+        ulong after = Run(machine, start);
 
-        Assert.Equal((0x4433_2211U, 0x6655_2211U), (before, after));
+        Assert.Equal((back + 1, ahead + 1), (before, after));
     }
 
-    private static uint Run(SystemMachine machine, ulong start)
+    /// <returns>RIP behind the HLT.</returns>
+    private static ulong Run(SystemMachine machine, ulong start)
     {
-        machine.State.Rip = start;
-        machine.State.Activity = ActivityState.Running;
-        machine.Cpu.SetState(machine.State);
+        // Not by SetState, which would forget all translations.
+        machine.Cpu.Context->State.Rip = start;
+        machine.Cpu.Context->State.Activity = ActivityState.Running;
         VcpuStop stop = machine.Engine.Run(1000);
         Assert.Equal(VcpuStop.Halted, stop);
-        return (uint)machine.Cpu.State.Gprs[Gpr.Rax];
+        return machine.Cpu.State.Rip;
     }
 
     private static string HostCode(StringWriter trace) =>

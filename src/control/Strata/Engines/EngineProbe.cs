@@ -22,6 +22,9 @@ public sealed class EngineProbe(string? cache = null)
     private static readonly TimeSpan FullSlice = TimeSpan.FromMilliseconds(60);
     private static readonly TimeSpan QuickSlice = TimeSpan.FromMilliseconds(8);
 
+    /// <summary>How long a start waits for the first measurement of KVM.</summary>
+    private static readonly TimeSpan Patience = TimeSpan.FromMilliseconds(100);
+
     /// <summary>Kernel-mode speed below which nothing else can make an engine the best, in MIPS.</summary>
     private const double Hopeless = 100;
 
@@ -53,7 +56,7 @@ public sealed class EngineProbe(string? cache = null)
 
     /// <summary>
     /// What <see cref="Engine.Auto"/> is here: from the cache, or without a KVM at once, or by a measurement of KVM alone
-    /// that takes 10 ms where it is slow and 40 ms where it is fast.
+    /// that takes 10 ms where it is slow and 40 ms where it is fast. It does not keep the caller longer than 100 ms.
     /// </summary>
     public async Task<EngineChoice> ChooseAsync()
     {
@@ -70,11 +73,26 @@ public sealed class EngineProbe(string? cache = null)
         IReadOnlyList<EngineMeasurement>? results = _cache.Read();
         if (results is null)
         {
-            results = [await OnThreadAsync(() => Measure(Engine.Kvm, QuickSlice, stopEarly: true)).ConfigureAwait(false)];
-            _cache.Write(results);
+            Task<EngineMeasurement> measurement = OnThreadAsync(MeasureKvm);
+            try
+            {
+                results = [await measurement.WaitAsync(Patience).ConfigureAwait(false)];
+            }
+            catch (TimeoutException)
+            {
+                // Its thread goes on, and the next start knows the result.
+                return new EngineChoice(Engine.Translator, $"KVM could not be measured within {Patience.TotalMilliseconds:F0} ms, so it is slow or this host is busy; `strata probe` measures it.");
+            }
         }
 
         return Choose(results);
+    }
+
+    private EngineMeasurement MeasureKvm()
+    {
+        EngineMeasurement result = Measure(Engine.Kvm, QuickSlice, stopEarly: true);
+        _cache.Write([result]);
+        return result;
     }
 
     /// <summary>The choice that follows from measurements.</summary>
@@ -85,7 +103,7 @@ public sealed class EngineProbe(string? cache = null)
         EngineMeasurement[] all = [.. results, .. measured ? Array.Empty<EngineMeasurement>() : [TypicalTranslator]];
         EngineMeasurement best = all.MinBy(result => result.MixSeconds)!;
         EngineMeasurement other = all.Where(result => result.Engine != best.Engine).MinBy(result => result.MixSeconds)!;
-        return new EngineChoice(best.Engine, $"{(measured ? "Measured on this host" : "KVM measured on this host, a typical translator assumed")}: {Describe(best)}; {Describe(other)}.");
+        return new EngineChoice(best.Engine, $"{(measured ? "Measured on this host" : "KVM measured on this host, the translator estimated")}: {Describe(best)}; {Describe(other)}.");
     }
 
     /// <summary>Measures one engine.</summary>
@@ -127,12 +145,16 @@ public sealed class EngineProbe(string? cache = null)
                 Engine.Translator => new Translator(wiring, new TranslatorOptions()),
                 _ => new KvmEngine(wiring, kvm = new KvmMachine(device!, wiring.Memory, policy)),
             });
-            string? defect = device is null ? null : KvmSelfTest.FindDefect(device);
             double kernelMips = machine.Measure(ProbeProgram.Loop, user: false, slice) * ProbeProgram.LoopInstructions / 1e6;
-            return stopEarly && kernelMips < Hopeless ? new EngineMeasurement { Engine = engine, Defect = defect, KernelMips = kernelMips } : new EngineMeasurement
+            if (stopEarly && kernelMips < Hopeless)
+            {
+                return new EngineMeasurement { Engine = engine, KernelMips = kernelMips };
+            }
+
+            return new EngineMeasurement
             {
                 Engine = engine,
-                Defect = defect,
+                Defect = device is null ? null : KvmSelfTest.FindDefect(device),
                 KernelMips = kernelMips,
                 UserMips = machine.Measure(ProbeProgram.Loop, user: true, slice) * ProbeProgram.LoopInstructions / 1e6,
                 ExitMicroseconds = 1e6 / machine.Measure(ProbeProgram.Exit, user: false, slice),

@@ -12,7 +12,7 @@ internal sealed unsafe partial class BlockEmitter
 
     private void EmitNative(ref HostAssembler a, in DecodedInstruction decoded, byte* code)
     {
-        GuestEncoding e = GuestEncoding.Parse(code, decoded.Instruction.Length);
+        GuestEncoding e = GuestEncoding.Parse(code, decoded.Instruction.Length, _block->Mode);
         bool memory = e.HasModRm && !e.IsRegisterForm;
         RegisterMap map = new(decoded.Traits, e);
         HostOperand operand = default;

@@ -18,7 +18,7 @@ internal sealed unsafe partial class BlockEmitter
         HostOperand operand = default;
         if (memory)
         {
-            bool keep = map.UsesScratch2 || decoded.NeedsHostFlags; // restoring flags takes Scratch2 as well
+            bool keep = map.UsesScratch2 || map.SwapsBytes || decoded.NeedsHostFlags; // restoring flags takes Scratch2 as well
             operand = EmitOperandCheck(ref a, decoded, decoded.Traits.WritesMemory, keep, out _);
         }
 

@@ -20,10 +20,7 @@ internal sealed unsafe partial class BlockEmitter
         int size = instruction.MemorySize.GetSize();
         Site site = new() { Kind = SiteKind.Interpret, Rip = instruction.IP, Code = (ushort)instruction.Code, Length = (byte)instruction.Length };
 
-        a.Byte(0xF7); // test dword [rsp + SystemFlags], DF
-        a.Memory(0, Rsp, Frame.SystemFlags);
-        a.Dword((int)RFlags.DF);
-        LeaveIf(ref a, HostCondition.NotEqual, site);
+        RequireForward(ref a, site);
         if (Is32)
         {
             RequireNarrow(ref a, site);

@@ -175,8 +175,8 @@ internal sealed unsafe partial class BlockEmitter(TranslationCache cache)
             case Handling.System:
                 EmitSystem(ref a, decoded);
                 return false;
-            case Handling.Repeat:
-                EmitRepeat(ref a, decoded);
+            case Handling.String:
+                EmitString(ref a, decoded);
                 return false;
             case Handling.Push:
                 EmitPush(ref a, decoded);

@@ -15,17 +15,4 @@ internal sealed partial class BlockTranslator
         && instruction.MemorySegment != Register.CS;
 
     private static bool IsAddressRegister32(Register register) => register == Register.None || register.IsGPR32();
-
-    /// <summary>With a REP prefix (and so ECX as the counter) and flat 32-bit addresses.</summary>
-    private static bool IsPlainRepeat32(in Instruction instruction)
-    {
-        bool is32 = true;
-        for (int i = 0; i < instruction.OpCount; i++)
-        {
-            is32 &= instruction.GetOpKind(i) is OpKind.Register or OpKind.MemoryESEDI or OpKind.MemorySegESI;
-        }
-
-        return is32 && instruction.HasRepPrefix && !instruction.HasRepnePrefix
-            && instruction.SegmentPrefix is not (Register.CS or Register.FS or Register.GS);
-    }
 }

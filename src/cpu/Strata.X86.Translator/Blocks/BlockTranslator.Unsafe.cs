@@ -160,8 +160,8 @@ internal sealed unsafe partial class BlockTranslator : IDisposable
                 return true;
             case Handling.Lea:
                 return !instruction.Op0Register.IsGPR16() && CanAddress(instruction);
-            case Handling.Repeat:
-                return _mode == CodeMode.Code32 ? IsPlainRepeat32(instruction) : IsPlainRepeat(instruction);
+            case Handling.String:
+                return HasPlainAddresses(instruction) && (!IsRepeated(instruction) || CanRepeat(instruction));
             case Handling.Native or Handling.Divide:
                 return CanAddress(instruction) && RegisterMap.CanEncode(decoded.Traits, GuestEncoding.Parse(code, instruction.Length, _mode));
             default:
@@ -169,17 +169,26 @@ internal sealed unsafe partial class BlockTranslator : IDisposable
         }
     }
 
-    /// <summary>With a REP prefix (and so RCX as the counter) and flat 64-bit addresses.</summary>
-    private static bool IsPlainRepeat(in Instruction instruction)
+    /// <summary>A string instruction with addresses of the mode's size, through flat segments.</summary>
+    private bool HasPlainAddresses(in Instruction instruction)
     {
-        bool is64 = true;
+        bool plain = instruction.SegmentPrefix is not (Register.CS or Register.FS or Register.GS);
         for (int i = 0; i < instruction.OpCount; i++)
         {
-            is64 &= instruction.GetOpKind(i) is OpKind.Register or OpKind.MemoryESRDI or OpKind.MemorySegRSI;
+            plain &= instruction.GetOpKind(i) is OpKind.Register
+                || (_mode == CodeMode.Code32
+                    ? instruction.GetOpKind(i) is OpKind.MemoryESEDI or OpKind.MemorySegESI
+                    : instruction.GetOpKind(i) is OpKind.MemoryESRDI or OpKind.MemorySegRSI);
         }
 
-        return is64 && instruction.HasRepPrefix && !instruction.HasRepnePrefix && instruction.SegmentPrefix is not (Register.FS or Register.GS);
+        return plain;
     }
+
+    private static bool IsRepeated(in Instruction instruction) => instruction.HasRepPrefix || instruction.HasRepnePrefix;
+
+    /// <summary>With REP, which makes the count be in a register of the mode's size.</summary>
+    private static bool CanRepeat(in Instruction instruction) => instruction.HasRepPrefix && !instruction.HasRepnePrefix
+        && instruction.Code is Code.Stosb_m8_AL or Code.Stosd_m32_EAX or Code.Stosq_m64_RAX or Code.Movsb_m8_m8 or Code.Movsd_m32_m32 or Code.Movsq_m64_m64;
 
     /// <summary>
     /// Whether translated code can form the address of the memory operand. An absolute address with a 32-bit address size differs from

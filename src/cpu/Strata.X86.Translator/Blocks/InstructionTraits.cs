@@ -19,8 +19,8 @@ internal enum Handling : byte
     /// <summary>Changes or reads RFLAGS beyond the arithmetic flags, or exchanges GS bases.</summary>
     System,
 
-    /// <summary>REP STOS and REP MOVS.</summary>
-    Repeat,
+    /// <summary>MOVS, STOS, LODS, SCAS and CMPS, with REP only the first two.</summary>
+    String,
     Push,
     Pop,
     Leave,
@@ -239,9 +239,9 @@ internal static class InstructionTraitsTable
                 return Handling.Nothing;
         }
 
-        if (instruction.Code is Code.Stosb_m8_AL or Code.Stosd_m32_EAX or Code.Stosq_m64_RAX or Code.Movsb_m8_m8 or Code.Movsd_m32_m32 or Code.Movsq_m64_m64)
+        if (IsString(instruction.Code))
         {
-            return Handling.Repeat;
+            return Handling.String;
         }
 
         if (instruction.IsJccShortOrNear)
@@ -251,6 +251,12 @@ internal static class InstructionTraitsTable
 
         return IsNative(instruction) ? Handling.Native : Handling.Interpret;
     }
+
+    private static bool IsString(Code code) => code is Code.Stosb_m8_AL or Code.Stosw_m16_AX or Code.Stosd_m32_EAX or Code.Stosq_m64_RAX
+        or Code.Movsb_m8_m8 or Code.Movsw_m16_m16 or Code.Movsd_m32_m32 or Code.Movsq_m64_m64
+        or Code.Lodsb_AL_m8 or Code.Lodsw_AX_m16 or Code.Lodsd_EAX_m32 or Code.Lodsq_RAX_m64
+        or Code.Scasb_AL_m8 or Code.Scasw_AX_m16 or Code.Scasd_EAX_m32 or Code.Scasq_RAX_m64
+        or Code.Cmpsb_m8_m8 or Code.Cmpsw_m16_m16 or Code.Cmpsd_m32_m32 or Code.Cmpsq_m64_m64;
 
     private static bool IsNative(in Instruction instruction)
     {

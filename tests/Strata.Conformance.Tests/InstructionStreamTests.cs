@@ -21,7 +21,9 @@ public sealed class InstructionStreamTests(ITestOutputHelper output)
     {
         { GuestMode.Long, 0, GuestPaging.FourLevel },
         { GuestMode.Long, 3, GuestPaging.FourLevel },
+        { GuestMode.Compatibility, 0, GuestPaging.FourLevel },
         { GuestMode.Compatibility, 3, GuestPaging.FourLevel },
+        { GuestMode.Protected32, 0, GuestPaging.Off },
         { GuestMode.Protected32, 0, GuestPaging.Pae },
         { GuestMode.Protected32, 3, GuestPaging.ThirtyTwoBit },
         { GuestMode.Protected16, 0, GuestPaging.ThirtyTwoBit },

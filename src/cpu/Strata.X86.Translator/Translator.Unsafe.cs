@@ -7,13 +7,15 @@ using Strata.Core.Memory;
 using Strata.X86.Execution;
 using Strata.X86.Paging;
 using Strata.X86.Registers;
+using Strata.X86.Translator.Blocks;
 using Strata.X86.Translator.Cache;
 
 namespace Strata.X86.Translator;
 
 /// <summary>
-/// Dynamic binary translation from x86-64 to x86-64: guest code in 64-bit mode becomes host code with guest registers in host
-/// registers and an inline software TLB. Everything else, instruction by instruction or mode by mode, is the interpreter's.
+/// Dynamic binary translation from x86 to x86-64: guest code in 64-bit mode, and 32-bit code with flat segments, becomes host code
+/// with guest registers in host registers and an inline software TLB. Everything else, instruction by instruction or mode by mode, is
+/// the interpreter's.
 /// <para>Threads: <see cref="Run"/> on the vCPU's thread; <see cref="Kick"/> on any.</para>
 /// </summary>
 public sealed unsafe class Translator : IBlockEngine
@@ -25,6 +27,9 @@ public sealed unsafe class Translator : IBlockEngine
     private const long ExitCost = 100;
 
     private const int LongestInstruction = 15;
+
+    /// <summary>Where an instruction of 32-bit code can start without going on at address 0: what is above is the interpreter's.</summary>
+    private const ulong LastStart32 = uint.MaxValue - LongestInstruction;
     private const int MaxRetries = 4;
     private const uint DefaultMxcsr = 0x1F80;
     private const uint MxcsrMasks = 0x1F80;
@@ -94,7 +99,7 @@ public sealed unsafe class Translator : IBlockEngine
     {
         get
         {
-            TranslatedBlock* block = (_context->Mode & ModeBits.Code64) == 0 ? null : FindBlock(_context->State.Rip);
+            TranslatedBlock* block = Mode == CodeMode.None ? null : FindBlock(_context->State.Rip);
             return block == null ? 1 : Math.Max(1, (int)block->Count);
         }
     }
@@ -142,7 +147,7 @@ public sealed unsafe class Translator : IBlockEngine
             }
 
             Cpu.DeliverInterrupts();
-            if ((_context->Mode & ModeBits.Code64) == 0)
+            if (Mode == CodeMode.None)
             {
                 SyncX87();
                 long before = _interpreter.InstructionsExecuted;
@@ -200,6 +205,12 @@ public sealed unsafe class Translator : IBlockEngine
         _bridge->SystemFlags = s.Rflags & ~RFlags.Arithmetic;
         _bridge->Cpl = _context->Cpl;
         _bridge->Waiting = Cpu.IsEventWaiting ? 1u : 0;
+        if (Mode == CodeMode.Code32)
+        {
+            _bridge->FsAllowed = IsPlain(s.Fs) ? 1u : 0;
+            _bridge->GsAllowed = IsPlain(s.Gs) ? 1u : 0;
+        }
+
         UseSalt();
         bool noTrap = (s.Cr0 & (Cr0.EM | Cr0.TS)) == 0;
         _bridge->VectorsAllowed = noTrap && (s.Cr4 & Cr4.OSFXSR) != 0 && (s.Mxcsr & MxcsrMasks) == MxcsrMasks ? 1u : 0;
@@ -238,7 +249,7 @@ public sealed unsafe class Translator : IBlockEngine
                 _cache.IsUser = IsUser;
                 return _bridge->Left == 0
                     ? Stop(site->Rip)
-                    : Resume(_cache.TranslatePart(site->Block->HostPage, site->Rip, _context->State.Gprs, (int)_bridge->Left));
+                    : Resume(_cache.TranslatePart(site->Block->HostPage, site->Rip, Mode, _context->State.Gprs, (int)_bridge->Left));
             default:
                 return Execute(site);
         }
@@ -268,7 +279,7 @@ public sealed unsafe class Translator : IBlockEngine
         TakeFlags();
         _context->InstructionRip = site->Rip;
         _bridge->Left--;
-        s.Rip = site->Rip + site->Length;
+        s.Rip = (site->Rip + site->Length) & RipMask;
         bool done;
         switch ((Code)site->Code)
         {
@@ -313,7 +324,7 @@ public sealed unsafe class Translator : IBlockEngine
     {
         ref X86CpuState s = ref _context->State;
         if (Volatile.Read(ref _context->Attention) != 0 || s.Activity != ActivityState.Running || s.Shadow != InterruptShadow.None
-            || (_context->Mode & ModeBits.Code64) == 0 || Cpu.NeedsSlowStep || Cpu.IsEventDue)
+            || Mode == CodeMode.None || Cpu.NeedsSlowStep || Cpu.IsEventDue)
         {
             return null;
         }
@@ -329,10 +340,22 @@ public sealed unsafe class Translator : IBlockEngine
 
     private bool IsUser => (_context->Mode & ModeBits.User) != 0;
 
+    private CodeMode Mode => CodeModes.Of(_context->Mode);
+
+    /// <summary>Bits that RIP and linear addresses have in the current mode.</summary>
+    private ulong RipMask => Mode == CodeMode.Code32 ? uint.MaxValue : ulong.MaxValue;
+
+    /// <summary>32-bit code may read and write through a segment wherever its base is, without a check.</summary>
+    private static bool IsPlain(in SegmentState segment)
+    {
+        const uint rights = SegmentState.Code | SegmentState.ConformingOrExpandDown | SegmentState.ReadableOrWritable;
+        return segment.IsUsable && segment.Limit == uint.MaxValue && (segment.Attributes & rights) == SegmentState.ReadableOrWritable;
+    }
+
     /// <summary>What depends on the address space and its translations: they may have changed since translated code was left.</summary>
     private void UseSalt()
     {
-        _bridge->Salt = _salts.Of(IsUser, out JumpEntry* jumps);
+        _bridge->Salt = _salts.Of(IsUser, Mode, out JumpEntry* jumps);
         _bridge->JumpTable = jumps;
         _gates.Update();
     }
@@ -349,7 +372,7 @@ public sealed unsafe class Translator : IBlockEngine
     /// <returns>Null if there is no code in RAM: the interpreter sees to it.</returns>
     private byte* FindEntry(ulong rip)
     {
-        ulong tag = rip ^ _salts.Of(IsUser, out JumpEntry* jumps);
+        ulong tag = rip ^ _salts.Of(IsUser, Mode, out JumpEntry* jumps);
         JumpEntry* entry = jumps + JumpEntry.IndexOf(rip);
         if (entry->Tag == tag)
         {
@@ -362,7 +385,7 @@ public sealed unsafe class Translator : IBlockEngine
             return null;
         }
 
-        tag = rip ^ _salts.Of(IsUser, out jumps); // translation may have changed it
+        tag = rip ^ _salts.Of(IsUser, Mode, out jumps); // translation may have changed it
         TranslationCache.Enter(jumps + JumpEntry.IndexOf(rip), tag, block);
         Cpu.Tlb.NoteCodePage(rip);
         if (block->SecondPage != null)
@@ -433,7 +456,7 @@ public sealed unsafe class Translator : IBlockEngine
 
         long generation = _cache.Generation;
         _context->InstructionRip = site->Rip;
-        ulong first = va + site->First;
+        ulong first = (va + site->First) & RipMask;
         bool possible = site->IsWrite ? Cpu.ProbeWrite(first, site->FirstSize, site->IsStack) : Cpu.ProbeRead(first, site->FirstSize, site->IsStack);
         if (possible)
         {
@@ -489,12 +512,13 @@ public sealed unsafe class Translator : IBlockEngine
     /// <returns>Null if a page of it is not there, or not the one it was made from: the interpreter sees to it.</returns>
     private TranslatedBlock* FindBlock(ulong rip)
     {
-        if (!Cpu.IsCanonical(rip) || !Cpu.TryGetFetchPage(rip, out byte* page))
+        CodeMode mode = Mode;
+        if (!Cpu.IsCanonical(rip) || (mode == CodeMode.Code32 && rip > LastStart32) || !Cpu.TryGetFetchPage(rip, out byte* page))
         {
             return null;
         }
 
-        TranslatedBlock* block = _cache.Find(page, rip);
+        TranslatedBlock* block = _cache.Find(page, rip, mode);
         if (block == null)
         {
             MarkCode(page);
@@ -511,7 +535,7 @@ public sealed unsafe class Translator : IBlockEngine
 
             long start = Stopwatch.GetTimestamp();
             _cache.IsUser = IsUser;
-            block = _cache.Translate(page, rip, second, _context->State.Gprs);
+            block = _cache.Translate(page, rip, mode, second, _context->State.Gprs);
             Counters.TranslationTime += Stopwatch.GetElapsedTime(start);
             Counters.Blocks = _cache.BlocksTranslated;
             Counters.GuestBytes = _cache.GuestBytes;

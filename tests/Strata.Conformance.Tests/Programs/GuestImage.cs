@@ -96,8 +96,44 @@ internal sealed unsafe class GuestImage
             state.Sfmask = (ulong)_random.NextInt64() & RFlags.Defined;
         }
 
+        if (setting.Bitness == 32)
+        {
+            RandomizeSegment(ref state.Fs);
+            RandomizeSegment(ref state.Gs);
+            if (_random.Next(24) == 0)
+            {
+                RandomizeSegment(ref state.Ds);
+            }
+        }
+
         RandomizeFloating(ref state);
         return state;
+    }
+
+    /// <summary>Mostly a segment of 4 GiB that starts somewhere, and now and then one that forbids some accesses.</summary>
+    private void RandomizeSegment(ref SegmentState segment)
+    {
+        segment.Base = _random.Next(4) switch
+        {
+            0 => 0,
+            1 => uint.MaxValue - (ulong)_random.Next(0x8000),
+            _ => 8UL * (ulong)_random.Next(64),
+        };
+        switch (_random.Next(12))
+        {
+            case 0:
+                segment.Limit = (uint)(_program.Setting.Data + (ulong)_random.Next((int)PageSize));
+                break;
+            case 1:
+                segment.Attributes &= ~SegmentState.ReadableOrWritable;
+                break;
+            case 2:
+                segment.Attributes |= SegmentState.ConformingOrExpandDown;
+                break;
+            case 3:
+                segment.Attributes |= SegmentState.Unusable;
+                break;
+        }
     }
 
     private void RandomizeFloating(ref X86CpuState state)

@@ -6,7 +6,8 @@ namespace Strata.Conformance.Tests.Programs;
 /// Random instances of an encoding, from Iced's operand tables. Registers r10, r12, r14, rbx, rbp, rsi, rdi and rsp are meant to
 /// hold addresses: they are the usual bases and seldom destinations, so that a program lives for a while.
 /// </summary>
-internal sealed class InstructionWriter(Random random, int bitness)
+/// <param name="data">Offset of the data, 32 KiB, for absolute addresses.</param>
+internal sealed class InstructionWriter(Random random, int bitness, ulong data)
 {
     private static readonly int[] Pointers = [3, 3, 5, 6, 7, 10, 12, 14, 4];
     private static readonly int[] Values = [0, 1, 2, 8, 9, 11, 13, 15];
@@ -55,6 +56,13 @@ internal sealed class InstructionWriter(Random random, int bitness)
         {
             instruction.SetOpKind(i, OpKind.Memory);
             SetMemory(ref instruction, target);
+            return true;
+        }
+
+        if (kind == OpCodeOperandKind.mem_offs)
+        {
+            instruction.SetOpKind(i, OpKind.Memory);
+            SetAbsolute(ref instruction, target);
             return true;
         }
 
@@ -132,6 +140,12 @@ internal sealed class InstructionWriter(Random random, int bitness)
             return;
         }
 
+        if (bitness == 32 && style < 3)
+        {
+            SetAbsolute(ref instruction, target);
+            return;
+        }
+
         bool narrow = bitness == 64 && style == 1;
         Register first = bitness == 64 && !narrow ? Register.RAX : Register.EAX;
         int[] pointers = bitness == 64 ? Pointers : NarrowPointers;
@@ -147,6 +161,20 @@ internal sealed class InstructionWriter(Random random, int bitness)
         instruction.MemoryDisplSize = displacement is 0 ? 0 : displacement is >= -128 and < 128 ? 1 : bitness == 64 && !narrow ? 8 : 4;
         instruction.MemoryDisplacement64 = bitness == 64 && !narrow ? (ulong)displacement : (uint)displacement;
         instruction.SegmentPrefix = random.Next(16) switch { 0 => Register.FS, 1 => Register.GS, 2 => Register.SS, _ => Register.None };
+    }
+
+    /// <summary>An address without registers: mostly among the data, in 32-bit code seldom at the end of memory.</summary>
+    private void SetAbsolute(ref Instruction instruction, ulong target)
+    {
+        ulong address = random.Next(8) switch
+        {
+            0 => target,
+            1 when bitness == 32 => uint.MaxValue - (ulong)random.Next(16),
+            _ => data + (ulong)random.Next(0x8000),
+        };
+        instruction.MemoryDisplSize = bitness / 8;
+        instruction.MemoryDisplacement64 = bitness == 16 ? (ushort)address : address;
+        instruction.SegmentPrefix = random.Next(12) switch { 0 => Register.FS, 1 => Register.GS, 2 => Register.ES, _ => Register.None };
     }
 
     private bool TrySetImmediate(ref Instruction instruction, int i, OpCodeOperandKind kind)

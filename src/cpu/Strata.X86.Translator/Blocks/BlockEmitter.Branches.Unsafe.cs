@@ -18,16 +18,16 @@ internal sealed unsafe partial class BlockEmitter
     {
         ref readonly Instruction instruction = ref decoded.Instruction;
         Site site = new() { Kind = SiteKind.Dispatch, Rip = instruction.IP };
-        if (instruction.Op0Kind == OpKind.NearBranch64)
+        if (decoded.IsDirectBranch)
         {
             SaveIfLive(ref a, decoded);
-            EmitContinue(ref a, instruction.NearBranch64, site);
+            EmitContinue(ref a, instruction.NearBranchTarget, site);
             return;
         }
 
         if (instruction.Op0Kind == OpKind.Memory)
         {
-            a.Load(Scratch1, EmitOperandCheck(ref a, decoded, write: false, keepScratch2: false, out _));
+            LoadSlot(ref a, Scratch1, EmitOperandCheck(ref a, decoded, write: false, keepScratch2: false, out _));
         }
         else
         {
@@ -44,40 +44,41 @@ internal sealed unsafe partial class BlockEmitter
         ProvideFlags(ref a, decoded);
         SaveIfLive(ref a, decoded);
         int condition = (int)instruction.ConditionCode - (int)Iced.Intel.ConditionCode.o; // Iced's order is that of the encoding
-        ulong taken = instruction.NearBranch64;
+        ulong taken = instruction.NearBranchTarget;
         Site site = new() { Kind = SiteKind.Dispatch, Rip = instruction.IP };
         if (IsSamePage(taken))
         {
             LinkFrom(a.JumpIf(condition), taken);
-            EmitContinue(ref a, instruction.NextIP, site);
+            EmitContinue(ref a, NextOf(instruction), site);
             return;
         }
 
         byte* skip = a.JumpIf(condition ^ 1);
         EmitContinue(ref a, taken, site);
         HostAssembler.Patch(skip, a.At);
-        EmitContinue(ref a, instruction.NextIP, site);
+        EmitContinue(ref a, NextOf(instruction), site);
     }
 
     private void EmitCall(ref HostAssembler a, in DecodedInstruction decoded)
     {
         ref readonly Instruction instruction = ref decoded.Instruction;
-        bool direct = instruction.Op0Kind == OpKind.NearBranch64;
+        bool direct = decoded.IsDirectBranch;
+        ulong next = NextOf(instruction);
         byte* restart = null;
         if (instruction.Op0Kind == OpKind.Memory)
         {
             EmitLoadTemporary(ref a, decoded, out restart);
         }
 
-        bool isShort = (long)instruction.NextIP == (int)instruction.NextIP;
+        bool isShort = Is32 || (long)next == (int)next;
         HostOperand place = EmitPushCheck(ref a, decoded, restart, keepScratch2: !isShort);
         if (isShort)
         {
-            a.StoreImmediate(place, (int)instruction.NextIP);
+            StoreSlotImmediate(ref a, place, (int)next);
         }
         else
         {
-            a.LoadConstant(Scratch2, instruction.NextIP);
+            a.LoadConstant(Scratch2, next);
             a.Store(place, Scratch2);
         }
 
@@ -90,12 +91,12 @@ internal sealed unsafe partial class BlockEmitter
             EmitTarget(ref a, instruction.Op0Register); // before RSP changes: CALL RSP takes the old one
         }
 
-        a.Lea(GuestRsp, GuestRsp, -8);
+        MoveStackPointer(ref a, -SlotBytes);
         SaveIfLive(ref a, decoded);
-        Site site = new() { Kind = SiteKind.Dispatch, Rip = instruction.IP, StackUndo = 8 };
+        Site site = new() { Kind = SiteKind.Dispatch, Rip = instruction.IP, StackUndo = SlotBytes };
         if (direct)
         {
-            EmitContinue(ref a, instruction.NearBranch64, site);
+            EmitContinue(ref a, instruction.NearBranchTarget, site);
         }
         else
         {
@@ -105,7 +106,7 @@ internal sealed unsafe partial class BlockEmitter
 
     private void EmitReturn(ref HostAssembler a, in DecodedInstruction decoded)
     {
-        a.Load(Scratch1, EmitStackRead(ref a, decoded, GuestRsp));
+        LoadSlot(ref a, Scratch1, EmitStackRead(ref a, decoded, GuestRsp));
         EmitReturnTo(ref a, decoded, popped: 0);
     }
 
@@ -115,18 +116,18 @@ internal sealed unsafe partial class BlockEmitter
     {
         ref readonly Instruction instruction = ref decoded.Instruction;
         int pop = SlotBytes + (instruction.OpCount > 0 ? instruction.Immediate16 : 0);
-        a.Lea(GuestRsp, GuestRsp, popped + pop);
+        MoveStackPointer(ref a, popped + pop);
         SaveIfLive(ref a, decoded);
         EmitDispatch(ref a, new Site { Kind = SiteKind.Dispatch, Rip = instruction.IP, StackUndo = -pop });
     }
 
     /// <summary>A register's value into Scratch1.</summary>
-    private static void EmitTarget(ref HostAssembler a, Register register)
+    private void EmitTarget(ref HostAssembler a, Register register)
     {
         int guest = NumberOf(register);
         if (HomeOf(guest) >= 0)
         {
-            a.Move(Scratch1, HomeOf(guest));
+            Wide(ref a, 0x89, HomeOf(guest), Scratch1, wide: !Is32);
         }
         else
         {

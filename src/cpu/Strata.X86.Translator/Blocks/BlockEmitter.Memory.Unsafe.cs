@@ -21,12 +21,19 @@ internal sealed unsafe partial class BlockEmitter
     private static int NumberOf(Register register) => register.GetFullRegister() - Register.RAX;
 
     /// <summary>The linear address of the memory operand into Scratch1. Uses Scratch2; flags may change for FS and GS.</summary>
-    private static void EmitAddress(ref HostAssembler a, in Instruction instruction)
+    private void EmitAddress(ref HostAssembler a, in DecodedInstruction decoded)
     {
-        EmitEffectiveAddress(ref a, instruction, Scratch1, wide: true);
+        ref readonly Instruction instruction = ref decoded.Instruction;
+        EmitEffectiveAddress(ref a, instruction, Scratch1, wide: !Is32);
         Register segment = instruction.MemorySegment;
         if (segment is Register.FS or Register.GS)
         {
+            if (Is32)
+            {
+                EmitAddBase32(ref a, decoded);
+                return;
+            }
+
             a.Op64(0x03, Scratch1, Rsp, segment == Register.FS ? Frame.FsBase : Frame.GsBase);
         }
     }
@@ -80,7 +87,8 @@ internal sealed unsafe partial class BlockEmitter
     /// <param name="Base">Host register; Scratch2 stands for <paramref name="Slot"/>; −1 when the address cannot be formed again.</param>
     /// <param name="Index">Host register, Scratch2 for <paramref name="Slot"/>, or −1.</param>
     /// <param name="Slot">Frame offset of the one part that has no host register.</param>
-    private readonly record struct AddressForm(int Base, int Index, int Scale, int Displacement, int Slot = 0)
+    /// <param name="Wide">False truncates to 32 bits.</param>
+    private readonly record struct AddressForm(int Base, int Index, int Scale, int Displacement, int Slot = 0, bool Wide = true)
     {
         /// <summary>Not to be formed again: both parts live in the frame, or a segment base was added.</summary>
         public static AddressForm Lost => new(HostRegister.None, HostRegister.None, 0, 0);
@@ -93,8 +101,7 @@ internal sealed unsafe partial class BlockEmitter
 
     private static AddressForm FormOf(in Instruction instruction)
     {
-        if (instruction.MemorySegment is Register.FS or Register.GS || IsAddress32(instruction)
-            || instruction.MemoryBase is Register.None or Register.RIP)
+        if (instruction.MemorySegment is Register.FS or Register.GS || instruction.MemoryBase is Register.None or Register.RIP or Register.EIP)
         {
             return AddressForm.Lost;
         }
@@ -113,7 +120,7 @@ internal sealed unsafe partial class BlockEmitter
         int index = indexInFrame ? Scratch2 : indexed ? HomeOf(indexNumber) : HostRegister.None;
         int slot = baseInFrame ? SlotOf(baseNumber) : indexInFrame ? SlotOf(indexNumber) : 0;
         int scale = instruction.MemoryIndexScale switch { 1 => 0, 2 => 1, 4 => 2, _ => 3 };
-        return new AddressForm(at, index, scale, (int)instruction.MemoryDisplacement64, slot);
+        return new AddressForm(at, index, scale, (int)instruction.MemoryDisplacement64, slot, Wide: !IsAddress32(instruction));
     }
 
     /// <summary>
@@ -152,22 +159,22 @@ internal sealed unsafe partial class BlockEmitter
         {
             a.Op64Indexed(0x8B, Scratch1, HostRegister.Tlb, Scratch2, AddendField);
             a.LoadFrame(Scratch2, form.Slot);
-            if (form.Index < 0)
+            if (form.Index < 0 && form.Wide)
             {
                 return new HostOperand(Scratch2, Scratch1, form.Displacement);
             }
 
-            a.Lea(Scratch2, form.Base, form.Index, form.Scale, form.Displacement, wide: true);
+            a.Lea(Scratch2, form.Base, form.Index, form.Scale, form.Displacement, form.Wide);
             return new HostOperand(Scratch2, Scratch1, 0);
         }
 
-        if (form.Index < 0 && !keepScratch2)
+        if (form.Index < 0 && form.Wide && !keepScratch2)
         {
             a.Op64Indexed(0x8B, Scratch2, HostRegister.Tlb, Scratch2, AddendField);
             return new HostOperand(form.Base, Scratch2, form.Displacement);
         }
 
-        a.Lea(Scratch1, form.Base, form.Index, form.Scale, form.Displacement, wide: true);
+        a.Lea(Scratch1, form.Base, form.Index, form.Scale, form.Displacement, form.Wide);
         if (keepScratch2)
         {
             a.Op64Indexed(0x03, Scratch1, HostRegister.Tlb, Scratch2, AddendField);
@@ -198,12 +205,17 @@ internal sealed unsafe partial class BlockEmitter
         restart = a.At;
         ref readonly Instruction instruction = ref decoded.Instruction;
         int size = Math.Max(1, instruction.MemorySize.GetSize());
+        if (Is32 && TryEmitConstantCheck32(ref a, decoded, size, write, restart, out HostOperand known))
+        {
+            return known;
+        }
+
         if (!decoded.Traits.IsBitString && TryEmitConstantCheck(ref a, decoded, size, write, restart, out HostOperand operand))
         {
             return operand;
         }
 
-        EmitAddress(ref a, instruction);
+        EmitAddress(ref a, decoded);
         if (decoded.Table != 0 && BitOperations.IsPow2(size) && !decoded.Traits.IsAligned && !decoded.Traits.IsBitString)
         {
             return EmitTableCheck(ref a, decoded, size, write, restart, keepScratch2);
@@ -291,9 +303,9 @@ internal sealed unsafe partial class BlockEmitter
         const int add = 0x01;
         const int subtract = 0x29;
         ref readonly Instruction instruction = ref decoded.Instruction;
-        AddressForm form = FormOf(instruction);
+        AddressForm form = IsAddress32(instruction) ? AddressForm.Lost : FormOf(instruction);
         EmitBitOffset(ref a, instruction, size);
-        Wide(ref a, add, Scratch2, Scratch1, wide: true);
+        Wide(ref a, add, Scratch2, Scratch1, wide: !Is32);
         Site site = AccessSite(decoded, size, write, instruction.MemorySegment == Register.SS, restart);
         HostOperand operand = EmitCheck(ref a, form, site, keepScratch2);
         if (form.IsKept(keepScratch2))
@@ -355,48 +367,46 @@ internal sealed unsafe partial class BlockEmitter
         HostOperand place = EmitPushCheck(ref a, decoded, restart, keepScratch2: value < 0 && !isConstant);
         if (isConstant)
         {
-            a.StoreImmediate(place, (int)instruction.GetImmediate(0));
+            StoreSlotImmediate(ref a, place, (int)instruction.GetImmediate(0));
         }
         else if (value >= 0)
         {
-            a.Store(place, value);
+            StoreSlot(ref a, place, value);
         }
         else
         {
             a.LoadFrame(Scratch2, instruction.Op0Kind == OpKind.Memory ? Frame.Temporary : SlotOf(NumberOf(instruction.Op0Register)));
-            a.Store(place, Scratch2);
+            StoreSlot(ref a, place, Scratch2);
         }
 
-        a.Lea(GuestRsp, GuestRsp, -8);
+        MoveStackPointer(ref a, -SlotBytes);
     }
 
     /// <summary>Reads the memory operand into the frame, as another access follows.</summary>
     private void EmitLoadTemporary(ref HostAssembler a, in DecodedInstruction decoded, out byte* restart)
     {
         HostOperand operand = EmitOperandCheck(ref a, decoded, write: false, keepScratch2: false, out restart);
-        a.Load(Scratch1, operand);
+        LoadSlot(ref a, Scratch1, operand);
         a.StoreFrame(Frame.Temporary, Scratch1);
     }
 
-    /// <summary>Checks that eight bytes below RSP can be written. RSP is not changed yet.</summary>
+    /// <summary>Checks that the slot below RSP can be written. RSP is not changed yet.</summary>
     /// <param name="restart">Where the instruction starts, or null for here.</param>
     private HostOperand EmitPushCheck(ref HostAssembler a, in DecodedInstruction decoded, byte* restart, bool keepScratch2)
     {
         PreserveFlags(ref a, decoded);
         restart = restart == null ? a.At : restart;
-        a.Lea(Scratch1, GuestRsp, -8);
-        AddressForm form = new(GuestRsp, HostRegister.None, 0, -8);
-        return EmitCheck(ref a, form, AccessSite(decoded, SlotBytes, write: true, stack: true, restart), keepScratch2);
+        StackAddress(ref a, Scratch1, GuestRsp, -SlotBytes);
+        return EmitCheck(ref a, StackForm(GuestRsp, -SlotBytes), AccessSite(decoded, SlotBytes, write: true, stack: true, restart), keepScratch2);
     }
 
-    /// <summary>Checks that eight bytes at a register can be read.</summary>
+    /// <summary>Checks that a slot at a register can be read.</summary>
     private HostOperand EmitStackRead(ref HostAssembler a, in DecodedInstruction decoded, int register)
     {
         PreserveFlags(ref a, decoded);
         byte* restart = a.At;
-        a.Move(Scratch1, register);
-        AddressForm form = new(register, HostRegister.None, 0, 0);
-        return EmitCheck(ref a, form, AccessSite(decoded, SlotBytes, write: false, stack: true, restart), keepScratch2: false);
+        StackAddress(ref a, Scratch1, register, 0);
+        return EmitCheck(ref a, StackForm(register, 0), AccessSite(decoded, SlotBytes, write: false, stack: true, restart), keepScratch2: false);
     }
 
     private void EmitPop(ref HostAssembler a, in DecodedInstruction decoded)
@@ -404,7 +414,7 @@ internal sealed unsafe partial class BlockEmitter
         HostOperand place = EmitStackRead(ref a, decoded, GuestRsp);
         int guest = NumberOf(decoded.Instruction.Op0Register);
         int home = HomeOf(guest);
-        a.Load(home < 0 ? Scratch2 : home, place);
+        LoadSlot(ref a, home < 0 ? Scratch2 : home, place);
         if (home < 0)
         {
             a.StoreFrame(SlotOf(guest), Scratch2);
@@ -412,14 +422,14 @@ internal sealed unsafe partial class BlockEmitter
 
         if (home != GuestRsp)
         {
-            a.Lea(GuestRsp, GuestRsp, 8); // POP RSP keeps the popped value
+            MoveStackPointer(ref a, SlotBytes); // POP RSP keeps the popped value
         }
     }
 
     private void EmitLeave(ref HostAssembler a, in DecodedInstruction decoded)
     {
         HostOperand place = EmitStackRead(ref a, decoded, Rbp);
-        a.Lea(GuestRsp, Rbp, 8);
-        a.Load(Rbp, place);
+        StackAddress(ref a, GuestRsp, Rbp, SlotBytes);
+        LoadSlot(ref a, Rbp, place);
     }
 }

@@ -12,7 +12,7 @@ internal sealed unsafe partial class BlockEmitter
 
     private void EmitNative(ref HostAssembler a, in DecodedInstruction decoded, byte* code)
     {
-        GuestEncoding e = GuestEncoding.Parse(code, decoded.Instruction.Length);
+        GuestEncoding e = GuestEncoding.Parse(code, decoded.Instruction.Length, _block->Mode);
         InstructionTraits traits = decoded.Traits;
         bool memory = e.HasModRm && !e.IsRegisterForm;
         if (e.CanExchange && HomeOf(e.Reg) < 0 && !traits.WritesReg && HomeOf(e.Rm) >= 0)
@@ -26,7 +26,7 @@ internal sealed unsafe partial class BlockEmitter
         HostOperand operand = default;
         if (memory)
         {
-            bool keep = map.ReadsScratch2 || decoded.NeedsHostFlags; // restoring flags takes Scratch2 as well
+            bool keep = map.ReadsScratch2 || map.SwapsBytes || decoded.NeedsHostFlags; // restoring flags takes Scratch2 as well
             operand = EmitOperandCheck(ref a, decoded, decoded.Traits.WritesMemory, keep, out _);
         }
         else if (map.RmSlot >= 0)

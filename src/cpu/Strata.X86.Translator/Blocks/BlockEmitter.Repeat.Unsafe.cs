@@ -20,10 +20,12 @@ internal sealed unsafe partial class BlockEmitter
         int size = instruction.MemorySize.GetSize();
         Site site = new() { Kind = SiteKind.Interpret, Rip = instruction.IP, Code = (ushort)instruction.Code, Length = (byte)instruction.Length };
 
-        a.Byte(0xF7); // test dword [rsp + SystemFlags], DF
-        a.Memory(0, Rsp, Frame.SystemFlags);
-        a.Dword((int)RFlags.DF);
-        LeaveIf(ref a, HostCondition.NotEqual, site);
+        RequireForward(ref a, site);
+        if (Is32)
+        {
+            RequireNarrow(ref a, site);
+        }
+
         a.Immediate32(CompareGroup, Rcx, PageSize / size, wide: true);
         LeaveIf(ref a, HostCondition.Above, site);
         if (copies)
@@ -48,9 +50,11 @@ internal sealed unsafe partial class BlockEmitter
 
         a.Byte((copies ? 0xA4 : 0xAA) | (size == 1 ? 0 : 1));
         Wide(ref a, 0x29, Scratch2, Rdi, wide: true);
+        Narrow(ref a, Rdi);
         if (copies)
         {
             Wide(ref a, 0x29, Scratch1, Rsi, wide: true);
+            Narrow(ref a, Rsi);
         }
     }
 

@@ -11,7 +11,6 @@ namespace Strata.X86.Translator.Blocks;
 /// </summary>
 internal sealed unsafe partial class BlockEmitter
 {
-    private const int SlotBytes = 8;
     private const int LongestRun = 8;
 
     /// <summary>Instructions from the first on that are one run of PUSH, with plain moves between them; 0 for none.</summary>
@@ -50,15 +49,16 @@ internal sealed unsafe partial class BlockEmitter
     }
 
     private static bool IsPlainPush(in Instruction instruction) =>
-        (instruction.Code == Code.Push_r64 && instruction.Op0Register != Register.RSP) || instruction.Code is Code.Pushq_imm8 or Code.Pushq_imm32;
+        (instruction.Code is Code.Push_r64 or Code.Push_r32 && instruction.Op0Register.GetFullRegister() != Register.RSP)
+        || instruction.Code is Code.Pushq_imm8 or Code.Pushq_imm32 or Code.Pushd_imm8 or Code.Pushd_imm32;
 
-    private static bool IsPlainPop(in Instruction instruction) => instruction.Code == Code.Pop_r64 && instruction.Op0Register != Register.RSP;
+    private static bool IsPlainPop(in Instruction instruction) => instruction.Code is Code.Pop_r64 or Code.Pop_r32 && instruction.Op0Register.GetFullRegister() != Register.RSP;
 
     /// <summary>Moves between registers that need no scratch register but Scratch1; RSP at most as the source.</summary>
     private static bool IsPlainMove(in Instruction instruction) =>
         instruction.Code is Code.Mov_r64_rm64 or Code.Mov_rm64_r64 or Code.Mov_r32_rm32 or Code.Mov_rm32_r32
         && instruction.Op0Kind == OpKind.Register && instruction.Op1Kind == OpKind.Register
-        && instruction.Op0Register.GetFullRegister() != Register.RSP && instruction.Op1Register != Register.ESP;
+        && instruction.Op0Register.GetFullRegister() != Register.RSP;
 
     private void EmitPushRun(ref HostAssembler a, ReadOnlySpan<DecodedInstruction> run)
     {
@@ -70,9 +70,9 @@ internal sealed unsafe partial class BlockEmitter
 
         PreserveFlags(ref a, run[0]);
         byte* restart = a.At;
-        a.Lea(Scratch1, GuestRsp, -bytes);
-        Site site = AccessSite(run[0], bytes, write: true, stack: true, restart) with { First = (byte)(bytes - SlotBytes), FirstSize = SlotBytes };
-        HostOperand place = EmitCheck(ref a, new AddressForm(GuestRsp, HostRegister.None, 0, -bytes), site, keepScratch2: false);
+        StackAddress(ref a, Scratch1, GuestRsp, -bytes);
+        Site site = AccessSite(run[0], bytes, write: true, stack: true, restart) with { First = (byte)(bytes - SlotBytes), FirstSize = (byte)SlotBytes };
+        HostOperand place = EmitCheck(ref a, StackForm(GuestRsp, -bytes), site, keepScratch2: false);
         int left = bytes;
         foreach (ref readonly DecodedInstruction decoded in run)
         {
@@ -86,14 +86,14 @@ internal sealed unsafe partial class BlockEmitter
             EmitPushValue(ref a, decoded.Instruction, place with { Displacement = place.Displacement + left });
         }
 
-        a.Lea(GuestRsp, GuestRsp, -bytes);
+        MoveStackPointer(ref a, -bytes);
     }
 
-    private static void EmitPushValue(ref HostAssembler a, in Instruction instruction, in HostOperand place)
+    private void EmitPushValue(ref HostAssembler a, in Instruction instruction, in HostOperand place)
     {
         if (instruction.Op0Kind != OpKind.Register)
         {
-            a.StoreImmediate(place, (int)instruction.GetImmediate(0));
+            StoreSlotImmediate(ref a, place, (int)instruction.GetImmediate(0));
             return;
         }
 
@@ -105,7 +105,7 @@ internal sealed unsafe partial class BlockEmitter
             from = Scratch1;
         }
 
-        a.Store(place, from);
+        StoreSlot(ref a, place, from);
     }
 
     /// <param name="pushed">What RSP would have changed by so far; bytes.</param>
@@ -124,7 +124,7 @@ internal sealed unsafe partial class BlockEmitter
         int to = HomeOf(target) >= 0 ? HomeOf(target) : Scratch1;
         if (source == Rsp)
         {
-            a.Lea(to, GuestRsp, pushed);
+            a.Lea(to, GuestRsp, HostRegister.None, 0, pushed, wide);
         }
         else
         {
@@ -142,9 +142,9 @@ internal sealed unsafe partial class BlockEmitter
     {
         PreserveFlags(ref a, run[0]);
         byte* restart = a.At;
-        a.Move(Scratch1, GuestRsp);
-        Site site = AccessSite(run[0], run.Length * SlotBytes, write: false, stack: true, restart) with { FirstSize = SlotBytes };
-        HostOperand place = EmitCheck(ref a, new AddressForm(GuestRsp, HostRegister.None, 0, 0), site, keepScratch2: false);
+        StackAddress(ref a, Scratch1, GuestRsp, 0);
+        Site site = AccessSite(run[0], run.Length * SlotBytes, write: false, stack: true, restart) with { FirstSize = (byte)SlotBytes };
+        HostOperand place = EmitCheck(ref a, StackForm(GuestRsp, 0), site, keepScratch2: false);
         bool returns = run[^1].Traits.Handling == Handling.Return;
         int pops = returns ? run.Length - 1 : run.Length;
         for (int i = 0; i < pops; i++)
@@ -153,23 +153,23 @@ internal sealed unsafe partial class BlockEmitter
             int guest = NumberOf(run[i].Instruction.Op0Register);
             if (HomeOf(guest) >= 0)
             {
-                a.Load(HomeOf(guest), slot);
+                LoadSlot(ref a, HomeOf(guest), slot);
             }
             else
             {
-                a.Load(Scratch1, slot);
+                LoadSlot(ref a, Scratch1, slot);
                 a.StoreFrame(SlotOf(guest), Scratch1);
             }
         }
 
         if (returns)
         {
-            a.Load(Scratch1, place with { Displacement = pops * SlotBytes });
+            LoadSlot(ref a, Scratch1, place with { Displacement = pops * SlotBytes });
             EmitReturnTo(ref a, run[^1], pops * SlotBytes);
             return true;
         }
 
-        a.Lea(GuestRsp, GuestRsp, pops * SlotBytes);
+        MoveStackPointer(ref a, pops * SlotBytes);
         return false;
     }
 }

@@ -47,7 +47,7 @@ internal sealed unsafe partial class BlockEmitter
             case Mnemonic.Cld:
                 SystemFlag(ref a, AndImmediate, ~(int)RFlags.DF);
                 break;
-            case Mnemonic.Pushfq:
+            case Mnemonic.Pushfq or Mnemonic.Pushfd:
                 EmitPushFlags(ref a, decoded);
                 break;
             case Mnemonic.Cli:
@@ -251,7 +251,7 @@ internal sealed unsafe partial class BlockEmitter
         HostAssembler.Patch(skip, a.At);
     }
 
-    /// <summary>PUSHFQ: the arithmetic flags from the frame by way of the host's, the others from the frame.</summary>
+    /// <summary>PUSHFQ and PUSHFD: the arithmetic flags from the frame by way of the host's, the others from the frame.</summary>
     private void EmitPushFlags(ref HostAssembler a, in DecodedInstruction decoded)
     {
         HostOperand place = EmitPushCheck(ref a, decoded, null, keepScratch2: true);
@@ -261,7 +261,7 @@ internal sealed unsafe partial class BlockEmitter
         a.Byte(0x58 | (Scratch2 & 7));
         a.And32(Scratch2, (int)RFlags.Arithmetic);
         a.Op64(0x0B, Scratch2, Rsp, Frame.SystemFlags);
-        a.Store(place, Scratch2);
-        a.Lea(GuestRsp, GuestRsp, -8);
+        StoreSlot(ref a, place, Scratch2);
+        MoveStackPointer(ref a, -SlotBytes);
     }
 }

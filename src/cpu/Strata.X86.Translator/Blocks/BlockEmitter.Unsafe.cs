@@ -162,8 +162,8 @@ internal sealed unsafe partial class BlockEmitter(TranslationCache cache)
             case Handling.System:
                 EmitSystem(ref a, decoded);
                 return false;
-            case Handling.Repeat:
-                EmitRepeat(ref a, decoded);
+            case Handling.String:
+                EmitString(ref a, decoded);
                 return false;
             case Handling.Push:
                 EmitPush(ref a, decoded);
@@ -203,7 +203,7 @@ internal sealed unsafe partial class BlockEmitter(TranslationCache cache)
 
         if (end.IsInterpreted)
         {
-            bool isGate = end.Code is Code.Syscall or Code.Sysretq;
+            bool isGate = !Is32 && end.Code is Code.Syscall or Code.Sysretq;
             if (isGate && cache.CountInstructions)
             {
                 _completed--; // the gate's own count is to be given back where the gate is not passed
@@ -217,16 +217,16 @@ internal sealed unsafe partial class BlockEmitter(TranslationCache cache)
                 a.JumpIf(HostCondition.Below, cache.Stubs.Exit);
             }
 
-            if (end.Code == Code.Syscall)
+            if (isGate && end.Code == Code.Syscall)
             {
                 a.LoadConstant(Scratch1, next + end.Length);
             }
 
             a.Jump(end.Code switch
             {
+                _ when !isGate => cache.Stubs.Exit,
                 Code.Syscall => cache.Stubs.Gates.Syscall,
-                Code.Sysretq => cache.Stubs.Gates.Sysret,
-                _ => cache.Stubs.Exit,
+                _ => cache.Stubs.Gates.Sysret,
             });
             return;
         }

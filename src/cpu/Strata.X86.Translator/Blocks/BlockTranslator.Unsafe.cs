@@ -5,8 +5,8 @@ using Strata.X86.Translator.Cache;
 
 namespace Strata.X86.Translator.Blocks;
 
-/// <summary>Turns guest code in 64-bit mode into a translated block: decode, find live flags, emit.</summary>
-internal sealed unsafe class BlockTranslator : IDisposable
+/// <summary>Turns guest code into a translated block: decode, find live flags, emit.</summary>
+internal sealed unsafe partial class BlockTranslator : IDisposable
 {
     /// <summary>Longest block, in instructions.</summary>
     public const int MaxInstructions = 64;
@@ -20,15 +20,19 @@ internal sealed unsafe class BlockTranslator : IDisposable
     private readonly TranslationCache _cache;
     private readonly BlockEmitter _emitter;
     private readonly MemoryReader _reader = new();
-    private readonly Decoder _decoder;
+    private readonly Decoder _decoder64;
+    private readonly Decoder _decoder32;
     private readonly byte* _seam;
     private readonly DecodedInstruction[] _instructions = new DecodedInstruction[MaxInstructions];
+    private Decoder _decoder;
+    private CodeMode _mode;
 
     public BlockTranslator(TranslationCache cache)
     {
         _cache = cache;
         _emitter = new BlockEmitter(cache);
-        _decoder = Decoder.Create(64, _reader);
+        _decoder = _decoder64 = Decoder.Create(64, _reader);
+        _decoder32 = Decoder.Create(32, _reader);
 
         // SAFETY: freed in Dispose.
         _seam = (byte*)NativeMemory.AllocZeroed(2 * LongestInstruction);
@@ -41,6 +45,8 @@ internal sealed unsafe class BlockTranslator : IDisposable
     /// <param name="registers">The guest's registers RAX..R15 now.</param>
     public byte* Translate(byte* at, TranslatedBlock* block, ulong* registers, int limit, out int guestBytes)
     {
+        _mode = block->Mode;
+        _decoder = _mode == CodeMode.Code32 ? _decoder32 : _decoder64;
         ulong next = block->Rip;
         byte* page = block->HostPage;
         int count = Decode(page, limit, ref next, out BlockEnd end);
@@ -56,9 +62,10 @@ internal sealed unsafe class BlockTranslator : IDisposable
         if (count != 0)
         {
             FindLiveFlags(page, count, next, end);
-            TableLookups.Find(_instructions.AsSpan(0, count), new ReadOnlySpan<ulong>(registers, Gpr.None));
+            TableLookups.Find(_instructions.AsSpan(0, count), _mode, new ReadOnlySpan<ulong>(registers, Gpr.None));
         }
 
+        next = _mode == CodeMode.Code32 ? (uint)next : next;
         return _emitter.EmitBlock(at, block, code, _instructions.AsSpan(0, count), next, end);
     }
 
@@ -142,39 +149,52 @@ internal sealed unsafe class BlockTranslator : IDisposable
         return true;
     }
 
-    private static bool CanTranslate(in DecodedInstruction decoded, byte* code)
+    private bool CanTranslate(in DecodedInstruction decoded, byte* code)
     {
         ref readonly Instruction instruction = ref decoded.Instruction;
         switch (decoded.Traits.Handling)
         {
             case Handling.Interpret:
                 return false;
+            case Handling.Nothing:
+                return true;
             case Handling.Lea:
                 return !instruction.Op0Register.IsGPR16() && CanAddress(instruction);
-            case Handling.Repeat:
-                return IsPlainRepeat(instruction);
+            case Handling.String:
+                return HasPlainAddresses(instruction) && (!IsRepeated(instruction) || CanRepeat(instruction));
             case Handling.Native or Handling.Divide:
-                GuestEncoding encoding = GuestEncoding.Parse(code, instruction.Length);
-                return RegisterMap.CanEncode(decoded.Traits, encoding) && CanAddress(instruction);
+                return CanAddress(instruction) && RegisterMap.CanEncode(decoded.Traits, GuestEncoding.Parse(code, instruction.Length, _mode));
             default:
                 return CanAddress(instruction);
         }
     }
 
-    /// <summary>With a REP prefix (and so RCX as the counter) and flat 64-bit addresses.</summary>
-    private static bool IsPlainRepeat(in Instruction instruction)
+    /// <summary>A string instruction with addresses of the mode's size, through flat segments.</summary>
+    private bool HasPlainAddresses(in Instruction instruction)
     {
-        bool is64 = true;
+        bool plain = instruction.SegmentPrefix is not (Register.CS or Register.FS or Register.GS);
         for (int i = 0; i < instruction.OpCount; i++)
         {
-            is64 &= instruction.GetOpKind(i) is OpKind.Register or OpKind.MemoryESRDI or OpKind.MemorySegRSI;
+            plain &= instruction.GetOpKind(i) is OpKind.Register
+                || (_mode == CodeMode.Code32
+                    ? instruction.GetOpKind(i) is OpKind.MemoryESEDI or OpKind.MemorySegESI
+                    : instruction.GetOpKind(i) is OpKind.MemoryESRDI or OpKind.MemorySegRSI);
         }
 
-        return is64 && instruction.HasRepPrefix && !instruction.HasRepnePrefix && instruction.SegmentPrefix is not (Register.FS or Register.GS);
+        return plain;
     }
 
-    /// <summary>An absolute address with a 32-bit address size differs from one without above 2 GiB: rare enough to leave.</summary>
-    private static bool CanAddress(in Instruction instruction)
+    private static bool IsRepeated(in Instruction instruction) => instruction.HasRepPrefix || instruction.HasRepnePrefix;
+
+    /// <summary>With REP, which makes the count be in a register of the mode's size.</summary>
+    private static bool CanRepeat(in Instruction instruction) => instruction.HasRepPrefix && !instruction.HasRepnePrefix
+        && instruction.Code is Code.Stosb_m8_AL or Code.Stosd_m32_EAX or Code.Stosq_m64_RAX or Code.Movsb_m8_m8 or Code.Movsd_m32_m32 or Code.Movsq_m64_m64;
+
+    /// <summary>
+    /// Whether translated code can form the address of the memory operand. An absolute address with a 32-bit address size differs from
+    /// one without above 2 GiB in 64-bit mode: rare enough to leave.
+    /// </summary>
+    private bool CanAddress(in Instruction instruction)
     {
         bool isMemory = false;
         for (int i = 0; i < instruction.OpCount; i++)
@@ -182,8 +202,13 @@ internal sealed unsafe class BlockTranslator : IDisposable
             isMemory |= instruction.GetOpKind(i) == OpKind.Memory;
         }
 
+        if (_mode == CodeMode.Code32)
+        {
+            return !isMemory || CanAddress32(instruction);
+        }
+
         return !isMemory || instruction.MemoryBase != Register.None || instruction.MemoryIndex != Register.None
-            || (long)instruction.MemoryDisplacement64 == (int)instruction.MemoryDisplacement64;
+            || ((long)instruction.MemoryDisplacement64 == (int)instruction.MemoryDisplacement64 && !InstructionTraitsTable.HasAbsoluteAddress(instruction.Code));
     }
 
     /// <summary>Backwards: which flags somebody may still read after each instruction.</summary>
@@ -211,8 +236,8 @@ internal sealed unsafe class BlockTranslator : IDisposable
 
         return last.Traits.Handling switch
         {
-            Handling.JumpIf => LiveAt(page, last.Instruction.IP, last.Instruction.NearBranch64) | LiveAt(page, last.Instruction.IP, next),
-            Handling.Jump when last.Instruction.Op0Kind == OpKind.NearBranch64 => LiveAt(page, last.Instruction.IP, last.Instruction.NearBranch64),
+            Handling.JumpIf => LiveAt(page, last.Instruction.IP, last.Instruction.NearBranchTarget) | LiveAt(page, last.Instruction.IP, next),
+            Handling.Jump when last.IsDirectBranch => LiveAt(page, last.Instruction.IP, last.Instruction.NearBranchTarget),
             >= Handling.Jump => DecodedInstruction.Arithmetic,
             _ => LiveAt(page, last.Instruction.IP, next),
         };

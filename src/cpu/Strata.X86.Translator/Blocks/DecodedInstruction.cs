@@ -36,6 +36,9 @@ internal struct DecodedInstruction
     /// <summary>It must find the guest's flags in the host's: it reads some, or leaves some alone that are still needed.</summary>
     public readonly bool NeedsHostFlags => Reads != 0 || (MayWrite != 0 && LiveBefore != 0);
 
+    /// <summary>A jump or call to an address that is known.</summary>
+    public readonly bool IsDirectBranch => Instruction.Op0Kind is OpKind.NearBranch64 or OpKind.NearBranch32;
+
     public readonly bool HasMemory => Instruction.Op0Kind == OpKind.Memory || Instruction.Op1Kind == OpKind.Memory
         || (Instruction.OpCount > 2 && Instruction.GetOpKind(2) == OpKind.Memory);
 
@@ -49,7 +52,7 @@ internal struct DecodedInstruction
             return decoded;
         }
 
-        if (instruction.Mnemonic == Mnemonic.Pushfq)
+        if (instruction.Mnemonic is Mnemonic.Pushfq or Mnemonic.Pushfd)
         {
             decoded.Reads = Arithmetic;
             return decoded;

@@ -1,10 +1,10 @@
 namespace Strata.X86.Translator.Blocks;
 
 /// <summary>
-/// The fields of one guest instruction in 64-bit mode, taken from its bytes: what re-encoding needs. Intel SDM Vol. 2,
-/// "Instruction Format". The instruction has been decoded before, so the bytes are known to be valid.
+/// The fields of one guest instruction, taken from its bytes: what re-encoding for 64-bit mode needs. Intel SDM Vol. 2, "Instruction
+/// Format". The instruction has been decoded before, so the bytes are known to be valid.
 /// </summary>
-internal unsafe struct GuestEncoding
+internal unsafe partial struct GuestEncoding
 {
     public bool Prefix66;
 
@@ -45,11 +45,11 @@ internal unsafe struct GuestEncoding
     /// <summary>Register in the low opcode bits.</summary>
     public readonly int OpcodeRegister => (Opcode & 7) | ((Rex & 1) << 3);
 
-    public static GuestEncoding Parse(byte* at, int length)
+    public static GuestEncoding Parse(byte* at, int length, CodeMode mode)
     {
         GuestEncoding e = default;
         byte* end = at + length;
-        at = e.ReadPrefixes(at);
+        at = mode == CodeMode.Code32 ? e.ReadPrefixes32(at) : e.ReadPrefixes(at);
         if (*at is 0xC4 or 0xC5)
         {
             at = e.ReadVex(at);
@@ -69,6 +69,11 @@ internal unsafe struct GuestEncoding
 
         e.Immediate = at;
         e.ImmediateSize = (int)(end - at);
+        if (mode == CodeMode.Code32)
+        {
+            e.Modernize();
+        }
+
         return e;
     }
 

@@ -19,8 +19,8 @@ internal enum Handling : byte
     /// <summary>Changes or reads RFLAGS beyond the arithmetic flags, or exchanges GS bases.</summary>
     System,
 
-    /// <summary>REP STOS and REP MOVS.</summary>
-    Repeat,
+    /// <summary>MOVS, STOS, LODS, SCAS and CMPS, with REP only the first two.</summary>
+    String,
     Push,
     Pop,
     Leave,
@@ -150,7 +150,12 @@ internal static class InstructionTraitsTable
             traits = AddOperand(traits, info.GetOpKind(i).ToString(), writes, replaces);
         }
 
-        return traits with { RmMayBeMemory = MayReadRegisterFromMemory(instruction, info, access) };
+        traits = traits with { RmMayBeMemory = MayReadRegisterFromMemory(instruction, info, access) };
+
+        // 40..4F, which become FF /0 and /1: see GuestEncoding.
+        return instruction.Code is Code.Inc_r32 or Code.Inc_r16 or Code.Dec_r32 or Code.Dec_r16
+            ? traits with { Opcode = FieldWidth.None, WritesOpcode = false, Rm = FieldWidth.Wide, WritesRm = true }
+            : traits;
     }
 
     /// <summary>Iced knows that XOR of a register with itself reads nothing; the table is about the code, not this instruction.</summary>
@@ -278,47 +283,53 @@ internal static class InstructionTraitsTable
             case Mnemonic.Lea:
                 return Handling.Lea;
             case Mnemonic.Push:
-                return instruction.Code is Code.Push_r64 or Code.Pushq_imm8 or Code.Pushq_imm32 or Code.Push_rm64 ? Handling.Push : Handling.Interpret;
+                return instruction.Code is Code.Push_r64 or Code.Pushq_imm8 or Code.Pushq_imm32 or Code.Push_rm64
+                    or Code.Push_r32 or Code.Pushd_imm8 or Code.Pushd_imm32 or Code.Push_rm32 ? Handling.Push : Handling.Interpret;
             case Mnemonic.Pop:
-                return instruction.Code is Code.Pop_r64 ? Handling.Pop : Handling.Interpret;
-            case Mnemonic.Cli or Mnemonic.Sti or Mnemonic.Cld or Mnemonic.Pushfq or Mnemonic.Swapgs or Mnemonic.Stac or Mnemonic.Clac:
+                return instruction.Code is Code.Pop_r64 or Code.Pop_r32 ? Handling.Pop : Handling.Interpret;
+            case Mnemonic.Cli or Mnemonic.Sti or Mnemonic.Cld or Mnemonic.Pushfq or Mnemonic.Pushfd or Mnemonic.Swapgs or Mnemonic.Stac or Mnemonic.Clac:
                 return Handling.System;
             case Mnemonic.Leave:
-                return instruction.Code == Code.Leaveq ? Handling.Leave : Handling.Interpret;
+                return instruction.Code is Code.Leaveq or Code.Leaved ? Handling.Leave : Handling.Interpret;
             case Mnemonic.Div or Mnemonic.Idiv:
                 return instruction.Code is Code.Div_rm32 or Code.Div_rm64 or Code.Idiv_rm32 or Code.Idiv_rm64 ? Handling.Divide : Handling.Interpret;
             case Mnemonic.Jmp:
-                return instruction.Code is Code.Jmp_rel8_64 or Code.Jmp_rel32_64 or Code.Jmp_rm64 ? Handling.Jump : Handling.Interpret;
+                return instruction.Code is Code.Jmp_rel8_64 or Code.Jmp_rel32_64 or Code.Jmp_rm64
+                    or Code.Jmp_rel8_32 or Code.Jmp_rel32_32 or Code.Jmp_rm32 ? Handling.Jump : Handling.Interpret;
             case Mnemonic.Call:
-                return instruction.Code is Code.Call_rel32_64 or Code.Call_rm64 ? Handling.Call : Handling.Interpret;
+                return instruction.Code is Code.Call_rel32_64 or Code.Call_rm64 or Code.Call_rel32_32 or Code.Call_rm32 ? Handling.Call : Handling.Interpret;
             case Mnemonic.Ret:
-                return instruction.Code is Code.Retnq or Code.Retnq_imm16 ? Handling.Return : Handling.Interpret;
+                return instruction.Code is Code.Retnq or Code.Retnq_imm16 or Code.Retnd or Code.Retnd_imm16 ? Handling.Return : Handling.Interpret;
             case Mnemonic.Nop or Mnemonic.Endbr64 or Mnemonic.Endbr32 or Mnemonic.Prefetcht0 or Mnemonic.Prefetcht1
                 or Mnemonic.Prefetcht2 or Mnemonic.Prefetchnta or Mnemonic.Prefetchw:
                 return Handling.Nothing;
         }
 
-        if (instruction.Code is Code.Stosb_m8_AL or Code.Stosd_m32_EAX or Code.Stosq_m64_RAX or Code.Movsb_m8_m8 or Code.Movsd_m32_m32 or Code.Movsq_m64_m64)
+        if (IsString(instruction.Code))
         {
-            return Handling.Repeat;
+            return Handling.String;
         }
 
         if (instruction.IsJccShortOrNear)
         {
-            return info.Is64BitOnlyBranch() ? Handling.JumpIf : Handling.Interpret;
+            return info.OperandSize is 64 or 32 ? Handling.JumpIf : Handling.Interpret; // 16 bits cut EIP
         }
 
         return IsNative(instruction) ? Handling.Native : Handling.Interpret;
     }
 
-    private static bool Is64BitOnlyBranch(this OpCodeInfo info) => info.OperandSize == 64 || info.Mode64;
+    private static bool IsString(Code code) => code is Code.Stosb_m8_AL or Code.Stosw_m16_AX or Code.Stosd_m32_EAX or Code.Stosq_m64_RAX
+        or Code.Movsb_m8_m8 or Code.Movsw_m16_m16 or Code.Movsd_m32_m32 or Code.Movsq_m64_m64
+        or Code.Lodsb_AL_m8 or Code.Lodsw_AX_m16 or Code.Lodsd_EAX_m32 or Code.Lodsq_RAX_m64
+        or Code.Scasb_AL_m8 or Code.Scasw_AX_m16 or Code.Scasd_EAX_m32 or Code.Scasq_RAX_m64
+        or Code.Cmpsb_m8_m8 or Code.Cmpsw_m16_m16 or Code.Cmpsd_m32_m32 or Code.Cmpsq_m64_m64;
 
     private static bool IsNative(in Instruction instruction)
     {
         switch (instruction.Mnemonic)
         {
             case Mnemonic.Mov:
-                return !UsesSystemRegister(instruction) && !HasAbsoluteAddress(instruction.Code);
+                return !UsesSystemRegister(instruction);
             case Mnemonic.Movzx or Mnemonic.Movsx or Mnemonic.Movsxd or Mnemonic.Add or Mnemonic.Adc or Mnemonic.Sub or Mnemonic.Sbb
                 or Mnemonic.And or Mnemonic.Or or Mnemonic.Xor or Mnemonic.Cmp or Mnemonic.Test or Mnemonic.Inc or Mnemonic.Dec
                 or Mnemonic.Neg or Mnemonic.Not or Mnemonic.Shl or Mnemonic.Sal or Mnemonic.Shr or Mnemonic.Sar or Mnemonic.Rol
@@ -363,7 +374,8 @@ internal static class InstructionTraitsTable
         return false;
     }
 
-    private static bool HasAbsoluteAddress(Code code) => code is Code.Mov_AL_moffs8 or Code.Mov_AX_moffs16 or Code.Mov_EAX_moffs32
+    /// <summary>MOV with an absolute address: 64 bits of it in 64-bit mode, where it is the interpreter's.</summary>
+    public static bool HasAbsoluteAddress(Code code) => code is Code.Mov_AL_moffs8 or Code.Mov_AX_moffs16 or Code.Mov_EAX_moffs32
         or Code.Mov_RAX_moffs64 or Code.Mov_moffs8_AL or Code.Mov_moffs16_AX or Code.Mov_moffs32_EAX or Code.Mov_moffs64_RAX;
 
     /// <summary>

@@ -9,6 +9,9 @@ namespace Strata.X86.Translator.Blocks;
 /// </summary>
 internal struct RegisterMap
 {
+    /// <summary>Distance of AH's number from AL's.</summary>
+    private const int HighToLow = 4;
+
     private int _firstSpill = HostRegister.None;
     private int _secondSpill = HostRegister.None;
     private bool _loadFirst;
@@ -22,7 +25,12 @@ internal struct RegisterMap
         Rm = e.Rm;
         Vvvv = e.Vvvv;
         HasOpcode = traits.Opcode != FieldWidth.None;
-        if (traits.Reg != FieldWidth.None)
+        if (traits.Reg == FieldWidth.Byte && IsHigh(e.Reg, e) && IsMemoryForm(e))
+        {
+            SwapsBytes = true;
+            Reg = e.Reg - HighToLow;
+        }
+        else if (traits.Reg != FieldWidth.None)
         {
             Reg = Map(traits.Reg, e.Reg, e, traits.WritesReg, traits.ReplacesReg);
         }
@@ -63,6 +71,12 @@ internal struct RegisterMap
 
     public bool HasOpcode { get; }
 
+    /// <summary>
+    /// AH..BH beside a memory operand, whose registers need a REX prefix: the byte is exchanged with the low one of its register, which
+    /// <see cref="Reg"/> then names, for the time of the instruction.
+    /// </summary>
+    public bool SwapsBytes { get; private set; }
+
     /// <summary>The instruction reads a guest register of the frame from Scratch2.</summary>
     public readonly bool ReadsScratch2 => _loadFirst;
 
@@ -79,7 +93,7 @@ internal struct RegisterMap
             traits.Vvvv != FieldWidth.None ? e.Vvvv : HostRegister.None,
             traits.Opcode != FieldWidth.None ? e.OpcodeRegister : HostRegister.None,
         ];
-        bool memory = e.HasModRm && !e.IsRegisterForm;
+        bool memory = IsMemoryForm(e);
         bool high = (traits.Reg == FieldWidth.Byte && IsHigh(e.Reg, e))
             || (traits.Rm == FieldWidth.Byte && e.IsRegisterForm && IsHigh(e.Rm, e))
             || (traits.Opcode == FieldWidth.Byte && IsHigh(e.OpcodeRegister, e));
@@ -98,12 +112,13 @@ internal struct RegisterMap
 
         // With AH..BH there is no REX in the guest's encoding, so every other register is among the first eight; only RSP's home is not.
         bool stackPointer = (traits.Reg == FieldWidth.Wide && e.Reg == Rsp) || (traits.Rm == FieldWidth.Wide && e.IsRegisterForm && e.Rm == Rsp);
-        return high ? !memory && !stackPointer : spills <= (memory ? 1 : 2);
+        return high ? !stackPointer && !(memory && IsCompareExchange(e)) : spills <= (memory ? 1 : 2);
     }
 
-    /// <summary>Loads spilled registers that are read into their scratch registers.</summary>
+    /// <summary>Loads spilled registers that are read into their scratch registers. Changes no flags.</summary>
     public readonly void Load(ref HostAssembler a)
     {
+        ExchangeBytes(ref a);
         if (_loadFirst)
         {
             a.LoadFrame(Scratch2, SlotOf(_firstSpill));
@@ -118,6 +133,7 @@ internal struct RegisterMap
     /// <summary>Stores those that the instruction may have written.</summary>
     public readonly void Store(ref HostAssembler a)
     {
+        ExchangeBytes(ref a);
         if (_storeFirst)
         {
             a.StoreFrame(SlotOf(_firstSpill), Scratch2);
@@ -128,6 +144,21 @@ internal struct RegisterMap
             a.StoreFrame(SlotOf(_secondSpill), Scratch1);
         }
     }
+
+    /// <summary>XCHG of the bytes of <see cref="SwapsBytes"/>.</summary>
+    private readonly void ExchangeBytes(ref HostAssembler a)
+    {
+        if (SwapsBytes)
+        {
+            a.Byte(0x86);
+            a.Byte(0xC0 | (Reg << 3) | (Reg + HighToLow));
+        }
+    }
+
+    private static bool IsMemoryForm(in GuestEncoding e) => e.HasModRm && !e.IsRegisterForm;
+
+    /// <summary>CMPXCHG of bytes, which uses AL.</summary>
+    private static bool IsCompareExchange(in GuestEncoding e) => e.Map == 1 && e.Opcode == 0xB0;
 
     private static bool IsHigh(int register, in GuestEncoding e) => !e.IsVex && e.Rex == 0 && register is >= 4 and <= 7;
 

@@ -13,13 +13,13 @@ internal static class TableLookups
 
     /// <summary>Notes the guesses.</summary>
     /// <param name="registers">Guest registers RAX..R15 at the block's start, by which the first access goes.</param>
-    public static void Find(Span<DecodedInstruction> instructions, ReadOnlySpan<ulong> registers)
+    public static void Find(Span<DecodedInstruction> instructions, CodeMode mode, ReadOnlySpan<ulong> registers)
     {
         for (int i = 0; i < instructions.Length; i++)
         {
             ref readonly Instruction instruction = ref instructions[i].Instruction;
-            if (instruction.MemoryIndex == Register.None || !instruction.MemoryIndex.IsGPR64() || instruction.MemorySegment is Register.FS or Register.GS
-                || !instructions[i].HasMemory || !IsByte(instructions[..i], instruction.MemoryIndex))
+            if (!IsAddressRegister(instruction.MemoryIndex, mode) || instruction.MemorySegment is Register.FS or Register.GS
+                || !instructions[i].HasMemory || !IsByte(instructions[..i], instruction.MemoryIndex.GetFullRegister()))
             {
                 continue;
             }
@@ -27,17 +27,20 @@ internal static class TableLookups
             ulong table = instruction.MemoryDisplacement64;
             if (instruction.MemoryBase != Register.None)
             {
-                if (!instruction.MemoryBase.IsGPR64() || LastWriter(instructions[..i], instruction.MemoryBase) >= 0)
+                Register at = instruction.MemoryBase.GetFullRegister();
+                if (!IsAddressRegister(instruction.MemoryBase, mode) || LastWriter(instructions[..i], at) >= 0)
                 {
                     continue;
                 }
 
-                table += registers[instruction.MemoryBase - Register.RAX];
+                table += registers[at - Register.RAX];
             }
 
-            instructions[i].Table = table & PageMask;
+            instructions[i].Table = (mode == CodeMode.Code32 ? (uint)table : table) & PageMask;
         }
     }
+
+    private static bool IsAddressRegister(Register register, CodeMode mode) => mode == CodeMode.Code32 ? register.IsGPR32() : register.IsGPR64();
 
     private static bool IsByte(ReadOnlySpan<DecodedInstruction> before, Register index)
     {

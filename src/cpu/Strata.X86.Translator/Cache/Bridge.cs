@@ -36,6 +36,10 @@ internal unsafe struct Bridge
     public uint Cpl;
     public uint Waiting;
 
+    /// <summary>32-bit code may access memory through FS and through GS: the segment has its rights and a limit of 4 GiB.</summary>
+    public uint FsAllowed;
+    public uint GsAllowed;
+
     public VcpuContext* Context;
     public ulong Tlb;
 

@@ -1,6 +1,7 @@
 using Strata.X86.Execution;
 using Strata.X86.Paging;
 using Strata.X86.Registers;
+using Strata.X86.Translator.Blocks;
 
 namespace Strata.X86.Translator.Cache;
 
@@ -43,7 +44,7 @@ internal sealed unsafe class Gates(X86Cpu cpu, Bridge* bridge, Salts salts)
             IsReady = enabled && (s.Sfmask & cleared) == cleared ? 1u : 0,
             Mode = (uint)(X86Cpu.Mode64 & ~ModeBits.User),
             Tlb = (ulong)cpu.Tlb.Set(TlbPrivilege.Supervisor),
-            Salt = salts.Of(user: false, out JumpEntry* kernelJumps),
+            Salt = salts.Of(user: false, CodeMode.Code64, out JumpEntry* kernelJumps),
             JumpTable = kernelJumps,
             Target = s.Lstar,
             KeptFlags = ~(s.Sfmask | RFlags.RF) | RFlags.Reserved1,
@@ -56,7 +57,7 @@ internal sealed unsafe class Gates(X86Cpu cpu, Bridge* bridge, Salts salts)
             IsReady = enabled ? 1u : 0,
             Mode = (uint)(X86Cpu.Mode64 | ModeBits.User),
             Tlb = (ulong)cpu.Tlb.Set(TlbPrivilege.User),
-            Salt = salts.Of(user: true, out JumpEntry* userJumps),
+            Salt = salts.Of(user: true, CodeMode.Code64, out JumpEntry* userJumps),
             JumpTable = userJumps,
             Cs = cs,
             Ss = ss,

@@ -1,36 +1,40 @@
 using Strata.X86.Paging;
+using Strata.X86.Translator.Blocks;
 
 namespace Strata.X86.Translator.Cache;
 
 /// <summary>
-/// Tags that keep the jump table's entries of different address spaces and privileges apart: a number in the upper 16 bits for each
-/// epoch of the TLB, whose change so makes all older entries unreachable.
+/// Tags that keep the jump table's entries of different address spaces, privileges and modes apart: a number in the upper 16 bits for
+/// each epoch of the TLB, whose change so makes all older entries unreachable.
 /// </summary>
 internal sealed unsafe class Salts(TranslationCache cache, Tlb tlb)
 {
-    /// <summary>Numbers that fit above the 48 bits of a RIP, with a bit for the privilege.</summary>
-    private const ulong PerRound = 32767;
+    /// <summary>Numbers that fit above the 48 bits of a RIP, with a bit for the privilege and one for the mode.</summary>
+    private const ulong PerRound = 16383;
 
     private Entry _user = new() { Epoch = ulong.MaxValue };
+    private Entry _user32 = new() { Epoch = ulong.MaxValue };
     private Entry _supervisor = new() { Epoch = ulong.MaxValue };
+    private Entry _supervisor32 = new() { Epoch = ulong.MaxValue };
     private ulong _round;
 
     /// <summary>The salt of the current address space.</summary>
     /// <param name="jumps">Where its part of the jump table starts.</param>
-    public ulong Of(bool user, out JumpEntry* jumps)
+    public ulong Of(bool user, CodeMode mode, out JumpEntry* jumps)
     {
         ulong epoch = user ? tlb.UserCodeEpoch : tlb.SupervisorCodeEpoch;
-        ref Entry entry = ref user ? ref _user : ref _supervisor;
+        bool is32 = mode == CodeMode.Code32;
+        ref Entry entry = ref user ? ref is32 ? ref _user32 : ref _user : ref is32 ? ref _supervisor32 : ref _supervisor;
         if (entry.Epoch != epoch)
         {
-            Renew(ref entry, epoch, user);
+            Renew(ref entry, epoch, (user ? 1UL : 0) | (is32 ? 2UL : 0));
         }
 
         jumps = entry.Jumps;
         return entry.Salt;
     }
 
-    private void Renew(ref Entry entry, ulong epoch, bool user)
+    private void Renew(ref Entry entry, ulong epoch, ulong kind)
     {
         (ulong round, ulong number) = Math.DivRem(epoch, PerRound);
         if (round != _round)
@@ -41,7 +45,7 @@ internal sealed unsafe class Salts(TranslationCache cache, Tlb tlb)
 
         // Never zero: the tag of an empty entry, zero, then stands for no canonical RIP.
         entry.Epoch = epoch;
-        entry.Salt = (((number + 1) * 2) + (user ? 1UL : 0)) << 48;
+        entry.Salt = (((number + 1) * 4) + kind) << 48;
         entry.Jumps = cache.JumpTable + (int)((entry.Salt * 0x9E37_79B9_7F4A_7C15) >> (64 - JumpEntry.CountBits));
     }
 

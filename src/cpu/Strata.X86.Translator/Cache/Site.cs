@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using Strata.X86.Translator.Blocks;
 
 namespace Strata.X86.Translator.Cache;
 
@@ -95,6 +96,8 @@ internal unsafe struct TranslatedBlock
     public byte* TableEntry;
     public TranslatedBlock* NextInBucket;
     public TranslatedBlock* NextInPage;
+
+    public CodeMode Mode;
 
     /// <summary>Translated instructions; one that is the interpreter's at the end is not among them.</summary>
     public byte Count;

@@ -48,7 +48,7 @@ internal static class HostRegister
     public const int GuestCount = Gpr.None;
 }
 
-/// <summary>Layout of the stack frame in which translated code runs: byte offsets from RSP, all within a signed byte.</summary>
+/// <summary>Layout of the stack frame in which translated code runs: byte offsets from RSP; the often used ones fit a signed byte.</summary>
 internal static class Frame
 {
     public const int R10 = 0x00;
@@ -83,12 +83,16 @@ internal static class Frame
     /// <summary>An interrupt is pending that IF holds off: STI must leave.</summary>
     public const int Waiting = 0x6C;
 
-    /// <summary>What lies below is copied from the bridge on entry.</summary>
-    public const int Copied = 0x70;
+    /// <summary>In 32-bit code: an access through FS, or through GS, needs no check of the segment.</summary>
+    public const int FsAllowed = 0x70;
+    public const int GsAllowed = 0x74;
 
-    public const int Temporary = 0x70;
-    public const int Bridge = 0x78;
-    public const int Value = 0x80;
+    /// <summary>What lies below is copied from the bridge on entry.</summary>
+    public const int Copied = 0x78;
+
+    public const int Temporary = 0x78;
+    public const int Bridge = 0x80;
+    public const int Value = 0x88;
 
     /// <summary>Together with six saved registers and the return address a multiple of 16.</summary>
     public const int Size = 0x98;

@@ -1,5 +1,6 @@
 using System.Globalization;
 using Iced.Intel;
+using Strata.X86.Translator.Blocks;
 using Strata.X86.Translator.Cache;
 
 namespace Strata.X86.Translator.Tracing;
@@ -17,15 +18,15 @@ public sealed unsafe class TranslationTrace(TextWriter output)
         lock (_gate)
         {
             output.WriteLine(string.Create(CultureInfo.InvariantCulture, $"block {block->Rip:x} on vCPU {vcpu}: {guestBytes} bytes became {codeEnd - block->Entry}"));
-            List("guest", block->HostPage + (block->Rip & 0xFFF), guestBytes, block->Rip);
-            List("host ", block->Entry, (int)(codeEnd - block->Entry), (ulong)block->Entry);
+            List("guest", block->HostPage + (block->Rip & 0xFFF), guestBytes, block->Rip, block->Mode == CodeMode.Code32 ? 32 : 64);
+            List("host ", block->Entry, (int)(codeEnd - block->Entry), (ulong)block->Entry, 64);
             output.WriteLine();
         }
     }
 
-    private void List(string side, byte* code, int size, ulong rip)
+    private void List(string side, byte* code, int size, ulong rip, int bitness)
     {
-        Decoder decoder = Decoder.Create(64, new ByteArrayCodeReader(new Span<byte>(code, size).ToArray()), rip);
+        Decoder decoder = Decoder.Create(bitness, new ByteArrayCodeReader(new Span<byte>(code, size).ToArray()), rip);
         ulong end = rip + (ulong)size;
         while (decoder.IP < end)
         {

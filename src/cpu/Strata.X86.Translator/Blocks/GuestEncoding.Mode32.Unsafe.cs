@@ -1,0 +1,71 @@
+namespace Strata.X86.Translator.Blocks;
+
+/// <summary>Encodings of 32-bit code: those that mean something else, or nothing, in 64-bit mode are exchanged for their like.</summary>
+internal unsafe partial struct GuestEncoding
+{
+    /// <summary>Prefixes without REX: 40..4F are INC and DEC.</summary>
+    private byte* ReadPrefixes32(byte* at)
+    {
+        while (true)
+        {
+            switch (*at)
+            {
+                case 0x66:
+                    Prefix66 = true;
+                    break;
+                case 0xF2 or 0xF3:
+                    Repeat = *at;
+                    break;
+                case 0xF0:
+                    Lock = true;
+                    break;
+                case 0x26 or 0x2E or 0x36 or 0x3E or 0x64 or 0x65 or 0x67:
+                    break;
+                default:
+                    return at;
+            }
+
+            at++;
+        }
+    }
+
+    /// <summary>After parsing: makes of it what the host has. Intel SDM Vol. 2, "Instructions Not Supported in 64-Bit Mode".</summary>
+    private void Modernize()
+    {
+        if (IsVex)
+        {
+            // The host's 32-bit code ignores W and the fourth bits of registers.
+            VexW = false;
+            Reg &= 7;
+            Rm &= 7;
+            Vvvv &= 7;
+            return;
+        }
+
+        if (Map != 0)
+        {
+            return;
+        }
+
+        switch (Opcode)
+        {
+            case >= 0x40 and <= 0x4F: // INC and DEC of a register: FF /0 and FF /1
+                HasModRm = true;
+                ModRm = (byte)(0xC0 | (Opcode & 0xF));
+                Rm = Opcode & 7;
+                Reg = (Opcode >> 3) & 1;
+                Opcode = 0xFF;
+                break;
+            case 0x82: // another 80
+                Opcode = 0x80;
+                break;
+            case >= 0xA0 and <= 0xA3: // MOV between the accumulator and an absolute address: 8A, 8B, 88, 89
+                HasModRm = true;
+                ModRm = 5;
+                Rm = 5;
+                Opcode = (byte)(0x88 | ((Opcode & 2) ^ 2) | (Opcode & 1));
+                ImmediateSize = 0;
+                break;
+        }
+    }
+}

@@ -162,6 +162,12 @@ internal sealed unsafe class KvmGuest : ILocalApicHost, IDisposable
         Engine.Kick();
     }
 
+    public void SignalWake()
+    {
+        _cpu.PostWake();
+        Engine.Kick();
+    }
+
     public void SignalInit()
     {
         _cpu.PostInit();

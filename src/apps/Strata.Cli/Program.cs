@@ -21,6 +21,7 @@ Option<string?> traceOption = new("--trace") { Description = "Write guest and ho
 Option<bool> perfMapOption = new("--perf-map") { Description = "Name translated blocks for Linux perf in /tmp/perf-PID.map." };
 Option<string> engineOption = new("--engine") { Description = "How guest code is executed: auto (the fastest here, see `strata probe`), kvm, translator or interpreter.", DefaultValueFactory = _ => "auto" };
 Option<bool> portableOption = new("--portable-cpu") { Description = "Offer the guest only what every engine of this host can run, so that Ctrl-A E can switch to any." };
+Option<bool> noParavirtOption = new("--no-paravirt") { Description = "Do not offer what guests that were built for KVM know: its clock, steal time, hypercalls." };
 Option<bool> defectiveOption = new("--accept-defective-kvm") { Description = "Use a KVM that `strata probe` calls defective; for small guests only." };
 
 Option<string?> keepOption = new("--keep") { Description = "Keep the disk of the debian image under a name, or in a folder, and start from it the next time. Without it all changes are thrown away." };
@@ -31,7 +32,7 @@ Option<string?> sshKeyOption = new("--ssh-key") { Description = "File with publi
 Command run = new("run", "Start a machine with its console on this terminal. Ctrl-A X quits, Ctrl-A H helps.")
 {
     imageArgument, kernelOption, initrdOption, appendOption, memoryOption, cpusOption, diskOption, shareOption, execOption, balloonOption, engineOption,
-    consoleOption, serialOption, statsOption, traceOption, perfMapOption, portableOption, defectiveOption,
+    consoleOption, serialOption, statsOption, traceOption, perfMapOption, portableOption, noParavirtOption, defectiveOption,
     keepOption, hostNameOption, timeZoneOption, sshKeyOption,
 };
 NetworkArguments network = new();
@@ -62,6 +63,7 @@ run.SetAction(async (result, _) =>
         Shares = [.. (result.GetValue(shareOption) ?? []).Select(FolderShare.Parse)],
         Engine = EngineNames.Parse(result.GetValue(engineOption)!),
         PortableCpu = result.GetValue(portableOption),
+        Paravirtual = !result.GetValue(noParavirtOption),
         AcceptsDefectiveKvm = result.GetValue(defectiveOption),
         Console = ParseConsole(result.GetValue(consoleOption)!),
         Serial = result.GetValue(serialOption)!,

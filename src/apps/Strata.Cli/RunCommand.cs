@@ -144,6 +144,7 @@ internal sealed class RunCommand(RunOptions options) : IDisposable
         Sockets = options.Exec is not null,
         Engine = options.Engine,
         PortableCpu = options.PortableCpu,
+        Paravirtual = options.Paravirtual,
         AcceptsDefectiveKvm = options.AcceptsDefectiveKvm,
         TranslationTrace = _trace,
         WritePerfMap = options.PerfMap,

@@ -28,6 +28,9 @@ internal sealed record RunOptions
     /// <summary>Offer only what every engine can run.</summary>
     public bool PortableCpu { get; init; }
 
+    /// <summary>Offer what guests that were built for KVM know.</summary>
+    public bool Paravirtual { get; init; } = true;
+
     /// <summary>Use a KVM that is known to execute something wrongly.</summary>
     public bool AcceptsDefectiveKvm { get; init; }
 

@@ -31,6 +31,12 @@ public sealed record MachineSpec
     public bool PortableCpu { get; init; }
 
     /// <summary>
+    /// Offer a guest that was built for KVM its clock, steal time, wake-ups and interrupts by hypercall: on every engine. Without it the
+    /// guest finds no hypervisor that it knows.
+    /// </summary>
+    public bool Paravirtual { get; init; } = true;
+
+    /// <summary>
     /// Use the host's KVM even if it is found to execute something wrongly: for small guests that do without. An operating system's
     /// programs crash there.
     /// </summary>

@@ -196,6 +196,7 @@ public sealed partial class VirtualMachine : IAsyncDisposable
                 CommandLine = spec.CommandLine,
                 Engine = KindOf(engine),
                 PortableCpu = spec.PortableCpu,
+                Paravirtual = spec.Paravirtual,
                 AcceptsDefectiveKvm = spec.AcceptsDefectiveKvm,
                 Translation = new TranslatorOptions
                 {

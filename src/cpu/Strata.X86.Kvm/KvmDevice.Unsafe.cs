@@ -1,6 +1,7 @@
 using System.Runtime.InteropServices;
 using Strata.X86.Cpuid;
 using Strata.X86.Kvm.Interface;
+using Strata.X86.Paravirt;
 using Strata.X86.Registers;
 
 namespace Strata.X86.Kvm;
@@ -17,8 +18,9 @@ public sealed unsafe partial class KvmDevice : IDisposable
     private const int MostCpuidEntries = 256;
     private const int MostMsrs = 4096;
 
-    /// <summary>Provided by the monitor whatever KVM says: x2APIC, TSC deadline, hypervisor; APIC; TSC_ADJUST; ARCH_CAPABILITIES.</summary>
-    private static readonly CpuidFeatureSet Emulated = new((1 << 21) | (1 << 24) | (1u << 31), 1 << 9, 1 << 1, 0, 1 << 29, 0, 0);
+    /// <summary>Provided by the monitor whatever KVM says: x2APIC, TSC deadline, hypervisor; APIC; TSC_ADJUST; ARCH_CAPABILITIES; paravirtual records.</summary>
+    private static readonly CpuidFeatureSet Emulated = new(
+        (1 << 21) | (1 << 24) | (1u << 31), 1 << 9, 1 << 1, 0, 1 << 29, 0, 0, (uint)ParavirtFeatures.WithoutHypercalls);
 
     /// <summary>The interface of the last seven years, and what of it is needed.</summary>
     private static readonly (KvmCapability Capability, string Since)[] Needed =
@@ -47,6 +49,8 @@ public sealed unsafe partial class KvmDevice : IDisposable
     public int MostProcessors { get; private set; }
 
     internal bool ExitsOnEmulationFailure { get; private set; }
+
+    internal bool EnforcesParavirtualCpuid { get; private set; }
 
     internal int RunPageSize { get; private set; }
 
@@ -159,6 +163,7 @@ public sealed unsafe partial class KvmDevice : IDisposable
         }
 
         ExitsOnEmulationFailure = Ask(KvmCapability.ExitOnEmulationFailure) > 0;
+        EnforcesParavirtualCpuid = Ask(KvmCapability.EnforceParavirtualCpuid) > 0;
         ScalesTsc = Ask(KvmCapability.TscControl) > 0;
         MostProcessors = Math.Max(1, Ask(KvmCapability.MaxVcpus));
         RunPageSize = HostCalls.Control(_descriptor, KvmRequest.GetVcpuMmapSize, 0);
@@ -202,7 +207,7 @@ public sealed unsafe partial class KvmDevice : IDisposable
         }
 
         Features = new CpuidFeatureSet(
-            l1c | Emulated.Leaf1Ecx, l1d | Emulated.Leaf1Edx, l7b | Emulated.Leaf7Ebx, l7c, l7d | Emulated.Leaf7Edx, ec, ed);
+            l1c | Emulated.Leaf1Ecx, l1d | Emulated.Leaf1Edx, l7b | Emulated.Leaf7Ebx, l7c, l7d | Emulated.Leaf7Edx, ec, ed, Emulated.Paravirtual);
         ReadMsrs();
         ReadArchCapabilities();
         ExamineTsc();

@@ -1,5 +1,6 @@
 using Strata.Core.Bus;
 using Strata.X86.Apic;
+using Strata.X86.Paravirt;
 
 namespace Strata.X86.Interpreter.Tests.Harness;
 
@@ -33,6 +34,10 @@ public sealed class SingleInterrupt : ILocalApic
     }
 
     public bool TryWriteMsr(uint index, ulong value) => false;
+
+    public void UseEoiFlag(EoiFlag? flag)
+    {
+    }
 
     public void Init() => Vector = null;
 

@@ -91,6 +91,8 @@ internal sealed class ApicMachine : IEoiSink, IDisposable
 
         public void SignalNmi() => Signals.Add("NMI");
 
+        public void SignalWake() => Signals.Add("wake");
+
         public void SignalInit() => Signals.Add("INIT");
 
         public void SignalStartup(byte vector) => Signals.Add($"SIPI {vector:X2}");

@@ -15,6 +15,7 @@ internal enum KvmCapability
     ImmediateExit = 136,
     UserSpaceMsr = 188,
     MsrFilter = 189,
+    EnforceParavirtualCpuid = 190,
     SystemRegisters2 = 200,
     ExitOnEmulationFailure = 204,
 }

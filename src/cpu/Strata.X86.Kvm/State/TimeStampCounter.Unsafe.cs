@@ -65,7 +65,7 @@ internal sealed unsafe class TimeStampCounter(X86Cpu cpu, KvmVcpu vcpu, bool isM
         long tolerance = (long)cpu.Wiring.Cpuid.ToTsc(Tolerance);
         if (ahead > tolerance)
         {
-            cpu.State.TscOffset += (ulong)ahead;
+            cpu.MoveTsc((ulong)ahead);
         }
         else if (ahead < -tolerance && isMovable && vcpu.HasTscOffset)
         {

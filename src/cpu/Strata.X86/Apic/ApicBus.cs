@@ -53,6 +53,9 @@ public sealed class ApicBus : IMsiSink
         return target is not null;
     }
 
+    /// <summary>Ends the halt, or the next one, of the processor with that initial APIC ID, if there is one.</summary>
+    internal void WakeId(uint apicId) => Array.Find(_apics, apic => apic.InitialId == apicId)?.Wake();
+
     public void DeliverToAll(DeliveryMode mode, byte vector, LocalApic? except)
     {
         foreach (LocalApic apic in _apics)

@@ -1,11 +1,12 @@
 using Strata.Core.Bus;
+using Strata.X86.Paravirt;
 
 namespace Strata.X86.Apic;
 
 /// <summary>What a processor needs of its local APIC.</summary>
 public interface ILocalApic : IMmioDevice
 {
-    /// <summary>True if <see cref="TryAcknowledge"/> would deliver a vector. One volatile read: asked between all slices.</summary>
+    /// <summary>True if <see cref="TryAcknowledge"/> would deliver a vector. Two volatile reads: asked between all slices. vCPU thread.</summary>
     bool HasPendingInterrupt { get; }
 
     /// <summary>Takes the highest-priority deliverable vector into service. vCPU thread.</summary>
@@ -29,6 +30,9 @@ public interface ILocalApic : IMmioDevice
     bool TryReadMsr(uint index, out ulong value);
 
     bool TryWriteMsr(uint index, ulong value);
+
+    /// <summary>The guest's flag that replaces end-of-interrupt commands, or null for none. vCPU thread.</summary>
+    void UseEoiFlag(EoiFlag? flag);
 
     /// <summary>INIT: everything but the APIC ID and base.</summary>
     void Init();

@@ -10,6 +10,9 @@ public interface ILocalApicHost
 
     void SignalInit();
 
+    /// <summary>Ends the halt, or the next one.</summary>
+    void SignalWake();
+
     /// <param name="vector">Bits 19..12 of the start address.</param>
     void SignalStartup(byte vector);
 }

@@ -65,7 +65,7 @@ public sealed partial class LocalApic : ILocalApic, IDisposable
         bus.Attach(this);
     }
 
-    public bool HasPendingInterrupt => _pending || (_pic is { IsInterruptPending: true } && AcceptsExtInt);
+    public bool HasPendingInterrupt => _pending || (_mustSettle && SettleEoi() && _pending) || HasExternalInterrupt;
 
     public ulong BaseMsr => Volatile.Read(ref _base);
 
@@ -95,6 +95,8 @@ public sealed partial class LocalApic : ILocalApic, IDisposable
 
     private bool IsX2Apic => (_base & BaseX2Apic) != 0;
 
+    private bool HasExternalInterrupt => _pic is { IsInterruptPending: true } && AcceptsExtInt;
+
     /// <summary>LINT0 in ExtINT mode, or an APIC that is globally disabled: the PIC reaches the processor directly.</summary>
     private bool AcceptsExtInt =>
         (_base & BaseEnable) == 0
@@ -106,7 +108,7 @@ public sealed partial class LocalApic : ILocalApic, IDisposable
     /// <summary>Tells the processor that the PIC's INTR may have changed. Any thread.</summary>
     public void NotifyExternal()
     {
-        if (HasPendingInterrupt)
+        if (_pending || HasExternalInterrupt)
         {
             _host?.Kick();
         }
@@ -128,6 +130,7 @@ public sealed partial class LocalApic : ILocalApic, IDisposable
 
     public void Init()
     {
+        SettleEoi();
         lock (_gate)
         {
             ResetRegisters();
@@ -136,28 +139,23 @@ public sealed partial class LocalApic : ILocalApic, IDisposable
 
     public bool TryAcknowledge(out byte vector)
     {
-        lock (_gate)
+        SettleEoi();
+        if (TryTakeHighest(out vector))
         {
-            int highest = HighestBit(_irr);
-            if (highest >= 0 && IsSoftwareEnabled && (uint)(highest & 0xF0) > ProcessorPriority())
+            if (_eoiOffered)
             {
-                SetBit(_irr, highest, false);
-                SetBit(_isr, highest, true);
-                Update();
-                vector = (byte)highest;
-                return true;
+                _eoiFlag!.Raise(); // a request that comes in between kicks: this thread looks at it after this
             }
 
-            Update();
-        }
-
-        if (_pic is { IsInterruptPending: true } && AcceptsExtInt)
-        {
-            vector = _pic.Acknowledge();
             return true;
         }
 
-        vector = 0;
+        if (HasExternalInterrupt)
+        {
+            vector = _pic!.Acknowledge();
+            return true;
+        }
+
         return false;
     }
 
@@ -182,6 +180,12 @@ public sealed partial class LocalApic : ILocalApic, IDisposable
                 break; // SMI: there is no SMM. ExtINT comes by wire.
         }
     }
+
+    /// <summary>Ends the halt, or the next one, of the processor with an APIC ID.</summary>
+    public void WakeProcessor(uint apicId) => _bus.WakeId(apicId);
+
+    /// <summary>Ends the halt, or the next one, of this processor. Any thread.</summary>
+    internal void Wake() => _host?.SignalWake();
 
     /// <summary>The initial APIC ID.</summary>
     public uint InitialId => _id;
@@ -213,6 +217,7 @@ public sealed partial class LocalApic : ILocalApic, IDisposable
             return 0;
         }
 
+        SettleEoi();
         lock (_gate)
         {
             return ReadRegister((uint)offset & 0xFF0) >> (int)((offset & 3) * 8);
@@ -243,6 +248,8 @@ public sealed partial class LocalApic : ILocalApic, IDisposable
         {
             return false;
         }
+
+        SettleEoi();
 
         lock (_gate)
         {
@@ -294,6 +301,7 @@ public sealed partial class LocalApic : ILocalApic, IDisposable
     {
         const ulong reserved = 0xFF | (1 << 9);
         ulong mode = value & (BaseEnable | BaseX2Apic);
+        SettleEoi();
         lock (_gate)
         {
             ulong oldMode = _base & (BaseEnable | BaseX2Apic);
@@ -368,7 +376,7 @@ public sealed partial class LocalApic : ILocalApic, IDisposable
                 SetRequest(vector, level);
             }
 
-            notify = _pending;
+            notify = _pending || _mustSettle;
         }
 
         if (notify)
@@ -400,6 +408,26 @@ public sealed partial class LocalApic : ILocalApic, IDisposable
     {
         int highest = HighestBit(_irr);
         _pending = highest >= 0 && IsSoftwareEnabled && (uint)(highest & 0xF0) > ProcessorPriority();
+        _mustSettle = _eoiOffered && highest >= 0;
+    }
+
+    private bool TryTakeHighest(out byte vector)
+    {
+        lock (_gate)
+        {
+            int highest = HighestBit(_irr);
+            bool isDeliverable = highest >= 0 && IsSoftwareEnabled && (uint)(highest & 0xF0) > ProcessorPriority();
+            vector = isDeliverable ? (byte)highest : (byte)0;
+            if (isDeliverable)
+            {
+                SetBit(_irr, highest, false);
+                SetBit(_isr, highest, true);
+                _eoiOffered = CanOfferEoi(highest);
+            }
+
+            Update();
+            return isDeliverable;
+        }
     }
 
     private uint ProcessorPriority()
@@ -544,6 +572,7 @@ public sealed partial class LocalApic : ILocalApic, IDisposable
     {
         int vector;
         bool level;
+        SettleEoi();
         lock (_gate)
         {
             vector = HighestBit(_isr);
@@ -553,7 +582,7 @@ public sealed partial class LocalApic : ILocalApic, IDisposable
             }
 
             SetBit(_isr, vector, false);
-            level = (_tmr[vector >> 5] & (1u << (vector & 31))) != 0;
+            level = !IsEdge(vector);
             Update();
         }
 

@@ -11,8 +11,9 @@ namespace Strata.X86.Cpuid;
 /// <param name="Leaf7Edx">Leaf 7, subleaf 0, EDX.</param>
 /// <param name="ExtendedEcx">Leaf 80000001H, ECX.</param>
 /// <param name="ExtendedEdx">Leaf 80000001H, EDX.</param>
+/// <param name="Paravirtual">Leaf 40000001H, EAX.</param>
 public readonly record struct CpuidFeatureSet(
-    uint Leaf1Ecx, uint Leaf1Edx, uint Leaf7Ebx, uint Leaf7Ecx, uint Leaf7Edx, uint ExtendedEcx, uint ExtendedEdx)
+    uint Leaf1Ecx, uint Leaf1Edx, uint Leaf7Ebx, uint Leaf7Ecx, uint Leaf7Edx, uint ExtendedEcx, uint ExtendedEdx, uint Paravirtual)
 {
     public const uint Xsave = 1 << 26; // leaf 1, ECX
 
@@ -28,10 +29,12 @@ public readonly record struct CpuidFeatureSet(
         (4, 26, "IBRS"), (4, 27, "STIBP"), (4, 31, "SSBD"),
         (5, 0, "LAHF"), (5, 5, "LZCNT"), (5, 8, "PREFETCHW"),
         (6, 11, "SYSCALL"), (6, 20, "NX"), (6, 26, "1-GiB pages"), (6, 27, "RDTSCP"), (6, 29, "long mode"),
+        (7, 0, "the old paravirtual clock"), (7, 1, "ports without delay"), (7, 3, "the paravirtual clock"), (7, 5, "steal time"), (7, 6, "paravirtual EOI"),
+        (7, 7, "paravirtual wake-up"), (7, 11, "paravirtual IPIs"), (7, 13, "paravirtual yield"), (7, 15, "wide MSI destinations"), (7, 24, "a stable paravirtual clock"),
     ];
 
     /// <summary>Every bit: nothing is left out.</summary>
-    public static CpuidFeatureSet All { get; } = new(~0u, ~0u, ~0u, ~0u, ~0u, ~0u, ~0u);
+    public static CpuidFeatureSet All { get; } = new(~0u, ~0u, ~0u, ~0u, ~0u, ~0u, ~0u, ~0u);
 
     public CpuidFeatureSet Intersect(CpuidFeatureSet other) => new(
         Leaf1Ecx & other.Leaf1Ecx,
@@ -40,13 +43,14 @@ public readonly record struct CpuidFeatureSet(
         Leaf7Ecx & other.Leaf7Ecx,
         Leaf7Edx & other.Leaf7Edx,
         ExtendedEcx & other.ExtendedEcx,
-        ExtendedEdx & other.ExtendedEdx);
+        ExtendedEdx & other.ExtendedEdx,
+        Paravirtual & other.Paravirtual);
 
     /// <summary>Names of what is here and not in another set.</summary>
     public IReadOnlyList<string> Except(CpuidFeatureSet other)
     {
         List<string> names = [];
-        for (int word = 0; word < 7; word++)
+        for (int word = 0; word < 8; word++)
         {
             uint missing = Word(word) & ~other.Word(word);
             for (int bit = 0; bit < 32; bit++)
@@ -70,6 +74,7 @@ public readonly record struct CpuidFeatureSet(
         3 => Leaf7Ecx,
         4 => Leaf7Edx,
         5 => ExtendedEcx,
-        _ => ExtendedEdx,
+        6 => ExtendedEdx,
+        _ => Paravirtual,
     };
 }

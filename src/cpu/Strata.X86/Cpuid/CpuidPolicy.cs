@@ -1,5 +1,6 @@
 using System.Text;
 using Strata.X86.Paging;
+using Strata.X86.Paravirt;
 using Strata.X86.Registers;
 
 namespace Strata.X86.Cpuid;
@@ -22,6 +23,8 @@ public sealed record CpuidPolicy
     private const string Brand = "Strata Virtual CPU";
     private const string Vendor = "GenuineIntel";
     private const string Hypervisor = "StrataStrata";
+    private const string KvmHypervisor = "KVMKVMKVM\0\0\0";
+    private const uint LastKvmLeaf = 0x4000_0010;
 
     /// <summary>Processors of the machine, 1..255.</summary>
     public int ProcessorCount { get; init; } = 1;
@@ -32,9 +35,16 @@ public sealed record CpuidPolicy
     /// <summary>Features that may be offered; an engine that lacks some narrows it.</summary>
     public CpuidFeatureSet Allowed { get; init; } = CpuidFeatureSet.All;
 
+    /// <summary>What a guest that was built for KVM may use; none: it is not told of such an interface.</summary>
+    public ParavirtFeatures Paravirtual
+    {
+        get => field & (ParavirtFeatures)Allowed.Paravirtual;
+        init;
+    } = ParavirtFeatures.All;
+
     /// <summary>What the guest is offered, without the bits that follow control registers.</summary>
     public CpuidFeatureSet Features =>
-        new CpuidFeatureSet(FeaturesEcx, FeaturesEdx, StructuredEbx, StructuredEcx, StructuredEdx, ExtendedEcx, ExtendedEdx).Intersect(Allowed);
+        new CpuidFeatureSet(FeaturesEcx, FeaturesEdx, StructuredEbx, StructuredEcx, StructuredEdx, ExtendedEcx, ExtendedEdx, (uint)Paravirtual).Intersect(Allowed);
 
     /// <summary>IA32_ARCH_CAPABILITIES: the attacks on speculation that need no defence in the guest.</summary>
     public ulong ArchCapabilities { get; init; } = SafeFromSpeculation;
@@ -66,6 +76,8 @@ public sealed record CpuidPolicy
         0x15 => TscRatio(),
         0x16 => new CpuidResult((uint)(TscFrequency / 1_000_000), (uint)(TscFrequency / 1_000_000), 100, 0),
         0x4000_0000 => HypervisorLeaf(),
+        0x4000_0001 => new CpuidResult((uint)Paravirtual, 0, 0, 0),
+        LastKvmLeaf when Paravirtual != 0 => new CpuidResult((uint)(TscFrequency / 1000), CrystalFrequency / 1000, 0, 0), // kHz of TSC and APIC timer
         0x8000_0000 => new CpuidResult(0x80000008, 0, 0, 0),
         0x8000_0001 => new CpuidResult(0, 0, Features.ExtendedEcx, Features.ExtendedEdx),
         0x8000_0002 or 0x8000_0003 or 0x8000_0004 => BrandLeaf(leaf - 0x80000002),
@@ -161,10 +173,11 @@ public sealed record CpuidPolicy
         return new CpuidResult(max, BitConverter.ToUInt32(text, 0), BitConverter.ToUInt32(text, 8), BitConverter.ToUInt32(text, 4));
     }
 
-    private static CpuidResult HypervisorLeaf()
+    private CpuidResult HypervisorLeaf()
     {
-        byte[] text = Encoding.ASCII.GetBytes(Hypervisor);
-        return new CpuidResult(0x40000000, BitConverter.ToUInt32(text, 0), BitConverter.ToUInt32(text, 4), BitConverter.ToUInt32(text, 8));
+        bool isKvm = Paravirtual != ParavirtFeatures.None;
+        byte[] text = Encoding.ASCII.GetBytes(isKvm ? KvmHypervisor : Hypervisor);
+        return new CpuidResult(isKvm ? LastKvmLeaf : 0x4000_0000, BitConverter.ToUInt32(text, 0), BitConverter.ToUInt32(text, 4), BitConverter.ToUInt32(text, 8));
     }
 
     private static CpuidResult BrandLeaf(uint part)

@@ -34,7 +34,7 @@ public sealed unsafe partial class X86Cpu
     {
         ref X86CpuState s = ref Context->State;
         TakeSignals();
-        if (s.Activity == ActivityState.Halted && IsEventDue)
+        if (s.Activity == ActivityState.Halted && (Interlocked.Exchange(ref _kicked, 0) != 0 || IsEventDue))
         {
             s.Activity = ActivityState.Running;
         }
@@ -135,6 +135,8 @@ public sealed unsafe partial class X86Cpu
         Context->Cpl = 0;
         Context->PendingException = 0;
         Wiring.LocalApic?.Init();
+        Paravirtual.Reset();
+        Volatile.Write(ref _kicked, 0);
         Tlb.FlushAll();
         UpdateMode();
     }

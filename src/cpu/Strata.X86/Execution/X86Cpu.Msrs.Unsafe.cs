@@ -1,3 +1,4 @@
+using Strata.X86.Paravirt;
 using Strata.X86.Registers;
 
 namespace Strata.X86.Execution;
@@ -47,6 +48,8 @@ public sealed unsafe partial class X86Cpu
                 return true;
             case Msr.IA32_TSC_DEADLINE or (>= Msr.X2ApicFirst and <= Msr.X2ApicLast) when Wiring.LocalApic is { } apic:
                 return apic.TryReadMsr(index, out value) || RaiseGeneralProtection();
+            case ParavirtMsr.WallClockOld or ParavirtMsr.SystemTimeOld or (>= ParavirtMsr.First and <= ParavirtMsr.Last):
+                return Paravirtual.TryRead(index, out value) || RaiseGeneralProtection();
             default:
                 if (TryGetFixedMtrr(index, out int slot))
                 {
@@ -66,7 +69,7 @@ public sealed unsafe partial class X86Cpu
         {
             case Msr.IA32_TSC: SetTsc(value); return true;
             case Msr.IA32_TSC_ADJUST:
-                s.TscOffset += value - s.TscAdjust;
+                MoveTsc(value - s.TscAdjust);
                 s.TscAdjust = value;
                 return true;
             case Msr.IA32_APIC_BASE:
@@ -96,6 +99,9 @@ public sealed unsafe partial class X86Cpu
             case Msr.IA32_TSC_DEADLINE or (>= Msr.X2ApicFirst and <= Msr.X2ApicLast) when Wiring.LocalApic is { } apic:
                 Context->EndBlock = 1;
                 return apic.TryWriteMsr(index, value) || RaiseGeneralProtection();
+            case ParavirtMsr.WallClockOld or ParavirtMsr.SystemTimeOld or (>= ParavirtMsr.First and <= ParavirtMsr.Last):
+                Context->EndBlock = 1; // the record may lie in a page of code
+                return Paravirtual.TryWrite(index, value, s.TscOffset) || RaiseGeneralProtection();
             default:
                 if (!TryGetFixedMtrr(index, out int slot))
                 {
@@ -111,7 +117,7 @@ public sealed unsafe partial class X86Cpu
     {
         ref X86CpuState s = ref Context->State;
         ulong delta = value - ReadTsc();
-        s.TscOffset += delta;
+        MoveTsc(delta);
         s.TscAdjust += delta;
     }
 

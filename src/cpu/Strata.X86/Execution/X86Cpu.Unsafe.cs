@@ -3,6 +3,7 @@ using System.Runtime.InteropServices;
 using Strata.Core.Bus;
 using Strata.Core.Memory;
 using Strata.X86.Paging;
+using Strata.X86.Paravirt;
 using Strata.X86.Registers;
 
 namespace Strata.X86.Execution;
@@ -26,6 +27,7 @@ public sealed unsafe partial class X86Cpu : IDisposable
         Ports = wiring.Ports;
         GuestMemories = [.. wiring.Memory.Memories()];
         Tlb = new Tlb();
+        Paravirtual = new ParavirtualInterface(wiring.Cpuid, wiring.Memory, wiring.LocalApic, wiring.WallTimeOrigin);
 
         // SAFETY: freed in Dispose; zeroed memory is a valid context.
         Context = (VcpuContext*)NativeMemory.AlignedAlloc((nuint)sizeof(VcpuContext), 64);

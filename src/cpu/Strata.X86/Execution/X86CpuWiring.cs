@@ -22,6 +22,9 @@ public sealed class X86CpuWiring
 
     public CpuidPolicy Cpuid { get; init; } = new();
 
+    /// <summary>Wall time at virtual time zero, UTC, as the paravirtual clock tells it.</summary>
+    public DateTime WallTimeOrigin { get; init; } = DateTime.UnixEpoch;
+
     /// <summary>FERR#: raised by an unmasked x87 exception when CR0.NE is clear.</summary>
     public Action? X87Error { get; init; }
 

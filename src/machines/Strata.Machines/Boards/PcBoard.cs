@@ -1,6 +1,7 @@
 using Strata.Core.Bus;
 using Strata.Core.Interrupts;
 using Strata.Core.Memory;
+using Strata.Core.Posix;
 using Strata.Core.Time;
 using Strata.Devices.Firmware;
 using Strata.Devices.Input;
@@ -25,6 +26,7 @@ using Strata.X86.Apic;
 using Strata.X86.Cpuid;
 using Strata.X86.Execution;
 using Strata.X86.Kvm;
+using Strata.X86.Paravirt;
 using Strata.X86.Registers;
 
 namespace Strata.Machines.Boards;
@@ -326,9 +328,14 @@ public sealed partial class PcBoard : IMachineControl, IDisposable
         _virtio.AddRange(devices);
     }
 
+    /// <summary>Steal time needs a host that tells it; a deterministic machine has none, but the guest may ask.</summary>
+    private ParavirtFeatures ParavirtualFeatures => !_options.Paravirtual ? ParavirtFeatures.None
+        : _options.Deterministic != null || RunDelay.IsAvailable ? ParavirtFeatures.All
+        : ParavirtFeatures.All & ~ParavirtFeatures.StealTime;
+
     private void CreateProcessors(IPicAcknowledge pic)
     {
-        _engines = new BoardEngines(Memory, _options, new CpuidPolicy { ProcessorCount = _options.Processors });
+        _engines = new BoardEngines(Memory, _options, new CpuidPolicy { ProcessorCount = _options.Processors, Paravirtual = ParavirtualFeatures });
         _engine = _options.Engine;
         CpuidPolicy policy = _engines.Policy;
         for (int i = 0; i < _options.Processors; i++)
@@ -343,6 +350,7 @@ public sealed partial class PcBoard : IMachineControl, IDisposable
                 Clock = _clock,
                 LocalApic = apic,
                 Cpuid = policy,
+                WallTimeOrigin = _options.StartTime,
                 Random = _options.Deterministic is { } deterministic ? deterministic.NextRandom : X86CpuWiring.HostRandom,
             };
             IX86Engine engine;

@@ -23,6 +23,9 @@ public sealed class PcBoardOptions
     /// <summary>Offer only what every engine of this host can run, so that the machine can be switched to any of them.</summary>
     public bool PortableCpu { get; init; }
 
+    /// <summary>Offer guests that were built for KVM its clock, steal time, hypercalls and the like: on every engine.</summary>
+    public bool Paravirtual { get; init; } = true;
+
     /// <summary>Use a KVM even if <see cref="Strata.X86.Kvm.KvmSelfTest"/> finds a defect: for small guests that do without what is broken.</summary>
     public bool AcceptsDefectiveKvm { get; init; }
 

@@ -1,4 +1,5 @@
 using Strata.Core.Execution;
+using Strata.Core.Posix;
 using Strata.X86.Apic;
 using Strata.X86.Execution;
 
@@ -16,6 +17,9 @@ internal sealed class VcpuThread : ILocalApicHost, IDisposable
     /// <summary>Interpreter handlers that are not yet compiled to tail calls nest: a slice's worth of frames must fit.</summary>
     private const int StackSize = 16 << 20;
 
+    /// <summary>Steal time is brought up to date no more often: a tick of most guests, in ns.</summary>
+    private const long StealInterval = 4_000_000;
+
     private readonly PcBoard _board;
     private readonly AutoResetEvent _wake = new(initialState: false);
     private readonly Thread _thread;
@@ -28,6 +32,11 @@ internal sealed class VcpuThread : ILocalApicHost, IDisposable
     private long _executedBefore;
     private volatile bool _pause;
     private volatile bool _stop;
+
+    /// <summary>On the thread itself, as the two below: what the host took from it.</summary>
+    private RunDelay? _delay;
+    private ulong _delaySeen;
+    private long _stealCounted;
 
     public VcpuThread(PcBoard board, X86Cpu cpu, IX86Engine engine)
     {
@@ -61,6 +70,12 @@ internal sealed class VcpuThread : ILocalApicHost, IDisposable
     public void SignalInit()
     {
         Cpu.PostInit();
+        Kick();
+    }
+
+    public void SignalWake()
+    {
+        Cpu.PostWake();
         Kick();
     }
 
@@ -165,6 +180,29 @@ internal sealed class VcpuThread : ILocalApicHost, IDisposable
         }
     }
 
+    /// <summary>Tells the guest how long its processor had to wait for the host's.</summary>
+    private void CountStealTime()
+    {
+        long now = _board.Clock.Now;
+        if (!Cpu.Paravirtual.CountsStealTime || now - _stealCounted < StealInterval)
+        {
+            return;
+        }
+
+        _stealCounted = now;
+        bool isFirst = _delay is null;
+        _delay ??= RunDelay.Open();
+        if (_delay is not null && _delay.TryRead(out ulong delay))
+        {
+            if (!isFirst && delay > _delaySeen)
+            {
+                Cpu.Paravirtual.AddStealTime(delay - _delaySeen);
+            }
+
+            _delaySeen = delay;
+        }
+    }
+
     private void Run()
     {
         try
@@ -177,6 +215,7 @@ internal sealed class VcpuThread : ILocalApicHost, IDisposable
                     continue;
                 }
 
+                CountStealTime();
                 switch (_engine.Run(RunBudget))
                 {
                     case VcpuStop.Halted:
@@ -198,6 +237,7 @@ internal sealed class VcpuThread : ILocalApicHost, IDisposable
         }
         finally
         {
+            _delay?.Dispose();
             lock (_pauseGate)
             {
                 _hasEnded = true;

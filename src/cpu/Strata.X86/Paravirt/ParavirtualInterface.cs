@@ -1,0 +1,169 @@
+using Strata.Core.Bus;
+using Strata.X86.Apic;
+using Strata.X86.Cpuid;
+
+namespace Strata.X86.Paravirt;
+
+/// <summary>
+/// One processor's side of the interface that guests know from KVM: MSRs that place records in guest memory, and keeping the
+/// records true. The same for every engine; addresses come from the guest and are used within RAM only.
+/// On the vCPU's thread, or while it stands still.
+/// </summary>
+public sealed class ParavirtualInterface
+{
+    // Configuration
+    private readonly ParavirtFeatures _features;
+    private readonly ClockRate _rate;
+    private readonly DateTime _origin;
+
+    // Wiring
+    private readonly AddressSpace _memory;
+    private readonly ILocalApic? _apic;
+
+    // Guest-visible state
+    private ulong _systemTime;
+    private ulong _wallClock;
+    private ulong _stealTime;
+    private ulong _endOfInterrupt;
+
+    /// <param name="origin">Wall time at virtual time zero, UTC.</param>
+    public ParavirtualInterface(CpuidPolicy policy, AddressSpace memory, ILocalApic? apic, DateTime origin)
+    {
+        ArgumentNullException.ThrowIfNull(policy);
+        _features = policy.Paravirtual;
+        _rate = ClockRate.Of(policy.TscFrequency);
+        _origin = origin;
+        _memory = memory;
+        _apic = apic;
+    }
+
+    /// <summary>The guest wants to know for how long its processor could not run.</summary>
+    public bool CountsStealTime => (_stealTime & ParavirtMsr.Enable) != 0;
+
+    /// <returns>False: there is no such MSR.</returns>
+    public bool TryRead(uint index, out ulong value)
+    {
+        value = index switch
+        {
+            ParavirtMsr.SystemTime or ParavirtMsr.SystemTimeOld => _systemTime,
+            ParavirtMsr.WallClock or ParavirtMsr.WallClockOld => _wallClock,
+            ParavirtMsr.StealTime => _stealTime,
+            ParavirtMsr.EndOfInterrupt => _endOfInterrupt,
+            _ => 0,
+        };
+        return Has(FeatureOf(index));
+    }
+
+    /// <param name="tscOffset">What the processor's TSC shows at virtual time zero.</param>
+    /// <returns>False: there is no such MSR, or it does not take the value.</returns>
+    public bool TryWrite(uint index, ulong value, ulong tscOffset)
+    {
+        if (!Has(FeatureOf(index)))
+        {
+            return false;
+        }
+
+        switch (index)
+        {
+            case ParavirtMsr.SystemTime or ParavirtMsr.SystemTimeOld:
+                _systemTime = value;
+                PublishClock(tscOffset);
+                return true;
+            case ParavirtMsr.WallClock or ParavirtMsr.WallClockOld:
+                _wallClock = value;
+                PublishWallClock();
+                return true;
+            case ParavirtMsr.StealTime:
+                return TryWriteStealTime(value);
+            default:
+                return TryWriteEndOfInterrupt(value);
+        }
+    }
+
+    /// <summary>
+    /// Writes the clock's record: TSC minus <paramref name="tscOffset"/> is virtual time in ticks. It has no other reference, so it
+    /// stays true until the offset changes, and processors with any offsets read the same time.
+    /// </summary>
+    public void PublishClock(ulong tscOffset)
+    {
+        if ((_systemTime & ParavirtMsr.Enable) != 0
+            && _memory.TryGetSpan(_systemTime & ~ParavirtMsr.Enable, GuestRecord.ClockSize, forWriting: true, out Span<byte> record))
+        {
+            GuestRecord.WriteClock(record, tscOffset, _rate, Has(ParavirtFeatures.StableClock));
+        }
+    }
+
+    /// <summary>Tells the guest of time during which its processor wanted to run and the host ran something else.</summary>
+    public void AddStealTime(ulong nanoseconds)
+    {
+        if (CountsStealTime
+            && _memory.TryGetSpan(_stealTime & ~ParavirtMsr.Enable, GuestRecord.StealTimeSize, forWriting: true, out Span<byte> record))
+        {
+            GuestRecord.AddStealTime(record, nanoseconds);
+        }
+    }
+
+    /// <summary>RESET and INIT: the guest's memory is left alone.</summary>
+    public void Reset()
+    {
+        _systemTime = _wallClock = _stealTime = _endOfInterrupt = 0;
+        _apic?.UseEoiFlag(null);
+    }
+
+    /// <param name="isKicked">The part that the processor keeps.</param>
+    internal ParavirtState Save(bool isKicked) => new(_systemTime, _wallClock, _stealTime, _endOfInterrupt, isKicked);
+
+    /// <summary>Takes a saved state over. It may come from outside: what the guest could not have written counts as not written.</summary>
+    internal void Restore(in ParavirtState state, ulong tscOffset)
+    {
+        Reset();
+        (_systemTime, _wallClock) = (state.SystemTime, state.WallClock);
+        _ = TryWriteStealTime(state.StealTime) && TryWriteEndOfInterrupt(state.EndOfInterrupt);
+        PublishClock(tscOffset);
+    }
+
+    private static ParavirtFeatures FeatureOf(uint index) => index switch
+    {
+        ParavirtMsr.SystemTimeOld or ParavirtMsr.WallClockOld => ParavirtFeatures.ClockOld,
+        ParavirtMsr.SystemTime or ParavirtMsr.WallClock => ParavirtFeatures.Clock,
+        ParavirtMsr.StealTime => ParavirtFeatures.StealTime,
+        ParavirtMsr.EndOfInterrupt => ParavirtFeatures.EndOfInterrupt,
+        _ => ParavirtFeatures.None,
+    };
+
+    private bool Has(ParavirtFeatures feature) => (_features & feature) != 0;
+
+    private void PublishWallClock()
+    {
+        if (_memory.TryGetSpan(_wallClock, GuestRecord.WallClockSize, forWriting: true, out Span<byte> record))
+        {
+            GuestRecord.WriteWallClock(record, _origin);
+        }
+    }
+
+    private bool TryWriteStealTime(ulong value)
+    {
+        if ((value & ParavirtMsr.StealTimeReserved) != 0)
+        {
+            return false;
+        }
+
+        _stealTime = value;
+        AddStealTime(0);
+        return true;
+    }
+
+    private bool TryWriteEndOfInterrupt(ulong value)
+    {
+        EoiFlag flag = new(_memory, value & ~ParavirtMsr.Enable);
+        bool enable = (value & ParavirtMsr.Enable) != 0;
+        if ((value & ParavirtMsr.EndOfInterruptReserved) != 0 || (enable && !flag.IsWritable))
+        {
+            return false;
+        }
+
+        _endOfInterrupt = value;
+        _apic?.UseEoiFlag(enable ? flag : null);
+        return true;
+    }
+}

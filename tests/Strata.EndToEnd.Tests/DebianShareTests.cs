@@ -60,14 +60,14 @@ public sealed class DebianShareTests(DebianGuest guest) : IClassFixture<DebianGu
     public async Task Share_FileChangedByTheHost_IsSeenAtOnce()
     {
         _folder.Write("file", "first version"u8);
-        await using VirtualMachine machine = await VirtualMachine.StartAsync(Spec(new FolderShare(_folder.Root, "work")), _timeout.Token);
+        await using VirtualMachine machine = await VirtualMachine.StartAsync(Spec(new FolderShare(_folder.Root, "data")), _timeout.Token);
         await machine.Console.WaitForAsync(DebianGuest.Prompt, _timeout.Token);
-        await machine.Console.WriteLineAsync("cat /mnt/work/file", _timeout.Token);
+        await machine.Console.WriteLineAsync("cat /mnt/data/file", _timeout.Token);
         await machine.Console.WaitForAsync("first version", _timeout.Token);
 
         _folder.Write("file", "second one, longer than it was"u8);
         _folder.Write("new", "and a new file"u8);
-        await machine.Console.WriteLineAsync("cat /mnt/work/file /mnt/work/new", _timeout.Token);
+        await machine.Console.WriteLineAsync("cat /mnt/data/file /mnt/data/new", _timeout.Token);
 
         await machine.Console.WaitForAsync("second one, longer than it was", _timeout.Token);
         await machine.Console.WaitForAsync("and a new file", _timeout.Token);
@@ -103,7 +103,7 @@ public sealed class DebianShareTests(DebianGuest guest) : IClassFixture<DebianGu
     private async Task RunAsync(string script)
     {
         _folder.Write("script", System.Text.Encoding.ASCII.GetBytes(script + "\n"));
-        await using VirtualMachine machine = await StartAsync(new FolderShare(_folder.Root, "work"), "cd /mnt/work && sh ./script");
+        await using VirtualMachine machine = await StartAsync(new FolderShare(_folder.Root, "data"), "cd /mnt/data && sh ./script");
         MachineExit exit = await machine.WaitForExitAsync(_timeout.Token);
         Assert.Equal(MachineExitReason.PowerOff, exit.Reason);
     }

@@ -8,21 +8,21 @@ public sealed class FolderShareTests : IDisposable
     public void Dispose() => _folder.Dispose();
 
     [Theory]
-    [InlineData("/srv/work", "/srv/work", "work", false)]
-    [InlineData("/srv/work/", "/srv/work/", "work", false)]
-    [InlineData("/srv/work:tag", "/srv/work", "tag", false)]
-    [InlineData("/srv/work:tag,readonly", "/srv/work", "tag", true)]
-    [InlineData("/srv/work:,readonly", "/srv/work", "work", true)]
-    [InlineData("/srv/a:b/work", "/srv/a:b/work", "work", false)]
-    [InlineData("work:readonly", "work", "readonly", false)]
+    [InlineData("/srv/data", "/srv/data", "data", false)]
+    [InlineData("/srv/data/", "/srv/data/", "data", false)]
+    [InlineData("/srv/data:tag", "/srv/data", "tag", false)]
+    [InlineData("/srv/data:tag,readonly", "/srv/data", "tag", true)]
+    [InlineData("/srv/data:,readonly", "/srv/data", "data", true)]
+    [InlineData("/srv/a:b/data", "/srv/a:b/data", "data", false)]
+    [InlineData("data:readonly", "data", "readonly", false)]
     public void Parse_Text_HasFolderTagAndAccess(string text, string folder, string tag, bool readOnly) =>
         Assert.Equal(new FolderShare(folder, tag, readOnly), FolderShare.Parse(text));
 
     [Theory]
     [InlineData("")]
     [InlineData(":tag")]
-    [InlineData("/srv/work:tag,writable")]
-    [InlineData("/srv/work:tag,readonly,more")]
+    [InlineData("/srv/data:tag,writable")]
+    [InlineData("/srv/data:tag,readonly,more")]
     public void Parse_NoShare_TellsTheForms(string text)
     {
         StrataException error = Assert.Throws<StrataException>(() => FolderShare.Parse(text));

@@ -11,7 +11,7 @@ namespace Strata.Disks;
 public static class DiskImages
 {
     /// <summary>
-    /// Every format; one row each. The first row that matches a file's content wins; raw matches nothing and is what is left.
+    /// Every format; one row each. A file whose content matches two rows is refused; raw matches nothing and is what is left.
     /// </summary>
     public static IReadOnlyList<DiskFormat> Formats { get; } =
     [
@@ -51,12 +51,20 @@ public static class DiskImages
     /// <exception cref="DiskImageException">It cannot be made. The message is for the user.</exception>
     public static DiskImage Create(string path, string format, DiskCreateOptions options) => Find(format).Create(path, options);
 
-    /// <summary>The format that a file's content shows; "raw" if it shows none.</summary>
-    /// <exception cref="DiskImageException">It cannot be read.</exception>
+    /// <summary>
+    /// The format that a file's content shows; "raw" if it shows none. One that shows two is not guessed: a fixed VHD shows its format
+    /// behind the guest's disk only, and the guest may have written another format's header, with a backing image of its choice, into
+    /// the first sector.
+    /// </summary>
+    /// <exception cref="DiskImageException">It cannot be read, or shows more than one format.</exception>
     public static string Probe(string path)
     {
         using ImageFile file = ImageFile.Open(path, readOnly: true);
-        return Match(DiskProbe.Read(file))?.Name ?? "raw";
+        string[] names = [.. Match(DiskProbe.Read(file)).Select(format => format.Name)];
+        return names.Length <= 1
+            ? names.FirstOrDefault("raw")
+            : throw new DiskImageException(
+                $"The disk {path} looks like {string.Join(" and ", names)} at once, and a guest may have made it so; state its format (format=NAME), the one that it was made with.");
     }
 
     /// <exception cref="DiskImageException">There is no such format.</exception>
@@ -64,5 +72,6 @@ public static class DiskImages
         Formats.FirstOrDefault(format => format.Name.Equals(name, StringComparison.OrdinalIgnoreCase))
         ?? throw new DiskImageException($"There is no disk format \"{name}\"; the formats are {string.Join(", ", Formats.Select(format => format.Name))}.");
 
-    internal static DiskFormat? Match(DiskProbe probe) => Formats.FirstOrDefault(format => format.Matches(probe));
+    /// <summary>Every format that a content shows.</summary>
+    internal static IEnumerable<DiskFormat> Match(DiskProbe probe) => Formats.Where(format => format.Matches(probe));
 }

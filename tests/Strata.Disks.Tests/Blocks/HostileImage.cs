@@ -1,6 +1,4 @@
 using System.Buffers.Binary;
-using Strata.Disks.Blocks;
-using Strata.Disks.Images;
 
 namespace Strata.Disks.Tests.Blocks;
 
@@ -8,7 +6,7 @@ namespace Strata.Disks.Tests.Blocks;
 /// <param name="path">A sound image whose disk holds little, so that most bytes that are not zero are metadata.</param>
 /// <param name="open">Opens an image through a file.</param>
 /// <param name="reseal">Corrects checksums after a change, so that the change is looked at; null for formats without them.</param>
-internal sealed class HostileImage(string path, Func<HostFile, DiskImage> open, Action<byte[]>? reseal = null)
+internal sealed class HostileImage(string path, Func<ImageFile, DiskImage> open, Action<byte[]>? reseal = null)
 {
     private const int PageSize = 4096;
     private const long AllocationLimit = 64 << 20;

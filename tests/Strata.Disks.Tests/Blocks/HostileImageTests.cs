@@ -1,5 +1,3 @@
-using Strata.Disks.Images;
-
 namespace Strata.Disks.Tests.Blocks;
 
 /// <summary>Images from elsewhere may say anything.</summary>

@@ -1,5 +1,3 @@
-using Strata.Disks.Blocks;
-using Strata.Disks.Images;
 using Strata.Disks.Tests.Vhdx;
 using Strata.Disks.Vdi;
 using Strata.Disks.Vhd;
@@ -15,7 +13,7 @@ namespace Strata.Disks.Tests.Blocks;
 /// <param name="OpenFile">Opens an image for writing through a file that records.</param>
 /// <param name="QemuOptions">What qemu-img create -o needs to make the same kind.</param>
 internal sealed record ImageKind(
-    string Format, Action<string, long> Create, Func<string, bool, DiskImage> Open, Func<HostFile, DiskImage> OpenFile, string QemuOptions)
+    string Format, Action<string, long> Create, Func<string, bool, DiskImage> Open, Func<ImageFile, DiskImage> OpenFile, string QemuOptions)
 {
     /// <summary>Corrects the checksums of an image's bytes; null for formats without them.</summary>
     public Action<byte[]>? Reseal { get; init; }

@@ -1,5 +1,4 @@
 using System.Globalization;
-using Strata.Disks.Images;
 
 namespace Strata.Disks.Tests.Blocks;
 

@@ -1,6 +1,5 @@
 using System.Diagnostics;
 using System.Globalization;
-using Strata.Disks.Images;
 
 namespace Strata.Disks.Tests.Blocks;
 

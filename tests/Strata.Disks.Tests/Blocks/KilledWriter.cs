@@ -1,7 +1,6 @@
 using System.Diagnostics.CodeAnalysis;
 using System.Globalization;
 using System.Runtime.CompilerServices;
-using Strata.Disks.Images;
 
 namespace Strata.Disks.Tests.Blocks;
 

@@ -1,5 +1,3 @@
-using Strata.Disks.Images;
-
 namespace Strata.Disks.Tests.Blocks;
 
 /// <summary>The plain bytes that an image must show, and random operations done to both.</summary>

@@ -1,9 +1,7 @@
-using Strata.Disks.Blocks;
-
 namespace Strata.Disks.Tests.Blocks;
 
 /// <summary>An image file that remembers, in order, everything that reached the host.</summary>
-internal sealed class RecordingFile(string path) : HostFile(path, OpenHandle(path, readOnly: false), readOnly: false)
+internal sealed class RecordingFile(string path) : ImageFile(path, OpenHandle(path, readOnly: false), readOnly: false)
 {
     private readonly List<Event> _events = [];
 

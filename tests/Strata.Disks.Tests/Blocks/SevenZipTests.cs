@@ -1,5 +1,4 @@
 using System.Diagnostics;
-using Strata.Disks.Images;
 using Strata.Disks.Vmdk;
 
 namespace Strata.Disks.Tests.Blocks;

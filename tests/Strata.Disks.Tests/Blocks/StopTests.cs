@@ -1,5 +1,3 @@
-using Strata.Disks.Images;
-
 namespace Strata.Disks.Tests.Blocks;
 
 /// <summary>Stops at any moment, of the process and of the host, replayed from a record of what reached the file.</summary>

@@ -1,5 +1,6 @@
 using Strata.Disks.Qcow2;
 using Strata.Disks.Tests.Harness;
+using Strata.Disks.Vhd;
 
 namespace Strata.Disks.Tests.Images;
 
@@ -123,6 +124,50 @@ public sealed class BackingTests : IDisposable
 
         using DiskImage again = DiskImages.Open(path, new DiskOpenOptions { Format = "raw" });
         Assert.Equal("raw", again.Format);
+    }
+
+    [Fact]
+    public void Open_FixedVhdWhoseGuestWroteAQcowHeader_WantsTheFormatStated()
+    {
+        WriteRaw(_folder.PathOf("secret.raw"));
+        byte[] header = File.ReadAllBytes(Overlay("secret.raw", "raw")).AsSpan(0, 4096).ToArray();
+        string path = _folder.PathOf("guest.vhd");
+        VhdImage.Create(path, DiskSize, new VhdOptions { Fixed = true });
+        using (DiskImage disk = DiskImages.Open(path))
+        {
+            disk.Write(0, header);
+        }
+
+        string refusal = Assert.Throws<DiskImageException>(() => DiskImages.Open(path)).Message;
+
+        Assert.Contains("qcow2 and vhd", refusal, StringComparison.Ordinal);
+        Assert.Contains("format=", refusal, StringComparison.Ordinal);
+        byte[] read = new byte[header.Length];
+        using DiskImage stated = DiskImages.Open(path, new DiskOpenOptions { Format = "vhd" });
+        stated.Read(0, read);
+        Assert.Equal(header, read);
+    }
+
+    [Theory]
+    [InlineData("qcow2")]
+    [InlineData("vmdk")]
+    [InlineData("vdi")]
+    [InlineData("vhd")]
+    [InlineData("vhdx")]
+    public void Write_AnotherFormatsImageToADiskGuessedToBeRaw_StaysRaw(string format)
+    {
+        string path = WriteRaw(_folder.PathOf("guest.img"));
+        string other = _folder.PathOf("other");
+        DiskImages.Create(other, format, new DiskCreateOptions { Size = DiskSize }).Dispose();
+        byte[] image = File.ReadAllBytes(other);
+
+        using (DiskImage disk = DiskImages.Open(path))
+        {
+            Assert.Throws<DiskImageException>(() => disk.Write(0, image.AsSpan(0, 512)));
+            _ = Record.Exception(() => disk.Write(DiskSize - 512, image.AsSpan(^512..)));
+        }
+
+        Assert.Equal("raw", DiskImages.Probe(path));
     }
 
     public void Dispose()

@@ -1,5 +1,4 @@
 using System.Buffers.Binary;
-using Strata.Disks.Images;
 using Strata.Disks.Tests.Blocks;
 using Strata.Disks.Vhd;
 

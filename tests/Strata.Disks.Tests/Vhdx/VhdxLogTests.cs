@@ -1,6 +1,5 @@
 using System.Globalization;
 using System.Text;
-using Strata.Disks.Images;
 using Strata.Disks.Tests.Blocks;
 using Strata.Disks.Vhdx;
 

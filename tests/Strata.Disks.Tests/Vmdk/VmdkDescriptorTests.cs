@@ -1,5 +1,4 @@
 using System.Globalization;
-using Strata.Disks.Images;
 using Strata.Disks.Tests.Blocks;
 using Strata.Disks.Vmdk;
 

@@ -41,7 +41,7 @@ public sealed class GuestImageTests : IDisposable
     }
 
     [Fact]
-    public void AgentInitrdPath_OfEachImage_IsThereWhereTheImageStartsIt()
+    public void AgentInitrdPath_OfEachImage_IsThereWhereTheDiskHasNoAgent()
     {
         Assert.Equal(Path.Combine(_cache.PathOf("debian-tiny"), "agent"), GuestImages.Find("debian-tiny", _cache).AgentInitrdPath);
         Assert.Null(GuestImages.Find("debian", _cache).AgentInitrdPath);
@@ -58,7 +58,7 @@ public sealed class GuestImageTests : IDisposable
     [Fact]
     public async Task CreateSpecAsync_Kept_CopiesOnceAndDoesNotNeedTheCache()
     {
-        GuestImage image = Fill("3");
+        GuestImage image = Fill("4");
         string folder = _folder.PathOf("kept");
         await KeptMachines.CreateSpecAsync(image, GuestSetup.Default, folder);
         await File.WriteAllTextAsync(Path.Combine(folder, "disk.img"), "changed");
@@ -76,7 +76,7 @@ public sealed class GuestImageTests : IDisposable
     {
         string folder = Directory.CreateDirectory(_folder.PathOf("other")).FullName;
 
-        StrataException error = await Assert.ThrowsAsync<StrataException>(() => KeptMachines.CreateSpecAsync(Fill("3"), GuestSetup.Default, folder));
+        StrataException error = await Assert.ThrowsAsync<StrataException>(() => KeptMachines.CreateSpecAsync(Fill("4"), GuestSetup.Default, folder));
 
         Assert.Contains("holds no machine", error.Message, StringComparison.Ordinal);
     }
@@ -88,7 +88,7 @@ public sealed class GuestImageTests : IDisposable
     [InlineData("a\0b")]
     public async Task CreateSpecAsync_ImpossibleName_IsRefused(string name)
     {
-        StrataException error = await Assert.ThrowsAsync<StrataException>(() => KeptMachines.CreateSpecAsync(Fill("3"), GuestSetup.Default, name));
+        StrataException error = await Assert.ThrowsAsync<StrataException>(() => KeptMachines.CreateSpecAsync(Fill("4"), GuestSetup.Default, name));
 
         Assert.Contains("cannot name a machine", error.Message, StringComparison.Ordinal);
     }

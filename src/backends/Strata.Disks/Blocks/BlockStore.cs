@@ -31,7 +31,7 @@ internal abstract class BlockStore : ByteStore
 
     /// <param name="length">Bytes of the disk.</param>
     /// <param name="blockSize">Bytes.</param>
-    protected BlockStore(HostFile file, long length, long blockSize)
+    protected BlockStore(ImageFile file, long length, long blockSize)
     {
         Image = file;
         Length = length;
@@ -43,7 +43,7 @@ internal abstract class BlockStore : ByteStore
     /// <summary>Bytes.</summary>
     public long BlockSize { get; }
 
-    protected HostFile Image { get; }
+    protected ImageFile Image { get; }
 
     public override void Read(long offset, Span<byte> buffer)
     {

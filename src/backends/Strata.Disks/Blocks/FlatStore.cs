@@ -5,12 +5,12 @@ namespace Strata.Disks.Blocks;
 /// <summary>Bytes that lie in one piece in a file.</summary>
 internal sealed class FlatStore : ByteStore
 {
-    private readonly HostFile _file;
+    private readonly ImageFile _file;
     private readonly long _start;
 
     /// <param name="start">Bytes from the start of the file.</param>
     /// <param name="length">Bytes; the whole range lies inside the file.</param>
-    public FlatStore(HostFile file, long start, long length)
+    public FlatStore(ImageFile file, long start, long length)
     {
         if (start < 0 || length < 0 || start > file.Length - length)
         {

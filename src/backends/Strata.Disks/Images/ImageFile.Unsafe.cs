@@ -4,13 +4,14 @@ using Microsoft.Win32.SafeHandles;
 namespace Strata.Disks.Images;
 
 // Holes: lseek(2) with SEEK_DATA and SEEK_HOLE, fallocate(2) with FALLOC_FL_PUNCH_HOLE.
-public sealed partial class ImageFile
+public partial class ImageFile
 {
     private const int SeekFromEnd = 2;
     private const int SeekData = 3;
     private const int SeekHole = 4;
     private const int KeepSize = 1;
-    private const int PunchHole = 2;
+    private const int HolePunch = 2;
+    private const int Interrupted = 4; // EINTR
     private const int NoSuchAddress = 6; // ENXIO: no data behind the offset
 
     /// <summary>
@@ -41,16 +42,17 @@ public sealed partial class ImageFile
     }
 
     /// <summary>Gives the space of a range inside the file back; it then reads as zeros.</summary>
-    /// <returns>False where the file system cannot.</returns>
-    public bool TryPunchHole(long offset, long length)
+    /// <returns>False where the host or its file system cannot; the file is then unchanged.</returns>
+    private protected virtual bool PunchHole(long offset, long length)
     {
-        if (Allocate(_handle, PunchHole | KeepSize, offset, length) != 0)
+        int result;
+        do
         {
-            return false;
+            result = Allocate(_handle, HolePunch | KeepSize, offset, length);
         }
+        while (result != 0 && Marshal.GetLastPInvokeError() == Interrupted);
 
-        Observer?.Invoke(new ImageFileChange(ImageFileChangeKind.Hole, offset, length, []));
-        return true;
+        return result == 0;
     }
 
     private static long SeekEnd(SafeFileHandle handle) => Seek(handle, 0, SeekFromEnd);

@@ -3,17 +3,20 @@ using Microsoft.Win32.SafeHandles;
 namespace Strata.Disks.Images;
 
 /// <summary>
-/// The host file (or block device) that holds an image. Failures are <see cref="DiskImageException"/>s that name the file. While it is
-/// open for writing, no other .NET process can open it (an advisory flock(2)). Safe on any thread; the length is only right while
-/// nobody else writes the file.
+/// The host file (or block device) that holds an image: whole reads and writes at byte offsets, and the sentences that name the file
+/// when something is wrong with it. While it is open for writing, no other .NET process can open it (an advisory flock(2)). Safe on
+/// any thread; the length is only right while nobody else writes the file. Tests derive from it to see what reaches the host, and in
+/// which order.
 /// </summary>
-public sealed partial class ImageFile : IDisposable
+public partial class ImageFile : IDisposable
 {
     private const int ZeroChunk = 1 << 20;
     private readonly SafeFileHandle _handle;
     private long _length;
+    private volatile bool _holesUnsupported;
+    private volatile bool _flushFailed;
 
-    private ImageFile(string path, SafeFileHandle handle, bool readOnly)
+    private protected ImageFile(string path, SafeFileHandle handle, bool readOnly)
     {
         Path = path;
         _handle = handle;
@@ -31,80 +34,8 @@ public sealed partial class ImageFile : IDisposable
 
     public bool IsReadOnly { get; }
 
-    /// <summary>Told of every change and flush after it happened; for tests that work out what a loss of power can leave.</summary>
-    internal Action<ImageFileChange>? Observer { get; set; }
-
-    /// <summary>Whether nobody will read the file after this process: flushing it would be in vain.</summary>
-    internal bool IsTemporary { get; set; }
-
     /// <summary>Bytes.</summary>
     public long Length => Interlocked.Read(ref _length);
-
-    /// <exception cref="DiskImageException">It does not exist, may not be opened, or another process writes it.</exception>
-    public static ImageFile Open(string path, bool readOnly)
-    {
-        if (string.IsNullOrEmpty(path) || path.Contains('\0', StringComparison.Ordinal))
-        {
-            throw new DiskImageException($"The disk path \"{path}\" can name no file; give the path of an image.");
-        }
-
-        if (Directory.Exists(path))
-        {
-            throw new DiskImageException($"The disk {path} is a folder; give an image file.");
-        }
-
-        try
-        {
-            return new ImageFile(path, File.OpenHandle(
-                path,
-                FileMode.Open,
-                readOnly ? FileAccess.Read : FileAccess.ReadWrite,
-                readOnly ? FileShare.Read : FileShare.None,
-                FileOptions.RandomAccess), readOnly);
-        }
-        catch (FileNotFoundException error)
-        {
-            throw new DiskImageException($"The disk {path} does not exist; create it first, for example with strata disk create.", error);
-        }
-        catch (UnauthorizedAccessException error)
-        {
-            throw new DiskImageException(
-                $"The disk {path} may not be {(readOnly ? "read" : "written")} by this user; change its permissions.", error);
-        }
-        catch (IOException error) when (error is not DiskImageException)
-        {
-            throw new DiskImageException(
-                $"The disk {path} cannot be opened: {error.Message} Close what else uses it, or open it read-only everywhere.", error);
-        }
-    }
-
-    /// <summary>Makes an empty file.</summary>
-    /// <param name="overwrite">Empty the file if it exists; otherwise that is an error.</param>
-    /// <exception cref="DiskImageException">It exists or cannot be made.</exception>
-    public static ImageFile Create(string path, bool overwrite)
-    {
-        if (string.IsNullOrEmpty(path) || path.Contains('\0', StringComparison.Ordinal))
-        {
-            throw new DiskImageException($"The disk path \"{path}\" can name no file; give the path of the image to create.");
-        }
-
-        if (!overwrite && System.IO.Path.Exists(path))
-        {
-            throw new DiskImageException($"{path} exists already; choose another name or allow it to be overwritten.");
-        }
-
-        try
-        {
-            FileMode mode = overwrite ? FileMode.Create : FileMode.CreateNew;
-            return new ImageFile(
-                path, File.OpenHandle(path, mode, FileAccess.ReadWrite, FileShare.None, FileOptions.RandomAccess), readOnly: false);
-        }
-        catch (Exception error) when (error is UnauthorizedAccessException or IOException and not DiskImageException)
-        {
-            throw new DiskImageException(
-                $"The disk {path} cannot be created: {error.Message} Check the folder, its permissions and who uses the file.", error);
-        }
-    }
 
     /// <summary>Bytes that the host's file system keeps for the file; holes do not count.</summary>
     public long AllocatedBytes
@@ -123,7 +54,36 @@ public sealed partial class ImageFile : IDisposable
         }
     }
 
-    /// <summary>Reads up to the buffer's length; what lies behind the end of the file reads as zeros.</summary>
+    /// <summary>Whether nobody will read the file after this process: flushing it would be in vain.</summary>
+    internal bool IsTemporary { get; set; }
+
+    /// <exception cref="DiskImageException">It does not exist, may not be opened, or another process writes it.</exception>
+    public static ImageFile Open(string path, bool readOnly) => new(path, OpenHandle(path, readOnly), readOnly);
+
+    /// <summary>Makes an empty file.</summary>
+    /// <param name="overwrite">Empty the file if it exists; otherwise that is an error.</param>
+    /// <exception cref="DiskImageException">It exists or cannot be made.</exception>
+    public static ImageFile Create(string path, bool overwrite) => new(path, CreateHandle(path, overwrite), readOnly: false);
+
+    /// <summary>Makes an image under a name that nothing has; when <paramref name="fill"/> fails the incomplete file is removed again.</summary>
+    /// <exception cref="DiskImageException">It exists or cannot be made.</exception>
+    public static void Create(string path, Action<ImageFile> fill)
+    {
+        ArgumentNullException.ThrowIfNull(fill);
+        using ImageFile file = Create(path, overwrite: false);
+        try
+        {
+            fill(file);
+            file.Flush();
+        }
+        catch
+        {
+            File.Delete(path);
+            throw;
+        }
+    }
+
+    /// <summary>Fills the buffer. What lies behind the end of the file reads as zeros.</summary>
     public void Read(long offset, Span<byte> buffer)
     {
         try
@@ -147,7 +107,20 @@ public sealed partial class ImageFile : IDisposable
         }
     }
 
-    public void Write(long offset, ReadOnlySpan<byte> buffer)
+    /// <summary>Fills the buffer with a structure of the image, which must lie wholly inside the file.</summary>
+    /// <param name="structure">What it is, for the message.</param>
+    public void ReadStructure(long offset, Span<byte> buffer, string structure)
+    {
+        if (offset < 0 || offset > Length - buffer.Length)
+        {
+            throw Damaged($"its {structure} of {buffer.Length:N0} bytes at byte {offset:N0} lies outside the file of {Length:N0} bytes");
+        }
+
+        Read(offset, buffer);
+    }
+
+    /// <summary>Writes the buffer; the file grows where it ends before.</summary>
+    public virtual void Write(long offset, ReadOnlySpan<byte> buffer)
     {
         try
         {
@@ -159,48 +132,15 @@ public sealed partial class ImageFile : IDisposable
                 $"The disk {Path} cannot be written: {error.Message} Make room on its file system, or check the device.", error);
         }
 
-        NoteLength(offset + buffer.Length);
-        Observer?.Invoke(new ImageFileChange(ImageFileChangeKind.Write, offset, buffer.Length, buffer.ToArray()));
-    }
-
-    /// <summary>Makes the range read as zeros, as a hole where the file system can.</summary>
-    public void WriteZeros(long offset, long length)
-    {
-        long inside = Math.Clamp(Length - offset, 0, length);
-        if (inside > 0 && !TryPunchHole(offset, inside))
+        long end = offset + buffer.Length;
+        for (long length = Length; end > length; length = Length)
         {
-            ReadOnlySpan<byte> zeros = new byte[Math.Min(inside, ZeroChunk)];
-            for (long done = 0; done < inside; done += zeros.Length)
-            {
-                Write(offset + done, zeros[..(int)Math.Min(zeros.Length, inside - done)]);
-            }
-        }
-
-        if (offset + length > Length)
-        {
-            SetLength(offset + length);
+            Interlocked.CompareExchange(ref _length, end, length);
         }
     }
 
-    /// <summary>Returns when everything written before is on stable storage.</summary>
-    public void Flush()
-    {
-        if (IsReadOnly || IsTemporary)
-        {
-            return;
-        }
-
-        if (SynchronizeData(_handle) != 0)
-        {
-            throw new DiskImageException(
-                $"The disk {Path} cannot be flushed ({LastError()}); data written to it may be lost. Check the device.");
-        }
-
-        Observer?.Invoke(new ImageFileChange(ImageFileChangeKind.Flush, 0, 0, []));
-    }
-
-    /// <summary>Cuts the file or extends it with a hole.</summary>
-    public void SetLength(long length)
+    /// <summary>Cuts the file or extends it with a hole. Never at the same time as a write behind the end.</summary>
+    public virtual void SetLength(long length)
     {
         try
         {
@@ -212,17 +152,143 @@ public sealed partial class ImageFile : IDisposable
         }
 
         Interlocked.Exchange(ref _length, length);
-        Observer?.Invoke(new ImageFileChange(ImageFileChangeKind.Length, length, 0, []));
     }
 
-    public void Dispose() => _handle.Dispose();
-
-    private void NoteLength(long end)
+    /// <summary>The range reads as zeros afterwards; where the host can, without taking space. The file's length stays.</summary>
+    public virtual void WriteZeros(long offset, long length)
     {
-        long seen = Length;
-        while (end > seen)
+        length = Math.Min(length, Length - offset);
+        if (length <= 0 || TryPunchHole(offset, length))
         {
-            seen = Interlocked.CompareExchange(ref _length, end, seen);
+            return;
         }
+
+        ReadOnlySpan<byte> zeros = new byte[(int)Math.Min(length, ZeroChunk)];
+        for (long end = offset + length; offset < end; offset += zeros.Length)
+        {
+            Write(offset, zeros[..(int)Math.Min(zeros.Length, end - offset)]);
+        }
+    }
+
+    /// <summary>Gives the space of a range back to the host where it can; the range then reads as zeros, otherwise as before.</summary>
+    public virtual void Discard(long offset, long length)
+    {
+        length = Math.Min(length, Length - offset);
+        if (length > 0)
+        {
+            _ = TryPunchHole(offset, length);
+        }
+    }
+
+    /// <summary>Returns when everything written before is on stable storage.</summary>
+    /// <exception cref="DiskImageException">
+    /// The host failed, now or at an earlier flush: it reports a failed write once and may drop the data, so that a later success would
+    /// prove nothing.
+    /// </exception>
+    public virtual void Flush()
+    {
+        if (IsReadOnly || IsTemporary)
+        {
+            return;
+        }
+
+        if (_flushFailed)
+        {
+            throw new DiskImageException(
+                $"The host failed to store what was written to the disk {Path} earlier, so its state is unknown; check the host's device, then the image.");
+        }
+
+        if (SynchronizeData(_handle) != 0)
+        {
+            _flushFailed = true;
+            throw new DiskImageException(
+                $"The disk {Path} cannot be flushed ({LastError()}); data written to it may be lost. Check the device.");
+        }
+    }
+
+    /// <summary>The image's content is wrong.</summary>
+    /// <param name="cause">Continues "The image ... is damaged: ".</param>
+    public DiskImageException Damaged(string cause) =>
+        new($"The image {Path} is damaged: {cause}; restore it from a copy, or check it with the tool that wrote it.");
+
+    /// <summary>The image is well formed, but not of a kind that is served.</summary>
+    /// <param name="cause">Continues "The image ... cannot be used: ".</param>
+    public DiskImageException Unsupported(string cause, string remedy) => new($"The image {Path} cannot be used: {cause}; {remedy}.");
+
+    public void Dispose()
+    {
+        Dispose(disposing: true);
+        GC.SuppressFinalize(this);
+    }
+
+    private protected static SafeFileHandle OpenHandle(string path, bool readOnly)
+    {
+        CheckName(path);
+        if (Directory.Exists(path))
+        {
+            throw new DiskImageException($"The disk {path} is a folder; give an image file.");
+        }
+
+        try
+        {
+            return File.OpenHandle(
+                path, FileMode.Open, readOnly ? FileAccess.Read : FileAccess.ReadWrite, readOnly ? FileShare.Read : FileShare.None, FileOptions.RandomAccess);
+        }
+        catch (Exception error) when (error is FileNotFoundException or DirectoryNotFoundException)
+        {
+            throw new DiskImageException($"The disk {path} does not exist; create it first, for example with strata disk create.", error);
+        }
+        catch (UnauthorizedAccessException error)
+        {
+            throw new DiskImageException(
+                $"The disk {path} may not be {(readOnly ? "read" : "written")} by this user; change its permissions.", error);
+        }
+        catch (IOException error)
+        {
+            throw new DiskImageException(
+                $"The disk {path} cannot be opened: {error.Message} Close what else uses it, or open it read-only everywhere.", error);
+        }
+    }
+
+    protected virtual void Dispose(bool disposing)
+    {
+        if (disposing)
+        {
+            _handle.Dispose();
+        }
+    }
+
+    private static SafeFileHandle CreateHandle(string path, bool overwrite)
+    {
+        CheckName(path);
+        if (!overwrite && System.IO.Path.Exists(path))
+        {
+            throw new DiskImageException($"{path} exists already; remove the existing file, choose another name or allow it to be overwritten.");
+        }
+
+        try
+        {
+            FileMode mode = overwrite ? FileMode.Create : FileMode.CreateNew;
+            return File.OpenHandle(path, mode, FileAccess.ReadWrite, FileShare.None, FileOptions.RandomAccess);
+        }
+        catch (Exception error) when (error is UnauthorizedAccessException or IOException)
+        {
+            throw new DiskImageException(
+                $"The disk {path} cannot be created: {error.Message} Check the folder, its permissions and who uses the file.", error);
+        }
+    }
+
+    private static void CheckName(string path)
+    {
+        if (string.IsNullOrEmpty(path) || path.Contains('\0', StringComparison.Ordinal))
+        {
+            throw new DiskImageException($"The disk path \"{path}\" can name no file; give the path of an image.");
+        }
+    }
+
+    private bool TryPunchHole(long offset, long length)
+    {
+        _holesUnsupported = _holesUnsupported || !PunchHole(offset, length);
+        return !_holesUnsupported;
     }
 }

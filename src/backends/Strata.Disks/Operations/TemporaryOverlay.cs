@@ -15,7 +15,7 @@ public static class TemporaryOverlay
         DiskImage image = DiskImages.Open(path, options with { ReadOnly = true });
         string changes = Path.Combine(folder ?? Path.GetTempPath(), $"strata-{Guid.NewGuid():N}.qcow2");
         Qcow2Image overlay = Qcow2Image.CreateOverlay(changes, image, Path.GetFullPath(path));
-        overlay.HostFile.IsTemporary = true;
+        overlay.MarkTemporary();
         File.Delete(changes);
         return overlay;
     }

@@ -254,7 +254,7 @@ public sealed partial class Qcow2Image
         {
             if (cluster > next)
             {
-                _ = _file.File.TryPunchHole(next << _file.ClusterBits, (cluster - next) << _file.ClusterBits);
+                _file.File.Discard(next << _file.ClusterBits, (cluster - next) << _file.ClusterBits);
             }
 
             next = cluster + 1;

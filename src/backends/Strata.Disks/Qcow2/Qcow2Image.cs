@@ -51,7 +51,8 @@ public sealed partial class Qcow2Image : DiskImage
     /// <summary>Bytes of a cluster, the unit of allocation.</summary>
     public int ClusterSize => _file.ClusterSize;
 
-    internal ImageFile HostFile => _file.File;
+    /// <summary>Nobody will read the file after this process: it need not be flushed.</summary>
+    internal void MarkTemporary() => _file.File.IsTemporary = true;
 
     /// <summary>Path of the file.</summary>
     public string Path => _file.Path;
@@ -69,13 +70,19 @@ public sealed partial class Qcow2Image : DiskImage
     public static Qcow2Image Open(string path, DiskOpenOptions options)
     {
         ArgumentNullException.ThrowIfNull(options);
-        ImageFile file = ImageFile.Open(path, options.ReadOnly);
+        return Open(ImageFile.Open(path, options.ReadOnly), options);
+    }
+
+    /// <param name="file">Disposed with the image, also if this fails.</param>
+    /// <inheritdoc cref="Open(string, DiskOpenOptions)"/>
+    internal static Qcow2Image Open(ImageFile file, DiskOpenOptions options)
+    {
         Qcow2Image? image = null;
         try
         {
             image = new Qcow2Image(Qcow2File.Open(file));
             image.RefuseUnsafeWriting(options);
-            image._backing = BackingOpener.Open(path, image._file.Header.BackingFile, image._file.Header.BackingFormat, options);
+            image._backing = BackingOpener.Open(file.Path, image._file.Header.BackingFile, image._file.Header.BackingFormat, options);
             if (!options.ReadOnly && !options.ForRepair && image._file.Header.IsDirty)
             {
                 image.RepairAfterCrash();
@@ -214,7 +221,7 @@ public sealed partial class Qcow2Image : DiskImage
 
         if (offset < _file.File.Length)
         {
-            _ = _file.File.TryPunchHole(offset, _file.ClusterSize);
+            _file.File.Discard(offset, _file.ClusterSize);
         }
     }
 

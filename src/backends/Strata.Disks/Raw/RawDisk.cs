@@ -99,8 +99,7 @@ public sealed class RawDisk : DiskImage
     {
         if (!IsReadOnly)
         {
-            // A hint: where the file system cannot make holes the bytes stay.
-            _ = _file.TryPunchHole(offset, length);
+            _file.Discard(offset, length);
         }
     }
 

@@ -22,7 +22,7 @@ internal sealed class RawProbeGuard(ImageFile file)
 
         DiskProbe before = DiskProbe.Read(file);
         DiskProbe after = before.With(offset, buffer);
-        if (DiskImages.Match(after) is { } format)
+        if (DiskImages.Match(after).FirstOrDefault() is { } format)
         {
             throw new DiskImageException(
                 $"A write to {file.Path} was refused because the image would then look like {format.Name}, and its raw format was only guessed; state format=raw to allow it.");

@@ -21,7 +21,7 @@ internal sealed class VdiBlocks : BlockStore
     /// <summary>cBlocksAllocated as the file states it.</summary>
     private uint _storedCount;
 
-    public VdiBlocks(HostFile file, VdiHeader header)
+    public VdiBlocks(ImageFile file, VdiHeader header)
         : base(file, header.DiskSize, header.BlockSize)
     {
         _header = header;

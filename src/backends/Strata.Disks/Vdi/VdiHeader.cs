@@ -1,7 +1,7 @@
 using System.Buffers.Binary;
 using System.Numerics;
 using System.Text;
-using Strata.Disks.Blocks;
+using Strata.Disks.Images;
 using L = Strata.Disks.Vdi.VdiLayout;
 
 namespace Strata.Disks.Vdi;
@@ -39,7 +39,7 @@ internal readonly record struct VdiHeader(
     public static bool HasSignature(ReadOnlySpan<byte> header) =>
         header.Length >= L.Version && BinaryPrimitives.ReadUInt32LittleEndian(header[L.Signature..]) == L.IMAGE_SIGNATURE;
 
-    public static VdiHeader Parse(ReadOnlySpan<byte> header, HostFile file)
+    public static VdiHeader Parse(ReadOnlySpan<byte> header, ImageFile file)
     {
         if (!HasSignature(header))
         {
@@ -85,7 +85,7 @@ internal readonly record struct VdiHeader(
         Put(destination, L.LchsGeometrySectorSize, L.SectorSize);
     }
 
-    private static VdiHeader Check(ReadOnlySpan<byte> header, uint type, HostFile file)
+    private static VdiHeader Check(ReadOnlySpan<byte> header, uint type, ImageFile file)
     {
         uint blockSize = Word(header, L.BlockSize);
         if (!BitOperations.IsPow2(blockSize) || blockSize is < SmallestBlock or > LargestBlock || Word(header, L.BlockExtra) != 0)

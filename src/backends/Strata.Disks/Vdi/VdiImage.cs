@@ -11,7 +11,7 @@ public sealed class VdiImage : StoredImage
     private readonly VdiHeader _header;
     private readonly VdiBlocks _blocks;
 
-    private VdiImage(HostFile file, VdiHeader header, VdiBlocks blocks)
+    private VdiImage(ImageFile file, VdiHeader header, VdiBlocks blocks)
         : base(file.Path, file.IsReadOnly, blocks)
     {
         _header = header;
@@ -32,11 +32,11 @@ public sealed class VdiImage : StoredImage
     {
         DiskRange.CheckNewSize(path, sizeInBytes, (long)VdiHeader.MaximumBlocks * VdiHeader.DefaultBlockSize);
         VdiHeader header = VdiHeader.ForNew(sizeInBytes, options?.Fixed ?? false);
-        HostFile.Create(path, file => Fill(file, header));
+        ImageFile.Create(path, file => Fill(file, header));
     }
 
     /// <exception cref="DiskImageException">It is missing, damaged, in use, or of a kind that is not served.</exception>
-    public static VdiImage Open(string path, bool readOnly = false) => Open(HostFile.Open(path, readOnly));
+    public static VdiImage Open(string path, bool readOnly = false) => Open(ImageFile.Open(path, readOnly));
 
     /// <inheritdoc/>
     public override DiskImageInfo Describe() => new()
@@ -50,7 +50,7 @@ public sealed class VdiImage : StoredImage
     /// <inheritdoc/>
     public override DiskCheckReport Check(bool repair) => _blocks.Check(repair);
 
-    internal static VdiImage Open(HostFile file)
+    internal static VdiImage Open(ImageFile file)
     {
         try
         {
@@ -66,7 +66,7 @@ public sealed class VdiImage : StoredImage
         }
     }
 
-    private static void Fill(HostFile file, VdiHeader header)
+    private static void Fill(ImageFile file, VdiHeader header)
     {
         byte[] first = new byte[VdiHeader.Length];
         header.Write(first);

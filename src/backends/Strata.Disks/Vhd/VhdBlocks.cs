@@ -32,7 +32,7 @@ internal sealed class VhdBlocks : BlockStore
     private bool _footerIsMissing;
 
     /// <param name="footer">The 512 bytes that end the file.</param>
-    public VhdBlocks(HostFile file, VhdFooter facts, VhdDynamicHeader header, byte[] footer, bool footerIsMissing)
+    public VhdBlocks(ImageFile file, VhdFooter facts, VhdDynamicHeader header, byte[] footer, bool footerIsMissing)
         : base(file, facts.Size, header.BlockSize)
     {
         _header = header;

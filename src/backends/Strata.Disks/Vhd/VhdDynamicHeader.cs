@@ -1,6 +1,6 @@
 using System.Buffers.Binary;
 using System.Numerics;
-using Strata.Disks.Blocks;
+using Strata.Disks.Images;
 using L = Strata.Disks.Vhd.VhdLayout;
 
 namespace Strata.Disks.Vhd;
@@ -27,7 +27,7 @@ internal readonly record struct VhdDynamicHeader(long TableOffset, uint Entries,
     public static VhdDynamicHeader ForNew(long size) =>
         new(L.FooterLength + L.DynamicHeaderLength, (uint)((size + DefaultBlockSize - 1) / DefaultBlockSize), DefaultBlockSize);
 
-    public static VhdDynamicHeader Read(VhdFooter footer, HostFile file)
+    public static VhdDynamicHeader Read(VhdFooter footer, ImageFile file)
     {
         byte[] header = new byte[L.DynamicHeaderLength];
         file.ReadStructure((long)Math.Min(footer.DataOffset, long.MaxValue), header, "dynamic disk header");

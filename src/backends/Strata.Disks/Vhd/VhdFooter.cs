@@ -1,5 +1,5 @@
 using System.Buffers.Binary;
-using Strata.Disks.Blocks;
+using Strata.Disks.Images;
 using L = Strata.Disks.Vhd.VhdLayout;
 
 namespace Strata.Disks.Vhd;
@@ -20,7 +20,7 @@ internal readonly record struct VhdFooter(uint DiskType, long Size, ulong DataOf
     /// <summary>Whether these bytes are a footer that arrived whole.</summary>
     public static bool IsValid(ReadOnlySpan<byte> footer) => HasCookie(footer) && VhdChecksum.IsRight(footer, L.FooterChecksum);
 
-    public static VhdFooter Parse(ReadOnlySpan<byte> footer, HostFile file)
+    public static VhdFooter Parse(ReadOnlySpan<byte> footer, ImageFile file)
     {
         uint version = BinaryPrimitives.ReadUInt32BigEndian(footer[L.FileFormatVersion..]);
         if (version != L.Version1)

@@ -10,7 +10,7 @@ public sealed class VhdImage : StoredImage
     private readonly VhdFooter _footer;
     private readonly VhdBlocks? _blocks;
 
-    private VhdImage(HostFile file, VhdFooter footer, ByteStore store)
+    private VhdImage(ImageFile file, VhdFooter footer, ByteStore store)
         : base(file.Path, file.IsReadOnly, store)
     {
         _footer = footer;
@@ -36,7 +36,7 @@ public sealed class VhdImage : StoredImage
     {
         DiskRange.CheckNewSize(path, sizeInBytes, VhdFooter.MaximumSize);
         bool isFixed = options?.Fixed ?? false;
-        HostFile.Create(path, file =>
+        ImageFile.Create(path, file =>
         {
             if (isFixed)
             {
@@ -50,7 +50,7 @@ public sealed class VhdImage : StoredImage
     }
 
     /// <exception cref="DiskImageException">It is missing, damaged, in use, or of a kind that is not served.</exception>
-    public static VhdImage Open(string path, bool readOnly = false) => Open(HostFile.Open(path, readOnly));
+    public static VhdImage Open(string path, bool readOnly = false) => Open(ImageFile.Open(path, readOnly));
 
     /// <inheritdoc/>
     public override DiskImageInfo Describe() => new()
@@ -65,7 +65,7 @@ public sealed class VhdImage : StoredImage
     /// <inheritdoc/>
     public override DiskCheckReport Check(bool repair) => _blocks?.Check(repair) ?? new DiskCheckReport();
 
-    internal static VhdImage Open(HostFile file)
+    internal static VhdImage Open(ImageFile file)
     {
         try
         {
@@ -78,7 +78,7 @@ public sealed class VhdImage : StoredImage
         }
     }
 
-    private static VhdImage Read(HostFile file)
+    private static VhdImage Read(ImageFile file)
     {
         byte[] last = new byte[L.FooterLength];
         file.ReadStructure(file.Length - L.FooterLength, last, "footer");
@@ -111,7 +111,7 @@ public sealed class VhdImage : StoredImage
         return new VhdImage(file, facts, new FlatStore(file, 0, facts.Size));
     }
 
-    private static void FillDynamic(HostFile file, long size)
+    private static void FillDynamic(ImageFile file, long size)
     {
         byte[] footer = new VhdFooter(L.TypeDynamic, size, L.FooterLength).ToBytes();
         VhdDynamicHeader header = VhdDynamicHeader.ForNew(size);

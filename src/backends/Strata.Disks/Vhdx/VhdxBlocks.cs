@@ -25,7 +25,7 @@ internal sealed class VhdxBlocks : BlockStore
     private bool _isMarked;
 
     /// <param name="replay">What the log says, when the file was not closed properly.</param>
-    public VhdxBlocks(HostFile file, VhdxHeader header, VhdxReplay replay, VhdxRegions regions, VhdxMetadata metadata)
+    public VhdxBlocks(ImageFile file, VhdxHeader header, VhdxReplay replay, VhdxRegions regions, VhdxMetadata metadata)
         : base(file, metadata.Size, metadata.BlockSize)
     {
         _header = header;

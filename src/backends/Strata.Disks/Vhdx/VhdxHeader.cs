@@ -1,5 +1,5 @@
 using System.Buffers.Binary;
-using Strata.Disks.Blocks;
+using Strata.Disks.Images;
 using L = Strata.Disks.Vhdx.VhdxLayout;
 
 namespace Strata.Disks.Vhdx;
@@ -40,7 +40,7 @@ internal sealed record VhdxHeader
     };
 
     /// <summary>Reads the current header.</summary>
-    public static VhdxHeader Read(HostFile file)
+    public static VhdxHeader Read(ImageFile file)
     {
         VhdxHeader? first = TryRead(file, L.Header1Offset);
         VhdxHeader? second = TryRead(file, L.Header2Offset);
@@ -55,7 +55,7 @@ internal sealed record VhdxHeader
         Place = Place == L.Header1Offset ? L.Header2Offset : L.Header1Offset,
     };
 
-    public void Write(HostFile file)
+    public void Write(ImageFile file)
     {
         byte[] bytes = new byte[L.HeaderLength];
         L.HeaderSignature.CopyTo(bytes);
@@ -70,7 +70,7 @@ internal sealed record VhdxHeader
         file.Write(Place, bytes);
     }
 
-    private static VhdxHeader? TryRead(HostFile file, int place)
+    private static VhdxHeader? TryRead(ImageFile file, int place)
     {
         byte[] bytes = new byte[L.HeaderLength];
         file.ReadStructure(place, bytes, "header");

@@ -15,7 +15,7 @@ public sealed class VhdxImage : StoredImage
     /// <summary>Whether there was something to replay, and it is not stored because the file is open for reading.</summary>
     private readonly bool _isDirty;
 
-    private VhdxImage(HostFile file, VhdxMetadata metadata, VhdxBlocks blocks, bool isDirty)
+    private VhdxImage(ImageFile file, VhdxMetadata metadata, VhdxBlocks blocks, bool isDirty)
         : base(file.Path, file.IsReadOnly, blocks)
     {
         _metadata = metadata;
@@ -37,12 +37,12 @@ public sealed class VhdxImage : StoredImage
     {
         DiskRange.CheckNewSize(path, sizeInBytes, VhdxMetadata.MaximumSize);
         VhdxMetadata metadata = VhdxMetadata.ForNew(sizeInBytes, options?.Fixed ?? false);
-        HostFile.Create(path, file => Fill(file, metadata));
+        ImageFile.Create(path, file => Fill(file, metadata));
     }
 
     /// <summary>Opens an image. The log of one that was not closed properly is replayed, in memory when it is opened for reading.</summary>
     /// <exception cref="DiskImageException">It is missing, damaged, in use, or of a kind that is not served.</exception>
-    public static VhdxImage Open(string path, bool readOnly = false) => Open(HostFile.Open(path, readOnly));
+    public static VhdxImage Open(string path, bool readOnly = false) => Open(ImageFile.Open(path, readOnly));
 
     /// <inheritdoc/>
     public override DiskImageInfo Describe() => new()
@@ -57,7 +57,7 @@ public sealed class VhdxImage : StoredImage
     /// <inheritdoc/>
     public override DiskCheckReport Check(bool repair) => _blocks.Check(repair);
 
-    internal static VhdxImage Open(HostFile file)
+    internal static VhdxImage Open(ImageFile file)
     {
         try
         {
@@ -70,7 +70,7 @@ public sealed class VhdxImage : StoredImage
         }
     }
 
-    private static VhdxImage Read(HostFile file)
+    private static VhdxImage Read(ImageFile file)
     {
         byte[] signature = new byte[L.FileSignature.Length];
         file.ReadStructure(0, signature, "file type identifier");
@@ -98,7 +98,7 @@ public sealed class VhdxImage : StoredImage
         return new VhdxImage(file, metadata, new VhdxBlocks(file, header, replay, regions, metadata), isDirty);
     }
 
-    private static void Fill(HostFile file, VhdxMetadata metadata)
+    private static void Fill(ImageFile file, VhdxMetadata metadata)
     {
         long tableBytes = metadata.BatEntries * L.BatEntrySize;
         uint batLength = (uint)((tableBytes + L.OneMegabyte - 1) & -L.OneMegabyte);

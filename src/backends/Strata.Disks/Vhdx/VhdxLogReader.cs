@@ -1,5 +1,5 @@
 using System.Buffers.Binary;
-using Strata.Disks.Blocks;
+using Strata.Disks.Images;
 using L = Strata.Disks.Vhdx.VhdxLayout;
 
 namespace Strata.Disks.Vhdx;
@@ -13,12 +13,12 @@ internal sealed class VhdxLogReader
     /// <summary>Bytes by which a replay may lengthen the file: many times what one log can describe.</summary>
     private const long MaximumGrowth = 1L << 40;
 
-    private readonly HostFile _file;
+    private readonly ImageFile _file;
     private readonly VhdxHeader _header;
     private readonly byte[] _log;
     private readonly Dictionary<int, Entry> _entries = [];
 
-    private VhdxLogReader(HostFile file, VhdxHeader header)
+    private VhdxLogReader(ImageFile file, VhdxHeader header)
     {
         _file = file;
         _header = header;
@@ -27,7 +27,7 @@ internal sealed class VhdxLogReader
     }
 
     /// <summary>What must be replayed before anything else of the file is read; empty for a file that was closed properly.</summary>
-    public static VhdxReplay Read(HostFile file, VhdxHeader header)
+    public static VhdxReplay Read(ImageFile file, VhdxHeader header)
     {
         VhdxReplay replay = new();
         if (header.LogGuid != Guid.Empty)

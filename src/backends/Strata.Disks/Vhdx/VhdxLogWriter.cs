@@ -1,5 +1,6 @@
 using System.Buffers.Binary;
 using Strata.Disks.Blocks;
+using Strata.Disks.Images;
 using L = Strata.Disks.Vhdx.VhdxLayout;
 
 namespace Strata.Disks.Vhdx;
@@ -8,7 +9,7 @@ namespace Strata.Disks.Vhdx;
 /// Writes log entries. What an entry says is stored in its place and durable before the next entry begins, so each is a sequence of
 /// its own: its tail is its own start. The entry before it stays whole until the new one is. Used by one thread at a time.
 /// </summary>
-internal sealed class VhdxLogWriter(HostFile file, VhdxHeader header)
+internal sealed class VhdxLogWriter(ImageFile file, VhdxHeader header)
 {
     /// <summary>Pages of one entry: its descriptors fill the page of its header.</summary>
     public const int MaximumPages = (L.PageSize - L.LogEntryHeaderLength) / L.DescriptorLength;

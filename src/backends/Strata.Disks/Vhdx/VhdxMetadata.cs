@@ -1,6 +1,6 @@
 using System.Buffers.Binary;
 using System.Numerics;
-using Strata.Disks.Blocks;
+using Strata.Disks.Images;
 using L = Strata.Disks.Vhdx.VhdxLayout;
 
 namespace Strata.Disks.Vhdx;
@@ -51,7 +51,7 @@ internal readonly record struct VhdxMetadata(int BlockSize, bool IsFixed, long S
         return new VhdxMetadata(block, isFixed, size, LogicalSectorSize: 512);
     }
 
-    public static VhdxMetadata Read(HostFile file, VhdxReplay replay, VhdxRegion region)
+    public static VhdxMetadata Read(ImageFile file, VhdxReplay replay, VhdxRegion region)
     {
         byte[] table = new byte[L.TableLength];
         replay.ReadStructure(file, region.Offset, table, "metadata table");
@@ -90,7 +90,7 @@ internal readonly record struct VhdxMetadata(int BlockSize, bool IsFixed, long S
         return bytes;
     }
 
-    private static void ReadItem(ReadOnlySpan<byte> entry, byte[]?[] items, VhdxRegion region, HostFile file, VhdxReplay replay)
+    private static void ReadItem(ReadOnlySpan<byte> entry, byte[]?[] items, VhdxRegion region, ImageFile file, VhdxReplay replay)
     {
         Guid id = new(entry[..16]);
         int known = Array.FindIndex(Known, item => item.Id == id);
@@ -117,7 +117,7 @@ internal readonly record struct VhdxMetadata(int BlockSize, bool IsFixed, long S
         replay.ReadStructure(file, region.Offset + offset, items[known], "metadata item");
     }
 
-    private static VhdxMetadata Parse(byte[][] items, HostFile file)
+    private static VhdxMetadata Parse(byte[][] items, ImageFile file)
     {
         uint blockSize = BinaryPrimitives.ReadUInt32LittleEndian(items[0]);
         uint flags = BinaryPrimitives.ReadUInt32LittleEndian(items[0].AsSpan(4));

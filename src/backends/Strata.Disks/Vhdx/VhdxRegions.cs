@@ -1,5 +1,5 @@
 using System.Buffers.Binary;
-using Strata.Disks.Blocks;
+using Strata.Disks.Images;
 using L = Strata.Disks.Vhdx.VhdxLayout;
 
 namespace Strata.Disks.Vhdx;
@@ -15,7 +15,7 @@ internal readonly record struct VhdxRegion(long Offset, uint Length)
 /// <summary>Where BAT and metadata lie (*[MS-VHDX]*, "Region Table").</summary>
 internal readonly record struct VhdxRegions(VhdxRegion Bat, VhdxRegion Metadata)
 {
-    public static VhdxRegions Read(HostFile file, VhdxReplay replay, VhdxHeader header)
+    public static VhdxRegions Read(ImageFile file, VhdxReplay replay, VhdxHeader header)
     {
         byte[] table = new byte[L.TableLength];
         replay.ReadStructure(file, L.RegionTable1Offset, table, "region table");
@@ -51,7 +51,7 @@ internal readonly record struct VhdxRegions(VhdxRegion Bat, VhdxRegion Metadata)
 
     private static bool IsWhole(ReadOnlySpan<byte> table) => table.StartsWith(L.RegionSignature) && VhdxChecksum.IsRight(table);
 
-    private static VhdxRegions Parse(ReadOnlySpan<byte> table, HostFile file)
+    private static VhdxRegions Parse(ReadOnlySpan<byte> table, ImageFile file)
     {
         uint count = BinaryPrimitives.ReadUInt32LittleEndian(table[L.RegionEntryCount..]);
         if (count > L.MaximumTableEntries)
@@ -84,7 +84,7 @@ internal readonly record struct VhdxRegions(VhdxRegion Bat, VhdxRegion Metadata)
             : throw file.Damaged("its region table names no block allocation table or no metadata");
     }
 
-    private static VhdxRegion ParseEntry(ReadOnlySpan<byte> entry, HostFile file)
+    private static VhdxRegion ParseEntry(ReadOnlySpan<byte> entry, ImageFile file)
     {
         long offset = BinaryPrimitives.ReadInt64LittleEndian(entry[L.RegionFileOffset..]);
         uint length = BinaryPrimitives.ReadUInt32LittleEndian(entry[L.RegionLength..]);

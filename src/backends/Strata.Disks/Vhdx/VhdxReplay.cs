@@ -1,4 +1,4 @@
-using Strata.Disks.Blocks;
+using Strata.Disks.Images;
 
 namespace Strata.Disks.Vhdx;
 
@@ -20,7 +20,7 @@ internal sealed class VhdxReplay
     public void AddZeros(long offset, long length) => _pages.Add((offset, length, null));
 
     /// <summary>Reads a structure of the file as it is after the replay.</summary>
-    public void ReadStructure(HostFile file, long offset, Span<byte> buffer, string structure)
+    public void ReadStructure(ImageFile file, long offset, Span<byte> buffer, string structure)
     {
         file.ReadStructure(offset, buffer, structure);
         foreach ((long start, long length, byte[]? bytes) in _pages)
@@ -45,7 +45,7 @@ internal sealed class VhdxReplay
     }
 
     /// <summary>Stores it. Doing so again changes nothing.</summary>
-    public void Apply(HostFile file)
+    public void Apply(ImageFile file)
     {
         if (file.Length < FileLength)
         {

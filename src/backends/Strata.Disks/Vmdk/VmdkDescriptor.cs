@@ -1,6 +1,5 @@
 using System.Globalization;
 using System.Text;
-using Strata.Disks.Blocks;
 using Strata.Disks.Images;
 
 namespace Strata.Disks.Vmdk;
@@ -69,7 +68,7 @@ internal sealed class VmdkDescriptor
     public static string NewContentId() => (Random.Shared.NextInt64(0xFFFF_FFFE) + 1).ToString("x8", CultureInfo.InvariantCulture);
 
     /// <param name="text">Ends at the first zero byte.</param>
-    public static VmdkDescriptor Parse(ReadOnlySpan<byte> text, HostFile file)
+    public static VmdkDescriptor Parse(ReadOnlySpan<byte> text, ImageFile file)
     {
         int end = text.IndexOf((byte)0);
         text = end < 0 ? text : text[..end];
@@ -88,7 +87,7 @@ internal sealed class VmdkDescriptor
         return descriptor;
     }
 
-    private void AddLine(string line, HostFile file)
+    private void AddLine(string line, ImageFile file)
     {
         if (line.Length == 0 || line[0] == '#')
         {

@@ -1,5 +1,5 @@
 using System.Globalization;
-using Strata.Disks.Blocks;
+using Strata.Disks.Images;
 
 namespace Strata.Disks.Vmdk;
 
@@ -16,7 +16,7 @@ internal sealed record VmdkExtentLine(string Access, long Sectors, string Type, 
 
     public static bool IsExtent(string line) => line.Split(' ', 2) is ["RW" or "RDONLY" or "NOACCESS", _];
 
-    public static VmdkExtentLine Parse(string line, HostFile file)
+    public static VmdkExtentLine Parse(string line, ImageFile file)
     {
         int quote = line.IndexOf('"', StringComparison.Ordinal);
         int endQuote = line.LastIndexOf('"');

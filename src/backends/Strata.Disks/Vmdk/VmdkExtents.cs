@@ -8,7 +8,7 @@ namespace Strata.Disks.Vmdk;
 internal static class VmdkExtents
 {
     /// <summary>Opens every extent of a descriptor file.</summary>
-    public static ByteStore Open(VmdkDescriptor descriptor, HostFile file)
+    public static ByteStore Open(VmdkDescriptor descriptor, ImageFile file)
     {
         if (descriptor.Extents.Count == 0)
         {
@@ -34,7 +34,7 @@ internal static class VmdkExtents
     }
 
     /// <summary>Opens a sparse extent, compressed or not, whose header is at the start of the file.</summary>
-    public static ByteStore OpenSparse(HostFile file, VmdkSparseHeader header)
+    public static ByteStore OpenSparse(ImageFile file, VmdkSparseHeader header)
     {
         if (header.IsCompressed)
         {
@@ -46,14 +46,14 @@ internal static class VmdkExtents
             : new VmdkGrains(file, header);
     }
 
-    public static VmdkSparseHeader ReadHeader(HostFile file)
+    public static VmdkSparseHeader ReadHeader(ImageFile file)
     {
         byte[] header = new byte[L.HeaderLength];
         file.ReadStructure(0, header, "sparse extent header");
         return VmdkSparseHeader.Parse(header, file);
     }
 
-    private static ByteStore Open(VmdkExtentLine extent, HashSet<string> names, HostFile file)
+    private static ByteStore Open(VmdkExtentLine extent, HashSet<string> names, ImageFile file)
     {
         if (extent.Sectors == 0)
         {
@@ -75,7 +75,7 @@ internal static class VmdkExtents
             throw file.Unsupported($"its extent type {Shown(extent.Type)} is not FLAT, VMFS, SPARSE or ZERO", "convert it to monolithicSparse");
         }
 
-        HostFile part = HostFile.Open(PathOf(extent.FileName, names, file), file.IsReadOnly);
+        ImageFile part = ImageFile.Open(PathOf(extent.FileName, names, file), file.IsReadOnly);
         try
         {
             return Open(extent, part);
@@ -87,7 +87,7 @@ internal static class VmdkExtents
         }
     }
 
-    private static ByteStore Open(VmdkExtentLine extent, HostFile part)
+    private static ByteStore Open(VmdkExtentLine extent, ImageFile part)
     {
         if (extent.Type != "SPARSE")
         {
@@ -101,7 +101,7 @@ internal static class VmdkExtents
     }
 
     /// <summary>An image may come from anybody: its extents are files beside it, never files elsewhere that it would like to reach.</summary>
-    private static string PathOf(string name, HashSet<string> names, HostFile file)
+    private static string PathOf(string name, HashSet<string> names, ImageFile file)
     {
         if (name is "." or ".." || name.AsSpan().IndexOfAny("/\\:") >= 0 || name.Any(char.IsControl))
         {

@@ -1,6 +1,6 @@
 using System.Buffers.Binary;
 using System.IO.Compression;
-using Strata.Disks.Blocks;
+using Strata.Disks.Images;
 using L = Strata.Disks.Vmdk.VmdkLayout;
 
 namespace Strata.Disks.Vmdk;
@@ -37,7 +37,7 @@ internal static class VmdkGrainCodec
     /// <param name="sector">Of its marker.</param>
     /// <param name="firstSector">What the marker must say.</param>
     /// <returns>False when there is no such grain, or it is damaged.</returns>
-    public static bool TryDecode(HostFile file, long sector, long firstSector, Span<byte> grain)
+    public static bool TryDecode(ImageFile file, long sector, long firstSector, Span<byte> grain)
     {
         Span<byte> marker = stackalloc byte[L.GrainMarkerLength];
         file.Read(sector * L.SectorSize, marker);

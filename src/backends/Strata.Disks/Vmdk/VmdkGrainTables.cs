@@ -1,5 +1,6 @@
 using System.Buffers.Binary;
 using Strata.Disks.Blocks;
+using Strata.Disks.Images;
 using L = Strata.Disks.Vmdk.VmdkLayout;
 
 namespace Strata.Disks.Vmdk;
@@ -13,13 +14,13 @@ internal sealed class VmdkGrainTables
     /// <summary>Tables that are kept in memory: 8 MiB of them, for 128 GiB of disk with the usual grains.</summary>
     private const int MaximumCached = 4096;
 
-    private readonly HostFile _file;
+    private readonly ImageFile _file;
     private readonly byte[] _directory;
     private readonly byte[]? _redundant;
     private readonly Dictionary<int, byte[]> _cached = [];
     private readonly SortedSet<int> _changed = [];
 
-    public VmdkGrainTables(HostFile file, VmdkSparseHeader header)
+    public VmdkGrainTables(ImageFile file, VmdkSparseHeader header)
     {
         _file = file;
         _directory = ReadDirectory((long)header.GdOffset, header);

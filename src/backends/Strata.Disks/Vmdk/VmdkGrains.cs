@@ -18,7 +18,7 @@ internal sealed class VmdkGrains : BlockStore
     /// <summary>Whether the end of an unclean file is still to be found.</summary>
     private bool _mustFindEnd;
 
-    public VmdkGrains(HostFile file, VmdkSparseHeader header)
+    public VmdkGrains(ImageFile file, VmdkSparseHeader header)
         : base(file, header.Capacity * L.SectorSize, header.GrainBytes)
     {
         _header = header;

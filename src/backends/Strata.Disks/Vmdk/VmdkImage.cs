@@ -12,7 +12,7 @@ namespace Strata.Disks.Vmdk;
 /// </summary>
 public sealed class VmdkImage : StoredImage
 {
-    private readonly HostFile _file;
+    private readonly ImageFile _file;
     private readonly ByteStore _store;
     private readonly VmdkDescriptor? _descriptor;
 
@@ -25,7 +25,7 @@ public sealed class VmdkImage : StoredImage
     /// <summary>1 once the content identifier is a new one.</summary>
     private int _isMarked;
 
-    private VmdkImage(HostFile file, ByteStore store, VmdkDescriptor? descriptor, long descriptorStart, bool ownsFile)
+    private VmdkImage(ImageFile file, ByteStore store, VmdkDescriptor? descriptor, long descriptorStart, bool ownsFile)
         : base(file.Path, file.IsReadOnly, store)
     {
         _file = file;
@@ -55,11 +55,11 @@ public sealed class VmdkImage : StoredImage
         {
             case VmdkSubformat.MonolithicSparse:
                 byte[] sparse = VmdkDescriptor.Create("monolithicSparse", sectors, "SPARSE", name);
-                HostFile.Create(path, file => FillSparse(file, VmdkSparseHeader.ForSparse(sectors), sparse));
+                ImageFile.Create(path, file => FillSparse(file, VmdkSparseHeader.ForSparse(sectors), sparse));
                 break;
             case VmdkSubformat.StreamOptimized:
                 byte[] stream = VmdkDescriptor.Create("streamOptimized", sectors, "SPARSE", name);
-                HostFile.Create(path, file => FillStream(file, VmdkSparseHeader.ForStream(sectors), stream));
+                ImageFile.Create(path, file => FillStream(file, VmdkSparseHeader.ForStream(sectors), stream));
                 break;
             case VmdkSubformat.MonolithicFlat:
                 CreateFlat(path, sizeInBytes);
@@ -70,7 +70,7 @@ public sealed class VmdkImage : StoredImage
     }
 
     /// <exception cref="DiskImageException">It is missing, damaged, in use, or of a kind that is not served.</exception>
-    public static VmdkImage Open(string path, bool readOnly = false) => Open(HostFile.Open(path, readOnly));
+    public static VmdkImage Open(string path, bool readOnly = false) => Open(ImageFile.Open(path, readOnly));
 
     /// <inheritdoc/>
     public override void Write(long offset, ReadOnlySpan<byte> buffer)
@@ -121,7 +121,7 @@ public sealed class VmdkImage : StoredImage
         _ => new DiskCheckReport(),
     };
 
-    internal static VmdkImage Open(HostFile file)
+    internal static VmdkImage Open(ImageFile file)
     {
         try
         {
@@ -159,7 +159,7 @@ public sealed class VmdkImage : StoredImage
         }
     }
 
-    private static VmdkImage OpenSparse(HostFile file)
+    private static VmdkImage OpenSparse(ImageFile file)
     {
         VmdkSparseHeader header = VmdkExtents.ReadHeader(file);
         VmdkDescriptor? descriptor = null;
@@ -173,7 +173,7 @@ public sealed class VmdkImage : StoredImage
         return new VmdkImage(file, VmdkExtents.OpenSparse(file, header), descriptor, header.DescriptorOffset * L.SectorSize, ownsFile: false);
     }
 
-    private static VmdkImage OpenDescriptor(HostFile file)
+    private static VmdkImage OpenDescriptor(ImageFile file)
     {
         if (file.Length > VmdkDescriptor.MaximumLength)
         {
@@ -186,7 +186,7 @@ public sealed class VmdkImage : StoredImage
         return new VmdkImage(file, VmdkExtents.Open(descriptor, file), descriptor, 0, ownsFile: true);
     }
 
-    private static void FillSparse(HostFile file, VmdkSparseHeader header, byte[] descriptor)
+    private static void FillSparse(ImageFile file, VmdkSparseHeader header, byte[] descriptor)
     {
         file.SetLength(header.OverHead * L.SectorSize);
         FillTables(file, header.RgdOffset, header);
@@ -194,14 +194,14 @@ public sealed class VmdkImage : StoredImage
         WriteStart(file, header, descriptor);
     }
 
-    private static void FillStream(HostFile file, VmdkSparseHeader header, byte[] descriptor)
+    private static void FillStream(ImageFile file, VmdkSparseHeader header, byte[] descriptor)
     {
         file.SetLength(header.OverHead * L.SectorSize);
         WriteStart(file, header, descriptor);
         VmdkStreamIndex.Read(file, header).Finish();
     }
 
-    private static void WriteStart(HostFile file, VmdkSparseHeader header, byte[] descriptor)
+    private static void WriteStart(ImageFile file, VmdkSparseHeader header, byte[] descriptor)
     {
         if (descriptor.Length > header.DescriptorSize * L.SectorSize)
         {
@@ -215,7 +215,7 @@ public sealed class VmdkImage : StoredImage
     }
 
     /// <summary>A directory whose tables follow it; the tables are zeros.</summary>
-    private static void FillTables(HostFile file, long directory, VmdkSparseHeader header)
+    private static void FillTables(ImageFile file, long directory, VmdkSparseHeader header)
     {
         byte[] entries = new byte[header.DirectorySectors * L.SectorSize];
         long table = directory + header.DirectorySectors;
@@ -232,9 +232,9 @@ public sealed class VmdkImage : StoredImage
         string extent = Path.GetFileNameWithoutExtension(path) + "-flat.vmdk";
         byte[] descriptor = VmdkDescriptor.Create("monolithicFlat", size / L.SectorSize, "FLAT", extent);
         string extentPath = Path.Combine(Path.GetDirectoryName(Path.GetFullPath(path))!, extent);
-        HostFile.Create(path, file =>
+        ImageFile.Create(path, file =>
         {
-            HostFile.Create(extentPath, flat => flat.SetLength(size));
+            ImageFile.Create(extentPath, flat => flat.SetLength(size));
             file.Write(0, descriptor);
         });
     }

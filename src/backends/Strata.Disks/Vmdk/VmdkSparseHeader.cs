@@ -1,6 +1,6 @@
 using System.Buffers.Binary;
 using System.Numerics;
-using Strata.Disks.Blocks;
+using Strata.Disks.Images;
 using L = Strata.Disks.Vmdk.VmdkLayout;
 
 namespace Strata.Disks.Vmdk;
@@ -86,7 +86,7 @@ internal readonly record struct VmdkSparseHeader
 
     public static bool HasMagic(ReadOnlySpan<byte> header) => header.StartsWith(L.Magic);
 
-    public static VmdkSparseHeader Parse(ReadOnlySpan<byte> bytes, HostFile file)
+    public static VmdkSparseHeader Parse(ReadOnlySpan<byte> bytes, ImageFile file)
     {
         if (!HasMagic(bytes))
         {
@@ -133,7 +133,7 @@ internal readonly record struct VmdkSparseHeader
         BinaryPrimitives.WriteUInt16LittleEndian(bytes[L.CompressAlgorithm..], IsCompressed ? L.COMPRESSION_DEFLATE : (ushort)0);
     }
 
-    private static VmdkSparseHeader ParseSizes(ReadOnlySpan<byte> bytes, uint version, uint flags, HostFile file)
+    private static VmdkSparseHeader ParseSizes(ReadOnlySpan<byte> bytes, uint version, uint flags, ImageFile file)
     {
         ulong grain = BinaryPrimitives.ReadUInt64LittleEndian(bytes[L.GrainSize..]);
         uint entries = BinaryPrimitives.ReadUInt32LittleEndian(bytes[L.NumGtesPerGt..]);

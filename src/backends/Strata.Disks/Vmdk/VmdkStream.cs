@@ -14,7 +14,7 @@ namespace Strata.Disks.Vmdk;
 internal sealed class VmdkStream : ByteStore
 {
     private readonly Lock _lock = new();
-    private readonly HostFile _file;
+    private readonly ImageFile _file;
     private readonly VmdkSparseHeader _header;
 
     /// <summary>Sector of each grain's marker, by grain; 0 for none.</summary>
@@ -26,7 +26,7 @@ internal sealed class VmdkStream : ByteStore
     private bool _grainIsNew;
     private bool _closed;
 
-    public VmdkStream(HostFile file, VmdkSparseHeader header)
+    public VmdkStream(ImageFile file, VmdkSparseHeader header)
     {
         _file = file;
         _header = header;

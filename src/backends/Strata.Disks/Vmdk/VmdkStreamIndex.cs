@@ -1,5 +1,5 @@
 using System.Buffers.Binary;
-using Strata.Disks.Blocks;
+using Strata.Disks.Images;
 using L = Strata.Disks.Vmdk.VmdkLayout;
 
 namespace Strata.Disks.Vmdk;
@@ -7,7 +7,7 @@ namespace Strata.Disks.Vmdk;
 /// <summary>Where the grains of a stream-optimized extent lie, and the end of the file where grains and tables are added. Not thread-safe.</summary>
 internal sealed class VmdkStreamIndex
 {
-    private readonly HostFile _file;
+    private readonly ImageFile _file;
     private readonly VmdkSparseHeader _header;
     private readonly uint[]?[] _tables;
 
@@ -17,7 +17,7 @@ internal sealed class VmdkStreamIndex
     /// <summary>Entries of the tables that were read.</summary>
     private long _entered;
 
-    private VmdkStreamIndex(HostFile file, VmdkSparseHeader header)
+    private VmdkStreamIndex(ImageFile file, VmdkSparseHeader header)
     {
         _file = file;
         _header = header;
@@ -31,7 +31,7 @@ internal sealed class VmdkStreamIndex
     /// <summary>Whether the tables behind the grains are in the file.</summary>
     public bool IsFinished { get; private set; }
 
-    public static VmdkStreamIndex Read(HostFile file, VmdkSparseHeader header)
+    public static VmdkStreamIndex Read(ImageFile file, VmdkSparseHeader header)
     {
         VmdkStreamIndex index = new(file, header);
         if (header.GdOffset != L.GD_AT_END)
@@ -115,7 +115,7 @@ internal sealed class VmdkStreamIndex
         IsFinished = true;
     }
 
-    private static VmdkSparseHeader? FindFooter(HostFile file)
+    private static VmdkSparseHeader? FindFooter(ImageFile file)
     {
         byte[] trailer = new byte[L.TrailerLength];
         if (file.Length < L.HeaderLength + trailer.Length)

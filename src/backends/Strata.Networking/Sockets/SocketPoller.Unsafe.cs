@@ -1,5 +1,6 @@
 using System.Net.Sockets;
 using System.Runtime.InteropServices;
+using static Strata.Core.Posix.DescriptorCalls;
 
 namespace Strata.Networking.Sockets;
 
@@ -16,8 +17,6 @@ internal interface ISocketEvents
 /// </summary>
 internal sealed unsafe partial class SocketPoller : IDisposable
 {
-    private const int CloseOnExec = 0x80000;
-    private const int NonBlocking = 0x800;
     private const int OperationAdd = 1;
     private const int OperationDelete = 2;
     private const uint EventIn = 0x001;
@@ -45,7 +44,7 @@ internal sealed unsafe partial class SocketPoller : IDisposable
     {
         _gate = gate;
         _epoll = EpollCreate(CloseOnExec);
-        _wake = _epoll < 0 ? -1 : EventFd(0, CloseOnExec | NonBlocking);
+        _wake = _epoll < 0 ? -1 : CreateEvent(0, CloseOnExec | NonBlocking);
         if (_wake < 0 || Control(OperationAdd, _wake, EventIn, WakeToken) != 0)
         {
             throw new IOException($"The host has no event descriptor left (errno {Marshal.GetLastPInvokeError()}). Close files or raise `ulimit -n`.");
@@ -90,10 +89,7 @@ internal sealed unsafe partial class SocketPoller : IDisposable
         }
 
         _disposed = true;
-        ulong one = 1;
-
-        // SAFETY: eight bytes of a local.
-        _ = Write(_wake, &one, sizeof(ulong));
+        SetEvent(_wake);
         if (Thread.CurrentThread != _thread)
         {
             _thread.Join();
@@ -149,13 +145,4 @@ internal sealed unsafe partial class SocketPoller : IDisposable
 
     [LibraryImport("libc", EntryPoint = "epoll_wait")]
     private static partial int EpollWait(int epoll, void* events, int count, int milliseconds);
-
-    [LibraryImport("libc", EntryPoint = "eventfd", SetLastError = true)]
-    private static partial int EventFd(uint value, int flags);
-
-    [LibraryImport("libc", EntryPoint = "write")]
-    private static partial nint Write(int descriptor, void* buffer, nuint size);
-
-    [LibraryImport("libc", EntryPoint = "close")]
-    private static partial int Close(int descriptor);
 }

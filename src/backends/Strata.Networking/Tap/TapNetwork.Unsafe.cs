@@ -2,6 +2,7 @@ using System.Runtime.InteropServices;
 using System.Text;
 using Strata.Core.Networking;
 using Strata.Networking.Frames;
+using static Strata.Core.Posix.DescriptorCalls;
 
 namespace Strata.Networking.Tap;
 
@@ -14,8 +15,6 @@ public sealed unsafe partial class TapNetwork : INetworkBackend
     private const string Device = "/dev/net/tun";
     private const int LongestName = 15;
     private const int ReadWrite = 2;
-    private const int NonBlocking = 0x800;
-    private const int CloseOnExec = 0x80000;
     private const nuint SetInterface = 0x400454CA;      // TUNSETIFF
     private const nuint SetOffload = 0x400454D0;        // TUNSETOFFLOAD
     private const short FlagTap = 0x0002;
@@ -25,7 +24,6 @@ public sealed unsafe partial class TapNetwork : INetworkBackend
     private const nint OffloadTcp4 = 2;
     private const nint OffloadTcp6 = 4;
     private const int InterfaceRequestSize = 40;
-    private const short PollIn = 1;
     private const int LargestFrame = 0x10000 + 18;
     private const int NotPermitted = 1;
     private const int NoSuchFile = 2;
@@ -58,7 +56,7 @@ public sealed unsafe partial class TapNetwork : INetworkBackend
             throw Failure(name, Marshal.GetLastPInvokeError());
         }
 
-        _wake = EventFd(0, CloseOnExec | NonBlocking);
+        _wake = CreateEvent(0, CloseOnExec | NonBlocking);
         byte* request = stackalloc byte[InterfaceRequestSize];
 
         // SAFETY: struct ifreq has 40 bytes on 64-bit Linux: 16 of name, then the flags. The name was checked above.
@@ -73,7 +71,7 @@ public sealed unsafe partial class TapNetwork : INetworkBackend
         }
 
         Name = name;
-        _thread = new Thread(Read) { IsBackground = true, Name = "strata-tap" };
+        _thread = new Thread(ReadFrames) { IsBackground = true, Name = "strata-tap" };
     }
 
     public string Name { get; }
@@ -105,7 +103,7 @@ public sealed unsafe partial class TapNetwork : INetworkBackend
             fixed (byte* bytes = _outgoing)
             {
                 // SAFETY: the array holds header and frame. What the interface does not take, being down or full, is lost as on a wire.
-                _ = WriteFrame(_tap, bytes, (nuint)(TapHeader.Size + frame.Length));
+                _ = Write(_tap, bytes, (nuint)(TapHeader.Size + frame.Length));
             }
         }
     }
@@ -119,13 +117,10 @@ public sealed unsafe partial class TapNetwork : INetworkBackend
             return;
         }
 
-        ulong one = 1;
         lock (_writeGate)
         {
             _disposed = true;
-
-            // SAFETY: eight bytes of a local.
-            _ = WriteFrame(_wake, &one, sizeof(ulong));
+            SetEvent(_wake);
         }
 
         _room.Set();
@@ -155,7 +150,7 @@ public sealed unsafe partial class TapNetwork : INetworkBackend
         }
     }
 
-    private void Read()
+    private void ReadFrames()
     {
         byte[] buffer = new byte[TapHeader.Size + LargestFrame];
         PollDescriptor* polls = stackalloc PollDescriptor[2];
@@ -169,7 +164,7 @@ public sealed unsafe partial class TapNetwork : INetworkBackend
             fixed (byte* bytes = buffer)
             {
                 nint count;
-                while (!_disposed && (count = ReadFrame(_tap, bytes, (nuint)buffer.Length)) > TapHeader.Size)
+                while (!_disposed && (count = Read(_tap, bytes, (nuint)buffer.Length)) > TapHeader.Size)
                 {
                     Receive(buffer.AsSpan(TapHeader.Size, (int)count - TapHeader.Size), TapHeader.Read(buffer));
                 }
@@ -192,32 +187,6 @@ public sealed unsafe partial class TapNetwork : INetworkBackend
         }
     }
 
-    [LibraryImport("libc", EntryPoint = "open", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
-    private static partial int Open(string path, int flags);
-
     [LibraryImport("libc", EntryPoint = "ioctl", SetLastError = true)]
     private static partial int Control(int descriptor, nuint request, nint argument);
-
-    [LibraryImport("libc", EntryPoint = "eventfd", SetLastError = true)]
-    private static partial int EventFd(uint value, int flags);
-
-    [LibraryImport("libc", EntryPoint = "poll")]
-    private static partial int Poll(PollDescriptor* descriptors, nuint count, int milliseconds);
-
-    [LibraryImport("libc", EntryPoint = "read")]
-    private static partial nint ReadFrame(int descriptor, void* buffer, nuint size);
-
-    [LibraryImport("libc", EntryPoint = "write")]
-    private static partial nint WriteFrame(int descriptor, void* buffer, nuint size);
-
-    [LibraryImport("libc", EntryPoint = "close")]
-    private static partial int Close(int descriptor);
-
-    [StructLayout(LayoutKind.Sequential)]
-    private struct PollDescriptor
-    {
-        public int Descriptor;
-        public short Events;
-        public short Returned;
-    }
 }

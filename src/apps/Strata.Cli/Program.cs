@@ -77,7 +77,7 @@ run.SetAction(async (result, _) =>
 
 RootCommand root = new("Strata runs unmodified operating systems without hardware virtualization, root or native code.\n\nExample: strata run debian-tiny --cpus 2")
 {
-    run, ListCommand.Create(), ExecCommand.Create(), EngineCommand.Create(), ExplainCommand.Create(), StopCommand.Create(),
+    run, ListCommand.Create(), ExecCommand.Create(), CopyCommand.Create(), EngineCommand.Create(), ExplainCommand.Create(), InspectCommand.Create(), StopCommand.Create(),
     ImageCommand.Create(), DiskCommand.Create(), ProbeCommand.Create(), VerifyCommand.Create(),
 };
 

@@ -16,8 +16,8 @@ internal static class StopCommand
         Option<int> timeout = new("--timeout") { Description = "Seconds to wait for the guest to shut down.", DefaultValueFactory = _ => DefaultPatience };
         Command command = new(
             "stop",
-            "Press a machine's power button and wait until its system has shut down. A system that does not listen to the button, "
-            + "such as debian-tiny's bare shell, needs --force.\n\nExample: strata stop debian-tiny --force")
+            "Shut a machine down and wait for its end: by the power button, or for debian-tiny, which does not listen to it, by a command. "
+            + "Any other system that does not listen to the button needs --force.\n\nExample: strata stop debian-tiny")
         {
             machine, force, timeout,
         };
@@ -44,11 +44,16 @@ internal static class StopCommand
     private static async Task<int> ShutDownAsync(RunningMachine running, TimeSpan patience, CancellationToken token)
     {
         using CancellationTokenSource limit = CancellationTokenSource.CreateLinkedTokenSource(token);
-        Task<MachineExit?> end = running.WaitForExitAsync(limit.Token);
-        await running.PressPowerButtonAsync(token);
         limit.CancelAfter(patience);
+        Task<MachineExit?> end = running.WaitForExitAsync(limit.Token);
+        Task request = running.RequestShutDownAsync(limit.Token);
         try
         {
+            if (await Task.WhenAny(end, request) == request && !request.IsCanceled)
+            {
+                await request; // the machine could not be asked: no use in waiting
+            }
+
             if (await end is { Reason: not MachineExitReason.PowerOff } exit)
             {
                 Console.Error.WriteLine($"strata: {Printable.Text(exit.Details)}");
@@ -59,7 +64,7 @@ internal static class StopCommand
         catch (OperationCanceledException) when (!token.IsCancellationRequested)
         {
             throw new StrataException(
-                StrataError.Guest, $"{running.Name} has not shut down within {patience.TotalSeconds:F0} s of its power button: its system may not listen to it, or be busy; `strata stop --force {running.Name}` pulls the plug.");
+                StrataError.Guest, $"{running.Name} has not shut down within {patience.TotalSeconds:F0} s: its system may not listen to the power button, or be busy; `strata stop --force {running.Name}` pulls the plug.");
         }
     }
 }

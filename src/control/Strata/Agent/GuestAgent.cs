@@ -8,7 +8,7 @@ namespace Strata;
 /// Runs programs in a guest and copies files, through the agent that runs there: a perl script, which debian-tiny gets with
 /// <see cref="Images.DebianTiny.AgentInitrdPath"/> and any image can start at boot. Members are safe on any thread.
 /// </summary>
-public sealed class GuestAgent
+public sealed partial class GuestAgent
 {
     /// <summary>The port of the guest that the agent listens on.</summary>
     public const uint Port = 1025;
@@ -72,6 +72,11 @@ public sealed class GuestAgent
         (Stream connection, _) = await OpenAsync('P', request, cancellationToken).ConfigureAwait(false);
         await using (connection.ConfigureAwait(false))
         {
+            await SendAndConfirmAsync(connection, SendContentAsync, cancellationToken).ConfigureAwait(false);
+        }
+
+        async Task SendContentAsync()
+        {
             byte[] piece = new byte[Piece];
             int count;
             while ((count = await content.ReadAsync(piece, cancellationToken).ConfigureAwait(false)) > 0)
@@ -80,11 +85,6 @@ public sealed class GuestAgent
             }
 
             await AgentFrame.WriteAsync(connection, 'E', default, cancellationToken).ConfigureAwait(false);
-            AgentFrame end = await ReadAsync(connection, cancellationToken).ConfigureAwait(false);
-            if (end.Type != 'E')
-            {
-                throw Failure(end);
-            }
         }
     }
 

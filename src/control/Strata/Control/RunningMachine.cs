@@ -1,4 +1,5 @@
 using System.Net.Sockets;
+using Strata.Images;
 using Strata.Machines.Boards;
 using Strata.Virtio.Vsock;
 
@@ -42,6 +43,27 @@ public sealed class RunningMachine
 
     /// <summary>Presses the power button; an operating system that listens shuts down.</summary>
     public Task PressPowerButtonAsync(CancellationToken cancellationToken = default) => AskAsync(ControlOperation.PowerButton, cancellationToken);
+
+    /// <summary>
+    /// Asks the guest to shut down: by the power button, or through the agent where the image is known not to listen to it. Returns
+    /// when it has been asked; <see cref="WaitForExitAsync"/> waits for the end.
+    /// </summary>
+    public async Task RequestShutDownAsync(CancellationToken cancellationToken = default)
+    {
+        MachineDescription machine = await DescribeAsync(cancellationToken).ConfigureAwait(false);
+        if (GuestImages.All().FirstOrDefault(image => image.ImageName == machine.Image)?.PowerOffCommand is not { } command)
+        {
+            await PressPowerButtonAsync(cancellationToken).ConfigureAwait(false);
+            return;
+        }
+
+        GuestProcess process = await Agent.StartAsync(command, _ => { }, _ => { }, cancellationToken).ConfigureAwait(false);
+        await using (process.ConfigureAwait(false))
+        {
+            Task<int> end = process.WaitForExitAsync(cancellationToken);
+            await ((Task)end).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing); // the machine takes the command with it
+        }
+    }
 
     /// <summary>Stops the machine at once, as pulling the plug does.</summary>
     public Task StopAsync(CancellationToken cancellationToken = default) => AskAsync(ControlOperation.Quit, cancellationToken);

@@ -9,19 +9,9 @@ namespace Strata.Control;
 internal static partial class RuntimeFolder
 {
     private const UnixFileMode Private = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute;
-    private const uint KindMask = 0xF000;
-    private const uint KindFolder = 0x4000;
     private const uint Sticky = 0x200;
     private const uint OthersMayWrite = 0x12; // 0022
     private const uint OthersMayAnything = 0x3F; // 0077
-    private const int CurrentFolder = -100;
-    private const int NoFollow = 0x100;
-    private const uint BasicStatus = 0x7FF;
-
-    /// <summary>struct statx of statx(2): 256 bytes; the user at 20 (32 bits), the mode at 28 (16 bits).</summary>
-    private const int StatusSize = 256;
-    private const int UserOffset = 20;
-    private const int ModeOffset = 28;
 
     /// <summary>The user that this process acts as.</summary>
     public static uint UserId => GetEffectiveUser();
@@ -63,10 +53,10 @@ internal static partial class RuntimeFolder
     /// <exception cref="StrataException">Others have a say in the folder.</exception>
     public static void Check(string folder)
     {
-        (uint user, uint mode) = StatusOf(folder);
-        string? fault = (mode & KindMask) != KindFolder ? "is no folder"
-            : user != UserId ? $"belongs to user {user}, not to you"
-            : (mode & OthersMayAnything) != 0 ? "is open to other users"
+        HostFileStatus status = StatusOf(folder, followLink: false);
+        string? fault = !status.IsFolder ? "is no folder"
+            : status.UserId != UserId ? $"belongs to user {status.UserId}, not to you"
+            : (status.Mode & OthersMayAnything) != 0 ? "is open to other users"
             : null;
         if (fault is not null)
         {
@@ -75,25 +65,25 @@ internal static partial class RuntimeFolder
         }
 
         string parent = Path.GetDirectoryName(folder)!;
-        (user, mode) = StatusOf(Path.TrimEndingDirectorySeparator(parent) + "/."); // the folder itself where the path is a link
-        if ((user != UserId && user != 0) || ((mode & OthersMayWrite) != 0 && (mode & Sticky) == 0))
+        status = StatusOf(parent, followLink: true);
+        if ((status.UserId != UserId && status.UserId != 0) || ((status.Mode & OthersMayWrite) != 0 && (status.Mode & Sticky) == 0))
         {
             throw new StrataException(
                 StrataError.Host, $"Other users can replace the folder {folder} for control sockets, because they may write to {parent}; set XDG_RUNTIME_DIR to a folder of yours.");
         }
     }
 
-    private static (uint User, uint Mode) StatusOf(string path)
+    private static HostFileStatus StatusOf(string path, bool followLink)
     {
-        byte[] status = new byte[StatusSize];
-        return Statx(CurrentFolder, path, NoFollow, BasicStatus, status) == 0
-            ? (BitConverter.ToUInt32(status, UserOffset), BitConverter.ToUInt16(status, ModeOffset))
-            : throw new StrataException(StrataError.Host, $"The folder {path} for control sockets cannot be looked at: {Marshal.GetLastPInvokeErrorMessage()}.");
+        try
+        {
+            return HostFileStatus.Of(path, followLink);
+        }
+        catch (IOException error)
+        {
+            throw new StrataException(StrataError.Host, $"The folder {path} for control sockets cannot be looked at: {error.Message}.", error);
+        }
     }
-
-    // SAFETY: the buffer is as large as the kernel's structure.
-    [LibraryImport("libc", EntryPoint = "statx", StringMarshalling = StringMarshalling.Utf8, SetLastError = true)]
-    private static partial int Statx(int folder, string path, int flags, uint mask, [Out] byte[] status);
 
     [LibraryImport("libc", EntryPoint = "geteuid")]
     private static partial uint GetEffectiveUser();

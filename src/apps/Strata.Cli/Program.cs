@@ -2,9 +2,11 @@ using System.CommandLine;
 using System.CommandLine.Invocation;
 using Strata;
 using Strata.Cli;
+using Strata.Cli.Machines;
 using Strata.Engines;
 
 Argument<string?> imageArgument = new("image") { Description = "Image to run: debian or debian-tiny. Left out with --kernel.", Arity = ArgumentArity.ZeroOrOne };
+Option<string?> nameOption = new("--name") { Description = "What other commands, such as `strata exec`, call the machine. Default: its image, with a number if that name is taken." };
 Option<string?> kernelOption = new("--kernel") { Description = "Linux bzImage to boot instead of an image." };
 Option<string?> initrdOption = new("--initrd") { Description = "Initial RAM disk for --kernel." };
 Option<string?> appendOption = new("--append") { Description = "Kernel command line (with an image: added to its own)." };
@@ -12,7 +14,7 @@ Option<string> memoryOption = new("--memory", "-m") { Description = "RAM, such a
 Option<int> cpusOption = new("--cpus") { Description = "Number of processors, 1 to 64.", DefaultValueFactory = _ => 1 };
 Option<string[]> diskOption = new("--disk") { Description = $"Disk image for the guest's /dev/vda, then /dev/vdb …; may be repeated: {DiskSpec.Syntax}. With snapshot, changes are thrown away." };
 Option<string[]> shareOption = new("--share") { Description = "Host folder for the guest, FOLDER[:TAG[,readonly]]; debian-tiny mounts it at /mnt/TAG; may be repeated." };
-Option<string?> execOption = new("--exec") { Description = "Run one command line in the guest, with this command's input and output, and exit with its exit code. The image needs the agent: debian-tiny has it." };
+Option<string?> execOption = new("--exec") { Description = "Run one command line in the guest, with this command's input and output, and exit with its exit code. The image needs the agent: debian-tiny has it. Others: `strata exec`." };
 Option<bool> balloonOption = new("--balloon") { Description = "Let the guest return memory that it does not use to the host." };
 Option<string> consoleOption = new("--console") { Description = "Device that this terminal is connected to: serial (ttyS0) or virtio (hvc0).", DefaultValueFactory = _ => "serial" };
 Option<string> serialOption = new("--serial") { Description = "Where the first serial port's output goes: stdio, none or file:PATH.", DefaultValueFactory = _ => "stdio" };
@@ -31,7 +33,7 @@ Option<string?> sshKeyOption = new("--ssh-key") { Description = "File with publi
 
 Command run = new("run", "Start a machine with its console on this terminal. Ctrl-A X quits, Ctrl-A H helps.")
 {
-    imageArgument, kernelOption, initrdOption, appendOption, memoryOption, cpusOption, diskOption, shareOption, execOption, balloonOption, engineOption,
+    imageArgument, nameOption, kernelOption, initrdOption, appendOption, memoryOption, cpusOption, diskOption, shareOption, execOption, balloonOption, engineOption,
     consoleOption, serialOption, statsOption, traceOption, perfMapOption, portableOption, noParavirtOption, defectiveOption,
     keepOption, hostNameOption, timeZoneOption, sshKeyOption,
 };
@@ -49,6 +51,7 @@ run.SetAction(async (result, _) =>
     using RunCommand command = new(new RunOptions
     {
         Image = image,
+        Name = result.GetValue(nameOption),
         Setup = ImageCommand.ReadSetup(result.GetValue(hostNameOption), result.GetValue(timeZoneOption), result.GetValue(sshKeyOption)),
         Keep = result.GetValue(keepOption),
         Kernel = kernel,
@@ -76,12 +79,13 @@ run.SetAction(async (result, _) =>
 
 RootCommand root = new("Strata runs unmodified operating systems without hardware virtualization, root or native code.\n\nExample: strata run debian-tiny --cpus 2")
 {
-    run, ImageCommand.Create(), DiskCommand.Create(), ProbeCommand.Create(), VerifyCommand.Create(),
+    run, ListCommand.Create(), ExecCommand.Create(), CopyCommand.Create(), EngineCommand.Create(), ExplainCommand.Create(), InspectCommand.Create(), StopCommand.Create(),
+    ImageCommand.Create(), DiskCommand.Create(), ProbeCommand.Create(), VerifyCommand.Create(),
 };
 
 try
 {
-    ParseResult parsed = root.Parse(args);
+    ParseResult parsed = root.Parse(ExecCommand.SeparateGuestCommand(args));
     int code = await parsed.InvokeAsync(new InvocationConfiguration { EnableDefaultExceptionHandler = false });
     return parsed.Action is ParseErrorAction ? ExitCodes.BadInput : code;
 }

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using Strata.Control;
 using Strata.Engines;
 using Strata.Images;
 using Strata.Machines.Boards;
@@ -18,9 +19,10 @@ internal sealed class RunCommand(RunOptions options) : IDisposable
     public async Task<int> ExecuteAsync()
     {
         MachineSpec spec = await CreateSpecAsync().ConfigureAwait(false);
+        await using MachineReservation? reservation = await ReserveNameAsync().ConfigureAwait(false);
         if (options.Exec is { } line)
         {
-            return await ExecRun.ExecuteAsync(spec, line, options.Statistics).ConfigureAwait(false);
+            return await ExecRun.ExecuteAsync(spec, reservation, line, options.Statistics).ConfigureAwait(false);
         }
 
         bool interrupted = false;
@@ -30,6 +32,7 @@ internal sealed class RunCommand(RunOptions options) : IDisposable
             _ = _machine?.StopAsync();
         });
         await using VirtualMachine machine = await VirtualMachine.StartAsync(spec).ConfigureAwait(false);
+        await using ControlServer? control = reservation is null ? null : ControlServer.Start(machine, reservation);
         TimeSpan startUp = DateTime.Now - Process.GetCurrentProcess().StartTime;
         Interlocked.Exchange(ref _machine, machine); // a fence: either the signal sees the machine or this sees the signal
         if (Volatile.Read(ref interrupted))
@@ -37,7 +40,7 @@ internal sealed class RunCommand(RunOptions options) : IDisposable
             await machine.StopAsync().ConfigureAwait(false);
         }
 
-        Thread input = new(() => PumpInput(machine)) { IsBackground = true, Name = "strata-input" };
+        Thread input = new(() => PumpInput(machine, control?.Name)) { IsBackground = true, Name = "strata-input" };
         input.Start();
         MachineExit exit = await machine.WaitForExitAsync().ConfigureAwait(false);
         await _output.FlushAsync().ConfigureAwait(false);
@@ -61,6 +64,20 @@ internal sealed class RunCommand(RunOptions options) : IDisposable
         _output.Dispose();
         _serial.Dispose();
         _trace?.Dispose();
+    }
+
+    /// <summary>A machine that nobody can reach is still a machine, unless a name was asked for.</summary>
+    private async Task<MachineReservation?> ReserveNameAsync()
+    {
+        try
+        {
+            return await new MachineRegistry().ReserveAsync(options.Name, options.Kernel is { } kernel ? Path.GetFileName(kernel) : options.Image!).ConfigureAwait(false);
+        }
+        catch (StrataException error) when (options.Name is null)
+        {
+            Console.Error.WriteLine($"strata: no other command will reach this machine. {error.Message}");
+            return null;
+        }
     }
 
     private static Stream OpenSerial(string serial)
@@ -105,7 +122,7 @@ internal sealed class RunCommand(RunOptions options) : IDisposable
         }
 
         GuestImage image = GuestImages.Find(options.Image!);
-        string? agent = options.Exec is null ? null : AgentOf(image);
+        string? agent = options.Exec is null ? image.AgentInitrdPath : AgentOf(image);
         _ = image.IsCached ? null : options.Setup.ToCommandLine(); // a mistake shows before a long build
         await image.EnsureAsync(LineProgress.ForTerminal()).ConfigureAwait(false);
         MachineSpec spec = options.Keep is { } keep
@@ -141,7 +158,7 @@ internal sealed class RunCommand(RunOptions options) : IDisposable
         Networks = options.Networks,
         Shares = options.Shares,
         Balloon = options.Balloon,
-        Sockets = options.Exec is not null,
+        Sockets = true, // for agents
         Engine = options.Engine,
         PortableCpu = options.PortableCpu,
         Paravirtual = options.Paravirtual,
@@ -154,7 +171,7 @@ internal sealed class RunCommand(RunOptions options) : IDisposable
     };
 
     /// <summary>Standard input to the guest; Ctrl-A is the escape. The end of input does not stop the guest.</summary>
-    private void PumpInput(VirtualMachine machine)
+    private static void PumpInput(VirtualMachine machine, string? name)
     {
         using Stream input = Console.OpenStandardInput();
         byte[] buffer = new byte[4096];
@@ -174,7 +191,7 @@ internal sealed class RunCommand(RunOptions options) : IDisposable
                 if (escaped)
                 {
                     escaped = false;
-                    RunEscape(machine, b, pass);
+                    RunEscape(machine, name, b, pass);
                 }
                 else if (b == Escape)
                 {
@@ -190,7 +207,7 @@ internal sealed class RunCommand(RunOptions options) : IDisposable
         }
     }
 
-    private static void RunEscape(VirtualMachine machine, byte key, List<byte> pass)
+    private static void RunEscape(VirtualMachine machine, string? name, byte key, List<byte> pass)
     {
         switch ((char)key)
         {
@@ -204,7 +221,7 @@ internal sealed class RunCommand(RunOptions options) : IDisposable
                 SwitchEngine(machine);
                 break;
             case 'h' or 'H' or '?':
-                Console.Error.Write("\r\nCtrl-A X  quit at once\r\nCtrl-A P  press the power button\r\nCtrl-A E  go to the next engine\r\nCtrl-A A  send Ctrl-A\r\nCtrl-A H  this help\r\n");
+                Console.Error.Write($"\r\n{(name is null ? "" : $"This machine is {name} to other commands.\r\n")}Ctrl-A X  quit at once\r\nCtrl-A P  press the power button\r\nCtrl-A E  go to the next engine\r\nCtrl-A A  send Ctrl-A\r\nCtrl-A H  this help\r\n");
                 break;
             case 'a' or 'A' or (char)Escape:
                 pass.Add(Escape);

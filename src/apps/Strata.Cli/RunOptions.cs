@@ -7,6 +7,9 @@ internal sealed record RunOptions
 {
     public string? Image { get; init; }
 
+    /// <summary>What other commands call the machine; null for a name made from what it runs.</summary>
+    public string? Name { get; init; }
+
     /// <summary>What an image's system is told when it starts.</summary>
     public GuestSetup Setup { get; init; } = GuestSetup.Default;
 

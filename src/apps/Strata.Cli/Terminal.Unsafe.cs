@@ -11,6 +11,11 @@ internal sealed partial class Terminal : IDisposable
     private const int StandardInput = 0;
     private const int Now = 0;
 
+    private const int StandardOutput = 1;
+
+    /// <summary>TIOCGWINSZ of ioctl_tty(2).</summary>
+    private const nuint GetWindowSize = 0x5413;
+
     /// <summary>Bytes of struct termios with room to spare; only the C library looks inside.</summary>
     private const int TermiosSize = 128;
 
@@ -19,7 +24,8 @@ internal sealed partial class Terminal : IDisposable
     private bool _isRaw;
 
     /// <summary>Makes standard input raw if it is a terminal.</summary>
-    public Terminal(Action onSignal)
+    /// <param name="onSignal">What a termination signal does; null if somebody else sees to them.</param>
+    public Terminal(Action? onSignal)
     {
         if (IsTerminal(StandardInput) == 1 && GetAttributes(StandardInput, _saved) == 0)
         {
@@ -29,6 +35,11 @@ internal sealed partial class Terminal : IDisposable
         }
 
         AppDomain.CurrentDomain.ProcessExit += (_, _) => Restore();
+        if (onSignal is null)
+        {
+            return;
+        }
+
         foreach (PosixSignal signal in (ReadOnlySpan<PosixSignal>)[PosixSignal.SIGTERM, PosixSignal.SIGHUP, PosixSignal.SIGINT, PosixSignal.SIGQUIT])
         {
             _signals.Add(PosixSignalRegistration.Create(signal, context =>
@@ -40,6 +51,16 @@ internal sealed partial class Terminal : IDisposable
     }
 
     public bool IsRaw => _isRaw;
+
+    /// <summary>Of the terminal that standard output is; null if it is none.</summary>
+    public static TerminalSize? Size
+    {
+        get
+        {
+            ushort[] size = new ushort[4]; // struct winsize: rows, columns, and two that nobody uses
+            return Control(StandardOutput, GetWindowSize, size) == 0 && size[0] > 0 && size[1] > 0 ? new TerminalSize(size[0], size[1]) : null;
+        }
+    }
 
     public void Dispose()
     {
@@ -67,6 +88,9 @@ internal sealed partial class Terminal : IDisposable
 
     [LibraryImport("libc", EntryPoint = "tcsetattr")]
     private static partial int SetAttributes(int descriptor, int action, byte[] attributes);
+
+    [LibraryImport("libc", EntryPoint = "ioctl")]
+    private static partial int Control(int descriptor, nuint request, [In, Out] ushort[] argument);
 
     [LibraryImport("libc", EntryPoint = "cfmakeraw")]
     private static partial void MakeRaw([In, Out] byte[] attributes);

@@ -1,3 +1,4 @@
+using Strata.Control;
 using Strata.Engines;
 using Strata.Machines.Boards;
 using Strata.X86.Kvm;
@@ -8,6 +9,10 @@ namespace Strata;
 /// <summary>Which engine runs the machine, and moving it to another.</summary>
 public sealed partial class VirtualMachine
 {
+    private const int KeptSwitches = 64;
+
+    private readonly List<EngineSwitch> _switches = []; // under itself
+
     /// <summary>The engine that the machine was started on, and why.</summary>
     public EngineChoice InitialEngine { get; }
 
@@ -32,7 +37,14 @@ public sealed partial class VirtualMachine
         EngineKind kind = KindOf(target);
         try
         {
-            return await Task.Run(() => _board.SwitchEngine(kind), cancellationToken).ConfigureAwait(false);
+            Engine before = Engine;
+            TimeSpan pause = await Task.Run(() => _board.SwitchEngine(kind), cancellationToken).ConfigureAwait(false);
+            if (pause > TimeSpan.Zero)
+            {
+                Note(new EngineSwitch(before, target, pause.TotalMilliseconds, DateTime.UtcNow));
+            }
+
+            return pause;
         }
         catch (Exception error) when (error is KvmUnavailableException or PlatformNotSupportedException)
         {
@@ -41,6 +53,36 @@ public sealed partial class VirtualMachine
         catch (InvalidOperationException error)
         {
             throw new StrataException(StrataError.BadInput, error.Message, error);
+        }
+    }
+
+    /// <summary>Which engine runs the machine, and why.</summary>
+    public EngineReport ExplainEngine()
+    {
+        lock (_switches)
+        {
+            return new EngineReport
+            {
+                Engine = Engine,
+                InitialEngine = InitialEngine.Engine,
+                Reason = InitialEngine.Reason,
+                Switches = [.. _switches],
+                Measurements = [.. new EngineProbe().ReadLast().Select(EngineFigures.Of)],
+                Counters = DescribeCounters().Split('\n'),
+            };
+        }
+    }
+
+    private void Note(EngineSwitch done)
+    {
+        lock (_switches)
+        {
+            if (_switches.Count == KeptSwitches)
+            {
+                _switches.RemoveAt(0);
+            }
+
+            _switches.Add(done);
         }
     }
 

@@ -25,13 +25,20 @@ public sealed partial class VirtualMachine : IAsyncDisposable
     private readonly PcBoard _board;
     private readonly MachineNetworks _networks;
 
-    private VirtualMachine(PcBoard board, GuestConsole console, MachineNetworks networks, EngineChoice choice)
+    private VirtualMachine(MachineSpec spec, PcBoard board, GuestConsole console, MachineNetworks networks, EngineChoice choice)
     {
+        Spec = spec;
         _board = board;
         _networks = networks;
         Console = console;
         InitialEngine = choice;
     }
+
+    /// <summary>What was started.</summary>
+    public MachineSpec Spec { get; }
+
+    /// <summary>When it was started (UTC).</summary>
+    public DateTime Started { get; } = DateTime.UtcNow;
 
     public GuestConsole Console { get; }
 
@@ -94,7 +101,7 @@ public sealed partial class VirtualMachine : IAsyncDisposable
 
         console.Attach(board);
         board.Start();
-        return new VirtualMachine(board, console, networks, choice);
+        return new VirtualMachine(spec, board, console, networks, choice);
     }
 
     /// <summary>Waits for the machine's end.</summary>
@@ -107,7 +114,7 @@ public sealed partial class VirtualMachine : IAsyncDisposable
     }
 
     /// <summary>Runs programs in the guest and copies files, where an agent runs in it. Needs <see cref="MachineSpec.Sockets"/>.</summary>
-    public GuestAgent Agent => new(this);
+    public GuestAgent Agent => new(async (port, token) => await ConnectAsync(port, token).ConfigureAwait(false));
 
     /// <summary>Connects to a port that a program in the guest listens on (AF_VSOCK); waits until the guest's driver is loaded.</summary>
     /// <exception cref="VsockException">Nothing listens there, or the machine has ended.</exception>

@@ -1,4 +1,5 @@
 using System.Text;
+using Strata.Control;
 using Strata.Virtio.Vsock;
 
 namespace Strata;
@@ -7,7 +8,7 @@ namespace Strata;
 /// Runs programs in a guest and copies files, through the agent that runs there: a perl script, which debian-tiny gets with
 /// <see cref="Images.DebianTiny.AgentInitrdPath"/> and any image can start at boot. Members are safe on any thread.
 /// </summary>
-public sealed class GuestAgent
+public sealed partial class GuestAgent
 {
     /// <summary>The port of the guest that the agent listens on.</summary>
     public const uint Port = 1025;
@@ -16,9 +17,10 @@ public sealed class GuestAgent
     private const uint DefaultMode = 0x1A4;
     private static readonly TimeSpan RetryDelay = TimeSpan.FromMilliseconds(10);
 
-    private readonly VirtualMachine _machine;
+    private readonly Func<uint, CancellationToken, Task<Stream>> _connect;
 
-    internal GuestAgent(VirtualMachine machine) => _machine = machine;
+    /// <param name="connect">Connects to a port of the guest; throws <see cref="VsockException"/> where that fails.</param>
+    internal GuestAgent(Func<uint, CancellationToken, Task<Stream>> connect) => _connect = connect;
 
     /// <summary>How long to wait for an agent that does not answer yet: the guest may be booting.</summary>
     public TimeSpan Patience { get; init; } = TimeSpan.FromMinutes(1);
@@ -70,6 +72,11 @@ public sealed class GuestAgent
         (Stream connection, _) = await OpenAsync('P', request, cancellationToken).ConfigureAwait(false);
         await using (connection.ConfigureAwait(false))
         {
+            await SendAndConfirmAsync(connection, SendContentAsync, cancellationToken).ConfigureAwait(false);
+        }
+
+        async Task SendContentAsync()
+        {
             byte[] piece = new byte[Piece];
             int count;
             while ((count = await content.ReadAsync(piece, cancellationToken).ConfigureAwait(false)) > 0)
@@ -78,11 +85,6 @@ public sealed class GuestAgent
             }
 
             await AgentFrame.WriteAsync(connection, 'E', default, cancellationToken).ConfigureAwait(false);
-            AgentFrame end = await ReadAsync(connection, cancellationToken).ConfigureAwait(false);
-            if (end.Type != 'E')
-            {
-                throw Failure(end);
-            }
         }
     }
 
@@ -114,8 +116,8 @@ public sealed class GuestAgent
     }
 
     internal static StrataException Failure(AgentFrame frame) => frame.Type == 'F'
-        ? new StrataException(StrataError.Guest, $"The guest refused: {frame.Text}.")
-        : new StrataException(StrataError.Guest, $"The guest's agent sent a frame '{frame.Type}' out of turn; is it the one of this version?");
+        ? new StrataException(StrataError.Guest, $"The guest refused: {Printable.Text(frame.Text)}.")
+        : new StrataException(StrataError.Guest, $"The guest's agent sent a frame '{Printable.Text(frame.Type.ToString())}' out of turn; is it the one of this version?");
 
     private static async Task WriteAllAsync(GuestProcess process, ReadOnlyMemory<byte> input, CancellationToken cancellationToken)
     {
@@ -163,7 +165,7 @@ public sealed class GuestAgent
             {
                 try
                 {
-                    return await _machine.ConnectAsync(Port, timeout.Token).ConfigureAwait(false);
+                    return await _connect(Port, timeout.Token).ConfigureAwait(false);
                 }
                 catch (VsockException error) when (error.IsRefused)
                 {

@@ -7,6 +7,7 @@ use warnings;
 use constant { AF_VSOCK => 40, SOCK_STREAM => 1, ANY_CID => 0xFFFFFFFF, HOST_CID => 2, PORT => 1025 };
 use constant { LARGEST_FRAME => 1 << 20, PIECE => 1 << 15, WNOHANG => 1 };
 use constant { TIOCSPTLCK => 0x40045431, TIOCGPTN => 0x80045430, TIOCSCTTY => 0x540E, TIOCSWINSZ => 0x5414 };
+use constant { KIND => 0170000, FOLDER => 0040000, LINK => 0120000, REGULAR => 0100000 };
 use constant { SYS_SETSID => 112, EINTR => 4, EAGAIN => 11 };
 
 $SIG{PIPE} = 'IGNORE';
@@ -169,30 +170,30 @@ sub forward {
 }
 
 # The file gets its name when all of it is there.
-sub put_file {
-    my ($payload) = @_;
-    my ($mode, $path) = unpack('V a*', $payload);
+sub receive_file {
+    my ($path, $mode, $ready) = @_;
     my $part = "$path.part$$";
     open(my $file, '>', $part) or fail($path);
     binmode $file;
-    send_frame('A', pack('V', 0));
+    $ready->() if $ready;
     while (1) {
         my ($type, $data) = read_frame();
         if (!defined $type) { unlink $part; exit 1; }
         last if $type eq 'E';
         if (!print {$file} $data) { my $error = $!; unlink $part; $! = $error; fail($path); }
     }
-    close $file or fail($path);
-    chmod($mode & 07777, $part) && rename($part, $path) or do { my $error = $!; unlink $part; $! = $error; fail($path); };
+    close($file) && chmod($mode, $part) && rename($part, $path) or do { my $error = $!; unlink $part; $! = $error; fail($path); };
+}
+
+sub put_file {
+    my ($payload) = @_;
+    my ($mode, $path) = unpack('V a*', $payload);
+    receive_file($path, $mode & 07777, sub { send_frame('A', pack('V', 0)) });
     send_frame('E', '');
 }
 
-sub get_file {
-    my ($path) = @_;
-    open(my $file, '<', $path) or fail($path);
-    if (!-f $file) { $! = 22; fail("$path is no regular file"); }
-    my @status = stat $file;
-    send_frame('A', pack('V', $status[2] & 07777));
+sub send_content {
+    my ($file, $path) = @_;
     while (1) {
         my $count = sysread($file, my $bytes, PIECE);
         fail($path) if !defined $count;
@@ -202,12 +203,89 @@ sub get_file {
     send_frame('E', '');
 }
 
+sub get_file {
+    my ($path) = @_;
+    open(my $file, '<', $path) or fail($path);
+    if (!-f $file) { $! = 22; fail("$path is no regular file"); }
+    my @status = stat $file;
+    send_frame('A', pack('V', $status[2] & 07777));
+    send_content($file, $path);
+}
+
+# A tree arrives as nodes, folders before what is in them. What exists is replaced, folders are merged; folders get their modes
+# at the end, as they must be writable until then.
+sub put_tree {
+    my ($payload) = @_;
+    my ($name, $path) = unpack('V/a a*', $payload);
+    $path =~ s{(?<=.)/+$}{} and (-d $path or do { $! = 20; fail($path); });
+    $path = $path eq '/' ? "/$name" : "$path/$name" if -d $path;
+    send_frame('A', pack('V', 0));
+    my @folders;
+    while (1) {
+        my ($type, $data) = read_frame();
+        exit 1 if !defined $type;
+        last if $type eq 'E';
+        if ($type ne 'N') { $! = 71; fail("frame $type in a tree"); }
+        my ($mode, $kind, $below, $target) = unpack('V a V/a V/a', $data);
+        my $place = length $below ? "$path/$below" : $path;
+        if ($kind eq 'd') {
+            -d $place && !-l $place or mkdir($place, 0700) or fail($place);
+            push @folders, [$mode & 07777, $place];
+        }
+        elsif ($kind eq 'l') {
+            unlink $place if -l $place || -f _;
+            symlink($target, $place) or fail($place);
+        }
+        elsif ($kind eq 'f') { receive_file($place, $mode & 07777); }
+        else { $! = 22; fail("kind $kind"); }
+    }
+    for (reverse @folders) { chmod($_->[0], $_->[1]) or fail($_->[1]); }
+    send_frame('E', '');
+}
+
+sub get_tree {
+    my ($path) = @_;
+    $path =~ s{(?<=.)/+$}{};
+    my @status = stat $path or fail($path);
+    send_frame('A', pack('V', 0));
+    send_node($path, '', @status);
+    send_frame('E', '');
+}
+
+sub send_node {
+    no warnings 'recursion';
+    my ($path, $below, @status) = @_;
+    my ($mode, $kind) = ($status[2] & 07777, $status[2] & KIND);
+    if ($kind == FOLDER) {
+        send_frame('N', pack('V a V/a V/a', $mode, 'd', $below, ''));
+        opendir(my $folder, $path) or fail($path);
+        for my $name (sort readdir $folder) {
+            next if $name eq '.' || $name eq '..';
+            my @inner = lstat "$path/$name" or next;    # it has gone meanwhile
+            send_node("$path/$name", length $below ? "$below/$name" : $name, @inner);
+        }
+        closedir $folder;
+    }
+    elsif ($kind == LINK) {
+        my $target = readlink $path;
+        send_frame('N', pack('V a V/a V/a', $mode, 'l', $below, $target)) if defined $target;
+    }
+    elsif ($kind == REGULAR) {
+        open(my $file, '<', $path) or fail($path);
+        send_frame('N', pack('V a V/a V/a', $mode, 'f', $below, ''));
+        send_content($file, $path);
+    }
+    else { send_frame('V', $below); }    # a device, FIFO or socket stays where it is
+}
+
 sub serve {
     my ($type, $payload) = read_frame();
     exit 0 if !defined $type;
     if ($type eq 'S') { run_process($payload); }
     elsif ($type eq 'P') { put_file($payload); }
     elsif ($type eq 'G') { get_file($payload); }
+    elsif ($type eq 'U') { put_tree($payload); }
+    elsif ($type eq 'T') { get_tree($payload); }
     else { $! = 22; fail("operation $type"); }
     read_frame();    # the host closes when it has read everything
     exit 0;

@@ -95,6 +95,9 @@ public sealed class EngineProbe(string? cache = null)
         return result;
     }
 
+    /// <summary>What was measured last on this host since it started; empty if nothing was.</summary>
+    public IReadOnlyList<EngineMeasurement> ReadLast() => _cache.Read() ?? [];
+
     /// <summary>The choice that follows from measurements.</summary>
     public static EngineChoice Choose(IReadOnlyList<EngineMeasurement> results)
     {

@@ -37,6 +37,9 @@ public abstract class GuestImage
     /// <summary>An overlay for the initial RAM disk that starts <see cref="GuestAgent"/>'s script in the guest; null if there is none.</summary>
     public virtual string? AgentInitrdPath => null;
 
+    /// <summary>What shuts the guest down where its system does not listen to the power button; null where it does.</summary>
+    internal virtual GuestCommand? PowerOffCommand => null;
+
     private protected ImageCache Cache { get; }
 
     /// <summary>A machine that starts this image, for the caller to complete. The image has to be in the cache.</summary>

@@ -25,6 +25,7 @@ public sealed class IoApic(IMsiSink bus) : IMmioDevice, IInterruptSink, IEoiSink
 
     private readonly Lock _gate = new();
     private readonly ulong[] _entries = CreateEntries();
+    private readonly long[] _sent = new long[PinCount]; // interrupts a pin, for inspection
     private uint _select;
     private uint _id;
     private uint _lines;
@@ -42,8 +43,21 @@ public sealed class IoApic(IMsiSink bus) : IMmioDevice, IInterruptSink, IEoiSink
             }
             else if (high && !was && (_entries[pin] & Masked) == 0)
             {
-                Send(_entries[pin]);
+                Send(pin);
             }
+        }
+    }
+
+    /// <summary>What each pin is set to, and how many interrupts it has sent. Any thread.</summary>
+    public IReadOnlyList<InterruptPinInspection> Inspect()
+    {
+        lock (_gate)
+        {
+            return
+            [
+                .. _entries.Select((entry, pin) => new InterruptPinInspection(
+                    pin, (byte)entry, (entry & Masked) != 0, (entry & Level) != 0, (_lines & (1u << pin)) != 0, _sent[pin])),
+            ];
         }
     }
 
@@ -156,13 +170,15 @@ public sealed class IoApic(IMsiSink bus) : IMmioDevice, IInterruptSink, IEoiSink
         if (active && (entry & (Masked | RemoteIrr)) == 0)
         {
             _entries[pin] |= RemoteIrr;
-            Send(entry);
+            Send(pin);
         }
     }
 
     /// <summary>The polarity bit is not looked at: lines here are logical levels, already active-high.</summary>
-    private void Send(ulong entry)
+    private void Send(int pin)
     {
+        ulong entry = _entries[pin];
+        _sent[pin]++;
         ulong address = 0xFEE0_0000 | ((entry >> 56) << 12) | ((entry & Logical) != 0 ? 4UL : 0);
         uint data = (uint)(entry & 0x7FF) | ((entry & Level) != 0 ? 0xC000u : 0);
         bus.Send(address, data);

@@ -27,6 +27,7 @@ public sealed class MsixTable : IMmioDevice
     private readonly Lock _gate = new();
     private readonly uint[] _words;
     private readonly ulong[] _pending;
+    private readonly long[] _sent; // messages a vector, for inspection
     private ushort _control;
     private IMsiSink? _sink;
 
@@ -37,6 +38,7 @@ public sealed class MsixTable : IMmioDevice
         Vectors = vectors;
         _words = new uint[vectors * 4];
         _pending = new ulong[(vectors + 63) / 64];
+        _sent = new long[vectors];
         for (int i = 0; i < vectors; i++)
         {
             _words[(i * 4) + 3] = 1;
@@ -68,10 +70,20 @@ public sealed class MsixTable : IMmioDevice
                 return;
             }
 
+            _sent[vector]++;
             (address, data) = Message(vector);
         }
 
         _sink?.Send(address, data);
+    }
+
+    /// <summary>What the table is set to, and what it has sent. Any thread.</summary>
+    public MsixInspection Inspect()
+    {
+        lock (_gate)
+        {
+            return new MsixInspection(IsEnabled, [.. Enumerable.Range(0, Vectors).Select(vector => new MsixVectorInspection(vector, IsMasked(vector), _sent[vector]))]);
+        }
     }
 
     public ulong ReadMmio(ulong offset, AccessWidth width)
@@ -146,6 +158,7 @@ public sealed class MsixTable : IMmioDevice
             if ((_pending[vector / 64] & bit) != 0 && !IsMasked(vector))
             {
                 _pending[vector / 64] &= ~bit;
+                _sent[vector]++;
                 (ulong address, uint data) = Message(vector);
                 _sink?.Send(address, data);
             }

@@ -30,6 +30,10 @@ public sealed class PciBus : IPortDevice
     /// <summary>Ports 0xCF8..0xCFF.</summary>
     public const int PortCount = 8;
 
+    /// <summary>What is plugged in, by slot. Complete when the machine is built.</summary>
+    public IEnumerable<(int Slot, PciFunction Function)> Functions =>
+        _functions.Index().Where(slot => slot.Item is not null).Select(slot => (slot.Index, slot.Item!));
+
     /// <summary>Puts a function into a slot, 0..31; slot 0 holds the host bridge.</summary>
     public void Plug(int slot, PciFunction function)
     {

@@ -21,6 +21,7 @@ public abstract class PciFunction
     private int _nextCapability = HeaderSize;
     private int _lastCapability;
     private bool _interrupt;
+    private long _lineInterrupts; // under ConfigGate
 
     protected PciFunction(PciIdentity identity)
     {
@@ -95,6 +96,24 @@ public abstract class PciFunction
         }
     }
 
+    /// <summary>What the function is set to now. Any thread.</summary>
+    public PciInspection Inspect()
+    {
+        lock (ConfigGate)
+        {
+            return new PciInspection
+            {
+                VendorId = Get16(PciConfig.VendorId),
+                DeviceId = Get16(PciConfig.DeviceId),
+                ClassCode = _config[PciConfig.ClassCode] | ((uint)Get16(PciConfig.ClassCode + 1) << 8),
+                IsBusMaster = IsBusMaster,
+                Bars = [.. _bars.Index().Where(bar => bar.Item is not null).Select(bar => new BarInspection(bar.Index, bar.Item!.Size, bar.Item.Mapped))],
+                LineInterrupts = _lineInterrupts,
+                Msix = Msix?.Inspect(),
+            };
+        }
+    }
+
     /// <summary>Hook for capabilities whose registers are windows; under <see cref="ConfigGate"/>.</summary>
     protected virtual void PrepareConfigRead(int offset, AccessWidth width)
     {
@@ -166,8 +185,16 @@ public abstract class PciFunction
 
     protected Span<byte> Config => _config;
 
-    private void UpdateLine() =>
-        _line?.Set(_interrupt && (Get16(PciConfig.Command) & PciConfig.CommandInterruptDisable) == 0 && Msix is not { IsEnabled: true });
+    private void UpdateLine()
+    {
+        bool high = _interrupt && (Get16(PciConfig.Command) & PciConfig.CommandInterruptDisable) == 0 && Msix is not { IsEnabled: true };
+        if (high && _line is { IsHigh: false })
+        {
+            _lineInterrupts++;
+        }
+
+        _line?.Set(high);
+    }
 
     /// <summary>Moves each BAR to where the guest put it. A place that is taken leaves the BAR unmapped.</summary>
     private void UpdateBars()

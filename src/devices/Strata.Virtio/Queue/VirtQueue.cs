@@ -142,6 +142,29 @@ public sealed class VirtQueue(AddressSpace memory)
             && (ushort)(_usedIndex - wanted - 1) < (ushort)(_usedIndex - before);
     }
 
+    /// <summary>What the queue is set to and how far it is. Under the owner's lock, as everything here; changes nothing.</summary>
+    public QueueInspection Inspect(int index)
+    {
+        ushort? available = IsEnabled && memory.TryGetSpan(AvailableRing + 2, 2, forWriting: false, out Span<byte> span)
+            ? BinaryPrimitives.ReadUInt16LittleEndian(span)
+            : null;
+        return new QueueInspection
+        {
+            Index = index,
+            Size = Size,
+            IsEnabled = IsEnabled,
+            DescriptorTable = DescriptorTable,
+            AvailableRing = AvailableRing,
+            UsedRing = UsedRing,
+            Vector = Vector == 0xFFFF ? null : Vector,
+            UsesEventIndex = UsesEventIndex,
+            AvailableIndex = available,
+            TakenIndex = _lastAvailable,
+            UsedIndex = _usedIndex,
+            BrokenReason = BrokenReason,
+        };
+    }
+
     /// <summary>Follows a chain, into an indirect table where it leads there.</summary>
     private DescriptorChain? ReadChain(ushort head)
     {

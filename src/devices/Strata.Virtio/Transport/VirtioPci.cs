@@ -98,6 +98,26 @@ public sealed class VirtioPci : PciFunction, IMmioDevice
         }
     }
 
+    /// <summary>The device and what its driver made of it. Any thread; may wait for a request that is being served.</summary>
+    public VirtioInspection InspectVirtio()
+    {
+        lock (_device.Gate)
+        {
+            lock (_gate)
+            {
+                return new VirtioInspection
+                {
+                    DeviceType = _device.DeviceType,
+                    TypeName = VirtioNames.OfType(_device.DeviceType),
+                    Status = _status,
+                    Offered = VirtioNames.OfFeatures(_device.DeviceType, _device.Features | VirtioDevice.CommonFeatures),
+                    Negotiated = VirtioNames.OfFeatures(_device.DeviceType, _driverFeatures),
+                    Queues = [.. _device.Queues.Select((queue, index) => queue.Inspect(index))],
+                };
+            }
+        }
+    }
+
     /// <summary>The configuration-access window: reads the BAR through configuration space.</summary>
     protected override void PrepareConfigRead(int offset, AccessWidth width)
     {

@@ -50,6 +50,8 @@ public sealed partial class PcBoard : IMachineControl, IDisposable
     private readonly List<VirtioNetwork> _networks = [];
     private readonly TaskCompletionSource<MachineExit> _exit = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly AcpiPower _power;
+    private readonly IoApic _ioApic;
+    private PciBus? _pci;
     private readonly Uart16550 _uart;
     private VirtioConsole? _console;
     private BoardEngines? _engines;
@@ -71,10 +73,10 @@ public sealed partial class PcBoard : IMachineControl, IDisposable
         _ram = new GuestMemory(options.MemorySize);
         MapRam(Memory, _ram);
         Pic8259 pic = new(OnPicOutput);
-        IoApic ioApic = new(_apicBus);
-        _apicBus.EoiSink = ioApic;
-        Interrupts = new IsaInterrupts(pic, ioApic);
-        Memory.MapDevice(PcMemoryMap.IoApicStart, 0x1000, ioApic);
+        _ioApic = new IoApic(_apicBus);
+        _apicBus.EoiSink = _ioApic;
+        Interrupts = new IsaInterrupts(pic, _ioApic);
+        Memory.MapDevice(PcMemoryMap.IoApicStart, 0x1000, _ioApic);
         _power = new AcpiPower(this, _clock, Interrupts.Line(PcMemoryMap.SciPin));
         _uart = new Uart16550(options.Serial, Interrupts.Line(PcMemoryMap.SerialPin)) { HoldsEarlyInput = true };
         try
@@ -286,8 +288,8 @@ public sealed partial class PcBoard : IMachineControl, IDisposable
     /// <summary>Slot 1 is the entropy source; the console, disks and shares follow.</summary>
     private void AddPciDevices()
     {
-        PciBus pci = new(Memory, _apicBus, link => Interrupts.Line(PcMemoryMap.PciPin + link));
-        Ports.Map(PcMemoryMap.PciConfigPort, PciBus.PortCount, new PciConfigPorts(pci, new ResetControl(this)));
+        _pci = new PciBus(Memory, _apicBus, link => Interrupts.Line(PcMemoryMap.PciPin + link));
+        Ports.Map(PcMemoryMap.PciConfigPort, PciBus.PortCount, new PciConfigPorts(_pci, new ResetControl(this)));
         List<VirtioDevice> devices = [new VirtioEntropy(Memory, _options.Deterministic is { } deterministic ? deterministic.Fill : null)];
         if (_options.Console is { } console)
         {
@@ -322,7 +324,7 @@ public sealed partial class PcBoard : IMachineControl, IDisposable
         for (int i = 0; i < devices.Count; i++)
         {
             devices[i].IsSynchronous = _options.Deterministic != null;
-            pci.Plug(i + 1, new VirtioPci(devices[i]));
+            _pci.Plug(i + 1, new VirtioPci(devices[i]));
         }
 
         _virtio.AddRange(devices);

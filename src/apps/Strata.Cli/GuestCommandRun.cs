@@ -1,0 +1,134 @@
+using System.Runtime.InteropServices;
+
+namespace Strata.Cli;
+
+/// <summary>Whether a command of the guest gets a terminal.</summary>
+internal enum GuestTerminal
+{
+    None,
+
+    /// <summary>One of the size of this process's, which becomes raw meanwhile.</summary>
+    OfThisProcess,
+}
+
+/// <summary>
+/// One command in a guest with this process's streams and signals. The first SIGINT or SIGTERM goes to the command, if there is one
+/// already; the next ends the run.
+/// </summary>
+internal sealed class GuestCommandRun : IDisposable
+{
+    private const int HangUpSignal = 1;
+    private const int InterruptSignal = 2;
+    private const int PipeSignal = 13;
+    private const int TerminateSignal = 15;
+
+    private readonly GuestAgent _agent;
+    private readonly CancellationTokenSource _interrupted = new();
+    private readonly List<PosixSignalRegistration> _signals;
+    private GuestProcess? _process;
+
+    public GuestCommandRun(GuestAgent agent)
+    {
+        _agent = agent;
+        _signals = [Forward(PosixSignal.SIGINT, InterruptSignal), Forward(PosixSignal.SIGTERM, TerminateSignal), Forward(PosixSignal.SIGHUP, HangUpSignal)];
+    }
+
+    /// <summary>A second signal, or one before the command ran, ended the run.</summary>
+    public bool WasInterrupted => _interrupted.IsCancellationRequested;
+
+    /// <param name="passTerminalInput">What is typed goes to the command even if it has no terminal; otherwise it reads the end at once.</param>
+    /// <returns>The command's exit code, or <see cref="ExitCodes.Interrupted"/>.</returns>
+    /// <exception cref="StrataException">The command could not be started, or was lost.</exception>
+    public async Task<int> ExecuteAsync(GuestCommand command, GuestTerminal terminal, bool passTerminalInput)
+    {
+        using Terminal? raw = terminal == GuestTerminal.OfThisProcess ? new Terminal(onSignal: null) : null;
+        using Stream output = Console.OpenStandardOutput();
+        using Stream errors = Console.OpenStandardError();
+        try
+        {
+            GuestProcess process = await _agent.StartAsync(
+                raw is null ? command : command with { Terminal = Terminal.Size ?? new TerminalSize(24, 80) },
+                bytes => Pass(bytes, output),
+                bytes => Pass(bytes, errors),
+                _interrupted.Token).ConfigureAwait(false);
+            await using (process.ConfigureAwait(false))
+            {
+                Interlocked.Exchange(ref _process, process);
+                using PosixSignalRegistration? resize = raw is null || OperatingSystem.IsWindows() ? null : PosixSignalRegistration.Create(PosixSignal.SIGWINCH, _ => Resize(process));
+                _ = PumpInputAsync(process, passTerminalInput || raw is not null);
+                return await process.WaitForExitAsync(_interrupted.Token).ConfigureAwait(false);
+            }
+        }
+        catch (OperationCanceledException) when (_interrupted.IsCancellationRequested)
+        {
+            return ExitCodes.Interrupted;
+        }
+    }
+
+    public void Dispose()
+    {
+        _signals.ForEach(signal => signal.Dispose());
+        _interrupted.Dispose();
+    }
+
+    private static void Resize(GuestProcess process)
+    {
+        if (Terminal.Size is { } size)
+        {
+            _ = process.ResizeAsync(size);
+        }
+    }
+
+    private static async Task PumpInputAsync(GuestProcess process, bool passTerminalInput)
+    {
+        try
+        {
+            if (passTerminalInput || Console.IsInputRedirected)
+            {
+                using Stream input = Console.OpenStandardInput();
+                byte[] buffer = new byte[32 << 10];
+                int count;
+                while ((count = await input.ReadAsync(buffer).ConfigureAwait(false)) > 0)
+                {
+                    await process.WriteInputAsync(buffer.AsMemory(0, count)).ConfigureAwait(false);
+                }
+            }
+
+            await process.CompleteInputAsync().ConfigureAwait(false);
+        }
+        catch (Exception error) when (error is IOException or ObjectDisposedException)
+        {
+            // The guest has gone, or the command has ended; whoever waits for it says so.
+        }
+    }
+
+    /// <summary>Who reads the output may go away: then the command ends as in a pipe of the guest.</summary>
+    private void Pass(ReadOnlyMemory<byte> bytes, Stream target)
+    {
+        try
+        {
+            target.Write(bytes.Span);
+        }
+        catch (IOException)
+        {
+            _ = _process?.SignalAsync(PipeSignal);
+        }
+    }
+
+    private PosixSignalRegistration Forward(PosixSignal signal, int number)
+    {
+        bool sent = false;
+        return PosixSignalRegistration.Create(signal, context =>
+        {
+            context.Cancel = true;
+            if (_process is not { } process || Interlocked.Exchange(ref sent, true))
+            {
+                _interrupted.Cancel();
+            }
+            else
+            {
+                _ = process.SignalAsync(number, _interrupted.Token);
+            }
+        });
+    }
+}

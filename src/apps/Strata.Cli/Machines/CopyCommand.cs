@@ -1,0 +1,64 @@
+using System.CommandLine;
+using Strata.Control;
+
+namespace Strata.Cli.Machines;
+
+/// <summary>`strata cp`: files and folders between the host and a running machine.</summary>
+internal static class CopyCommand
+{
+    public static Command Create()
+    {
+        Argument<string> source = new("source") { Description = "A path of the host, or MACHINE:PATH." };
+        Argument<string> target = new("target") { Description = "The same; one of the two is in a machine." };
+        Command command = new(
+            "cp",
+            "Copy a file or folder into a running machine or out of it, with permissions. Where the target is a folder, the copy goes into "
+            + "it. Links are copied as links. Out of a machine, set-user-ID bits, and links that lead out of what is copied, stay behind: what is left out is named, and the exit code is 1. "
+            + "A host path with a colon needs a slash before it: ./a:b. The guest needs the agent: debian-tiny has it.\n\n"
+            + "Example: strata cp ./src debian-tiny:/root")
+        {
+            source, target,
+        };
+        command.SetAction(async (result, token) =>
+        {
+            (string? fromMachine, string from) = Split(result.GetValue(source)!);
+            (string? toMachine, string to) = Split(result.GetValue(target)!);
+            bool complete = true;
+            switch (fromMachine, toMachine)
+            {
+                case (null, { } machine):
+                    await new MachineRegistry().Find(machine).Agent.CopyToGuestAsync(from, to, LeftOut, token);
+                    break;
+                case ({ } machine, null):
+                    await new MachineRegistry().Find(machine).Agent.CopyFromGuestAsync(from, to, LeftOut, token);
+                    break;
+                default:
+                    throw new StrataException(StrataError.BadInput, "One of the two paths has to be in a machine, written MACHINE:PATH, and the other on the host.");
+            }
+
+            return complete ? ExitCodes.Success : ExitCodes.Failure;
+
+            void LeftOut(string what)
+            {
+                complete = false;
+                Console.Error.WriteLine($"strata: left out {what}");
+            }
+        });
+        return command;
+    }
+
+    /// <summary>MACHINE:PATH, or a path of the host.</summary>
+    internal static (string? Machine, string Path) Split(string text)
+    {
+        int colon = text.IndexOf(':', StringComparison.Ordinal);
+        bool isInMachine = colon > 0 && text.IndexOf('/', 0, colon) < 0;
+        if (!isInMachine)
+        {
+            return (null, text);
+        }
+
+        return text.Length > colon + 1
+            ? (text[..colon], text[(colon + 1)..])
+            : throw new StrataException(StrataError.BadInput, $"\"{text}\" names no path in the machine; write {text}/ for its root.");
+    }
+}

@@ -1,0 +1,58 @@
+using System.CommandLine;
+using System.Globalization;
+using Strata.Control;
+using Strata.Engines;
+
+namespace Strata.Cli.Machines;
+
+/// <summary>`strata engine`: shows or changes what executes a running machine.</summary>
+internal static class EngineCommand
+{
+    public static Command Create()
+    {
+        Argument<string> machine = MachineArguments.Machine();
+        Argument<string?> engine = new("engine") { Description = "kvm, translator, interpreter, or auto for the fastest here. Left out: say which it is.", Arity = ArgumentArity.ZeroOrOne };
+        Option<string> output = MachineArguments.Output();
+        Command command = new(
+            "engine",
+            "Show which engine runs a machine, or move it to another while it runs. The guest notices nothing but the pause, which is "
+            + "printed. To KVM only a machine can go that was started there or with --portable-cpu.\n\nExample: strata engine debian-tiny interpreter")
+        {
+            machine, engine, output,
+        };
+        command.SetAction(async (result, token) =>
+        {
+            RunningMachine running = new MachineRegistry().Find(result.GetValue(machine)!);
+            bool json = result.GetValue(output) == "json";
+            if (result.GetValue(engine) is not { } wanted)
+            {
+                MachineDescription description = await running.DescribeAsync(token);
+                if (json)
+                {
+                    MachineArguments.WriteJson(new { description.Engine });
+                }
+                else
+                {
+                    Console.WriteLine(EngineNames.Of(description.Engine ?? Engine.Auto));
+                }
+
+                return ExitCodes.Success;
+            }
+
+            EngineSwitch done = await running.SwitchEngineAsync(EngineNames.Parse(wanted), token);
+            if (json)
+            {
+                MachineArguments.WriteJson(done);
+            }
+            else
+            {
+                Console.WriteLine(done.From == done.To
+                    ? $"{EngineNames.Of(done.To)} already"
+                    : string.Create(CultureInfo.InvariantCulture, $"{EngineNames.Of(done.From)} to {EngineNames.Of(done.To)}, paused for {done.PauseMilliseconds:F1} ms"));
+            }
+
+            return ExitCodes.Success;
+        });
+        return command;
+    }
+}

@@ -1,0 +1,58 @@
+using System.CommandLine;
+using System.Globalization;
+using Strata.Control;
+using Strata.Engines;
+
+namespace Strata.Cli.Machines;
+
+/// <summary>`strata list`: the machines that run.</summary>
+internal static class ListCommand
+{
+    public static Command Create()
+    {
+        Option<string> output = MachineArguments.Output();
+        Command command = new(
+            "list",
+            "List your running machines. `strata run` names a machine after its image, or as --name says.\n\n"
+            + "Example: strata list --output json")
+        {
+            output,
+        };
+        command.SetAction(async (result, token) =>
+        {
+            IReadOnlyList<MachineDescription> machines = await new MachineRegistry().ListAsync(token);
+            if (result.GetValue(output) == "json")
+            {
+                MachineArguments.WriteJson(machines);
+            }
+            else
+            {
+                Print(machines);
+            }
+
+            return ExitCodes.Success;
+        });
+        return command;
+    }
+
+    private static void Print(IReadOnlyList<MachineDescription> machines)
+    {
+        int name = Math.Max(12, machines.Select(machine => machine.Name.Length).DefaultIfEmpty().Max());
+        int image = Math.Max(12, machines.Select(machine => machine.Image.Length).DefaultIfEmpty().Max());
+        Console.WriteLine($"{"NAME".PadRight(name)}  {"IMAGE".PadRight(image)}  ENGINE       CPUS  MEMORY    UPTIME      PID");
+        foreach (MachineDescription machine in machines)
+        {
+            Console.WriteLine(machine.Engine is { } engine
+                ? $"{machine.Name.PadRight(name)}  {Printable.Text(machine.Image).PadRight(image)}  {EngineNames.Of(engine),-11}  {machine.Processors,4}  {ByteSize.Format((long)machine.Memory),-8}  {Uptime(machine.UptimeSeconds),-10}  {machine.ProcessId}"
+                : $"{machine.Name.PadRight(name)}  does not answer: it is starting, or its process is stopped");
+        }
+    }
+
+    private static string Uptime(double seconds)
+    {
+        TimeSpan time = TimeSpan.FromSeconds(seconds);
+        return time.TotalDays >= 1
+            ? string.Create(CultureInfo.InvariantCulture, $"{time.Days}d {time.Hours:D2}:{time.Minutes:D2}")
+            : time.ToString("hh\\:mm\\:ss", CultureInfo.InvariantCulture);
+    }
+}

@@ -1,0 +1,70 @@
+using System.CommandLine;
+using Strata.Control;
+using Strata.Machines.Boards;
+
+namespace Strata.Cli.Machines;
+
+/// <summary>`strata stop`: ends a running machine.</summary>
+internal static class StopCommand
+{
+    private const int DefaultPatience = 60;
+
+    public static Command Create()
+    {
+        Argument<string> machine = MachineArguments.Machine();
+        Option<bool> force = new("--force", "-f") { Description = "Pull the plug: at once, and what the guest has not written to its disks is lost." };
+        Option<int> timeout = new("--timeout") { Description = "Seconds to wait for the guest to shut down.", DefaultValueFactory = _ => DefaultPatience };
+        Command command = new(
+            "stop",
+            "Shut a machine down and wait for its end: by the power button, or for debian-tiny, which does not listen to it, by a command. "
+            + "Any other system that does not listen to the button needs --force.\n\nExample: strata stop debian-tiny")
+        {
+            machine, force, timeout,
+        };
+        command.SetAction(async (result, token) =>
+        {
+            RunningMachine running = new MachineRegistry().Find(result.GetValue(machine)!);
+            if (result.GetValue(force))
+            {
+                await running.StopAsync(token);
+                return ExitCodes.Success;
+            }
+
+            int seconds = result.GetValue(timeout);
+            if (seconds is < 1 or > 86_400)
+            {
+                throw new StrataException(StrataError.BadInput, $"Nobody waits for {seconds} seconds; give --timeout 1 to 86400.");
+            }
+
+            return await ShutDownAsync(running, TimeSpan.FromSeconds(seconds), token);
+        });
+        return command;
+    }
+
+    private static async Task<int> ShutDownAsync(RunningMachine running, TimeSpan patience, CancellationToken token)
+    {
+        using CancellationTokenSource limit = CancellationTokenSource.CreateLinkedTokenSource(token);
+        limit.CancelAfter(patience);
+        Task<MachineExit?> end = running.WaitForExitAsync(limit.Token);
+        Task request = running.RequestShutDownAsync(limit.Token);
+        try
+        {
+            if (await Task.WhenAny(end, request) == request && !request.IsCanceled)
+            {
+                await request; // the machine could not be asked: no use in waiting
+            }
+
+            if (await end is { Reason: not MachineExitReason.PowerOff } exit)
+            {
+                Console.Error.WriteLine($"strata: {Printable.Text(exit.Details)}");
+            }
+
+            return ExitCodes.Success;
+        }
+        catch (OperationCanceledException) when (!token.IsCancellationRequested)
+        {
+            throw new StrataException(
+                StrataError.Guest, $"{running.Name} has not shut down within {patience.TotalSeconds:F0} s: its system may not listen to the power button, or be busy; `strata stop --force {running.Name}` pulls the plug.");
+        }
+    }
+}

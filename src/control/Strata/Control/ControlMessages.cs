@@ -1,0 +1,138 @@
+using System.Text.Json;
+using System.Text.Json.Serialization;
+using Strata.Machines.Boards;
+
+namespace Strata.Control;
+
+/// <summary>What is asked of a machine; one request a connection.</summary>
+internal sealed record ControlRequest
+{
+    public int Version { get; init; } = ControlFrame.Version;
+
+    public required ControlOperation Operation { get; init; }
+
+    /// <summary>For <see cref="ControlOperation.Connect"/>: the port in the guest.</summary>
+    public uint? Port { get; init; }
+
+    /// <summary>For <see cref="ControlOperation.Engine"/>: the engine to go to.</summary>
+    public Engine? Engine { get; init; }
+}
+
+/// <summary>Operations of the control protocol, by their names in JSON.</summary>
+internal enum ControlOperation
+{
+    /// <summary>What the machine is.</summary>
+    Describe,
+
+    /// <summary>A stream to a port of the guest (AF_VSOCK).</summary>
+    Connect,
+
+    /// <summary>Move to another engine.</summary>
+    Engine,
+
+    /// <summary>Which engine runs, and why.</summary>
+    Explain,
+
+    /// <summary>Processors, interrupts and devices in detail.</summary>
+    Inspect,
+
+    /// <summary>Press the power button.</summary>
+    PowerButton,
+
+    /// <summary>Pull the plug.</summary>
+    Quit,
+
+    /// <summary>Wait for the machine's end.</summary>
+    Wait,
+}
+
+/// <summary>The answer: a failure, or what the operation gives.</summary>
+internal sealed record ControlReply
+{
+    public int Version { get; init; } = ControlFrame.Version;
+
+    public ControlFailure? Failure { get; init; }
+
+    public MachineDescription? Machine { get; init; }
+
+    public EngineSwitch? Switch { get; init; }
+
+    public EngineReport? Explanation { get; init; }
+
+    public MachineInspection? Inspection { get; init; }
+
+    public MachineExit? Exit { get; init; }
+}
+
+/// <param name="IsRefused">Nothing listens on the guest's port: trying again later makes sense.</param>
+internal sealed record ControlFailure(StrataError Error, string Message, bool IsRefused = false);
+
+[JsonSourceGenerationOptions(
+    JsonSerializerDefaults.Web,
+    UseStringEnumConverter = true,
+    DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull,
+    MaxDepth = 16)]
+[JsonSerializable(typeof(ControlRequest))]
+[JsonSerializable(typeof(ControlReply))]
+internal sealed partial class ControlJson : JsonSerializerContext
+{
+    public static ControlFrame Write(ControlRequest request) => new(ControlFrameType.Message, JsonSerializer.SerializeToUtf8Bytes(request, Default.ControlRequest));
+
+    public static ControlFrame Write(ControlReply reply) => new(ControlFrameType.Message, JsonSerializer.SerializeToUtf8Bytes(reply, Default.ControlReply));
+
+    /// <exception cref="ControlProtocolException">The frame is no request of this version.</exception>
+    public static ControlRequest ReadRequest(ControlFrame frame)
+    {
+        CheckVersion(frame);
+        try
+        {
+            return JsonSerializer.Deserialize(frame.Payload.Span, Default.ControlRequest) ?? throw new ControlProtocolException("null for a request");
+        }
+        catch (JsonException error)
+        {
+            throw new ControlProtocolException($"The request cannot be read: {error.Message}", error);
+        }
+    }
+
+    /// <exception cref="ControlProtocolException">The frame is no reply of this version.</exception>
+    public static ControlReply ReadReply(ControlFrame frame)
+    {
+        CheckVersion(frame);
+        try
+        {
+            return JsonSerializer.Deserialize(frame.Payload.Span, Default.ControlReply) ?? throw new ControlProtocolException("null for a reply");
+        }
+        catch (JsonException error)
+        {
+            throw new ControlProtocolException($"The reply cannot be read: {error.Message}", error);
+        }
+    }
+
+    /// <summary>Before anything else is read: another version's message may have another form.</summary>
+    private static void CheckVersion(ControlFrame frame)
+    {
+        if (frame.Type != ControlFrameType.Message)
+        {
+            throw new ControlProtocolException($"a frame '{(char)frame.Type}' for a message");
+        }
+
+        int version;
+        try
+        {
+            using JsonDocument document = JsonDocument.Parse(frame.Payload, new JsonDocumentOptions { MaxDepth = Default.Options.MaxDepth });
+            version = document.RootElement is { ValueKind: JsonValueKind.Object } root
+                && root.TryGetProperty("version", out JsonElement element)
+                && element.ValueKind == JsonValueKind.Number
+                && element.TryGetInt32(out int number) ? number : 0;
+        }
+        catch (JsonException error)
+        {
+            throw new ControlProtocolException($"The message is no JSON of the control protocol: {error.Message}", error);
+        }
+
+        if (version != ControlFrame.Version)
+        {
+            throw new ControlProtocolException($"version {version} of the control protocol, not {ControlFrame.Version}");
+        }
+    }
+}

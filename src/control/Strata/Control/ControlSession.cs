@@ -1,0 +1,219 @@
+using System.Net.Sockets;
+using Strata.Machines.Boards;
+using Strata.Virtio.Vsock;
+
+namespace Strata.Control;
+
+/// <summary>One connection to a machine's control socket: a request, its reply, and for some a stream.</summary>
+internal sealed class ControlSession(VirtualMachine machine, MachineReservation reservation, Stream connection)
+{
+    private const int PumpBuffer = ControlFrame.LargestData;
+    private static readonly TimeSpan RequestPatience = TimeSpan.FromSeconds(10);
+
+    /// <summary>Serves the connection and closes it. Never throws: the other process's faults are its own.</summary>
+    public async Task RunAsync(bool mustRefuse, CancellationToken cancellationToken)
+    {
+        await Task.Yield(); // the caller accepts the next one meanwhile
+        using (connection)
+        {
+            try
+            {
+                if (mustRefuse)
+                {
+                    await FailAsync(StrataError.Host, $"The machine {reservation.Name} has {ControlServer.MostConnections} control connections already; close some.", cancellationToken).ConfigureAwait(false);
+                }
+                else if (await ReadRequestAsync(cancellationToken).ConfigureAwait(false) is { } request)
+                {
+                    await ServeAsync(request, cancellationToken).ConfigureAwait(false);
+                }
+            }
+            catch (Exception error) when (error is IOException or SocketException or OperationCanceledException or ObjectDisposedException)
+            {
+                // The other side went away, or the machine ends: nobody is left to tell.
+            }
+        }
+    }
+
+    private async Task<ControlRequest?> ReadRequestAsync(CancellationToken cancellationToken)
+    {
+        using CancellationTokenSource patience = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        patience.CancelAfter(RequestPatience);
+        try
+        {
+            return await ControlFrame.ReadAsync(connection, patience.Token).ConfigureAwait(false) is { } frame ? ControlJson.ReadRequest(frame) : null;
+        }
+        catch (ControlProtocolException error)
+        {
+            await FailAsync(StrataError.BadInput, error.Message, cancellationToken).ConfigureAwait(false);
+            return null;
+        }
+    }
+
+    private async Task ServeAsync(ControlRequest request, CancellationToken cancellationToken)
+    {
+        try
+        {
+            switch (request.Operation)
+            {
+                case ControlOperation.Connect:
+                    await ServeStreamAsync(request.Port ?? throw Missing("port"), cancellationToken).ConfigureAwait(false);
+                    break;
+                case ControlOperation.Wait:
+                    await ServeEndAsync(cancellationToken).ConfigureAwait(false);
+                    break;
+                default:
+                    await ReplyAsync(await AnswerAsync(request).ConfigureAwait(false), cancellationToken).ConfigureAwait(false);
+                    break;
+            }
+        }
+        catch (StrataException error)
+        {
+            await FailAsync(error.Error, error.Message, cancellationToken).ConfigureAwait(false);
+        }
+    }
+
+    private async Task<ControlReply> AnswerAsync(ControlRequest request)
+    {
+        switch (request.Operation)
+        {
+            case ControlOperation.Describe:
+                return new ControlReply { Machine = machine.Describe(reservation) };
+            case ControlOperation.Engine:
+                Engine before = machine.Engine;
+                TimeSpan pause = await machine.SwitchEngineAsync(request.Engine ?? throw Missing("engine")).ConfigureAwait(false);
+                return new ControlReply { Switch = new EngineSwitch(before, machine.Engine, pause.TotalMilliseconds, DateTime.UtcNow) };
+            case ControlOperation.Explain:
+                return new ControlReply { Explanation = machine.ExplainEngine() };
+            case ControlOperation.Inspect:
+                return new ControlReply { Inspection = new MachineInspection { Machine = machine.Describe(reservation), Board = machine.Inspect() } };
+            case ControlOperation.PowerButton:
+                machine.PressPowerButton();
+                return new ControlReply();
+            case ControlOperation.Quit:
+                await machine.StopAsync().ConfigureAwait(false);
+                return new ControlReply();
+            default:
+                throw new StrataException(StrataError.BadInput, $"The control protocol has no operation {request.Operation}.");
+        }
+    }
+
+    private static StrataException Missing(string what) => new(StrataError.BadInput, $"The control request names no {what}.");
+
+    private async Task ServeEndAsync(CancellationToken cancellationToken)
+    {
+        using CancellationTokenSource gone = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        Task watch = WatchAsync(gone);
+        Task<MachineExit> end = machine.WaitForExitAsync(CancellationToken.None);
+        await Task.WhenAny(end, watch).ConfigureAwait(false);
+        if (end.IsCompleted)
+        {
+            // Not with the server's token: its end and the machine's come together.
+            await ReplyAsync(new ControlReply { Exit = await end.ConfigureAwait(false) }, CancellationToken.None).ConfigureAwait(false);
+        }
+
+        await gone.CancelAsync().ConfigureAwait(false);
+        await watch.ConfigureAwait(false);
+    }
+
+    private async Task ServeStreamAsync(uint port, CancellationToken cancellationToken)
+    {
+        VsockStream guest;
+        using (CancellationTokenSource gone = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken))
+        {
+            Task watch = WatchAsync(gone);
+            try
+            {
+                guest = await machine.ConnectAsync(port, gone.Token).ConfigureAwait(false);
+            }
+            catch (VsockException error)
+            {
+                await ControlJson.Write(new ControlReply { Failure = new ControlFailure(StrataError.Guest, error.Message, error.IsRefused) })
+                    .WriteAsync(connection, cancellationToken).ConfigureAwait(false);
+                return;
+            }
+            finally
+            {
+                await gone.CancelAsync().ConfigureAwait(false);
+                await watch.ConfigureAwait(false);
+            }
+        }
+
+        await using (guest.ConfigureAwait(false))
+        {
+            await ReplyAsync(new ControlReply(), cancellationToken).ConfigureAwait(false);
+            ControlStream client = new(connection);
+            using CancellationTokenSource broken = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+            Task toGuest = PumpToGuestAsync(client, guest, broken);
+            Task toClient = PumpToClientAsync(guest, client, broken);
+            await Task.WhenAll(toGuest, toClient).ConfigureAwait(false);
+        }
+    }
+
+    /// <summary>Cancels when the other process goes away before it was answered. It has nothing to say until then.</summary>
+    private async Task WatchAsync(CancellationTokenSource gone)
+    {
+        try
+        {
+            Socket socket = ((NetworkStream)connection).Socket;
+            await socket.ReceiveAsync(Memory<byte>.Empty, gone.Token).ConfigureAwait(false); // completes at data or the end, and takes nothing
+            await gone.CancelAsync().ConfigureAwait(false);
+        }
+        catch (Exception error) when (error is OperationCanceledException or SocketException)
+        {
+            // answered, or gone
+        }
+    }
+
+    /// <summary>Either direction's failure ends both.</summary>
+    private static async Task PumpToGuestAsync(ControlStream client, VsockStream guest, CancellationTokenSource broken)
+    {
+        try
+        {
+            await CopyAsync(client, guest, broken.Token).ConfigureAwait(false);
+            guest.CompleteWriting();
+        }
+        catch (VsockException)
+        {
+            // The guest takes no more: what it has sent is still passed on, and its reader says why it ended.
+        }
+        catch
+        {
+            await broken.CancelAsync().ConfigureAwait(false);
+            throw;
+        }
+    }
+
+    private static async Task PumpToClientAsync(VsockStream guest, ControlStream client, CancellationTokenSource broken)
+    {
+        try
+        {
+            await CopyAsync(guest, client, broken.Token).ConfigureAwait(false);
+            await client.CompleteWritingAsync(broken.Token).ConfigureAwait(false);
+        }
+        catch (VsockException error)
+        {
+            await client.FailAsync(new ControlFailure(StrataError.Guest, error.Message), broken.Token).ConfigureAwait(false);
+            await broken.CancelAsync().ConfigureAwait(false);
+        }
+        catch
+        {
+            await broken.CancelAsync().ConfigureAwait(false);
+            throw;
+        }
+    }
+
+    private static async Task CopyAsync(Stream source, Stream target, CancellationToken cancellationToken)
+    {
+        byte[] buffer = new byte[PumpBuffer];
+        int count;
+        while ((count = await source.ReadAsync(buffer, cancellationToken).ConfigureAwait(false)) > 0)
+        {
+            await target.WriteAsync(buffer.AsMemory(0, count), cancellationToken).ConfigureAwait(false);
+        }
+    }
+
+    private ValueTask ReplyAsync(ControlReply reply, CancellationToken cancellationToken) => ControlJson.Write(reply).WriteAsync(connection, cancellationToken);
+
+    private ValueTask FailAsync(StrataError error, string message, CancellationToken cancellationToken) =>
+        ReplyAsync(new ControlReply { Failure = new ControlFailure(error, message) }, cancellationToken);
+}

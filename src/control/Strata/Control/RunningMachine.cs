@@ -1,0 +1,163 @@
+using System.Net.Sockets;
+using Strata.Images;
+using Strata.Machines.Boards;
+using Strata.Virtio.Vsock;
+
+namespace Strata.Control;
+
+/// <summary>
+/// A machine that another process runs, reached through its control socket; <see cref="MachineRegistry"/> finds it. Every call is a
+/// connection of its own. Members are safe on any thread.
+/// </summary>
+public sealed class RunningMachine
+{
+    private readonly string _path;
+
+    internal RunningMachine(string name, string path)
+    {
+        Name = name;
+        _path = path;
+    }
+
+    public string Name { get; }
+
+    /// <summary>Runs programs in the guest and copies files, where an agent runs in it.</summary>
+    public GuestAgent Agent => new(ConnectAsync);
+
+    /// <exception cref="StrataException">The machine does not run any more; so for every member.</exception>
+    public async Task<MachineDescription> DescribeAsync(CancellationToken cancellationToken = default) =>
+        Part((await AskAsync(ControlOperation.Describe, cancellationToken).ConfigureAwait(false)).Machine);
+
+    /// <summary>Which engine runs the machine, and why.</summary>
+    public async Task<EngineReport> ExplainEngineAsync(CancellationToken cancellationToken = default) =>
+        Part((await AskAsync(ControlOperation.Explain, cancellationToken).ConfigureAwait(false)).Explanation);
+
+    /// <summary>Processors, interrupts and devices in detail.</summary>
+    public async Task<MachineInspection> InspectAsync(CancellationToken cancellationToken = default) =>
+        Part((await AskAsync(ControlOperation.Inspect, cancellationToken).ConfigureAwait(false)).Inspection);
+
+    /// <summary>Moves the machine to another engine; see <see cref="VirtualMachine.SwitchEngineAsync"/>.</summary>
+    /// <exception cref="StrataException">The host cannot run this machine on that engine. It stays on the old one.</exception>
+    public async Task<EngineSwitch> SwitchEngineAsync(Engine engine, CancellationToken cancellationToken = default) =>
+        Part((await AskAsync(new ControlRequest { Operation = ControlOperation.Engine, Engine = engine }, cancellationToken).ConfigureAwait(false)).Switch);
+
+    /// <summary>Presses the power button; an operating system that listens shuts down.</summary>
+    public Task PressPowerButtonAsync(CancellationToken cancellationToken = default) => AskAsync(ControlOperation.PowerButton, cancellationToken);
+
+    /// <summary>
+    /// Asks the guest to shut down: by the power button, or through the agent where the image is known not to listen to it. Returns
+    /// when it has been asked; <see cref="WaitForExitAsync"/> waits for the end.
+    /// </summary>
+    public async Task RequestShutDownAsync(CancellationToken cancellationToken = default)
+    {
+        MachineDescription machine = await DescribeAsync(cancellationToken).ConfigureAwait(false);
+        if (GuestImages.All().FirstOrDefault(image => image.ImageName == machine.Image)?.PowerOffCommand is not { } command)
+        {
+            await PressPowerButtonAsync(cancellationToken).ConfigureAwait(false);
+            return;
+        }
+
+        GuestProcess process = await Agent.StartAsync(command, _ => { }, _ => { }, cancellationToken).ConfigureAwait(false);
+        await using (process.ConfigureAwait(false))
+        {
+            Task<int> end = process.WaitForExitAsync(cancellationToken);
+            await ((Task)end).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing); // the machine takes the command with it
+        }
+    }
+
+    /// <summary>Stops the machine at once, as pulling the plug does.</summary>
+    public Task StopAsync(CancellationToken cancellationToken = default) => AskAsync(ControlOperation.Quit, cancellationToken);
+
+    /// <summary>Waits for the machine's end.</summary>
+    /// <returns>Null if its process went away without telling how.</returns>
+    public async Task<MachineExit?> WaitForExitAsync(CancellationToken cancellationToken = default)
+    {
+        using NetworkStream connection = await OpenAsync(cancellationToken).ConfigureAwait(false);
+        try
+        {
+            await ControlJson.Write(new ControlRequest { Operation = ControlOperation.Wait }).WriteAsync(connection, cancellationToken).ConfigureAwait(false);
+            return await ControlFrame.ReadAsync(connection, cancellationToken).ConfigureAwait(false) is { } frame ? Check(ControlJson.ReadReply(frame)).Exit : null;
+        }
+        catch (IOException error) when (error is not ControlProtocolException)
+        {
+            return null;
+        }
+    }
+
+    /// <summary>Connects to a port that a program in the guest listens on (AF_VSOCK); waits until the guest's driver is loaded.</summary>
+    /// <exception cref="VsockException">Nothing listens there, or the machine has ended.</exception>
+    /// <exception cref="StrataException">The machine has no sockets.</exception>
+    public async Task<Stream> ConnectAsync(uint port, CancellationToken cancellationToken = default)
+    {
+        NetworkStream connection = await OpenAsync(cancellationToken).ConfigureAwait(false);
+        try
+        {
+            ControlReply reply = await ConverseAsync(connection, new ControlRequest { Operation = ControlOperation.Connect, Port = port }, cancellationToken).ConfigureAwait(false);
+            if (reply.Failure is { Error: StrataError.Guest } failure)
+            {
+                throw new VsockException(failure.Message, failure.IsRefused);
+            }
+
+            Check(reply);
+            return new ControlStream(connection);
+        }
+        catch
+        {
+            await connection.DisposeAsync().ConfigureAwait(false);
+            throw;
+        }
+    }
+
+    private static ControlReply Check(ControlReply reply) => reply.Failure is { } failure ? throw new StrataException(failure.Error, failure.Message) : reply;
+
+    private static T Part<T>(T? part)
+        where T : class => part ?? throw new StrataException(StrataError.Host, "The machine's answer lacks what was asked for; is it of the same version of Strata?");
+
+    private Task<ControlReply> AskAsync(ControlOperation operation, CancellationToken cancellationToken) =>
+        AskAsync(new ControlRequest { Operation = operation }, cancellationToken);
+
+    private async Task<ControlReply> AskAsync(ControlRequest request, CancellationToken cancellationToken)
+    {
+        using NetworkStream connection = await OpenAsync(cancellationToken).ConfigureAwait(false);
+        return Check(await ConverseAsync(connection, request, cancellationToken).ConfigureAwait(false));
+    }
+
+    private async Task<ControlReply> ConverseAsync(NetworkStream connection, ControlRequest request, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await ControlJson.Write(request).WriteAsync(connection, cancellationToken).ConfigureAwait(false);
+            return await ControlFrame.ReadAsync(connection, cancellationToken).ConfigureAwait(false) is { } frame
+                ? ControlJson.ReadReply(frame)
+                : throw new StrataException(StrataError.Host, $"The machine {Name} ended before it answered.");
+        }
+        catch (IOException error)
+        {
+            throw new StrataException(StrataError.Host, error is ControlProtocolException ? error.Message : $"The machine {Name} went away: {error.Message}", error);
+        }
+    }
+
+    private async Task<NetworkStream> OpenAsync(CancellationToken cancellationToken)
+    {
+        Socket socket = new(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
+        try
+        {
+            await socket.ConnectAsync(new UnixDomainSocketEndPoint(_path), cancellationToken).ConfigureAwait(false);
+            return PeerCredentials.IsSameUser(socket)
+                ? new NetworkStream(socket, ownsSocket: true)
+                : throw new StrataException(StrataError.Host, $"The control socket {_path} belongs to another user's process; it is not used.");
+        }
+        catch (SocketException error)
+        {
+            socket.Dispose();
+            throw error.SocketErrorCode is SocketError.ConnectionRefused or SocketError.AddressNotAvailable || !File.Exists(_path)
+                ? MachineRegistry.NotRunning(Name)
+                : new StrataException(StrataError.Host, $"The machine {Name} cannot be reached: {error.Message}.", error);
+        }
+        catch
+        {
+            socket.Dispose();
+            throw;
+        }
+    }
+}

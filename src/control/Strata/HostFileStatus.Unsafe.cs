@@ -1,0 +1,38 @@
+using System.Runtime.InteropServices;
+
+namespace Strata;
+
+/// <summary>Owner, kind and permissions of a file of the host, by statx(2): .NET tells neither owner nor every kind.</summary>
+/// <param name="Mode">Kind and permissions, as in stat(2).</param>
+internal readonly partial record struct HostFileStatus(uint UserId, uint Mode)
+{
+    private const uint KindMask = 0xF000;
+    private const uint KindFolder = 0x4000;
+    private const uint KindRegular = 0x8000;
+    private const int CurrentFolder = -100;
+    private const int NoFollow = 0x100;
+    private const uint BasicStatus = 0x7FF;
+
+    /// <summary>struct statx: 256 bytes; the user at 20 (32 bits), the mode at 28 (16 bits).</summary>
+    private const int StatusSize = 256;
+    private const int UserOffset = 20;
+    private const int ModeOffset = 28;
+
+    public bool IsFolder => (Mode & KindMask) == KindFolder;
+
+    public bool IsRegular => (Mode & KindMask) == KindRegular;
+
+    /// <param name="followLink">Look at what a link leads to, not at the link.</param>
+    /// <exception cref="IOException">There is no such file, or it may not be looked at.</exception>
+    public static HostFileStatus Of(string path, bool followLink)
+    {
+        byte[] status = new byte[StatusSize];
+        return Statx(CurrentFolder, path, followLink ? 0 : NoFollow, BasicStatus, status) == 0
+            ? new HostFileStatus(BitConverter.ToUInt32(status, UserOffset), BitConverter.ToUInt16(status, ModeOffset))
+            : throw new IOException($"{path}: {Marshal.GetLastPInvokeErrorMessage()}");
+    }
+
+    // SAFETY: the buffer is as large as the kernel's structure.
+    [LibraryImport("libc", EntryPoint = "statx", StringMarshalling = StringMarshalling.Utf8, SetLastError = true)]
+    private static partial int Statx(int folder, string path, int flags, uint mask, [Out] byte[] status);
+}

@@ -1,0 +1,15 @@
+using Strata.Virtio.Transport;
+
+namespace Strata.Machines.Boards;
+
+/// <content>Looking inside.</content>
+public sealed partial class PcBoard
+{
+    /// <summary>Processors, interrupts and devices; approximate while the machine runs.</summary>
+    public BoardInspection Inspect() => new()
+    {
+        Processors = [.. _vcpus.Select(vcpu => new ProcessorInspection(vcpu.Engine.Index, vcpu.InstructionsExecuted, vcpu.Engine.DescribeCounters()))],
+        InterruptPins = _ioApic.Inspect(),
+        Devices = [.. _pci!.Functions.Select(slot => new DeviceInspection(slot.Slot, slot.Function.Inspect(), (slot.Function as VirtioPci)?.InspectVirtio()))],
+    };
+}

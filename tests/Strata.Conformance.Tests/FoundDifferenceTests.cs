@@ -117,6 +117,38 @@ public sealed unsafe class FoundDifferenceTests
         Assert.Equal(InterruptShadow.None, machine.Cpu.State.Shadow);
     }
 
+    /// <summary>The return address had been written below RSP when the fault was raised.</summary>
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void Call_TargetIsNotCanonical_WritesNothing(bool memory)
+    {
+        using SystemMachine machine = Create(cpl: 3);
+        const ulong target = 0x0000_8000_0000_0000;
+        ulong slot = machine.State.Gprs[Gpr.Rsp] - 8;
+        machine.Quad(slot) = 42;
+        machine.Quad(SystemMachine.UserData) = target;
+        machine.State.Gprs[Gpr.Rbx] = SystemMachine.UserData;
+        machine.State.Gprs[Gpr.R14] = target;
+
+        machine.Start(a => EmitCall(a, memory));
+
+        machine.AssertFault(ExceptionVector.GeneralProtection, 0);
+        Assert.Equal(42UL, machine.Quad(slot));
+    }
+
+    private static void EmitCall(Assembler a, bool memory)
+    {
+        if (memory)
+        {
+            a.call(__qword_ptr[rbx]);
+        }
+        else
+        {
+            a.call(r14);
+        }
+    }
+
     private static SystemMachine Create(int cpl) =>
         new(GuestMode.Long, cpl, createEngine: wiring => new Translator(wiring, new TranslatorOptions { ExactFlags = true }));
 }

@@ -70,6 +70,11 @@ internal sealed unsafe partial class BlockEmitter
             EmitLoadTemporary(ref a, decoded, out restart);
         }
 
+        if (!direct && !Is32)
+        {
+            RequireCanonicalTarget(ref a, decoded);
+        }
+
         bool isShort = Is32 || (long)next == (int)next;
         HostOperand place = EmitPushCheck(ref a, decoded, restart, keepScratch2: !isShort);
         if (isShort)
@@ -102,6 +107,30 @@ internal sealed unsafe partial class BlockEmitter
         {
             EmitDispatch(ref a, site);
         }
+    }
+
+    /// <summary>Leaves if a call's target is not canonical: the fault comes before the push, which would be seen in memory.</summary>
+    private void RequireCanonicalTarget(ref HostAssembler a, in DecodedInstruction decoded)
+    {
+        const int addressBits = 47;
+        const int addImmediate = 0;
+        ref readonly Instruction instruction = ref decoded.Instruction;
+        PreserveFlags(ref a, decoded);
+        int guest = instruction.Op0Kind == OpKind.Register ? NumberOf(instruction.Op0Register) : HostRegister.None;
+        if (guest >= 0 && HomeOf(guest) >= 0)
+        {
+            a.Move(Scratch2, HomeOf(guest));
+        }
+        else
+        {
+            a.LoadFrame(Scratch2, guest >= 0 ? SlotOf(guest) : Frame.Temporary);
+        }
+
+        // The upper bits are all equal: 0 or −1, and so 1 or 0 after the addition.
+        a.Shift64(HostAssembler.ShiftRightSigned, Scratch2, addressBits);
+        a.Immediate32(addImmediate, Scratch2, 1, wide: true);
+        a.Immediate32(CompareGroup, Scratch2, 1, wide: true);
+        LeaveIf(ref a, HostCondition.Above, new Site { Kind = SiteKind.Interpret, Rip = instruction.IP });
     }
 
     private void EmitReturn(ref HostAssembler a, in DecodedInstruction decoded)

@@ -58,15 +58,15 @@ internal sealed unsafe class ReferenceRun
     /// <returns>False if the next instruction's result is undefined.</returns>
     private bool Step()
     {
-        if (Instructions == _program.InterruptAt)
-        {
-            _machine.Machine.Apic.Vector = _program.Vector;
-        }
-
         bool decoded = TryDecode(out Instruction instruction);
         if (decoded && DependsOnUndefined(instruction))
         {
             return false;
+        }
+
+        if (Instructions == _program.InterruptAt)
+        {
+            _machine.Machine.Apic.Vector = _program.Vector;
         }
 
         byte cl = (byte)Cpu.State.Gprs[Gpr.Rcx];

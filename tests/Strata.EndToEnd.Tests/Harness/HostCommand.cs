@@ -31,16 +31,32 @@ internal sealed class HostCommand : IDisposable
 
     public int Id => _process.Id;
 
-    public static HostCommand Start(string tool, params string[] arguments) => new(Process.Start(new ProcessStartInfo(tool, arguments)
+    public static HostCommand Start(string tool, params string[] arguments) => Start(tool, new Dictionary<string, string>(), arguments);
+
+    /// <param name="environment">Variables beside those of this process.</param>
+    public static HostCommand Start(string tool, IReadOnlyDictionary<string, string> environment, params string[] arguments)
     {
-        RedirectStandardInput = true,
-        RedirectStandardOutput = true,
-        RedirectStandardError = true,
-    }) ?? throw new InvalidOperationException($"{tool} did not start."));
+        ProcessStartInfo start = new(tool, arguments)
+        {
+            RedirectStandardInput = true,
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+        };
+        foreach ((string name, string value) in environment)
+        {
+            start.Environment[name] = value;
+        }
+
+        return new HostCommand(Process.Start(start) ?? throw new InvalidOperationException($"{tool} did not start."));
+    }
 
     /// <summary>The strata command, as built from these sources.</summary>
     public static HostCommand StartStrata(params string[] arguments) =>
         Start("dotnet", [Path.Combine(AppContext.BaseDirectory, "Strata.Cli.dll"), .. arguments]);
+
+    /// <summary>The same with variables beside those of this process.</summary>
+    public static HostCommand StartStrata(IReadOnlyDictionary<string, string> environment, params string[] arguments) =>
+        Start("dotnet", environment, [Path.Combine(AppContext.BaseDirectory, "Strata.Cli.dll"), .. arguments]);
 
     /// <summary>Runs a tool whose failure is a failure of the test.</summary>
     /// <returns>Standard output.</returns>

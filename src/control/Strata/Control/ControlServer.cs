@@ -16,6 +16,7 @@ public sealed class ControlServer : IAsyncDisposable
     private readonly CancellationTokenSource _ending = new();
     private readonly HashSet<Task> _sessions = []; // under itself
     private readonly Task _accepting;
+    private bool _disposed;
 
     private ControlServer(VirtualMachine machine, MachineReservation reservation)
     {
@@ -37,6 +38,11 @@ public sealed class ControlServer : IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
+        if (Interlocked.Exchange(ref _disposed, true))
+        {
+            return;
+        }
+
         await _ending.CancelAsync().ConfigureAwait(false);
         await _accepting.ConfigureAwait(false);
         Task[] left;

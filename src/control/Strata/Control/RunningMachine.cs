@@ -127,6 +127,14 @@ public sealed class RunningMachine
         try
         {
             await ControlJson.Write(request).WriteAsync(connection, cancellationToken).ConfigureAwait(false);
+        }
+        catch (IOException)
+        {
+            // It hung up: what it said before, or that it said nothing, is the better cause.
+        }
+
+        try
+        {
             return await ControlFrame.ReadAsync(connection, cancellationToken).ConfigureAwait(false) is { } frame
                 ? ControlJson.ReadReply(frame)
                 : throw new StrataException(StrataError.Host, $"The machine {Name} ended before it answered.");

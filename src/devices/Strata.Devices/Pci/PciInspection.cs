@@ -19,7 +19,7 @@ public sealed record PciInspection
     public required long LineInterrupts { get; init; }
 
     /// <summary>Null for a function without MSI-X.</summary>
-    public required MsixInspection? Msix { get; init; }
+    public MsixInspection? Msix { get; init; }
 }
 
 /// <param name="Size">Bytes.</param>

@@ -17,12 +17,12 @@ public sealed record QueueInspection
     public required ulong UsedRing { get; init; }
 
     /// <summary>The MSI-X vector that the driver gave it; null for none.</summary>
-    public required int? Vector { get; init; }
+    public int? Vector { get; init; }
 
     public required bool UsesEventIndex { get; init; }
 
     /// <summary>How many chains the driver has offered; null where its ring cannot be read.</summary>
-    public required ushort? AvailableIndex { get; init; }
+    public ushort? AvailableIndex { get; init; }
 
     /// <summary>How many of them the device has taken.</summary>
     public required ushort TakenIndex { get; init; }
@@ -31,5 +31,5 @@ public sealed record QueueInspection
     public required ushort UsedIndex { get; init; }
 
     /// <summary>Why the queue stands still, or null.</summary>
-    public required string? BrokenReason { get; init; }
+    public string? BrokenReason { get; init; }
 }

@@ -1,0 +1,172 @@
+using System.Net.Sockets;
+using System.Text;
+using Iced.Intel;
+using Strata.Control;
+using Strata.EndToEnd.Tests.Harness;
+using Strata.Machines.Boards;
+
+namespace Strata.Tests.Control;
+
+/// <summary>A machine that idles, and what its control socket says and does.</summary>
+public sealed class ControlServerTests : IAsyncLifetime
+{
+    private readonly TemporaryFolder _folder = new();
+    private readonly CancellationTokenSource _timeout = new(TimeSpan.FromSeconds(30));
+    private readonly MachineRegistry _registry;
+    private VirtualMachine? _machine;
+    private ControlServer? _server;
+
+    public ControlServerTests() => _registry = new MachineRegistry(_folder.PathOf("strata"));
+
+    private RunningMachine Running => _registry.Find("idle");
+
+    public async Task InitializeAsync()
+    {
+        _machine = await VirtualMachine.StartAsync(
+            new MachineSpec { Kernel = _folder.Write("kernel", MultibootProgram.Assemble(Idle)), Memory = 16 << 20, Engine = Engine.Interpreter, Networks = [] }, _timeout.Token);
+        _server = ControlServer.Start(_machine, await _registry.ReserveAsync("idle", "kernel", _timeout.Token));
+    }
+
+    public async Task DisposeAsync()
+    {
+        await _server!.DisposeAsync();
+        await _machine!.DisposeAsync();
+        _timeout.Dispose();
+        _folder.Dispose();
+    }
+
+    [Fact]
+    public async Task Describe_RunningMachine_IsWhatWasStarted()
+    {
+        MachineDescription machine = Assert.Single(await _registry.ListAsync(_timeout.Token));
+
+        Assert.Equal(
+            ("idle", "kernel", Engine.Interpreter, 1, 16UL << 20, Environment.ProcessId, true),
+            (machine.Name, machine.Image, machine.Engine, machine.Processors, machine.Memory, machine.ProcessId, machine.Answers));
+        Assert.InRange(machine.UptimeSeconds, 0, 30);
+    }
+
+    [Fact]
+    public async Task SwitchEngine_ToTheSame_IsNoSwitch()
+    {
+        EngineSwitch done = await Running.SwitchEngineAsync(Engine.Interpreter, _timeout.Token);
+
+        Assert.Equal((Engine.Interpreter, Engine.Interpreter, 0.0), (done.From, done.To, done.PauseMilliseconds));
+        Assert.Empty((await Running.ExplainEngineAsync(_timeout.Token)).Switches);
+    }
+
+    [Fact]
+    public async Task SwitchEngine_ToTheTranslator_IsDoneAndRemembered()
+    {
+        EngineSwitch done = await Running.SwitchEngineAsync(Engine.Translator, _timeout.Token);
+
+        EngineReport report = await Running.ExplainEngineAsync(_timeout.Token);
+        Assert.Equal((Engine.Interpreter, Engine.Translator), (done.From, done.To));
+        Assert.InRange(done.PauseMilliseconds, 0.0001, 30_000);
+        Assert.Equal((Engine.Translator, Engine.Interpreter, "Asked for."), (report.Engine, report.InitialEngine, report.Reason));
+        Assert.Equal(Engine.Translator, Assert.Single(report.Switches).To);
+        Assert.Equal(Engine.Translator, _machine!.Engine);
+    }
+
+    [Fact]
+    public async Task Inspect_MachineWithoutADriver_ShowsItsBoard()
+    {
+        BoardInspection board = (await Running.InspectAsync(_timeout.Token)).Board;
+
+        Assert.Equal(0, Assert.Single(board.Processors).Index);
+        Assert.Equal(24, board.InterruptPins.Count);
+        Assert.Equal((ushort)0x1237, board.Devices[0].Pci.DeviceId);
+        Assert.Equal(("entropy", 0), (board.Devices[1].Virtio!.TypeName, board.Devices[1].Virtio!.Status));
+        Assert.False(Assert.Single(board.Devices[1].Virtio!.Queues).IsEnabled);
+    }
+
+    [Fact]
+    public async Task Stop_Machine_EndsItAndWhoWaitsHearsHow()
+    {
+        Task<MachineExit?> end = Running.WaitForExitAsync(_timeout.Token);
+
+        await Running.StopAsync(_timeout.Token);
+
+        Assert.Equal(MachineExitReason.Stopped, (await end)!.Reason);
+        Assert.Equal(MachineExitReason.Stopped, (await _machine!.WaitForExitAsync(_timeout.Token)).Reason);
+    }
+
+    [Fact]
+    public async Task Connect_MachineWithoutSockets_SaysSo()
+    {
+        StrataException error = await Assert.ThrowsAsync<StrataException>(() => Running.ConnectAsync(1025, _timeout.Token));
+
+        Assert.Contains("sockets", error.Message, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("GET / HTTP/1.1\r\n\r\n")]
+    [InlineData("\u0002\0\0\0J{}")]
+    [InlineData("\u0000\0\0\0E")]
+    public async Task Serve_NoRequest_IsAnsweredWithTheCauseAndHarmsNobody(string bytes)
+    {
+        using Socket socket = await DialAsync();
+        await socket.SendAsync(Encoding.Latin1.GetBytes(bytes), _timeout.Token);
+
+        await using NetworkStream stream = new(socket);
+        ControlReply reply = ControlJson.ReadReply((await ControlFrame.ReadAsync(stream, _timeout.Token))!.Value);
+
+        Assert.Equal(StrataError.BadInput, reply.Failure!.Error);
+        Assert.Equal("idle", (await Running.DescribeAsync(_timeout.Token)).Name);
+    }
+
+    [Fact]
+    public async Task Serve_ManyWhoSayNothing_AreBoundedAndTheRestIsTold()
+    {
+        List<Socket> silent = [];
+        for (int i = 0; i < ControlServer.MostConnections; i++)
+        {
+            silent.Add(await DialAsync());
+        }
+
+        StrataException error = await Assert.ThrowsAsync<StrataException>(() => Running.DescribeAsync(_timeout.Token));
+        silent.ForEach(socket => socket.Dispose());
+
+        Assert.Contains("connections", error.Message, StringComparison.Ordinal);
+        while (true)
+        {
+            try
+            {
+                Assert.Equal("idle", (await Running.DescribeAsync(_timeout.Token)).Name);
+                return;
+            }
+            catch (StrataException)
+            {
+                await Task.Delay(10, _timeout.Token); // until the server has seen them go
+            }
+        }
+    }
+
+    [Fact]
+    public async Task Dispose_WithConnectionsOpen_EndsThemAndTheName()
+    {
+        using Socket silent = await DialAsync();
+        Task<MachineExit?> end = Running.WaitForExitAsync(_timeout.Token);
+
+        await _server!.DisposeAsync();
+
+        Assert.Null(await end);
+        Assert.Empty(await _registry.ListAsync(_timeout.Token));
+        Assert.False(_machine!.WaitForExitAsync(_timeout.Token).IsCompleted);
+    }
+
+    private static void Idle(Assembler c)
+    {
+        Label forever = c.CreateLabel();
+        c.Label(ref forever);
+        c.hlt();
+        c.jmp(forever);
+    }
+
+    private async Task<Socket> DialAsync()
+    {
+        Socket socket = new(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
+        await socket.ConnectAsync(new UnixDomainSocketEndPoint(Path.Combine(_registry.Folder, "idle.sock")), _timeout.Token);
+        return socket;
+    }
+}

@@ -1,6 +1,7 @@
 using Iced.Intel;
 using Strata.Core.Bus;
 using Strata.Core.Execution;
+using Strata.X86.Paravirt;
 using Strata.X86.Registers;
 using static Iced.Intel.AssemblerRegisters;
 
@@ -197,6 +198,47 @@ public sealed class KvmEngineTests
 
         Assert.True(guest.Memory.IsDirty(KvmGuest.Data >> 12));
         Assert.Equal(!precise, guest.Memory.IsDirty(0x300));
+    }
+
+    [KvmFact]
+    public void Run_ParavirtualClock_IsOursAndNotTheHosts()
+    {
+        using KvmGuest guest = new();
+        guest.Place(64, a =>
+        {
+            a.mov(ecx, ParavirtMsr.SystemTime);
+            a.mov(eax, (uint)KvmGuest.Data | 1);
+            a.xor(edx, edx);
+            a.wrmsr();
+            a.hlt();
+        });
+        guest.Cpu.SetState(guest.LongMode());
+
+        guest.Engine.Run(Budget);
+
+        Assert.Equal(KvmGuest.Data | 1, guest.Cpu.GetParavirtState().SystemTime);
+        Assert.Equal(guest.Cpu.State.TscOffset, guest.Quad(KvmGuest.Data + 8));
+        Assert.Equal(0UL, guest.Quad(KvmGuest.Data + 16));
+    }
+
+    [KvmFact]
+    public void Run_HypercallThatIsNotOffered_DoesNotExist()
+    {
+        using KvmGuest guest = new();
+        guest.Place(64, a =>
+        {
+            a.mov(eax, (int)Hypercall.SendIpi);
+            a.mov(ebx, 1);
+            a.mov(esi, 64);
+            a.vmcall();
+            a.hlt();
+        });
+        guest.Cpu.SetState(guest.LongMode());
+
+        guest.Engine.Run(Budget);
+
+        Assert.Equal(-1000L, (long)guest.Cpu.State.Gprs0());
+        Assert.False(guest.Apic.HasPendingInterrupt);
     }
 
     private sealed class RecordingPort : IPortDevice

@@ -138,11 +138,6 @@ public sealed unsafe class KvmMachine : IDisposable
             Enable(KvmCapability.ExitOnEmulationFailure, 1);
         }
 
-        if (_device.EnforcesParavirtualCpuid)
-        {
-            Enable(KvmCapability.EnforceParavirtualCpuid, 1); // hypercalls that the guest is not offered do not exist
-        }
-
         FilterMsrs();
     }
 

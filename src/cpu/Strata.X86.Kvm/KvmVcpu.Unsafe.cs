@@ -30,6 +30,14 @@ internal sealed unsafe class KvmVcpu : IDisposable
         {
             SetTscRate(machine);
             KvmCpuid.Apply(this, machine.Policy, (uint)index);
+            if (machine.Device.EnforcesParavirtualCpuid)
+            {
+                // Hypercalls that the guest is not offered do not exist.
+                KvmEnableCapability request = new() { Capability = (uint)KvmCapability.EnforceParavirtualCpuid };
+                request.Arguments[0] = 1;
+                Call(KvmRequest.EnableCapability, &request, "hold back its hypercalls");
+            }
+
             ulong none = 0;
             SetSignalMask(none);
             KvmDeviceAttribute attribute = new() { Group = TscGroup, Attribute = TscOffset };

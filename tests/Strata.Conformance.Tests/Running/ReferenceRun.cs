@@ -71,6 +71,7 @@ internal sealed unsafe class ReferenceRun
 
         byte cl = (byte)Cpu.State.Gprs[Gpr.Rcx];
         long before = _machine.Engine.InstructionsExecuted;
+        long exceptions = Cpu.Exceptions;
         _machine.Engine.Run(1);
         Instructions += (int)(_machine.Engine.InstructionsExecuted - before);
         if (Cpu.State.Activity == ActivityState.Shutdown)
@@ -80,7 +81,7 @@ internal sealed unsafe class ReferenceRun
 
         if (Vector >= 0)
         {
-            NotePushedFlags();
+            NotePushedFlags(hasError: Cpu.Exceptions != exceptions && Cpu.LastException.ErrorCode != null);
         }
         else if (decoded)
         {
@@ -137,12 +138,11 @@ internal sealed unsafe class ReferenceRun
     }
 
     /// <summary>An event has pushed RFLAGS: notes where.</summary>
-    private void NotePushedFlags()
+    private void NotePushedFlags(bool hasError)
     {
         ref X86CpuState s = ref Cpu.State;
         bool real = (s.Cr0 & Cr0.PE) == 0;
         uint size = real ? 2u : Cpu.IsLongMode ? 8u : 4u;
-        bool hasError = !real && Vector is 8 or (>= 10 and <= 14) or 17;
         ulong rsp = (s.Ss.Attributes & SegmentState.Big) != 0 || Cpu.IsLongMode ? s.Gprs[Gpr.Rsp] : (ushort)s.Gprs[Gpr.Rsp];
         ulong at = s.Ss.Base + rsp + (hasError ? 3 * size : 2 * size);
         if (UndefinedBits != 0)

@@ -1,4 +1,5 @@
 using Iced.Intel;
+using Strata.X86.Paravirt;
 using static Iced.Intel.AssemblerRegisters;
 
 namespace Strata.EndToEnd.Tests.Harness;
@@ -6,8 +7,8 @@ namespace Strata.EndToEnd.Tests.Harness;
 /// <summary>
 /// A guest that steps a linear congruential generator for ever and checks itself: the number of steps is kept in ESI, in an x87
 /// register and in every lane of XMM7, DR0 holds a constant, and the time-stamp counter must not go back. Meanwhile a one-shot
-/// timer interrupts it every half millisecond and is armed again by its handler only: one lost interrupt ends the chain. A byte on
-/// the serial port ends it after three more interrupts; it prints steps, generator and interrupts as "n x i." in hexadecimal.
+/// timer interrupts it every half millisecond and is armed again by its handler only: one lost interrupt ends the chain. The handler
+/// ends the interrupt by the paravirtual flag where it may: one lost end also does. A byte on the serial port ends it after three more interrupts; it prints steps, generator and interrupts as "n x i." in hexadecimal.
 /// A check that fails ends the run with its number.
 /// </summary>
 internal static class ChecksumGuest
@@ -24,6 +25,7 @@ internal static class ChecksumGuest
     private const uint Scratch = 0x92000;
     private const uint Count = 0x92020;
     private const uint LastTime = 0x92030;
+    private const uint EoiFlag = 0x93000; // a page without code and data beside it
     private const uint Apic = 0xFEE00000;
     private const uint Half = 12_500; // counts of 40 ns
     private const uint Constant = 0x12345678;
@@ -33,6 +35,7 @@ internal static class ChecksumGuest
     {
         Label loop = c.CreateLabel();
         Label handler = c.CreateLabel();
+        Label ended = c.CreateLabel();
         Label finish = c.CreateLabel();
         Label fail = c.CreateLabel();
         SetUp(c, handler);
@@ -56,7 +59,10 @@ internal static class ChecksumGuest
         c.Label(ref handler);
         c.inc(__dword_ptr[Count]);
         c.mov(__dword_ptr[Apic + 0x380], Half);
+        c.btr(__dword_ptr[EoiFlag], 0);
+        c.jc(ended);
         c.mov(__dword_ptr[Apic + 0xB0], 0);
+        c.Label(ref ended);
         c.iretd();
     });
 
@@ -120,6 +126,10 @@ internal static class ChecksumGuest
         c.mov(__dword_ptr[Apic + 0x3E0], 0xB);
         c.mov(__dword_ptr[Apic + 0x320], Vector);
         c.mov(__dword_ptr[Apic + 0x380], Half);
+        c.mov(ecx, ParavirtMsr.EndOfInterrupt);
+        c.mov(eax, EoiFlag | 1);
+        c.xor(edx, edx);
+        c.wrmsr();
         c.sti();
     }
 

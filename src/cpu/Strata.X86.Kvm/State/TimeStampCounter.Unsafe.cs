@@ -26,6 +26,7 @@ internal sealed unsafe class TimeStampCounter(X86Cpu cpu, KvmVcpu vcpu, bool isM
         if (!isMovable)
         {
             WaitUntilAhead();
+            Settle(); // the guest's clock must be right from the first instruction on
             return;
         }
 
@@ -57,7 +58,13 @@ internal sealed unsafe class TimeStampCounter(X86Cpu cpu, KvmVcpu vcpu, bool isM
     /// <summary>Brings the two together after a run.</summary>
     public void Settle()
     {
-        if (!TryMeasure(out long ahead))
+        bool isMeasured = TryMeasure(out long ahead);
+        for (int i = 1; i < Attempts && !isMeasured; i++)
+        {
+            isMeasured = TryMeasure(out ahead);
+        }
+
+        if (!isMeasured)
         {
             return;
         }
@@ -70,6 +77,10 @@ internal sealed unsafe class TimeStampCounter(X86Cpu cpu, KvmVcpu vcpu, bool isM
         else if (ahead < -tolerance && isMovable && vcpu.HasTscOffset)
         {
             vcpu.WriteTscOffset(vcpu.ReadTscOffset() - (ulong)ahead);
+        }
+        else if (ahead < -tolerance)
+        {
+            cpu.Paravirtual.PublishClock(cpu.State.TscOffset + (ulong)ahead); // a counter that lags and cannot be moved
         }
     }
 

@@ -132,6 +132,7 @@ internal sealed class VcpuThread : ILocalApicHost, IDisposable
         Volatile.Write(ref _executedBefore, InstructionsExecuted);
         _engine.Dispose();
         Cpu.Tlb.FlushAll(); // the old engine knew who may write where
+        Cpu.MoveTsc(0); // and its counter may have been another than the one that follows from virtual time
         try
         {
             _engine = create(Cpu);

@@ -105,7 +105,7 @@ public sealed class RunningMachineTests(NamedMachine guest) : IClassFixture<Name
         await command.WaitForOutputAsync("\n", _timeout.Token);
         string id = command.Output.Trim();
 
-        command.Dispose();
+        await HostCommand.RunAsync("kill", ["-KILL", command.Id.ToString(CultureInfo.InvariantCulture)], _timeout.Token);
 
         string line = $"until [ ! -e /proc/{id} ]; do sleep 0.05; done; echo gone";
         Assert.Equal("gone\n", (await RunAsync("exec", NamedMachine.Name, "sh", "-c", line)).Output);

@@ -165,8 +165,19 @@ public sealed class ControlServerTests : IAsyncLifetime
 
     private async Task<Socket> DialAsync()
     {
-        Socket socket = new(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
-        await socket.ConnectAsync(new UnixDomainSocketEndPoint(Path.Combine(_registry.Folder, "idle.sock")), _timeout.Token);
-        return socket;
+        while (true)
+        {
+            Socket socket = new(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
+            try
+            {
+                await socket.ConnectAsync(new UnixDomainSocketEndPoint(Path.Combine(_registry.Folder, "idle.sock")), _timeout.Token);
+                return socket;
+            }
+            catch (SocketException error) when (error.SocketErrorCode == SocketError.WouldBlock)
+            {
+                socket.Dispose();
+                await Task.Delay(5, _timeout.Token); // the backlog is full for the moment
+            }
+        }
     }
 }

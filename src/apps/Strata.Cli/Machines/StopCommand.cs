@@ -9,6 +9,9 @@ internal static class StopCommand
 {
     private const int DefaultPatience = 60;
 
+    /// <summary>A guest that powers off takes the agent's answer with it: the machine's end says more.</summary>
+    private static readonly TimeSpan EndPatience = TimeSpan.FromSeconds(5);
+
     public static Command Create()
     {
         Argument<string> machine = MachineArguments.Machine();
@@ -49,9 +52,9 @@ internal static class StopCommand
         Task request = running.RequestShutDownAsync(limit.Token);
         try
         {
-            if (await Task.WhenAny(end, request) == request && !request.IsCanceled)
+            if (await Task.WhenAny(end, request) == request && request.IsFaulted && await Task.WhenAny(end, Task.Delay(EndPatience, token)) != end)
             {
-                await request; // the machine could not be asked: no use in waiting
+                await request; // the machine could not be asked, and does not end: no use in waiting
             }
 
             if (await end is { Reason: not MachineExitReason.PowerOff } exit)

@@ -11,6 +11,8 @@ namespace Strata.Control;
 /// </summary>
 public sealed class RunningMachine
 {
+    private static readonly TimeSpan FullBacklogDelay = TimeSpan.FromMilliseconds(10);
+
     private readonly string _path;
 
     internal RunningMachine(string name, string path)
@@ -145,7 +147,22 @@ public sealed class RunningMachine
         }
     }
 
+    /// <summary>Waits while more processes than the machine's backlog holds want to connect.</summary>
     private async Task<NetworkStream> OpenAsync(CancellationToken cancellationToken)
+    {
+        while (true)
+        {
+            if (await TryOpenAsync(cancellationToken).ConfigureAwait(false) is { } connection)
+            {
+                return connection;
+            }
+
+            await Task.Delay(FullBacklogDelay, cancellationToken).ConfigureAwait(false);
+        }
+    }
+
+    /// <returns>Null if the machine's backlog is full.</returns>
+    private async Task<NetworkStream?> TryOpenAsync(CancellationToken cancellationToken)
     {
         Socket socket = new(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
         try
@@ -154,6 +171,11 @@ public sealed class RunningMachine
             return PeerCredentials.IsSameUser(socket)
                 ? new NetworkStream(socket, ownsSocket: true)
                 : throw new StrataException(StrataError.Host, $"The control socket {_path} belongs to another user's process; it is not used.");
+        }
+        catch (SocketException error) when (error.SocketErrorCode == SocketError.WouldBlock)
+        {
+            socket.Dispose();
+            return null;
         }
         catch (SocketException error)
         {

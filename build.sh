@@ -54,7 +54,7 @@ case "${1:-}" in
     dotnet publish src/apps/Strata.Cli -c Release -r linux-x64 --self-contained false -p:PublishReadyToRun=true -o artifacts/strata -v quiet ;;
   test) run_tests ;;
   soak) shift; soak "$@" ;;
-  e2e) STRATA_E2E=1 exec dotnet test tests/Strata.EndToEnd.Tests -c Release --filter DebianImageTests --logger "console;verbosity=normal" ;;
+  e2e) STRATA_E2E=1 exec dotnet test tests/Strata.EndToEnd.Tests -c Release --filter DebianImage --logger "console;verbosity=normal" ;;
   fmt) dotnet format Strata.slnx ;;
   bench) shift; exec benchmarks/run.sh "$@" ;;
   *) usage ;;

@@ -97,7 +97,7 @@ public sealed class DebianImageServicesTests : IDisposable
         string[] options = ["-i", key, "-o", "BatchMode=yes", "-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null", "-o", "LogLevel=ERROR"];
 
         await HostCommand.RunAsync("scp", ["-P", port, .. options, file, "root@127.0.0.1:/root/blob"], _timeout.Token);
-        using HostCommand login = HostCommand.Start("ssh", ["-p", port, .. options, "root@127.0.0.1", "hostname; sha256sum < blob; ls /etc/ssh | grep -c host_key.pub; exit 5"]);
+        using HostCommand login = HostCommand.Start("ssh", ["-p", port, .. options, "root@127.0.0.1", "hostname; sha256sum < blob; ls /etc/ssh/ssh_host_*.pub | wc -l; exit 5"]);
         (int code, string errors) = await login.WaitForExitAsync(_timeout.Token);
 
         Assert.Equal((5, $"web-1\n{Convert.ToHexStringLower(SHA256.HashData(blob))}  -\n1\n", string.Empty), (code, login.Output, errors));

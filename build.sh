@@ -62,7 +62,7 @@ case "${1:-}" in
   test) run_tests ;;
   soak) shift; soak "$@" ;;
   kvm) exec dotnet test "$on_kvm" -c Release ;;
-  e2e) STRATA_E2E=1 exec dotnet test tests/Strata.EndToEnd.Tests -c Release --filter DebianImageTests --logger "console;verbosity=normal" ;;
+  e2e) STRATA_E2E=1 exec dotnet test tests/Strata.EndToEnd.Tests -c Release --filter DebianImage --logger "console;verbosity=normal" ;;
   fmt) dotnet format Strata.slnx ;;
   bench) shift; exec benchmarks/run.sh "$@" ;;
   *) usage ;;

@@ -122,14 +122,14 @@ internal sealed class RunCommand(RunOptions options) : IDisposable
         }
 
         GuestImage image = GuestImages.Find(options.Image!);
-        string? agent = options.Exec is null ? image.AgentInitrdPath : AgentOf(image);
+        string? agent = image.AgentInitrdPath; // an image without one carries its agent itself
         _ = image.IsCached ? null : options.Setup.ToCommandLine(); // a mistake shows before a long build
         await image.EnsureAsync(LineProgress.ForTerminal()).ConfigureAwait(false);
         MachineSpec spec = options.Keep is { } keep
             ? await KeptMachines.CreateSpecAsync(image, options.Setup, keep).ConfigureAwait(false)
             : image.CreateSpec(options.Setup);
         string console = options.Console == ConsoleDevice.Virtio ? " console=hvc0" : string.Empty;
-        string mount = image is DebianTiny ? DebianTiny.MountOption(options.Shares) : string.Empty;
+        string mount = GuestImage.MountOption(options.Shares);
         string append = options.Append is { } extra ? " " + extra : string.Empty;
         return Complete(spec with
         {
@@ -137,9 +137,6 @@ internal sealed class RunCommand(RunOptions options) : IDisposable
             InitrdOverlays = agent is null ? [] : [agent],
         });
     }
-
-    private static string AgentOf(GuestImage image) => image.AgentInitrdPath
-        ?? throw new StrataException(StrataError.BadInput, $"{image.ImageName} has no agent that --exec could talk to; use {DebianTiny.Name}, or SSH with --ssh-key and --forward.");
 
     private void RefuseImageOptions()
     {

@@ -4,10 +4,5 @@ namespace Strata.EndToEnd.Tests.Harness;
 [AttributeUsage(AttributeTargets.Method)]
 internal sealed class HostToolFactAttribute : FactAttribute
 {
-    public HostToolFactAttribute(params string[] tools)
-    {
-        string[] folders = [.. (Environment.GetEnvironmentVariable("PATH") ?? string.Empty).Split(':'), "/sbin", "/usr/sbin"];
-        string? missing = tools.FirstOrDefault(tool => !folders.Any(folder => File.Exists(Path.Combine(folder, tool))));
-        Skip = missing is null ? null : $"The host has no {missing}.";
-    }
+    public HostToolFactAttribute(params string[] tools) => Skip = HostTools.ReasonToSkip(tools);
 }

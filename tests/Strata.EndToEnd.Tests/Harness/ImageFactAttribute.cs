@@ -7,5 +7,7 @@ internal sealed class ImageFactAttribute : FactAttribute
     /// <summary>Set by the build script.</summary>
     private const string Variable = "STRATA_E2E";
 
-    public ImageFactAttribute() => Skip = Environment.GetEnvironmentVariable(Variable) == "1" ? null : "Long: ./build.sh e2e runs it.";
+    /// <param name="tools">Commands of the host that the test needs besides.</param>
+    public ImageFactAttribute(params string[] tools) =>
+        Skip = Environment.GetEnvironmentVariable(Variable) == "1" ? HostTools.ReasonToSkip(tools) : "Long: ./build.sh e2e runs it.";
 }

@@ -48,6 +48,29 @@ public sealed class GuestImageTests : IDisposable
     }
 
     [Fact]
+    public void DescribeSources_HostWithAMirror_NamesDebiansOwnServers()
+    {
+        const string targets =
+            """
+            Debian|Packages|Debian|bookworm|main
+            Debian|Packages|Debian|bookworm-updates|main
+            Debian|Packages|Debian|bookworm|main
+            Debian|Translations|Debian|bookworm|main
+            Debian|Packages|Debian-Security|bookworm-security|contrib
+            Somebody|Packages|Somebody|stable|main
+
+            """;
+
+        Assert.Equal(
+            [
+                "deb http://deb.debian.org/debian bookworm main",
+                "deb http://deb.debian.org/debian bookworm-updates main",
+                "deb http://deb.debian.org/debian-security bookworm-security contrib",
+            ],
+            DebianPackages.DescribeSources(targets));
+    }
+
+    [Fact]
     public void CreateSpec_TinyWithASetup_IsRefused()
     {
         StrataException error = Assert.Throws<StrataException>(() => GuestImages.Find("debian-tiny", _cache).CreateSpec(new GuestSetup { HostName = "web" }));

@@ -23,7 +23,7 @@ public sealed partial class GuestAgent
     internal GuestAgent(Func<uint, CancellationToken, Task<Stream>> connect) => _connect = connect;
 
     /// <summary>How long to wait for an agent that does not answer yet: the guest may be booting.</summary>
-    public TimeSpan Patience { get; init; } = TimeSpan.FromMinutes(1);
+    public TimeSpan Patience { get; init; } = TimeSpan.FromMinutes(3);
 
     /// <summary>The agent's source, for images that bring it along: start it at boot with `perl FILE`.</summary>
     public static string Script

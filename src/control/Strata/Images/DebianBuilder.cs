@@ -27,6 +27,9 @@ internal sealed class DebianBuilder(string folder, IProgress<string>? progress)
     /// <summary>Drivers that the system needs before it has its own; what they depend on is loaded before them.</summary>
     private static readonly string[] Modules = ["virtio_pci", "virtio_blk", "virtio_console", "virtio_rng"];
 
+    /// <summary>Loaded where the host shares folders.</summary>
+    private static readonly string[] ShareModules = ["virtiofs"];
+
     private readonly string _work = Path.Combine(folder, "work");
 
     private string Medium => Path.Combine(_work, "medium");
@@ -97,20 +100,30 @@ internal sealed class DebianBuilder(string folder, IProgress<string>? progress)
         cpio.AddCharacterDevice("dev/console", 5, 1);
         cpio.AddFile("bin/busybox", File.ReadAllBytes(boot.Busybox), executable: true);
         cpio.AddLink("bin/sh", "busybox");
-        List<(string Module, byte[] Content)> modules = KernelModules.InLoadOrder(boot.Root, Modules);
+        HashSet<string> seen = [];
+        AddModules(cpio, "modules", KernelModules.InLoadOrder(boot.Root, Modules, seen));
+        AddModules(cpio, "share-modules", KernelModules.InLoadOrder(boot.Root, ShareModules, seen));
+        cpio.AddFile("init", DebianFiles.Read("init.sh"), executable: true);
+        cpio.Finish();
+    }
+
+    /// <param name="list">The file that names them in the order in which they are loaded.</param>
+    private static void AddModules(CpioWriter cpio, string list, List<(string Module, byte[] Content)> modules)
+    {
         foreach ((string module, byte[] content) in modules)
         {
             cpio.AddFile($"lib/modules/{module}.ko", content, executable: false);
         }
 
-        cpio.AddFile("modules", Encoding.ASCII.GetBytes(string.Join('\n', modules.Select(module => module.Module)) + "\n"), executable: false);
-        cpio.AddFile("init", DebianFiles.Read("init.sh"), executable: true);
-        cpio.Finish();
+        cpio.AddFile(list, Encoding.ASCII.GetBytes(string.Join('\n', modules.Select(module => module.Module)) + "\n"), executable: false);
     }
 
     private async Task PrepareMediumAsync(DebianPackages packages, BootPackages boot, CancellationToken cancellationToken)
     {
         DebianFiles.CopyTo(Medium);
+        string agent = Path.Combine(Medium, "files", "usr", "lib", "strata", "agent");
+        Directory.CreateDirectory(Path.GetDirectoryName(agent)!);
+        await File.WriteAllTextAsync(agent, GuestAgent.Script, cancellationToken).ConfigureAwait(false);
         IReadOnlyList<string> sources = await packages.DescribeSourcesAsync(cancellationToken).ConfigureAwait(false);
         await File.WriteAllTextAsync(Path.Combine(Medium, "sources.list"), string.Join('\n', sources) + "\n", cancellationToken).ConfigureAwait(false);
         await File.WriteAllTextAsync(Path.Combine(Medium, "release"), boot.Release + "\n", cancellationToken).ConfigureAwait(false);

@@ -7,6 +7,7 @@ namespace Strata.Images;
 internal sealed class DebianPackages
 {
     private const string KernelPackage = "linux-image-cloud-amd64";
+    private const string SecurityLabel = "Debian-Security";
 
     private readonly string _folder;
     private readonly string _configuration;
@@ -55,14 +56,26 @@ internal sealed class DebianPackages
         return packages;
     }
 
-    /// <summary>Debian's sources among the host's, as lines for a guest's sources.list.</summary>
+    /// <summary>
+    /// Lines for a guest's sources.list: the releases and components of Debian that the host takes packages from, but from Debian's
+    /// own servers. A mirror of the host's network is no address for an image, which may be used elsewhere.
+    /// </summary>
     public async Task<IReadOnlyList<string>> DescribeSourcesAsync(CancellationToken cancellationToken)
     {
         string targets = await AptAsync(
-            "apt-get", ["indextargets", "--format", "$(ORIGIN)|$(CREATED_BY)|deb $(REPO_URI) $(RELEASE) $(COMPONENT)"], cancellationToken).ConfigureAwait(false);
-        const string debian = "Debian|Packages|";
-        return [.. targets.Split('\n').Where(line => line.StartsWith(debian, StringComparison.Ordinal)).Select(line => line[debian.Length..]).Distinct()];
+            "apt-get", ["indextargets", "--format", "$(ORIGIN)|$(CREATED_BY)|$(LABEL)|$(CODENAME)|$(COMPONENT)"], cancellationToken).ConfigureAwait(false);
+        return DescribeSources(targets);
     }
+
+    /// <param name="targets">A line a package list: origin, kind of list, label, code name and component.</param>
+    internal static IReadOnlyList<string> DescribeSources(string targets) =>
+    [
+        .. targets.Split('\n')
+            .Select(line => line.Split('|'))
+            .Where(fields => fields is ["Debian", "Packages", _, _, _])
+            .Select(fields => $"deb http://deb.debian.org/{(fields[2] == SecurityLabel ? "debian-security" : "debian")} {fields[3]} {fields[4]}")
+            .Distinct(),
+    ];
 
     /// <summary>The versioned package behind the kernel's metapackage.</summary>
     public async Task<string> FindKernelAsync(CancellationToken cancellationToken)

@@ -60,13 +60,6 @@ public sealed class DebianTiny : GuestImage
     /// <summary>An overlay for the initrd: perl and <see cref="GuestAgent"/>'s script, which the image starts. Needs a machine with sockets.</summary>
     public override string AgentInitrdPath => PathOf(AgentFile);
 
-    /// <summary>What the kernel's command line needs so that the image mounts these folders at /mnt/TAG; empty for none.</summary>
-    public static string MountOption(IReadOnlyList<FolderShare> shares)
-    {
-        ArgumentNullException.ThrowIfNull(shares);
-        return shares.Count == 0 ? string.Empty : " strata.shares=" + string.Join(',', shares.Select(share => share.Tag));
-    }
-
     /// <inheritdoc/>
     /// <remarks>There is no system that could be set up: only the defaults are accepted.</remarks>
     public override MachineSpec CreateSpec(GuestSetup setup)

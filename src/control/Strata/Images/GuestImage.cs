@@ -34,13 +34,20 @@ public abstract class GuestImage
     /// <summary>When the image in the cache was made (UTC), or null if there is none.</summary>
     public DateTime? Built => IsCached ? File.GetLastWriteTimeUtc(PathOf(RecipeFile)) : null;
 
-    /// <summary>An overlay for the initial RAM disk that starts <see cref="GuestAgent"/>'s script in the guest; null if there is none.</summary>
+    /// <summary>An overlay for the initial RAM disk that starts <see cref="GuestAgent"/>'s script in the guest; null if the image has it.</summary>
     public virtual string? AgentInitrdPath => null;
 
     /// <summary>What shuts the guest down where its system does not listen to the power button; null where it does.</summary>
     internal virtual GuestCommand? PowerOffCommand => null;
 
     private protected ImageCache Cache { get; }
+
+    /// <summary>What the kernel's command line needs so that the image mounts these folders at /mnt/TAG; empty for none.</summary>
+    public static string MountOption(IReadOnlyList<FolderShare> shares)
+    {
+        ArgumentNullException.ThrowIfNull(shares);
+        return shares.Count == 0 ? string.Empty : " strata.shares=" + string.Join(',', shares.Select(share => share.Tag));
+    }
 
     /// <summary>A machine that starts this image, for the caller to complete. The image has to be in the cache.</summary>
     /// <param name="setup">What the guest shall be told.</param>

@@ -60,6 +60,17 @@ if [ -n "$keys" ]; then
     chmod 600 /root/root/.ssh/authorized_keys
 fi
 
+tags=$(setting shares | tr , ' ')
+if [ -n "$tags" ]; then
+    for module in $(cat /share-modules); do
+        insmod "/lib/modules/$module.ko"
+    done
+fi
+for tag in $tags; do
+    mkdir -p "/root/mnt/$tag"
+    mount -t virtiofs "$tag" "/root/mnt/$tag" || echo "strata: The folder $tag cannot be mounted."
+done
+
 for folder in dev proc sys; do
     mount -o move /$folder /root/$folder
 done

@@ -12,6 +12,9 @@ public sealed unsafe class FoundDifferenceTests
 {
     private const ulong Misaligned = 8;
 
+    /// <summary>A register that lives in the translator's frame.</summary>
+    private const int R14 = 14;
+
     /// <summary>Addresses just above zero matched the tag of an empty entry of the TLB: host memory was read.</summary>
     [Theory]
     [InlineData(0UL)]
@@ -129,7 +132,7 @@ public sealed unsafe class FoundDifferenceTests
         machine.Quad(slot) = 42;
         machine.Quad(SystemMachine.UserData) = target;
         machine.State.Gprs[Gpr.Rbx] = SystemMachine.UserData;
-        machine.State.Gprs[Gpr.R14] = target;
+        machine.State.Gprs[R14] = target;
 
         machine.Start(a => EmitCall(a, memory));
 

@@ -221,26 +221,6 @@ public sealed class KvmEngineTests
         Assert.Equal(0UL, guest.Quad(KvmGuest.Data + 16));
     }
 
-    [KvmFact]
-    public void Run_HypercallThatIsNotOffered_DoesNotExist()
-    {
-        using KvmGuest guest = new();
-        guest.Place(64, a =>
-        {
-            a.mov(eax, (int)Hypercall.SendIpi);
-            a.mov(ebx, 1);
-            a.mov(esi, 64);
-            a.vmcall();
-            a.hlt();
-        });
-        guest.Cpu.SetState(guest.LongMode());
-
-        guest.Engine.Run(Budget);
-
-        Assert.Equal(-1000L, (long)guest.Cpu.State.Gprs0());
-        Assert.False(guest.Apic.HasPendingInterrupt);
-    }
-
     private sealed class RecordingPort : IPortDevice
     {
         public List<(int Offset, AccessWidth Width, uint Value)> Writes { get; } = [];

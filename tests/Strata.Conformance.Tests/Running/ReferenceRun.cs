@@ -116,13 +116,17 @@ internal sealed unsafe class ReferenceRun
 
     private bool DependsOnUndefined(in Instruction instruction)
     {
-        if (UndefinedFlags.IsResultUndefined(instruction, (byte)Cpu.State.Gprs[Gpr.Rcx]))
+        if (UndefinedFlags.IsResultUndefined(instruction, (byte)Cpu.State.Gprs[Gpr.Rcx]) || StoresPointers(instruction.Mnemonic))
         {
             return true;
         }
 
         return UndefinedBits != 0 && IsFlagReader(instruction);
     }
+
+    /// <summary>Stores the x87 instruction and data pointers, which translated code does not keep (docs/architecture.md).</summary>
+    private static bool StoresPointers(Mnemonic mnemonic) => mnemonic is Mnemonic.Fnstenv or Mnemonic.Fstenv or Mnemonic.Fnsave or Mnemonic.Fsave
+        or Mnemonic.Fxsave or Mnemonic.Fxsave64 or Mnemonic.Xsave or Mnemonic.Xsave64 or Mnemonic.Xsavec or Mnemonic.Xsavec64;
 
     private bool IsFlagReader(in Instruction instruction) =>
         instruction.Mnemonic is Mnemonic.Pushf or Mnemonic.Pushfd or Mnemonic.Pushfq or Mnemonic.Syscall

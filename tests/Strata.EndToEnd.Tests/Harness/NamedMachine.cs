@@ -1,7 +1,7 @@
 namespace Strata.EndToEnd.Tests.Harness;
 
 /// <summary>debian-tiny on the translator, run by `strata run --name`, with a folder of control sockets of its own.</summary>
-public sealed class NamedMachine : IAsyncLifetime
+public sealed class NamedMachine : IAsyncLifetime, IDisposable
 {
     public const string Name = "guest";
 
@@ -20,11 +20,12 @@ public sealed class NamedMachine : IAsyncLifetime
         await _run.WaitForOutputAsync(DebianGuest.Prompt, timeout.Token);
     }
 
-    public Task DisposeAsync()
+    public Task DisposeAsync() => Task.CompletedTask;
+
+    public void Dispose()
     {
         _run?.Dispose();
         _runtime.Dispose();
-        return Task.CompletedTask;
     }
 
     /// <summary>A strata command that sees the machine.</summary>

@@ -8,7 +8,7 @@ using Strata.Machines.Boards;
 namespace Strata.Tests.Control;
 
 /// <summary>A machine that idles, and what its control socket says and does.</summary>
-public sealed class ControlServerTests : IAsyncLifetime
+public sealed class ControlServerTests : IAsyncLifetime, IDisposable
 {
     private readonly TemporaryFolder _folder = new();
     private readonly CancellationTokenSource _timeout = new(TimeSpan.FromSeconds(30));
@@ -31,6 +31,10 @@ public sealed class ControlServerTests : IAsyncLifetime
     {
         await _server!.DisposeAsync();
         await _machine!.DisposeAsync();
+    }
+
+    public void Dispose()
+    {
         _timeout.Dispose();
         _folder.Dispose();
     }

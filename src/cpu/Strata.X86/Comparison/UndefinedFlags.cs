@@ -23,12 +23,13 @@ public static class UndefinedFlags
 
     /// <summary>
     /// Whether the result itself is, or may be, undefined: a double shift by more bits than the operand has, BSWAP of 16 bits,
-    /// F2XM1 and FYL2XP1, which are defined in a narrow range only, and the approximations, of which the manual gives a bound of the
-    /// error: processors of different makers have different last bits.
+    /// F2XM1 and FYL2XP1, which are defined in a narrow range only, and the approximations and transcendental functions, of which the
+    /// manual gives a bound of the error: processors of different makers have different last bits, and round another way.
     /// </summary>
     /// <param name="cl">CL before the instruction.</param>
     public static bool IsResultUndefined(in Instruction instruction, byte cl) => instruction.Code == Code.Bswap_r16
-        || instruction.Mnemonic is Mnemonic.F2xm1 or Mnemonic.Fyl2xp1 or Mnemonic.Rcpps or Mnemonic.Rcpss or Mnemonic.Rsqrtps or Mnemonic.Rsqrtss
+        || instruction.Mnemonic is Mnemonic.F2xm1 or Mnemonic.Fyl2xp1 or Mnemonic.Fyl2x or Mnemonic.Fptan or Mnemonic.Fpatan
+            or Mnemonic.Fsin or Mnemonic.Fcos or Mnemonic.Fsincos or Mnemonic.Rcpps or Mnemonic.Rcpss or Mnemonic.Rsqrtps or Mnemonic.Rsqrtss
         || (Kind(instruction.Mnemonic) == ShiftKind.Double && Count(instruction, cl) > Bits(instruction));
 
     public static bool IsShift(in Instruction instruction) => Kind(instruction.Mnemonic) != ShiftKind.None;

@@ -140,6 +140,21 @@ public sealed unsafe class FoundDifferenceTests
         Assert.Equal(42UL, machine.Quad(slot));
     }
 
+    /// <summary>The interpreter ended its search for prefixes at the first REX, though one before other prefixes counts for nothing.</summary>
+    [Fact]
+    public void AddressSizePrefix_BehindAnIgnoredRex_Counts()
+    {
+        using SystemMachine machine = new(GuestMode.Long);
+        machine.Quad(SystemMachine.Data) = 42;
+        machine.State.Gprs[Gpr.Rbx] = 0xABCD_0000_0000_0000 | SystemMachine.Data;
+        machine.PlaceBytes(machine.Entry, [0x46, 0x67, 0x48, 0x8B, 0x03]); // mov rax, [ebx]
+
+        machine.Run();
+
+        machine.AssertNoEvent();
+        Assert.Equal(42UL, machine.State.Gprs[Gpr.Rax]);
+    }
+
     private static void EmitCall(Assembler a, bool memory)
     {
         if (memory)

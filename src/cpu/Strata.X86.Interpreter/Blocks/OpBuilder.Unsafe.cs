@@ -234,19 +234,14 @@ internal static unsafe class OpBuilder
         for (int i = 0; i < 14; i++)
         {
             byte b = bytes[i];
-            if (b == wanted)
+            bool isRex = (mode & ModeBits.Code64) != 0 && (b & 0xF0) == 0x40;
+            if (!isRex && b is not (0x26 or 0x2E or 0x36 or 0x3E or 0x64 or 0x65 or 0x66 or 0x67 or 0xF0 or 0xF2 or 0xF3))
             {
-                found = true;
+                break;
             }
-            else if ((mode & ModeBits.Code64) != 0 && (b & 0xF0) == 0x40)
-            {
-                rexW = (b & 8) != 0;
-                return found;
-            }
-            else if (b is not (0x26 or 0x2E or 0x36 or 0x3E or 0x64 or 0x65 or 0x66 or 0x67 or 0xF0 or 0xF2 or 0xF3))
-            {
-                return found;
-            }
+
+            found |= b == wanted;
+            rexW = isRex && (b & 8) != 0; // counts right before the opcode only
         }
 
         return found;

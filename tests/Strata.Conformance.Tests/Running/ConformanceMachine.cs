@@ -56,6 +56,8 @@ internal sealed unsafe class ConformanceMachine : IDisposable
             }
         }
 
+        // Programs without paging reach all memory: what others have left there must not be seen.
+        Machine.Memory.TryDiscard((ulong)_imageSize, Machine.Memory.Size - (ulong)_imageSize);
         Machine.Apic.Vector = null;
         Machine.Random = 0;
         Engine.Cpu.SetState(state);

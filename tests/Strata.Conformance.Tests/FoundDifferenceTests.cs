@@ -155,6 +155,46 @@ public sealed unsafe class FoundDifferenceTests
         Assert.Equal(42UL, machine.State.Gprs[Gpr.Rax]);
     }
 
+    [Fact]
+    public void LockedOperation_StackAddressIsNotCanonical_IsAStackFault()
+    {
+        using SystemMachine machine = new(GuestMode.Long);
+        machine.State.Gprs[Gpr.Rbp] = 0x0000_8000_0000_0000;
+
+        machine.Start(a => a.@lock.sbb(__byte_ptr[rbp], bl));
+
+        machine.AssertFault(ExceptionVector.StackFault, 0);
+    }
+
+    /// <summary>EXTRACTPS with REX.W writes 64 bits to a register, and 32 to memory: the register's place was used as memory.</summary>
+    [Fact]
+    public void Extractps_RegisterLivesInTheFrame_ClearsItsUpperHalf()
+    {
+        using SystemMachine machine = Create(cpl: 0);
+        machine.State.Cr4 |= Cr4.OSFXSR;
+        machine.State.Gprs[R14] = ulong.MaxValue;
+
+        machine.Start(a => a.extractps(r14, xmm1, 0));
+
+        machine.AssertNoEvent();
+        Assert.Equal(0UL, machine.State.Gprs[R14]);
+    }
+
+    /// <summary>The distance of the selected word counts before the address is cut to 32 bits.</summary>
+    [Fact]
+    public void BitString_AddressSizeIs32_WrapsWithTheDistance()
+    {
+        using SystemMachine machine = Create(cpl: 0);
+        machine.Dword(SystemMachine.Data) = 1;
+        machine.State.Gprs[Gpr.Rbx] = SystemMachine.Data - 0x1000_0000;
+        machine.State.Gprs[Gpr.Rcx] = 0x1000_0000 * 8UL;
+
+        machine.Start(a => a.btr(__qword_ptr[ebx], rcx));
+
+        machine.AssertNoEvent();
+        Assert.Equal(0U, machine.Dword(SystemMachine.Data));
+    }
+
     private static void EmitCall(Assembler a, bool memory)
     {
         if (memory)

@@ -21,6 +21,9 @@ public static unsafe class Operands
         return op->AddressSize switch { 8 => ea, 4 => (uint)ea, _ => (ushort)ea };
     }
 
+    /// <summary>The memory operand is in SS, so that what is wrong with its address is a stack fault.</summary>
+    public static bool IsStack(Op* op) => op->Segment == (byte)SegmentIndex.Ss;
+
     /// <summary>Linear address of the memory operand, segment checks done.</summary>
     public static bool TryLinear(X86Cpu cpu, Op* op, int size, AccessKind kind, out ulong va) =>
         cpu.TrySegmentLinear((SegmentIndex)op->Segment, EffectiveAddress(cpu, op), size, kind, out va);

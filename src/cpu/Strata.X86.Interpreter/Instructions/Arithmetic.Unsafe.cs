@@ -44,7 +44,7 @@ internal static unsafe class ArithmeticInstructions
     {
         before = 0;
         return Operands.TryLinear(cpu, op, op->Width, AccessKind.Write, out ulong va)
-            && Atomic.TryUpdate(cpu, va, op->Width, change, argument, out before);
+            && Atomic.TryUpdate(cpu, va, op->Width, Operands.IsStack(op), change, argument, out before);
     }
 
     private static void SetFlags(X86Cpu cpu, Op* op, ulong result, long aux)

@@ -13,10 +13,10 @@ internal static unsafe class Atomic
     /// <summary>Replaces a value by <paramref name="change"/>(value, argument) atomically.</summary>
     /// <param name="before">The old value, zero-extended.</param>
     /// <returns>False if the access faulted.</returns>
-    public static bool TryUpdate(X86Cpu cpu, ulong va, int size, delegate*<ulong, ulong, ulong> change, ulong argument, out ulong before)
+    public static bool TryUpdate(X86Cpu cpu, ulong va, int size, bool stack, delegate*<ulong, ulong, ulong> change, ulong argument, out ulong before)
     {
         before = 0;
-        if (!cpu.TryGetAtomicPointer(va, size, out byte* host))
+        if (!cpu.TryGetAtomicPointer(va, size, stack, out byte* host))
         {
             return false;
         }
@@ -42,10 +42,10 @@ internal static unsafe class Atomic
 
     /// <summary>Stores <paramref name="replacement"/> if memory holds <paramref name="expected"/>.</summary>
     /// <param name="before">What memory held, zero-extended.</param>
-    public static bool TryCompareExchange(X86Cpu cpu, ulong va, int size, ulong expected, ulong replacement, out ulong before)
+    public static bool TryCompareExchange(X86Cpu cpu, ulong va, int size, bool stack, ulong expected, ulong replacement, out ulong before)
     {
         before = 0;
-        if (!cpu.TryGetAtomicPointer(va, size, out byte* host))
+        if (!cpu.TryGetAtomicPointer(va, size, stack, out byte* host))
         {
             return false;
         }
@@ -64,10 +64,10 @@ internal static unsafe class Atomic
     }
 
     /// <summary>16-byte compare-and-exchange.</summary>
-    public static bool TryCompareExchange16(X86Cpu cpu, ulong va, UInt128 expected, UInt128 replacement, out UInt128 before)
+    public static bool TryCompareExchange16(X86Cpu cpu, ulong va, bool stack, UInt128 expected, UInt128 replacement, out UInt128 before)
     {
         before = 0;
-        if (!cpu.TryGetAtomicPointer(va, 16, out byte* host))
+        if (!cpu.TryGetAtomicPointer(va, 16, stack, out byte* host))
         {
             return false;
         }

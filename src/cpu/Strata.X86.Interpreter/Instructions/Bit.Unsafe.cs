@@ -88,7 +88,7 @@ internal static unsafe class BitInstructions
         ulong value;
         if ((op->Flags & OpFlags.Lock) != 0)
         {
-            if (Atomic.TryUpdate(cpu, va, size, change, bit, out value))
+            if (Atomic.TryUpdate(cpu, va, size, Operands.IsStack(op), change, bit, out value))
             {
                 SetCarry(cpu, (value & bit) != 0);
             }

@@ -38,7 +38,7 @@ internal static unsafe class ExchangeInstructions
 
         ushort register = memory == 0 ? op->Reg1 : op->Reg0;
         if (Operands.TryLinear(cpu, op, size, AccessKind.Write, out ulong va)
-            && Atomic.TryUpdate(cpu, va, size, &Replace, Operands.ReadGpr(cpu, register, size), out ulong before))
+            && Atomic.TryUpdate(cpu, va, size, Operands.IsStack(op), &Replace, Operands.ReadGpr(cpu, register, size), out ulong before))
         {
             Operands.WriteGpr(cpu, register, size, before);
         }
@@ -59,7 +59,7 @@ internal static unsafe class ExchangeInstructions
         if (op->Kind0 == OperandKind.Memory)
         {
             if (!Operands.TryLinear(cpu, op, size, AccessKind.Write, out ulong va)
-                || !Atomic.TryUpdate(cpu, va, size, &Add, b, out a))
+                || !Atomic.TryUpdate(cpu, va, size, Operands.IsStack(op), &Add, b, out a))
             {
                 return;
             }
@@ -85,7 +85,7 @@ internal static unsafe class ExchangeInstructions
         if (op->Kind0 == OperandKind.Memory)
         {
             if (!Operands.TryLinear(cpu, op, size, AccessKind.Write, out ulong va)
-                || !Atomic.TryCompareExchange(cpu, va, size, expected, replacement, out before))
+                || !Atomic.TryCompareExchange(cpu, va, size, Operands.IsStack(op), expected, replacement, out before))
             {
                 return;
             }
@@ -115,7 +115,7 @@ internal static unsafe class ExchangeInstructions
         ulong expected = (uint)cpu.Register(Gpr.Rax) | (cpu.Register(Gpr.Rdx) << 32);
         ulong replacement = (uint)cpu.Register(Gpr.Rbx) | (cpu.Register(Gpr.Rcx) << 32);
         if (!Operands.TryLinear(cpu, op, 8, AccessKind.Write, out ulong va)
-            || !Atomic.TryCompareExchange(cpu, va, 8, expected, replacement, out ulong before))
+            || !Atomic.TryCompareExchange(cpu, va, 8, Operands.IsStack(op), expected, replacement, out ulong before))
         {
             return;
         }
@@ -144,7 +144,7 @@ internal static unsafe class ExchangeInstructions
             return;
         }
 
-        if (!Atomic.TryCompareExchange16(cpu, va, expected, replacement, out UInt128 before))
+        if (!Atomic.TryCompareExchange16(cpu, va, Operands.IsStack(op), expected, replacement, out UInt128 before))
         {
             return;
         }

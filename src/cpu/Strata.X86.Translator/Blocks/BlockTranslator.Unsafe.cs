@@ -163,11 +163,15 @@ internal sealed unsafe partial class BlockTranslator : IDisposable
             case Handling.String:
                 return HasPlainAddresses(instruction) && (!IsRepeated(instruction) || CanRepeat(instruction));
             case Handling.Native or Handling.Divide:
-                return CanAddress(instruction) && RegisterMap.CanEncode(decoded.Traits, GuestEncoding.Parse(code, instruction.Length, _mode));
+                return CanAddress(instruction) && !IsShortBitString(decoded) && RegisterMap.CanEncode(decoded.Traits, GuestEncoding.Parse(code, instruction.Length, _mode));
             default:
                 return CanAddress(instruction);
         }
     }
+
+    /// <summary>A bit string whose address, the selected word's distance included, wraps at 4 GiB in 64-bit mode.</summary>
+    private bool IsShortBitString(in DecodedInstruction decoded) => decoded.Traits.IsBitString && _mode != CodeMode.Code32
+        && (decoded.Instruction.MemoryBase.IsGPR32() || decoded.Instruction.MemoryIndex.IsGPR32() || decoded.Instruction.MemoryBase == Register.EIP);
 
     /// <summary>A string instruction with addresses of the mode's size, through flat segments.</summary>
     private bool HasPlainAddresses(in Instruction instruction)

@@ -189,7 +189,9 @@ internal static class InstructionTraitsTable
             string kind = info.GetOpKind(i).ToString();
             if (kind is "r8_or_mem" or "r16_or_mem" or "r32_or_mem" or "r64_or_mem")
             {
-                return kind != "r32_or_mem" || access.GetOpAccess(i) == OpAccess.Read;
+                // EXTRACTPS and its kin write a register whole, and less to memory.
+                bool isWhole = info.MemorySize.GetSize() == instruction.GetOpRegister(i).GetSize();
+                return access.GetOpAccess(i) == OpAccess.Read || (kind != "r32_or_mem" && isWhole);
             }
         }
 

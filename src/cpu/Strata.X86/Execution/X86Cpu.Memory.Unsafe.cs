@@ -195,17 +195,18 @@ public sealed unsafe partial class X86Cpu
     /// Host pointer for a locked read-modify-write of at most 8 (or 16) bytes inside one page of writable RAM.
     /// </summary>
     /// <param name="host">Null if the operand is MMIO, ROM or crosses a page; the caller then uses the exclusive section.</param>
-    public bool TryGetAtomicPointer(ulong va, int size, out byte* host)
+    /// <param name="stack">The operand is in SS: an address that is not canonical is a stack fault.</param>
+    public bool TryGetAtomicPointer(ulong va, int size, bool stack, out byte* host)
     {
         host = null;
-        if (!CheckAccess(va, size, AccessKind.Write, stack: false))
+        if (!CheckAccess(va, size, AccessKind.Write, stack))
         {
             return false;
         }
 
         if (((va & PageOffset) + (ulong)size) > 0x1000)
         {
-            return ProbeWrite(va, size);
+            return ProbeWrite(va, size, stack);
         }
 
         return TryTranslate(va, AccessKind.Write, out host, out _);

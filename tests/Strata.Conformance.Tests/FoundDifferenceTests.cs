@@ -186,7 +186,7 @@ public sealed unsafe class FoundDifferenceTests
     {
         using SystemMachine machine = Create(cpl: 0);
         machine.Dword(SystemMachine.Data) = 1;
-        machine.State.Gprs[Gpr.Rbx] = SystemMachine.Data - 0x1000_0000;
+        machine.State.Gprs[Gpr.Rbx] = SystemMachine.Data + 0xF000_0000;
         machine.State.Gprs[Gpr.Rcx] = 0x1000_0000 * 8UL;
 
         machine.Start(a => a.btr(__qword_ptr[ebx], rcx));

@@ -155,6 +155,25 @@ public sealed unsafe class FoundDifferenceTests
         Assert.Equal(42UL, machine.State.Gprs[Gpr.Rax]);
     }
 
+    /// <summary>One more instruction, or a block of them, was executed behind the shutdown.</summary>
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void Interrupt_CannotBeDelivered_NothingMoreIsExecuted(bool translate)
+    {
+        using SystemMachine machine = translate ? Create(cpl: 0) : new SystemMachine(GuestMode.Long);
+        machine.Place(machine.Entry, a => a.inc(eax));
+        machine.State.Idtr.Limit = 0;
+        machine.State.Rflags |= RFlags.IF;
+        machine.State.Gprs[Gpr.Rax] = 41;
+        machine.Cpu.SetState(machine.State);
+        machine.Apic.Vector = 0x40;
+
+        Core.Execution.VcpuStop stop = machine.Engine.Run(1000);
+
+        Assert.Equal((Core.Execution.VcpuStop.Shutdown, 41UL), (stop, machine.Cpu.State.Gprs[Gpr.Rax]));
+    }
+
     [Fact]
     public void LockedOperation_StackAddressIsNotCanonical_IsAStackFault()
     {

@@ -117,6 +117,11 @@ public sealed unsafe class Interpreter : IX86Engine
             }
 
             Cpu.DeliverInterrupts();
+            if (_context->State.Activity != ActivityState.Running)
+            {
+                continue; // the delivery has shut the processor down
+            }
+
             left -= Cpu.NeedsSlowStep || _context->State.Shadow != InterruptShadow.None ? Step() : RunChain(Math.Min(left, SliceInstructions));
         }
 

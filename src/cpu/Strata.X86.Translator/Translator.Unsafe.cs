@@ -147,6 +147,11 @@ public sealed unsafe class Translator : IBlockEngine
             }
 
             Cpu.DeliverInterrupts();
+            if (_context->State.Activity != ActivityState.Running)
+            {
+                continue; // the delivery has shut the processor down
+            }
+
             if (Mode == CodeMode.None)
             {
                 SyncX87();

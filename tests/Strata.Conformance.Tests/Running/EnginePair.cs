@@ -33,7 +33,7 @@ internal sealed class EnginePair(GuestSetting setting, Func<X86CpuWiring, IX86En
         {
             _subject.Start(_image, state);
             long before = _subject.Engine.InstructionsExecuted;
-            _subject.Run(program, run.Instructions);
+            _subject.Run(program, run.Instructions + (run.EndedInDelivery ? 1 : 0));
             if (Compare(run, _subject.Engine.InstructionsExecuted - before) is { } difference)
             {
                 return $"round {round}, {run.Instructions} instructions: {difference}";

@@ -35,6 +35,9 @@ internal sealed unsafe class ReferenceRun
     /// <summary>Instructions executed.</summary>
     public int Instructions { get; private set; }
 
+    /// <summary>The interrupt could not be delivered, and shut the processor down before an instruction.</summary>
+    public bool EndedInDelivery { get; private set; }
+
     /// <summary>Bits of RFLAGS that are undefined at the end.</summary>
     public ulong UndefinedBits { get; private set; }
 
@@ -76,6 +79,7 @@ internal sealed unsafe class ReferenceRun
         Instructions += (int)(_machine.Engine.InstructionsExecuted - before);
         if (Cpu.State.Activity == ActivityState.Shutdown)
         {
+            EndedInDelivery = _machine.Engine.InstructionsExecuted == before;
             return false;
         }
 

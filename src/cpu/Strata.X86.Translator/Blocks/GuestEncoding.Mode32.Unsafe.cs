@@ -3,32 +3,6 @@ namespace Strata.X86.Translator.Blocks;
 /// <summary>Encodings of 32-bit code: those that mean something else, or nothing, in 64-bit mode are exchanged for their like.</summary>
 internal unsafe partial struct GuestEncoding
 {
-    /// <summary>Prefixes without REX: 40..4F are INC and DEC.</summary>
-    private byte* ReadPrefixes32(byte* at)
-    {
-        while (true)
-        {
-            switch (*at)
-            {
-                case 0x66:
-                    Prefix66 = true;
-                    break;
-                case 0xF2 or 0xF3:
-                    Repeat = *at;
-                    break;
-                case 0xF0:
-                    Lock = true;
-                    break;
-                case 0x26 or 0x2E or 0x36 or 0x3E or 0x64 or 0x65 or 0x67:
-                    break;
-                default:
-                    return at;
-            }
-
-            at++;
-        }
-    }
-
     /// <summary>After parsing: makes of it what the host has. Intel SDM Vol. 2, "Instructions Not Supported in 64-Bit Mode".</summary>
     private void Modernize()
     {

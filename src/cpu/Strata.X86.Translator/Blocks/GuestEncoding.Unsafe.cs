@@ -49,7 +49,7 @@ internal unsafe partial struct GuestEncoding
     {
         GuestEncoding e = default;
         byte* end = at + length;
-        at = mode == CodeMode.Code32 ? e.ReadPrefixes32(at) : e.ReadPrefixes(at);
+        at = e.ReadPrefixes(at, hasRex: mode != CodeMode.Code32);
         if (*at is 0xC4 or 0xC5)
         {
             at = e.ReadVex(at);
@@ -93,7 +93,8 @@ internal unsafe partial struct GuestEncoding
         Rex = (byte)((Rex & ~5) | ((Rex & 1) << 2) | ((Rex & 4) >> 2)),
     };
 
-    private byte* ReadPrefixes(byte* at)
+    /// <param name="hasRex">40..4F are REX prefixes; in 32-bit code they are INC and DEC.</param>
+    private byte* ReadPrefixes(byte* at, bool hasRex)
     {
         while (true)
         {
@@ -110,7 +111,7 @@ internal unsafe partial struct GuestEncoding
                     break;
                 case 0x26 or 0x2E or 0x36 or 0x3E or 0x64 or 0x65 or 0x67:
                     break;
-                case >= 0x40 and <= 0x4F:
+                case >= 0x40 and <= 0x4F when hasRex:
                     // Counts only right before the opcode; an earlier one is followed by another prefix.
                     if (at[1] is not (0x66 or 0xF2 or 0xF3 or 0xF0 or 0x26 or 0x2E or 0x36 or 0x3E or 0x64 or 0x65 or 0x67 or (>= 0x40 and <= 0x4F)))
                     {

@@ -30,6 +30,24 @@ public sealed unsafe class TranslationTests
         Assert.Equal(isKept, HostCode(trace).Contains("lock add", StringComparison.Ordinal));
     }
 
+    /// <summary>The kernel runs the very code of a user program, at the same address.</summary>
+    [Fact]
+    public void Lock_UserCodeExecutedByTheKernel_IsKeptThere()
+    {
+        using StringWriter trace = new();
+        using SystemMachine machine = Create(cpl: 3, new TranslatorOptions { IsOnlyProcessor = true, Trace = new TranslationTrace(trace) });
+        machine.State.Gprs[Gpr.Rbx] = SystemMachine.UserData;
+        machine.Start(a => a.@lock.add(__qword_ptr[rbx], 1));
+        string byUser = HostCode(trace);
+
+        machine.Cpu.Context->State.Rip = machine.Entry; // still in the handler of HLT's fault, at CPL 0
+        machine.Cpu.Context->State.Activity = ActivityState.Running;
+        machine.Engine.Run(1000);
+
+        Assert.DoesNotContain("lock add", byUser, StringComparison.Ordinal);
+        Assert.Contains("lock add", HostCode(trace), StringComparison.Ordinal);
+    }
+
     [Fact]
     public void Lock_OnTheStack_IsAFenceAndKept()
     {

@@ -41,6 +41,7 @@ public sealed unsafe class Translator : IBlockEngine
     private readonly Bridge* _bridge;
     private readonly TranslationCache _cache;
     private readonly bool _counting;
+    private readonly bool _isOnlyProcessor;
     private readonly Salts _salts;
     private readonly Gates _gates;
     private long _executed;
@@ -66,6 +67,7 @@ public sealed unsafe class Translator : IBlockEngine
         }
 
         _counting = options.CountInstructions;
+        _isOnlyProcessor = options.IsOnlyProcessor;
         _interpreter = new Interpreter.Interpreter(cpu) { PageInvalidated = OnPageInvalidated, CountsExactly = _counting };
         _context = Cpu.Context;
         Counters = new TranslatorCounters { Interpreted = _interpreter.SteppedByCode };
@@ -251,10 +253,9 @@ public sealed unsafe class Translator : IBlockEngine
             case SiteKind.Attention:
                 return Stop(site->Rip);
             case SiteKind.Budget:
-                _cache.IsUser = IsUser;
                 return _bridge->Left == 0
                     ? Stop(site->Rip)
-                    : Resume(_cache.TranslatePart(site->Block->HostPage, site->Rip, Mode, _context->State.Gprs, (int)_bridge->Left));
+                    : Resume(_cache.TranslatePart(site->Block->HostPage, site->Rip, Mode, OmitsLocks, _context->State.Gprs, (int)_bridge->Left));
             default:
                 return Execute(site);
         }
@@ -344,6 +345,8 @@ public sealed unsafe class Translator : IBlockEngine
     }
 
     private bool IsUser => (_context->Mode & ModeBits.User) != 0;
+
+    private bool OmitsLocks => _isOnlyProcessor && IsUser;
 
     private CodeMode Mode => CodeModes.Of(_context->Mode);
 
@@ -523,7 +526,7 @@ public sealed unsafe class Translator : IBlockEngine
             return null;
         }
 
-        TranslatedBlock* block = _cache.Find(page, rip, mode);
+        TranslatedBlock* block = _cache.Find(page, rip, mode, OmitsLocks);
         if (block == null)
         {
             MarkCode(page);
@@ -539,8 +542,7 @@ public sealed unsafe class Translator : IBlockEngine
             }
 
             long start = Stopwatch.GetTimestamp();
-            _cache.IsUser = IsUser;
-            block = _cache.Translate(page, rip, mode, second, _context->State.Gprs);
+            block = _cache.Translate(page, rip, mode, OmitsLocks, second, _context->State.Gprs);
             Counters.TranslationTime += Stopwatch.GetElapsedTime(start);
             Counters.Blocks = _cache.BlocksTranslated;
             Counters.GuestBytes = _cache.GuestBytes;

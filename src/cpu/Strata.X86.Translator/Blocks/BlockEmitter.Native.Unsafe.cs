@@ -56,7 +56,7 @@ internal sealed unsafe partial class BlockEmitter
     /// user program may use between its accesses and a device's.
     /// </summary>
     private bool IsLockNeedless(in Instruction instruction) =>
-        cache.IsOnlyProcessor && cache.IsUser && instruction.MemoryBase is not (Register.RSP or Register.ESP);
+        _block->OmitsLocks && instruction.MemoryBase is not (Register.RSP or Register.ESP);
 
     private static void EmitLegacy(ref HostAssembler a, in GuestEncoding e, in RegisterMap map, in HostOperand operand)
     {

@@ -99,6 +99,9 @@ internal unsafe struct TranslatedBlock
 
     public CodeMode Mode;
 
+    /// <summary>For user code of a machine's only processor: part of the key, as kernel code keeps its locks.</summary>
+    public bool OmitsLocks;
+
     /// <summary>Translated instructions; one that is the interpreter's at the end is not among them.</summary>
     public byte Count;
 

@@ -63,11 +63,6 @@ internal sealed unsafe class TranslationCache : IDisposable
 
     public bool CountInstructions => _options.CountInstructions;
 
-    public bool IsOnlyProcessor => _options.IsOnlyProcessor;
-
-    /// <summary>What is translated now is a user program's code.</summary>
-    public bool IsUser { get; set; }
-
     public Stubs Stubs { get; }
 
     public JumpEntry* JumpTable { get; }
@@ -94,11 +89,11 @@ internal sealed unsafe class TranslationCache : IDisposable
     }
 
     /// <summary>The block for a RIP in a page, or null.</summary>
-    public TranslatedBlock* Find(byte* hostPage, ulong rip, CodeMode mode)
+    public TranslatedBlock* Find(byte* hostPage, ulong rip, CodeMode mode, bool omitsLocks)
     {
         for (TranslatedBlock* block = _buckets[Bucket(hostPage, rip)]; block != null; block = block->NextInBucket)
         {
-            if (block->Rip == rip && block->HostPage == hostPage && block->Mode == mode)
+            if (block->Rip == rip && block->HostPage == hostPage && block->Mode == mode && block->OmitsLocks == omitsLocks)
             {
                 return block;
             }
@@ -110,9 +105,9 @@ internal sealed unsafe class TranslationCache : IDisposable
     /// <summary>Translates the code at a RIP. The page must be tracked for writes already.</summary>
     /// <param name="secondPage">The host page behind it, for an instruction that crosses; may be null elsewhere.</param>
     /// <param name="registers">The guest's registers RAX..R15 now: hints.</param>
-    public TranslatedBlock* Translate(byte* hostPage, ulong rip, CodeMode mode, byte* secondPage, ulong* registers)
+    public TranslatedBlock* Translate(byte* hostPage, ulong rip, CodeMode mode, bool omitsLocks, byte* secondPage, ulong* registers)
     {
-        TranslatedBlock* block = Emit(hostPage, rip, mode, secondPage, registers, BlockTranslator.MaxInstructions);
+        TranslatedBlock* block = Emit(hostPage, rip, mode, omitsLocks, secondPage, registers, BlockTranslator.MaxInstructions);
         uint bucket = Bucket(hostPage, rip);
         block->NextInBucket = _buckets[bucket];
         _buckets[bucket] = block;
@@ -128,10 +123,10 @@ internal sealed unsafe class TranslationCache : IDisposable
     }
 
     /// <summary>Translates the first instructions of a block, to be executed once: nobody finds the translation later.</summary>
-    public byte* TranslatePart(byte* hostPage, ulong rip, CodeMode mode, ulong* registers, int count) =>
-        Emit(hostPage, rip, mode, null, registers, count)->Entry;
+    public byte* TranslatePart(byte* hostPage, ulong rip, CodeMode mode, bool omitsLocks, ulong* registers, int count) =>
+        Emit(hostPage, rip, mode, omitsLocks, null, registers, count)->Entry;
 
-    private TranslatedBlock* Emit(byte* hostPage, ulong rip, CodeMode mode, byte* secondPage, ulong* registers, int limit)
+    private TranslatedBlock* Emit(byte* hostPage, ulong rip, CodeMode mode, bool omitsLocks, byte* secondPage, ulong* registers, int limit)
     {
         const int worst = (BlockTranslator.MaxInstructions + 2) * BlockEmitter.MaxBytesPerInstruction;
         if (_at + worst > _code + CodeSize || _siteCount + (4 * BlockTranslator.MaxInstructions) > MaxSites || _blockCount == MaxBlocks)
@@ -140,7 +135,7 @@ internal sealed unsafe class TranslationCache : IDisposable
         }
 
         TranslatedBlock* block = _blocks + _blockCount++;
-        *block = new TranslatedBlock { Rip = rip, Mode = mode, HostPage = hostPage, SecondPage = secondPage, Entry = _at };
+        *block = new TranslatedBlock { Rip = rip, Mode = mode, OmitsLocks = omitsLocks, HostPage = hostPage, SecondPage = secondPage, Entry = _at };
         byte* end = _translator.Translate(_at, block, registers, limit, out int guestBytes);
         _options.Trace?.Write(_vcpu, block, guestBytes, end);
         _options.PerfMap?.Add(block, end);

@@ -60,6 +60,41 @@ public sealed unsafe class TlbTests
         Assert.DoesNotContain(Granted(tlb, entry => entry.Read), va => va < 0x1000 || va >= (Tlb.Entries - 1) << 12);
     }
 
+    /// <summary>One page that is flushed over and over and taken for code makes every jump of the guest slow.</summary>
+    [Fact]
+    public void FlushPage_DataAmongManyCodePages_HardlyEverRenewsCode()
+    {
+        using Tlb tlb = new();
+        const ulong text = 0xFFFF_FFFF_8100_0000;
+        int renewed = 0;
+        for (ulong i = 0; i < 1000; i++)
+        {
+            for (ulong page = 0; page < 1000; page++)
+            {
+                tlb.NoteCodePage(text + (page << 12));
+            }
+
+            ulong before = tlb.SupervisorCodeEpoch;
+            tlb.FlushPage(0x7FFF_FFFF_E000 - (i << 12));
+            renewed += before == tlb.SupervisorCodeEpoch ? 0 : 1;
+        }
+
+        Assert.InRange(renewed, 0, 10);
+    }
+
+    [Fact]
+    public void FlushPage_CodePage_RenewsCode()
+    {
+        using Tlb tlb = new();
+        tlb.NoteCodePage(0x40_0000);
+        (ulong user, ulong supervisor) = (tlb.UserCodeEpoch, tlb.SupervisorCodeEpoch);
+
+        tlb.FlushPage(0x40_0FFF);
+
+        Assert.NotEqual(user, tlb.UserCodeEpoch);
+        Assert.NotEqual(supervisor, tlb.SupervisorCodeEpoch);
+    }
+
     /// <summary>Rights to the first pages of the address space, one in each entry.</summary>
     private static TlbEntry* Fill(Tlb tlb)
     {

@@ -41,17 +41,16 @@ public sealed unsafe class Tlb : IDisposable
 
     private const int Privileges = 4;
     private const int Slots = 8;
-    private const int FilterBits = 4096;
     private const int WriterBits = 14;
 
     private readonly TlbEntry* _entries;
     private readonly Writer[] _writers = new Writer[1 << WriterBits];
     private readonly bool[] _used = new bool[Slots * Privileges];
     private readonly int[] _pcid = new int[Slots];
-    private readonly ulong[] _largeFilter = new ulong[FilterBits / 64];
-    private readonly ulong[] _gigabyteFilter = new ulong[FilterBits / 64];
+    private readonly RegionFilter _largePages = new();
+    private readonly RegionFilter _gigabytePages = new();
     private readonly ulong[] _epochs = new ulong[Slots];
-    private readonly ulong[] _codeFilter = new ulong[FilterBits / 64];
+    private readonly RegionFilter _codePages = new();
     private ulong _lastEpoch;
     private bool _localSupervisorCode;
     private int _current;
@@ -84,7 +83,7 @@ public sealed unsafe class Tlb : IDisposable
     public void NoteLocalSupervisorCode() => _localSupervisorCode = true;
 
     /// <summary>Notes that somebody relies on the translation of a page of code until the epoch changes.</summary>
-    public void NoteCodePage(ulong va) => Note(_codeFilter, va >> 12);
+    public void NoteCodePage(ulong va) => _codePages.Add(va >> 12);
 
     /// <summary>The set to use for accesses of <paramref name="privilege"/> in the current address space.</summary>
     public TlbEntry* Set(TlbPrivilege privilege) => _entries + (((_current * Privileges) + (int)privilege) * Entries);
@@ -123,8 +122,8 @@ public sealed unsafe class Tlb : IDisposable
 
         RenewCodeEpochs();
         _localSupervisorCode = false;
-        Array.Clear(_largeFilter);
-        Array.Clear(_gigabyteFilter);
+        _largePages.Clear();
+        _gigabytePages.Clear();
     }
 
     /// <summary>Drops everything that is cached for one PCID.</summary>
@@ -140,18 +139,18 @@ public sealed unsafe class Tlb : IDisposable
     /// <summary>Drops one page in every address space (a superset of INVLPG's duty, which covers global pages).</summary>
     public void FlushPage(ulong va)
     {
-        if (MayHold(_codeFilter, va >> 12))
+        if (_codePages.MayHold(va >> 12))
         {
             RenewCodeEpochs();
         }
 
-        if (MayHold(_gigabyteFilter, va >> 30))
+        if (_gigabytePages.MayHold(va >> 30))
         {
             FlushAll();
             return;
         }
 
-        if (MayHold(_largeFilter, va >> 22))
+        if (_largePages.MayHold(va >> 22))
         {
             RenewCodeEpochs();
             ulong start = va & ~0x3F_FFFFUL; // 4 MiB covers both large-page sizes
@@ -253,11 +252,11 @@ public sealed unsafe class Tlb : IDisposable
         _used[(_current * Privileges) + (int)privilege] = true;
         if (pageBits == 30)
         {
-            Note(_gigabyteFilter, va >> 30);
+            _gigabytePages.Add(va >> 30);
         }
         else if (pageBits > 12)
         {
-            Note(_largeFilter, va >> 22);
+            _largePages.Add(va >> 22);
         }
 
         return (TlbEntry*)((byte*)Set(privilege) + ((va >> 7) & OffsetMask));
@@ -282,20 +281,6 @@ public sealed unsafe class Tlb : IDisposable
     private ulong NoTagOf(TlbEntry* entry) => ((entry - _entries) & (Entries - 1)) is 0 or (Entries - 1) ? EdgeNoTag : NoTag;
 
     private ref Writer WriterOf(byte* hostPage) => ref _writers[((ulong)hostPage * 0x9E37_79B9_7F4A_7C15) >> (64 - WriterBits)];
-
-    private static uint FilterIndex(ulong region) => (uint)(region ^ (region >> 12)) & (FilterBits - 1);
-
-    private static void Note(ulong[] filter, ulong region)
-    {
-        uint bit = FilterIndex(region);
-        filter[bit >> 6] |= 1UL << (int)(bit & 63);
-    }
-
-    private static bool MayHold(ulong[] filter, ulong region)
-    {
-        uint bit = FilterIndex(region);
-        return (filter[bit >> 6] & (1UL << (int)(bit & 63))) != 0;
-    }
 
     private void FlushSmallPage(ulong va)
     {
@@ -324,7 +309,7 @@ public sealed unsafe class Tlb : IDisposable
             _epochs[slot] = ++_lastEpoch;
         }
 
-        Array.Clear(_codeFilter);
+        _codePages.Clear();
     }
 
     private void FlushSlot(int slot)

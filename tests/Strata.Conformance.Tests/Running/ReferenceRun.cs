@@ -161,8 +161,10 @@ internal sealed unsafe class ReferenceRun
     }
 
     /// <summary>By the tables as they are in memory; addresses above them map to themselves here.</summary>
+    /// <param name="va">Wraps at 4 GiB outside 64-bit mode.</param>
     private ulong ToPhysical(ulong va)
     {
+        va = Cpu.IsLongMode ? va : (uint)va;
         GuestSetting setting = _program.Setting;
         if (!setting.IsPaged || va >= ImageEnd)
         {

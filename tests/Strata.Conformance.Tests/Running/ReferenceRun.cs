@@ -131,7 +131,8 @@ internal sealed unsafe class ReferenceRun
 
     /// <summary>Stores the x87 instruction and data pointers, which translated code does not keep (docs/architecture.md).</summary>
     private static bool StoresPointers(Mnemonic mnemonic) => mnemonic is Mnemonic.Fnstenv or Mnemonic.Fstenv or Mnemonic.Fnsave or Mnemonic.Fsave
-        or Mnemonic.Fxsave or Mnemonic.Fxsave64 or Mnemonic.Xsave or Mnemonic.Xsave64 or Mnemonic.Xsavec or Mnemonic.Xsavec64;
+        or Mnemonic.Fxsave or Mnemonic.Fxsave64 or Mnemonic.Xsave or Mnemonic.Xsave64 or Mnemonic.Xsavec or Mnemonic.Xsavec64
+        or Mnemonic.Xsaveopt or Mnemonic.Xsaveopt64;
 
     private bool IsFlagReader(in Instruction instruction) =>
         instruction.Mnemonic is Mnemonic.Pushf or Mnemonic.Pushfd or Mnemonic.Pushfq or Mnemonic.Syscall

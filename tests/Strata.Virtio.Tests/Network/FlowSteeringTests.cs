@@ -65,16 +65,32 @@ public sealed class FlowSteeringTests
     }
 
     [Fact]
-    public void Choose_LearntFlow_IsItsLastPairWhileThatIsUsed()
+    public void Find_LearntFlow_WantsItsLastPairWhileThatIsUsed()
     {
         FlowSteering steering = new();
         byte[] flow = FlowFrame.Udp(1000, 53);
         steering.Learn(flow, 3);
         steering.Learn(flow, 2);
 
-        Assert.Equal(2, steering.Choose(FlowFrame.Reversed(flow), pairs: 4));
-        Assert.InRange(steering.Choose(flow, pairs: 2), 0, 1);
-        Assert.Equal(0, steering.Choose(flow, pairs: 1));
-        Assert.Equal(0, steering.Choose(new byte[60], pairs: 4)); // no IP
+        Assert.Equal(2, steering.Find(FlowFrame.Reversed(flow), pairs: 4, out _).Wanted);
+        Assert.InRange(steering.Find(flow, pairs: 2, out _).Wanted, 0, 1);
+        Assert.Equal(0, steering.Find(new byte[60], pairs: 4, out uint? none).Wanted); // no IP
+        Assert.Null(none);
+    }
+
+    [Fact]
+    public void Find_DeliveredFrame_IsKnownUntilForgotten()
+    {
+        FlowSteering steering = new();
+        byte[] flow = FlowFrame.Udp(1000, 53);
+        Assert.Equal(-1, steering.Find(flow, pairs: 4, out uint? hash).Last);
+
+        steering.Delivered(hash!.Value, pair: 3, usedIndex: 0xFFFE);
+        steering.Learn(flow, 1);
+
+        FlowSteering.Flow found = steering.Find(flow, pairs: 4, out _);
+        Assert.Equal((1, 3, (ushort)0xFFFE), (found.Wanted, found.Last, found.UsedIndex));
+        steering.Forget();
+        Assert.Equal(-1, steering.Find(flow, pairs: 4, out _).Last);
     }
 }

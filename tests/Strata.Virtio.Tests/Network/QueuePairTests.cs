@@ -11,7 +11,7 @@ public sealed class QueuePairTests : IDisposable
     private const ulong Mergeable = 1 << 15;
     private const ulong ControlQueue = 1 << 17;
     private const ulong MultiQueue = 1 << 22;
-    private const ulong Features = VirtioDriver.Version1 | Mergeable | ControlQueue | MultiQueue;
+    private const ulong Features = VirtioDriver.Version1 | VirtioDriver.EventIndex | Mergeable | ControlQueue | MultiQueue;
     private const int Pairs = 2;
     private const int Control = 2 * Pairs;
     private const int HeaderSize = 12;
@@ -74,7 +74,46 @@ public sealed class QueuePairTests : IDisposable
             Assert.True(_card.TryReceive(FlowFrame.Reversed(flow), [], FrameOffload.None));
 
             Assert.Equal(before + 1, _rings[pair * 2].UsedIndex);
+            _rings[pair * 2].UsedEvent = _rings[pair * 2].UsedIndex; // the driver has seen it
         }
+    }
+
+    [Fact]
+    public void Receive_WhileTheDriverHasNotSeenTheLastFrame_StaysInItsPair()
+    {
+        Command(SetTwoPairs);
+        byte[] flow = FlowFrame.Udp(1000, 53);
+        for (int i = 0; i < 3; i++)
+        {
+            OfferReceive(0);
+            OfferReceive(1);
+        }
+
+        Transmit(1, flow);
+        _card.TryReceive(FlowFrame.Reversed(flow), [], FrameOffload.None);
+        Transmit(0, flow);
+        _card.TryReceive(FlowFrame.Reversed(flow), [], FrameOffload.None);
+        Assert.Equal((0, 2), (_rings[0].UsedIndex, _rings[2].UsedIndex));
+
+        _rings[2].UsedEvent = 1; // it has seen the first of two
+        _card.TryReceive(FlowFrame.Reversed(flow), [], FrameOffload.None);
+        Assert.Equal((0, 3), (_rings[0].UsedIndex, _rings[2].UsedIndex));
+
+        _rings[2].UsedEvent = 3;
+        _card.TryReceive(FlowFrame.Reversed(flow), [], FrameOffload.None);
+        Assert.Equal((1, 3), (_rings[0].UsedIndex, _rings[2].UsedIndex));
+    }
+
+    [Fact]
+    public void Transmit_WhileTheBackendHasTheFrame_KeepsItsBuffers()
+    {
+        int used = -1;
+        _network.OnSend = () => used = _rings[1].UsedIndex;
+
+        Transmit(0, FlowFrame.Udp(1, 2));
+
+        Assert.Equal(0, used);
+        Assert.Equal(1, _rings[1].UsedIndex);
     }
 
     [Fact]

@@ -4,8 +4,10 @@ namespace Strata.Virtio.Network;
 
 /// <summary>
 /// Automatic receive steering: frames of a flow go to the queue pair that its last frame was sent from. Virtual I/O Device (VIRTIO) 1.2,
-/// "Network Device", "Automatic receive steering in multiqueue mode". The table forgets nothing and holds one byte a slot; flows that
-/// share a slot share a pair. Safe on any thread: a frame that is steered by an old entry only arrives elsewhere.
+/// "Network Device", "Automatic receive steering in multiqueue mode".
+/// <para>Drivers send acknowledgments from whatever processor they run on, so that flows would change between pairs all the time, and
+/// their frames overtake each other. A flow therefore moves only when the driver has seen its last frame in the old pair.</para>
+/// <para>Flows that share one of the slots share a pair. Safe on any thread: two at once for one slot may lose a change of it.</para>
 /// </summary>
 internal sealed class FlowSteering
 {
@@ -21,31 +23,48 @@ internal sealed class FlowSteering
     private const byte Tcp = 6;
     private const byte Udp = 17;
 
-    private readonly byte[] _pairs = new byte[Slots]; // one more than the number of a pair; zero where nothing was sent yet
+    private readonly long[] _flows = new long[Slots]; // packed Flows: read and written whole
 
     /// <summary>A frame was sent from a pair.</summary>
     public void Learn(ReadOnlySpan<byte> frame, int pair)
     {
         if (TryHash(frame, out uint hash))
         {
-            Volatile.Write(ref _pairs[hash % Slots], (byte)(pair + 1));
+            ref long slot = ref _flows[hash % Slots];
+            Flow flow = new(Volatile.Read(ref slot));
+            if (flow.Wanted != pair)
+            {
+                Volatile.Write(ref slot, flow.With(pair).Packed);
+            }
         }
     }
 
-    /// <summary>The pair that a frame for the guest belongs to: below <paramref name="pairs"/>.</summary>
-    /// <param name="head">The frame's first bytes, all headers of which are looked at where they lie here.</param>
-    public int Choose(ReadOnlySpan<byte> head, int pairs)
+    /// <summary>Where a frame for the guest belongs.</summary>
+    /// <param name="head">The frame's first bytes; all headers that lie here are looked at.</param>
+    /// <param name="pairs">How many there are, two or more.</param>
+    /// <param name="hash">What <see cref="Delivered"/> needs; null for a frame that is of no flow, for pair 0.</param>
+    public Flow Find(ReadOnlySpan<byte> head, int pairs, out uint? hash)
     {
-        if (pairs <= 1 || !TryHash(head, out uint hash))
+        hash = null;
+        if (!TryHash(head, out uint found))
         {
-            return 0;
+            return new Flow(0).With(0);
         }
 
-        int learnt = Volatile.Read(ref _pairs[hash % Slots]) - 1;
-        return learnt >= 0 && learnt < pairs ? learnt : (int)(hash % (uint)pairs);
+        hash = found;
+        Flow flow = new(Volatile.Read(ref _flows[found % Slots]));
+        return flow.Wanted >= 0 && flow.Wanted < pairs ? flow : flow.With((int)(found % (uint)pairs));
     }
 
-    public void Forget() => Array.Clear(_pairs);
+    /// <summary>A frame that was found to be of a flow lies in a pair's receive queue.</summary>
+    /// <param name="usedIndex">Of the queue, behind the frame.</param>
+    public void Delivered(uint hash, int pair, ushort usedIndex)
+    {
+        ref long slot = ref _flows[hash % Slots];
+        Volatile.Write(ref slot, new Flow(Volatile.Read(ref slot)).At(pair, usedIndex).Packed);
+    }
+
+    public void Forget() => Array.Clear(_flows);
 
     /// <summary>The same for both directions of a flow: addresses, and ports of TCP and UDP but of fragments.</summary>
     /// <returns>False for a frame that is no IP.</returns>
@@ -102,5 +121,26 @@ internal sealed class FlowSteering
     {
         end *= 0x9E37_79B9_7F4A_7C15;
         return (end ^ (end >> 29)) * 0xBF58_476D_1CE4_E5B9;
+    }
+
+    /// <summary>A slot.
+    /// <code>
+    /// 0 used index (16)   16 pair of the last frame + 1 (8)   24 pair that frames are sent from + 1 (8)
+    /// </code>
+    /// </summary>
+    internal readonly record struct Flow(long Packed)
+    {
+        /// <summary>The pair where frames should go; -1 where nothing is known.</summary>
+        public int Wanted => (int)((Packed >> 24) & 0xFF) - 1;
+
+        /// <summary>The pair where the last frame went; -1 if there was none.</summary>
+        public int Last => (int)((Packed >> 16) & 0xFF) - 1;
+
+        /// <summary>The used index of the receive queue of <see cref="Last"/> behind the last frame.</summary>
+        public ushort UsedIndex => (ushort)Packed;
+
+        public Flow With(int wanted) => new((Packed & 0xFF_FFFF) | ((wanted + 1L) << 24));
+
+        public Flow At(int last, ushort usedIndex) => new((Packed & 0xFF00_0000) | ((last + 1L) << 16) | usedIndex);
     }
 }

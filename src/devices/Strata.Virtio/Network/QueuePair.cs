@@ -17,6 +17,7 @@ internal sealed class QueuePair(AddressSpace memory, int number, VirtQueue recei
     private readonly byte[] _transmit = new byte[VirtioNetHeader.Size + VirtioNetwork.LargestFrame]; // worker only
     private readonly List<DescriptorChain> _held = []; // receive chains taken but not filled yet
     private long _heldCapacity;                        // bytes that _held can take
+    private DescriptorChain? _sending;                 // a transmit chain that was taken but not given back yet
 
     public int Number => number;
 
@@ -36,6 +37,7 @@ internal sealed class QueuePair(AddressSpace memory, int number, VirtQueue recei
 
     public void Reset()
     {
+        _sending = null;
         _held.Clear();
         _heldCapacity = 0;
         SaidBroken = false;
@@ -55,7 +57,10 @@ internal sealed class QueuePair(AddressSpace memory, int number, VirtQueue recei
         return true;
     }
 
-    /// <summary>Takes the driver's next frame and gives its chain back.</summary>
+    /// <summary>
+    /// Takes the driver's next frame, and gives the last one's chain back: not before it was sent, because then the driver may send the
+    /// flow's next frame from another pair.
+    /// </summary>
     /// <param name="allowed">What the driver may leave undone.</param>
     /// <param name="frame">Behind the header, until the next call; empty for what is no frame or contradicts its header.</param>
     /// <returns>False if there is none.</returns>
@@ -63,13 +68,18 @@ internal sealed class QueuePair(AddressSpace memory, int number, VirtQueue recei
     {
         frame = default;
         offload = FrameOffload.None;
-        if (transmit.Take() is not { } chain)
+        if (_sending is not null)
+        {
+            transmit.Complete(_sending, 0);
+        }
+
+        _sending = transmit.Take();
+        if (_sending is null)
         {
             return false;
         }
 
-        int length = Gather(chain);
-        transmit.Complete(chain, 0);
+        int length = Gather(_sending);
         if (length > 0 && VirtioNetHeader.TryRead(_transmit, length, allowed, out offload))
         {
             frame = _transmit.AsSpan(VirtioNetHeader.Size, length);

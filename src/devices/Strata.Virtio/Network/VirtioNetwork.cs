@@ -106,9 +106,10 @@ public sealed class VirtioNetwork : VirtioDevice, IFrameReceiver
             return true;
         }
 
-        int pair = _steering.Choose(head, _activePairs);
-        return TryReceive(_pairs[pair], isChoice: pair != 0, head, payload, offload)
-            ?? TryReceive(_pairs[0], isChoice: false, head, payload, offload)!.Value;
+        uint? flow = null;
+        QueuePair chosen = _pairs[_activePairs > 1 ? Choose(head, out flow) : 0];
+        return TryReceive(chosen, isChoice: chosen.Number != 0, flow, head, payload, offload)
+            ?? TryReceive(_pairs[0], isChoice: false, flow, head, payload, offload)!.Value;
     }
 
     protected override void Dispose(bool disposing)
@@ -155,9 +156,25 @@ public sealed class VirtioNetwork : VirtioDevice, IFrameReceiver
     /// <summary>Where the control queue lies with what was negotiated; -1 without one.</summary>
     private int ControlIndex => (DriverFeatures & FeatureControlQueue) == 0 ? -1 : (DriverFeatures & FeatureMultiQueue) == 0 ? 2 : 2 * _pairs.Length;
 
+    /// <summary>The pair for a frame: where its flow is sent from, unless the driver has not yet seen what went elsewhere.</summary>
+    private int Choose(ReadOnlySpan<byte> head, out uint? hash)
+    {
+        FlowSteering.Flow flow = _steering.Find(head, _activePairs, out hash);
+        if (flow.Last < 0 || flow.Last == flow.Wanted || flow.Last >= _activePairs)
+        {
+            return flow.Wanted;
+        }
+
+        QueuePair last = _pairs[flow.Last];
+        lock (GateOf(last.ReceiveIndex))
+        {
+            return last.Receive.HasDriverSeen(flow.UsedIndex) ? flow.Wanted : flow.Last;
+        }
+    }
+
     /// <param name="isChoice">Another pair may take the frame instead.</param>
     /// <returns>Null if the driver does not use this pair.</returns>
-    private bool? TryReceive(QueuePair pair, bool isChoice, ReadOnlySpan<byte> head, ReadOnlySpan<byte> payload, in FrameOffload offload)
+    private bool? TryReceive(QueuePair pair, bool isChoice, uint? flow, ReadOnlySpan<byte> head, ReadOnlySpan<byte> payload, in FrameOffload offload)
     {
         bool interrupt;
         string? broken;
@@ -178,6 +195,11 @@ public sealed class VirtioNetwork : VirtioDevice, IFrameReceiver
             {
                 pair.IsStarved = true;
                 return false;
+            }
+
+            if (filled && flow is { } hash)
+            {
+                _steering.Delivered(hash, pair.Number, pair.Receive.UsedIndex);
             }
 
             interrupt = filled && pair.Receive.ShouldInterrupt();

@@ -297,14 +297,15 @@ public sealed partial class PcBoard : IMachineControl, IDisposable
             devices.Add(_console);
         }
 
+        int queues = Math.Min(_options.Processors, VirtioDevice.MostParallelQueues);
         for (int i = 0; i < _options.Disks.Count; i++)
         {
-            devices.Add(new VirtioBlock(Memory, _options.Disks[i], $"strata-disk{i}"));
+            devices.Add(new VirtioBlock(Memory, _options.Disks[i], $"strata-disk{i}", queues));
         }
 
         foreach (NetworkCardOptions card in _options.Networks)
         {
-            _networks.Add(new VirtioNetwork(Memory, card.Backend, card.MacAddress.Span, card.Mtu));
+            _networks.Add(new VirtioNetwork(Memory, card.Backend, card.MacAddress.Span, card.Mtu, queues));
         }
 
         devices.AddRange(_networks);

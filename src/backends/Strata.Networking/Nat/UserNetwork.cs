@@ -72,6 +72,12 @@ public sealed class UserNetwork : INetworkBackend
     /// <summary>Where a forwarded port listens: of use when the host chose its number.</summary>
     public IPEndPoint? ListenEndPoint(PortForward forward) => Locked(() => _tcp.ListenEndPoint(forward) ?? _udp.ListenEndPoint(forward));
 
+    /// <summary>Keeps a free address for a station, which has it from an earlier DHCP server of the network.</summary>
+    internal void Reserve(MacAddress station, Ipv4Address address) => Locked(() => _dhcp.TryReserve(station, address));
+
+    /// <summary>The address that a station was given, or null.</summary>
+    internal Ipv4Address? FindLease(MacAddress station) => Locked(() => _dhcp.Find(station));
+
     public void Connect(IFrameReceiver receiver)
     {
         lock (_gate)

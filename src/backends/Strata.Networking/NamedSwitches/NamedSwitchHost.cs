@@ -137,18 +137,20 @@ internal sealed class NamedSwitchHost : IDisposable
                 Out = conditions with { Seed = conditions.Seed ^ 1 },
             });
             peer.Plug(port, join.Machine, mac);
-            if (Ipv4Address.TryParse(join.Address, out Ipv4Address address))
-            {
-                _users.Reserve(mac, address);
-            }
-
-            return port;
         }
+
+        _users.AddStation(mac, join.Machine, Ipv4Address.TryParse(join.Address, out Ipv4Address address) ? address : null);
+        return peer.Port;
     }
 
     /// <summary>The connection has ended.</summary>
     internal void Remove(HostedPort peer)
     {
+        if (peer.Port is not null)
+        {
+            _users.RemoveStation(peer.Mac);
+        }
+
         lock (_peers)
         {
             _peers.Remove(peer);

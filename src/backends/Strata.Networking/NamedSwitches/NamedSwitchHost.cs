@@ -93,8 +93,7 @@ internal sealed class NamedSwitchHost : IDisposable
     {
         _ending.Cancel();
         _accepting.Wait();
-        _listener.Dispose();
-        File.Delete(_place.SocketPath);
+        _listener.Dispose(); // removes its file, too, which is still ours under the lock
         _lock.Dispose();
         HostedPort[] peers;
         lock (_peers)

@@ -51,6 +51,9 @@ public sealed partial class VirtualMachine : IAsyncDisposable
     /// <summary>Why a network card's capture file is incomplete, such as a full disk; null while all is well.</summary>
     public string? CaptureFailure => _networks.CaptureFailure;
 
+    /// <summary>Why the named switch of a network card cannot be reached now; null while all is well.</summary>
+    public string? SwitchFailure => _networks.SwitchFailure;
+
     /// <summary>Whether a network card's cable is plugged in; cards count from 0.</summary>
     public bool IsNetworkLinkUp(int card) => _board.IsNetworkLinkUp(card);
 
@@ -90,7 +93,7 @@ public sealed partial class VirtualMachine : IAsyncDisposable
         byte[]? initrd = await ReadInitrdAsync(spec, cancellationToken).ConfigureAwait(false);
         GuestConsole console = new(spec.ConsoleOutput, spec.Console);
         EngineChoice choice = await ChooseEngineAsync(spec).ConfigureAwait(false);
-        MachineNetworks networks = MachineNetworks.Open(spec.Networks);
+        MachineNetworks networks = MachineNetworks.Open(spec.Networks, spec.Name);
         PcBoard board;
         try
         {

@@ -34,6 +34,41 @@ public sealed class CommandTests : IDisposable
         Assert.Equal("ok", output);
     }
 
+    /// <summary>A folder as standard input stands for all that cannot be read, such as a terminal that was closed.</summary>
+    [Fact]
+    public async Task Run_StandardInputCannotBeRead_GoesOnWithout()
+    {
+        const int aWhile = 500_000_000;
+        string kernel = Program(c =>
+        {
+            Label wait = c.CreateLabel();
+            c.mov(ecx, aWhile);
+            c.Label(ref wait);
+            c.dec(ecx);
+            c.jne(wait);
+            c.Print('k');
+            c.OutByte(0xF4, 0x10);
+            c.hlt();
+        });
+        string strata = Path.Combine(AppContext.BaseDirectory, "Strata.Cli.dll");
+
+        using HostCommand command = HostCommand.Start("sh", "-c", $"exec dotnet '{strata}' run --kernel '{kernel}' --memory 16M < /");
+        (int code, string errors) = await command.WaitForExitAsync(_timeout.Token);
+
+        Assert.Equal((0x10 << 1) | 1, code);
+        Assert.Equal("k", command.Output);
+        Assert.DoesNotContain("exception", errors, StringComparison.OrdinalIgnoreCase);
+    }
+
+    [Fact]
+    public async Task Run_SshKeyFileThatNeverEnds_IsRefused()
+    {
+        (int code, _, string errors) = await RunAsync("run", "debian", "--ssh-key", "/dev/zero");
+
+        Assert.Equal(BadInput, code);
+        Assert.Contains("64 KiB", errors, StringComparison.Ordinal);
+    }
+
     [Fact]
     public async Task Run_GuestTripleFaults_SaysWhere()
     {

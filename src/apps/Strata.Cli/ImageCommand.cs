@@ -1,6 +1,6 @@
 using System.CommandLine;
 using System.Globalization;
-using System.Text.Json;
+using System.Text;
 using Strata.Images;
 
 namespace Strata.Cli;
@@ -8,9 +8,18 @@ namespace Strata.Cli;
 /// <summary>`strata image`: what can be run, and the cache it is kept in.</summary>
 internal static class ImageCommand
 {
-    private static readonly JsonSerializerOptions Indented = new(JsonSerializerDefaults.Web) { WriteIndented = true };
+    /// <summary>Bytes; what fits onto a command line is far less.</summary>
+    private const int LargestKeyFile = 64 << 10;
 
-    public static Command Create() => new("image", "Images that can be run. They are built on this host, from Debian's packages, without root.")
+    public static Command Create() => new DocumentedCommand("image", "List, build and remove the images that can be run.", """
+        They are built on this host, from Debian's packages and without root, and kept in ~/.cache/strata ($XDG_CACHE_HOME/strata).
+        `strata run` builds an image that is not there: debian-tiny takes seconds, debian takes minutes. A package that
+        cannot be fetched, or a tool that is missing, is exit code 1.
+
+        Examples:
+          strata image list
+          strata image pull debian           ready before the first run, such as in CI
+        """)
     {
         CreateList(),
         CreateBuild("pull", "Make sure that an image is in the cache; does nothing if it is there.", (image, token) => image.EnsureAsync(LineProgress.ForTerminal(), token)),
@@ -24,7 +33,7 @@ internal static class ImageCommand
     {
         try
         {
-            return new GuestSetup { HostName = hostName, TimeZone = timeZone, SshKeys = keyFile is null ? null : File.ReadAllText(keyFile) };
+            return new GuestSetup { HostName = hostName, TimeZone = timeZone, SshKeys = keyFile is null ? null : ReadKeys(keyFile) };
         }
         catch (Exception error) when (error is IOException or UnauthorizedAccessException or ArgumentException)
         {
@@ -32,10 +41,20 @@ internal static class ImageCommand
         }
     }
 
-    private static Command CreateBuild(string verb, string description, Func<GuestImage, CancellationToken, Task> build)
+    private static string ReadKeys(string path)
+    {
+        using FileStream file = File.OpenRead(path);
+        byte[] content = new byte[LargestKeyFile];
+        int length = file.ReadAtLeast(content, content.Length, throwOnEndOfStream: false);
+        return length < content.Length
+            ? Encoding.UTF8.GetString(content.AsSpan(0, length))
+            : throw new StrataException(StrataError.BadInput, $"The SSH key file {path} has more than {LargestKeyFile >> 10} KiB; give a public key such as ~/.ssh/id_ed25519.pub.");
+    }
+
+    private static DocumentedCommand CreateBuild(string verb, string description, Func<GuestImage, CancellationToken, Task> build)
     {
         Argument<string> name = new("image") { Description = "debian or debian-tiny.", DefaultValueFactory = _ => DebianTiny.Name };
-        Command command = new(verb, description) { name };
+        DocumentedCommand command = new(verb, description, $"Example: strata image {verb} debian") { name };
         command.SetAction(async (result, token) =>
         {
             await build(GuestImages.Find(result.GetValue(name)!), token);
@@ -44,10 +63,10 @@ internal static class ImageCommand
         return command;
     }
 
-    private static Command CreateRemove()
+    private static DocumentedCommand CreateRemove()
     {
         Argument<string> name = new("image") { Description = "debian or debian-tiny." };
-        Command command = new("remove", "Remove an image from the cache. Machines that were kept do not need it.") { name };
+        DocumentedCommand command = new("remove", "Remove an image from the cache. Machines that were kept do not need it.", "Example: strata image remove debian") { name };
         command.SetAction(async (result, token) =>
         {
             GuestImage image = GuestImages.Find(result.GetValue(name)!);
@@ -58,11 +77,10 @@ internal static class ImageCommand
         return command;
     }
 
-    private static Command CreateList()
+    private static DocumentedCommand CreateList()
     {
-        Option<string> output = new("--output") { Description = "text for people, json for programs.", DefaultValueFactory = _ => "text" };
-        output.AcceptOnlyFromAmong("text", "json");
-        Command command = new("list", "List images, and what of them is in the cache.") { output };
+        Option<string> output = OutputOption.Create();
+        DocumentedCommand command = new("list", "List images, and what of them is in the cache.", "Example: strata image list --output json") { output };
         command.SetAction(async (result, token) =>
         {
             List<Row> rows = [];
@@ -71,7 +89,15 @@ internal static class ImageCommand
                 rows.Add(new Row(image.ImageName, image.Description, image.IsCached, await image.MeasureAsync(token), image.Built, image.Folder));
             }
 
-            Console.WriteLine(result.GetValue(output) == "json" ? JsonSerializer.Serialize(rows, Indented) : Format(rows));
+            if (OutputOption.IsJson(result, output))
+            {
+                OutputOption.WriteJson(rows);
+            }
+            else
+            {
+                Console.WriteLine(Format(rows));
+            }
+
             return ExitCodes.Success;
         });
         return command;

@@ -11,15 +11,15 @@ internal static class ProbeCommand
 {
     public static Command Create()
     {
-        Option<string> output = new("--output") { Description = "text for a table, json for programs.", DefaultValueFactory = _ => "text" };
-        output.AcceptOnlyFromAmong("text", "json");
-        Command command = new(
-            "probe",
-            "Measure every engine on this host, and remember the result until the host restarts: --engine auto goes by it.\n\n"
-            + "The existence of /dev/kvm does not say that KVM is fast: where it is itself virtualized in software, kernel code can run "
-            + "hundreds of times slower than under the translator. So the probe runs code on each engine: a loop in kernel mode, the same "
-            + "in user mode, writes to an I/O port (exit), and page faults. MIX is the time for 0.4 billion kernel and 0.6 billion user "
-            + "instructions, 20,000 exits and 150,000 page faults; the smallest wins.\n\nExample: strata probe --output json")
+        Option<string> output = OutputOption.Create();
+        DocumentedCommand command = new("probe", "Measure every engine on this host, and remember the result until the host restarts.", """
+            --engine auto goes by it. The existence of /dev/kvm does not say that KVM is fast: where it is itself virtualized in software,
+            kernel code can run hundreds of times slower than under the translator. So the probe runs code on each engine: a loop in
+            kernel mode, the same in user mode, writes to an I/O port (exit), and page faults. MIX is the time for 0.4 billion kernel and
+            0.6 billion user instructions, 20,000 exits and 150,000 page faults; the smallest wins.
+
+            Example: strata probe --output json
+            """)
         {
             output,
         };
@@ -27,7 +27,7 @@ internal static class ProbeCommand
         {
             IReadOnlyList<EngineMeasurement> results = await new EngineProbe().MeasureAsync(token).ConfigureAwait(false);
             EngineChoice choice = EngineProbe.Choose(results);
-            Console.Write(result.GetValue(output) == "json" ? ToJson(results, choice) : ToTable(results, choice));
+            Console.Write(OutputOption.IsJson(result, output) ? ToJson(results, choice) : ToTable(results, choice));
             return ExitCodes.Success;
         });
         return command;

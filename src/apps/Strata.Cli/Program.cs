@@ -32,7 +32,17 @@ Option<string?> hostNameOption = new("--hostname") { Description = "Host name of
 Option<string?> timeZoneOption = new("--timezone") { Description = "Time zone of the debian image's system, such as Europe/Rome." };
 Option<string?> sshKeyOption = new("--ssh-key") { Description = "File with public keys that may log in as root by SSH in the debian image." };
 
-Command run = new("run", "Start a machine with its console on this terminal. Ctrl-A X quits, Ctrl-A H helps.")
+DocumentedCommand run = new("run", "Start a machine with its console on this terminal. Ctrl-A X quits, Ctrl-A H helps.", """
+    Examples:
+      strata run debian-tiny --cpus 2                          a shell in a second; poweroff ends it
+      strata run debian --keep web --forward 2222:22           a whole Debian whose disk stays, with SSH on port 2222
+      strata run debian-tiny --share .:src --exec 'ls /mnt/src'  one command; its exit code is strata's
+      strata run --kernel bzImage --initrd initrd.gz --append 'console=ttyS0 root=/dev/vda' --disk root.qcow2
+
+    Exit code 0: the guest powered off, or Ctrl-A X; 1: the machine could not be started; 2: bad options or files;
+    101: the guest reset itself; 102: triple fault; 103: an error in Strata; 104: the guest's kernel panicked;
+    130: interrupted. With --exec, the command's own.
+    """)
 {
     imageArgument, nameOption, kernelOption, initrdOption, appendOption, memoryOption, cpusOption, diskOption, shareOption, execOption, balloonOption, engineOption,
     consoleOption, serialOption, statsOption, traceOption, perfMapOption, portableOption, noParavirtOption, defectiveOption,
@@ -78,8 +88,14 @@ run.SetAction(async (result, _) =>
     return await command.ExecuteAsync();
 });
 
-RootCommand root = new("Strata runs unmodified operating systems without hardware virtualization, root or native code.\n\nExample: strata run debian-tiny --cpus 2")
+// Not a RootCommand: that one is called after the executable file.
+DocumentedCommand root = new("strata", "Strata runs unmodified operating systems without hardware virtualization, root or native code.", """
+    Example: strata run debian-tiny --cpus 2
+
+    strata COMMAND --help tells more about each.
+    """)
 {
+    CommandHelp.CreateOption(), new VersionOption(),
     run, ListCommand.Create(), ExecCommand.Create(), CopyCommand.Create(), EngineCommand.Create(), ExplainCommand.Create(), InspectCommand.Create(), StopCommand.Create(),
     ImageCommand.Create(), DiskCommand.Create(), SwitchCommand.Create(), ProbeCommand.Create(), VerifyCommand.Create(),
 };

@@ -34,7 +34,7 @@ internal sealed class RunCommand(RunOptions options) : IDisposable
         });
         await using VirtualMachine machine = await VirtualMachine.StartAsync(spec).ConfigureAwait(false);
         await using ControlServer? control = reservation is null ? null : ControlServer.Start(machine, reservation);
-        TimeSpan startUp = DateTime.Now - Process.GetCurrentProcess().StartTime;
+        TimeSpan startUp = DateTime.UtcNow - Process.GetCurrentProcess().StartTime.ToUniversalTime();
         Interlocked.Exchange(ref _machine, machine); // a fence: either the signal sees the machine or this sees the signal
         if (Volatile.Read(ref interrupted))
         {
@@ -171,7 +171,10 @@ internal sealed class RunCommand(RunOptions options) : IDisposable
         SerialOutput = bytes => _serial.Write(bytes.Span),
     };
 
-    /// <summary>Standard input to the guest; Ctrl-A is the escape. The end of input does not stop the guest.</summary>
+    /// <summary>
+    /// Standard input to the guest; Ctrl-A is the escape. The end of input does not stop the guest, and no more does input that cannot be
+    /// read, such as that of a terminal that was closed.
+    /// </summary>
     private static void PumpInput(VirtualMachine machine, string? name)
     {
         using Stream input = Console.OpenStandardInput();
@@ -180,7 +183,16 @@ internal sealed class RunCommand(RunOptions options) : IDisposable
         bool escaped = false;
         while (true)
         {
-            int count = input.Read(buffer);
+            int count;
+            try
+            {
+                count = input.Read(buffer);
+            }
+            catch (IOException)
+            {
+                return;
+            }
+
             if (count <= 0)
             {
                 return;
@@ -256,7 +268,7 @@ internal sealed class RunCommand(RunOptions options) : IDisposable
     private void ReportStatistics(VirtualMachine machine, TimeSpan startUp)
     {
         using Process self = Process.GetCurrentProcess();
-        TimeSpan whole = DateTime.Now - self.StartTime;
+        TimeSpan whole = DateTime.UtcNow - self.StartTime.ToUniversalTime();
         double millions = machine.InstructionsExecuted / 1e6;
         Console.Error.WriteLine($"strata: engine {EngineNames.Of(machine.InitialEngine.Engine)}. {machine.InitialEngine.Reason}");
         Console.Error.WriteLine($"strata: first guest instruction after {startUp.TotalMilliseconds:F0} ms, whole run {whole.TotalSeconds:F2} s");

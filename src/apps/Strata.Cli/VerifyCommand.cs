@@ -10,12 +10,10 @@ namespace Strata.Cli;
 /// <summary>`strata verify`: a guest on two engines at once, compared instruction by instruction.</summary>
 internal static class VerifyCommand
 {
-    private const string Help = """
-        Run a guest on the translator and on the interpreter at once and compare the whole processor state after every block.
-
+    private const string Details = """
         Both run as complete machines of their own whose time is a function of the instructions executed, so that a run can be
         repeated exactly. The first difference ends it: the instruction, both states, the code around it and how to repeat it are
-        printed. Exit code 0: no difference; 1: a difference.
+        printed.
 
         Examples:
           strata verify debian-tiny
@@ -23,6 +21,8 @@ internal static class VerifyCommand
           strata verify debian-tiny --from 900000000     compare only from there on; what comes before runs fast
           strata verify debian-tiny --every 100000       compare registers less often; a difference is then looked for again
           strata verify debian-tiny --fault-at 123456789 see that a wrong bit is found
+
+        Exit code 0: no difference; 1: a difference; 2: bad options or files.
         """;
 
     private static readonly JsonSerializerOptions Json = new()
@@ -49,19 +49,14 @@ internal static class VerifyCommand
         Option<string> prompt = new("--prompt") { Description = "Text after which the guest waits for a line.", DefaultValueFactory = _ => "# " };
         Option<bool> quiet = new("--quiet", "-q") { Description = "Do not show what the guest prints." };
         Option<long> faultAt = new("--fault-at") { Description = "Make the engine under test flip a bit of RAX after this instruction: to see that it is found." };
-        Option<string> output = new("--output") { Description = "text or json (the result only, on standard output).", DefaultValueFactory = _ => "text" };
-        Command command = new("verify", Help)
+        Option<string> output = OutputOption.Create();
+        DocumentedCommand command = new("verify", "Run a guest on the translator and on the interpreter at once and compare their states after every block.", Details)
         {
             image, kernel, initrd, append, memory, cpus, seed, from, every, memoryEvery, limit, send, prompt, quiet, faultAt, output,
         };
         command.SetAction(async (result, token) =>
         {
-            bool json = result.GetValue(output) switch
-            {
-                "json" => true,
-                "text" => false,
-                var other => throw new StrataException(StrataError.BadInput, $"There is no output format \"{other}\"; use text or json."),
-            };
+            bool json = OutputOption.IsJson(result, output); // the result only, without what the guest prints
             long fault = result.GetValue(faultAt);
             VerificationSpec spec = await CreateSpecAsync(result.GetValue(image), result.GetValue(kernel), result.GetValue(initrd), result.GetValue(append), token);
             spec = spec with

@@ -30,7 +30,9 @@ public sealed unsafe partial class KvmDevice
     /// </summary>
     public ulong TscOrigin => OffsetsTsc
         ? 0
+#pragma warning disable RS0030 // the host's counter, estimated
         : _tscAtOpening + (ulong)(Stopwatch.GetElapsedTime(_opening).TotalMilliseconds * TscKhz);
+#pragma warning restore RS0030
 
     private void ExamineTsc()
     {
@@ -41,7 +43,9 @@ public sealed unsafe partial class KvmDevice
         if (vcpu >= 0)
         {
             _tscAtOpening = TransferTsc(vcpu, KvmRequest.GetMsrs, 0);
+#pragma warning disable RS0030 // the host's counter, estimated
             _opening = Stopwatch.GetTimestamp();
+#pragma warning restore RS0030
             TransferTsc(vcpu, KvmRequest.SetMsrs, _tscAtOpening + Distance);
             OffsetsTsc = TransferTsc(vcpu, KvmRequest.GetMsrs, 0) - _tscAtOpening > Distance / 2;
             _ = HostCalls.Close(vcpu);

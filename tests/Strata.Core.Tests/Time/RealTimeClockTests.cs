@@ -2,6 +2,8 @@ using Strata.Core.Time;
 
 namespace Strata.Core.Tests.Time;
 
+#pragma warning disable RS0030 // the host's time is what is tested: it passes by itself
+
 public sealed class RealTimeClockTests : IDisposable
 {
     private const long Millisecond = 1_000_000;

@@ -1,7 +1,5 @@
 using System.CommandLine;
-using System.Text.Encodings.Web;
-using System.Text.Json;
-using System.Text.Json.Serialization;
+using Strata.Control;
 using Strata.Disks;
 using Strata.Disks.Images;
 
@@ -10,13 +8,6 @@ namespace Strata.Cli.Disks;
 /// <summary>What the commands of `strata disk` share: options, their meaning and the ways of output.</summary>
 internal static class DiskArguments
 {
-    private static readonly JsonSerializerOptions Json = new(JsonSerializerDefaults.Web)
-    {
-        WriteIndented = true,
-        Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
-        Converters = { new JsonStringEnumConverter(JsonNamingPolicy.CamelCase) },
-    };
-
     public static string FormatNames => string.Join(", ", DiskImages.Formats.Select(format => format.Name));
 
     public static Argument<string> Image(string name = "image", string description = "Image file.") => new(name) { Description = description };
@@ -40,8 +31,6 @@ internal static class DiskArguments
 
     public static Option<bool> Force(string what) => new("--force", "-f") { Description = what };
 
-    public static Option<string> Output() => new("--output", "-o") { Description = "text or json.", DefaultValueFactory = _ => "text" };
-
     public static BackingAccess ParseBacking(string text) => text switch
     {
         "folder" => BackingAccess.SameFolder,
@@ -54,18 +43,6 @@ internal static class DiskArguments
         ? size
         : throw BadInput($"\"{text}\" is no size; write 512M, 10G or a number of bytes.");
 
-    public static bool WantsJson(string output) => output switch
-    {
-        "json" => true,
-        "text" => false,
-        _ => throw BadInput($"There is no output \"{output}\"; use text or json."),
-    };
-
-    public static void WriteJson<T>(T value) => Console.WriteLine(JsonSerializer.Serialize(value, Json));
-
-    /// <summary>Names from an image are untrusted: nothing in them may reach the terminal as a control sequence.</summary>
-    public static string Printable(string text) => string.Concat(text.Select(character => char.IsControl(character) ? '?' : character));
-
     public static StrataException BadInput(string message) => new(StrataError.BadInput, message);
 
     /// <summary>Runs a command whose failures are the user's to read.</summary>
@@ -77,7 +54,7 @@ internal static class DiskArguments
         }
         catch (DiskImageException error)
         {
-            throw new StrataException(StrataError.BadInput, Printable(error.Message), error);
+            throw new StrataException(StrataError.BadInput, Printable.Text(error.Message), error);
         }
         catch (OperationCanceledException)
         {

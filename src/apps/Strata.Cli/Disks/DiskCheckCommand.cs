@@ -1,4 +1,5 @@
 using System.CommandLine;
+using Strata.Control;
 using Strata.Disks;
 using Strata.Disks.Images;
 
@@ -15,14 +16,18 @@ internal static class DiskCheckCommand
         {
             Description = "Correct what can be corrected without losing data. Nobody else may use the image.",
         };
-        Option<string> output = DiskArguments.Output();
-        Command command = new("check", "Look for inconsistent metadata and lost space. Exit code 0: none (or all repaired), 1: some.")
+        Option<string> output = OutputOption.Create();
+        DocumentedCommand command = new("check", "Look for inconsistent metadata and lost space.", """
+            Example: strata disk check root.qcow2 --repair
+
+            Exit code 0: the image is sound, or everything was repaired; 1: it is damaged; 2: it cannot be read.
+            """)
         {
             image, format, repair, output,
         };
         command.SetAction(result => DiskArguments.Run(() =>
         {
-            bool json = DiskArguments.WantsJson(result.GetValue(output)!);
+            bool json = OutputOption.IsJson(result, output);
             bool write = result.GetValue(repair);
             using DiskImage disk = DiskImages.Open(result.GetValue(image)!, new DiskOpenOptions
             {
@@ -34,7 +39,7 @@ internal static class DiskCheckCommand
             DiskCheckReport report = disk.Check(write);
             if (json)
             {
-                DiskArguments.WriteJson(report);
+                OutputOption.WriteJson(report);
             }
             else
             {
@@ -50,7 +55,7 @@ internal static class DiskCheckCommand
     {
         foreach (string error in report.Errors)
         {
-            Console.WriteLine($"error: {DiskArguments.Printable(error)}");
+            Console.WriteLine($"error: {Printable.Text(error)}");
         }
 
         if (report.LeakedBytes != 0)

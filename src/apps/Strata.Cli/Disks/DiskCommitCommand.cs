@@ -13,8 +13,11 @@ internal static class DiskCommitCommand
         Option<string?> format = DiskArguments.Format();
         Option<string> allowed = DiskArguments.Backing();
         Option<bool> keep = new("--keep") { Description = "Leave the overlay's clusters where they are too." };
-        Command command = new(
-            "commit", "Write an overlay's changes into its backing image and empty the overlay. Other overlays of that image become wrong.")
+        DocumentedCommand command = new("commit", "Write an overlay's changes into its backing image and empty the overlay.", """
+            Other overlays of that backing image become wrong: their disks change under them.
+
+            Example: strata disk commit work.qcow2
+            """)
         {
             image, format, allowed, keep,
         };

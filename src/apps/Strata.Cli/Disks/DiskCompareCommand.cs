@@ -19,14 +19,20 @@ internal static class DiskCompareCommand
         {
             Description = "Disks of different sizes differ even if the rest of the longer one is zeros.",
         };
-        Option<string> output = DiskArguments.Output();
-        Command command = new("compare", "Say whether a guest would find the same bytes on two disks. Exit code 0: yes, 1: no.")
+        Option<string> output = OutputOption.Create();
+        DocumentedCommand command = new("compare", "Say whether a guest would find the same bytes on two disks.", """
+            What counts is what a guest reads, through backing images: formats, clusters and snapshots may differ.
+
+            Example: strata disk compare root.qcow2 root.raw
+
+            Exit code 0: the same; 1: different; 2: an image cannot be read.
+            """)
         {
             first, second, firstFormat, secondFormat, allowed, strict, output,
         };
         command.SetAction((result, token) => Task.FromResult(DiskArguments.Run(() =>
         {
-            bool json = DiskArguments.WantsJson(result.GetValue(output)!);
+            bool json = OutputOption.IsJson(result, output);
             BackingAccess backing = DiskArguments.ParseBacking(result.GetValue(allowed)!);
             using DiskImage left = DiskImages.Open(
                 result.GetValue(first)!, new DiskOpenOptions { Format = result.GetValue(firstFormat), ReadOnly = true, Backing = backing });
@@ -41,7 +47,7 @@ internal static class DiskCompareCommand
             bool isSame = comparison.IsSame && (comparison.HasSameSize || !result.GetValue(strict));
             if (json)
             {
-                DiskArguments.WriteJson(new { Same = isSame, comparison.DifferentAt, comparison.HasSameSize });
+                OutputOption.WriteJson(new { Same = isSame, comparison.DifferentAt, comparison.HasSameSize });
             }
             else
             {

@@ -22,7 +22,13 @@ internal static class DiskConvertCommand
         Option<string?> cluster = new("--cluster-size") { Description = "Unit of allocation of the target." };
         Option<string?> subformat = DiskArguments.Subformat();
         Option<bool> force = DiskArguments.Force("Replace the target if it exists.");
-        Command command = new("convert", "Copy what a disk holds, through its backing images, into an image of another format. Zeros take no space.")
+        DocumentedCommand command = new("convert", "Copy what a disk holds, through its backing images, into an image of another format.", """
+            Zeros take no space. Snapshots inside the source are not copied.
+
+            Examples:
+              strata disk convert root.qcow2 root.raw
+              strata disk convert appliance.vmdk appliance.qcow2 --compress
+            """)
         {
             source, target, from, to, allowed, compress, cluster, subformat, force,
         };

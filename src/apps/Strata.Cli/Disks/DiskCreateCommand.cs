@@ -30,7 +30,14 @@ internal static class DiskCreateCommand
         Option<int?> refcountBits = new("--refcount-bits") { Description = "qcow2: bits of a reference count, 1 to 64." };
         Option<bool> lazy = new("--lazy-refcounts") { Description = "qcow2: faster flushes; a crash costs a repair at the next start." };
         Option<bool> force = DiskArguments.Force("Replace the file if it exists.");
-        Command command = new("create", "Make an empty disk, or an overlay of another image.")
+        DocumentedCommand command = new("create", "Make an empty disk, or an overlay of another image.", """
+            An overlay holds only what differs from its backing image, which must not change from then on.
+
+            Examples:
+              strata disk create root.qcow2 10G
+              strata disk create work.qcow2 --backing root.qcow2
+              strata disk create fixed.vhd 2G --format vhd --subformat fixed
+            """)
         {
             image, size, format, backing, backingFormat, cluster, subformat, version, refcountBits, lazy, force,
         };

@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.Globalization;
+using Strata.Control;
 using Strata.Disks;
 using Strata.Disks.Images;
 
@@ -12,15 +13,19 @@ internal static class DiskInfoCommand
     {
         Argument<string> image = DiskArguments.Image();
         Option<string?> format = DiskArguments.Format();
-        Option<string> output = DiskArguments.Output();
-        Command command = new("info", "Show an image's format, sizes, backing image and snapshots. Opens no backing image.")
+        Option<string> output = OutputOption.Create();
+        DocumentedCommand command = new("info", "Show an image's format, sizes, backing image and snapshots.", """
+            No backing image is opened. Another process may use the image meanwhile.
+
+            Example: strata disk info root.qcow2 --output json
+            """)
         {
             image, format, output,
         };
         command.SetAction(result => DiskArguments.Run(() =>
         {
             string path = result.GetValue(image)!;
-            bool json = DiskArguments.WantsJson(result.GetValue(output)!);
+            bool json = OutputOption.IsJson(result, output);
             using DiskImage disk = DiskImages.Open(
                 path, new DiskOpenOptions { Format = result.GetValue(format), ReadOnly = true, Backing = BackingAccess.Detached });
             DiskImageInfo info = disk.Describe();
@@ -28,7 +33,7 @@ internal static class DiskInfoCommand
             long allocated = file.AllocatedBytes;
             if (json)
             {
-                DiskArguments.WriteJson(new
+                OutputOption.WriteJson(new
                 {
                     File = path, info.Format, info.Subformat, info.VirtualSize, AllocatedSize = allocated, info.ClusterSize, info.BackingFile, info.BackingFormat, info.IsDirty, info.Snapshots,
                 });
@@ -58,7 +63,7 @@ internal static class DiskInfoCommand
         if (info.BackingFile is { } backing)
         {
             Console.WriteLine(
-                $"backing:   {DiskArguments.Printable(backing)} ({DiskArguments.Printable(info.BackingFormat ?? "format not stated")})");
+                $"backing:   {Printable.Text(backing)} ({Printable.Text(info.BackingFormat ?? "format not stated")})");
         }
 
         if (info.IsDirty)

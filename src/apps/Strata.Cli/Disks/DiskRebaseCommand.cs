@@ -20,7 +20,14 @@ internal static class DiskRebaseCommand
         {
             Description = "Change the name alone, for a backing image that was moved. With a different image the disk is destroyed.",
         };
-        Command command = new("rebase", "Put an overlay on another backing image. The disk's content stays the same.")
+        DocumentedCommand command = new("rebase", "Put an overlay on another backing image. The disk's content stays the same.", """
+            What differs between the old backing image and the new one is copied into the overlay first.
+
+            Examples:
+              strata disk rebase work.qcow2 --backing newer.qcow2
+              strata disk rebase work.qcow2                                 no backing image any more
+              strata disk rebase work.qcow2 --backing moved/root.qcow2 --unsafe
+            """)
         {
             image, backing, backingFormat, allowed, isUnsafe,
         };

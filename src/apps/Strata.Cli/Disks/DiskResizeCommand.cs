@@ -17,7 +17,11 @@ internal static class DiskResizeCommand
         {
             Description = "Allow a smaller disk. Shrink the guest's file system first: what is cut off is lost.",
         };
-        Command command = new("resize", "Change the size of a disk. Grow the guest's partition and file system afterwards.")
+        DocumentedCommand command = new("resize", "Change the size of a disk.", """
+            Grow the guest's partition and file system afterwards; before a disk becomes smaller, shrink them.
+
+            Example: strata disk resize root.qcow2 +5G
+            """)
         {
             image, size, format, allowed, shrink,
         };

@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.Globalization;
+using Strata.Control;
 using Strata.Disks.Images;
 using Strata.Disks.Qcow2;
 
@@ -8,10 +9,16 @@ namespace Strata.Cli.Disks;
 /// <summary>`strata disk snapshot`.</summary>
 internal static class DiskSnapshotCommand
 {
-    public static Command Create() => new("snapshot", "Snapshots inside a qcow2 image. A machine that uses the image must be stopped.")
+    public static Command Create() => new DocumentedCommand("snapshot", "Keep, list and go back to states of a disk, inside its qcow2 image.", """
+        A machine that uses the image must be stopped. A snapshot has the disk's content, not the machine's memory.
+
+        Examples:
+          strata disk snapshot create root.qcow2 before-upgrade
+          strata disk snapshot apply root.qcow2 before-upgrade
+        """)
     {
         CreateList(),
-        CreateChange("create", "Keep the disk's present content under a name.", (image, name) => image.CreateSnapshot(name, DateTimeOffset.Now)),
+        CreateChange("create", "Keep the disk's present content under a name.", (image, name) => image.CreateSnapshot(name, DateTimeOffset.UtcNow)),
         CreateChange("apply", "Make the disk what it was when a snapshot was taken; what was written since is lost.", (image, name) => image.ApplySnapshot(name)),
         CreateChange("delete", "Forget a snapshot and free what only it used.", (image, name) => image.DeleteSnapshot(name)),
     };
@@ -22,23 +29,23 @@ internal static class DiskSnapshotCommand
         {
             string created = snapshot.Created.ToLocalTime().ToString("yyyy-MM-dd HH:mm:ss", CultureInfo.InvariantCulture);
             Console.WriteLine(
-                $"{DiskArguments.Printable(snapshot.Id),4}  {created}  {ByteSize.Format(snapshot.VirtualSize),-10}  {DiskArguments.Printable(snapshot.Name)}");
+                $"{Printable.Text(snapshot.Id),4}  {created}  {ByteSize.Format(snapshot.VirtualSize),-10}  {Printable.Text(snapshot.Name)}");
         }
     }
 
-    private static Command CreateList()
+    private static DocumentedCommand CreateList()
     {
         Argument<string> image = DiskArguments.Image();
-        Option<string> output = DiskArguments.Output();
-        Command command = new("list", "List the snapshots, oldest first.") { image, output };
+        Option<string> output = OutputOption.Create();
+        DocumentedCommand command = new("list", "List the snapshots, oldest first.", "Example: strata disk snapshot list root.qcow2 --output json") { image, output };
         command.SetAction(result => DiskArguments.Run(() =>
         {
-            bool json = DiskArguments.WantsJson(result.GetValue(output)!);
+            bool json = OutputOption.IsJson(result, output);
             using Qcow2Image disk = Open(result.GetValue(image)!, readOnly: true);
             IReadOnlyList<DiskSnapshotInfo> snapshots = disk.Describe().Snapshots;
             if (json)
             {
-                DiskArguments.WriteJson(snapshots);
+                OutputOption.WriteJson(snapshots);
             }
             else
             {
@@ -50,11 +57,11 @@ internal static class DiskSnapshotCommand
         return command;
     }
 
-    private static Command CreateChange(string verb, string description, Action<Qcow2Image, string> change)
+    private static DocumentedCommand CreateChange(string verb, string description, Action<Qcow2Image, string> change)
     {
         Argument<string> image = DiskArguments.Image();
         Argument<string> name = new("name") { Description = "Name of the snapshot." };
-        Command command = new(verb, description) { image, name };
+        DocumentedCommand command = new(verb, description, $"Example: strata disk snapshot {verb} root.qcow2 before-upgrade") { image, name };
         command.SetAction(result => DiskArguments.Run(() =>
         {
             if (string.IsNullOrEmpty(result.GetValue(name)))

@@ -10,12 +10,17 @@ internal static class CopyCommand
     {
         Argument<string> source = new("source") { Description = "A path of the host, or MACHINE:PATH." };
         Argument<string> target = new("target") { Description = "The same; one of the two is in a machine." };
-        Command command = new(
-            "cp",
-            "Copy a file or folder into a running machine or out of it, with permissions. Where the target is a folder, the copy goes into "
-            + "it. Links are copied as links. Out of a machine, set-user-ID bits, and links that lead out of what is copied, stay behind: what is left out is named, and the exit code is 1. "
-            + "A host path with a colon needs a slash before it: ./a:b. The guest needs the agent: debian-tiny has it.\n\n"
-            + "Example: strata cp ./src debian-tiny:/root")
+        DocumentedCommand command = new("cp", "Copy a file or folder into a running machine or out of it, with permissions.", """
+            Where the target is a folder, the copy goes into it. Links are copied as links. Out of a machine, set-user-ID bits, and links that
+            lead out of what is copied, stay behind: what is left out is named. A host path with a colon needs a slash before it: ./a:b. The
+            guest needs the agent: the images of `strata image list` have it.
+
+            Examples:
+              strata cp ./src debian-tiny:/root
+              strata cp debian-tiny:/var/log ./logs
+
+            Exit code 0: all was copied; 1: something was left out, or failed; 2: bad paths, or no such machine runs.
+            """)
         {
             source, target,
         };

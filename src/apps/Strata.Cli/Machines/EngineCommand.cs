@@ -13,17 +13,19 @@ internal static class EngineCommand
         Argument<string> machine = MachineArguments.Machine();
         Argument<string?> engine = new("engine") { Description = "kvm, translator, interpreter, or auto for the fastest here. Left out: say which it is.", Arity = ArgumentArity.ZeroOrOne };
         Option<string> output = MachineArguments.Output();
-        Command command = new(
-            "engine",
-            "Show which engine runs a machine, or move it to another while it runs. The guest notices nothing but the pause, which is "
-            + "printed. To KVM only a machine can go that was started there or with --portable-cpu.\n\nExample: strata engine debian-tiny interpreter")
+        DocumentedCommand command = new("engine", "Show which engine runs a machine, or move it to another while it runs.", """
+            The guest notices nothing but the pause, which is printed. To KVM only a machine can go that was started there or with
+            --portable-cpu.
+
+            Example: strata engine debian-tiny interpreter
+            """)
         {
             machine, engine, output,
         };
         command.SetAction(async (result, token) =>
         {
             RunningMachine running = new MachineRegistry().Find(result.GetValue(machine)!);
-            bool json = result.GetValue(output) == "json";
+            bool json = OutputOption.IsJson(result, output);
             if (result.GetValue(engine) is not { } wanted)
             {
                 MachineDescription description = await running.DescribeAsync(token);

@@ -20,11 +20,18 @@ internal static class ExecCommand
         Option<string> folder = new("--workdir", "-w") { Description = "The command's working folder in the guest.", DefaultValueFactory = _ => "/" };
         Option<bool> terminal = new("--tty", "-t") { Description = "Give the command a terminal; the default where input and output are terminals." };
         Option<bool> noTerminal = new("--no-tty", "-T") { Description = "Give the command no terminal." };
-        Command command = new(
-            Name,
-            "Run a command in a running machine, with this command's input and outputs, and end with its exit code (128 and the number for "
-            + "a signal). Ctrl-C goes to the command; a second one leaves it, which ends it. The options stand before the machine's name. The "
-            + "guest needs the agent: debian-tiny has it.\n\nExample: strata exec debian-tiny sh -c 'cat > /tmp/x; sha256sum /tmp/x' < file")
+        DocumentedCommand command = new(Name, "Run a command in a running machine, with this command's input and outputs.", """
+            Ctrl-C goes to the command; a second one leaves it, which ends it. The options stand before the machine's name. The guest needs the
+            agent: the images of `strata image list` have it.
+
+            Examples:
+              strata exec debian-tiny uname -a
+              strata exec debian-tiny sh -c 'cat > /tmp/x; sha256sum /tmp/x' < file
+              strata exec -t -w /root debian-tiny sh                        a shell on this terminal
+
+            Exit code: the command's own; 128 and the number for a signal; 130: interrupted; 1: the guest did not answer; 2: no such
+            machine runs.
+            """)
         {
             machine, words, environment, folder, terminal, noTerminal,
         };

@@ -12,17 +12,19 @@ internal static class ExplainCommand
     {
         Argument<string> machine = MachineArguments.Machine();
         Option<string> output = MachineArguments.Output();
-        Command command = new(
-            "explain",
-            "Say which engine runs a machine and why: what was asked for or measured when it started, where it moved since, what is known "
-            + "of this host's engines (`strata probe` measures them all), and what the engine has done so far.\n\nExample: strata explain debian-tiny")
+        DocumentedCommand command = new("explain", "Say which engine runs a machine and why.", """
+            That is: what was asked for or measured when it started, where it moved since, what is known of this host's engines (`strata
+            probe` measures them all), and what the engine has done so far.
+
+            Example: strata explain debian-tiny
+            """)
         {
             machine, output,
         };
         command.SetAction(async (result, token) =>
         {
             EngineReport report = await new MachineRegistry().Find(result.GetValue(machine)!).ExplainEngineAsync(token);
-            if (result.GetValue(output) == "json")
+            if (OutputOption.IsJson(result, output))
             {
                 MachineArguments.WriteJson(report);
             }

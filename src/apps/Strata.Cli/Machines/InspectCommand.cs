@@ -17,19 +17,21 @@ internal static class InspectCommand
     {
         Argument<string> machine = MachineArguments.Machine();
         Option<string> output = MachineArguments.Output();
-        Command command = new(
-            "inspect",
-            "Look into a running machine: what each processor's engine has done, interrupts by pin and by MSI-X vector, PCI functions, and "
-            + "of virtio devices the features that were negotiated and how far each queue is: chains that the driver has offered, the device "
-            + "has taken, and has returned (each modulo 65,536). Offered more than taken for long means that a device hangs; returned but "
-            + "nothing happens in the guest, that an interrupt was lost.\n\nExample: strata inspect debian-tiny --output json")
+        DocumentedCommand command = new("inspect", "Look into a running machine: processors, interrupts, PCI functions and virtio queues.", """
+            Shown are what each processor's engine has done, interrupts by pin and by MSI-X vector, PCI functions, and of virtio devices
+            the features that were negotiated and how far each queue is: chains that the driver has offered, the device has taken, and has
+            returned (each modulo 65,536). Offered more than taken for long means that a device hangs; returned but nothing happens in the
+            guest, that an interrupt was lost.
+
+            Example: strata inspect debian-tiny --output json
+            """)
         {
             machine, output,
         };
         command.SetAction(async (result, token) =>
         {
             MachineInspection inspection = await new MachineRegistry().Find(result.GetValue(machine)!).InspectAsync(token);
-            if (result.GetValue(output) == "json")
+            if (OutputOption.IsJson(result, output))
             {
                 MachineArguments.WriteJson(inspection);
             }

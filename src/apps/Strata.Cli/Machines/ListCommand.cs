@@ -11,17 +11,18 @@ internal static class ListCommand
     public static Command Create()
     {
         Option<string> output = MachineArguments.Output();
-        Command command = new(
-            "list",
-            "List your running machines. `strata run` names a machine after its image, or as --name says.\n\n"
-            + "Example: strata list --output json")
+        DocumentedCommand command = new("list", "List your running machines.", """
+            `strata run` names a machine after its image, or as --name says.
+
+            Example: strata list --output json
+            """)
         {
             output,
         };
         command.SetAction(async (result, token) =>
         {
             IReadOnlyList<MachineDescription> machines = await new MachineRegistry().ListAsync(token);
-            if (result.GetValue(output) == "json")
+            if (OutputOption.IsJson(result, output))
             {
                 MachineArguments.WriteJson(machines);
             }

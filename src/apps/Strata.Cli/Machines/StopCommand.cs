@@ -17,10 +17,14 @@ internal static class StopCommand
         Argument<string> machine = MachineArguments.Machine();
         Option<bool> force = new("--force", "-f") { Description = "Pull the plug: at once, and what the guest has not written to its disks is lost." };
         Option<int> timeout = new("--timeout") { Description = "Seconds to wait for the guest to shut down.", DefaultValueFactory = _ => DefaultPatience };
-        Command command = new(
-            "stop",
-            "Shut a machine down and wait for its end: by the power button, or for debian-tiny, which does not listen to it, by a command. "
-            + "Any other system that does not listen to the button needs --force.\n\nExample: strata stop debian-tiny")
+        DocumentedCommand command = new("stop", "Shut a machine down and wait for its end.", """
+            It is asked by the power button, or debian-tiny, which does not listen to it, by a command. Any other system that does not listen
+            to the button needs --force.
+
+            Example: strata stop debian-tiny
+
+            Exit code 0: the machine has ended; 1: it has not within --timeout; 2: no such machine runs.
+            """)
         {
             machine, force, timeout,
         };

@@ -12,7 +12,7 @@ public sealed class ImageCache(string? folder = null)
 
     private static readonly TimeSpan LockInterval = TimeSpan.FromMilliseconds(200);
 
-    public string Folder { get; } = Path.GetFullPath(folder ?? DefaultFolder());
+    public string Folder { get; } = Path.GetFullPath(folder ?? Path.Combine(UserFolders.Cache, "strata"));
 
     /// <summary>The folder of an image, whether it exists or not.</summary>
     public string PathOf(string image) => Path.Combine(Folder, image);
@@ -83,12 +83,6 @@ public sealed class ImageCache(string? folder = null)
         Directory.Move(PathOf(image), old); // at once, so that nobody finds half an image
         DeleteFolder(old);
         return true;
-    }
-
-    private static string DefaultFolder()
-    {
-        string? cache = Environment.GetEnvironmentVariable("XDG_CACHE_HOME");
-        return Path.Combine(string.IsNullOrEmpty(cache) ? Path.Combine(Environment.GetEnvironmentVariable("HOME") ?? "/tmp", ".cache") : cache, "strata");
     }
 
     private static void DeleteFolder(string path)

@@ -4,15 +4,8 @@ namespace Strata.Images;
 public static class KeptMachines
 {
     /// <summary>Where those with a plain name are: $XDG_DATA_HOME/strata/machines or ~/.local/share/strata/machines.</summary>
-    public static string DefaultFolder
-    {
-        get
-        {
-            string? data = Environment.GetEnvironmentVariable("XDG_DATA_HOME");
-            string root = string.IsNullOrEmpty(data) ? Path.Combine(Environment.GetEnvironmentVariable("HOME") ?? "/tmp", ".local", "share") : data;
-            return Path.Combine(root, "strata", "machines");
-        }
-    }
+    /// <exception cref="StrataException">The user has no home.</exception>
+    public static string DefaultFolder => Path.Combine(UserFolders.Data, "strata", "machines");
 
     /// <summary>A machine that goes on where it stopped; the first time, a new one.</summary>
     /// <param name="name">A plain name, or a path with a slash in it.</param>

@@ -79,7 +79,9 @@ public sealed class RealTimeClock : IVirtualClock, IDisposable
         }
     }
 
+#pragma warning disable RS0030 // the host's time comes in here
     private static long HostNow() => (long)(Stopwatch.GetTimestamp() * (1e9 / Stopwatch.Frequency));
+#pragma warning restore RS0030
 
     private void FireTimers()
     {

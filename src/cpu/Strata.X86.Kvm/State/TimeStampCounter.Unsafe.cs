@@ -51,7 +51,9 @@ internal sealed unsafe class TimeStampCounter(X86Cpu cpu, KvmVcpu vcpu, bool isM
     {
         for (int i = 0; i < LongestWait && TryMeasure(out long ahead) && ahead < 0; i++)
         {
+#pragma warning disable RS0030 // only time can pass
             Thread.Sleep(1);
+#pragma warning restore RS0030
         }
     }
 

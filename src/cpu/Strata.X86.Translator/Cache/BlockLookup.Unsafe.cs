@@ -81,9 +81,13 @@ internal sealed unsafe class BlockLookup(X86Cpu cpu, TranslationCache cache, Sal
                 MarkCode(second);
             }
 
+#pragma warning disable RS0030 // a figure about the host
             long start = Stopwatch.GetTimestamp();
+#pragma warning restore RS0030
             block = cache.Translate(page, rip, mode, OmitsLocks, second, _context->State.Gprs);
+#pragma warning disable RS0030 // a figure about the host
             counters.TranslationTime += Stopwatch.GetElapsedTime(start);
+#pragma warning restore RS0030
             counters.Blocks = cache.BlocksTranslated;
             counters.GuestBytes = cache.GuestBytes;
             counters.Resets = cache.Resets;

@@ -11,7 +11,9 @@ public sealed class VirtioEntropy(AddressSpace memory, VirtioEntropy.Filler? fil
     /// <summary>Most bytes given for one request: a guest cannot make the host produce gigabytes.</summary>
     private const uint LargestRequest = 1 << 16;
 
+#pragma warning disable RS0030 // the default, where nobody asks for a repeatable run
     private readonly Filler _fill = fill ?? RandomNumberGenerator.Fill;
+#pragma warning restore RS0030
 
     /// <summary>Fills bytes at random.</summary>
     public delegate void Filler(Span<byte> bytes);

@@ -44,7 +44,9 @@ public sealed partial class PcBoard
             }
 
             _engines.Prepare(kind);
+#pragma warning disable RS0030 // a figure about the host
             long start = Stopwatch.GetTimestamp();
+#pragma warning restore RS0030
             _vcpus.ForEach(vcpu => vcpu.RequestPause());
             try
             {
@@ -56,7 +58,9 @@ public sealed partial class PcBoard
                 _vcpus.ForEach(vcpu => vcpu.Resume());
             }
 
+#pragma warning disable RS0030 // a figure about the host
             return Stopwatch.GetElapsedTime(start);
+#pragma warning restore RS0030
         }
     }
 

@@ -106,6 +106,7 @@ internal sealed class HostedPort : IFrameReceiver, IChannelReader, IDisposable
         {
             _host.Remove(this);
             _port?.Dispose();
+            _port?.Resume(); // who waited for room here waits for nobody now
             _channel.Dispose();
         }
     }

@@ -13,6 +13,7 @@ usage: ./build.sh COMMAND
   test      build, then run every test; the last line counts them
   soak [MINUTES]
             compare the engines on random programs for so long (default 10); STRATA_SEED repeats one
+  long      run the tests of the disks at length: 1,000 killed writers, 10,000 damaged images; needs qemu-utils; takes an hour
   kvm       run the architecture tests on this host's KVM
   e2e       build the debian image if need be, and test it; takes minutes
   fmt       format the sources
@@ -54,6 +55,12 @@ soak() {
     --filter FullyQualifiedName~InstructionStream --logger "console;verbosity=detailed"
 }
 
+# The last lines count the tests; a failed one names the format and the round or image.
+long() {
+  command -v qemu-img >/dev/null || { echo "build.sh: qemu-img is not installed; install qemu-utils" >&2; exit 1; }
+  STRATA_LONG_TESTS=1 dotnet test tests/Strata.Disks.Tests -c Release --logger "console;verbosity=normal" "$@"
+}
+
 case "${1:-}" in
   restore) dotnet restore Strata.slnx --locked-mode ;;
   build) dotnet build Strata.slnx -c Release ;;
@@ -61,6 +68,7 @@ case "${1:-}" in
     dotnet publish src/apps/Strata.Cli -c Release -r linux-x64 --self-contained false -p:PublishReadyToRun=true -o artifacts/strata -v quiet ;;
   test) run_tests ;;
   soak) shift; soak "$@" ;;
+  long) shift; long "$@" ;;
   kvm) exec dotnet test "$on_kvm" -c Release ;;
   e2e) STRATA_E2E=1 exec dotnet test tests/Strata.EndToEnd.Tests -c Release --filter DebianImage --logger "console;verbosity=normal" ;;
   fmt) dotnet format Strata.slnx ;;

@@ -1,3 +1,4 @@
+using Strata.Disks.Qcow2;
 using Strata.Disks.Tests.Vhdx;
 using Strata.Disks.Vdi;
 using Strata.Disks.Vhd;
@@ -30,6 +31,13 @@ internal sealed record ImageKind(
         ["vhdx-fixed"] = new("vhdx", CreateFixedVhdx, VhdxImage.Open, VhdxImage.Open, "subformat=fixed") { Reseal = VhdxSeal.Renew },
     };
 
+    /// <summary>What has no blocks, or tests of its own for all but what is common to every format.</summary>
+    private static readonly Dictionary<string, ImageKind> OtherKinds = new()
+    {
+        ["raw"] = new("raw", (path, size) => RawDisk.Create(path, size).Dispose(), RawDisk.Open, _ => throw new NotSupportedException("raw"), ""),
+        ["qcow2"] = new("qcow2", CreateQcow2, OpenQcow2, file => Qcow2Image.Open(file, new DiskOpenOptions()), ""),
+    };
+
     /// <summary>Whether everything passes through the file that is given to <see cref="OpenFile"/>.</summary>
     public bool HasOneFile { get; init; } = true;
 
@@ -39,12 +47,20 @@ internal sealed record ImageKind(
 
     public static TheoryData<string> Names => [.. Kinds.Keys];
 
-    public static ImageKind Named(string name) => Kinds[name];
+    /// <summary>Every format that guests can write to.</summary>
+    public static TheoryData<string> AllWritten => [.. Kinds.Keys, .. OtherKinds.Keys];
+
+    public static ImageKind Named(string name) => Kinds.TryGetValue(name, out ImageKind? kind) ? kind : OtherKinds[name];
 
     private static void CreateFlatVmdk(string path, long size) =>
         VmdkImage.Create(path, size, new VmdkOptions { Subformat = VmdkSubformat.MonolithicFlat });
 
     private static void CreateFixedVhdx(string path, long size) => VhdxImage.Create(path, size, new VhdxOptions { Fixed = true });
+
+    private static void CreateQcow2(string path, long size) =>
+        Qcow2Image.Create(path, new DiskCreateOptions { Size = size }).Dispose();
+
+    private static Qcow2Image OpenQcow2(string path, bool readOnly) => Qcow2Image.Open(path, new DiskOpenOptions { ReadOnly = readOnly });
 
     private static void ResealVhd(byte[] image)
     {

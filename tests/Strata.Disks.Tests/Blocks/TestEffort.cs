@@ -11,6 +11,6 @@ internal static class TestEffort
     /// <summary>Stops of the process or the host, of each kind.</summary>
     public static int Stops => IsLong ? 300 : 12;
 
-    /// <summary>Processes that are killed, of each kind.</summary>
+    /// <summary>Processes that are killed, of each kind: 1,000 for the ten kinds.</summary>
     public static int Kills => IsLong ? 100 : 2;
 }

@@ -1,5 +1,4 @@
 using System.Buffers.Binary;
-using System.Globalization;
 using Strata.Disks.Qcow2;
 using Strata.Disks.Tests.Harness;
 
@@ -39,11 +38,11 @@ public sealed class Qcow2FuzzTests : IDisposable
             Damage(image, random);
             File.WriteAllBytes(path, image);
             long before = GC.GetAllocatedBytesForCurrentThread();
-            TimeSpan start = ProcessorTime();
+            TimeSpan start = ThreadTime.Used;
 
             refused += Use(path, random, seed) ? 0 : 1;
 
-            Assert.True(ProcessorTime() - start < LongestTime, $"Image {seed} took {ProcessorTime() - start} of a processor.");
+            Assert.True(ThreadTime.Used - start < LongestTime, $"Image {seed} took {ThreadTime.Used - start} of a processor.");
             Assert.InRange(GC.GetAllocatedBytesForCurrentThread() - before, 0, MostMemory);
         }
 
@@ -51,10 +50,6 @@ public sealed class Qcow2FuzzTests : IDisposable
     }
 
     public void Dispose() => _folder.Dispose();
-
-    /// <summary>What this thread has used, so that a busy host is no failure: the first number of schedstat, in nanoseconds.</summary>
-    private static TimeSpan ProcessorTime() =>
-        TimeSpan.FromMicroseconds(long.Parse(File.ReadAllText("/proc/thread-self/schedstat").Split(' ')[0], CultureInfo.InvariantCulture) / 1000);
 
     /// <summary>A small image that has everything: data, zeros, compressed clusters, snapshots, a backing image's name.</summary>
     private byte[] Sample(int version, int clusterSize, int refcountBits)

@@ -84,6 +84,7 @@ public sealed class VirtioBlockTests : IDisposable
     [Fact]
     public void Write_ThenFlush_ReachesTheDisk()
     {
+        Restart(VirtioDriver.Version1 | (1UL << 9));
         byte[] content = new byte[1536];
         new Random(2).NextBytes(content);
         content.CopyTo(_driver.Memory.Slice(Data, content.Length));

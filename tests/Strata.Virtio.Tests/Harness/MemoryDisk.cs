@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using Strata.Core.Storage;
 
 namespace Strata.Virtio.Tests.Harness;
@@ -9,7 +10,18 @@ internal sealed class MemoryDisk(int sectors, bool readOnly = false) : IBlockBac
 
     public byte[] Bytes { get; } = new byte[sectors * 512];
 
+    /// <summary>Ranges that were discarded, in bytes.</summary>
+    public ConcurrentQueue<(long Offset, long Length)> Discards { get; } = [];
+
+    /// <summary>Ranges that were made zeros without being written.</summary>
+    public ConcurrentQueue<(long Offset, long Length)> Zeros { get; } = [];
+
     public bool Fails { get; set; }
+
+    public bool FlushFails { get; set; }
+
+    /// <summary>Called before a read with its offset in bytes, on the device's worker.</summary>
+    public Action<long>? BeforeRead { get; set; }
 
     public bool IsDisposed { get; private set; }
 
@@ -22,6 +34,7 @@ internal sealed class MemoryDisk(int sectors, bool readOnly = false) : IBlockBac
     public void Read(long offset, Span<byte> buffer)
     {
         Check(offset, buffer.Length);
+        BeforeRead?.Invoke(offset);
         Bytes.AsSpan((int)offset, buffer.Length).CopyTo(buffer);
     }
 
@@ -34,11 +47,25 @@ internal sealed class MemoryDisk(int sectors, bool readOnly = false) : IBlockBac
     public void Flush()
     {
         Check(0, 0);
+        if (FlushFails)
+        {
+            throw new IOException("The flush fails on purpose.");
+        }
+
         Interlocked.Increment(ref _flushes);
     }
 
     public void Discard(long offset, long length)
     {
+        Check(offset, checked((int)length));
+        Discards.Enqueue((offset, length));
+    }
+
+    public void WriteZeros(long offset, long length)
+    {
+        Check(offset, checked((int)length));
+        Bytes.AsSpan((int)offset, (int)length).Clear();
+        Zeros.Enqueue((offset, length));
     }
 
     public void Dispose() => IsDisposed = true;

@@ -155,6 +155,20 @@ internal sealed class VirtioDriver : IInterruptSink, IMsiSink, IDisposable
         return rings;
     }
 
+    /// <summary>Gives queue n the MSI-X vector n, whose message is 40H + n.</summary>
+    public void EnableMsixOfQueues(int count)
+    {
+        for (uint vector = 0; vector < count; vector++)
+        {
+            Space.Write(Bar1 + (vector * 16), AccessWidth.Qword, 0xFEE0_0000);
+            Space.Write(Bar1 + (vector * 16) + 8, AccessWidth.Qword, 0x40 + vector);
+            WriteCommon(0x16, AccessWidth.Word, vector);
+            WriteCommon(0x1A, AccessWidth.Word, vector);
+        }
+
+        Function.WriteConfig(MsixCapability + 2, AccessWidth.Word, 0x8000);
+    }
+
     /// <summary>Routes queue 0 and configuration changes to MSI-X vectors 0 and 1.</summary>
     public void EnableMsix()
     {

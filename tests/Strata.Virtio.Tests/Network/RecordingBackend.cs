@@ -20,7 +20,14 @@ internal sealed class RecordingBackend : INetworkBackend
 
     public void Connect(IFrameReceiver receiver) => Receiver = receiver;
 
-    public void Send(ReadOnlySpan<byte> frame, in FrameOffload offload) => Sent.Add((frame.ToArray(), offload));
+    /// <summary>Called on the card's worker before a frame is kept.</summary>
+    public Action? OnSend { get; set; }
+
+    public void Send(ReadOnlySpan<byte> frame, in FrameOffload offload)
+    {
+        OnSend?.Invoke();
+        Sent.Add((frame.ToArray(), offload));
+    }
 
     public void Resume() => Interlocked.Increment(ref _resumes);
 

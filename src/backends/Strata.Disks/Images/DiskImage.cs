@@ -32,9 +32,7 @@ public abstract class DiskImage : IBlockBackend
     /// <inheritdoc/>
     public abstract void Discard(long offset, long length);
 
-    /// <summary>The range then reads as zeros; formats that can mark zeros do so without writing them.</summary>
-    /// <param name="offset">Bytes; a multiple of 512, as is the length; both inside the disk.</param>
-    /// <param name="length">Bytes.</param>
+    /// <inheritdoc/>
     public abstract void WriteZeros(long offset, long length);
 
     /// <summary>How the range starts: one extent whose length is at least 512 bytes and at most <paramref name="length"/>.</summary>

@@ -54,6 +54,12 @@ public sealed class ThrottledDisk : IBlockBackend
         _disk.Discard(offset, length);
     }
 
+    public void WriteZeros(long offset, long length)
+    {
+        Wait(0);
+        _disk.WriteZeros(offset, length);
+    }
+
     /// <summary>Whoever waits goes on at once.</summary>
     public void Dispose()
     {

@@ -2,7 +2,8 @@ namespace Strata.Core.Networking;
 
 /// <summary>
 /// What a virtual network card is plugged into: user-mode NAT, a switch port, a tap. Frames are Ethernet II frames without FCS.
-/// Calls come from a device's worker thread, never from a vCPU, and must not wait for the network.
+/// Calls come from a device's worker threads, several at once where it has several queues, never from a vCPU, and must not wait for the
+/// network.
 /// </summary>
 public interface INetworkBackend : IDisposable
 {

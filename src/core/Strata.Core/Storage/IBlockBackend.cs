@@ -22,4 +22,9 @@ public interface IBlockBackend : IDisposable
 
     /// <summary>The content of the range may be forgotten; it reads as zeros or as before.</summary>
     void Discard(long offset, long length);
+
+    /// <summary>The range reads as zeros from now on; its space may be given back.</summary>
+    /// <param name="offset">Bytes; a multiple of 512, as is the length; both inside the disk.</param>
+    /// <param name="length">Bytes.</param>
+    void WriteZeros(long offset, long length);
 }

@@ -3,53 +3,82 @@ using System.Text;
 using Strata.Core.Bus;
 using Strata.Core.Storage;
 using Strata.Virtio.Queue;
+using static Strata.Virtio.Block.BlockLayout;
 
 namespace Strata.Virtio.Block;
 
 /// <summary>
-/// virtio-blk. Virtual I/O Device (VIRTIO) 1.2, "Block Device".
-/// <code>
-/// request: 0 type (32)  4 reserved (32)  8 sector (64)   data …   status (8, device-written, last byte)
-/// </code>
+/// virtio-blk with one request queue or several, each with a worker. Virtual I/O Device (VIRTIO) 1.2, "Block Device".
+/// <para>Cache: a driver that takes neither FLUSH nor CONFIG_WCE gets every write on stable storage before its completion; with FLUSH
+/// writes wait for the next flush; with CONFIG_WCE the driver chooses, by the writeback field.</para>
 /// </summary>
 public sealed class VirtioBlock : VirtioDevice
 {
-    private const ulong FeatureSegMax = 1 << 2;
-    private const ulong FeatureReadOnly = 1 << 5;
-    private const ulong FeatureFlush = 1 << 9;
-    private const uint TypeRead = 0;
-    private const uint TypeWrite = 1;
-    private const uint TypeFlush = 4;
-    private const uint TypeGetId = 8;
-    private const byte StatusOk = 0;
-    private const byte StatusError = 1;
-    private const byte StatusUnsupported = 2;
-    private const int HeaderSize = 16;
-    private const int SectorSize = 512;
-    private const int IdSize = 20;
+    private const uint LargestDiscard = 1 << 21; // sectors of a segment: 1 GiB
+    private const int MostDiscards = 16;         // segments of a request
+    private const uint LargestZeros = 1 << 17;   // sectors: 64 MiB, as they may have to be written
+    private const uint HoleAlignment = 8;        // sectors: hosts' file systems free no less than 4 KiB
+    private const int ZeroPiece = 64 << 10;
 
     private readonly IBlockBackend _disk;
     private readonly string _serial;
-    private readonly byte[] _configuration = new byte[60];
+    private readonly byte[] _configuration = new byte[ConfigurationSize];
+    private volatile bool _isWriteback = true; // vCPU threads write it, as the field of the configuration
+    private volatile bool _mayChooseCache;     // CONFIG_WCE was negotiated; written under Hold
 
     /// <param name="serial">Up to 20 ASCII characters, what the guest sees as the disk's serial number.</param>
-    public VirtioBlock(AddressSpace memory, IBlockBackend disk, string serial)
-        : base(memory, queues: 1, "strata-disk")
+    /// <param name="queues">1..<see cref="VirtioDevice.MostParallelQueues"/>; more than one are offered as VIRTIO_BLK_F_MQ.</param>
+    public VirtioBlock(AddressSpace memory, IBlockBackend disk, string serial, int queues = 1)
+        : base(memory, queues, "strata-disk", workers: queues)
     {
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(queues, MostParallelQueues);
         _disk = disk;
         _serial = serial;
         BinaryPrimitives.WriteInt64LittleEndian(_configuration, disk.Sectors);
-        BinaryPrimitives.WriteUInt32LittleEndian(_configuration.AsSpan(12), VirtQueue.MaxSize - 2); // seg_max
-        BinaryPrimitives.WriteUInt32LittleEndian(_configuration.AsSpan(20), SectorSize);
+        Put(SegMax, VirtQueue.MaxSize - 2);
+        Put(BlkSize, SectorSize);
+        _configuration[Writeback] = 1;
+        BinaryPrimitives.WriteUInt16LittleEndian(_configuration.AsSpan(NumQueues), (ushort)queues);
+        Put(MaxDiscardSectors, LargestDiscard);
+        Put(MaxDiscardSeg, MostDiscards);
+        Put(DiscardSectorAlignment, HoleAlignment);
+        Put(MaxWriteZeroesSectors, LargestZeros);
+        Put(MaxWriteZeroesSeg, 1);
+        _configuration[WriteZeroesMayUnmap] = 1;
     }
 
     public override ushort DeviceType => 2;
 
     public override uint ClassCode => 0x010000;
 
-    public override ulong Features => FeatureSegMax | FeatureFlush | (_disk.IsReadOnly ? FeatureReadOnly : 0);
+    public override ulong Features => VIRTIO_BLK_F_SEG_MAX | VIRTIO_BLK_F_FLUSH | VIRTIO_BLK_F_CONFIG_WCE
+        | (Queues.Count > 1 ? VIRTIO_BLK_F_MQ : 0)
+        | (_disk.IsReadOnly ? VIRTIO_BLK_F_RO : VIRTIO_BLK_F_DISCARD | VIRTIO_BLK_F_WRITE_ZEROES);
 
     public override ReadOnlySpan<byte> Configuration => _configuration;
+
+    public override void WriteConfiguration(int offset, AccessWidth width, ulong value)
+    {
+        if (offset == Writeback && width == AccessWidth.Byte && value <= 1 && _mayChooseCache)
+        {
+            SetWriteback(value == 1);
+        }
+    }
+
+    protected override void OnNegotiated(ulong features)
+    {
+        _mayChooseCache = (features & VIRTIO_BLK_F_CONFIG_WCE) != 0;
+        SetWriteback((features & VIRTIO_BLK_F_FLUSH) != 0);
+    }
+
+    protected override void OnDriverChanged()
+    {
+        if (DriverFeatures == 0)
+        {
+            _mayChooseCache = false;
+            SetWriteback(true);
+        }
+    }
 
     protected override void Dispose(bool disposing)
     {
@@ -76,7 +105,7 @@ public sealed class VirtioBlock : VirtioDevice
         }
         catch (IOException)
         {
-            status = StatusError;
+            status = VIRTIO_BLK_S_IOERR;
         }
 
         if (!Memory.TryGetSpan(last.Address + last.Length - 1, 1, forWriting: true, out Span<byte> place))
@@ -92,17 +121,100 @@ public sealed class VirtioBlock : VirtioDevice
     {
         switch (type)
         {
-            case TypeRead:
+            case VIRTIO_BLK_T_IN:
                 return Transfer(sector, chain, write: false, ref written);
-            case TypeWrite:
-                return _disk.IsReadOnly ? StatusError : Transfer(sector, chain, write: true, ref written);
-            case TypeFlush:
+            case VIRTIO_BLK_T_OUT:
+                return _disk.IsReadOnly ? VIRTIO_BLK_S_IOERR : Stabilize(Transfer(sector, chain, write: true, ref written));
+            case VIRTIO_BLK_T_FLUSH:
                 _disk.Flush();
-                return StatusOk;
-            case TypeGetId:
+                return VIRTIO_BLK_S_OK;
+            case VIRTIO_BLK_T_GET_ID:
                 return GetId(chain, ref written);
+            case VIRTIO_BLK_T_DISCARD when (DriverFeatures & VIRTIO_BLK_F_DISCARD) != 0:
+                return Clear(chain, isDiscard: true);
+            case VIRTIO_BLK_T_WRITE_ZEROES when (DriverFeatures & VIRTIO_BLK_F_WRITE_ZEROES) != 0:
+                return Stabilize(Clear(chain, isDiscard: false));
             default:
-                return StatusUnsupported;
+                return VIRTIO_BLK_S_UNSUPP;
+        }
+    }
+
+    /// <summary>Through a writethrough cache a write is complete when it is on stable storage.</summary>
+    private byte Stabilize(byte status)
+    {
+        if (status == VIRTIO_BLK_S_OK && !_isWriteback)
+        {
+            _disk.Flush();
+        }
+
+        return status;
+    }
+
+    /// <summary>A discard or zeros: every segment is checked before the first is done.</summary>
+    private byte Clear(DescriptorChain chain, bool isDiscard)
+    {
+        int most = SegmentSize * (isDiscard ? MostDiscards : 1);
+        Span<byte> bytes = stackalloc byte[HeaderSize + (SegmentSize * MostDiscards) + 1];
+        ChainReader reader = new(Memory, chain);
+        if (!reader.TryRead(bytes, out int count) || count <= HeaderSize || (count - HeaderSize) % SegmentSize != 0 || count - HeaderSize > most)
+        {
+            return VIRTIO_BLK_S_IOERR;
+        }
+
+        ReadOnlySpan<byte> segments = bytes[HeaderSize..count];
+        for (int at = 0; at < segments.Length; at += SegmentSize)
+        {
+            if (CheckSegment(segments[at..], isDiscard) is var status and not VIRTIO_BLK_S_OK)
+            {
+                return status;
+            }
+        }
+
+        for (int at = 0; at < segments.Length; at += SegmentSize)
+        {
+            ReadOnlySpan<byte> segment = segments[at..];
+            long offset = BinaryPrimitives.ReadInt64LittleEndian(segment) * SectorSize;
+            long length = BinaryPrimitives.ReadUInt32LittleEndian(segment[8..]) * (long)SectorSize;
+            if (isDiscard)
+            {
+                _disk.Discard(offset, length);
+            }
+            else if (BinaryPrimitives.ReadUInt32LittleEndian(segment[12..]) == SegmentUnmap)
+            {
+                _disk.WriteZeros(offset, length);
+            }
+            else
+            {
+                Overwrite(offset, length);
+            }
+        }
+
+        return VIRTIO_BLK_S_OK;
+    }
+
+    private byte CheckSegment(ReadOnlySpan<byte> segment, bool isDiscard)
+    {
+        ulong sector = BinaryPrimitives.ReadUInt64LittleEndian(segment);
+        uint count = BinaryPrimitives.ReadUInt32LittleEndian(segment[8..]);
+        uint flags = BinaryPrimitives.ReadUInt32LittleEndian(segment[12..]);
+        if ((flags & ~(isDiscard ? 0 : SegmentUnmap)) != 0)
+        {
+            return VIRTIO_BLK_S_UNSUPP;
+        }
+
+        ulong limit = (ulong)_disk.Sectors;
+        return count <= (isDiscard ? LargestDiscard : LargestZeros) && sector <= limit && count <= limit - sector
+            ? VIRTIO_BLK_S_OK
+            : VIRTIO_BLK_S_IOERR;
+    }
+
+    /// <summary>Zeros that keep their place on the host.</summary>
+    private void Overwrite(long offset, long length)
+    {
+        byte[] zeros = new byte[(int)Math.Min(length, ZeroPiece)];
+        for (long end = offset + length; offset < end; offset += zeros.Length)
+        {
+            _disk.Write(offset, zeros.AsSpan(0, (int)Math.Min(zeros.Length, end - offset)));
         }
     }
 
@@ -112,7 +224,7 @@ public sealed class VirtioBlock : VirtioDevice
         ulong limit = (ulong)_disk.Sectors;
         if (sector > limit)
         {
-            return StatusError;
+            return VIRTIO_BLK_S_IOERR;
         }
 
         ulong offset = sector * SectorSize;
@@ -130,7 +242,7 @@ public sealed class VirtioBlock : VirtioDevice
             if (buffer.IsWritable == write || length % SectorSize != 0 || length > left
                 || !Memory.TryGetSpan(buffer.Address, length, forWriting: !write, out Span<byte> data))
             {
-                return StatusError;
+                return VIRTIO_BLK_S_IOERR;
             }
 
             if (write)
@@ -147,7 +259,7 @@ public sealed class VirtioBlock : VirtioDevice
             left -= length;
         }
 
-        return StatusOk;
+        return VIRTIO_BLK_S_OK;
     }
 
     private byte GetId(DescriptorChain chain, ref uint written)
@@ -155,13 +267,21 @@ public sealed class VirtioBlock : VirtioDevice
         GuestBuffer buffer = chain.Buffers.Count > 2 ? chain.Buffers[1] : default;
         if (!buffer.IsWritable || buffer.Length < IdSize || !Memory.TryGetSpan(buffer.Address, IdSize, forWriting: true, out Span<byte> place))
         {
-            return StatusError;
+            return VIRTIO_BLK_S_IOERR;
         }
 
         place.Clear();
         byte[] text = Encoding.ASCII.GetBytes(_serial);
         text.AsSpan(0, Math.Min(text.Length, IdSize)).CopyTo(place);
         written += IdSize;
-        return StatusOk;
+        return VIRTIO_BLK_S_OK;
     }
+
+    private void SetWriteback(bool isWriteback)
+    {
+        _isWriteback = isWriteback;
+        _configuration[Writeback] = isWriteback ? (byte)1 : (byte)0;
+    }
+
+    private void Put(int field, uint value) => BinaryPrimitives.WriteUInt32LittleEndian(_configuration.AsSpan(field), value);
 }

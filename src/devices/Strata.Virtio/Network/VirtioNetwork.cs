@@ -6,18 +6,17 @@ using Strata.Virtio.Queue;
 namespace Strata.Virtio.Network;
 
 /// <summary>
-/// virtio-net with one queue pair, checksum and TCP segmentation offload and mergeable receive buffers. Virtual I/O Device (VIRTIO)
-/// 1.2, "Network Device". Queue 0 carries frames to the guest, queue 1 frames from it.
-/// <para>Frames from the guest are copied under <see cref="VirtioDevice.Gate"/> and sent without it, on the device's worker, so that a
-/// backend may answer at once: the lock order is backend → Gate.</para>
+/// virtio-net with one queue pair or several, checksum and TCP segmentation offload and mergeable receive buffers. Virtual I/O Device
+/// (VIRTIO) 1.2, "Network Device". Queue 2n carries frames to the guest, queue 2n + 1 frames from it; behind the pairs lies the control
+/// queue, which a device with one pair does not have. A pair has a worker and a lock of its own.
+/// <para>Frames from the guest are copied under the pair's lock and sent without it, on the pair's worker, so that a backend may answer
+/// at once: the lock order is backend → pair.</para>
 /// </summary>
 public sealed class VirtioNetwork : VirtioDevice, IFrameReceiver
 {
     /// <summary>Bytes of the largest frame with segmentation offload: 64 KiB behind an Ethernet header with a VLAN tag.</summary>
     public const int LargestFrame = 0x10000 + 18;
 
-    private const int ReceiveQueue = 0;
-    private const int TransmitQueue = 1;
     private const ulong FeatureChecksum = 1 << 0;
     private const ulong FeatureGuestChecksum = 1 << 1;
     private const ulong FeatureMtu = 1 << 3;
@@ -28,32 +27,32 @@ public sealed class VirtioNetwork : VirtioDevice, IFrameReceiver
     private const ulong FeatureHostTcp6 = 1 << 12;
     private const ulong FeatureMergeableBuffers = 1 << 15;
     private const ulong FeatureStatus = 1 << 16;
+    private const ulong FeatureControlQueue = 1 << 17;
+    private const ulong FeatureMultiQueue = 1 << 22;
     private const int StatusField = 6;
+    private const int PairsField = 8;
     private const int MtuField = 10;
     private const int MacSize = 6;
     private const ushort LinkUp = 1;
 
-    /// <summary>Chains a frame may be spread over; Linux gives buffers of 1.5 KiB and more.</summary>
-    private const int MostBuffers = 64;
-
     private readonly INetworkBackend _backend;
     private readonly byte[] _configuration = new byte[12];
-    private readonly byte[] _transmit = new byte[VirtioNetHeader.Size + LargestFrame]; // worker only
-    private readonly List<DescriptorChain> _held = []; // receive chains taken but not filled yet; under Gate
-    private long _heldCapacity;  // bytes that _held can take; under Gate
-    private bool _saidBroken;    // the driver was told once that the receive queue is broken; under Gate
-    private bool _starved;       // a frame was refused since the last Resume; under Gate
+    private readonly QueuePair[] _pairs;
+    private readonly FlowSteering _steering = new();
+    private volatile int _activePairs = 1;  // what the driver asked for; written under Hold
     private volatile bool _isLinkUp = true; // both of the following; all three written under Gate
     private volatile bool _isPlugged = true;
     private volatile bool _hasCarrier = true;
-    private volatile FrameFeatures _receiverAccepts; // what the driver takes; written under Gate
-    private FrameFeatures _driverMay; // what the driver may leave undone; under Gate
+    private volatile FrameFeatures _receiverAccepts; // what the driver takes; written under Hold
+    private volatile FrameFeatures _driverMay; // what the driver may leave undone; written under Hold
 
     /// <param name="macAddress">Six bytes.</param>
     /// <param name="mtu">Bytes of the largest IP packet without offloads, 68..65535.</param>
-    public VirtioNetwork(AddressSpace memory, INetworkBackend backend, ReadOnlySpan<byte> macAddress, ushort mtu = 1500)
-        : base(memory, queues: 2, "strata-network")
+    /// <param name="pairs">1..<see cref="VirtioDevice.MostParallelQueues"/>; more than one are offered as VIRTIO_NET_F_MQ.</param>
+    public VirtioNetwork(AddressSpace memory, INetworkBackend backend, ReadOnlySpan<byte> macAddress, ushort mtu = 1500, int pairs = 1)
+        : base(memory, pairs == 1 ? 2 : (2 * pairs) + 1, "strata-network", workers: pairs, queuesPerWorker: 2)
     {
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(pairs, MostParallelQueues);
         ArgumentNullException.ThrowIfNull(backend);
         ArgumentOutOfRangeException.ThrowIfNotEqual(macAddress.Length, MacSize);
         ArgumentOutOfRangeException.ThrowIfLessThan(mtu, 68);
@@ -61,6 +60,8 @@ public sealed class VirtioNetwork : VirtioDevice, IFrameReceiver
         macAddress.CopyTo(_configuration);
         BinaryPrimitives.WriteUInt16LittleEndian(_configuration.AsSpan(StatusField), LinkUp);
         BinaryPrimitives.WriteUInt16LittleEndian(_configuration.AsSpan(MtuField), mtu);
+        BinaryPrimitives.WriteUInt16LittleEndian(_configuration.AsSpan(PairsField), (ushort)pairs);
+        _pairs = [.. Enumerable.Range(0, pairs).Select(i => new QueuePair(memory, i, Queues[2 * i], Queues[(2 * i) + 1]))];
         backend.Connect(this);
     }
 
@@ -73,7 +74,8 @@ public sealed class VirtioNetwork : VirtioDevice, IFrameReceiver
         get
         {
             ulong features = FeatureMac | FeatureStatus | FeatureMtu | FeatureMergeableBuffers
-                | FeatureGuestChecksum | FeatureGuestTcp4 | FeatureGuestTcp6;
+                | FeatureGuestChecksum | FeatureGuestTcp4 | FeatureGuestTcp6
+                | (_pairs.Length > 1 ? FeatureControlQueue | FeatureMultiQueue : 0);
             FrameFeatures accepts = _backend.Accepts;
             features |= accepts.HasFlag(FrameFeatures.PartialChecksum) ? FeatureChecksum : 0;
             features |= accepts.HasFlag(FrameFeatures.Tcp4Segmentation) ? FeatureHostTcp4 : 0;
@@ -94,6 +96,9 @@ public sealed class VirtioNetwork : VirtioDevice, IFrameReceiver
 
     public void SetCarrier(bool up) => SetLink(_isPlugged, up);
 
+    /// <summary>Without the control queue nobody could ask for more pairs than one.</summary>
+    public override bool CanWorkWith(ulong features) => (features & FeatureMultiQueue) == 0 || (features & FeatureControlQueue) != 0;
+
     public bool TryReceive(ReadOnlySpan<byte> head, ReadOnlySpan<byte> payload, in FrameOffload offload)
     {
         if (!_isLinkUp)
@@ -101,50 +106,16 @@ public sealed class VirtioNetwork : VirtioDevice, IFrameReceiver
             return true;
         }
 
-        bool interrupt;
-        string? broken;
-        lock (Gate)
-        {
-            if (IsDisposed)
-            {
-                return true;
-            }
-
-            VirtQueue queue = Queues[ReceiveQueue];
-            bool collected = DriverFeatures != 0 && Collect(queue, VirtioNetHeader.Size + head.Length + payload.Length);
-            if (!collected && !queue.IsBroken)
-            {
-                _starved = true;
-                return false;
-            }
-
-            if (collected)
-            {
-                Fill(queue, head, payload, offload);
-            }
-
-            interrupt = collected && queue.ShouldInterrupt();
-            broken = _saidBroken ? null : queue.BrokenReason;
-            _saidBroken |= broken is not null;
-        }
-
-        if (interrupt)
-        {
-            QueueInterrupt?.Invoke(ReceiveQueue);
-        }
-
-        if (broken is not null)
-        {
-            NeedsReset?.Invoke(broken);
-        }
-
-        return true;
+        uint? flow = null;
+        QueuePair chosen = _pairs[_activePairs > 1 ? Choose(head, out flow) : 0];
+        return TryReceive(chosen, isChoice: chosen.Number != 0, flow, head, payload, offload)
+            ?? TryReceive(_pairs[0], isChoice: false, flow, head, payload, offload)!.Value;
     }
 
     protected override void Dispose(bool disposing)
     {
         _backend.Dispose();
-        lock (Gate)
+        using (Hold())
         {
             // Whoever was still handing over a frame has left: guest memory may go.
         }
@@ -155,9 +126,9 @@ public sealed class VirtioNetwork : VirtioDevice, IFrameReceiver
     protected override void OnDriverChanged()
     {
         ulong features = DriverFeatures;
-        _held.Clear();
-        _heldCapacity = 0;
-        _saidBroken = false;
+        Array.ForEach(_pairs, pair => pair.Reset());
+        _activePairs = 1;
+        _steering.Forget();
         _receiverAccepts = FeaturesOf(features, FeatureGuestChecksum, FeatureGuestTcp4, FeatureGuestTcp6);
         _driverMay = FeaturesOf(features, FeatureChecksum, FeatureHostTcp4, FeatureHostTcp6);
         if (features != 0)
@@ -168,22 +139,148 @@ public sealed class VirtioNetwork : VirtioDevice, IFrameReceiver
 
     protected override void Drain(int index)
     {
-        if (index == TransmitQueue)
+        if (index == ControlIndex)
         {
-            Transmit();
-            return;
+            Control(index);
+        }
+        else if (index / 2 < _pairs.Length && index % 2 == 0)
+        {
+            ResumeIfStarved(_pairs[index / 2]);
+        }
+        else if (index / 2 < _pairs.Length)
+        {
+            Transmit(_pairs[index / 2]);
+        }
+    }
+
+    /// <summary>Where the control queue lies with what was negotiated; -1 without one.</summary>
+    private int ControlIndex => (DriverFeatures & FeatureControlQueue) == 0 ? -1 : (DriverFeatures & FeatureMultiQueue) == 0 ? 2 : 2 * _pairs.Length;
+
+    /// <summary>The pair for a frame: where its flow is sent from, unless the driver has not yet seen what went elsewhere.</summary>
+    private int Choose(ReadOnlySpan<byte> head, out uint? hash)
+    {
+        FlowSteering.Flow flow = _steering.Find(head, _activePairs, out hash);
+        if (flow.Last < 0 || flow.Last == flow.Wanted || flow.Last >= _activePairs)
+        {
+            return flow.Wanted;
         }
 
-        bool wasStarved;
-        lock (Gate)
+        QueuePair last = _pairs[flow.Last];
+        lock (GateOf(last.ReceiveIndex))
         {
-            wasStarved = _starved && DriverFeatures != 0;
-            _starved &= !wasStarved;
+            return last.Receive.HasDriverSeen(flow.UsedIndex) ? flow.Wanted : flow.Last;
+        }
+    }
+
+    /// <param name="isChoice">Another pair may take the frame instead.</param>
+    /// <returns>Null if the driver does not use this pair.</returns>
+    private bool? TryReceive(QueuePair pair, bool isChoice, uint? flow, ReadOnlySpan<byte> head, ReadOnlySpan<byte> payload, in FrameOffload offload)
+    {
+        bool interrupt;
+        string? broken;
+        lock (GateOf(pair.ReceiveIndex))
+        {
+            if (IsDisposed)
+            {
+                return true;
+            }
+
+            if (isChoice && (pair.Number >= _activePairs || !pair.Receive.IsEnabled))
+            {
+                return null;
+            }
+
+            bool filled = DriverFeatures != 0 && pair.TryFill(head, payload, offload, (DriverFeatures & FeatureMergeableBuffers) != 0);
+            if (!filled && !pair.Receive.IsBroken)
+            {
+                pair.IsStarved = true;
+                return false;
+            }
+
+            if (filled && flow is { } hash)
+            {
+                _steering.Delivered(hash, pair.Number, pair.Receive.UsedIndex);
+            }
+
+            interrupt = filled && pair.Receive.ShouldInterrupt();
+            broken = pair.SaidBroken ? null : pair.Receive.BrokenReason;
+            pair.SaidBroken |= broken is not null;
+        }
+
+        if (interrupt)
+        {
+            QueueInterrupt?.Invoke(pair.ReceiveIndex);
+        }
+
+        if (broken is not null)
+        {
+            NeedsReset?.Invoke(broken);
+        }
+
+        return true;
+    }
+
+    private void ResumeIfStarved(QueuePair pair)
+    {
+        bool wasStarved;
+        lock (GateOf(pair.ReceiveIndex))
+        {
+            wasStarved = pair.IsStarved && DriverFeatures != 0;
+            pair.IsStarved &= !wasStarved;
         }
 
         if (wasStarved)
         {
             _backend.Resume();
+        }
+    }
+
+    /// <summary>
+    /// Executes the commands there are. All queues are held over each: when the driver sees that it uses fewer pairs, no frame comes to
+    /// the others any more.
+    /// </summary>
+    private void Control(int index)
+    {
+        VirtQueue queue = Queues[index];
+        bool more = true;
+        while (more && !IsDisposed)
+        {
+            bool interrupt;
+            string? broken;
+            bool changed = false;
+            using (Hold())
+            {
+                DescriptorChain? chain = index == ControlIndex ? queue.Take() : null; // unless a reset came in between
+                more = chain is not null;
+                if (chain is not null)
+                {
+                    int pairs = _activePairs;
+                    bool isMulti = (DriverFeatures & FeatureMultiQueue) != 0;
+                    queue.Complete(chain, NetworkControl.Execute(Memory, chain, isMulti ? _pairs.Length : 0, ref pairs));
+                    changed = pairs != _activePairs;
+                    _activePairs = pairs;
+                }
+
+                interrupt = queue.ShouldInterrupt();
+                broken = queue.BrokenReason;
+            }
+
+            if (interrupt)
+            {
+                QueueInterrupt?.Invoke(index);
+            }
+
+            if (changed)
+            {
+                // Whoever waits for room in a pair that is no longer used would wait for ever.
+                Array.ForEach(_pairs, ResumeIfStarved);
+            }
+
+            if (broken is not null)
+            {
+                NeedsReset?.Invoke(broken);
+                return;
+            }
         }
     }
 
@@ -210,39 +307,26 @@ public sealed class VirtioNetwork : VirtioDevice, IFrameReceiver
         | ((features & tcp4) != 0 ? FrameFeatures.Tcp4Segmentation : FrameFeatures.None)
         | ((features & tcp6) != 0 ? FrameFeatures.Tcp6Segmentation : FrameFeatures.None);
 
-    /// <summary>Sends every frame that the guest has made available.</summary>
-    private void Transmit()
+    /// <summary>Sends every frame that the guest has made available in a pair.</summary>
+    private void Transmit(QueuePair pair)
     {
-        VirtQueue queue = Queues[TransmitQueue];
         while (!IsDisposed)
         {
-            int length;
             bool more;
             bool interrupt;
             string? broken;
             FrameOffload offload = FrameOffload.None;
-            lock (Gate)
+            ReadOnlySpan<byte> frame = default;
+            lock (GateOf(pair.TransmitIndex))
             {
-                DescriptorChain? chain = DriverFeatures == 0 ? null : queue.Take();
-                more = chain is not null;
-                length = 0;
-                if (chain is not null)
-                {
-                    length = Gather(chain);
-                    queue.Complete(chain, 0);
-                    if (length > 0 && !VirtioNetHeader.TryRead(_transmit, length, _driverMay, out offload))
-                    {
-                        length = 0;
-                    }
-                }
-
-                interrupt = queue.ShouldInterrupt();
-                broken = queue.BrokenReason;
+                more = DriverFeatures != 0 && pair.TryTake(_driverMay, out frame, out offload);
+                interrupt = pair.Transmit.ShouldInterrupt();
+                broken = pair.Transmit.BrokenReason;
             }
 
             if (interrupt)
             {
-                QueueInterrupt?.Invoke(TransmitQueue);
+                QueueInterrupt?.Invoke(pair.TransmitIndex);
             }
 
             if (broken is not null)
@@ -256,119 +340,15 @@ public sealed class VirtioNetwork : VirtioDevice, IFrameReceiver
                 return;
             }
 
-            if (length > 0 && _isLinkUp)
+            if (!frame.IsEmpty && _isLinkUp)
             {
-                _backend.Send(_transmit.AsSpan(VirtioNetHeader.Size, length), offload);
-            }
-        }
-    }
-
-    /// <summary>Copies a chain's bytes: what is checked afterwards can no longer be changed by the guest.</summary>
-    /// <returns>Bytes of the frame behind the header; zero if there is none or it is too long.</returns>
-    private int Gather(DescriptorChain chain)
-    {
-        int length = 0;
-        foreach (GuestBuffer buffer in chain.Buffers)
-        {
-            if (buffer.IsWritable || buffer.Length > (uint)(_transmit.Length - length)
-                || !Memory.TryGetSpan(buffer.Address, buffer.Length, forWriting: false, out Span<byte> bytes))
-            {
-                return 0;
-            }
-
-            bytes.CopyTo(_transmit.AsSpan(length));
-            length += bytes.Length;
-        }
-
-        return Math.Max(0, length - VirtioNetHeader.Size);
-    }
-
-    /// <summary>Takes chains until <see cref="_held"/> has room for a frame; without mergeable buffers it has to fit into one.</summary>
-    private bool Collect(VirtQueue queue, int needed)
-    {
-        bool mergeable = (DriverFeatures & FeatureMergeableBuffers) != 0;
-        while (_heldCapacity < needed)
-        {
-            if (_held.Count >= (mergeable ? MostBuffers : 1))
-            {
-                // No chain of this driver's is large enough: give back what it offered, unused, and lose the frame.
-                ReturnUnused(queue);
-                return false;
-            }
-
-            if (queue.Take() is not { } chain)
-            {
-                return false;
-            }
-
-            _held.Add(chain);
-            _heldCapacity += chain.WritableLength;
-        }
-
-        return true;
-    }
-
-    private void ReturnUnused(VirtQueue queue)
-    {
-        _held.ForEach(chain => queue.Return(chain, 0));
-        queue.Publish();
-        _held.Clear();
-        _heldCapacity = 0;
-    }
-
-    /// <summary>Writes a frame over the held chains and shows those it filled to the driver, all at once.</summary>
-    private void Fill(VirtQueue queue, ReadOnlySpan<byte> head, ReadOnlySpan<byte> payload, in FrameOffload offload)
-    {
-        Span<byte> header = stackalloc byte[VirtioNetHeader.Size];
-        int chains = CountChains(VirtioNetHeader.Size + head.Length + payload.Length);
-        VirtioNetHeader.Write(header, offload, chains);
-        ReadOnlySpan<byte> first = header;
-        ReadOnlySpan<byte> second = head;
-        ReadOnlySpan<byte> third = payload;
-        for (int i = 0; i < chains; i++)
-        {
-            DescriptorChain chain = _held[i];
-            uint written = 0; // stays below what was announced where a buffer lies outside of RAM: the guest loses the rest
-            foreach (GuestBuffer buffer in chain.Buffers)
-            {
-                uint left = (uint)(first.Length + second.Length + third.Length);
-                if (left == 0 || !buffer.IsWritable || !Memory.TryGetSpan(buffer.Address, Math.Min(buffer.Length, left), forWriting: true, out Span<byte> place))
+                if (_pairs.Length > 1)
                 {
-                    continue;
+                    _steering.Learn(frame, pair.Number);
                 }
 
-                written += (uint)place.Length;
-                place = place[Pour(ref first, place)..];
-                place = place[Pour(ref second, place)..];
-                Pour(ref third, place);
+                _backend.Send(frame, offload);
             }
-
-            _heldCapacity -= chain.WritableLength;
-            queue.Return(chain, written);
         }
-
-        _held.RemoveRange(0, chains);
-        queue.Publish();
-    }
-
-    private int CountChains(int length)
-    {
-        int count = 0;
-        for (long room = 0; room < length && count < _held.Count; count++)
-        {
-            room += _held[count].WritableLength;
-        }
-
-        return count;
-    }
-
-    /// <summary>Copies what fits.</summary>
-    /// <returns>Bytes copied.</returns>
-    private static int Pour(scoped ref ReadOnlySpan<byte> source, Span<byte> place)
-    {
-        int count = Math.Min(source.Length, place.Length);
-        source[..count].CopyTo(place);
-        source = source[count..];
-        return count;
     }
 }

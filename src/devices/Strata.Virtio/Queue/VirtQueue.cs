@@ -142,6 +142,17 @@ public sealed class VirtQueue(AddressSpace memory)
             && (ushort)(_usedIndex - wanted - 1) < (ushort)(_usedIndex - before);
     }
 
+    /// <summary>How many chains were returned, modulo 65,536.</summary>
+    public ushort UsedIndex => _usedIndex;
+
+    /// <summary>
+    /// Whether the driver has surely looked at everything that was returned up to an index: by used_event, which it sets behind what it
+    /// has seen when it wants interrupts again. Without VIRTIO_F_EVENT_IDX it never tells.
+    /// </summary>
+    /// <param name="usedIndex"><see cref="UsedIndex"/> behind the chain in question, less than 32,768 chains ago.</param>
+    public bool HasDriverSeen(ushort usedIndex) =>
+        UsesEventIndex && TryRead16(AvailableRing + 4 + (2UL * Size), out ushort wanted) && (short)(wanted - usedIndex) >= 0;
+
     /// <summary>What the queue is set to and how far it is. Under the owner's lock, as everything here; changes nothing.</summary>
     public QueueInspection Inspect(int index)
     {

@@ -21,6 +21,7 @@ public sealed class VirtioPci : PciFunction, IMmioDevice
     private const uint DeviceOffset = 0x2000;
     private const uint NotifyOffset = 0x3000;
     private const uint RegionSize = 0x1000;
+    private const uint NotifyMultiplier = 4;
     private const uint StatusOffset = 0x14;
     private const byte StatusNeedsReset = 0x40;
     private const byte StatusFeaturesOk = 8;
@@ -51,7 +52,7 @@ public sealed class VirtioPci : PciFunction, IMmioDevice
         AddStructure(1, CommonOffset, RegionSize);
         AddStructure(3, IsrOffset, RegionSize);
         AddStructure(4, DeviceOffset, RegionSize);
-        AddStructure(2, NotifyOffset, RegionSize, notifyMultiplier: 4);
+        AddStructure(2, NotifyOffset, RegionSize, notifyMultiplier: NotifyMultiplier);
         _window = AddStructure(5, 0, 0, extra: 4);
         device.Start();
     }
@@ -91,7 +92,7 @@ public sealed class VirtioPci : PciFunction, IMmioDevice
                 _device.WriteConfiguration((int)(offset - DeviceOffset), width, value);
                 break;
             case NotifyOffset when (_status & StatusDriverOk) != 0:
-                _device.Notify();
+                _device.Notify((int)((offset - NotifyOffset) / NotifyMultiplier));
                 break;
             default:
                 break;
@@ -101,7 +102,7 @@ public sealed class VirtioPci : PciFunction, IMmioDevice
     /// <summary>The device and what its driver made of it. Any thread; may wait for a request that is being served.</summary>
     public VirtioInspection InspectVirtio()
     {
-        lock (_device.Gate)
+        using (_device.Hold())
         {
             lock (_gate)
             {
@@ -192,7 +193,7 @@ public sealed class VirtioPci : PciFunction, IMmioDevice
 
     private void WriteCommon(uint offset, AccessWidth width, uint value)
     {
-        lock (_device.Gate)
+        using (_device.Hold())
         {
             lock (_gate)
             {
@@ -277,7 +278,7 @@ public sealed class VirtioPci : PciFunction, IMmioDevice
         }
     }
 
-    /// <summary>Zero resets. FEATURES_OK sticks only if the driver took a subset that includes VERSION_1.</summary>
+    /// <summary>Zero resets. FEATURES_OK sticks only if the driver took a subset that includes VERSION_1 and has what its parts need.</summary>
     private void WriteStatus(byte value)
     {
         if (value == 0)
@@ -287,10 +288,16 @@ public sealed class VirtioPci : PciFunction, IMmioDevice
         }
 
         ulong offered = _device.Features | VirtioDevice.CommonFeatures;
-        bool acceptable = (_driverFeatures & ~offered) == 0 && (_driverFeatures & VirtioDevice.Version1Feature) != 0;
+        bool acceptable = (_driverFeatures & ~offered) == 0 && (_driverFeatures & VirtioDevice.Version1Feature) != 0
+            && _device.CanWorkWith(_driverFeatures);
         if ((value & StatusFeaturesOk) != 0 && (_status & StatusFeaturesOk) == 0 && !acceptable)
         {
             value &= unchecked((byte)~StatusFeaturesOk);
+        }
+
+        if ((value & ~_status & StatusFeaturesOk) != 0)
+        {
+            _device.SetNegotiated(_driverFeatures);
         }
 
         bool starts = (value & StatusDriverOk) != 0 && (_status & StatusDriverOk) == 0;

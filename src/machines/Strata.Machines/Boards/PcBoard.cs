@@ -297,14 +297,15 @@ public sealed partial class PcBoard : IMachineControl, IDisposable
             devices.Add(_console);
         }
 
+        int queues = Math.Min(_options.Processors, VirtioDevice.MostParallelQueues);
         for (int i = 0; i < _options.Disks.Count; i++)
         {
-            devices.Add(new VirtioBlock(Memory, _options.Disks[i], $"strata-disk{i}"));
+            devices.Add(new VirtioBlock(Memory, _options.Disks[i], $"strata-disk{i}", queues));
         }
 
         foreach (NetworkCardOptions card in _options.Networks)
         {
-            _networks.Add(new VirtioNetwork(Memory, card.Backend, card.MacAddress.Span, card.Mtu));
+            _networks.Add(new VirtioNetwork(Memory, card.Backend, card.MacAddress.Span, card.Mtu, queues));
         }
 
         devices.AddRange(_networks);
@@ -337,6 +338,7 @@ public sealed partial class PcBoard : IMachineControl, IDisposable
 
     private void CreateProcessors(IPicAcknowledge pic)
     {
+        HaltGate.Crew crew = new();
         _engines = new BoardEngines(Memory, _options, new CpuidPolicy { ProcessorCount = _options.Processors, Paravirtual = ParavirtualFeatures });
         _engine = _options.Engine;
         CpuidPolicy policy = _engines.Policy;
@@ -367,7 +369,7 @@ public sealed partial class PcBoard : IMachineControl, IDisposable
                 engine = _engines.Create(_engine, cpu);
             }
 
-            VcpuThread thread = new(this, cpu, engine);
+            VcpuThread thread = new(this, cpu, engine, crew);
             apic.Connect(thread);
             _apics.Add(apic);
             _vcpus.Add(thread);

@@ -1,5 +1,6 @@
 using System.Net.Sockets;
 using Strata.Core.Networking;
+using Strata.Networking.Frames;
 using Strata.Networking.NamedSwitches;
 using Strata.Networking.Switching;
 using Strata.Networking.Tests.Harness;
@@ -157,6 +158,28 @@ public sealed class NamedSwitchTests : IDisposable
 
         machines.ForEach(machine => machine.Port.Dispose());
         Assert.False(File.Exists(_bench.Place.SocketPath));
+    }
+
+    [Fact]
+    public async Task Join_MachinesThatComeAndGoAllTheTime_AlwaysFindOneSwitch()
+    {
+        const int rounds = 25;
+        await Task.WhenAll(Enumerable.Range(10, 4).Select(machine => Task.Run(() =>
+        {
+            Random random = new(machine);
+            for (int round = 0; round < rounds; round++)
+            {
+                using NamedSwitchPort port = NamedSwitchPort.Join(_bench.Place, new NamedSwitchStation($"m{machine}", MacAddress.Read(Mac(machine))));
+                port.Connect(new RecordingReceiver());
+                Send(port, Broadcast(machine));
+                Thread.Sleep(random.Next(10));
+            }
+        })));
+
+        (NamedSwitchPort one, _) = _bench.Join(1);
+        (_, RecordingReceiver cardTwo) = _bench.Join(2);
+        SendUntilTaken(one, cardTwo, Frame(1, 2, 6));
+        Assert.Equal(["m1", "m2"], _bench.Describe().Ports.Select(port => port.Machine).OfType<string>().Order());
     }
 
     [Fact]

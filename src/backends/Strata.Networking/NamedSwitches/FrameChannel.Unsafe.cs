@@ -83,7 +83,6 @@ internal sealed unsafe partial class FrameChannel : IDisposable
     /// <returns>False if there is no room: nothing was taken, and <see cref="IChannelReader.OnRoom"/> follows.</returns>
     public bool TrySend(ReadOnlySpan<byte> first, ReadOnlySpan<byte> second = default, ReadOnlySpan<byte> third = default)
     {
-        bool wasIdle;
         lock (_gate)
         {
             if (_broken || _closed)
@@ -103,7 +102,7 @@ internal sealed unsafe partial class FrameChannel : IDisposable
                 return false;
             }
 
-            wasIdle = _queue.Count == 0;
+            bool wasIdle = _queue.Count == 0;
             byte[] copy = ArrayPool<byte>.Shared.Rent(length);
             first.CopyTo(copy);
             second.CopyTo(copy.AsSpan(first.Length));

@@ -106,6 +106,7 @@ internal sealed class HostedPort : IFrameReceiver, IChannelReader, IDisposable
         {
             _host.Remove(this);
             _port?.Dispose();
+            _port?.Resume(); // who waited for room here waits for nobody now
             _channel.Dispose();
         }
     }
@@ -120,7 +121,11 @@ internal sealed class HostedPort : IFrameReceiver, IChannelReader, IDisposable
 
         if (request.Version != SwitchRequest.CurrentVersion)
         {
-            return Refuse($"The switch is hosted by another version of Strata (protocol {SwitchRequest.CurrentVersion}, not {request.Version}): run all of its machines with the same.");
+            _channel.TrySend(SwitchJson.Write(new SwitchReply
+            {
+                Refusal = $"The switch is hosted by another version of Strata (protocol {SwitchRequest.CurrentVersion}, not {request.Version}): run all of its machines with the same.",
+            }));
+            return Delivery.Last;
         }
 
         return request.Join is { } join ? Admit(join) : Describe();
@@ -128,12 +133,13 @@ internal sealed class HostedPort : IFrameReceiver, IChannelReader, IDisposable
 
     private Delivery Admit(SwitchJoin join)
     {
-        if (_host.Admit(this, join, out string refusal) is not { } port)
+        SwitchReply reply = _host.Admit(this, join);
+        _channel.TrySend(SwitchJson.Write(reply)); // the first message: there is room
+        if (_port is not { } port)
         {
-            return Refuse(refusal);
+            return Delivery.Last;
         }
 
-        _channel.TrySend(SwitchJson.Write(new SwitchReply())); // the first message: there is room
         port.Connect(this); // from here on frames follow
         return Delivery.Taken;
     }
@@ -143,12 +149,6 @@ internal sealed class HostedPort : IFrameReceiver, IChannelReader, IDisposable
         (NamedSwitchDescription description, NamedSwitchPortDescription[] ports) = _host.Describe();
         _channel.TrySend(SwitchJson.Write(new SwitchReply { Description = description, PortCount = ports.Length }));
         Array.ForEach(ports, port => _channel.TrySend(SwitchJson.Write(port))); // some 200 KiB at most: the socket holds them
-        return Delivery.Last;
-    }
-
-    private Delivery Refuse(string why)
-    {
-        _channel.TrySend(SwitchJson.Write(new SwitchReply { Refusal = why }));
         return Delivery.Last;
     }
 }

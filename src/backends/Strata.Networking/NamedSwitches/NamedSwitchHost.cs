@@ -108,21 +108,23 @@ internal sealed class NamedSwitchHost : IDisposable
     }
 
     /// <summary>Gives a machine its port.</summary>
-    /// <param name="refusal">Why it gets none, as a sentence.</param>
-    internal SwitchPort? Admit(HostedPort peer, SwitchJoin join, out string refusal)
+    /// <returns>Whether it has one, as <see cref="HostedPort.Port"/>, and if not, why.</returns>
+    internal SwitchReply Admit(HostedPort peer, SwitchJoin join)
     {
-        refusal = Refusal(join, out MacAddress mac) ?? string.Empty;
-        if (refusal.Length > 0)
+        if (Refusal(join, out MacAddress mac) is { } refusal)
         {
-            return null;
+            return new SwitchReply { Refusal = refusal };
         }
 
         lock (_peers)
         {
             if (_peers.Find(other => other != peer && other.Mac == mac) is { } twin)
             {
-                refusal = $"The machine {twin.Machine} is plugged into the switch {_place.Name} with the address {mac} already: give one of them another --name.";
-                return null;
+                return new SwitchReply
+                {
+                    Refusal = $"The machine {twin.Machine} is plugged into the switch {_place.Name} with the address {mac} already: give one of them another --name.",
+                    IsPassing = true,
+                };
             }
 
             LinkConditions conditions = new()
@@ -139,7 +141,7 @@ internal sealed class NamedSwitchHost : IDisposable
         }
 
         _users.AddStation(mac, join.Machine, Ipv4Address.TryParse(join.Address, out Ipv4Address address) ? address : null);
-        return peer.Port;
+        return new SwitchReply();
     }
 
     /// <summary>The connection has ended.</summary>

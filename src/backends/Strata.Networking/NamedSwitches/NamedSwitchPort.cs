@@ -16,6 +16,7 @@ namespace Strata.Networking.NamedSwitches;
 public sealed class NamedSwitchPort : INetworkBackend, IChannelReader
 {
     private static readonly TimeSpan JoinPatience = TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan RefusalPatience = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan CarrierPatience = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan ShortPause = TimeSpan.FromMilliseconds(2);
     private static readonly TimeSpan LongPause = TimeSpan.FromMilliseconds(100);
@@ -63,7 +64,13 @@ public sealed class NamedSwitchPort : INetworkBackend, IChannelReader
             long start = Stopwatch.GetTimestamp();
             while ((port._channel = port.TryJoin()) is null)
             {
-                if (Stopwatch.GetElapsedTime(start) > JoinPatience)
+                TimeSpan waited = Stopwatch.GetElapsedTime(start);
+                if (port._failure is { } refusal && waited > RefusalPatience)
+                {
+                    throw new IOException(refusal);
+                }
+
+                if (waited > JoinPatience)
                 {
                     throw new IOException($"The switch {place.Name} has a host that does not listen at {place.SocketPath}; end the machines of the switch, or use another name.");
                 }
@@ -199,9 +206,7 @@ public sealed class NamedSwitchPort : INetworkBackend, IChannelReader
     {
         try
         {
-            FrameChannel? channel = TryJoin();
-            _failure = null;
-            return channel;
+            return TryJoin();
         }
         catch (IOException error)
         {
@@ -216,7 +221,7 @@ public sealed class NamedSwitchPort : INetworkBackend, IChannelReader
     }
 
     /// <summary>Goes to whoever hosts the switch, or hosts it.</summary>
-    /// <returns>Null if somebody else is about to host it, or has just ceased to.</returns>
+    /// <returns>Null if it makes sense to try again: somebody else is about to host it, or has just ceased to.</returns>
     /// <exception cref="IOException">The host does not want this machine, or there can be none.</exception>
     private FrameChannel? TryJoin()
     {
@@ -235,7 +240,19 @@ public sealed class NamedSwitchPort : INetworkBackend, IChannelReader
         try
         {
             SwitchReply reply = NamedSwitchClient.Ask(socket, _place, Request(), _reply, _ending.Token);
-            return reply.Refusal is { } refusal ? throw new IOException(refusal) : new FrameChannel(socket);
+            _failure = reply.Refusal;
+            if (reply.Refusal is { } refusal && !reply.IsPassing)
+            {
+                throw new IOException(refusal);
+            }
+
+            if (reply.Refusal is null)
+            {
+                return new FrameChannel(socket);
+            }
+
+            socket.Dispose();
+            return null;
         }
         catch (TimeoutException error)
         {

@@ -50,6 +50,9 @@ internal sealed record SwitchReply
     /// <summary>A sentence that says why there is no port; null if there is one.</summary>
     public string? Refusal { get; init; }
 
+    /// <summary>The refusal is because of a machine that may be about to leave: it makes sense to ask again.</summary>
+    public bool IsPassing { get; init; }
+
     /// <summary>The switch, for who asked for it; its ports follow in a message each.</summary>
     public NamedSwitchDescription? Description { get; init; }
 

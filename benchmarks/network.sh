@@ -27,7 +27,7 @@ receiver() { grep receiver | awk '{ print $(NF - 2) }' | tr '\n' ' '; }
 
 strata=$("$root/strata" run --kernel "$cache/vmlinuz" --initrd "$work/initrd" --append "$append" </dev/null | receiver)
 qemu=$(qemu-system-x86_64 -accel tcg -m 512 -nographic -no-reboot -kernel "$cache/vmlinuz" -initrd "$work/initrd" -append "$append" \
-  -netdev user,id=n -device virtio-net-pci,netdev=n </dev/null | receiver)
+  -netdev user,id=n -device virtio-net-pci,disable-legacy=on,netdev=n </dev/null | receiver)
 echo "$strata $qemu" | awk '{
   printf "guest -> host: Strata %s Mbit/s, QEMU TCG %s Mbit/s, ratio %.1f\n", $1, $3, $1 / $3
   printf "host -> guest: Strata %s Mbit/s, QEMU TCG %s Mbit/s, ratio %.1f\n", $2, $4, $2 / $4

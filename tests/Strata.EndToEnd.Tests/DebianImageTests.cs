@@ -26,10 +26,10 @@ public sealed class DebianImageTests : IDisposable
         await using VirtualMachine machine = await StartAsync(GuestSetup.Default);
 
         Assert.Equal("running", await AskAsync(machine, "systemctl is-system-running --wait", "debian"));
-        Assert.Equal(string.Empty, await AskAsync(machine, "systemctl --failed --no-legend --plain", "debian"));
+        Assert.Equal(string.Empty, await AskAsync(machine, "systemctl --failed --no-legend --plain --no-pager", "debian"));
         Assert.Equal(string.Empty, await AskAsync(machine, "dpkg --audit", "debian"));
         Assert.Equal("0", await AskAsync(machine, "apt-get -qq check; echo $?", "debian"));
-        Assert.Equal(string.Empty, await AskAsync(machine, "find / -xdev -nouser -o -xdev -nogroup", "debian"));
+        Assert.Equal(string.Empty, await AskAsync(machine, "find / -xdev -nouser -o -nogroup", "debian"));
         Assert.Equal("4755 root:root", await AskAsync(machine, "stat -c '%a %U:%G' /usr/bin/su", "debian"));
         Assert.Equal("debian", await AskAsync(machine, "hostname", "debian"));
         Assert.Equal("0", await AskAsync(machine, "modprobe virtio_net; echo $?", "debian"));

@@ -1,4 +1,10 @@
+using System.Diagnostics;
 using System.Globalization;
+using System.Net;
+using System.Net.Sockets;
+using System.Security.Cryptography;
+using System.Text;
+using System.Text.RegularExpressions;
 using Strata.EndToEnd.Tests.Harness;
 using Strata.Machines.Boards;
 using Xunit.Abstractions;
@@ -6,7 +12,7 @@ using Xunit.Abstractions;
 namespace Strata.EndToEnd.Tests;
 
 /// <summary>Running machines that are moved between engines.</summary>
-public sealed class EngineSwitchTests(DebianGuest guest, ITestOutputHelper output) : IClassFixture<DebianGuest>, IDisposable
+public sealed partial class EngineSwitchTests(DebianGuest guest, ITestOutputHelper output) : IClassFixture<DebianGuest>, IDisposable
 {
     private const int Switches = 100;
     private const int Seed = 20_26;
@@ -29,16 +35,41 @@ public sealed class EngineSwitchTests(DebianGuest guest, ITestOutputHelper outpu
 
     public void Dispose() => _timeout.Dispose();
 
+    /// <summary>Two processors compute, write and read a disk, fetch from a server and look at the clock, all at once.</summary>
     private async Task SwitchDebianAsync(Engine[] engines)
     {
-        MachineSpec spec = guest.Spec with { Engine = Engine.Translator, Processors = 2, Memory = 512UL << 20, PortableCpu = true };
+        const int rounds = 12;
+        byte[] content = new byte[400_000];
+        new Random(Seed).NextBytes(content);
+        string digest = Convert.ToHexStringLower(SHA256.HashData(content));
+        using TemporaryFolder folder = new();
+        string disk = folder.PathOf("disk.raw");
+        await File.WriteAllBytesAsync(disk, new byte[rounds << 20], _timeout.Token);
+        using TcpListener server = new(IPAddress.Loopback, 0);
+        server.Start();
+        Task serving = ServeAsync(server, content, rounds);
+        MachineSpec spec = guest.Spec with { Engine = Engine.Translator, Processors = 2, Memory = 512UL << 20, PortableCpu = true, Disks = [disk] };
         await using VirtualMachine machine = await VirtualMachine.StartAsync(spec, _timeout.Token);
         await machine.Console.WaitForAsync(DebianGuest.Prompt, _timeout.Token);
-        await machine.Console.WriteLineAsync(
-            "for i in 1 2 3 4 5 6; do for j in 1 2 3 4 5; do head -c 20000 /bin/busybox | md5sum; done; done | sort | uniq -c; echo loop-is-$((1 + 1))-done", _timeout.Token);
+        string address = $"http://10.0.2.2:{((IPEndPoint)server.LocalEndpoint).Port}/";
+        string[] jobs =
+        [
+            "for j in $(seq 60); do head -c 20000 /bin/busybox | sha256sum; done | sort | uniq -c > /tmp/computed",
+            $"for j in $(seq {rounds}); do wget -q -O - {address} | tee /tmp/part | sha256sum; dd if=/tmp/part of=/dev/vda bs=64k seek=$((j * 16 - 16)) conv=fsync 2> /dev/null; "
+                + $"echo 3 > /proc/sys/vm/drop_caches; dd if=/dev/vda bs=64k skip=$((j * 16 - 16)) count=16 2> /dev/null | head -c {content.Length} | sha256sum; done | sort | uniq -c > /tmp/copied",
+            "a=0; while [ ! -e /tmp/end ]; do read b c < /proc/uptime; b=${b%.*}${b#*.}; [ $b -ge $a ] || echo back $a $b; a=$b; done > /tmp/clock",
+        ];
+        Stopwatch watch = Stopwatch.StartNew();
+        await machine.Console.WriteLineAsync($"cat /proc/uptime; echo st''arted", _timeout.Token);
+        await machine.Console.WaitForAsync("started", _timeout.Token);
+        foreach (string job in jobs)
+        {
+            await machine.Console.WriteLineAsync($"({job}) &", _timeout.Token);
+        }
+
+        await machine.Console.WriteLineAsync("wait %1 %2; touch /tmp/end; wait; cat /tmp/computed /tmp/copied /tmp/clock; cat /proc/uptime; echo loop-is-$((1 + 1))-done", _timeout.Token);
         List<double> pauses = [];
         Random random = new(Seed);
-
         for (int i = 0; i < Switches; i++)
         {
             await Task.Delay(random.Next(0, 10), _timeout.Token);
@@ -46,11 +77,40 @@ public sealed class EngineSwitchTests(DebianGuest guest, ITestOutputHelper outpu
         }
 
         await machine.Console.WaitForAsync("loop-is-2-done", _timeout.Token);
+        double took = watch.Elapsed.TotalSeconds;
+        await serving.WaitAsync(_timeout.Token);
         Report(pauses);
 
-        Assert.Matches("\n +30 [0-9a-f]{32}  -", machine.Console.Output);
-        Assert.DoesNotContain("BUG", machine.Console.Output, StringComparison.Ordinal);
+        string output = machine.Console.Output;
+        Assert.Matches("\n +60 [0-9a-f]{64}  -", output);
+        Assert.Matches($"\n +{2 * rounds} {digest}  -", output);
+        Assert.DoesNotMatch(@"\nback \d", output);
+        Assert.DoesNotContain("BUG", output, StringComparison.Ordinal);
+        double[] uptimes = [.. Uptime().Matches(output).Select(match => double.Parse(match.Groups[1].Value, CultureInfo.InvariantCulture))];
+        Assert.InRange(uptimes[^1] - uptimes[0], took - Switches / 1000.0 - 0.2, took + 0.02);
+        await machine.DisposeAsync(); // gives the disk back
+        byte[] written = await File.ReadAllBytesAsync(disk, _timeout.Token);
+        for (int round = 0; round < rounds; round++)
+        {
+            Assert.True(content.AsSpan().SequenceEqual(written.AsSpan(round << 20, content.Length)), $"round {round} on the disk");
+        }
     }
+
+    private static async Task ServeAsync(TcpListener server, byte[] content, int times)
+    {
+        byte[] head = Encoding.ASCII.GetBytes($"HTTP/1.0 200 OK\r\nContent-Length: {content.Length}\r\n\r\n");
+        for (int i = 0; i < times; i++)
+        {
+            using TcpClient client = await server.AcceptTcpClientAsync();
+            NetworkStream stream = client.GetStream();
+            await stream.ReadAtLeastAsync(new byte[1024], 16);
+            await stream.WriteAsync(head);
+            await stream.WriteAsync(content);
+        }
+    }
+
+    [GeneratedRegex(@"^(\d+\.\d\d) \d+\.\d\d\r?$", RegexOptions.Multiline)]
+    private static partial Regex Uptime();
 
     private async Task SwitchChecksumGuestAsync(Engine[] engines)
     {

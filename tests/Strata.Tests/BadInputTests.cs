@@ -139,6 +139,7 @@ public sealed class BadInputTests : IDisposable
             Spec() with { Disks = [disk, _folder.PathOf("none.raw")] },
             Spec() with { Disks = [disk], Kernel = _folder.Write("text", new byte[5000]) },
             Spec() with { Disks = [disk, string.Empty] },
+            Spec() with { Disks = [disk], Sockets = true, Networks = [.. Enumerable.Repeat(NetworkCard.User(), 30)] },
         ];
 
         foreach (MachineSpec spec in refused)
@@ -148,6 +149,33 @@ public sealed class BadInputTests : IDisposable
 
         using FileStream exclusive = new(disk, FileMode.Open, FileAccess.ReadWrite, FileShare.None);
     }
+
+    /// <summary>Whatever goes wrong, and however unforeseen: here a caller that ignores the compiler.</summary>
+    [Fact]
+    public async Task StartAsync_FailsInAnUnforeseenWay_ClosesTheDisk()
+    {
+        string disk = _folder.WriteSparse("good.raw", 4096);
+
+        await Assert.ThrowsAnyAsync<Exception>(() => VirtualMachine.StartAsync(Spec() with { Disks = [disk], CommandLine = null! }));
+
+        using FileStream exclusive = new(disk, FileMode.Open, FileAccess.ReadWrite, FileShare.None);
+    }
+
+    [Fact]
+    public Task StartAsync_MoreDevicesThanSlots_SaysHowManyThereAre() => AssertRefusedAsync(
+        Spec() with { Networks = [], Disks = [.. Enumerable.Range(0, 31).Select(i => (DiskSpec)_folder.WriteSparse($"{i}.raw", 4096))] }, "31 devices", "32", "leave out");
+
+    [Fact]
+    public async Task StartAsync_AsManyDevicesAsSlots_Starts()
+    {
+        await using VirtualMachine machine = await VirtualMachine.StartAsync(
+            Spec() with { Networks = [], Disks = [.. Enumerable.Range(0, 30).Select(i => (DiskSpec)_folder.WriteSparse($"{i}.raw", 4096))] });
+
+        Assert.Equal(32, machine.Inspect().Devices.Count);
+    }
+
+    [Fact]
+    public Task StartAsync_KernelThatNeverEnds_IsNotReadToItsEnd() => AssertRefusedAsync(Spec() with { Kernel = "/dev/zero" }, "kernel", "MiB of memory");
 
     [Fact]
     public async Task StartAsync_RefusedManyTimes_GivesTheMemoryBack()

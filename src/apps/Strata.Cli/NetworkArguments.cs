@@ -1,4 +1,5 @@
 using System.CommandLine;
+using Strata.Cli.Switches;
 using Strata.Networking.Nat;
 
 namespace Strata.Cli;
@@ -7,11 +8,14 @@ namespace Strata.Cli;
 internal sealed class NetworkArguments
 {
     private const string TapPrefix = "tap=";
+    private const string SwitchPrefix = "switch=";
 
     private readonly Option<string> _net = new("--net")
     {
-        Description = "Network: user (access through the host, no root), user,restrict (forwarded ports only), tap=NAME (an interface of the host), or none. "
-            + "user takes rules, the first match decides: user,allow=CIDR[:PORT[-PORT]],deny=any. In it the host is 10.0.2.2.",
+        Description = "Network: user (access through the host, no root), user,restrict (forwarded ports only), switch=NAME (one Ethernet with all of your machines "
+            + "that name the same switch, and access as with user; switch=NAME,isolated without access), tap=NAME (an interface of the host), or none. "
+            + "user takes rules, the first match decides: user,allow=CIDR[:PORT[-PORT]],deny=any. In it the host is 10.0.2.2. A switch takes what the "
+            + "machine's cable is like: vlan=10,delay=20ms,loss=1%,rate=10M (bits a second).",
         DefaultValueFactory = _ => "user",
     };
 
@@ -52,10 +56,18 @@ internal sealed class NetworkArguments
                 : throw new StrataException(StrataError.BadInput, "--forward needs --net user; a tap's ports are the host's own affair.");
         }
 
+        if (net.StartsWith(SwitchPrefix, StringComparison.Ordinal))
+        {
+            return forwards.Length == 0
+                ? [SwitchArguments.Parse(net[SwitchPrefix.Length..]) with { Capture = capture }]
+                : throw new StrataException(
+                    StrataError.BadInput, "--forward needs --net user: the machine that hosts a switch may end before this one. Use `strata exec`, or a machine with --net user.");
+        }
+
         string[] words = net.Split(',');
         if (words[0] != "user")
         {
-            throw new StrataException(StrataError.BadInput, $"There is no network \"{net}\"; use user, user,restrict, tap=NAME or none.");
+            throw new StrataException(StrataError.BadInput, $"There is no network \"{net}\"; use user, user,restrict, switch=NAME, tap=NAME or none.");
         }
 
         UserNetworkOptions options = new() { Forwards = [.. forwards.Select(ParseForward)], Egress = ParsePolicy(words[1..]) };

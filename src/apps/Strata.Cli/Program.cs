@@ -3,6 +3,7 @@ using System.CommandLine.Invocation;
 using Strata;
 using Strata.Cli;
 using Strata.Cli.Machines;
+using Strata.Cli.Switches;
 using Strata.Engines;
 
 Argument<string?> imageArgument = new("image") { Description = "Image to run: debian or debian-tiny. Left out with --kernel.", Arity = ArgumentArity.ZeroOrOne };
@@ -80,7 +81,7 @@ run.SetAction(async (result, _) =>
 RootCommand root = new("Strata runs unmodified operating systems without hardware virtualization, root or native code.\n\nExample: strata run debian-tiny --cpus 2")
 {
     run, ListCommand.Create(), ExecCommand.Create(), CopyCommand.Create(), EngineCommand.Create(), ExplainCommand.Create(), InspectCommand.Create(), StopCommand.Create(),
-    ImageCommand.Create(), DiskCommand.Create(), ProbeCommand.Create(), VerifyCommand.Create(),
+    ImageCommand.Create(), DiskCommand.Create(), SwitchCommand.Create(), ProbeCommand.Create(), VerifyCommand.Create(),
 };
 
 try

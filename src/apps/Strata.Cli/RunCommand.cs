@@ -20,6 +20,7 @@ internal sealed class RunCommand(RunOptions options) : IDisposable
     {
         MachineSpec spec = await CreateSpecAsync().ConfigureAwait(false);
         await using MachineReservation? reservation = await ReserveNameAsync().ConfigureAwait(false);
+        spec = spec with { Name = reservation?.Name };
         if (options.Exec is { } line)
         {
             return await ExecRun.ExecuteAsync(spec, reservation, line, options.Statistics).ConfigureAwait(false);
@@ -46,9 +47,12 @@ internal sealed class RunCommand(RunOptions options) : IDisposable
         await _output.FlushAsync().ConfigureAwait(false);
         await _serial.FlushAsync().ConfigureAwait(false);
         terminal.Dispose();
-        if (machine.CaptureFailure is { } failure)
+        foreach (string? failure in (string?[])[machine.CaptureFailure, machine.SwitchFailure])
         {
-            Console.Error.WriteLine($"strata: {failure}");
+            if (failure is not null)
+            {
+                Console.Error.WriteLine($"strata: {failure}");
+            }
         }
 
         if (options.Statistics)

@@ -17,11 +17,10 @@ public sealed class GuestConsole : ISerialBackend
     private readonly Action<ReadOnlyMemory<byte>>? _tee;
     private readonly ConsoleDevice _device;
     private readonly Lock _gate = new();
-    private readonly StringBuilder _text = new();
+    private readonly ConsoleText _text = new(Capacity);
     private TaskCompletionSource _changed = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private PcBoard? _board;
-    private long _dropped;
-    private long _consumed;
+    private long _consumed; // position behind the last match
 
     internal GuestConsole(Action<ReadOnlyMemory<byte>>? tee, ConsoleDevice device)
     {
@@ -56,14 +55,7 @@ public sealed class GuestConsole : ISerialBackend
         TaskCompletionSource changed;
         lock (_gate)
         {
-            _text.Append(Encoding.Latin1.GetString(bytes));
-            if (_text.Length > 2 * Capacity)
-            {
-                int excess = _text.Length - Capacity;
-                _text.Remove(0, excess);
-                _dropped += excess;
-            }
-
+            _text.Append(bytes);
             changed = _changed;
             _changed = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         }
@@ -73,25 +65,26 @@ public sealed class GuestConsole : ISerialBackend
     }
 
     /// <summary>Waits until the guest prints <paramref name="text"/>, looking only at output after the last match.</summary>
+    /// <param name="text">As Latin-1: each byte that the guest prints is a character.</param>
     /// <exception cref="StrataException">The machine stopped first.</exception>
     public async Task WaitForAsync(string text, CancellationToken cancellationToken = default)
     {
         ArgumentException.ThrowIfNullOrEmpty(text);
         PcBoard board = _board ?? throw new InvalidOperationException("The console is not connected.");
+        long searched = 0;
         while (true)
         {
             Task changed;
             lock (_gate)
             {
-                string seen = _text.ToString();
-                int from = (int)Math.Max(0, _consumed - _dropped);
-                int at = seen.IndexOf(text, from, StringComparison.Ordinal);
-                if (at >= 0)
+                long end = _text.Find(text, Math.Max(searched, _consumed));
+                if (end >= 0)
                 {
-                    _consumed = _dropped + at + text.Length;
+                    _consumed = end;
                     return;
                 }
 
+                searched = _text.End - (text.Length - 1); // what a match could begin with has been printed, perhaps
                 changed = _changed.Task;
             }
 
@@ -99,7 +92,7 @@ public sealed class GuestConsole : ISerialBackend
             if (first == board.Exit && !changed.IsCompleted)
             {
                 MachineExit exit = await board.Exit.ConfigureAwait(false);
-                throw new StrataException(StrataError.BadInput, $"The machine stopped before it printed \"{text}\": {exit.Details}");
+                throw new StrataException(StrataError.Guest, $"The machine stopped before it printed \"{text}\": {exit.Details} {nameof(Output)} has what it did print.");
             }
         }
     }
@@ -111,7 +104,7 @@ public sealed class GuestConsole : ISerialBackend
     /// <summary>Types a line into the guest.</summary>
     public Task WriteLineAsync(string line, CancellationToken cancellationToken = default) => WriteAsync(line + "\n", cancellationToken);
 
-    /// <summary>Sends bytes to the guest, waiting while its input is full.</summary>
+    /// <summary>Sends bytes to the guest, waiting while its input is full. What a machine that has ended did not take is dropped.</summary>
     public async Task WriteAsync(ReadOnlyMemory<byte> bytes, CancellationToken cancellationToken = default)
     {
         PcBoard board = _board ?? throw new InvalidOperationException("The console is not connected.");

@@ -4,6 +4,7 @@ using Strata.Core.Time;
 using Strata.Machines.Boards;
 using Strata.Networking.Capture;
 using Strata.Networking.Frames;
+using Strata.Networking.NamedSwitches;
 using Strata.Networking.Nat;
 
 namespace Strata;
@@ -24,7 +25,7 @@ internal sealed class MachineNetworks : IDisposable
     public IReadOnlyList<NetworkCardOptions> Cards => _cards;
 
     /// <exception cref="StrataException">A network cannot be had; the message says why.</exception>
-    public static MachineNetworks Open(IReadOnlyList<NetworkCard> cards)
+    public static MachineNetworks Open(IReadOnlyList<NetworkCard> cards, string? machineName)
     {
         RealTimeClock? clock = cards.Count == 0 ? null : new RealTimeClock();
         clock?.Start();
@@ -33,7 +34,7 @@ internal sealed class MachineNetworks : IDisposable
         {
             foreach (NetworkCard card in cards)
             {
-                networks.Add(card, clock!);
+                networks.Add(card, clock!, machineName);
             }
 
             return networks;
@@ -56,6 +57,9 @@ internal sealed class MachineNetworks : IDisposable
     /// <summary>Why a capture file is incomplete, or null.</summary>
     public string? CaptureFailure => _opened.OfType<CapturedNetwork>().Select(network => network.Failure).FirstOrDefault(failure => failure is not null);
 
+    /// <summary>Why a card's switch cannot be reached now, or null.</summary>
+    public string? SwitchFailure => _backends.OfType<NamedSwitchPort>().Select(port => port.Failure).FirstOrDefault(failure => failure is not null);
+
     /// <summary>After the board, whose cards use the backends. Backends do not mind being disposed twice.</summary>
     public void Dispose()
     {
@@ -63,13 +67,14 @@ internal sealed class MachineNetworks : IDisposable
         _clock?.Dispose();
     }
 
-    private void Add(NetworkCard card, IVirtualClock clock)
+    private void Add(NetworkCard card, IVirtualClock clock, string? machineName)
     {
+        MacAddress mac = card.Mac ?? card.AllocateMac?.Invoke(machineName) ?? new MacAddress(FirstMac + (ulong)_cards.Count);
         PcapWriter? capture = OpenCapture(card.Capture);
         INetworkBackend backend;
         try
         {
-            backend = card.Open(clock);
+            backend = card.Open(new NetworkSurroundings(clock, machineName, mac));
         }
         catch
         {
@@ -80,7 +85,6 @@ internal sealed class MachineNetworks : IDisposable
         _backends.Add(backend);
         backend = capture is null ? backend : new CapturedNetwork(backend, capture);
         _opened.Add(backend);
-        MacAddress mac = card.Mac ?? card.AllocateMac?.Invoke() ?? new MacAddress(FirstMac + (ulong)_cards.Count);
         _cards.Add(new NetworkCardOptions(backend, mac.ToBytes(), (ushort)(card.UserOptions?.Mtu ?? 1500)));
     }
 

@@ -3,6 +3,9 @@ namespace Strata;
 /// <summary>What machine to start.</summary>
 public sealed record MachineSpec
 {
+    /// <summary>What others on named switches call the machine, and what its addresses there come from; null for a name of no use to others.</summary>
+    public string? Name { get; init; }
+
     /// <summary>Path of a Linux bzImage.</summary>
     public required string Kernel { get; init; }
 

@@ -1,6 +1,8 @@
+using Strata.Control;
 using Strata.Core.Networking;
 using Strata.Core.Time;
 using Strata.Networking.Frames;
+using Strata.Networking.NamedSwitches;
 using Strata.Networking.Nat;
 using Strata.Networking.Switching;
 using Strata.Networking.Tap;
@@ -10,7 +12,7 @@ namespace Strata;
 /// <summary>A network card of a machine, and what it is plugged into.</summary>
 public sealed record NetworkCard
 {
-    private NetworkCard(Func<IVirtualClock, INetworkBackend> open) => Open = open;
+    private NetworkCard(Func<NetworkSurroundings, INetworkBackend> open) => Open = open;
 
     /// <summary>The card's address; null for one that is unique on its network.</summary>
     public MacAddress? Mac { get; init; }
@@ -18,10 +20,10 @@ public sealed record NetworkCard
     /// <summary>File that receives every frame in pcap format, as tcpdump and Wireshark read it; null for none.</summary>
     public string? Capture { get; init; }
 
-    internal Func<IVirtualClock, INetworkBackend> Open { get; }
+    internal Func<NetworkSurroundings, INetworkBackend> Open { get; }
 
-    /// <summary>A new address at each start, where several machines share a network.</summary>
-    internal Func<MacAddress>? AllocateMac { get; private init; }
+    /// <summary>The card's address where several machines share a network: of the machine's name, or new at each start.</summary>
+    internal Func<string?, MacAddress>? AllocateMac { get; private init; }
 
     internal UserNetworkOptions? UserOptions { get; private init; }
 
@@ -29,14 +31,25 @@ public sealed record NetworkCard
     public static NetworkCard User(UserNetworkOptions? options = null)
     {
         UserNetworkOptions chosen = options ?? new UserNetworkOptions();
-        return new NetworkCard(clock => new UserNetwork(chosen, clock)) { UserOptions = chosen };
+        return new NetworkCard(machine => new UserNetwork(chosen, machine.Clock)) { UserOptions = chosen };
     }
 
     /// <summary>A port of a switch, which joins this machine with others.</summary>
     public static NetworkCard Switch(VirtualSwitch network, SwitchPortOptions? options = null)
     {
         ArgumentNullException.ThrowIfNull(network);
-        return new NetworkCard(_ => network.AddPort(options)) { AllocateMac = network.AllocateMac };
+        return new NetworkCard(_ => network.AddPort(options)) { AllocateMac = _ => network.AllocateMac() };
+    }
+
+    /// <summary>
+    /// A switch that machines of this user share by its name, in as many processes as there are: see docs/networking.md. It is there as
+    /// long as one of them is.
+    /// </summary>
+    public static NetworkCard Switch(string name, NamedSwitchOptions? options = null)
+    {
+        SwitchRegistry registry = new();
+        registry.PlaceOf(name);
+        return new NetworkCard(machine => registry.Join(name, machine, options)) { AllocateMac = machine => SwitchRegistry.CreateMac(name, machine) };
     }
 
     /// <summary>A tap interface of the Linux host, which makes it if it does not exist; takes root or an interface made for the user.</summary>
@@ -53,3 +66,9 @@ public sealed record NetworkCard
         return new NetworkCard(_ => backend);
     }
 }
+
+/// <summary>What a card's network may need to know of the machine.</summary>
+/// <param name="Clock">For protocols.</param>
+/// <param name="MachineName">What others call the machine, or null.</param>
+/// <param name="Mac">The card's address.</param>
+internal sealed record NetworkSurroundings(IVirtualClock Clock, string? MachineName, MacAddress Mac);

@@ -22,6 +22,9 @@ namespace Strata;
 /// </example>
 public sealed partial class VirtualMachine : IAsyncDisposable
 {
+    /// <summary>Bytes that a kernel or an initrd is read by.</summary>
+    private const int ReadUnit = 1 << 20;
+
     private readonly PcBoard _board;
     private readonly MachineNetworks _networks;
 
@@ -47,6 +50,9 @@ public sealed partial class VirtualMachine : IAsyncDisposable
 
     /// <summary>Why a network card's capture file is incomplete, such as a full disk; null while all is well.</summary>
     public string? CaptureFailure => _networks.CaptureFailure;
+
+    /// <summary>Why the named switch of a network card cannot be reached now; null while all is well.</summary>
+    public string? SwitchFailure => _networks.SwitchFailure;
 
     /// <summary>Whether a network card's cable is plugged in; cards count from 0.</summary>
     public bool IsNetworkLinkUp(int card) => _board.IsNetworkLinkUp(card);
@@ -83,11 +89,11 @@ public sealed partial class VirtualMachine : IAsyncDisposable
             throw new StrataException(StrataError.BadInput, $"Memory can be at most {PcBoardOptions.LargestMemory >> 30} GiB, not {spec.Memory >> 30:N0} GiB; give the machine less.");
         }
 
-        byte[] kernel = await ReadAsync(spec.Kernel, "kernel", cancellationToken).ConfigureAwait(false);
+        byte[] kernel = await ReadAsync(spec, spec.Kernel, "kernel", cancellationToken).ConfigureAwait(false);
         byte[]? initrd = await ReadInitrdAsync(spec, cancellationToken).ConfigureAwait(false);
         GuestConsole console = new(spec.ConsoleOutput, spec.Console);
         EngineChoice choice = await ChooseEngineAsync(spec).ConfigureAwait(false);
-        MachineNetworks networks = MachineNetworks.Open(spec.Networks);
+        MachineNetworks networks = MachineNetworks.Open(spec.Networks, spec.Name);
         PcBoard board;
         try
         {
@@ -99,9 +105,18 @@ public sealed partial class VirtualMachine : IAsyncDisposable
             throw;
         }
 
-        console.Attach(board);
-        board.Start();
-        return new VirtualMachine(spec, board, console, networks, choice);
+        VirtualMachine machine = new(spec, board, console, networks, choice);
+        try
+        {
+            console.Attach(board);
+            board.Start();
+            return machine;
+        }
+        catch
+        {
+            await machine.DisposeAsync().ConfigureAwait(false);
+            throw;
+        }
     }
 
     /// <summary>Waits for the machine's end.</summary>
@@ -191,7 +206,7 @@ public sealed partial class VirtualMachine : IAsyncDisposable
             disks.AddRange(spec.Disks.Select(disk => disk.Open()));
             CheckTags(spec);
             shares.AddRange(spec.Shares.Select(share => (share.Tag, share.Open(), share.Validity)));
-            return new PcBoard(new PcBoardOptions
+            PcBoardOptions options = new()
             {
                 MemorySize = spec.Memory,
                 Processors = spec.Processors,
@@ -215,24 +230,33 @@ public sealed partial class VirtualMachine : IAsyncDisposable
                 Shares = shares,
                 HasSockets = spec.Sockets,
                 HasBalloon = spec.Balloon,
-            });
+            };
+            CheckSlots(options);
+            return new PcBoard(options);
         }
-        catch (KvmUnavailableException)
+        catch (Exception error)
         {
             disks.ForEach(disk => disk.Dispose());
             shares.ForEach(share => share.Share.Dispose());
-            throw;
-        }
-        catch (Exception error) when (error is BootImageException or IOException or InsufficientMemoryException or StrataException)
-        {
-            disks.ForEach(disk => disk.Dispose());
-            shares.ForEach(share => share.Share.Dispose());
-            if (error is StrataException)
+            switch (error)
             {
-                throw;
+                case BootImageException or IOException:
+                    throw new StrataException(StrataError.BadInput, error.Message, error);
+                case InsufficientMemoryException or PlatformNotSupportedException:
+                    throw new StrataException(StrataError.Host, error.Message, error);
+                default:
+                    throw;
             }
+        }
+    }
 
-            throw new StrataException(error is InsufficientMemoryException ? StrataError.Host : StrataError.BadInput, error.Message, error);
+    private static void CheckSlots(PcBoardOptions options)
+    {
+        if (options.PciDevices > PcBoardOptions.MostPciDevices)
+        {
+            throw new StrataException(
+                StrataError.BadInput,
+                $"A machine has room for {PcBoardOptions.MostPciDevices} devices, and this one would have {options.PciDevices}: leave out disks, network cards or shared folders.");
         }
     }
 
@@ -250,7 +274,7 @@ public sealed partial class VirtualMachine : IAsyncDisposable
         List<byte> all = [];
         foreach (string path in spec.Initrd is null ? spec.InitrdOverlays : [spec.Initrd, .. spec.InitrdOverlays])
         {
-            byte[] bytes = await ReadAsync(path, "initrd", cancellationToken).ConfigureAwait(false);
+            byte[] bytes = await ReadAsync(spec, path, "initrd", cancellationToken).ConfigureAwait(false);
             if (spec.InitrdOverlays.Count == 0)
             {
                 return bytes;
@@ -263,11 +287,31 @@ public sealed partial class VirtualMachine : IAsyncDisposable
         return all.Count == 0 ? null : [.. all];
     }
 
-    private static async Task<byte[]> ReadAsync(string path, string what, CancellationToken cancellationToken)
+    /// <summary>Reads a file that must fit into the machine's memory: a device or a pipe may go on for ever.</summary>
+    private static async Task<byte[]> ReadAsync(MachineSpec spec, string path, string what, CancellationToken cancellationToken)
     {
         try
         {
-            return await File.ReadAllBytesAsync(path, cancellationToken).ConfigureAwait(false);
+            FileStream file = new(path, FileMode.Open, FileAccess.Read, FileShare.Read, bufferSize: 0, FileOptions.Asynchronous);
+            await using (file.ConfigureAwait(false))
+            {
+                long limit = (long)Math.Min(spec.Memory, (ulong)Array.MaxLength);
+                using MemoryStream content = new(file.CanSeek ? (int)Math.Clamp(file.Length, 0, limit) : 0);
+                byte[] buffer = new byte[ReadUnit];
+                int count;
+                while ((count = await file.ReadAsync(buffer, cancellationToken).ConfigureAwait(false)) > 0)
+                {
+                    if (content.Length + count > limit)
+                    {
+                        throw new StrataException(
+                            StrataError.BadInput, $"The {what} {path} does not fit into {spec.Memory >> 20} MiB of memory: give the machine more, or check the path.");
+                    }
+
+                    content.Write(buffer, 0, count);
+                }
+
+                return content.Capacity == content.Length ? content.GetBuffer() : content.ToArray();
+            }
         }
         catch (Exception error) when (error is IOException or UnauthorizedAccessException or ArgumentException)
         {

@@ -1,11 +1,7 @@
-using System.Diagnostics;
 using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics.X86;
-using Iced.Intel;
 using Strata.Core.Execution;
-using Strata.Core.Memory;
 using Strata.X86.Execution;
-using Strata.X86.Paging;
 using Strata.X86.Registers;
 using Strata.X86.Translator.Blocks;
 using Strata.X86.Translator.Cache;
@@ -18,7 +14,7 @@ namespace Strata.X86.Translator;
 /// the interpreter's.
 /// <para>Threads: <see cref="Run"/> on the vCPU's thread; <see cref="Kick"/> on any.</para>
 /// </summary>
-public sealed unsafe class Translator : IBlockEngine
+public sealed unsafe partial class Translator : IBlockEngine
 {
     /// <summary>Instructions the interpreter runs in one go while the mode is not translated.</summary>
     private const long InterpretedSlice = 10_000;
@@ -26,29 +22,20 @@ public sealed unsafe class Translator : IBlockEngine
     /// <summary>What an exit counts for in the budget: translated instructions are not counted.</summary>
     private const long ExitCost = 100;
 
-    private const int LongestInstruction = 15;
-
-    /// <summary>Where an instruction of 32-bit code can start without going on at address 0: what is above is the interpreter's.</summary>
-    private const ulong LastStart32 = uint.MaxValue - LongestInstruction;
-    private const int MaxRetries = 4;
     private const uint DefaultMxcsr = 0x1F80;
     private const uint MxcsrMasks = 0x1F80;
-    private const ushort X87Masks = 0x3F;
-    private const ushort X87ErrorSummary = 0x80;
 
     private readonly Interpreter.Interpreter _interpreter;
     private readonly VcpuContext* _context;
     private readonly Bridge* _bridge;
     private readonly TranslationCache _cache;
     private readonly bool _counting;
-    private readonly bool _isOnlyProcessor;
     private readonly Salts _salts;
     private readonly Gates _gates;
-    private long _executed;
-    private ulong _retriedRip;
-    private int _retries;
-    private bool _x87InImage;
+    private readonly BlockLookup _blocks;
+    private readonly X87Home _x87;
     private readonly bool _ownsCpu;
+    private long _executed;
 
     /// <param name="wiring">The engine makes the processor and disposes it.</param>
     /// <exception cref="PlatformNotSupportedException">The host is no x64 Linux, or forbids executable memory.</exception>
@@ -67,7 +54,6 @@ public sealed unsafe class Translator : IBlockEngine
         }
 
         _counting = options.CountInstructions;
-        _isOnlyProcessor = options.IsOnlyProcessor;
         _interpreter = new Interpreter.Interpreter(cpu) { PageInvalidated = OnPageInvalidated, CountsExactly = _counting };
         _context = Cpu.Context;
         Counters = new TranslatorCounters { Interpreted = _interpreter.SteppedByCode };
@@ -81,6 +67,8 @@ public sealed unsafe class Translator : IBlockEngine
         _bridge->HostMxcsr = DefaultMxcsr;
         _salts = new Salts(_cache, Cpu.Tlb);
         _gates = new Gates(Cpu, _bridge, _salts);
+        _blocks = new BlockLookup(Cpu, _cache, _salts, Counters, options.IsOnlyProcessor);
+        _x87 = new X87Home(_context, _bridge);
     }
 
     /// <summary>Whether this host can run the engine.</summary>
@@ -101,7 +89,7 @@ public sealed unsafe class Translator : IBlockEngine
     {
         get
         {
-            TranslatedBlock* block = Mode == CodeMode.None ? null : FindBlock(_context->State.Rip);
+            TranslatedBlock* block = _blocks.Mode == CodeMode.None ? null : _blocks.Find(_context->State.Rip);
             return block == null ? 1 : Math.Max(1, (int)block->Count);
         }
     }
@@ -117,7 +105,7 @@ public sealed unsafe class Translator : IBlockEngine
         long left = instructionBudget;
         VcpuStop stop = RunUntilSpent(ref left);
         _executed += instructionBudget - left;
-        SyncX87(); // completes the state for whoever looks at it between runs
+        _x87.Sync(); // completes the state for whoever looks at it between runs
         return stop;
     }
 
@@ -154,9 +142,9 @@ public sealed unsafe class Translator : IBlockEngine
                 continue; // the delivery has shut the processor down
             }
 
-            if (Mode == CodeMode.None)
+            if (_blocks.Mode == CodeMode.None)
             {
-                SyncX87();
+                _x87.Sync();
                 long before = _interpreter.InstructionsExecuted;
                 VcpuStop stop = _interpreter.Run(Math.Min(left, InterpretedSlice));
                 left -= _counting ? _interpreter.InstructionsExecuted - before : InterpretedSlice;
@@ -185,7 +173,7 @@ public sealed unsafe class Translator : IBlockEngine
     /// <summary>Translated code from State.Rip on, until something other than the plain continuation is due.</summary>
     private void RunTranslated()
     {
-        byte* target = FindEntry(_context->State.Rip);
+        byte* target = _blocks.FindEntry(_context->State.Rip);
         if (target == null)
         {
             Interpret();
@@ -212,7 +200,7 @@ public sealed unsafe class Translator : IBlockEngine
         _bridge->SystemFlags = s.Rflags & ~RFlags.Arithmetic;
         _bridge->Cpl = _context->Cpl;
         _bridge->Waiting = Cpu.IsEventWaiting ? 1u : 0;
-        if (Mode == CodeMode.Code32)
+        if (_blocks.Mode == CodeMode.Code32)
         {
             _bridge->FsAllowed = IsPlain(s.Fs) ? 1u : 0;
             _bridge->GsAllowed = IsPlain(s.Gs) ? 1u : 0;
@@ -221,137 +209,9 @@ public sealed unsafe class Translator : IBlockEngine
         UseSalt();
         bool noTrap = (s.Cr0 & (Cr0.EM | Cr0.TS)) == 0;
         _bridge->VectorsAllowed = noTrap && (s.Cr4 & Cr4.OSFXSR) != 0 && (s.Mxcsr & MxcsrMasks) == MxcsrMasks ? 1u : 0;
-        _bridge->X87Allowed = noTrap && _x87InImage ? 1u : 0;
+        _bridge->X87Allowed = noTrap && _x87.IsInImage ? 1u : 0;
         _bridge->ResumeVectors = _bridge->ResumeX87 = 0;
     }
-
-    /// <summary>The flags are in the bridge after translated code has run: makes them the context's.</summary>
-    private void TakeFlags()
-    {
-        ulong word = _bridge->Flags;
-        (_context->LazyResult, _context->LazyAux) = LazyFlags.FromRflags(((word >> 8) & 0xD5) | ((word & 1) << 11));
-    }
-
-    /// <summary>Deals with one exit.</summary>
-    /// <returns>Where to enter translated code again, or null to go through the main loop.</returns>
-    private byte* ServeExit()
-    {
-        Site* site = _cache.SiteAt(_bridge->Site);
-        Counters.Count(site->Kind);
-        _bridge->Left += (uint)(site->Block->Count - site->Completed); // the head took the whole block's from the budget
-        _x87InImage |= _bridge->X87Saved != 0;
-        switch (site->Kind)
-        {
-            case SiteKind.Link:
-                return Link(site);
-            case SiteKind.Dispatch:
-                return Dispatch(site);
-            case SiteKind.Access:
-                return MakeAccessible(site);
-            case SiteKind.X87 when TryPrepareX87():
-                return site->Block->Entry;
-            case SiteKind.Attention:
-                return Stop(site->Rip);
-            case SiteKind.Budget:
-                return _bridge->Left == 0
-                    ? Stop(site->Rip)
-                    : Resume(_cache.TranslatePart(site->Block->HostPage, site->Rip, Mode, OmitsLocks, _context->State.Gprs, (int)_bridge->Left));
-            default:
-                return Execute(site);
-        }
-    }
-
-    private byte* Stop(ulong rip)
-    {
-        TakeFlags();
-        _context->State.Rip = rip;
-        return null;
-    }
-
-    /// <summary>The instruction of a site that is not translated: some frequent ones at once, the others by the interpreter.</summary>
-    private byte* Execute(Site* site)
-    {
-        if (_counting && _bridge->Left == 0)
-        {
-            return Stop(site->Rip);
-        }
-
-        ref X86CpuState s = ref _context->State;
-        if (site->Code == (ushort)Code.Rdtsc && (_context->Cpl == 0 || (s.Cr4 & Cr4.TSD) == 0))
-        {
-            return ReadTsc(site);
-        }
-
-        TakeFlags();
-        _context->InstructionRip = site->Rip;
-        _bridge->Left--;
-        s.Rip = (site->Rip + site->Length) & RipMask;
-        bool done;
-        switch ((Code)site->Code)
-        {
-            case Code.Syscall:
-                done = Cpu.TrySyscall();
-                break;
-            case Code.Sysretq:
-                done = Cpu.TrySysret(to64Bit: true);
-                break;
-            default:
-                s.Rip = site->Rip;
-                _bridge->Left++;
-                Interpret();
-                done = true;
-                break;
-        }
-
-        if (!done)
-        {
-            Cpu.DeliverPendingException();
-            return null;
-        }
-
-        return Continue();
-    }
-
-    /// <summary>RDTSC changes nothing but two registers: everything else stays in the bridge as it is.</summary>
-    private byte* ReadTsc(Site* site)
-    {
-        ref X86CpuState s = ref _context->State;
-        ulong tsc = Cpu.ReadTsc();
-        s.Gprs[Gpr.Rax] = (uint)tsc;
-        s.Gprs[Gpr.Rdx] = tsc >> 32;
-        _bridge->Left--;
-        ulong next = site->Rip + site->Length;
-        byte* entry = Volatile.Read(ref _context->Attention) == 0 ? FindEntry(next) : null;
-        return entry == null ? Stop(next) : Resume(entry);
-    }
-
-    /// <summary>After an instruction executed here: back into translated code if nothing else is due.</summary>
-    private byte* Continue()
-    {
-        ref X86CpuState s = ref _context->State;
-        if (Volatile.Read(ref _context->Attention) != 0 || s.Activity != ActivityState.Running || s.Shadow != InterruptShadow.None
-            || Mode == CodeMode.None || Cpu.NeedsSlowStep || Cpu.IsEventDue)
-        {
-            return null;
-        }
-
-        byte* target = FindEntry(s.Rip);
-        if (target != null)
-        {
-            PrepareEntry();
-        }
-
-        return target;
-    }
-
-    private bool IsUser => (_context->Mode & ModeBits.User) != 0;
-
-    private bool OmitsLocks => _isOnlyProcessor && IsUser;
-
-    private CodeMode Mode => CodeModes.Of(_context->Mode);
-
-    /// <summary>Bits that RIP and linear addresses have in the current mode.</summary>
-    private ulong RipMask => Mode == CodeMode.Code32 ? uint.MaxValue : ulong.MaxValue;
 
     /// <summary>32-bit code may read and write through a segment wherever its base is, without a check.</summary>
     private static bool IsPlain(in SegmentState segment)
@@ -363,7 +223,7 @@ public sealed unsafe class Translator : IBlockEngine
     /// <summary>What depends on the address space and its translations: they may have changed since translated code was left.</summary>
     private void UseSalt()
     {
-        _bridge->Salt = _salts.Of(IsUser, Mode, out JumpEntry* jumps);
+        _bridge->Salt = _salts.Of(_blocks.IsUser, _blocks.Mode, out JumpEntry* jumps);
         _bridge->JumpTable = jumps;
         _gates.Update();
     }
@@ -376,233 +236,11 @@ public sealed unsafe class Translator : IBlockEngine
         }
     }
 
-    /// <summary>Code for a RIP: by the jump table, or translated and put there.</summary>
-    /// <returns>Null if there is no code in RAM: the interpreter sees to it.</returns>
-    private byte* FindEntry(ulong rip)
-    {
-        ulong tag = rip ^ _salts.Of(IsUser, Mode, out JumpEntry* jumps);
-        JumpEntry* entry = jumps + JumpEntry.IndexOf(rip);
-        if (entry->Tag == tag)
-        {
-            return entry->Target;
-        }
-
-        TranslatedBlock* block = FindBlock(rip);
-        if (block == null)
-        {
-            return null;
-        }
-
-        tag = rip ^ _salts.Of(IsUser, Mode, out jumps); // translation may have changed it
-        TranslationCache.Enter(jumps + JumpEntry.IndexOf(rip), tag, block);
-        Cpu.Tlb.NoteCodePage(rip);
-        if (block->SecondPage != null)
-        {
-            Cpu.Tlb.NoteCodePage(NextPage(rip));
-        }
-
-        return block->Entry;
-    }
-
-    private byte* Link(Site* site)
-    {
-        ulong rip = site->Rip; // finding a block may reuse the site
-        byte* place = site->Resume;
-        bool forward = site->IsForward;
-        if (Volatile.Read(ref _context->Attention) == 0)
-        {
-            long generation = _cache.Generation;
-            TranslatedBlock* block = FindBlock(rip);
-            if (block != null)
-            {
-                if (generation == _cache.Generation)
-                {
-                    Counters.Links++;
-                    Emit.HostAssembler.Patch(place, block->TableEntry != null ? block->TableEntry : forward ? block->ForwardEntry : block->Entry);
-                }
-
-                return Resume(block->Entry);
-            }
-        }
-
-        return Stop(rip);
-    }
-
-    private byte* Dispatch(Site* site)
-    {
-        ulong target = _bridge->Value ^ _bridge->Salt;
-        if (!Cpu.IsCanonical(target))
-        {
-            _bridge->Left++; // the branch itself, which faults, is executed again
-            TakeFlags();
-            _context->State.Gprs[Gpr.Rsp] += (ulong)(long)site->StackUndo;
-            _context->State.Rip = site->Rip;
-            Interpret();
-            return null;
-        }
-
-        if (Volatile.Read(ref _context->Attention) == 0)
-        {
-            byte* entry = FindEntry(target);
-            if (entry != null)
-            {
-                return Resume(entry);
-            }
-        }
-
-        return Stop(target);
-    }
-
-    /// <summary>A TLB miss: fills the TLB and retries, or delivers the fault, or lets the interpreter do the access.</summary>
-    private byte* MakeAccessible(Site* site)
-    {
-        ulong va = _bridge->Value;
-        if (site->IsAligned && (va & 15) != 0)
-        {
-            return Execute(site); // the general protection comes before what the page may have
-        }
-
-        long generation = _cache.Generation;
-        _context->InstructionRip = site->Rip;
-        ulong first = (va + site->First) & RipMask;
-        bool possible = site->IsWrite ? Cpu.ProbeWrite(first, site->FirstSize, site->IsStack) : Cpu.ProbeRead(first, site->FirstSize, site->IsStack);
-        if (possible)
-        {
-            TlbEntry* entry = (TlbEntry*)((byte*)_context->Tlb + ((va >> 7) & Tlb.OffsetMask));
-            ulong tag = site->IsWrite ? entry->Write : entry->Read;
-            if (tag == (va & ~0xFFFUL) && va - tag <= 4096UL - site->Size && generation == _cache.Generation && !IsStuck(site->Rip))
-            {
-                _bridge->Left -= (uint)(site->Block->Count - site->Completed);
-                return Resume(site->Resume);
-            }
-
-            TakeFlags();
-            _context->State.Rip = site->Rip;
-            Interpret();
-            return null;
-        }
-
-        TakeFlags();
-        _context->State.Rip = site->Rip;
-        Counters.Faults++;
-        _bridge->Left--;
-        Cpu.DeliverPendingException();
-        return null;
-    }
-
-    /// <summary>Enters again in the middle of things: what was loaded is loaded.</summary>
-    private byte* Resume(byte* target)
-    {
-        UseSalt();
-        _bridge->ResumeVectors = _bridge->VectorsSaved;
-        _bridge->ResumeX87 = _bridge->X87Saved;
-        _bridge->X87Allowed |= _bridge->X87Saved;
-        return target;
-    }
-
-    /// <summary>
-    /// An instruction with two accesses whose pages share a TLB entry would miss for ever: it is retried a few times only.
-    /// </summary>
-    private bool IsStuck(ulong rip)
-    {
-        _retries = rip == _retriedRip ? _retries + 1 : 0;
-        _retriedRip = rip;
-        if (_retries < MaxRetries)
-        {
-            return false;
-        }
-
-        _retries = 0;
-        return true;
-    }
-
-    /// <summary>The block for a RIP, found or made.</summary>
-    /// <returns>Null if a page of it is not there, or not the one it was made from: the interpreter sees to it.</returns>
-    private TranslatedBlock* FindBlock(ulong rip)
-    {
-        CodeMode mode = Mode;
-        if (!Cpu.IsCanonical(rip) || (mode == CodeMode.Code32 && rip > LastStart32) || !Cpu.TryGetFetchPage(rip, out byte* page))
-        {
-            return null;
-        }
-
-        TranslatedBlock* block = _cache.Find(page, rip, mode, OmitsLocks);
-        if (block == null)
-        {
-            MarkCode(page);
-            byte* second = null;
-            if ((rip & 0xFFF) > 0x1000 - LongestInstruction)
-            {
-                if (!Cpu.TryGetFetchPage(NextPage(rip), out second))
-                {
-                    return null; // may cross into a page that is not there (yet): not for the cache
-                }
-
-                MarkCode(second);
-            }
-
-            long start = Stopwatch.GetTimestamp();
-            block = _cache.Translate(page, rip, mode, OmitsLocks, second, _context->State.Gprs);
-            Counters.TranslationTime += Stopwatch.GetElapsedTime(start);
-            Counters.Blocks = _cache.BlocksTranslated;
-            Counters.GuestBytes = _cache.GuestBytes;
-            Counters.Resets = _cache.Resets;
-            Counters.CodeBytes = _cache.CodeBytes;
-        }
-
-        bool isWhole = block->SecondPage == null || (Cpu.TryGetFetchPage(NextPage(rip), out byte* behind) && behind == block->SecondPage);
-        return isWhole ? block : null;
-    }
-
-    /// <summary>Where the page behind an address starts.</summary>
-    private static ulong NextPage(ulong va) => (va | 0xFFF) + 1;
-
-    private void MarkCode(byte* hostPage)
-    {
-        foreach (GuestMemory memory in Cpu.GuestMemories)
-        {
-            ulong offset = (ulong)(hostPage - memory.Base);
-            if (offset < memory.Size)
-            {
-                memory.MarkCode(offset >> GuestMemory.PageShift);
-                return;
-            }
-        }
-    }
-
     /// <summary>One instruction by the interpreter.</summary>
     private void Interpret()
     {
-        SyncX87();
+        _x87.Sync();
         _bridge->Left--;
         _interpreter.Step();
-    }
-
-    /// <summary>Brings the x87 registers from the image back to the state.</summary>
-    private void SyncX87()
-    {
-        if (_x87InImage)
-        {
-            _x87InImage = false;
-            X87Image.Load(ref _context->State, _bridge->X87Image);
-        }
-    }
-
-    /// <summary>Makes the x87 registers ready for native use.</summary>
-    /// <returns>False if a trap is due or an exception is unmasked: the interpreter's job.</returns>
-    private bool TryPrepareX87()
-    {
-        ref X86CpuState s = ref _context->State;
-        if (_x87InImage || (s.Cr0 & (Cr0.EM | Cr0.TS)) != 0 || (s.Fcw & X87Masks) != X87Masks || (s.Fsw & X87ErrorSummary) != 0)
-        {
-            return false;
-        }
-
-        X87Image.Store(s, _bridge->X87Image);
-        _x87InImage = true;
-        _bridge->X87Allowed = 1;
-        _bridge->ResumeVectors = _bridge->VectorsSaved;
-        _bridge->ResumeX87 = 0;
-        return true;
     }
 }

@@ -79,13 +79,14 @@ internal sealed unsafe class ReferenceRun
         Instructions += (int)(_machine.Engine.InstructionsExecuted - before);
         if (Cpu.State.Activity == ActivityState.Shutdown)
         {
+            NotePushedFlags(slots: -1); // a delivery that failed behind its first push, on the stack that was in use
             EndedInDelivery = _machine.Engine.InstructionsExecuted == before;
             return false;
         }
 
         if (Vector >= 0)
         {
-            NotePushedFlags(hasError: Cpu.Exceptions != exceptions && Cpu.LastException.ErrorCode != null);
+            NotePushedFlags(slots: Cpu.Exceptions != exceptions && Cpu.LastException.ErrorCode != null ? 3 : 2);
         }
         else if (decoded)
         {
@@ -130,7 +131,8 @@ internal sealed unsafe class ReferenceRun
 
     /// <summary>Stores the x87 instruction and data pointers, which translated code does not keep (docs/architecture.md).</summary>
     private static bool StoresPointers(Mnemonic mnemonic) => mnemonic is Mnemonic.Fnstenv or Mnemonic.Fstenv or Mnemonic.Fnsave or Mnemonic.Fsave
-        or Mnemonic.Fxsave or Mnemonic.Fxsave64 or Mnemonic.Xsave or Mnemonic.Xsave64 or Mnemonic.Xsavec or Mnemonic.Xsavec64;
+        or Mnemonic.Fxsave or Mnemonic.Fxsave64 or Mnemonic.Xsave or Mnemonic.Xsave64 or Mnemonic.Xsavec or Mnemonic.Xsavec64
+        or Mnemonic.Xsaveopt or Mnemonic.Xsaveopt64;
 
     private bool IsFlagReader(in Instruction instruction) =>
         instruction.Mnemonic is Mnemonic.Pushf or Mnemonic.Pushfd or Mnemonic.Pushfq or Mnemonic.Syscall
@@ -140,19 +142,21 @@ internal sealed unsafe class ReferenceRun
     {
         ulong undefined = UndefinedFlags.After(instruction, cl);
         bool keeps = UndefinedFlags.IsShift(instruction) && UndefinedFlags.Count(instruction, cl) == 0;
-        bool mayKeep = instruction.HasRepPrefix || instruction.HasRepnePrefix;
+        bool mayKeep = instruction.HasRepPrefix || instruction.HasRepnePrefix
+            || instruction.Mnemonic is Mnemonic.Vmcall or Mnemonic.Vmmcall; // VMX's answer in flags is not given to a guest
         ulong written = keeps || mayKeep ? 0 : UndefinedFlags.ToRflags(instruction.RflagsModified);
         UndefinedBits = (UndefinedBits & ~written) | undefined;
     }
 
     /// <summary>An event has pushed RFLAGS: notes where.</summary>
-    private void NotePushedFlags(bool hasError)
+    /// <param name="slots">Distance from the stack pointer, in pushed words.</param>
+    private void NotePushedFlags(int slots)
     {
         ref X86CpuState s = ref Cpu.State;
         bool real = (s.Cr0 & Cr0.PE) == 0;
-        uint size = real ? 2u : Cpu.IsLongMode ? 8u : 4u;
-        ulong rsp = (s.Ss.Attributes & SegmentState.Big) != 0 || Cpu.IsLongMode ? s.Gprs[Gpr.Rsp] : (ushort)s.Gprs[Gpr.Rsp];
-        ulong at = s.Ss.Base + rsp + (hasError ? 3 * size : 2 * size);
+        int size = real ? 2 : Cpu.IsLongMode ? 8 : 4;
+        ulong rsp = s.Gprs[Gpr.Rsp] + (ulong)(slots * size);
+        ulong at = s.Ss.Base + ((s.Ss.Attributes & SegmentState.Big) != 0 || Cpu.IsLongMode ? rsp : (ushort)rsp);
         if (UndefinedBits != 0)
         {
             PushedBits.Add((ToPhysical(at), UndefinedBits & 0xFF));

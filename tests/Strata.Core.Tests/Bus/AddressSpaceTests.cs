@@ -297,4 +297,22 @@ public sealed class AddressSpaceTests : IDisposable
 
         Assert.Equal(-1, _memory.Slice(0, 16 * (int)Page).IndexOfAnyExcept((byte)0x5A));
     }
+
+    [Theory]
+    [InlineData(0xFFFF_FFFF_FFFF_F000, 0x1000)]
+    [InlineData(0xFFFF_FFFF_FFFF_F000, 0x2000)]
+    [InlineData(0x1000, ulong.MaxValue)]
+    public void MapDevice_ThatDoesNotEndWithin64Bits_IsRefused(ulong gpa, ulong length)
+    {
+        AddressSpace space = new();
+        RecordingDevice device = new();
+
+        Assert.False(space.TryMapDevice(gpa, length, device));
+        Assert.False(space.IsFree(gpa, length));
+        Assert.Throws<InvalidOperationException>(() => space.MapDevice(gpa, length, device));
+
+        Assert.True(space.IsFree(gpa, 0x800));
+        Assert.Equal(0xFFUL, space.Read(gpa, AccessWidth.Byte));
+        Assert.Empty(device.Reads);
+    }
 }

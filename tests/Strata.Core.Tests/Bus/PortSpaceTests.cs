@@ -53,18 +53,4 @@ public sealed class PortSpaceTests
         Assert.Equal(0x42U, _ports.Read(0xFFFF, AccessWidth.Byte));
         Assert.Throws<ArgumentOutOfRangeException>(() => _ports.Map(0xFFFE, 3, new RecordingDevice()));
     }
-
-    [Fact]
-    public void Unmap_Range_ReleasesOnlyTheOwnersPorts()
-    {
-        RecordingDevice mine = new(1);
-        _ports.Map(0x100, 4, mine);
-        _ports.Map(0x104, 4, new RecordingDevice(2));
-
-        _ports.Unmap(0x100, 8, mine);
-
-        Assert.Equal(0xFFU, _ports.Read(0x103, AccessWidth.Byte));
-        Assert.Equal(2U, _ports.Read(0x104, AccessWidth.Byte));
-        _ports.Map(0x100, 4, mine);
-    }
 }

@@ -84,4 +84,15 @@ public sealed class ManualClockTests
     public void Advance_Negative_Throws() => Assert.Throws<ArgumentOutOfRangeException>(() => _clock.Advance(-1));
 
     private IVirtualTimer Timer(string name) => _clock.CreateTimer(() => _fired.Add((name, _clock.Now)));
+
+    [Fact]
+    public void Advance_BeyondTheLastNanosecond_ThrowsAndStays()
+    {
+        ManualClock clock = new();
+        clock.Advance(1);
+
+        Assert.Throws<ArgumentOutOfRangeException>(() => clock.Advance(long.MaxValue));
+
+        Assert.Equal(1, clock.Now);
+    }
 }

@@ -1,3 +1,4 @@
+using Strata.Networking.Frames;
 using Strata.Networking.Nat;
 using Strata.Networking.Tests.Harness;
 using static Strata.Networking.Tests.Harness.GuestFrames;
@@ -134,6 +135,55 @@ public sealed class AddressServiceTests : IDisposable
 
         Assert.Equal([Nak], Option(nak, 53));
         Assert.Equal(Nobody, nak[16..20]);
+    }
+
+    [Theory]
+    [InlineData(1)] // DISCOVER
+    [InlineData(3)] // REQUEST, as a station sends that comes back
+    public void Dhcp_AddressFromEarlier_IsGivenAgain(byte message)
+    {
+        byte[] earlier = [10, 0, 2, 77];
+
+        _bench.Send(Dhcp(GuestMac, [53, 1, message, 50, 4, .. earlier]));
+
+        Assert.Equal(earlier, OpenDhcp(GuestMac, earlier)[16..20]);
+    }
+
+    [Fact]
+    public void Dhcp_AddressFromEarlierThatAnotherHas_IsNotGivenAgain()
+    {
+        byte[] other = [2, 0, 0, 0, 0, 9];
+        _bench.Send(Dhcp(other, [53, 1, 1]));
+        OpenDhcp(other, Guest);
+
+        _bench.Send(Dhcp(GuestMac, [53, 1, 1, 50, 4, .. Guest]));
+
+        Assert.Equal([10, 0, 2, 16], OpenDhcp(GuestMac, [10, 0, 2, 16])[16..20]);
+    }
+
+    [Theory]
+    [InlineData(2)]
+    [InlineData(3)]
+    [InlineData(14)]
+    [InlineData(255)]
+    public void Dhcp_WishForAnAddressThatIsNoGuests_GetsAnother(byte host)
+    {
+        _bench.Send(Dhcp(GuestMac, [53, 1, 1, 50, 4, 10, 0, 2, host]));
+
+        Assert.Equal(Guest, OpenDhcp(GuestMac, Guest)[16..20]);
+    }
+
+    [Fact]
+    public void AddStation_WithItsAddress_KeepsItFromOthers()
+    {
+        byte[] other = [2, 0, 0, 0, 0, 9];
+        _bench.Network.AddStation(MacAddress.Read(GuestMac), "web", Ipv4Address.Read(Guest));
+
+        _bench.Send(Dhcp(other, [53, 1, 1]));
+        _bench.Send(Dhcp(GuestMac, [53, 1, 1]));
+
+        Assert.Equal([10, 0, 2, 16], OpenDhcp(other, [10, 0, 2, 16])[16..20]);
+        Assert.Equal(Guest, OpenDhcp(GuestMac, Guest)[16..20]);
     }
 
     [Fact]

@@ -29,6 +29,20 @@ public sealed class GuestImageTests : IDisposable
         Assert.Null(image.Built);
     }
 
+    /// <summary>Somebody may remove the image while another process looks at it; here, reading fails for good.</summary>
+    [Fact]
+    public void IsCached_RecipeThatCannotBeRead_IsFalse()
+    {
+        GuestImage image = Fill("0");
+        string recipe = Path.Combine(image.Folder, "recipe");
+        File.Delete(recipe);
+        File.CreateSymbolicLink(recipe, "/proc/self/mem");
+
+        Assert.True(File.Exists(recipe));
+        Assert.False(image.IsCached);
+        Assert.Null(image.Built);
+    }
+
     [Fact]
     public void CreateSpec_Debian_LeavesTheImageAsItIs()
     {

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using Strata.Images;
 
 namespace Strata.Tests.Images;
@@ -43,6 +44,29 @@ public sealed class ImageCacheTests : IDisposable
         await BuildAsync("first");
 
         Assert.Equal(["content"], Directory.GetFiles(_cache.PathOf("it")).Select(Path.GetFileName));
+    }
+
+    /// <summary>A program that runs cannot be opened for writing: one of many causes that waiting does not remove.</summary>
+    [Fact]
+    public async Task LockAsync_FileThatNobodyHoldsButCannotBeOpened_SaysSoInsteadOfWaiting()
+    {
+        string path = _cache.PathOf("it") + ".lock";
+        Directory.CreateDirectory(_cache.Folder);
+        File.Copy("/bin/sleep", path);
+        using Process running = Process.Start(path, "60");
+        try
+        {
+            StrataException error = await Assert.ThrowsAsync<StrataException>(
+                () => _cache.LockAsync("it", progress: null, CancellationToken.None).WaitAsync(TimeSpan.FromSeconds(20)));
+
+            Assert.Equal(StrataError.Host, error.Error);
+            Assert.Contains("XDG_CACHE_HOME", error.Message, StringComparison.Ordinal);
+        }
+        finally
+        {
+            running.Kill();
+            await running.WaitForExitAsync();
+        }
     }
 
     [Fact]

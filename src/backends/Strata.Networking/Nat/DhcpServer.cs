@@ -9,7 +9,8 @@ namespace Strata.Networking.Nat;
 /// 0 op   1 htype   2 hlen   3 hops   4 xid (32)   8 secs   10 flags   12 ciaddr   16 yiaddr   20 siaddr   24 giaddr
 /// 28 chaddr (16 bytes)   44 sname (64)   108 file (128)   236 magic cookie   240 options
 /// </code>
-/// A lease belongs to a MAC address and is never taken away; when all are given, the one that was asked for longest ago goes.
+/// A lease belongs to a MAC address and is never taken away; when all are given, the one that was asked for longest ago goes. A client
+/// that knows an address from an earlier time gets it again if it is free.
 /// Under the network's gate.
 /// </summary>
 internal sealed class DhcpServer(GuestLink link)
@@ -47,6 +48,8 @@ internal sealed class DhcpServer(GuestLink link)
 
     public int LeaseCount => _leases.Count;
 
+    private uint LastGuest => link.Options.Network.BroadcastAddress.Value - 1;
+
     public void OnMessage(ReadOnlySpan<byte> message)
     {
         if (message.Length < FixedSize || message[0] != OpRequest || message[1] != 1 || message[2] != MacAddress.Size
@@ -67,11 +70,11 @@ internal sealed class DhcpServer(GuestLink link)
         switch (type)
         {
             case Discover:
-                Reply(message, Offer, Lease(client));
+                Reply(message, Offer, Lease(client, AddressOption(options, OptionRequestedAddress)));
                 break;
             case Request when server is null || server == link.Options.Gateway:
                 Ipv4Address wanted = AddressOption(options, OptionRequestedAddress) ?? Ipv4Address.Read(message[12..]);
-                Ipv4Address lease = Lease(client);
+                Ipv4Address lease = Lease(client, wanted);
                 Reply(message, wanted == lease ? Ack : Nak, wanted == lease ? lease : Ipv4Address.Any);
                 break;
             case Inform:
@@ -82,9 +85,32 @@ internal sealed class DhcpServer(GuestLink link)
         }
     }
 
-    /// <summary>The client's address, a new one if it has none.</summary>
-    private Ipv4Address Lease(MacAddress client)
+    /// <summary>The address that was given to a client, or null.</summary>
+    public Ipv4Address? Find(MacAddress client) => _leases.TryGetValue(client, out Ipv4Address lease) ? lease : null;
+
+    /// <summary>Gives a client without an address a certain one, if that is free.</summary>
+    public bool TryReserve(MacAddress client, Ipv4Address address)
     {
+        bool isGuests = address.Value >= link.Options.FirstGuest.Value && address.Value <= LastGuest
+            && address != link.Options.Gateway && address != link.Options.Dns;
+        if (!isGuests || client.IsGroup || _leases.ContainsKey(client) || _leases.ContainsValue(address))
+        {
+            return false;
+        }
+
+        _leases.Add(client, address);
+        _order.Add(client);
+        return true;
+    }
+
+    /// <summary>The client's address; if it has none, the one that it wishes, else a new one.</summary>
+    private Ipv4Address Lease(MacAddress client, Ipv4Address? wish)
+    {
+        if (wish is { } wished && TryReserve(client, wished))
+        {
+            return wished;
+        }
+
         _order.Remove(client);
         _order.Add(client);
         if (_leases.TryGetValue(client, out Ipv4Address known))
@@ -92,9 +118,8 @@ internal sealed class DhcpServer(GuestLink link)
             return known;
         }
 
-        uint last = link.Options.Network.BroadcastAddress.Value - 1;
         HashSet<Ipv4Address> taken = [.. _leases.Values, link.Options.Gateway, link.Options.Dns];
-        for (uint value = link.Options.FirstGuest.Value; value <= last; value++)
+        for (uint value = link.Options.FirstGuest.Value; value <= LastGuest; value++)
         {
             if (!taken.Contains(new Ipv4Address(value)))
             {

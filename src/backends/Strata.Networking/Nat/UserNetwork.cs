@@ -20,6 +20,7 @@ public sealed class UserNetwork : INetworkBackend
     private readonly GuestLink _link;
     private readonly IcmpService _icmp;
     private readonly DhcpServer _dhcp;
+    private readonly NameService _names;
     private readonly FragmentAssembler _fragments;
     private readonly PingService _pings;
     private readonly UdpService _udp;
@@ -37,6 +38,7 @@ public sealed class UserNetwork : INetworkBackend
         _link = new GuestLink(options);
         _icmp = new IcmpService(_link);
         _dhcp = new DhcpServer(_link);
+        _names = new NameService(_dhcp);
         _fragments = new FragmentAssembler(clock);
         _poller = new SocketPoller(_gate, "strata-nat");
         NatContext context = new(_gate, options, clock, _poller, _link, _icmp, new HostAddresses(options));
@@ -71,6 +73,32 @@ public sealed class UserNetwork : INetworkBackend
 
     /// <summary>Where a forwarded port listens: of use when the host chose its number.</summary>
     public IPEndPoint? ListenEndPoint(PortForward forward) => Locked(() => _tcp.ListenEndPoint(forward) ?? _udp.ListenEndPoint(forward));
+
+    /// <summary>Gives a station a name that others can look up.</summary>
+    /// <param name="address">What the station has from an earlier DHCP server of the network: it is kept for it if it is free. Or null.</param>
+    internal void AddStation(MacAddress station, string name, Ipv4Address? address)
+    {
+        lock (_gate)
+        {
+            _names.Add(name, station);
+            if (address is { } known)
+            {
+                _dhcp.TryReserve(station, known);
+            }
+        }
+    }
+
+    /// <summary>A station has gone; its address remains its own.</summary>
+    internal void RemoveStation(MacAddress station)
+    {
+        lock (_gate)
+        {
+            _names.Remove(station);
+        }
+    }
+
+    /// <summary>The address that a station was given, or null.</summary>
+    internal Ipv4Address? FindLease(MacAddress station) => Locked(() => _dhcp.Find(station));
 
     public void Connect(IFrameReceiver receiver)
     {
@@ -198,7 +226,7 @@ public sealed class UserNetwork : INetworkBackend
                 {
                     _dhcp.OnMessage(datagram.Data);
                 }
-                else if (packet.Source != Ipv4Address.Any)
+                else if (packet.Source != Ipv4Address.Any && !AnswersName(packet, datagram))
                 {
                     _udp.OnDatagram(packet, datagram, packet.Bytes);
                 }
@@ -211,6 +239,23 @@ public sealed class UserNetwork : INetworkBackend
             default:
                 break;
         }
+    }
+
+    /// <summary>Whether a datagram asked for the name of a station, which is then answered.</summary>
+    private bool AnswersName(in Ipv4Packet packet, in UdpDatagram question)
+    {
+        const int dnsPort = 53;
+        Span<byte> reply = stackalloc byte[NameService.LargestReply];
+        if (packet.Destination != _options.Dns || question.DestinationPort != dnsPort || !_names.TryAnswer(question.Data, reply, out int length))
+        {
+            return false;
+        }
+
+        Span<byte> datagram = stackalloc byte[UdpDatagram.HeaderSize + NameService.LargestReply];
+        datagram = datagram[..(UdpDatagram.HeaderSize + length)];
+        UdpDatagram.Write(datagram, _options.Dns, packet.Source, dnsPort, question.SourcePort, reply[..length]);
+        _link.SendPacket(_options.Dns, packet.Source, Ipv4Packet.ProtocolUdp, datagram);
+        return true;
     }
 
     private T Locked<T>(Func<T> read)

@@ -44,6 +44,10 @@ internal sealed class MacTable(int capacity, long ageNanoseconds)
         return null;
     }
 
+    /// <summary>Stations behind a port, those heard of longest ago first.</summary>
+    public IReadOnlyList<MacAddress> Behind(SwitchPort port, int most) =>
+        [.. _byUse.Where(entry => entry.Port == port).Select(entry => entry.Mac).Distinct().Take(most)];
+
     /// <summary>A port whose link was cut leads nowhere any more.</summary>
     public void Forget(SwitchPort port)
     {

@@ -138,6 +138,15 @@ public sealed class VirtualSwitch : IDisposable
         }
     }
 
+    /// <summary>Stations heard behind a port, longest ago first.</summary>
+    internal IReadOnlyList<MacAddress> FindStations(SwitchPort port, int most)
+    {
+        lock (_gate)
+        {
+            return _stations.Behind(port, most);
+        }
+    }
+
     internal void Forget(SwitchPort port)
     {
         lock (_gate)

@@ -1,4 +1,5 @@
 using System.Net.Sockets;
+using Strata.Core.Posix;
 
 namespace Strata.Control;
 
@@ -63,7 +64,7 @@ public sealed class ControlServer : IAsyncDisposable
             while (true)
             {
                 Socket peer = await _reservation.Listener.AcceptAsync(_ending.Token).ConfigureAwait(false);
-                if (!PeerCredentials.IsSameUser(peer))
+                if (!PeerCredentials.Of(peer).IsSameUser)
                 {
                     peer.Dispose(); // the folder lets nobody else in; this is for a folder that changed hands
                     continue;

@@ -1,28 +1,16 @@
+using Strata.Core.Streams;
+
 namespace Strata.Control;
 
 /// <summary>
 /// A stream of bytes in frames of a control connection: what remains of the connection when both sides have agreed on one. Reading
 /// and writing are independent; one reader and one writer at a time.
 /// </summary>
-internal sealed class ControlStream(Stream connection) : Stream
+internal sealed class ControlStream(Stream connection) : DuplexStream
 {
     private ReadOnlyMemory<byte> _rest;
     private bool _ended;
     private bool _completed;
-
-    public override bool CanRead => true;
-
-    public override bool CanWrite => true;
-
-    public override bool CanSeek => false;
-
-    public override long Length => throw new NotSupportedException();
-
-    public override long Position
-    {
-        get => throw new NotSupportedException();
-        set => throw new NotSupportedException();
-    }
 
     /// <summary>Tells the other side that nothing more is written.</summary>
     public async ValueTask CompleteWritingAsync(CancellationToken cancellationToken = default)
@@ -83,24 +71,6 @@ internal sealed class ControlStream(Stream connection) : Stream
             await new ControlFrame(ControlFrameType.Data, piece).WriteAsync(connection, cancellationToken).ConfigureAwait(false);
         }
     }
-
-    public override Task<int> ReadAsync(byte[] buffer, int offset, int count, CancellationToken cancellationToken) =>
-        ReadAsync(buffer.AsMemory(offset, count), cancellationToken).AsTask();
-
-    public override Task WriteAsync(byte[] buffer, int offset, int count, CancellationToken cancellationToken) =>
-        WriteAsync(buffer.AsMemory(offset, count), cancellationToken).AsTask();
-
-    public override int Read(byte[] buffer, int offset, int count) => ReadAsync(buffer.AsMemory(offset, count)).AsTask().GetAwaiter().GetResult();
-
-    public override void Write(byte[] buffer, int offset, int count) => WriteAsync(buffer.AsMemory(offset, count)).AsTask().GetAwaiter().GetResult();
-
-    public override void Flush()
-    {
-    }
-
-    public override long Seek(long offset, SeekOrigin origin) => throw new NotSupportedException();
-
-    public override void SetLength(long value) => throw new NotSupportedException();
 
     protected override void Dispose(bool disposing)
     {

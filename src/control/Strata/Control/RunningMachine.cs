@@ -1,4 +1,5 @@
 using System.Net.Sockets;
+using Strata.Core.Posix;
 using Strata.Images;
 using Strata.Machines.Boards;
 using Strata.Virtio.Vsock;
@@ -168,7 +169,7 @@ public sealed class RunningMachine
         try
         {
             await socket.ConnectAsync(new UnixDomainSocketEndPoint(_path), cancellationToken).ConfigureAwait(false);
-            return PeerCredentials.IsSameUser(socket)
+            return PeerCredentials.Of(socket).IsSameUser
                 ? new NetworkStream(socket, ownsSocket: true)
                 : throw new StrataException(StrataError.Host, $"The control socket {_path} belongs to another user's process; it is not used.");
         }

@@ -81,7 +81,7 @@ public sealed class DebianImage : GuestImage
         }
         catch (Exception error) when (error is IOException or UnauthorizedAccessException)
         {
-            throw new StrataException(StrataError.Host, $"The machine cannot be kept in {folder}: {error.Message}", error);
+            throw new StrataException(StrataError.Host, $"The machine cannot be kept in {folder}: {error.Message} Give --keep another name, or a folder that you may write to.", error);
         }
         finally
         {

@@ -11,7 +11,7 @@ public sealed class DebianTiny : GuestImage
     public const string Name = "debian-tiny";
 
     /// <summary>Raised when the image is built differently: an older one in a cache is made again.</summary>
-    private const string Recipe = "10";
+    private const string Recipe = "11";
 
     private const string KernelFile = "vmlinuz";
     private const string InitrdFile = "initrd";
@@ -130,7 +130,7 @@ public sealed class DebianTiny : GuestImage
         cpio.Finish();
     }
 
-    /// <summary>PID 1: mounts, modules, then a shell on the serial port; strata.run=COMMAND runs one command and powers off.</summary>
+    /// <summary>PID 1: mounts, modules, then a shell on the serial port; strata.run="COMMAND" runs one command and powers off.</summary>
     private static string InitScript(string loadModules) =>
         $"""
         #!/bin/busybox sh
@@ -155,7 +155,7 @@ public sealed class DebianTiny : GuestImage
         done
         [ -f /strata/start ] && . /strata/start
         poweroff() {'{'} /bin/busybox poweroff -f; {'}'}
-        run=$(sed -n 's/.*strata.run="\([^"]*\)".*/\1/p' /proc/cmdline)
+        run=$(sed -n 's/.*strata.run="\([^"]*\)".*/\1/p; t; s/.*strata.run=\([^ ]*\).*/\1/p' /proc/cmdline)
         if [ -n "$run" ]; then
             sh -c "$run"
             /bin/busybox poweroff -f

@@ -29,7 +29,7 @@ public abstract class GuestImage
 
     /// <summary>True if the image can be used without making it first.</summary>
     public bool IsCached => Array.TrueForAll(_files, file => File.Exists(PathOf(file)))
-        && File.Exists(PathOf(RecipeFile)) && File.ReadAllText(PathOf(RecipeFile)) == _recipe;
+        && ReadRecipe() == _recipe;
 
     /// <summary>When the image in the cache was made (UTC), or null if there is none.</summary>
     public DateTime? Built => IsCached ? File.GetLastWriteTimeUtc(PathOf(RecipeFile)) : null;
@@ -89,6 +89,19 @@ public abstract class GuestImage
     /// <summary>Bytes that the image takes on the host's disk; 0 if it is not there.</summary>
     public async Task<long> MeasureAsync(CancellationToken cancellationToken = default) =>
         Directory.Exists(Folder) ? await HostTool.MeasureAsync(Folder, cancellationToken).ConfigureAwait(false) : 0;
+
+    /// <summary>What the image in the cache was made by; null if there is none, or somebody is removing it just now.</summary>
+    private string? ReadRecipe()
+    {
+        try
+        {
+            return File.ReadAllText(PathOf(RecipeFile));
+        }
+        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+        {
+            return null;
+        }
+    }
 
     private protected string PathOf(string file) => Path.Combine(Folder, file);
 

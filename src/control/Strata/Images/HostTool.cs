@@ -59,7 +59,9 @@ internal static class HostTool
 
         try
         {
+#pragma warning disable RS0030 // here and nowhere else
             Process process = Process.Start(start) ?? throw new StrataException(StrataError.Host, $"The command {tool} could not be started.");
+#pragma warning restore RS0030
             process.StandardInput.Close();
             return process;
         }
@@ -89,6 +91,7 @@ internal static class HostTool
         catch (OperationCanceledException)
         {
             running.Kill(entireProcessTree: true);
+            await running.WaitForExitAsync(CancellationToken.None).ConfigureAwait(false); // the caller removes what it was writing to
             throw;
         }
 

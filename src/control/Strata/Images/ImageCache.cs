@@ -7,6 +7,9 @@ namespace Strata.Images;
 /// <param name="folder">Where, or null for $XDG_CACHE_HOME/strata or ~/.cache/strata.</param>
 public sealed class ImageCache(string? folder = null)
 {
+    /// <summary>What opening a file says that somebody else has locked: EWOULDBLOCK of Linux and of the BSDs, a sharing violation.</summary>
+    private static readonly int[] HeldByAnother = [11, 35, unchecked((int)0x80070020)];
+
     private static readonly TimeSpan LockInterval = TimeSpan.FromMilliseconds(200);
 
     public string Folder { get; } = Path.GetFullPath(folder ?? DefaultFolder());
@@ -28,7 +31,7 @@ public sealed class ImageCache(string? folder = null)
                 Directory.CreateDirectory(Folder);
                 return new FileStream(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
             }
-            catch (Exception error) when (error is UnauthorizedAccessException || (error is IOException && !File.Exists(path)))
+            catch (Exception error) when (error is UnauthorizedAccessException || (error is IOException && !HeldByAnother.Contains(error.HResult)))
             {
                 throw new StrataException(
                     StrataError.Host, $"The image cache {Folder} cannot be written: {error.Message} Change its permissions, or set XDG_CACHE_HOME to another folder.", error);

@@ -44,17 +44,19 @@ public sealed unsafe class AddressSpace
     }
 
     /// <summary>Places a device region. RAM wins where both exist.</summary>
-    /// <exception cref="InvalidOperationException">It overlaps another device region.</exception>
+    /// <exception cref="InvalidOperationException">It overlaps another device region, or does not end within 64 bits.</exception>
     public void MapDevice(ulong gpa, ulong length, IMmioDevice device)
     {
         if (!TryMapDevice(gpa, length, device))
         {
-            throw new InvalidOperationException($"Device region at 0x{gpa:x} ({device.GetType().Name}) overlaps another one.");
+            throw new InvalidOperationException($"Device region 0x{gpa:x}+0x{length:x} ({device.GetType().Name}) overlaps another one or the end of the address space.");
         }
     }
 
     /// <summary>Places a device region where a guest asks for it. RAM wins where both exist.</summary>
-    /// <returns>False, and nothing is mapped, if it overlaps another device region.</returns>
+    /// <param name="gpa">Guest-physical address of the first byte; any alignment.</param>
+    /// <param name="length">Bytes, at least 1.</param>
+    /// <returns>False, and nothing is mapped, if it overlaps another device region or does not end within 64 bits.</returns>
     public bool TryMapDevice(ulong gpa, ulong length, IMmioDevice device)
     {
         ArgumentNullException.ThrowIfNull(device);
@@ -73,9 +75,14 @@ public sealed unsafe class AddressSpace
         }
     }
 
-    /// <summary>True if no device region overlaps the range now.</summary>
+    /// <summary>True if no device region overlaps the range now, and it ends within 64 bits.</summary>
     public bool IsFree(ulong gpa, ulong length)
     {
+        if (gpa + length < gpa)
+        {
+            return false;
+        }
+
         foreach (DeviceRange other in _devices)
         {
             if (gpa < other.End && other.Start < gpa + length)

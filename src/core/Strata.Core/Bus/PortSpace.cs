@@ -2,13 +2,12 @@ namespace Strata.Core.Bus;
 
 /// <summary>
 /// The 64 Ki I/O ports of a PC. Ports nobody claims read all ones and ignore writes.
-/// Mapping happens while the machine is built or, for PCI BARs, under <see cref="_gate"/>; look-ups take no lock.
+/// Ports are claimed while the machine is built, on one thread; look-ups come from any, and take no lock.
 /// </summary>
 public sealed class PortSpace
 {
     private readonly record struct Slot(IPortDevice? Device, ushort Base);
 
-    private readonly Lock _gate = new();
     private readonly Slot[] _slots = new Slot[0x10000];
 
     /// <summary>Claims <paramref name="count"/> ports from <paramref name="start"/> for a device.</summary>
@@ -17,33 +16,15 @@ public sealed class PortSpace
     {
         ArgumentNullException.ThrowIfNull(device);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(start + count, 0x10000, nameof(count));
-        lock (_gate)
+        for (int port = start; port < start + count; port++)
         {
-            for (int port = start; port < start + count; port++)
+            if (_slots[port].Device is { } owner)
             {
-                if (_slots[port].Device is { } owner)
-                {
-                    throw new InvalidOperationException($"Port 0x{port:x} is claimed twice: by {owner.GetType().Name} and {device.GetType().Name}.");
-                }
-            }
-
-            Array.Fill(_slots, new Slot(device, start), start, count);
-        }
-    }
-
-    /// <summary>Releases ports that <paramref name="device"/> owns in the range; others stay as they are.</summary>
-    public void Unmap(ushort start, int count, IPortDevice device)
-    {
-        lock (_gate)
-        {
-            for (int port = start; port < Math.Min(start + count, 0x10000); port++)
-            {
-                if (ReferenceEquals(_slots[port].Device, device))
-                {
-                    _slots[port] = default;
-                }
+                throw new InvalidOperationException($"Port 0x{port:x} is claimed twice: by {owner.GetType().Name} and {device.GetType().Name}.");
             }
         }
+
+        Array.Fill(_slots, new Slot(device, start), start, count);
     }
 
     public uint Read(ushort port, AccessWidth width)

@@ -10,7 +10,7 @@ namespace Strata.Core.Posix;
 public sealed unsafe class TimedEvent : IDisposable
 {
     private const long NanosecondsPerSecond = 1_000_000_000;
-    private readonly int _descriptor;
+    private int _descriptor;
 
     public TimedEvent()
     {
@@ -36,5 +36,13 @@ public sealed unsafe class TimedEvent : IDisposable
         _ = Read(_descriptor, &count, sizeof(ulong));
     }
 
-    public void Dispose() => _ = Close(_descriptor);
+    /// <summary>Not while another thread waits or sets. A second time does nothing: the number may be another file's by then.</summary>
+    public void Dispose()
+    {
+        int descriptor = Interlocked.Exchange(ref _descriptor, -1);
+        if (descriptor >= 0)
+        {
+            _ = Close(descriptor);
+        }
+    }
 }

@@ -24,9 +24,11 @@ public sealed class ManualClock : IVirtualClock
     public IVirtualTimer CreateTimer(Action callback) => new Timer(this, callback);
 
     /// <summary>Moves time forward by <paramref name="nanoseconds"/>, stopping at each deadline on the way.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">It is negative, or leads beyond 2^63 − 1 nanoseconds (292 years).</exception>
     public void Advance(long nanoseconds)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(nanoseconds);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(nanoseconds, long.MaxValue - Now);
         long target = Now + nanoseconds;
         while (TakeDue(target) is { } timer)
         {

@@ -28,8 +28,17 @@ internal static class InstructionSet
         XsaveInstructions.Register(table);
         SseMoveInstructions.Register(table);
         SseIntegerInstructions.Register(table);
+        SsePackInstructions.Register(table);
         SseShuffleInstructions.Register(table);
+        SseShiftInstructions.Register(table);
+        SseMultiplyInstructions.Register(table);
+        SseHorizontalInstructions.Register(table);
+        SseAbsoluteInstructions.Register(table);
+        SseExtractInstructions.Register(table);
         SseFloatInstructions.Register(table);
+        SseFloatHorizontalInstructions.Register(table);
+        SseFloatCompareInstructions.Register(table);
+        SseFloatRoundInstructions.Register(table);
         SseConvertInstructions.Register(table);
         SseTextInstructions.Register(table);
         AesInstructions.Register(table);

@@ -84,6 +84,24 @@ internal static unsafe class Simd
         }
     }
 
+    /// <summary>Destination and source of the same width, and a result that replaces the destination.</summary>
+    public static void Run<TOperation>(X86Cpu cpu, Op* op)
+        where TOperation : ISpanOperation
+    {
+        if (!Begin(cpu, op) || !TryRead(cpu, op, 1, out Vector128<byte> source))
+        {
+            return;
+        }
+
+        Vector128<byte> destination = Destination(cpu, op);
+        Vector128<byte> result = destination;
+        TOperation.Apply((byte*)&result, (byte*)&destination, (byte*)&source, op->Kind0 == OperandKind.Mmx ? 8 : 16, (byte)op->Imm);
+        WriteDestination(cpu, op, result);
+    }
+
+    /// <summary>The nearest value that a signed word can hold.</summary>
+    public static short Saturate16(int value) => (short)Math.Clamp(value, short.MinValue, short.MaxValue);
+
     /// <summary>Merges what an operation raised into MXCSR.</summary>
     /// <returns>False if an unmasked exception is now pending: #XM, or #UD without CR4.OSXMMEXCPT.</returns>
     public static bool Post(X86Cpu cpu, in FloatContext context)

@@ -4,6 +4,7 @@ using Strata.X86.Execution;
 using Strata.X86.Floating;
 using Strata.X86.Interpreter.Blocks;
 using Strata.X86.Interpreter.Dispatch;
+using static Strata.X86.Interpreter.Instructions.SseFloatOperands;
 
 namespace Strata.X86.Interpreter.Instructions;
 
@@ -41,8 +42,6 @@ internal static unsafe class SseConvertInstructions
             table.Add(m, &Extend);
         }
     }
-
-    private static FloatContext Context(X86Cpu cpu) => FloatContext.FromMxcsr(cpu.State.Mxcsr);
 
     private static RoundingMode Mode(Op* op, in FloatContext c) => (Mnemonic)op->Mnemonic is Mnemonic.Cvttss2si or Mnemonic.Cvttsd2si
         or Mnemonic.Cvttps2dq or Mnemonic.Cvttpd2dq or Mnemonic.Cvttps2pi or Mnemonic.Cvttpd2pi

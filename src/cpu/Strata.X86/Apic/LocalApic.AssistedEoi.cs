@@ -26,7 +26,7 @@ public sealed partial class LocalApic
 
     /// <summary>Whether the interrupt that has just been taken can end by the flag: nothing waits behind it, and nobody waits for its end. Under <see cref="_gate"/>.</summary>
     private bool CanOfferEoi(int vector) =>
-        _eoiFlag is not null && HighestBit(_irr) < 0 && IsEdge(vector) && IsOnlyInService(vector);
+        _eoiFlag is not null && _irr.Highest < 0 && IsEdge(vector) && _isr.IsOnly(vector);
 
     /// <summary>Takes the flag back; if the guest has used it, the interrupt ends now. On the vCPU's thread.</summary>
     /// <returns>True.</returns>
@@ -41,10 +41,10 @@ public sealed partial class LocalApic
         lock (_gate)
         {
             _eoiOffered = false;
-            int vector = HighestBit(_isr);
+            int vector = _isr.Highest;
             if (used && vector >= 0)
             {
-                SetBit(_isr, vector, false);
+                _isr.Remove(vector);
             }
 
             Update();
@@ -53,18 +53,5 @@ public sealed partial class LocalApic
         return true;
     }
 
-    private bool IsEdge(int vector) => (_tmr[vector >> 5] & (1u << (vector & 31))) == 0;
-
-    private bool IsOnlyInService(int vector)
-    {
-        for (int i = 0; i < _isr.Length; i++)
-        {
-            if (_isr[i] != (i == vector >> 5 ? 1u << (vector & 31) : 0))
-            {
-                return false;
-            }
-        }
-
-        return true;
-    }
+    private bool IsEdge(int vector) => !_tmr.Contains(vector);
 }

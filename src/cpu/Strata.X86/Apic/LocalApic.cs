@@ -1,5 +1,3 @@
-using System.Numerics;
-using Strata.Core.Bus;
 using Strata.Core.Interrupts;
 using Strata.Core.Time;
 using Strata.X86.Cpuid;
@@ -29,9 +27,9 @@ public sealed partial class LocalApic : ILocalApic, IDisposable
 
     // Guest-visible state, under _gate
     private readonly Lock _gate = new();
-    private readonly uint[] _irr = new uint[8];
-    private readonly uint[] _isr = new uint[8];
-    private readonly uint[] _tmr = new uint[8];
+    private readonly VectorSet _irr = new();
+    private readonly VectorSet _isr = new();
+    private readonly VectorSet _tmr = new();
     private readonly uint[] _lvt = new uint[7]; // CMCI, timer, thermal, performance, LINT0, LINT1, error
     private ulong _base;
     private uint _xApicId;
@@ -102,6 +100,9 @@ public sealed partial class LocalApic : ILocalApic, IDisposable
         (_base & BaseEnable) == 0
         || ((_lvt[4] & LvtMasked) == 0 && (DeliveryMode)((_lvt[4] >> 8) & 7) == DeliveryMode.ExtInt);
 
+    /// <summary>The initial APIC ID.</summary>
+    public uint InitialId => _id;
+
     /// <summary>Connects the processor; once, before it runs.</summary>
     public void Connect(ILocalApicHost host) => _host = host;
 
@@ -113,10 +114,6 @@ public sealed partial class LocalApic : ILocalApic, IDisposable
             _host?.Kick();
         }
     }
-
-    /// <summary>Sends an interrupt to the processor with an APIC ID.</summary>
-    /// <returns>Whether there is one.</returns>
-    public bool SendTo(DeliveryMode mode, byte vector, uint apicId) => _bus.DeliverToId(mode, vector, apicId);
 
     public void Reset()
     {
@@ -159,144 +156,6 @@ public sealed partial class LocalApic : ILocalApic, IDisposable
         return false;
     }
 
-    /// <summary>A message for this APIC. Any thread.</summary>
-    public void Accept(DeliveryMode mode, byte vector, bool level)
-    {
-        switch (mode)
-        {
-            case DeliveryMode.Fixed or DeliveryMode.LowestPriority:
-                Request(vector, level);
-                break;
-            case DeliveryMode.Nmi:
-                _host?.SignalNmi();
-                break;
-            case DeliveryMode.Init:
-                _host?.SignalInit();
-                break;
-            case DeliveryMode.Startup:
-                _host?.SignalStartup(vector);
-                break;
-            default:
-                break; // SMI: there is no SMM. ExtINT comes by wire.
-        }
-    }
-
-    /// <summary>Ends the halt, or the next one, of the processor with an APIC ID.</summary>
-    public void WakeProcessor(uint apicId) => _bus.WakeId(apicId);
-
-    /// <summary>Ends the halt, or the next one, of this processor. Any thread.</summary>
-    internal void Wake() => _host?.SignalWake();
-
-    /// <summary>The initial APIC ID.</summary>
-    public uint InitialId => _id;
-
-    public bool Matches(uint destination, bool logical)
-    {
-        if (!logical)
-        {
-            return destination == (IsX2Apic ? _id : _xApicId >> 24);
-        }
-
-        if (IsX2Apic)
-        {
-            uint own = X2LogicalId;
-            return destination >> 16 == own >> 16 && (destination & own & 0xFFFF) != 0;
-        }
-
-        uint ldr = _logicalDestination >> 24;
-        return _destinationFormat >> 28 == 0xF
-            ? (destination & ldr & 0xFF) != 0
-            : (destination & 0xF0) == (ldr & 0xF0) && (destination & ldr & 0xF) != 0;
-    }
-
-    public ulong ReadMmio(ulong offset, AccessWidth width)
-    {
-        // Registers are 32 bits wide on 16-byte boundaries; narrower reads see the bytes they ask for.
-        if ((offset & 0xC) != 0)
-        {
-            return 0;
-        }
-
-        SettleEoi();
-        lock (_gate)
-        {
-            return ReadRegister((uint)offset & 0xFF0) >> (int)((offset & 3) * 8);
-        }
-    }
-
-    public void WriteMmio(ulong offset, AccessWidth width, ulong value)
-    {
-        if ((offset & 0xF) != 0 || width < AccessWidth.Dword)
-        {
-            return;
-        }
-
-        WriteRegister((uint)offset, (uint)value);
-    }
-
-    public bool TryReadMsr(uint index, out ulong value)
-    {
-        value = 0;
-        if (index == Msr.IA32_TSC_DEADLINE)
-        {
-            value = IsDeadlineMode ? _tscDeadline : 0;
-            return true;
-        }
-
-        uint offset = (index - Msr.X2ApicFirst) << 4;
-        if (!IsX2Apic || !IsReadableMsr(offset))
-        {
-            return false;
-        }
-
-        SettleEoi();
-
-        lock (_gate)
-        {
-            value = offset == InterruptCommandLow ? _command : ReadRegister(offset);
-            return true;
-        }
-    }
-
-    public bool TryWriteMsr(uint index, ulong value)
-    {
-        if (index == Msr.IA32_TSC_DEADLINE)
-        {
-            WriteDeadline(value);
-            return true;
-        }
-
-        uint offset = (index - Msr.X2ApicFirst) << 4;
-        if (!IsX2Apic || !IsWritableMsr(offset))
-        {
-            return false;
-        }
-
-        if (offset == InterruptCommandLow)
-        {
-            if ((value & CommandReserved) != 0)
-            {
-                return false;
-            }
-
-            lock (_gate)
-            {
-                _command = value & ~(1UL << 12);
-            }
-
-            SendCommand();
-            return true;
-        }
-
-        if ((value & ~(ulong)DefinedBits(offset)) != 0)
-        {
-            return false;
-        }
-
-        WriteRegister(offset, (uint)value);
-        return true;
-    }
-
     public bool TryWriteBase(ulong value)
     {
         const ulong reserved = 0xFF | (1 << 9);
@@ -328,13 +187,11 @@ public sealed partial class LocalApic : ILocalApic, IDisposable
 
     public void Dispose() => _timer.Dispose();
 
-    private uint X2LogicalId => ((_id >> 4) << 16) | (1u << (int)(_id & 0xF));
-
     private void ResetRegisters()
     {
-        Array.Clear(_irr);
-        Array.Clear(_isr);
-        Array.Clear(_tmr);
+        _irr.Clear();
+        _isr.Clear();
+        _tmr.Clear();
         Array.Fill(_lvt, LvtMasked);
         _taskPriority = 0;
         _logicalDestination = 0;
@@ -357,38 +214,10 @@ public sealed partial class LocalApic : ILocalApic, IDisposable
         Update();
     }
 
-    private void Request(byte vector, bool level)
-    {
-        bool notify;
-        lock (_gate)
-        {
-            if (!IsSoftwareEnabled)
-            {
-                return;
-            }
-
-            if (vector < 16)
-            {
-                RaiseError(ErrorReceiveIllegalVector);
-            }
-            else
-            {
-                SetRequest(vector, level);
-            }
-
-            notify = _pending || _mustSettle;
-        }
-
-        if (notify)
-        {
-            _host?.Kick();
-        }
-    }
-
     private void SetRequest(byte vector, bool level)
     {
-        SetBit(_irr, vector, true);
-        SetBit(_tmr, vector, level);
+        _irr.Add(vector);
+        _tmr.Set(vector, level);
         Update();
     }
 
@@ -406,7 +235,7 @@ public sealed partial class LocalApic : ILocalApic, IDisposable
     /// <summary>Keeps the flag that the vCPU polls.</summary>
     private void Update()
     {
-        int highest = HighestBit(_irr);
+        int highest = _irr.Highest;
         _pending = highest >= 0 && IsSoftwareEnabled && (uint)(highest & 0xF0) > ProcessorPriority();
         _mustSettle = _eoiOffered && highest >= 0;
     }
@@ -415,13 +244,13 @@ public sealed partial class LocalApic : ILocalApic, IDisposable
     {
         lock (_gate)
         {
-            int highest = HighestBit(_irr);
+            int highest = _irr.Highest;
             bool isDeliverable = highest >= 0 && IsSoftwareEnabled && (uint)(highest & 0xF0) > ProcessorPriority();
             vector = isDeliverable ? (byte)highest : (byte)0;
             if (isDeliverable)
             {
-                SetBit(_irr, highest, false);
-                SetBit(_isr, highest, true);
+                _irr.Remove(highest);
+                _isr.Add(highest);
                 _eoiOffered = CanOfferEoi(highest);
             }
 
@@ -432,140 +261,9 @@ public sealed partial class LocalApic : ILocalApic, IDisposable
 
     private uint ProcessorPriority()
     {
-        int inService = HighestBit(_isr);
+        int inService = _isr.Highest;
         uint service = inService < 0 ? 0 : (uint)inService & 0xF0;
         return (_taskPriority & 0xF0) >= service ? _taskPriority & 0xFF : service;
-    }
-
-    private uint ReadRegister(uint offset)
-    {
-        switch (offset)
-        {
-            case Id: return IsX2Apic ? _id : _xApicId;
-            case ApicRegisters.Version: return VersionValue;
-            case TaskPriority: return _taskPriority;
-            case ApicRegisters.ProcessorPriority: return ProcessorPriority();
-            case LogicalDestination: return IsX2Apic ? X2LogicalId : _logicalDestination;
-            case DestinationFormat: return _destinationFormat;
-            case SpuriousVector: return _spurious;
-            case >= InService and < TriggerMode: return _isr[(offset - InService) >> 4];
-            case >= TriggerMode and < InterruptRequest: return _tmr[(offset - TriggerMode) >> 4];
-            case >= InterruptRequest and < ErrorStatus: return _irr[(offset - InterruptRequest) >> 4];
-            case ErrorStatus: return _errorStatus;
-            case InterruptCommandLow: return (uint)_command;
-            case InterruptCommandHigh: return (uint)(_command >> 32);
-            case LvtCmci: return _lvt[0];
-            case >= LvtTimer and <= LvtError: return _lvt[((offset - LvtTimer) >> 4) + 1];
-            case InitialCount: return _initialCount;
-            case CurrentCount: return ReadCurrentCount();
-            case DivideConfiguration: return _divide;
-            default: return 0;
-        }
-    }
-
-    private void WriteRegister(uint offset, uint value)
-    {
-        switch (offset)
-        {
-            case Eoi:
-                EndInterrupt();
-                return;
-            case InterruptCommandLow:
-                lock (_gate)
-                {
-                    _command = (_command & 0xFFFF_FFFF_0000_0000) | (value & ~(1u << 12));
-                }
-
-                SendCommand();
-                return;
-            case SelfIpi when IsX2Apic:
-                Request((byte)value, level: false);
-                return;
-        }
-
-        lock (_gate)
-        {
-            WriteState(offset, value);
-            Update();
-        }
-    }
-
-    private void WriteState(uint offset, uint value)
-    {
-        switch (offset)
-        {
-            case Id when !IsX2Apic:
-                _xApicId = value & 0xFF000000;
-                break;
-            case TaskPriority:
-                _taskPriority = value & 0xFF;
-                break;
-            case LogicalDestination when !IsX2Apic:
-                _logicalDestination = value & 0xFF000000;
-                break;
-            case DestinationFormat when !IsX2Apic:
-                _destinationFormat = value | 0x0FFFFFFF;
-                break;
-            case SpuriousVector:
-                WriteSpurious(value);
-                break;
-            case ErrorStatus:
-                _errorStatus = _errorPending;
-                _errorPending = 0;
-                break;
-            case InterruptCommandHigh:
-                _command = (uint)_command | ((ulong)(value & 0xFF000000) << 32);
-                break;
-            case LvtCmci:
-                WriteLvt(0, value & DefinedBits(offset) & ~LvtReadOnly);
-                break;
-            case >= LvtTimer and <= LvtError:
-                WriteLvt((int)((offset - LvtTimer) >> 4) + 1, value & DefinedBits(offset) & ~LvtReadOnly);
-                break;
-            case InitialCount:
-                StartTimer(value);
-                break;
-            case DivideConfiguration:
-                WriteDivide(value & DefinedBits(offset));
-                break;
-            default:
-                break;
-        }
-    }
-
-    private void WriteSpurious(uint value)
-    {
-        _spurious = value & 0x1FF;
-        if ((_spurious & SoftwareEnable) == 0)
-        {
-            for (int i = 0; i < _lvt.Length; i++)
-            {
-                _lvt[i] |= LvtMasked;
-            }
-        }
-    }
-
-    private void WriteLvt(int index, uint value)
-    {
-        if ((_spurious & SoftwareEnable) == 0)
-        {
-            value |= LvtMasked;
-        }
-
-        bool wasDeadline = IsDeadlineMode;
-        if (index == 1)
-        {
-            SettleOneShot();
-        }
-
-        _lvt[index] = value;
-        if (wasDeadline != IsDeadlineMode)
-        {
-            _timer.Disarm();
-            _counts = false;
-            _initialCount = 0;
-            _tscDeadline = 0;
-        }
     }
 
     private void EndInterrupt()
@@ -575,13 +273,13 @@ public sealed partial class LocalApic : ILocalApic, IDisposable
         SettleEoi();
         lock (_gate)
         {
-            vector = HighestBit(_isr);
+            vector = _isr.Highest;
             if (vector < 0)
             {
                 return;
             }
 
-            SetBit(_isr, vector, false);
+            _isr.Remove(vector);
             level = !IsEdge(vector);
             Update();
         }
@@ -590,70 +288,5 @@ public sealed partial class LocalApic : ILocalApic, IDisposable
         {
             _bus.EndOfInterrupt((byte)vector);
         }
-    }
-
-    private void SendCommand()
-    {
-        ulong command = _command;
-        DeliveryMode mode = (DeliveryMode)((command >> 8) & 7);
-        byte vector = (byte)command;
-        bool deassert = mode == DeliveryMode.Init && (command & (1 << 14)) == 0 && (command & (1 << 15)) != 0;
-        if (deassert)
-        {
-            return; // INIT level de-assert only matters to processors of the Pentium age
-        }
-
-        if (mode is DeliveryMode.Fixed or DeliveryMode.LowestPriority && vector < 16)
-        {
-            lock (_gate)
-            {
-                RaiseError(ErrorSendIllegalVector);
-            }
-
-            return;
-        }
-
-        switch ((command >> 18) & 3)
-        {
-            case 1:
-                Accept(mode, vector, level: false);
-                break;
-            case 2:
-                _bus.DeliverToAll(mode, vector, except: null);
-                break;
-            case 3:
-                _bus.DeliverToAll(mode, vector, except: this);
-                break;
-            default:
-                uint destination = IsX2Apic ? (uint)(command >> 32) : (uint)(command >> 56);
-                _bus.Deliver(mode, vector, destination, (command & (1 << 11)) != 0, level: false, IsX2Apic);
-                break;
-        }
-    }
-
-    private static bool IsReadableMsr(uint offset) => offset is Id or ApicRegisters.Version or TaskPriority or ApicRegisters.ProcessorPriority
-        or LogicalDestination or SpuriousVector or (>= InService and < ErrorStatus) or ErrorStatus or InterruptCommandLow
-        or (>= LvtTimer and <= LvtError) or InitialCount or CurrentCount or DivideConfiguration;
-
-    private static bool IsWritableMsr(uint offset) => offset is TaskPriority or Eoi or SpuriousVector or ErrorStatus
-        or InterruptCommandLow or (>= LvtTimer and <= LvtError) or InitialCount or DivideConfiguration or SelfIpi;
-
-    private static int HighestBit(uint[] bits)
-    {
-        for (int i = 7; i >= 0; i--)
-        {
-            if (bits[i] != 0)
-            {
-                return (i * 32) + 31 - BitOperations.LeadingZeroCount(bits[i]);
-            }
-        }
-
-        return -1;
-    }
-
-    private static void SetBit(uint[] bits, int index, bool value)
-    {
-        uint mask = 1u << (index & 31);
-        bits[index >> 5] = value ? bits[index >> 5] | mask : bits[index >> 5] & ~mask;
     }
 }

@@ -1,23 +1,15 @@
 using System.Buffers.Binary;
 using System.Runtime.CompilerServices;
-using Strata.Core.Bus;
-using Strata.Core.Memory;
 using Strata.X86.Paging;
 using Strata.X86.Registers;
 
 namespace Strata.X86.Execution;
 
-/// <summary>Linear memory: the TLB's slow path, protection, MMIO, and accesses that cross pages.</summary>
+/// <summary>Accesses to linear memory: the slow path of both engines. Canonical form, alignment, watchpoints, and accesses that cross pages.</summary>
 public sealed unsafe partial class X86Cpu
 {
     private const ulong PageOffset = 0xFFF;
     private const ulong PageBase = ~PageOffset;
-
-    /// <summary>SMAP set that applies to the current privilege and RFLAGS.AC.</summary>
-    private TlbPrivilege CurrentPrivilege =>
-        Context->Cpl == 3 ? TlbPrivilege.User
-        : (Context->State.Rflags & RFlags.AC) != 0 ? TlbPrivilege.SupervisorUserAccess
-        : TlbPrivilege.Supervisor;
 
     private bool ChecksAlignment =>
         Context->Cpl == 3 && (Context->State.Rflags & RFlags.AC) != 0 && (Context->State.Cr0 & Cr0.AM) != 0;
@@ -212,41 +204,6 @@ public sealed unsafe partial class X86Cpu
         return TryTranslate(va, AccessKind.Write, out host, out _);
     }
 
-    /// <summary>Translates for a fetch and fills the execute tag.</summary>
-    /// <param name="va">Linear address of code.</param>
-    /// <param name="host">Start of the host page, or null when code lies outside RAM.</param>
-    /// <param name="gpa">Guest-physical address of <paramref name="va"/>.</param>
-    public bool TryTranslateFetch(ulong va, out byte* host, out ulong gpa)
-    {
-        if (!IsCanonical(va))
-        {
-            host = null;
-            gpa = 0;
-            return RaiseGeneralProtection();
-        }
-
-        return TryTranslate(va, AccessKind.Execute, out host, out gpa);
-    }
-
-    /// <summary>The host page of code whose translation is in the TLB or can be put there without a fault.</summary>
-    /// <returns>False if the fetch needs a closer look: it faults, or lies outside RAM. Nothing is recorded.</returns>
-    public bool TryGetFetchPage(ulong va, out byte* page)
-    {
-        TlbEntry* entry = (TlbEntry*)((byte*)Tlb.Set(CurrentPrivilege) + ((va >> 7) & Tlb.OffsetMask));
-        if (entry->Execute == (va & PageBase))
-        {
-            page = (byte*)(entry->Execute + (ulong)entry->Addend);
-            return true;
-        }
-
-        uint pending = Context->PendingException;
-        ulong cr2 = Context->State.Cr2;
-        bool found = TryTranslateFetch(va, out page, out _) && page != null;
-        Context->PendingException = pending;
-        Context->State.Cr2 = cr2;
-        return found;
-    }
-
     /// <summary>Bits of a linear address that exist: 64 in 64-bit mode, 32 elsewhere.</summary>
     public ulong AddressMask => IsLongMode ? ulong.MaxValue : uint.MaxValue;
 
@@ -317,104 +274,6 @@ public sealed unsafe partial class X86Cpu
         public void Dispose() => _cpu._systemAccess = _before;
     }
 
-    /// <summary>One page: page walk, TLB fill, host pointer of the byte or null for MMIO and ROM writes.</summary>
-    private bool TryTranslate(ulong va, AccessKind kind, out byte* host, out ulong gpa)
-    {
-        TlbPrivilege privilege = _systemAccess ? TlbPrivilege.Supervisor : CurrentPrivilege;
-        TlbEntry* entry = (TlbEntry*)((byte*)Tlb.Set(privilege) + ((va >> 7) & Tlb.OffsetMask));
-        ulong page = va & PageBase;
-        ulong tag = kind switch { AccessKind.Read => entry->Read, AccessKind.Write => entry->Write, _ => entry->Execute };
-        if (tag == page)
-        {
-            host = (byte*)(va + (ulong)entry->Addend);
-            gpa = 0;
-            if (kind != AccessKind.Execute)
-            {
-                return true;
-            }
-        }
-
-        return TryWalkAndFill(va, kind, privilege, out host, out gpa);
-    }
-
-    private bool TryWalkAndFill(ulong va, AccessKind kind, TlbPrivilege privilege, out byte* host, out ulong gpa)
-    {
-        host = null;
-        bool user = privilege == TlbPrivilege.User;
-        bool overrideSmap = privilege == TlbPrivilege.SupervisorUserAccess;
-        if (!PageWalker.TryWalk(in Context->State, Memory, va, kind, user, overrideSmap, out Translation found, out PageFaultError error))
-        {
-            gpa = 0;
-            RaisePageFault(va, error);
-            return false;
-        }
-
-        gpa = found.Gpa;
-        if (!Memory.TryGetRamPage(gpa & PageBase, out RamPage ram))
-        {
-            return true; // MMIO: never cached
-        }
-
-        byte* hostPage = ram.Memory.Base + (ram.Index << GuestMemory.PageShift);
-        TlbEntry* entry = Tlb.Prepare(privilege, va, found.PageBits);
-        ulong page = va & PageBase;
-        long addend = (long)hostPage - (long)page;
-        if (entry->Addend != addend || (entry->Read != page && entry->Write != page && entry->Execute != page))
-        {
-            Tlb.Deny(entry);
-            entry->Addend = addend;
-        }
-
-        if (kind == AccessKind.Execute)
-        {
-            entry->Execute = page;
-            if (!user && !found.Global)
-            {
-                Tlb.NoteLocalSupervisorCode();
-            }
-
-            host = hostPage;
-            return true;
-        }
-
-        if (kind == AccessKind.Read)
-        {
-            entry->Read = page;
-            host = hostPage + (va & PageOffset);
-            return true;
-        }
-
-        if (ram.ReadOnly)
-        {
-            gpa = ulong.MaxValue; // writes to ROM go nowhere
-            return true;
-        }
-
-        entry->Read = page;
-        ram.Memory.MarkDirty(ram.Index);
-        if (ram.Memory.HoldsCode(ram.Index))
-        {
-            ram.Memory.NoteWrite((ram.Index << GuestMemory.PageShift) + (va & PageOffset), 1);
-        }
-        else
-        {
-            entry->Write = page;
-            Tlb.NoteWriter(entry, hostPage);
-        }
-
-        host = hostPage + (va & PageOffset);
-        return true;
-    }
-
-    private void RaisePageFault(ulong va, PageFaultError error)
-    {
-        if (Context->PendingException == 0)
-        {
-            Context->State.Cr2 = va;
-            Raise(ExceptionVector.PageFault, (uint)error);
-        }
-    }
-
     private bool TryReadAcross(ulong va, byte* destination, int size)
     {
         int first = (int)(0x1000 - (va & PageOffset));
@@ -443,119 +302,5 @@ public sealed unsafe partial class X86Cpu
         CopyOut(host1, gpa1, source, first);
         CopyOut(host2, gpa2, source + first, size - first);
         return true;
-    }
-
-    private void CopyIn(byte* host, ulong gpa, byte* destination, int size)
-    {
-        if (host != null)
-        {
-            Unsafe.CopyBlockUnaligned(destination, host, (uint)size);
-            return;
-        }
-
-        for (int done = 0; done < size;)
-        {
-            int step = Step(gpa + (ulong)done, size - done);
-            StoreHost(destination + done, step, ReadPhysical(gpa + (ulong)done, step));
-            done += step;
-        }
-    }
-
-    private void CopyOut(byte* host, ulong gpa, byte* source, int size)
-    {
-        if (host != null)
-        {
-            Unsafe.CopyBlockUnaligned(host, source, (uint)size);
-            return;
-        }
-
-        for (int done = 0; done < size;)
-        {
-            int step = Step(gpa + (ulong)done, size - done);
-            WritePhysical(gpa == ulong.MaxValue ? gpa : gpa + (ulong)done, step, LoadHost(source + done, step));
-            done += step;
-        }
-    }
-
-    /// <summary>Largest naturally aligned power of two at an address, at most 8 and at most what is left.</summary>
-    private static int Step(ulong gpa, int left)
-    {
-        int step = 8;
-        while (step > left || (gpa & (ulong)(step - 1)) != 0)
-        {
-            step >>= 1;
-        }
-
-        return step;
-    }
-
-    private ulong ReadPhysical(ulong gpa, int size)
-    {
-        if (size is 1 or 2 or 4 or 8)
-        {
-            return ReadDevice(gpa, (AccessWidth)size);
-        }
-
-        ulong value = 0;
-        for (int i = 0; i < size; i++)
-        {
-            value |= ReadDevice(gpa + (ulong)i, AccessWidth.Byte) << (8 * i);
-        }
-
-        return value;
-    }
-
-    private void WritePhysical(ulong gpa, int size, ulong value)
-    {
-        if (gpa == ulong.MaxValue)
-        {
-            return;
-        }
-
-        WriteDevice(gpa, (AccessWidth)size, value);
-    }
-
-    /// <summary>The local APIC's page is this processor's own; everything else is on the bus.</summary>
-    public ulong ReadDevice(ulong gpa, AccessWidth width) =>
-        Wiring.LocalApic is { } apic && (gpa & PageBase) == apic.MmioPage
-            ? apic.ReadMmio(gpa & PageOffset, width) & width.Mask()
-            : Memory.Read(gpa, width);
-
-    public void WriteDevice(ulong gpa, AccessWidth width, ulong value)
-    {
-        if (Wiring.LocalApic is { } apic && (gpa & PageBase) == apic.MmioPage)
-        {
-            apic.WriteMmio(gpa & PageOffset, width, value & width.Mask());
-            return;
-        }
-
-        Memory.Write(gpa, width, value);
-    }
-
-    private static ulong LoadHost(byte* host, int size) => size switch
-    {
-        1 => *host,
-        2 => *(ushort*)host,
-        4 => *(uint*)host,
-        _ => *(ulong*)host,
-    };
-
-    private static void StoreHost(byte* host, int size, ulong value)
-    {
-        switch (size)
-        {
-            case 1:
-                *host = (byte)value;
-                break;
-            case 2:
-                *(ushort*)host = (ushort)value;
-                break;
-            case 4:
-                *(uint*)host = (uint)value;
-                break;
-            default:
-                *(ulong*)host = value;
-                break;
-        }
     }
 }

@@ -1,10 +1,12 @@
+using Strata.Core.Streams;
+
 namespace Strata.Virtio.Vsock;
 
 /// <summary>
 /// A connection with a program in the guest. Reading and writing are independent; one reader and one writer at a time. Disposing
 /// ends both directions after everything written has been sent.
 /// </summary>
-public sealed class VsockStream : Stream
+public sealed class VsockStream : DuplexStream
 {
     private readonly VsockHub _hub;
     private readonly VsockConnection _connection;
@@ -19,20 +21,6 @@ public sealed class VsockStream : Stream
 
     public uint GuestPort => _connection.GuestPort;
 
-    public override bool CanRead => true;
-
-    public override bool CanWrite => true;
-
-    public override bool CanSeek => false;
-
-    public override long Length => throw new NotSupportedException();
-
-    public override long Position
-    {
-        get => throw new NotSupportedException();
-        set => throw new NotSupportedException();
-    }
-
     /// <summary>Tells the guest that nothing more is written; it reads the end of the stream.</summary>
     public void CompleteWriting() => _hub.ShutDown(_connection, VsockHeader.ShutdownSend);
 
@@ -41,28 +29,10 @@ public sealed class VsockStream : Stream
     public override ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default) =>
         _hub.ReadAsync(_connection, buffer, cancellationToken);
 
-    public override Task<int> ReadAsync(byte[] buffer, int offset, int count, CancellationToken cancellationToken) =>
-        ReadAsync(buffer.AsMemory(offset, count), cancellationToken).AsTask();
-
     /// <summary>Completes when the bytes are buffered; waits while the guest does not take them.</summary>
     /// <exception cref="VsockException">The connection is closed or broke.</exception>
     public override ValueTask WriteAsync(ReadOnlyMemory<byte> buffer, CancellationToken cancellationToken = default) =>
         _hub.WriteAsync(_connection, buffer, cancellationToken);
-
-    public override Task WriteAsync(byte[] buffer, int offset, int count, CancellationToken cancellationToken) =>
-        WriteAsync(buffer.AsMemory(offset, count), cancellationToken).AsTask();
-
-    public override int Read(byte[] buffer, int offset, int count) => ReadAsync(buffer.AsMemory(offset, count)).AsTask().GetAwaiter().GetResult();
-
-    public override void Write(byte[] buffer, int offset, int count) => WriteAsync(buffer.AsMemory(offset, count)).AsTask().GetAwaiter().GetResult();
-
-    public override void Flush()
-    {
-    }
-
-    public override long Seek(long offset, SeekOrigin origin) => throw new NotSupportedException();
-
-    public override void SetLength(long value) => throw new NotSupportedException();
 
     protected override void Dispose(bool disposing)
     {

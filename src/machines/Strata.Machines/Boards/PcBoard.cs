@@ -338,6 +338,7 @@ public sealed partial class PcBoard : IMachineControl, IDisposable
 
     private void CreateProcessors(IPicAcknowledge pic)
     {
+        HaltGate.Crew crew = new();
         _engines = new BoardEngines(Memory, _options, new CpuidPolicy { ProcessorCount = _options.Processors, Paravirtual = ParavirtualFeatures });
         _engine = _options.Engine;
         CpuidPolicy policy = _engines.Policy;
@@ -368,7 +369,7 @@ public sealed partial class PcBoard : IMachineControl, IDisposable
                 engine = _engines.Create(_engine, cpu);
             }
 
-            VcpuThread thread = new(this, cpu, engine);
+            VcpuThread thread = new(this, cpu, engine, crew);
             apic.Connect(thread);
             _apics.Add(apic);
             _vcpus.Add(thread);

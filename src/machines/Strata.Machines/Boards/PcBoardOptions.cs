@@ -12,6 +12,13 @@ public sealed class PcBoardOptions
     /// <summary>Bytes of RAM that fit below the 64-bit PCI window.</summary>
     public const ulong LargestMemory = PcMemoryMap.PciWideWindowStart - PcMemoryMap.HighMemoryStart + PcMemoryMap.LowMemoryLimit;
 
+    /// <summary>PCI devices that there are slots for, beside the host bridge.</summary>
+    public const int MostPciDevices = PcMemoryMap.PciSlots - 1;
+
+    /// <summary>PCI devices of this machine: what is asked for, and the entropy source, which every machine has.</summary>
+    public int PciDevices =>
+        1 + (Console is null ? 0 : 1) + Disks.Count + Networks.Count + Shares.Count + (HasSockets ? 1 : 0) + (HasBalloon ? 1 : 0);
+
     /// <summary>Bytes of RAM; a multiple of 1 MiB, at least 8 MiB, at most <see cref="LargestMemory"/>.</summary>
     public required ulong MemorySize { get; init; }
 
@@ -46,6 +53,7 @@ public sealed class PcBoardOptions
 
     /// <summary>Network cards, in the order in which the guest finds them. The board disposes their backends.</summary>
     public IReadOnlyList<NetworkCardOptions> Networks { get; init; } = [];
+
     /// <summary>Shared folders by their tags, and for how long the guest may use what it was told. The board disposes them.</summary>
     public IReadOnlyList<(string Tag, IFileShare Share, TimeSpan Validity)> Shares { get; init; } = [];
 

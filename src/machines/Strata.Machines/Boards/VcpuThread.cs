@@ -21,7 +21,8 @@ internal sealed class VcpuThread : ILocalApicHost, IDisposable
     private const long StealInterval = 4_000_000;
 
     private readonly PcBoard _board;
-    private readonly AutoResetEvent _wake = new(initialState: false);
+    private readonly HaltGate.Crew _crew;
+    private readonly HaltGate _halt;
     private readonly Thread _thread;
 
     /// <summary>Guards the state of a pause; pulsed at each change. Nothing else is locked under it.</summary>
@@ -38,8 +39,11 @@ internal sealed class VcpuThread : ILocalApicHost, IDisposable
     private ulong _delaySeen;
     private long _stealCounted;
 
-    public VcpuThread(PcBoard board, X86Cpu cpu, IX86Engine engine)
+    /// <param name="crew">Shared by the board's processors.</param>
+    public VcpuThread(PcBoard board, X86Cpu cpu, IX86Engine engine, HaltGate.Crew crew)
     {
+        _crew = crew;
+        _halt = new HaltGate(crew);
         _board = board;
         Cpu = cpu;
         _engine = engine;
@@ -58,7 +62,7 @@ internal sealed class VcpuThread : ILocalApicHost, IDisposable
     public void Kick()
     {
         _engine.Kick();
-        _wake.Set();
+        _halt.Signal();
     }
 
     public void SignalNmi()
@@ -159,7 +163,7 @@ internal sealed class VcpuThread : ILocalApicHost, IDisposable
         Join();
         _engine.Dispose();
         Cpu.Dispose();
-        _wake.Dispose();
+        _halt.Dispose();
     }
 
     /// <summary>Under <see cref="_pauseGate"/>.</summary>
@@ -206,6 +210,7 @@ internal sealed class VcpuThread : ILocalApicHost, IDisposable
 
     private void Run()
     {
+        _crew.Join();
         try
         {
             while (!_stop)
@@ -220,7 +225,7 @@ internal sealed class VcpuThread : ILocalApicHost, IDisposable
                 switch (_engine.Run(RunBudget))
                 {
                     case VcpuStop.Halted:
-                        _wake.WaitOne();
+                        _halt.Wait();
                         break;
                     case VcpuStop.Shutdown:
                         _board.OnTripleFault(_engine);
@@ -239,6 +244,7 @@ internal sealed class VcpuThread : ILocalApicHost, IDisposable
         finally
         {
             _delay?.Dispose();
+            _crew.Leave();
             lock (_pauseGate)
             {
                 _hasEnded = true;

@@ -1,4 +1,4 @@
-using System.Runtime.InteropServices;
+using Strata.Core.Posix;
 
 namespace Strata.Control;
 
@@ -6,7 +6,7 @@ namespace Strata.Control;
 /// The folder of a user's control sockets. It and everything that decides what it is must be in the user's hands: a folder that
 /// another user prepared could hand commands to a machine of his, or his commands to ours.
 /// </summary>
-internal static partial class RuntimeFolder
+internal static class RuntimeFolder
 {
     private const UnixFileMode Private = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute;
     private const uint Sticky = 0x200;
@@ -14,7 +14,7 @@ internal static partial class RuntimeFolder
     private const uint OthersMayAnything = 0x3F; // 0077
 
     /// <summary>The user that this process acts as.</summary>
-    public static uint UserId => GetEffectiveUser();
+    public static uint UserId => PeerCredentials.OwnUserId;
 
     /// <summary>$XDG_RUNTIME_DIR/strata; where there is no such variable, a folder of the user's in the temporary folder.</summary>
     public static string Default()
@@ -84,7 +84,4 @@ internal static partial class RuntimeFolder
             throw new StrataException(StrataError.Host, $"The folder {path} for control sockets cannot be looked at: {error.Message}.", error);
         }
     }
-
-    [LibraryImport("libc", EntryPoint = "geteuid")]
-    private static partial uint GetEffectiveUser();
 }

@@ -1,0 +1,112 @@
+using System.Diagnostics;
+using Strata.Core.Memory;
+using Strata.X86.Execution;
+using Strata.X86.Translator.Blocks;
+
+namespace Strata.X86.Translator.Cache;
+
+/// <summary>
+/// Where the code for a RIP is, in the processor's present mode and address space: by the jump table, by the cache's blocks, or
+/// translated now. On the vCPU's thread.
+/// </summary>
+internal sealed unsafe class BlockLookup(X86Cpu cpu, TranslationCache cache, Salts salts, TranslatorCounters counters, bool isOnlyProcessor)
+{
+    private const int LongestInstruction = 15;
+
+    /// <summary>Where an instruction of 32-bit code can start without going on at address 0: what is above is the interpreter's.</summary>
+    private const ulong LastStart32 = uint.MaxValue - LongestInstruction;
+
+    private readonly VcpuContext* _context = cpu.Context;
+
+    public bool IsUser => (_context->Mode & ModeBits.User) != 0;
+
+    /// <summary>LOCK prefixes of user code order nothing where there is no other processor.</summary>
+    public bool OmitsLocks => isOnlyProcessor && IsUser;
+
+    public CodeMode Mode => CodeModes.Of(_context->Mode);
+
+    /// <summary>Bits that RIP and linear addresses have in the current mode.</summary>
+    public ulong RipMask => Mode == CodeMode.Code32 ? uint.MaxValue : ulong.MaxValue;
+
+    /// <summary>Code for a RIP: by the jump table, or translated and put there.</summary>
+    /// <returns>Null if there is no code in RAM: the interpreter sees to it.</returns>
+    public byte* FindEntry(ulong rip)
+    {
+        ulong tag = rip ^ salts.Of(IsUser, Mode, out JumpEntry* jumps);
+        JumpEntry* entry = jumps + JumpEntry.IndexOf(rip);
+        if (entry->Tag == tag)
+        {
+            return entry->Target;
+        }
+
+        TranslatedBlock* block = Find(rip);
+        if (block == null)
+        {
+            return null;
+        }
+
+        tag = rip ^ salts.Of(IsUser, Mode, out jumps); // translation may have changed it
+        TranslationCache.Enter(jumps + JumpEntry.IndexOf(rip), tag, block);
+        cpu.Tlb.NoteCodePage(rip);
+        if (block->SecondPage != null)
+        {
+            cpu.Tlb.NoteCodePage(NextPage(rip));
+        }
+
+        return block->Entry;
+    }
+
+    /// <summary>The block for a RIP, found or made.</summary>
+    /// <returns>Null if a page of it is not there, or not the one it was made from: the interpreter sees to it.</returns>
+    public TranslatedBlock* Find(ulong rip)
+    {
+        CodeMode mode = Mode;
+        if (!cpu.IsCanonical(rip) || (mode == CodeMode.Code32 && rip > LastStart32) || !cpu.TryGetFetchPage(rip, out byte* page))
+        {
+            return null;
+        }
+
+        TranslatedBlock* block = cache.Find(page, rip, mode, OmitsLocks);
+        if (block == null)
+        {
+            MarkCode(page);
+            byte* second = null;
+            if ((rip & 0xFFF) > 0x1000 - LongestInstruction)
+            {
+                if (!cpu.TryGetFetchPage(NextPage(rip), out second))
+                {
+                    return null; // may cross into a page that is not there (yet): not for the cache
+                }
+
+                MarkCode(second);
+            }
+
+            long start = Stopwatch.GetTimestamp();
+            block = cache.Translate(page, rip, mode, OmitsLocks, second, _context->State.Gprs);
+            counters.TranslationTime += Stopwatch.GetElapsedTime(start);
+            counters.Blocks = cache.BlocksTranslated;
+            counters.GuestBytes = cache.GuestBytes;
+            counters.Resets = cache.Resets;
+            counters.CodeBytes = cache.CodeBytes;
+        }
+
+        bool isWhole = block->SecondPage == null || (cpu.TryGetFetchPage(NextPage(rip), out byte* behind) && behind == block->SecondPage);
+        return isWhole ? block : null;
+    }
+
+    /// <summary>Where the page behind an address starts.</summary>
+    private static ulong NextPage(ulong va) => (va | 0xFFF) + 1;
+
+    private void MarkCode(byte* hostPage)
+    {
+        foreach (GuestMemory memory in cpu.GuestMemories)
+        {
+            ulong offset = (ulong)(hostPage - memory.Base);
+            if (offset < memory.Size)
+            {
+                memory.MarkCode(offset >> GuestMemory.PageShift);
+                return;
+            }
+        }
+    }
+}

@@ -1,0 +1,248 @@
+using Iced.Intel;
+using Strata.X86.Execution;
+using Strata.X86.Paging;
+using Strata.X86.Registers;
+using Strata.X86.Translator.Blocks;
+using Strata.X86.Translator.Cache;
+
+namespace Strata.X86.Translator;
+
+/// <summary>The service of exits: what translated code leaves for, by the kind of the <see cref="Site"/> it left at.</summary>
+public sealed unsafe partial class Translator
+{
+    private const int MaxRetries = 4;
+
+    private ulong _retriedRip;
+    private int _retries;
+
+    /// <summary>Deals with one exit.</summary>
+    /// <returns>Where to enter translated code again, or null to go through the main loop.</returns>
+    private byte* ServeExit()
+    {
+        Site* site = _cache.SiteAt(_bridge->Site);
+        Counters.Count(site->Kind);
+        _bridge->Left += (uint)(site->Block->Count - site->Completed); // the head took the whole block's from the budget
+        _x87.NoteExit();
+        switch (site->Kind)
+        {
+            case SiteKind.Link:
+                return Link(site);
+            case SiteKind.Dispatch:
+                return Dispatch(site);
+            case SiteKind.Access:
+                return MakeAccessible(site);
+            case SiteKind.X87 when _x87.TryMoveToImage():
+                return site->Block->Entry;
+            case SiteKind.Attention:
+                return Stop(site->Rip);
+            case SiteKind.Budget:
+                return _bridge->Left == 0
+                    ? Stop(site->Rip)
+                    : Resume(_cache.TranslatePart(site->Block->HostPage, site->Rip, _blocks.Mode, _blocks.OmitsLocks, _context->State.Gprs, (int)_bridge->Left));
+            default:
+                return Execute(site);
+        }
+    }
+
+    private byte* Stop(ulong rip)
+    {
+        TakeFlags();
+        _context->State.Rip = rip;
+        return null;
+    }
+
+    /// <summary>The instruction of a site that is not translated: some frequent ones at once, the others by the interpreter.</summary>
+    private byte* Execute(Site* site)
+    {
+        if (_counting && _bridge->Left == 0)
+        {
+            return Stop(site->Rip);
+        }
+
+        ref X86CpuState s = ref _context->State;
+        if (site->Code == (ushort)Code.Rdtsc && (_context->Cpl == 0 || (s.Cr4 & Cr4.TSD) == 0))
+        {
+            return ReadTsc(site);
+        }
+
+        TakeFlags();
+        _context->InstructionRip = site->Rip;
+        _bridge->Left--;
+        s.Rip = (site->Rip + site->Length) & _blocks.RipMask;
+        bool done;
+        switch ((Code)site->Code)
+        {
+            case Code.Syscall:
+                done = Cpu.TrySyscall();
+                break;
+            case Code.Sysretq:
+                done = Cpu.TrySysret(to64Bit: true);
+                break;
+            default:
+                s.Rip = site->Rip;
+                _bridge->Left++;
+                Interpret();
+                done = true;
+                break;
+        }
+
+        if (!done)
+        {
+            Cpu.DeliverPendingException();
+            return null;
+        }
+
+        return Continue();
+    }
+
+    /// <summary>RDTSC changes nothing but two registers: everything else stays in the bridge as it is.</summary>
+    private byte* ReadTsc(Site* site)
+    {
+        ref X86CpuState s = ref _context->State;
+        ulong tsc = Cpu.ReadTsc();
+        s.Gprs[Gpr.Rax] = (uint)tsc;
+        s.Gprs[Gpr.Rdx] = tsc >> 32;
+        _bridge->Left--;
+        ulong next = site->Rip + site->Length;
+        byte* entry = Volatile.Read(ref _context->Attention) == 0 ? _blocks.FindEntry(next) : null;
+        return entry == null ? Stop(next) : Resume(entry);
+    }
+
+    /// <summary>After an instruction executed here: back into translated code if nothing else is due.</summary>
+    private byte* Continue()
+    {
+        ref X86CpuState s = ref _context->State;
+        if (Volatile.Read(ref _context->Attention) != 0 || s.Activity != ActivityState.Running || s.Shadow != InterruptShadow.None
+            || _blocks.Mode == CodeMode.None || Cpu.NeedsSlowStep || Cpu.IsEventDue)
+        {
+            return null;
+        }
+
+        byte* target = _blocks.FindEntry(s.Rip);
+        if (target != null)
+        {
+            PrepareEntry();
+        }
+
+        return target;
+    }
+
+    private byte* Link(Site* site)
+    {
+        ulong rip = site->Rip; // finding a block may reuse the site
+        byte* place = site->Resume;
+        bool forward = site->IsForward;
+        if (Volatile.Read(ref _context->Attention) == 0)
+        {
+            long generation = _cache.Generation;
+            TranslatedBlock* block = _blocks.Find(rip);
+            if (block != null)
+            {
+                if (generation == _cache.Generation)
+                {
+                    Counters.Links++;
+                    Emit.HostAssembler.Patch(place, block->TableEntry != null ? block->TableEntry : forward ? block->ForwardEntry : block->Entry);
+                }
+
+                return Resume(block->Entry);
+            }
+        }
+
+        return Stop(rip);
+    }
+
+    private byte* Dispatch(Site* site)
+    {
+        ulong target = _bridge->Value ^ _bridge->Salt;
+        if (!Cpu.IsCanonical(target))
+        {
+            _bridge->Left++; // the branch itself, which faults, is executed again
+            TakeFlags();
+            _context->State.Gprs[Gpr.Rsp] += (ulong)(long)site->StackUndo;
+            _context->State.Rip = site->Rip;
+            Interpret();
+            return null;
+        }
+
+        if (Volatile.Read(ref _context->Attention) == 0)
+        {
+            byte* entry = _blocks.FindEntry(target);
+            if (entry != null)
+            {
+                return Resume(entry);
+            }
+        }
+
+        return Stop(target);
+    }
+
+    /// <summary>A TLB miss: fills the TLB and retries, or delivers the fault, or lets the interpreter do the access.</summary>
+    private byte* MakeAccessible(Site* site)
+    {
+        ulong va = _bridge->Value;
+        if (site->IsAligned && (va & 15) != 0)
+        {
+            return Execute(site); // the general protection comes before what the page may have
+        }
+
+        long generation = _cache.Generation;
+        _context->InstructionRip = site->Rip;
+        ulong first = (va + site->First) & _blocks.RipMask;
+        bool possible = site->IsWrite ? Cpu.ProbeWrite(first, site->FirstSize, site->IsStack) : Cpu.ProbeRead(first, site->FirstSize, site->IsStack);
+        if (possible)
+        {
+            TlbEntry* entry = (TlbEntry*)((byte*)_context->Tlb + ((va >> 7) & Tlb.OffsetMask));
+            ulong tag = site->IsWrite ? entry->Write : entry->Read;
+            if (tag == (va & ~0xFFFUL) && va - tag <= 4096UL - site->Size && generation == _cache.Generation && !IsStuck(site->Rip))
+            {
+                _bridge->Left -= (uint)(site->Block->Count - site->Completed);
+                return Resume(site->Resume);
+            }
+
+            TakeFlags();
+            _context->State.Rip = site->Rip;
+            Interpret();
+            return null;
+        }
+
+        TakeFlags();
+        _context->State.Rip = site->Rip;
+        Counters.Faults++;
+        _bridge->Left--;
+        Cpu.DeliverPendingException();
+        return null;
+    }
+
+    /// <summary>
+    /// An instruction with two accesses whose pages share a TLB entry would miss for ever: it is retried a few times only.
+    /// </summary>
+    private bool IsStuck(ulong rip)
+    {
+        _retries = rip == _retriedRip ? _retries + 1 : 0;
+        _retriedRip = rip;
+        if (_retries < MaxRetries)
+        {
+            return false;
+        }
+
+        _retries = 0;
+        return true;
+    }
+
+    /// <summary>The flags are in the bridge after translated code has run: makes them the context's.</summary>
+    private void TakeFlags()
+    {
+        ulong word = _bridge->Flags;
+        (_context->LazyResult, _context->LazyAux) = LazyFlags.FromRflags(((word >> 8) & 0xD5) | ((word & 1) << 11));
+    }
+
+    /// <summary>Enters again in the middle of things: what was loaded is loaded.</summary>
+    private byte* Resume(byte* target)
+    {
+        UseSalt();
+        _bridge->ResumeVectors = _bridge->VectorsSaved;
+        _bridge->ResumeX87 = _bridge->X87Saved;
+        _bridge->X87Allowed |= _bridge->X87Saved;
+        return target;
+    }
+}

@@ -1,0 +1,122 @@
+using System.Runtime.CompilerServices;
+using Strata.Core.Bus;
+
+namespace Strata.X86.Execution;
+
+/// <summary>What a translated access touches: RAM of the host, or a device behind a guest-physical address.</summary>
+public sealed unsafe partial class X86Cpu
+{
+    private void CopyIn(byte* host, ulong gpa, byte* destination, int size)
+    {
+        if (host != null)
+        {
+            Unsafe.CopyBlockUnaligned(destination, host, (uint)size);
+            return;
+        }
+
+        for (int done = 0; done < size;)
+        {
+            int step = Step(gpa + (ulong)done, size - done);
+            StoreHost(destination + done, step, ReadPhysical(gpa + (ulong)done, step));
+            done += step;
+        }
+    }
+
+    private void CopyOut(byte* host, ulong gpa, byte* source, int size)
+    {
+        if (host != null)
+        {
+            Unsafe.CopyBlockUnaligned(host, source, (uint)size);
+            return;
+        }
+
+        for (int done = 0; done < size;)
+        {
+            int step = Step(gpa + (ulong)done, size - done);
+            WritePhysical(gpa == ulong.MaxValue ? gpa : gpa + (ulong)done, step, LoadHost(source + done, step));
+            done += step;
+        }
+    }
+
+    /// <summary>Largest naturally aligned power of two at an address, at most 8 and at most what is left.</summary>
+    private static int Step(ulong gpa, int left)
+    {
+        int step = 8;
+        while (step > left || (gpa & (ulong)(step - 1)) != 0)
+        {
+            step >>= 1;
+        }
+
+        return step;
+    }
+
+    private ulong ReadPhysical(ulong gpa, int size)
+    {
+        if (size is 1 or 2 or 4 or 8)
+        {
+            return ReadDevice(gpa, (AccessWidth)size);
+        }
+
+        ulong value = 0;
+        for (int i = 0; i < size; i++)
+        {
+            value |= ReadDevice(gpa + (ulong)i, AccessWidth.Byte) << (8 * i);
+        }
+
+        return value;
+    }
+
+    private void WritePhysical(ulong gpa, int size, ulong value)
+    {
+        if (gpa == ulong.MaxValue)
+        {
+            return;
+        }
+
+        WriteDevice(gpa, (AccessWidth)size, value);
+    }
+
+    /// <summary>The local APIC's page is this processor's own; everything else is on the bus.</summary>
+    public ulong ReadDevice(ulong gpa, AccessWidth width) =>
+        Wiring.LocalApic is { } apic && (gpa & PageBase) == apic.MmioPage
+            ? apic.ReadMmio(gpa & PageOffset, width) & width.Mask()
+            : Memory.Read(gpa, width);
+
+    public void WriteDevice(ulong gpa, AccessWidth width, ulong value)
+    {
+        if (Wiring.LocalApic is { } apic && (gpa & PageBase) == apic.MmioPage)
+        {
+            apic.WriteMmio(gpa & PageOffset, width, value & width.Mask());
+            return;
+        }
+
+        Memory.Write(gpa, width, value);
+    }
+
+    private static ulong LoadHost(byte* host, int size) => size switch
+    {
+        1 => *host,
+        2 => *(ushort*)host,
+        4 => *(uint*)host,
+        _ => *(ulong*)host,
+    };
+
+    private static void StoreHost(byte* host, int size, ulong value)
+    {
+        switch (size)
+        {
+            case 1:
+                *host = (byte)value;
+                break;
+            case 2:
+                *(ushort*)host = (ushort)value;
+                break;
+            case 4:
+                *(uint*)host = (uint)value;
+                break;
+            default:
+                *(ulong*)host = value;
+                break;
+        }
+    }
+}

@@ -13,7 +13,7 @@ usage: ./build.sh COMMAND
   test      build, then run every test; the last line counts them
   soak [MINUTES]
             compare the engines on random programs for so long (default 10); STRATA_SEED repeats one
-  long      run the tests of the disks at length: 1,000 killed writers, 10,000 damaged images; needs qemu-utils; takes an hour
+  long      run the tests of the disks at length: 1,000 killed writers, 10,000 damaged images; needs qemu-utils; takes a quarter of an hour
   kvm       run the architecture tests on this host's KVM
   e2e       build the debian image if need be, and test it; takes minutes
   fmt       format the sources

@@ -9,25 +9,29 @@ namespace Strata.Cli.Switches;
 /// <summary>`strata switch`: the switches that running machines share.</summary>
 internal static class SwitchCommand
 {
-    public static Command Create() => new(
-        "switch",
-        "Look at the switches that running machines share. `strata run --net switch=NAME` plugs a machine into one; it is there as long as "
-        + "a machine is plugged in, and needs no other command.")
+    public static Command Create() => new DocumentedCommand("switch", "Look at the switches that running machines share.", """
+        `strata run --net switch=NAME` plugs a machine into one; it is there as long as a machine is plugged in, and needs no other
+        command.
+
+        Example: strata switch list
+        """)
     {
         CreateList(), CreateShow(),
     };
 
     private static Command CreateList()
     {
-        Option<string> output = MachineArguments.Output();
-        Command command = new("list", "List the switches that your running machines share, and the machine whose process carries the frames of each.\n\nExample: strata switch list --output json")
+        Option<string> output = OutputOption.Create();
+        DocumentedCommand command = new("list", "List the switches that your running machines share, and the machine whose process carries the frames of each.", """
+            Example: strata switch list --output json
+            """)
         {
             output,
         };
         command.SetAction(async (result, token) =>
         {
             IReadOnlyList<NamedSwitchDescription> switches = await new SwitchRegistry().ListAsync(token);
-            if (result.GetValue(output) == "json")
+            if (OutputOption.IsJson(result, output))
             {
                 MachineArguments.WriteJson(switches);
             }
@@ -44,19 +48,20 @@ internal static class SwitchCommand
     private static Command CreateShow()
     {
         Argument<string> name = new("name") { Description = "Name of a switch; `strata switch list` shows them." };
-        Option<string> output = MachineArguments.Output();
-        Command command = new(
-            "show",
-            "Show the ports of a switch: the machine on each with its addresses, and how many frames it has sent (IN) and was given (OUT), and how "
-            + "many were dropped: from a wrong source or VLAN (FILTERED), on purpose (LOST), or because a queue was full (FULL). Counters start "
-            + "anew when another machine becomes the host.\n\nExample: strata switch show lab")
+        Option<string> output = OutputOption.Create();
+        DocumentedCommand command = new("show", "Show the ports of a switch, with their machines, addresses and counters.", """
+            A port's frames: sent by its machine (IN), given to it (OUT), and dropped: from a wrong source or VLAN (FILTERED), on purpose
+            (LOST), or because a queue was full (FULL). Counters start anew when another machine becomes the host.
+
+            Example: strata switch show lab
+            """)
         {
             name, output,
         };
         command.SetAction(async (result, token) =>
         {
             NamedSwitchDescription description = await new SwitchRegistry().FindAsync(result.GetValue(name)!, token);
-            if (result.GetValue(output) == "json")
+            if (OutputOption.IsJson(result, output))
             {
                 MachineArguments.WriteJson(description);
             }

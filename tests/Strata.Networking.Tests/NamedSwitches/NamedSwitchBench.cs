@@ -80,7 +80,9 @@ internal sealed class NamedSwitchBench : IDisposable
             () =>
             {
                 Send(port, frame);
+#pragma warning disable RS0030 // between two attempts
                 Thread.Sleep(5);
+#pragma warning restore RS0030
                 return card.TryTake()?.Bytes.AsSpan().SequenceEqual(frame) == true;
             },
             Patience),

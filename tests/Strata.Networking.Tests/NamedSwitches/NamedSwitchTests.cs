@@ -172,7 +172,9 @@ public sealed class NamedSwitchTests : IDisposable
                 using NamedSwitchPort port = NamedSwitchPort.Join(_bench.Place, new NamedSwitchStation($"m{machine}", MacAddress.Read(Mac(machine))));
                 port.Connect(new RecordingReceiver());
                 Send(port, Broadcast(machine));
+#pragma warning disable RS0030 // random moments are the point
                 Thread.Sleep(random.Next(10));
+#pragma warning restore RS0030
             }
         })));
 

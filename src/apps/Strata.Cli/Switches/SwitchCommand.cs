@@ -19,7 +19,7 @@ internal static class SwitchCommand
         CreateList(), CreateShow(),
     };
 
-    private static Command CreateList()
+    private static DocumentedCommand CreateList()
     {
         Option<string> output = OutputOption.Create();
         DocumentedCommand command = new("list", "List the switches that your running machines share, and the machine whose process carries the frames of each.", """
@@ -45,7 +45,7 @@ internal static class SwitchCommand
         return command;
     }
 
-    private static Command CreateShow()
+    private static DocumentedCommand CreateShow()
     {
         Argument<string> name = new("name") { Description = "Name of a switch; `strata switch list` shows them." };
         Option<string> output = OutputOption.Create();

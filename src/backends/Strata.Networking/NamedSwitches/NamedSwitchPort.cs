@@ -75,7 +75,9 @@ public sealed class NamedSwitchPort : INetworkBackend, IChannelReader
                     throw new IOException($"The switch {place.Name} has a host that does not listen at {place.SocketPath}; end the machines of the switch, or use another name.");
                 }
 
+#pragma warning disable RS0030 // Another process is about to listen, or about to end: nothing here is told of it.
                 Thread.Sleep(ShortPause);
+#pragma warning restore RS0030
             }
 
             return port;

@@ -1,6 +1,8 @@
 using System.Diagnostics;
 using Strata.Core.Posix;
 
+#pragma warning disable RS0030 // How long the host takes to wake a thread is the host's time, not the guest's.
+
 namespace Strata.Machines.Boards;
 
 /// <summary>

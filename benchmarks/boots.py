@@ -51,6 +51,7 @@ class Machines:
     def _machine(self, engine, initrd, append, options):
         if engine == "tcg":
             return ["qemu-system-x86_64", "-accel", "tcg", "-m", str(self.memory), "-nographic", "-no-reboot",
+                    "-nic", "user,model=virtio-net-pci", "-device", "virtio-rng-pci",  # as a machine of Strata has them
                     "-kernel", self.kernel, "-initrd", initrd, "-append", append]
         return [self.strata, "run", "--engine", engine, "--kernel", self.kernel, "--initrd", initrd,
                 "--append", append, "--memory", f"{self.memory}M", *options]

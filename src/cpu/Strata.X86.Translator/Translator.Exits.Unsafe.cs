@@ -60,7 +60,7 @@ public sealed unsafe partial class Translator
         }
 
         ref X86CpuState s = ref _context->State;
-        if (site->Code == (ushort)Code.Rdtsc && (_context->Cpl == 0 || (s.Cr4 & Cr4.TSD) == 0))
+        if ((Code)site->Code is Code.Rdtsc or Code.Rdtscp && (_context->Cpl == 0 || (s.Cr4 & Cr4.TSD) == 0))
         {
             return ReadTsc(site);
         }
@@ -95,15 +95,20 @@ public sealed unsafe partial class Translator
         return Continue();
     }
 
-    /// <summary>RDTSC changes nothing but two registers: everything else stays in the bridge as it is.</summary>
+    /// <summary>RDTSC and RDTSCP change nothing but two or three registers: everything else stays in the bridge as it is.</summary>
     private byte* ReadTsc(Site* site)
     {
         ref X86CpuState s = ref _context->State;
         ulong tsc = Cpu.ReadTsc();
         s.Gprs[Gpr.Rax] = (uint)tsc;
         s.Gprs[Gpr.Rdx] = tsc >> 32;
+        if ((Code)site->Code == Code.Rdtscp)
+        {
+            s.Gprs[Gpr.Rcx] = s.TscAux;
+        }
+
         _bridge->Left--;
-        ulong next = site->Rip + site->Length;
+        ulong next = (site->Rip + site->Length) & _blocks.RipMask;
         byte* entry = Volatile.Read(ref _context->Attention) == 0 ? _blocks.FindEntry(next) : null;
         return entry == null ? Stop(next) : Resume(entry);
     }

@@ -27,6 +27,10 @@ public sealed class SwitchRegistryTests : IDisposable
         using NamedSwitchPort three = Join(registry, "a-lab", "three");
 
         IReadOnlyList<NamedSwitchDescription> all = await registry.ListAsync();
+        for (int attempt = 0; attempt < 10 && !all.All(lab => lab.Answers); attempt++)
+        {
+            all = await registry.ListAsync(); // a busy host of tests may not answer in the time that a person would wait
+        }
 
         Assert.Equal([("a-lab", "three"), ("b-lab", "one")], all.Select(lab => (lab.Name, lab.Host)));
         Assert.Equal([null, "one", "two"], all[1].Ports.Select(port => port.Machine));

@@ -22,6 +22,7 @@ class Sample:
 
     nanoseconds: dict = field(default_factory=dict)  # by test, for one operation
     boot: float | None = None  # s until guestbench's first line
+    reached: float | None = None  # s until what was waited for
     whole: float | None = None  # s from start to exit
     peak: float | None = None  # MiB resident at the most
     lines: list = field(default_factory=list)
@@ -57,8 +58,8 @@ class Machines:
                 "--append", append, "--memory", f"{self.memory}M", *options]
 
 
-def start(command, limit, until=None, own_clock=False):
-    """Runs a command on a terminal of its own until it ends, or until a line holds `until`.
+def start(command, limit, until=None, prompt=None, own_clock=False):
+    """Runs a command on a terminal of its own until it ends, until a line holds `until`, or `prompt` stands behind the last line.
 
     Times are those at which this process reads the lines, as a guest's clock can lie; `own_clock` trusts the program's."""
     sample, begun, pending, done = Sample(), {}, b"", False
@@ -85,12 +86,14 @@ def start(command, limit, until=None, own_clock=False):
                 sample.lines.append(line)
                 _note(sample, begun, line, now, begin, own_clock)
                 done |= until is not None and until in line
+            done |= prompt is not None and prompt in pending.decode("latin1")
         if done:
+            sample.reached = now - begin
             sample.peak = _peak(process.pid)
         else:
             process.wait(timeout=10)
             sample.whole = time.monotonic() - begin
-            if until is not None:
+            if until is not None or prompt is not None:
                 raise BenchError(f"{' '.join(command)} ended early: {' / '.join(sample.lines[-3:])}")
         return sample
     finally:

@@ -10,18 +10,18 @@ import json
 import os
 import re
 import resource
-import select
 import shutil
 import statistics
 import subprocess
 import sys
 import tempfile
-import time
+
+from boots import BenchError, start
 
 STRATA = os.path.join(os.path.dirname(os.path.dirname(os.path.realpath(__file__))), "strata")
 CACHE = os.path.join(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), "strata")
 CONSOLE = "console=ttyS0 quiet panic=-1"
-PROMPT = b"root@debian:~#"
+PROMPT = "root@debian:~#"
 DISK_MIB = 512
 
 # name, fio's options, figure in fio's report and how it is printed
@@ -53,20 +53,7 @@ def tcg(image, disk, append, initrd=None):
 def start_to_login(command, limit):
     """Seconds by the clock, and of processor time."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    begun = time.monotonic()
-    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
-    seen = b""
-    try:
-        while PROMPT not in seen:
-            ready, _, _ = select.select([process.stdout], [], [], max(0, begun + limit - time.monotonic()))
-            part = os.read(process.stdout.fileno(), 65536) if ready else b""
-            if not part:
-                sys.exit(f"{command[0]}: no prompt within {limit} s:\n" + seen.decode(errors="replace")[-2000:])
-            seen += part
-        took = time.monotonic() - begun
-    finally:
-        process.kill()
-        process.wait()
+    took = start(command, limit, prompt=PROMPT).reached
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     return took, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
@@ -151,4 +138,7 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except BenchError as error:
+        sys.exit(f"bench: {error}")

@@ -20,16 +20,13 @@ public sealed class DebianNetworkTests(DebianGuest guest) : IClassFixture<Debian
     {
         byte[] content = new byte[2_000_000];
         new Random(4).NextBytes(content);
-        using TcpListener server = new(IPAddress.Loopback, 0);
-        server.Start();
-        Task serving = ServeOnceAsync(server, content);
+        using FileServer server = new(content, times: 1, _timeout.Token);
         await using VirtualMachine machine = await VirtualMachine.StartAsync(guest.Spec with { Engine = engine }, _timeout.Token);
         await machine.Console.WaitForAsync(DebianGuest.Prompt, _timeout.Token);
 
-        int port = ((IPEndPoint)server.LocalEndpoint).Port;
-        await machine.Console.WriteLineAsync($"wget -q -O - http://10.0.2.2:{port}/file | md5sum", _timeout.Token);
+        await machine.Console.WriteLineAsync($"wget -q -O - {server.Address} | md5sum", _timeout.Token);
         await machine.Console.WaitForAsync(Digest(content), _timeout.Token);
-        await serving.WaitAsync(_timeout.Token);
+        await server.Serving.WaitAsync(_timeout.Token);
     }
 
     [Fact]
@@ -94,17 +91,4 @@ public sealed class DebianNetworkTests(DebianGuest guest) : IClassFixture<Debian
 #pragma warning disable CA5351 // The guest's busybox checks the copy; nothing is protected by it.
     private static string Digest(byte[] content) => Convert.ToHexStringLower(System.Security.Cryptography.MD5.HashData(content));
 #pragma warning restore CA5351
-
-    private async Task ServeOnceAsync(TcpListener server, byte[] content)
-    {
-        using TcpClient client = await server.AcceptTcpClientAsync(_timeout.Token);
-        NetworkStream stream = client.GetStream();
-        using StreamReader reader = new(stream, Encoding.ASCII, leaveOpen: true);
-        while (!string.IsNullOrEmpty(await reader.ReadLineAsync(_timeout.Token)))
-        {
-        }
-
-        await stream.WriteAsync(Encoding.ASCII.GetBytes($"HTTP/1.0 200 OK\r\nContent-Length: {content.Length}\r\n\r\n"), _timeout.Token);
-        await stream.WriteAsync(content, _timeout.Token);
-    }
 }

@@ -1,9 +1,6 @@
 using System.Diagnostics;
 using System.Globalization;
-using System.Net;
-using System.Net.Sockets;
 using System.Security.Cryptography;
-using System.Text;
 using System.Text.RegularExpressions;
 using Strata.EndToEnd.Tests.Harness;
 using Strata.Machines.Boards;
@@ -45,17 +42,14 @@ public sealed partial class EngineSwitchTests(DebianGuest guest, ITestOutputHelp
         using TemporaryFolder folder = new();
         string disk = folder.PathOf("disk.raw");
         await File.WriteAllBytesAsync(disk, new byte[rounds << 20], _timeout.Token);
-        using TcpListener server = new(IPAddress.Loopback, 0);
-        server.Start();
-        Task serving = ServeAsync(server, content, rounds);
+        using FileServer server = new(content, rounds, _timeout.Token);
         MachineSpec spec = guest.Spec with { Engine = Engine.Translator, Processors = 2, Memory = 512UL << 20, PortableCpu = true, Disks = [disk] };
         await using VirtualMachine machine = await VirtualMachine.StartAsync(spec, _timeout.Token);
         await machine.Console.WaitForAsync(DebianGuest.Prompt, _timeout.Token);
-        string address = $"http://10.0.2.2:{((IPEndPoint)server.LocalEndpoint).Port}/";
         string[] jobs =
         [
             "for j in $(seq 60); do head -c 20000 /bin/busybox | sha256sum; done | sort | uniq -c > /tmp/computed",
-            $"for j in $(seq {rounds}); do wget -q -O - {address} | tee /tmp/part | sha256sum; dd if=/tmp/part of=/dev/vda bs=64k seek=$((j * 16 - 16)) conv=fsync 2> /dev/null; "
+            $"for j in $(seq {rounds}); do wget -q -O - {server.Address} | tee /tmp/part | sha256sum; dd if=/tmp/part of=/dev/vda bs=64k seek=$((j * 16 - 16)) conv=fsync 2> /dev/null; "
                 + $"echo 3 > /proc/sys/vm/drop_caches; dd if=/dev/vda bs=64k skip=$((j * 16 - 16)) count=16 2> /dev/null | head -c {content.Length} | sha256sum; done | sort | uniq -c > /tmp/copied",
             "a=0; while [ ! -e /tmp/end ]; do read b c < /proc/uptime; b=${b%.*}${b#*.}; [ $b -ge $a ] || echo back $a $b; a=$b; done > /tmp/clock",
         ];
@@ -78,7 +72,7 @@ public sealed partial class EngineSwitchTests(DebianGuest guest, ITestOutputHelp
 
         await machine.Console.WaitForAsync("loop-is-2-done", _timeout.Token);
         double took = watch.Elapsed.TotalSeconds;
-        await serving.WaitAsync(_timeout.Token);
+        await server.Serving.WaitAsync(_timeout.Token);
         Report(pauses);
 
         string output = machine.Console.Output;
@@ -93,19 +87,6 @@ public sealed partial class EngineSwitchTests(DebianGuest guest, ITestOutputHelp
         for (int round = 0; round < rounds; round++)
         {
             Assert.True(content.AsSpan().SequenceEqual(written.AsSpan(round << 20, content.Length)), $"round {round} on the disk");
-        }
-    }
-
-    private static async Task ServeAsync(TcpListener server, byte[] content, int times)
-    {
-        byte[] head = Encoding.ASCII.GetBytes($"HTTP/1.0 200 OK\r\nContent-Length: {content.Length}\r\n\r\n");
-        for (int i = 0; i < times; i++)
-        {
-            using TcpClient client = await server.AcceptTcpClientAsync();
-            NetworkStream stream = client.GetStream();
-            await stream.ReadAtLeastAsync(new byte[1024], 16);
-            await stream.WriteAsync(head);
-            await stream.WriteAsync(content);
         }
     }
 

@@ -69,13 +69,16 @@ internal sealed unsafe partial class FrameChannel : IDisposable
     public FrameChannel(Socket socket)
     {
         _socket = socket;
-        _socket.SendBufferSize = SocketBuffer;
-        _descriptor = (int)socket.SafeHandle.DangerousGetHandle();
-        _wake = CreateEvent(0, CloseOnExec | NonBlocking);
-        if (_wake < 0)
+        try
+        {
+            _socket.SendBufferSize = SocketBuffer;
+            _descriptor = (int)socket.SafeHandle.DangerousGetHandle();
+            _wake = CreateEvent();
+        }
+        catch
         {
             socket.Dispose();
-            throw new IOException($"The host has no event descriptor left (errno {Marshal.GetLastPInvokeError()}). Close files or raise `ulimit -n`.");
+            throw;
         }
     }
 

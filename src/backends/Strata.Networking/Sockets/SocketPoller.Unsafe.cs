@@ -47,7 +47,7 @@ internal sealed unsafe partial class SocketPoller : IDisposable
         _wake = _epoll < 0 ? -1 : CreateEvent(0, CloseOnExec | NonBlocking);
         if (_wake < 0 || Control(OperationAdd, _wake, EventIn, WakeToken) != 0)
         {
-            throw new IOException($"The host has no event descriptor left (errno {Marshal.GetLastPInvokeError()}). Close files or raise `ulimit -n`.");
+            throw NoneLeft();
         }
 
         _thread = new Thread(Run) { IsBackground = true, Name = name };

@@ -21,6 +21,17 @@ internal static unsafe partial class DescriptorCalls
     [LibraryImport("libc", EntryPoint = "eventfd", SetLastError = true)]
     public static partial int CreateEvent(uint value, int flags);
 
+    /// <summary>An event that does not block its reader.</summary>
+    /// <exception cref="IOException">The host has no descriptor left.</exception>
+    public static int CreateEvent()
+    {
+        int descriptor = CreateEvent(0, CloseOnExec | NonBlocking);
+        return descriptor >= 0 ? descriptor : throw NoneLeft();
+    }
+
+    /// <summary>Why there is no event or epoll descriptor; right behind the call that failed.</summary>
+    public static IOException NoneLeft() => new($"The host has no event descriptor left (errno {Marshal.GetLastPInvokeError()}). Close files or raise `ulimit -n`.");
+
     /// <param name="milliseconds">Negative: no limit.</param>
     [LibraryImport("libc", EntryPoint = "poll")]
     public static partial int Poll(PollDescriptor* descriptors, nuint count, int milliseconds);

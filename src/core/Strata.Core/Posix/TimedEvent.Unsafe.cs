@@ -10,16 +10,7 @@ namespace Strata.Core.Posix;
 public sealed unsafe class TimedEvent : IDisposable
 {
     private const long NanosecondsPerSecond = 1_000_000_000;
-    private int _descriptor;
-
-    public TimedEvent()
-    {
-        _descriptor = CreateEvent(0, CloseOnExec | NonBlocking);
-        if (_descriptor < 0)
-        {
-            throw new IOException($"The host has no event descriptor left (errno {Marshal.GetLastPInvokeError()}). Close files or raise `ulimit -n`.");
-        }
-    }
+    private int _descriptor = CreateEvent();
 
     public void Set() => SetEvent(_descriptor);
 

@@ -185,6 +185,33 @@ public sealed class NamedSwitchTests : IDisposable
     }
 
     [Fact]
+    public void Join_ProcessWhoseThreadPoolIsBusy_DoesNotWaitForIt()
+    {
+        using ManualResetEventSlim end = new();
+        using CountdownEvent ended = new(100);
+        for (int i = 0; i < ended.InitialCount; i++)
+        {
+            ThreadPool.UnsafeQueueUserWorkItem(_ =>
+            {
+                end.Wait();
+                ended.Signal();
+            }, null);
+        }
+
+        try
+        {
+            (NamedSwitchPort one, _) = _bench.Join(1);
+            (_, RecordingReceiver card) = _bench.Join(2);
+            SendUntilTaken(one, card, Frame(1, 2, 3));
+        }
+        finally
+        {
+            end.Set();
+            ended.Wait();
+        }
+    }
+
+    [Fact]
     public void Join_SocketOfADeadProcess_IsReplaced()
     {
         using (Socket dead = new(AddressFamily.Unix, SocketType.Seqpacket, ProtocolType.Unspecified))

@@ -27,7 +27,7 @@ internal sealed class NamedSwitchHost : IDisposable
     private readonly SwitchPort _router;
     private readonly CancellationTokenSource _ending = new();
     private readonly List<HostedPort> _peers = []; // under itself
-    private readonly Task _accepting;
+    private readonly Thread _accepting;
 
     private NamedSwitchHost(NamedSwitchPlace place, FileStream held, Socket listener, string machine, bool isolated)
     {
@@ -38,7 +38,8 @@ internal sealed class NamedSwitchHost : IDisposable
         IsIsolated = isolated;
         _users = new UserNetwork(new UserNetworkOptions { Egress = isolated ? EgressPolicy.DenyAll : EgressPolicy.AllowAll }, _switch.Clock);
         _router = _switch.AddUplink(_users);
-        _accepting = AcceptAsync();
+        _accepting = new Thread(Accept) { IsBackground = true, Name = "strata-switch-accept" };
+        _accepting.Start();
     }
 
     /// <summary>The machine in whose process this is.</summary>
@@ -92,8 +93,8 @@ internal sealed class NamedSwitchHost : IDisposable
     public void Dispose()
     {
         _ending.Cancel();
-        _accepting.Wait();
-        _listener.Dispose(); // removes its file, too, which is still ours under the lock
+        _listener.Dispose(); // ends the accepting, and removes its file, which is still ours under the lock
+        _accepting.Join();
         _lock.Dispose();
         HostedPort[] peers;
         lock (_peers)
@@ -214,23 +215,19 @@ internal sealed class NamedSwitchHost : IDisposable
         return inRange ? null : $"The switch {name} has no such cable: a VLAN is 1 to {VlanTag.LargestVlan}, a delay at most 60 s, a loss at most 100 %.";
     }
 
-    private async Task AcceptAsync()
+    /// <summary>A thread of its own: machines of other processes do not wait for this process's thread pool.</summary>
+    private void Accept()
     {
         while (!_ending.IsCancellationRequested)
         {
             try
             {
-                Socket socket = await _listener.AcceptAsync(_ending.Token).ConfigureAwait(false);
-                Serve(socket);
+                Serve(_listener.Accept());
             }
-            catch (OperationCanceledException)
-            {
-                return;
-            }
-            catch (Exception error) when (error is SocketException or IOException)
+            catch (Exception error) when (error is SocketException or IOException or ObjectDisposedException)
             {
                 // The caller has gone again, or this process has no descriptor left: others may have more luck later.
-                await Task.Delay(AcceptPause, CancellationToken.None).ConfigureAwait(false);
+                _ending.Token.WaitHandle.WaitOne(AcceptPause);
             }
         }
     }

@@ -216,8 +216,9 @@ internal sealed unsafe class TranslationCache : IDisposable
         HostMapping.Release((nint)JumpTable, (ulong)(sizeof(JumpEntry) * JumpEntry.TableSize));
     }
 
+    /// <summary>Of page and whole RIP: processes map a library's pages wherever they like, each for translations of its own.</summary>
     private static uint Bucket(byte* hostPage, ulong rip) =>
-        (uint)((((ulong)hostPage + (rip & 0xFFF)) * 0x9E37_79B9_7F4A_7C15) >> (64 - BucketBits));
+        (uint)((((ulong)hostPage + (rip * 0xC2B2_AE3D_27D4_EB4F)) * 0x9E37_79B9_7F4A_7C15) >> (64 - BucketBits));
 
     /// <summary>Notes that blocks of a page hold bytes of the page behind it.</summary>
     private void AddDependent(byte* secondPage, byte* hostPage)

@@ -17,30 +17,33 @@ public sealed class InstructionStreamTests(ITestOutputHelper output)
     private const int ProgramsPerSetting = 400;
     private const int MaxReports = 5;
 
-    public static TheoryData<GuestMode, int, GuestPaging> Settings => new()
+    public static TheoryData<GuestMode, int, GuestPaging, bool> Settings => new()
     {
-        { GuestMode.Long, 0, GuestPaging.FourLevel },
-        { GuestMode.Long, 3, GuestPaging.FourLevel },
-        { GuestMode.Compatibility, 0, GuestPaging.FourLevel },
-        { GuestMode.Compatibility, 3, GuestPaging.FourLevel },
-        { GuestMode.Protected32, 0, GuestPaging.Off },
-        { GuestMode.Protected32, 0, GuestPaging.Pae },
-        { GuestMode.Protected32, 3, GuestPaging.ThirtyTwoBit },
-        { GuestMode.Protected16, 0, GuestPaging.ThirtyTwoBit },
-        { GuestMode.Real, 0, GuestPaging.Off },
-        { GuestMode.Virtual8086, 3, GuestPaging.ThirtyTwoBit },
+        { GuestMode.Long, 0, GuestPaging.FourLevel, false },
+        { GuestMode.Long, 3, GuestPaging.FourLevel, false },
+        { GuestMode.Long, 0, GuestPaging.FourLevel, true },
+        { GuestMode.Long, 3, GuestPaging.FourLevel, true },
+        { GuestMode.Compatibility, 0, GuestPaging.FourLevel, false },
+        { GuestMode.Compatibility, 3, GuestPaging.FourLevel, false },
+        { GuestMode.Protected32, 0, GuestPaging.Off, false },
+        { GuestMode.Protected32, 0, GuestPaging.Pae, false },
+        { GuestMode.Protected32, 3, GuestPaging.ThirtyTwoBit, false },
+        { GuestMode.Protected16, 0, GuestPaging.ThirtyTwoBit, false },
+        { GuestMode.Real, 0, GuestPaging.Off, false },
+        { GuestMode.Virtual8086, 3, GuestPaging.ThirtyTwoBit, false },
     };
 
     [Theory]
     [MemberData(nameof(Settings))]
-    public void Translator_RandomProgram_AgreesWithInterpreter(GuestMode mode, int cpl, GuestPaging paging)
+    public void Translator_RandomProgram_AgreesWithInterpreter(GuestMode mode, int cpl, GuestPaging paging, bool relative)
     {
         GuestSetting setting = new(mode, cpl, paging);
-        using EnginePair pair = new(setting, wiring => new Translator(wiring, new TranslatorOptions { ExactFlags = true, CountInstructions = true, IsOnlyProcessor = true }));
+        TranslatorOptions options = new() { ExactFlags = true, CountInstructions = true, IsOnlyProcessor = true, AlwaysRelative = relative };
+        using EnginePair pair = new(setting, wiring => new Translator(wiring, options));
         List<string> reports = [];
         long count = 0;
         Stopwatch watch = Stopwatch.StartNew();
-        foreach (int seed in Seeds(mode))
+        foreach (int seed in Seeds((int)mode + (relative ? 100 : 0)))
         {
             GuestProgram program = new(setting, seed);
             count++;
@@ -68,7 +71,8 @@ public sealed class InstructionStreamTests(ITestOutputHelper output)
         }
     }
 
-    private static IEnumerable<int> Seeds(GuestMode mode)
+    /// <param name="series">Tells the settings' fixed seeds apart.</param>
+    private static IEnumerable<int> Seeds(int series)
     {
         if (int.TryParse(Environment.GetEnvironmentVariable("STRATA_SEED"), CultureInfo.InvariantCulture, out int seed))
         {
@@ -80,7 +84,7 @@ public sealed class InstructionStreamTests(ITestOutputHelper output)
         {
             for (int i = 0; i < ProgramsPerSetting; i++)
             {
-                yield return ((int)mode * 1_000_000) + i;
+                yield return (series * 1_000_000) + i;
             }
 
             yield break;

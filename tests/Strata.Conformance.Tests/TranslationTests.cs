@@ -1,3 +1,4 @@
+using Iced.Intel;
 using Strata.Core.Execution;
 using Strata.X86.Interpreter.Tests.Harness;
 using Strata.X86.Registers;
@@ -86,6 +87,58 @@ public sealed unsafe class TranslationTests
         ulong after = Run(machine, start);
 
         Assert.Equal((back + 1, ahead + 1), (before, after));
+    }
+
+    /// <summary>As a library is by several processes.</summary>
+    [Theory]
+    [InlineData(0)]
+    [InlineData(0x1F0)] // the instruction behind the call lies across the page's end
+    public void Page_MappedAtSeveralAddresses_HasOneTranslationForAllButTheFirst(ulong offset)
+    {
+        using StringWriter trace = new();
+        using SystemMachine machine = Create(cpl: 0, new TranslatorOptions { Trace = new TranslationTrace(trace) });
+        ulong[] places = [SystemMachine.Code, SystemMachine.UserData, SystemMachine.UserData + (4 * Page), SystemMachine.UserData + (2 * Page)];
+        ulong start = SystemMachine.Code + 0xE00 + offset;
+        machine.Place(start, a =>
+        {
+            Label next = a.CreateLabel();
+            a.lea(rsi, __[next]);
+            a.call(next);
+            a.Label(ref next);
+            a.pop(rdi);
+            a.mov(rax, __qword_ptr[next]);
+            a.jmp(start + 0x200);
+        });
+        machine.Place(start + 0x200, a => a.hlt());
+        foreach (ulong place in places[1..])
+        {
+            MapTwo(machine, place, SystemMachine.Code);
+        }
+
+        machine.Cpu.SetState(machine.State);
+        List<(ulong Rip, ulong Next, ulong Returned, ulong Loaded, int Blocks)> seen = [];
+        foreach (ulong place in places)
+        {
+            ulong slide = place - SystemMachine.Code;
+            ulong rip = Run(machine, start + slide);
+            ReadOnlySpan<ulong> gprs = new(machine.Cpu.Context->State.Gprs, Gpr.None);
+            seen.Add((rip - slide, gprs[Gpr.Rsi] - slide, gprs[Gpr.Rdi] - slide, gprs[Gpr.Rax], Blocks(trace)));
+        }
+
+        Assert.All(seen, one => Assert.Equal((seen[0].Rip, seen[0].Next, seen[0].Next, seen[0].Loaded), (one.Rip, one.Next, one.Returned, one.Loaded)));
+        Assert.Equal(start + 0x201, seen[0].Rip);
+        Assert.Equal([2 * seen[0].Blocks, 2 * seen[0].Blocks, 2 * seen[0].Blocks], seen[1..].Select(one => one.Blocks));
+    }
+
+    private static int Blocks(StringWriter trace) => trace.ToString().Split('\n').Count(line => line.StartsWith("block ", StringComparison.Ordinal));
+
+    /// <summary>Maps two pages that lie at another place here too.</summary>
+    private static void MapTwo(SystemMachine machine, ulong va, ulong place)
+    {
+        machine.ChangePte(va, set: place, clear: va);
+        machine.ChangePte(va + Page, set: place + Page, clear: va + Page);
+        machine.Cpu.Tlb.FlushPage(va);
+        machine.Cpu.Tlb.FlushPage(va + Page);
     }
 
     /// <returns>RIP behind the HLT.</returns>

@@ -32,13 +32,13 @@ public sealed unsafe partial class Translator
             case SiteKind.Access:
                 return MakeAccessible(site);
             case SiteKind.X87 when _x87.TryMoveToImage():
-                return site->Block->Entry;
+                return site->Block->LinkEntry;
             case SiteKind.Attention:
-                return Stop(site->Rip);
+                return Stop(RipOf(site));
             case SiteKind.Budget:
                 return _bridge->Left == 0
-                    ? Stop(site->Rip)
-                    : Resume(_cache.TranslatePart(site->Block->HostPage, site->Rip, _blocks.Mode, _blocks.OmitsLocks, _context->State.Gprs, (int)_bridge->Left));
+                    ? Stop(RipOf(site))
+                    : Enter(RipOf(site), _cache.TranslatePart(site->Block->HostPage, RipOf(site), _blocks.Mode, _blocks.OmitsLocks, _context->State.Gprs, (int)_bridge->Left));
             default:
                 return Execute(site);
         }
@@ -56,7 +56,7 @@ public sealed unsafe partial class Translator
     {
         if (_counting && _bridge->Left == 0)
         {
-            return Stop(site->Rip);
+            return Stop(RipOf(site));
         }
 
         ref X86CpuState s = ref _context->State;
@@ -66,9 +66,9 @@ public sealed unsafe partial class Translator
         }
 
         TakeFlags();
-        _context->InstructionRip = site->Rip;
+        _context->InstructionRip = RipOf(site);
         _bridge->Left--;
-        s.Rip = (site->Rip + site->Length) & _blocks.RipMask;
+        s.Rip = (RipOf(site) + site->Length) & _blocks.RipMask;
         bool done;
         switch ((Code)site->Code)
         {
@@ -79,7 +79,7 @@ public sealed unsafe partial class Translator
                 done = Cpu.TrySysret(to64Bit: true);
                 break;
             default:
-                s.Rip = site->Rip;
+                s.Rip = RipOf(site);
                 _bridge->Left++;
                 Interpret();
                 done = true;
@@ -108,9 +108,9 @@ public sealed unsafe partial class Translator
         }
 
         _bridge->Left--;
-        ulong next = (site->Rip + site->Length) & _blocks.RipMask;
+        ulong next = (RipOf(site) + site->Length) & _blocks.RipMask;
         byte* entry = Volatile.Read(ref _context->Attention) == 0 ? _blocks.FindEntry(next) : null;
-        return entry == null ? Stop(next) : Resume(entry);
+        return entry == null ? Stop(next) : Enter(next, entry);
     }
 
     /// <summary>After an instruction executed here: back into translated code if nothing else is due.</summary>
@@ -124,17 +124,19 @@ public sealed unsafe partial class Translator
         }
 
         byte* target = _blocks.FindEntry(s.Rip);
-        if (target != null)
+        if (target == null)
         {
-            PrepareEntry();
+            return null;
         }
 
+        PrepareEntry();
+        _bridge->Value = s.Rip ^ _bridge->Salt;
         return target;
     }
 
     private byte* Link(Site* site)
     {
-        ulong rip = site->Rip; // finding a block may reuse the site
+        ulong rip = RipOf(site); // finding a block may reuse the site
         byte* place = site->Resume;
         bool forward = site->IsForward;
         if (Volatile.Read(ref _context->Attention) == 0)
@@ -146,10 +148,10 @@ public sealed unsafe partial class Translator
                 if (generation == _cache.Generation)
                 {
                     Counters.Links++;
-                    Emit.HostAssembler.Patch(place, block->TableEntry != null ? block->TableEntry : forward ? block->ForwardEntry : block->Entry);
+                    Emit.HostAssembler.Patch(place, block->TableEntry != null ? block->TableEntry : forward ? block->ForwardEntry : block->LinkEntry);
                 }
 
-                return Resume(block->Entry);
+                return Enter(rip, block->Entry);
             }
         }
 
@@ -164,7 +166,7 @@ public sealed unsafe partial class Translator
             _bridge->Left++; // the branch itself, which faults, is executed again
             TakeFlags();
             _context->State.Gprs[Gpr.Rsp] += (ulong)(long)site->StackUndo;
-            _context->State.Rip = site->Rip;
+            _context->State.Rip = RipOf(site);
             Interpret();
             return null;
         }
@@ -174,7 +176,7 @@ public sealed unsafe partial class Translator
             byte* entry = _blocks.FindEntry(target);
             if (entry != null)
             {
-                return Resume(entry);
+                return Enter(target, entry);
             }
         }
 
@@ -191,27 +193,27 @@ public sealed unsafe partial class Translator
         }
 
         long generation = _cache.Generation;
-        _context->InstructionRip = site->Rip;
+        _context->InstructionRip = RipOf(site);
         ulong first = (va + site->First) & _blocks.RipMask;
         bool possible = site->IsWrite ? Cpu.ProbeWrite(first, site->FirstSize, site->IsStack) : Cpu.ProbeRead(first, site->FirstSize, site->IsStack);
         if (possible)
         {
             TlbEntry* entry = (TlbEntry*)((byte*)_context->Tlb + ((va >> 7) & Tlb.OffsetMask));
             ulong tag = site->IsWrite ? entry->Write : entry->Read;
-            if (tag == (va & ~0xFFFUL) && va - tag <= 4096UL - site->Size && generation == _cache.Generation && !IsStuck(site->Rip))
+            if (tag == (va & ~0xFFFUL) && va - tag <= 4096UL - site->Size && generation == _cache.Generation && !IsStuck(RipOf(site)))
             {
                 _bridge->Left -= (uint)(site->Block->Count - site->Completed);
                 return Resume(site->Resume);
             }
 
             TakeFlags();
-            _context->State.Rip = site->Rip;
+            _context->State.Rip = RipOf(site);
             Interpret();
             return null;
         }
 
         TakeFlags();
-        _context->State.Rip = site->Rip;
+        _context->State.Rip = RipOf(site);
         Counters.Faults++;
         _bridge->Left--;
         Cpu.DeliverPendingException();
@@ -239,6 +241,16 @@ public sealed unsafe partial class Translator
     {
         ulong word = _bridge->Flags;
         (_context->LazyResult, _context->LazyAux) = LazyFlags.FromRflags(((word >> 8) & 0xD5) | ((word & 1) << 11));
+    }
+
+    private ulong RipOf(Site* site) => site->Block->IsRelative ? site->Rip + _bridge->CodeBase : site->Rip;
+
+    /// <summary>Enters a block at its start.</summary>
+    private byte* Enter(ulong rip, byte* entry)
+    {
+        Resume(entry);
+        _bridge->Value = rip ^ _bridge->Salt;
+        return entry;
     }
 
     /// <summary>Enters again in the middle of things: what was loaded is loaded.</summary>

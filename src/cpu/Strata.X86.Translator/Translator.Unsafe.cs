@@ -181,6 +181,7 @@ public sealed unsafe partial class Translator : IBlockEngine
         }
 
         PrepareEntry();
+        _bridge->Value = _context->State.Rip ^ _bridge->Salt;
         while (target != null)
         {
             _cache.Stubs.Enter(_bridge, target);

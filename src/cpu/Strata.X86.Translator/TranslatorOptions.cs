@@ -20,6 +20,12 @@ public sealed record TranslatorOptions
     /// </summary>
     public bool IsOnlyProcessor { get; init; }
 
+    /// <summary>
+    /// Translate all 64-bit code as code of a page that is mapped at several addresses is translated: to compare states with another
+    /// engine.
+    /// </summary>
+    public bool AlwaysRelative { get; init; }
+
     /// <summary>Receives every translated block; null for none.</summary>
     public TranslationTrace? Trace { get; init; }
 

@@ -75,7 +75,7 @@ internal sealed unsafe partial class BlockEmitter
             RequireCanonicalTarget(ref a, decoded);
         }
 
-        bool isShort = Is32 || (long)next == (int)next;
+        bool isShort = Is32 || (!_block->IsRelative && (long)next == (int)next);
         HostOperand place = EmitPushCheck(ref a, decoded, restart, keepScratch2: !isShort);
         if (isShort)
         {
@@ -83,7 +83,7 @@ internal sealed unsafe partial class BlockEmitter
         }
         else
         {
-            a.LoadConstant(Scratch2, next);
+            EmitLoadRip(ref a, Scratch2, next);
             a.Store(place, Scratch2);
         }
 
@@ -189,6 +189,13 @@ internal sealed unsafe partial class BlockEmitter
     /// <summary>Goes on at a known address by the jump table.</summary>
     private void EmitTableJump(ref HostAssembler a, ulong target, Site site)
     {
+        if (_block->IsRelative)
+        {
+            EmitLoadRip(ref a, Scratch1, target);
+            EmitDispatch(ref a, site);
+            return;
+        }
+
         // The index is known now: load the entry's address once, compare, go.
         int entry = JumpEntry.IndexOf(target) * sizeof(JumpEntry);
         a.LoadConstant(Scratch1, target);

@@ -40,12 +40,19 @@ internal sealed unsafe partial class BlockEmitter
 
     /// <summary>The offset of the memory operand, without a segment base.</summary>
     /// <param name="wide">False truncates to 32 bits; address-size prefixes do so in any case.</param>
-    private static void EmitEffectiveAddress(ref HostAssembler a, in Instruction instruction, int to, bool wide)
+    private void EmitEffectiveAddress(ref HostAssembler a, in Instruction instruction, int to, bool wide)
     {
         Register baseRegister = instruction.MemoryBase;
         if (baseRegister is Register.RIP or Register.EIP)
         {
             ulong target = instruction.MemoryDisplacement64;
+            if (_block->IsRelative)
+            {
+                a.LoadFrame(to, Frame.CodeBase);
+                a.Lea(to, to, HostRegister.None, 0, (int)target, wide);
+                return;
+            }
+
             a.LoadConstant(to, wide ? target : (uint)target);
             return;
         }
@@ -278,7 +285,7 @@ internal sealed unsafe partial class BlockEmitter
         operand = default;
         ref readonly Instruction instruction = ref decoded.Instruction;
         ulong va = instruction.MemoryDisplacement64;
-        bool constant = instruction.MemoryBase == Register.RIP && instruction.MemorySegment is not (Register.FS or Register.GS);
+        bool constant = instruction.MemoryBase == Register.RIP && !_block->IsRelative && instruction.MemorySegment is not (Register.FS or Register.GS);
         bool fits = (long)va == (int)va && (va & (PageSize - 1)) + (ulong)size <= PageSize;
         if (!constant || !fits || (decoded.Traits.IsAligned && (va & 15) != 0))
         {
@@ -341,7 +348,7 @@ internal sealed unsafe partial class BlockEmitter
     }
 
     /// <summary>LEA; a 16-bit destination is the interpreter's.</summary>
-    private static void EmitLea(ref HostAssembler a, in DecodedInstruction decoded)
+    private void EmitLea(ref HostAssembler a, in DecodedInstruction decoded)
     {
         int guest = NumberOf(decoded.Instruction.Op0Register);
         int home = HomeOf(guest);

@@ -71,6 +71,12 @@ internal sealed unsafe partial class BlockEmitter(TranslationCache cache)
 
     private void EmitHead(ref HostAssembler a, ReadOnlySpan<DecodedInstruction> instructions, ulong rip)
     {
+        if (_block->IsRelative)
+        {
+            EmitLearnBase(ref a);
+        }
+
+        _block->LinkEntry = a.At;
         a.LoadFrame(Scratch1, Frame.Attention);
         a.CompareDword(Scratch1, 0, 0);
         LeaveIf(ref a, HostCondition.NotEqual, new Site { Kind = SiteKind.Attention, Rip = rip });
@@ -219,7 +225,7 @@ internal sealed unsafe partial class BlockEmitter(TranslationCache cache)
 
             if (isGate && end.Code == Code.Syscall)
             {
-                a.LoadConstant(Scratch1, next + end.Length);
+                EmitLoadRip(ref a, Scratch1, next + end.Length);
             }
 
             a.Jump(end.Code switch

@@ -26,6 +26,7 @@ internal sealed unsafe partial class BlockTranslator : IDisposable
     private readonly DecodedInstruction[] _instructions = new DecodedInstruction[MaxInstructions];
     private Decoder _decoder;
     private CodeMode _mode;
+    private bool _isRelative;
 
     public BlockTranslator(TranslationCache cache)
     {
@@ -46,6 +47,7 @@ internal sealed unsafe partial class BlockTranslator : IDisposable
     public byte* Translate(byte* at, TranslatedBlock* block, ulong* registers, int limit, out int guestBytes)
     {
         _mode = block->Mode;
+        _isRelative = block->IsRelative;
         _decoder = _mode == CodeMode.Code32 ? _decoder32 : _decoder64;
         ulong next = block->Rip;
         byte* page = block->HostPage;
@@ -62,7 +64,10 @@ internal sealed unsafe partial class BlockTranslator : IDisposable
         if (count != 0)
         {
             FindLiveFlags(page, count, next, end);
-            TableLookups.Find(_instructions.AsSpan(0, count), _mode, new ReadOnlySpan<ulong>(registers, Gpr.None));
+            if (!_isRelative)
+            {
+                TableLookups.Find(_instructions.AsSpan(0, count), _mode, new ReadOnlySpan<ulong>(registers, Gpr.None));
+            }
         }
 
         next = _mode == CodeMode.Code32 ? (uint)next : next;
@@ -209,6 +214,11 @@ internal sealed unsafe partial class BlockTranslator : IDisposable
         if (_mode == CodeMode.Code32)
         {
             return !isMemory || CanAddress32(instruction);
+        }
+
+        if (_isRelative && isMemory && instruction.IsIPRelativeMemoryOperand)
+        {
+            return instruction.MemoryBase == Register.RIP && (long)instruction.MemoryDisplacement64 == (int)instruction.MemoryDisplacement64;
         }
 
         return !isMemory || instruction.MemoryBase != Register.None || instruction.MemoryIndex != Register.None

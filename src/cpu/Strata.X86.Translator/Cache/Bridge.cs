@@ -40,6 +40,9 @@ internal unsafe struct Bridge
     public uint FsAllowed;
     public uint GsAllowed;
 
+    /// <summary><see cref="Frame.CodeBase"/>, of the last relative block; on exit, too.</summary>
+    public ulong CodeBase;
+
     public VcpuContext* Context;
     public ulong Tlb;
 
@@ -49,7 +52,7 @@ internal unsafe struct Bridge
     /// <summary>The processor's MXCSR for managed code.</summary>
     public uint HostMxcsr;
 
-    /// <summary>Address or RIP that the site gives.</summary>
+    /// <summary>On exit, the address or RIP that the site gives; on entry to a block's start, the tag of its RIP.</summary>
     public ulong Value;
 
     /// <summary>Load the registers on entry, as the site resumed has them loaded.</summary>

@@ -1,5 +1,6 @@
 using System.Runtime.InteropServices;
 using Strata.X86.Translator.Blocks;
+using Strata.X86.Translator.Emit;
 
 namespace Strata.X86.Translator.Cache;
 
@@ -33,7 +34,7 @@ internal enum SiteKind : byte
 [StructLayout(LayoutKind.Sequential)]
 internal unsafe struct Site
 {
-    /// <summary>Guest RIP of the instruction; of a link, the target.</summary>
+    /// <summary>Guest RIP of the instruction; of a link, the target. In a relative block it counts from the page's start.</summary>
     public ulong Rip;
 
     /// <summary>Where to go on after an access has been made possible; of a link, the displacement to patch.</summary>
@@ -77,6 +78,7 @@ internal unsafe struct Site
 [StructLayout(LayoutKind.Sequential)]
 internal unsafe struct TranslatedBlock
 {
+    /// <summary>Guest RIP of the first instruction; of a relative block, its offset in the page.</summary>
     public ulong Rip;
     public byte* HostPage;
 
@@ -86,8 +88,11 @@ internal unsafe struct TranslatedBlock
     /// </summary>
     public byte* SecondPage;
 
-    /// <summary>Host code; null once the block is dropped.</summary>
+    /// <summary>Host code, as the jump table enters it, with the tag in <see cref="HostRegister.Scratch1"/>; null once the block is dropped.</summary>
     public byte* Entry;
+
+    /// <summary>Behind what a relative block does to learn its page: for links, which come from the same page.</summary>
+    public byte* LinkEntry;
 
     /// <summary>Behind the look at the attention flag: for branches that only lead forward, and so cannot loop by themselves.</summary>
     public byte* ForwardEntry;
@@ -98,6 +103,12 @@ internal unsafe struct TranslatedBlock
     public TranslatedBlock* NextInPage;
 
     public CodeMode Mode;
+
+    /// <summary>
+    /// The code fits wherever the page is mapped: it takes its linear address from <see cref="Frame.CodeBase"/>, and RIPs of the block
+    /// and its sites count from the page's start.
+    /// </summary>
+    public bool IsRelative;
 
     /// <summary>For user code of a machine's only processor: part of the key, as kernel code keeps its locks.</summary>
     public bool OmitsLocks;

@@ -21,6 +21,8 @@ internal sealed unsafe class TranslationCache : IDisposable
 
     private const int FixedSites = 1;
 
+    private const ulong PageOffset = 0xFFF;
+
     /// <summary>The arrival site's block: without instructions, and never found.</summary>
     private const int FixedBlocks = 1;
 
@@ -30,7 +32,7 @@ internal sealed unsafe class TranslationCache : IDisposable
     private readonly Site* _sites;
     private readonly TranslatedBlock* _blocks;
     private readonly TranslatedBlock** _buckets;
-    private readonly Dictionary<nint, nint> _firstInPage = [];
+    private readonly Dictionary<nint, PageBlocks> _pages = [];
     private readonly Dictionary<nint, List<nint>> _dependents = [];
     private readonly BlockTranslator _translator;
     private byte* _at;
@@ -91,9 +93,10 @@ internal sealed unsafe class TranslationCache : IDisposable
     /// <summary>The block for a RIP in a page, or null.</summary>
     public TranslatedBlock* Find(byte* hostPage, ulong rip, CodeMode mode, bool omitsLocks)
     {
+        ulong key = IsElsewhere(hostPage, rip, mode) ? rip & PageOffset : rip;
         for (TranslatedBlock* block = _buckets[Bucket(hostPage, rip)]; block != null; block = block->NextInBucket)
         {
-            if (block->Rip == rip && block->HostPage == hostPage && block->Mode == mode && block->OmitsLocks == omitsLocks)
+            if (block->Rip == key && block->HostPage == hostPage && block->Mode == mode && block->OmitsLocks == omitsLocks)
             {
                 return block;
             }
@@ -111,8 +114,9 @@ internal sealed unsafe class TranslationCache : IDisposable
         uint bucket = Bucket(hostPage, rip);
         block->NextInBucket = _buckets[bucket];
         _buckets[bucket] = block;
-        block->NextInPage = (TranslatedBlock*)_firstInPage.GetValueOrDefault((nint)hostPage);
-        _firstInPage[(nint)hostPage] = (nint)block;
+        ref PageBlocks blocks = ref CollectionsMarshal.GetValueRefOrAddDefault(_pages, (nint)hostPage, out bool exists);
+        block->NextInPage = (TranslatedBlock*)blocks.First;
+        blocks = new PageBlocks((nint)block, exists ? blocks.Base : rip & ~PageOffset);
         if (block->SecondPage != null)
         {
             AddDependent(block->SecondPage, hostPage);
@@ -135,10 +139,11 @@ internal sealed unsafe class TranslationCache : IDisposable
         }
 
         TranslatedBlock* block = _blocks + _blockCount++;
-        *block = new TranslatedBlock { Rip = rip, Mode = mode, OmitsLocks = omitsLocks, HostPage = hostPage, SecondPage = secondPage, Entry = _at };
+        bool isRelative = IsElsewhere(hostPage, rip, mode);
+        *block = new TranslatedBlock { Rip = isRelative ? rip & PageOffset : rip, IsRelative = isRelative, Mode = mode, OmitsLocks = omitsLocks, HostPage = hostPage, SecondPage = secondPage, Entry = _at };
         byte* end = _translator.Translate(_at, block, registers, limit, out int guestBytes);
         _options.Trace?.Write(_vcpu, block, guestBytes, end);
-        _options.PerfMap?.Add(block, end);
+        _options.PerfMap?.Add(rip, block, end);
         _at = (byte*)(((nuint)end + 15) & ~(nuint)15);
         GuestBytes += guestBytes;
         return block;
@@ -181,7 +186,7 @@ internal sealed unsafe class TranslationCache : IDisposable
 
     private bool Drop(byte* hostPage)
     {
-        if (!_firstInPage.Remove((nint)hostPage, out nint first))
+        if (!_pages.Remove((nint)hostPage, out PageBlocks blocks))
         {
             return true;
         }
@@ -189,7 +194,7 @@ internal sealed unsafe class TranslationCache : IDisposable
         bool untracked = false;
 
         Generation++;
-        for (TranslatedBlock* block = (TranslatedBlock*)first; block != null; block = block->NextInPage)
+        for (TranslatedBlock* block = (TranslatedBlock*)blocks.First; block != null; block = block->NextInPage)
         {
             Unchain(block);
             Forget(block->FirstJump, block);
@@ -216,9 +221,15 @@ internal sealed unsafe class TranslationCache : IDisposable
         HostMapping.Release((nint)JumpTable, (ulong)(sizeof(JumpEntry) * JumpEntry.TableSize));
     }
 
-    /// <summary>Of page and whole RIP: processes map a library's pages wherever they like, each for translations of its own.</summary>
     private static uint Bucket(byte* hostPage, ulong rip) =>
-        (uint)((((ulong)hostPage + (rip * 0xC2B2_AE3D_27D4_EB4F)) * 0x9E37_79B9_7F4A_7C15) >> (64 - BucketBits));
+        (uint)((((ulong)hostPage + (rip & PageOffset)) * 0x9E37_79B9_7F4A_7C15) >> (64 - BucketBits));
+
+    /// <summary>
+    /// Whether code of a page is executed at another address than where it was first: processes map a library wherever they like, and
+    /// one translation then serves all but the first of them.
+    /// </summary>
+    private bool IsElsewhere(byte* hostPage, ulong rip, CodeMode mode) => mode == CodeMode.Code64
+        && (_options.AlwaysRelative || (_pages.TryGetValue((nint)hostPage, out PageBlocks blocks) && blocks.Base != (rip & ~PageOffset)));
 
     /// <summary>Notes that blocks of a page hold bytes of the page behind it.</summary>
     private void AddDependent(byte* secondPage, byte* hostPage)
@@ -253,11 +264,15 @@ internal sealed unsafe class TranslationCache : IDisposable
         *place = block->NextInBucket;
     }
 
+    /// <param name="First">The block that was translated last.</param>
+    /// <param name="Base">Linear address at which the page was first executed.</param>
+    private readonly record struct PageBlocks(nint First, ulong Base);
+
     private void Clear()
     {
         Resets++;
         Generation++;
-        _firstInPage.Clear();
+        _pages.Clear();
         _dependents.Clear();
         NativeMemory.Clear(_buckets, (nuint)sizeof(TranslatedBlock*) << BucketBits);
         ClearJumpTable();

@@ -87,12 +87,15 @@ internal static class Frame
     public const int FsAllowed = 0x70;
     public const int GsAllowed = 0x74;
 
-    /// <summary>What lies below is copied from the bridge on entry.</summary>
-    public const int Copied = 0x78;
+    /// <summary>Linear address of the page that a relative block is in.</summary>
+    public const int CodeBase = 0x78;
 
-    public const int Temporary = 0x78;
-    public const int Bridge = 0x80;
-    public const int Value = 0x88;
+    /// <summary>What lies below is copied from the bridge on entry.</summary>
+    public const int Copied = 0x80;
+
+    public const int Temporary = 0x80;
+    public const int Bridge = 0x88;
+    public const int Value = 0x90;
 
     /// <summary>Together with six saved registers and the return address a multiple of 16.</summary>
     public const int Size = 0x98;

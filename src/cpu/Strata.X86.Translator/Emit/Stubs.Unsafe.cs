@@ -130,6 +130,8 @@ internal sealed unsafe class Stubs
         a.Store(Scratch1, Bridge.OffsetOf(nameof(Bridge.GsBase)), Rax);
         a.Store(Scratch2, _tlb, HostRegister.Tlb);
         a.Store(Scratch1, Bridge.OffsetOf(nameof(Bridge.Tlb)), HostRegister.Tlb);
+        a.LoadFrame(Rax, Frame.CodeBase);
+        a.Store(Scratch1, Bridge.OffsetOf(nameof(Bridge.CodeBase)), Rax);
         a.LoadFrame(Rax, Frame.Value);
         a.Store(Scratch1, Bridge.OffsetOf(nameof(Bridge.Value)), Rax);
         a.Op32(0x8B, Rax, Rsp, Frame.VectorsLoaded);
@@ -190,6 +192,7 @@ internal sealed unsafe class Stubs
         EmitResume(ref a, Bridge.OffsetOf(nameof(Bridge.ResumeVectors)), LoadVectors);
         EmitResume(ref a, Bridge.OffsetOf(nameof(Bridge.ResumeX87)), LoadX87);
         a.LoadFrame(Scratch2, Frame.Bridge);
+        a.Load(Scratch1, Scratch2, Bridge.OffsetOf(nameof(Bridge.Value)));
         a.Load(Scratch2, Scratch2, Bridge.OffsetOf(nameof(Bridge.Context)));
         for (int guest = 0; guest < GuestCount; guest++)
         {

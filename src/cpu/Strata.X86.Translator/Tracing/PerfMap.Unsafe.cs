@@ -23,5 +23,5 @@ public sealed unsafe class PerfMap : IDisposable
         }
     }
 
-    internal void Add(TranslatedBlock* block, byte* end) => Add(block->Entry, end, $"guest:{block->Rip:x}");
+    internal void Add(ulong rip, TranslatedBlock* block, byte* end) => Add(block->Entry, end, $"guest:{rip:x}");
 }

@@ -57,7 +57,7 @@ public sealed unsafe partial class Translator : IBlockEngine
         _interpreter = new Interpreter.Interpreter(cpu) { PageInvalidated = OnPageInvalidated, CountsExactly = _counting };
         _context = Cpu.Context;
         Counters = new TranslatorCounters { Interpreted = _interpreter.SteppedByCode };
-        _cache = new TranslationCache(options, cpu.Wiring.Index);
+        _cache = new TranslationCache(options, cpu.Wiring.Index, cpu.Tlb.Victims);
 
         // SAFETY: freed in Dispose.
         _bridge = (Bridge*)NativeMemory.AlignedAlloc((nuint)sizeof(Bridge), 64);

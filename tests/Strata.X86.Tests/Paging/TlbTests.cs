@@ -5,8 +5,11 @@ namespace Strata.X86.Tests.Paging;
 /// <summary>An entry without rights must refuse every address that looks into it, in the form in which translated code asks.</summary>
 public sealed unsafe class TlbTests
 {
-    /// <summary>Page addresses at which a tag could wrap around or be taken for another page's.</summary>
-    private static readonly ulong[] Bases = [0, 0x0100_0000, 0x7FFF_FF00_0000, 0x8000_0000_0000_0000, 0xFFFF_8000_0000_0000, 0xFFFF_FFFF_FF00_0000];
+    /// <summary>What a set covers; bytes.</summary>
+    private const ulong Span = (ulong)Tlb.Entries << 12;
+
+    /// <summary>Where addresses begin at which a tag could wrap around or be taken for another page's; multiples of the span.</summary>
+    private static readonly ulong[] Bases = [0, Span, 0x8000_0000_0000 - Span, 0x8000_0000_0000_0000, 0xFFFF_8000_0000_0000, unchecked(0UL - Span)];
 
     [Fact]
     public void Set_Flushed_RefusesEveryAddress()
@@ -60,6 +63,50 @@ public sealed unsafe class TlbTests
         Assert.DoesNotContain(Granted(tlb, entry => entry.Read), va => va < 0x1000 || va >= (Tlb.Entries - 1) << 12);
     }
 
+    [Fact]
+    public void RevokeWrite_PageAtManyAddressesInManySpaces_LeavesNoEntryThatWrites()
+    {
+        using Tlb tlb = new();
+        byte* hostPage = (byte*)0x7F00_0000_0000;
+        for (int pcid = 0; pcid < 6; pcid++)
+        {
+            tlb.SwitchTo(pcid, flush: false);
+            for (ulong va = 0x40_0000; va < 0x40_4000; va += 0x1000)
+            {
+                GrantWrite(tlb, va, hostPage);
+            }
+        }
+
+        bool found = tlb.RevokeWrite(hostPage);
+
+        Assert.True(found);
+        for (int pcid = 0; pcid < 6; pcid++)
+        {
+            tlb.SwitchTo(pcid, flush: false);
+            Assert.Empty(Granted(tlb, entry => entry.Write));
+        }
+    }
+
+    /// <summary>The notes of many pages meet: what is forgotten must be revoked.</summary>
+    [Fact]
+    public void NoteWriter_MorePagesThanNotes_EveryPageThatStillWritesIsFound()
+    {
+        using Tlb tlb = new();
+        const ulong host = 0x7F00_0000_0000;
+        const ulong pages = 200_000;
+        for (ulong i = 0; i < pages; i++)
+        {
+            GrantWrite(tlb, i << 12, (byte*)(host + (i << 12)));
+        }
+
+        for (ulong i = 0; i < pages; i++)
+        {
+            tlb.RevokeWrite((byte*)(host + (i << 12)));
+        }
+
+        Assert.Empty(Granted(tlb, entry => entry.Write));
+    }
+
     /// <summary>One page that is flushed over and over and taken for code makes every jump of the guest slow.</summary>
     [Fact]
     public void FlushPage_DataAmongManyCodePages_HardlyEverRenewsCode()
@@ -93,6 +140,14 @@ public sealed unsafe class TlbTests
 
         Assert.NotEqual(user, tlb.UserCodeEpoch);
         Assert.NotEqual(supervisor, tlb.SupervisorCodeEpoch);
+    }
+
+    private static void GrantWrite(Tlb tlb, ulong va, byte* hostPage)
+    {
+        TlbEntry* entry = tlb.Prepare(TlbPrivilege.Supervisor, va, pageBits: 12);
+        entry->Read = entry->Write = va;
+        entry->Addend = (long)hostPage - (long)va;
+        tlb.NoteWriter(entry, hostPage);
     }
 
     /// <summary>Rights to the first pages of the address space, one in each entry.</summary>

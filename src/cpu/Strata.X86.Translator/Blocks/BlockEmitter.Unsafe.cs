@@ -324,7 +324,7 @@ internal sealed unsafe partial class BlockEmitter(TranslationCache cache)
             }
             else
             {
-                a.Jump(cache.Stubs.Exit);
+                a.Jump(cold.IsMiss ? cache.Stubs.Miss : cache.Stubs.Exit);
             }
         }
     }
@@ -340,6 +340,9 @@ internal sealed unsafe partial class BlockEmitter(TranslationCache cache)
 
         /// <summary>The linear address of an access, where it is known.</summary>
         public ulong? Constant { get; init; }
+
+        /// <summary>A failed check, whose site says where to try again.</summary>
+        public bool IsMiss => TagOffset >= 0 || Constant != null;
 
         public nint Loader { get; init; }
 

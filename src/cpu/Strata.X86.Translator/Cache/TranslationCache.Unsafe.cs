@@ -1,5 +1,6 @@
 using System.Runtime.InteropServices;
 using Strata.Core.Posix;
+using Strata.X86.Paging;
 using Strata.X86.Translator.Blocks;
 using Strata.X86.Translator.Emit;
 
@@ -40,7 +41,8 @@ internal sealed unsafe class TranslationCache : IDisposable
     private int _blockCount;
 
     /// <param name="vcpu">Whose cache it is, for traces.</param>
-    public TranslationCache(TranslatorOptions options, int vcpu)
+    /// <param name="victims">The TLB's.</param>
+    public TranslationCache(TranslatorOptions options, int vcpu, VictimEntry* victims)
     {
         _options = options;
         _vcpu = vcpu;
@@ -54,7 +56,7 @@ internal sealed unsafe class TranslationCache : IDisposable
         _sites[ArrivalSite] = new Site { Kind = SiteKind.Dispatch, Block = _blocks };
         _siteCount = FixedSites;
         _blockCount = FixedBlocks;
-        Stubs = new Stubs(_code);
+        Stubs = new Stubs(_code, victims, _sites);
         _at = _code + Stubs.Size;
         _translator = new BlockTranslator(this);
         ClearJumpTable();

@@ -353,6 +353,15 @@ internal unsafe ref struct HostAssembler(byte* at)
         Byte(count);
     }
 
+    /// <summary>IMUL r64, r64, imm32 of a register by a constant.</summary>
+    public void Multiply(int register, int value)
+    {
+        Byte(0x48 | ((register >> 3) << 2) | (register >> 3));
+        Byte(0x69);
+        Byte(0xC0 | ((register & 7) << 3) | (register & 7));
+        Dword(value);
+    }
+
     /// <summary>TEST r32, imm32.</summary>
     public void TestDword(int register, int mask)
     {

@@ -97,6 +97,12 @@ internal static class Frame
     public const int Bridge = 0x88;
     public const int Value = 0x90;
 
+    /// <summary>Where a stub keeps guest registers that it needs for itself.</summary>
+    public const int Kept = 0x98;
+
+    /// <summary>Where translated code went on after the last miss that it could mend itself.</summary>
+    public const int Retry = 0xB0;
+
     /// <summary>Together with six saved registers and the return address a multiple of 16.</summary>
-    public const int Size = 0x98;
+    public const int Size = 0xB8;
 }

@@ -1,5 +1,6 @@
 using System.Runtime.InteropServices;
 using Strata.X86.Execution;
+using Strata.X86.Paging;
 using Strata.X86.Registers;
 using Strata.X86.Translator.Cache;
 using static Strata.X86.Translator.Emit.HostRegister;
@@ -19,7 +20,9 @@ internal sealed unsafe class Stubs
 
     /// <summary>Writes the stubs.</summary>
     /// <param name="at">Room for <see cref="Size"/> bytes.</param>
-    public Stubs(byte* at)
+    /// <param name="victims">The TLB's.</param>
+    /// <param name="sites">The cache's.</param>
+    public Stubs(byte* at, VictimEntry* victims, Site* sites)
     {
         HostAssembler a = new(at);
         LoadVectors = a.At;
@@ -32,6 +35,8 @@ internal sealed unsafe class Stubs
         Exit = a.At;
         EmitExit(ref a);
         Gates = new GateStubs(ref a, Exit);
+        Miss = a.At;
+        MissStub.Emit(ref a, victims, sites, Exit);
         Enter = (delegate* unmanaged<Bridge*, byte*, void>)a.At;
         EmitEnter(ref a);
         End = a.At;
@@ -52,6 +57,9 @@ internal sealed unsafe class Stubs
     public byte* LoadX87 { get; }
 
     public GateStubs Gates { get; }
+
+    /// <summary>A check has failed, at the address in Scratch1 and the site in Scratch2: tries again, or leaves.</summary>
+    public byte* Miss { get; }
 
     public byte* End { get; }
 
@@ -188,7 +196,7 @@ internal sealed unsafe class Stubs
             a.StoreFrame(offset, Rax);
         }
 
-        a.Load(Tlb, Scratch1, Bridge.OffsetOf(nameof(Bridge.Tlb)));
+        a.Load(HostRegister.Tlb, Scratch1, Bridge.OffsetOf(nameof(Bridge.Tlb)));
         EmitResume(ref a, Bridge.OffsetOf(nameof(Bridge.ResumeVectors)), LoadVectors);
         EmitResume(ref a, Bridge.OffsetOf(nameof(Bridge.ResumeX87)), LoadX87);
         a.LoadFrame(Scratch2, Frame.Bridge);

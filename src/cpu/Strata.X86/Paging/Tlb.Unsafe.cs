@@ -1,3 +1,4 @@
+using System.Numerics;
 using System.Runtime.InteropServices;
 
 namespace Strata.X86.Paging;
@@ -24,7 +25,7 @@ public enum TlbPrivilege
 /// </summary>
 public sealed unsafe class Tlb : IDisposable
 {
-    public const int EntryBits = 12;
+    public const int EntryBits = 13;
     public const int Entries = 1 << EntryBits;
 
     /// <summary>Applied to <c>va >> 7</c>: the byte offset of an entry in its set.</summary>
@@ -41,11 +42,18 @@ public sealed unsafe class Tlb : IDisposable
 
     private const int Privileges = 4;
     private const int Slots = 8;
+    private const int Sets = Slots * Privileges;
+    private const ulong Size = (ulong)Sets * Entries << 5;
     private const int WriterBits = 14;
 
+    /// <summary>Entries that are noted together as filled: what a flush has to empty.</summary>
+    private const int GroupBits = 3;
+    private const int GroupWords = Entries >> GroupBits >> 6;
+
     private readonly TlbEntry* _entries;
+    private readonly ulong[] _filled = new ulong[Sets * GroupWords];
     private readonly Writer[] _writers = new Writer[1 << WriterBits];
-    private readonly bool[] _used = new bool[Slots * Privileges];
+    private readonly bool[] _used = new bool[Sets];
     private readonly int[] _pcid = new int[Slots];
     private readonly RegionFilter _largePages = new();
     private readonly RegionFilter _gigabytePages = new();
@@ -58,10 +66,12 @@ public sealed unsafe class Tlb : IDisposable
 
     public Tlb()
     {
-        _entries = (TlbEntry*)NativeMemory.AlignedAlloc((nuint)(sizeof(TlbEntry) * Entries * Slots * Privileges), 4096);
-        Array.Fill(_used, true);
+        // SAFETY: freed in Dispose. Not in huge pages: entries of one address in all sets would meet in the host's caches.
+        _entries = (TlbEntry*)NativeMemory.AlignedAlloc((nuint)Size, 4096);
         Array.Fill(_pcid, -1);
         _pcid[0] = 0;
+        Victims = (VictimEntry*)NativeMemory.AlignedAlloc((nuint)(VictimEntry.Count * sizeof(VictimEntry)), 64);
+        Make(slot: 0);
         FlushAll();
     }
 
@@ -69,6 +79,12 @@ public sealed unsafe class Tlb : IDisposable
     public long Fills { get; private set; }
 
     public long Flushes { get; private set; }
+
+    /// <summary>
+    /// What was displaced last: a second way for some entries, <see cref="VictimEntry.Count"/> of them. Two pages that share an entry and
+    /// are used in turn, as a stack and a program's data can be for as long as it runs, would miss each time otherwise.
+    /// </summary>
+    public VictimEntry* Victims { get; }
 
     /// <summary>
     /// A number that changes whenever a translation of user code in the current address space may have become invalid. Numbers
@@ -96,6 +112,11 @@ public sealed unsafe class Tlb : IDisposable
         {
             _victim = (_victim + 1) % Slots;
             slot = _victim;
+            if (_pcid[slot] < 0)
+            {
+                Make(slot);
+            }
+
             _pcid[slot] = pcid;
             flush = true;
         }
@@ -175,27 +196,30 @@ public sealed unsafe class Tlb : IDisposable
             return false;
         }
 
-        if (!writer.IsMany)
+        bool found = false;
+        for (int i = 0; i < VictimEntry.Count; i++)
         {
-            bool first = Revoke(writer.First, hostPage);
-            bool second = Revoke(writer.Second, hostPage);
-            writer = default;
-            return first | second;
+            if (Leads(&Victims[i].Entry, hostPage))
+            {
+                Victims[i].Forget();
+                found = true;
+            }
         }
 
-        bool found = false;
-        for (int set = 0; set < _used.Length; set++)
+        if (writer.IsMany)
         {
-            if (!_used[set])
+            foreach (int group in new FilledGroups(_filled))
             {
-                continue;
+                for (int i = 0; i < 1 << GroupBits; i++)
+                {
+                    found |= Revoke(_entries + (group << GroupBits) + i, hostPage);
+                }
             }
-
-            TlbEntry* entry = _entries + (set * Entries);
-            for (int i = 0; i < Entries; i++, entry++)
-            {
-                found |= Revoke(entry, hostPage);
-            }
+        }
+        else
+        {
+            found |= writer.First != null && Revoke(writer.First, hostPage);
+            found |= writer.Second != null && Revoke(writer.Second, hostPage);
         }
 
         writer = default;
@@ -216,7 +240,7 @@ public sealed unsafe class Tlb : IDisposable
                 RevokeWrite(writer.Page);
             }
 
-            WriterOf(hostPage) = new Writer { Page = hostPage, First = entry };
+            writer = new Writer { Page = hostPage, First = entry };
         }
         else if (writer.First != entry && writer.Second != entry)
         {
@@ -238,9 +262,14 @@ public sealed unsafe class Tlb : IDisposable
     /// <summary>Removes write permission everywhere: the next write to each page is noticed again.</summary>
     public void RevokeAllWrites()
     {
-        for (int i = 0; i < Slots * Privileges * Entries; i++)
+        ForgetVictims();
+        foreach (int group in new FilledGroups(_filled))
         {
-            _entries[i].Write = NoTagOf(_entries + i);
+            for (int i = 0; i < 1 << GroupBits; i++)
+            {
+                TlbEntry* entry = _entries + (group << GroupBits) + i;
+                entry->Write = NoTagOf(entry);
+            }
         }
     }
 
@@ -259,17 +288,28 @@ public sealed unsafe class Tlb : IDisposable
             _largePages.Add(va >> 22);
         }
 
-        return (TlbEntry*)((byte*)Set(privilege) + ((va >> 7) & OffsetMask));
+        TlbEntry* entry = (TlbEntry*)((byte*)Set(privilege) + ((va >> 7) & OffsetMask));
+        int group = (int)((entry - _entries) >> GroupBits);
+        _filled[group >> 6] |= 1UL << group;
+        Displace(Set(privilege), entry, va & ~0xFFFUL);
+        return entry;
     }
 
-    public void Dispose() => NativeMemory.AlignedFree(_entries);
+    public void Dispose()
+    {
+        NativeMemory.AlignedFree(_entries);
+        NativeMemory.AlignedFree(Victims);
+    }
 
-    private static bool Writes(TlbEntry* entry, byte* hostPage) =>
-        entry != null && (byte*)(entry->Write + (ulong)entry->Addend) == hostPage;
+    /// <summary>Whether an entry may write to a page, now or when it returns from the victims.</summary>
+    private bool Writes(TlbEntry* entry, byte* hostPage) =>
+        entry != null && (Leads(entry, hostPage) || Leads(&Victims[IndexOf(entry) & (VictimEntry.Count - 1)].Entry, hostPage));
+
+    private static bool Leads(TlbEntry* entry, byte* hostPage) => (byte*)(entry->Write + (ulong)entry->Addend) == hostPage;
 
     private bool Revoke(TlbEntry* entry, byte* hostPage)
     {
-        if (!Writes(entry, hostPage))
+        if (!Leads(entry, hostPage))
         {
             return false;
         }
@@ -278,13 +318,45 @@ public sealed unsafe class Tlb : IDisposable
         return true;
     }
 
-    private ulong NoTagOf(TlbEntry* entry) => ((entry - _entries) & (Entries - 1)) is 0 or (Entries - 1) ? EdgeNoTag : NoTag;
+    /// <summary>An entry's place in its set.</summary>
+    private int IndexOf(TlbEntry* entry) => (int)((entry - _entries) & (Entries - 1));
+
+    private ulong NoTagOf(TlbEntry* entry) => IndexOf(entry) is 0 or (Entries - 1) ? EdgeNoTag : NoTag;
 
     private ref Writer WriterOf(byte* hostPage) => ref _writers[((ulong)hostPage * 0x9E37_79B9_7F4A_7C15) >> (64 - WriterBits)];
+
+    /// <summary>Keeps what an entry holds, if it is another page; what is kept of the page itself is out of date.</summary>
+    private void Displace(TlbEntry* set, TlbEntry* entry, ulong page)
+    {
+        VictimEntry* victim = Victims + VictimEntry.IndexOf(page);
+        ulong held = VictimEntry.PageOf(entry);
+        if (held != page && (held & 0xFFF) == 0)
+        {
+            *victim = new VictimEntry { Page = held, Set = set, Entry = *entry };
+        }
+        else if (victim->Page == page && victim->Set == set)
+        {
+            victim->Forget();
+        }
+    }
+
+    private void ForgetVictims()
+    {
+        for (int i = 0; i < VictimEntry.Count; i++)
+        {
+            Victims[i].Forget();
+        }
+    }
 
     private void FlushSmallPage(ulong va)
     {
         ulong tag = va & ~0xFFFUL;
+        VictimEntry* victim = Victims + VictimEntry.IndexOf(tag);
+        if (victim->Page == tag)
+        {
+            victim->Forget();
+        }
+
         for (int set = 0; set < _used.Length; set++)
         {
             if (!_used[set])
@@ -312,33 +384,85 @@ public sealed unsafe class Tlb : IDisposable
         _codePages.Clear();
     }
 
+    /// <summary>Prepares the memory of a slot that has not been used before: most machines use few.</summary>
+    private void Make(int slot)
+    {
+        for (int set = slot * Privileges; set < (slot + 1) * Privileges; set++)
+        {
+            _filled.AsSpan(set * GroupWords, GroupWords).Fill(ulong.MaxValue);
+            Empty(set);
+        }
+    }
+
     private void FlushSlot(int slot)
     {
         _epochs[slot] = ++_lastEpoch;
+        ForgetVictims();
         for (int set = slot * Privileges; set < (slot + 1) * Privileges; set++)
         {
             if (_used[set])
             {
                 Flushes++;
                 _used[set] = false;
-
-                // SAFETY: set indexes the table allocated in the constructor. All ones is "no tag" in each field.
-                NativeMemory.Fill(_entries + (set * Entries), (nuint)(sizeof(TlbEntry) * Entries), 0xFF);
-                Deny(_entries + (set * Entries));
-                Deny(_entries + (set * Entries) + Entries - 1);
+                Empty(set);
             }
         }
+    }
+
+    /// <summary>Empties the entries of a set that have been filled: few, as a rule, where processes come and go.</summary>
+    private void Empty(int set)
+    {
+        Span<ulong> filled = _filled.AsSpan(set * GroupWords, GroupWords);
+        foreach (int group in new FilledGroups(filled))
+        {
+            // SAFETY: the group lies in the set. All ones is "no tag" in each field.
+            NativeMemory.Fill(_entries + (set * Entries) + (group << GroupBits), (nuint)(sizeof(TlbEntry) << GroupBits), 0xFF);
+        }
+
+        filled.Clear();
+        Deny(_entries + (set * Entries));
+        Deny(_entries + (set * Entries) + Entries - 1);
     }
 
     /// <summary>Which entries may write to a host page; a hash table of one entry a slot, that forgets by revoking.</summary>
     private struct Writer
     {
         public byte* Page;
+
         public TlbEntry* First;
         public TlbEntry* Second;
 
         /// <summary>More than two: only a scan finds them.</summary>
         public bool IsMany;
+    }
+
+    /// <summary>The numbers of the bits that are set.</summary>
+    private ref struct FilledGroups(ReadOnlySpan<ulong> words)
+    {
+        private readonly ReadOnlySpan<ulong> _words = words;
+        private int _next;
+        private ulong _left;
+
+        public int Current { get; private set; }
+
+        public readonly FilledGroups GetEnumerator() => this;
+
+        public bool MoveNext()
+        {
+            while (_left == 0)
+            {
+                if (_next == _words.Length)
+                {
+                    return false;
+                }
+
+                _left = _words[_next++];
+            }
+
+            Current = ((_next - 1) << 6) + BitOperations.TrailingZeroCount(_left);
+            _left &= _left - 1;
+            return true;
+        }
     }
 
     /// <summary>Takes all rights from an entry.</summary>

@@ -57,40 +57,35 @@ public sealed class VirtioConsole(AddressSpace memory, Action<ReadOnlySpan<byte>
 
     protected override uint Process(int queue, DescriptorChain chain)
     {
-        uint written = 0;
-        foreach (GuestBuffer buffer in chain.Buffers)
+        if (queue == ReceiveQueue)
         {
-            bool toGuest = queue == ReceiveQueue;
-            if (buffer.IsWritable != toGuest || buffer.Length == 0
-                || !Memory.TryGetSpan(buffer.Address, toGuest ? Math.Min(buffer.Length, InputCapacity) : buffer.Length, toGuest, out Span<byte> place))
-            {
-                continue;
-            }
-
-            if (toGuest)
-            {
-                written += Fill(place);
-            }
-            else
-            {
-                output(place);
-            }
+            return Fill(chain);
         }
 
-        return written;
+        ChainReader reader = new(Memory, chain);
+        while (reader.TryTake(int.MaxValue, out Span<byte> bytes) && !bytes.IsEmpty)
+        {
+            output(bytes);
+        }
+
+        return 0;
     }
 
-    private uint Fill(Span<byte> place)
+    /// <summary>The input lies together from the chain's first byte on: what comes meanwhile goes into the next chain.</summary>
+    private uint Fill(DescriptorChain chain)
     {
         lock (_input)
         {
-            int count = Math.Min(place.Length, _input.Count);
-            for (int i = 0; i < count; i++)
+            ChainWriter writer = new(Memory, chain);
+            while (_input.Count > 0 && writer.TryTake(_input.Count, out Span<byte> place) && !place.IsEmpty)
             {
-                place[i] = _input.Dequeue();
+                for (int i = 0; i < place.Length; i++)
+                {
+                    place[i] = _input.Dequeue();
+                }
             }
 
-            return (uint)count;
+            return writer.Taken;
         }
     }
 }

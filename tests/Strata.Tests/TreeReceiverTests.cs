@@ -1,5 +1,6 @@
 using System.Runtime.Versioning;
 using System.Text;
+using Strata.Core.Sharing;
 using Strata.Shares;
 
 namespace Strata.Tests;
@@ -39,6 +40,25 @@ public sealed class TreeReceiverTests : IDisposable
         Assert.Equal("sub/file", new FileInfo(Target("link")).LinkTarget);
         Assert.Equal("../sub", new FileInfo(Target("sub/up")).LinkTarget);
         Assert.Empty(_leftOut);
+        System.IO.File.SetUnixFileMode(Target(""), UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
+    }
+
+    [Fact]
+    public void Add_TreeWithTimes_IsWrittenWithThem()
+    {
+        FileTime folder = new(1_000_000_000, 1);
+        FileTime file = new(1_234_567_890, 123_456_789);
+        FileTime link = new(-86_400, 999_999_999);
+        _receiver.Add(new TreeNode(0b101_000_000, 'd', [], [], folder));
+        _receiver.Add(new TreeNode(0b100_000_000, 'f', "file"u8.ToArray(), [], file));
+        _receiver.Write("content"u8);
+        _receiver.End();
+        _receiver.Add(new TreeNode(0, 'l', "link"u8.ToArray(), "file"u8.ToArray(), link));
+        Assert.True(_receiver.End());
+
+        Assert.Equal(
+            [folder, file, link],
+            ((string[])["", "file", "link"]).Select(path => HostFileStatus.Of(Target(path), followLink: false).Modified));
         System.IO.File.SetUnixFileMode(Target(""), UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
     }
 
@@ -211,6 +231,24 @@ public sealed class TreeReceiverTests : IDisposable
         TreeNode node = TreeNode.Parse(new TreeNode(0x1ED, 'l', "path"u8.ToArray(), "target"u8.ToArray()).ToBytes());
 
         Assert.Equal((0x1EDU, 'l', "path", "target"), (node.Mode, node.Kind, Encoding.UTF8.GetString(node.Path), Encoding.UTF8.GetString(node.Target)));
+    }
+
+    [Theory]
+    [InlineData(0L, 0U)]
+    [InlineData(long.MinValue, 999_999_999U)]
+    public void Parse_NodeWithATime_ComesBack(long seconds, uint nanoseconds)
+    {
+        FileTime time = new(seconds, nanoseconds);
+
+        Assert.Equal(time, TreeNode.Parse(new TreeNode(0, 'f', "path"u8.ToArray(), [], time).ToBytes()).Modified);
+    }
+
+    [Fact]
+    public void Parse_TimeThatIsNone_IsInvalidData()
+    {
+        Assert.Null(TreeNode.Parse(new TreeNode(0, 'f', "path"u8.ToArray(), []).ToBytes()).Modified); // of an older agent
+        Assert.Throws<InvalidDataException>(() => TreeNode.Parse(new TreeNode(0, 'f', "path"u8.ToArray(), [], new FileTime(0, 1_000_000_000)).ToBytes()));
+        Assert.Throws<InvalidDataException>(() => TreeNode.Parse([.. new TreeNode(0, 'f', "path"u8.ToArray(), [], new FileTime(0, 0)).ToBytes(), 0]));
     }
 
     public void Dispose()

@@ -21,7 +21,7 @@ internal sealed class NetworkArguments
 
     private readonly Option<string[]> _forward = new("--forward")
     {
-        Description = "Lead a host port into the guest: [udp:][ADDRESS:]HOSTPORT:GUESTPORT, such as 2222:22. On 127.0.0.1 unless an address is given; may be repeated.",
+        Description = "Lead a host port into the guest: [udp:][ADDRESS:]HOSTPORT:GUESTPORT, such as 2222:22. On 127.0.0.1 unless an address is given; may be repeated. With --net user and --net switch=NAME.",
     };
 
     private readonly Option<string?> _capture = new("--capture")
@@ -58,10 +58,7 @@ internal sealed class NetworkArguments
 
         if (net.StartsWith(SwitchPrefix, StringComparison.Ordinal))
         {
-            return forwards.Length == 0
-                ? [SwitchArguments.Parse(net[SwitchPrefix.Length..]) with { Capture = capture }]
-                : throw new StrataException(
-                    StrataError.BadInput, "--forward needs --net user: the machine that hosts a switch may end before this one. Use `strata exec`, or a machine with --net user.");
+            return [SwitchArguments.Parse(net[SwitchPrefix.Length..], [.. forwards.Select(ParseForward)]) with { Capture = capture }];
         }
 
         string[] words = net.Split(',');

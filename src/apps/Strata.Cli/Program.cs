@@ -96,7 +96,7 @@ DocumentedCommand root = new("strata", "Strata runs unmodified operating systems
     """)
 {
     CommandHelp.CreateOption(), new VersionOption(),
-    run, ListCommand.Create(), ExecCommand.Create(), CopyCommand.Create(), EngineCommand.Create(), ExplainCommand.Create(), InspectCommand.Create(), StopCommand.Create(),
+    run, ListCommand.Create(), ExecCommand.Create(), ConsoleCommand.Create(), CopyCommand.Create(), EngineCommand.Create(), ExplainCommand.Create(), InspectCommand.Create(), StopCommand.Create(),
     ImageCommand.Create(), DiskCommand.Create(), SwitchCommand.Create(), ProbeCommand.Create(), VerifyCommand.Create(),
 };
 

@@ -35,5 +35,12 @@ internal sealed class ConsoleText(int capacity)
         return at < 0 ? -1 : _dropped + start + at + text.Length;
     }
 
+    /// <summary>The last bytes, as many as are asked for and there.</summary>
+    public byte[] Tail(int most)
+    {
+        int count = Math.Min(most, _text.Length);
+        return Encoding.Latin1.GetBytes(_text.ToString(_text.Length - count, count));
+    }
+
     public override string ToString() => _text.ToString();
 }

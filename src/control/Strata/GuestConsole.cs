@@ -19,6 +19,7 @@ public sealed class GuestConsole : ISerialBackend
     private readonly Lock _gate = new();
     private readonly ConsoleText _text = new(Capacity);
     private TaskCompletionSource _changed = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly List<ConsoleObserver> _observers = []; // under _gate
     private PcBoard? _board;
     private long _consumed; // position behind the last match
 
@@ -56,12 +57,40 @@ public sealed class GuestConsole : ISerialBackend
         lock (_gate)
         {
             _text.Append(bytes);
+            foreach (ConsoleObserver observer in _observers)
+            {
+                observer.Append(bytes);
+            }
+
             changed = _changed;
             _changed = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         }
 
         _tee?.Invoke(bytes.ToArray());
         changed.TrySetResult();
+    }
+
+    /// <summary>Looks on, beside everybody else.</summary>
+    /// <param name="history">Bytes of what was printed before that the observer gets at first, if they are still there.</param>
+    public ConsoleObserver Observe(int history = 0)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(history);
+        ConsoleObserver observer = new(this);
+        lock (_gate)
+        {
+            observer.Append(_text.Tail(history));
+            _observers.Add(observer);
+        }
+
+        return observer;
+    }
+
+    internal void Forget(ConsoleObserver observer)
+    {
+        lock (_gate)
+        {
+            _observers.Remove(observer);
+        }
     }
 
     /// <summary>Waits until the guest prints <paramref name="text"/>, looking only at output after the last match.</summary>

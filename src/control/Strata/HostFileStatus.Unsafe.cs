@@ -1,10 +1,12 @@
 using System.Runtime.InteropServices;
+using Strata.Core.Sharing;
 
 namespace Strata;
 
-/// <summary>Owner, kind and permissions of a file of the host, by statx(2): .NET tells neither owner nor every kind.</summary>
+/// <summary>Owner, kind, permissions and time of a file of the host, by statx(2): .NET tells neither owner, every kind nor nanoseconds.</summary>
 /// <param name="Mode">Kind and permissions, as in stat(2).</param>
-internal readonly partial record struct HostFileStatus(uint UserId, uint Mode)
+/// <param name="Modified">When its content last changed.</param>
+internal readonly partial record struct HostFileStatus(uint UserId, uint Mode, FileTime Modified)
 {
     private const uint KindMask = 0xF000;
     private const uint KindFolder = 0x4000;
@@ -13,10 +15,11 @@ internal readonly partial record struct HostFileStatus(uint UserId, uint Mode)
     private const int NoFollow = 0x100;
     private const uint BasicStatus = 0x7FF;
 
-    /// <summary>struct statx: 256 bytes; the user at 20 (32 bits), the mode at 28 (16 bits).</summary>
+    /// <summary>struct statx: 256 bytes; the user at 20 (32 bits), the mode at 28 (16 bits), the time at 112 (64 and 32 bits).</summary>
     private const int StatusSize = 256;
     private const int UserOffset = 20;
     private const int ModeOffset = 28;
+    private const int ModifiedOffset = 112;
 
     public bool IsFolder => (Mode & KindMask) == KindFolder;
 
@@ -28,7 +31,10 @@ internal readonly partial record struct HostFileStatus(uint UserId, uint Mode)
     {
         byte[] status = new byte[StatusSize];
         return Statx(CurrentFolder, path, followLink ? 0 : NoFollow, BasicStatus, status) == 0
-            ? new HostFileStatus(BitConverter.ToUInt32(status, UserOffset), BitConverter.ToUInt16(status, ModeOffset))
+            ? new HostFileStatus(
+                BitConverter.ToUInt32(status, UserOffset),
+                BitConverter.ToUInt16(status, ModeOffset),
+                new FileTime(BitConverter.ToInt64(status, ModifiedOffset), BitConverter.ToUInt32(status, ModifiedOffset + 8)))
             : throw new IOException($"{path}: {Marshal.GetLastPInvokeErrorMessage()}");
     }
 

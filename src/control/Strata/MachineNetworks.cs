@@ -52,13 +52,19 @@ internal sealed class MachineNetworks : IDisposable
     }
 
     public IPEndPoint? ListenEndPoint(PortForward forward) =>
-        _backends.OfType<UserNetwork>().Select(network => network.ListenEndPoint(forward)).FirstOrDefault(place => place is not null);
+        _backends.Select(network => network switch
+        {
+            UserNetwork user => user.ListenEndPoint(forward),
+            PortForwarder forwarder => forwarder.ListenEndPoint(forward),
+            _ => null,
+        }).FirstOrDefault(place => place is not null);
 
     /// <summary>Why a capture file is incomplete, or null.</summary>
     public string? CaptureFailure => _opened.OfType<CapturedNetwork>().Select(network => network.Failure).FirstOrDefault(failure => failure is not null);
 
     /// <summary>Why a card's switch cannot be reached now, or null.</summary>
-    public string? SwitchFailure => _backends.OfType<NamedSwitchPort>().Select(port => port.Failure).FirstOrDefault(failure => failure is not null);
+    public string? SwitchFailure => _backends.Select(network => network is PortForwarder forwarder ? forwarder.Network : network)
+        .OfType<NamedSwitchPort>().Select(port => port.Failure).FirstOrDefault(failure => failure is not null);
 
     /// <summary>After the board, whose cards use the backends. Backends do not mind being disposed twice.</summary>
     public void Dispose()

@@ -49,7 +49,7 @@ public sealed record NetworkCard
     {
         SwitchRegistry registry = new();
         registry.PlaceOf(name);
-        return new NetworkCard(machine => registry.Join(name, machine, options)) { AllocateMac = machine => SwitchRegistry.CreateMac(name, machine) };
+        return new NetworkCard(machine => Join(registry, name, machine, options)) { AllocateMac = machine => SwitchRegistry.CreateMac(name, machine) };
     }
 
     /// <summary>A tap interface of the Linux host, which makes it if it does not exist; takes root or an interface made for the user.</summary>
@@ -57,6 +57,20 @@ public sealed record NetworkCard
     {
         ArgumentNullException.ThrowIfNull(name);
         return new NetworkCard(_ => new TapNetwork(name));
+    }
+
+    private static INetworkBackend Join(SwitchRegistry registry, string name, NetworkSurroundings machine, NamedSwitchOptions? options)
+    {
+        NamedSwitchPort port = registry.Join(name, machine, options);
+        try
+        {
+            return options is { Forwards: { Count: > 0 } forwards } ? new PortForwarder(port, machine.Mac, forwards, machine.Clock) : port;
+        }
+        catch
+        {
+            port.Dispose();
+            throw;
+        }
     }
 
     /// <summary>A backend of the caller's own. The machine disposes it.</summary>

@@ -7,7 +7,7 @@ namespace Strata.Networking.Tests.Harness;
 internal sealed record GuestSegment(uint Sequence, uint Acknowledgment, byte Flags, ushort Window, byte[] Options, byte[] Data, FrameOffload Offload);
 
 /// <summary>The guest's end of one TCP connection, worked by hand: every segment is what a test says.</summary>
-internal sealed class GuestTcp(NatBench bench, ushort guestPort, byte[] remote, ushort remotePort)
+internal sealed class GuestTcp(IGuestWire bench, ushort guestPort, byte[] remote, ushort remotePort)
 {
     public const byte Fin = 1;
     public const byte Syn = 2;

@@ -5,7 +5,7 @@ using Strata.Networking.Nat;
 namespace Strata.Networking.Tests.Harness;
 
 /// <summary>A user-mode network with a guest made of frames. Time stands still unless a test moves it; sockets are real.</summary>
-internal sealed class NatBench : IDisposable
+internal sealed class NatBench : IGuestWire, IDisposable
 {
     public NatBench(UserNetworkOptions? options = null)
     {

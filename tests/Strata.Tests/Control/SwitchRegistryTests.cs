@@ -1,3 +1,4 @@
+using System.Net.Sockets;
 using System.Runtime.Versioning;
 using Strata.Control;
 using Strata.Core.Time;
@@ -34,6 +35,33 @@ public sealed class SwitchRegistryTests : IDisposable
 
         Assert.Equal([("a-lab", "three"), ("b-lab", "one")], all.Select(lab => (lab.Name, lab.Host)));
         Assert.Equal([null, "one", "two"], all[1].Ports.Select(port => port.Machine));
+    }
+
+    /// <summary>Each host lets go when all were asked: asked one after the other, the first would be given up.</summary>
+    [Fact]
+    public async Task List_ManyHostsThatDoNotAnswer_AsksThemAllAtOnce()
+    {
+        const int hosts = 16;
+        SwitchRegistry registry = new(Root);
+        Join(registry, "lab", "one").Dispose(); // makes the folder
+        Socket[] sockets = [.. Enumerable.Range(0, hosts).Select(number => Listen($"silent-{number}"))];
+        IReadOnlyList<NamedSwitchDescription> all = [];
+        int attempts = 0;
+        do // a busy host of tests may not get round in the time that a person would wait
+        {
+            Thread server = new(() =>
+            {
+                Socket[] asked = [.. sockets.Select(socket => socket.Accept())];
+                Array.ForEach(asked, socket => socket.Dispose());
+            });
+            server.Start();
+            all = await registry.ListAsync();
+            server.Join();
+        }
+        while (all.Count > 0 && ++attempts < 3);
+
+        Array.ForEach(sockets, socket => socket.Dispose());
+        Assert.Empty(all);
     }
 
     [Fact]
@@ -80,6 +108,14 @@ public sealed class SwitchRegistryTests : IDisposable
         Assert.Equal(StrataError.BadInput, Assert.Throws<StrataException>(() => NetworkCard.Switch(name)).Error);
 
     public void Dispose() => _folder.Dispose();
+
+    private Socket Listen(string name)
+    {
+        Socket socket = new(AddressFamily.Unix, SocketType.Seqpacket, ProtocolType.Unspecified);
+        socket.Bind(new UnixDomainSocketEndPoint(Path.Combine(Root, name + ".switch")));
+        socket.Listen();
+        return socket;
+    }
 
     private NamedSwitchPort Join(SwitchRegistry registry, string name, string machine) =>
         registry.Join(name, new NetworkSurroundings(_clock, machine, SwitchRegistry.CreateMac(name, machine)), null);

@@ -109,6 +109,58 @@ public sealed class GuestImageTests : IDisposable
     }
 
     [Fact]
+    public async Task CreateSpecAsync_KeptMachineThatRuns_IsRefusedUntilItEnds()
+    {
+        GuestImage image = Fill("4");
+        string folder = _folder.PathOf("kept");
+        MachineSpec first = await KeptMachines.CreateSpecAsync(image, GuestSetup.Default, folder);
+        await File.WriteAllBytesAsync(first.Disks[0].Path, new byte[512]);
+        using (first.Disks[0].Open())
+        {
+            StrataException error = await Assert.ThrowsAsync<StrataException>(() => KeptMachines.CreateSpecAsync(image, GuestSetup.Default, folder));
+            Assert.Contains($"{folder} is in use", error.Message, StringComparison.Ordinal);
+            Assert.Contains("give --keep another name", error.Message, StringComparison.Ordinal);
+
+            IOException late = Assert.ThrowsAny<IOException>(first.Disks[0].Open); // one that came between the look and the start
+            Assert.Contains("is in use by another process", late.Message, StringComparison.Ordinal);
+        }
+
+        await KeptMachines.CreateSpecAsync(image, GuestSetup.Default, folder);
+    }
+
+    [Fact]
+    public async Task CreateSpecAsync_KeptBySeveralAtOnce_IsCopiedOnce()
+    {
+        GuestImage image = Fill("4");
+        string folder = _folder.PathOf("kept");
+
+        MachineSpec[] specs = await Task.WhenAll(
+            Enumerable.Range(0, 4).Select(_ => Task.Run(() => KeptMachines.CreateSpecAsync(image, GuestSetup.Default, folder))));
+
+        Assert.All(specs, spec => Assert.Equal(Path.Combine(folder, "vmlinuz"), spec.Kernel));
+        Assert.Equal([folder], Directory.GetDirectories(_folder.PathOf("."), "kept*").Select(Path.GetFullPath));
+    }
+
+    /// <summary>Whoever builds the image anew holds its lock while he exchanges the files.</summary>
+    [Fact]
+    public async Task CreateSpecAsync_WhileTheImageIsReplaced_WaitsForTheNewOne()
+    {
+        GuestImage image = Fill("4");
+        string folder = _folder.PathOf("kept");
+        Task<MachineSpec> kept;
+        using (await _cache.LockAsync("debian", progress: null, CancellationToken.None))
+        {
+            kept = KeptMachines.CreateSpecAsync(image, GuestSetup.Default, folder);
+            await Task.WhenAny(kept, Task.Delay(500));
+            Assert.False(kept.IsCompleted);
+            await File.WriteAllTextAsync(Path.Combine(image.Folder, "disk.img"), "new");
+        }
+
+        await kept;
+        Assert.Equal("new", await File.ReadAllTextAsync(Path.Combine(folder, "disk.img")));
+    }
+
+    [Fact]
     public async Task CreateSpecAsync_FolderOfSomethingElse_IsRefused()
     {
         string folder = Directory.CreateDirectory(_folder.PathOf("other")).FullName;

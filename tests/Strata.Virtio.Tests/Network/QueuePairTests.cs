@@ -240,6 +240,19 @@ public sealed class QueuePairTests : IDisposable
         Assert.Equal(Ok, _driver.Memory.Slice(Buffers + 0x300, 1)[0]);
     }
 
+    [Fact]
+    public void Command_EmptyBufferBehindTheAnswer_IsExecuted()
+    {
+        Put(Buffers, SetTwoPairs);
+        _rings[Control].Describe(0, Buffers, 4, DriverRing.Next, 1);
+        _rings[Control].Describe(1, Buffers + 0x300, 1, DriverRing.Write | DriverRing.Next, 2);
+        _rings[Control].Describe(2, Buffers + 0x400, 0, DriverRing.Write);
+
+        Assert.Equal((0U, 1U), SendCommand());
+
+        Assert.Equal(Ok, _driver.Memory.Slice(Buffers + 0x300, 1)[0]);
+    }
+
     [Theory]
     [InlineData(Buffers + 0x300, 0U, DriverRing.Write)]
     [InlineData(Buffers + 0x300, 1U, 0)]

@@ -10,7 +10,7 @@ internal static class CopyCommand
     {
         Argument<string> source = new("source") { Description = "A path of the host, or MACHINE:PATH." };
         Argument<string> target = new("target") { Description = "The same; one of the two is in a machine." };
-        DocumentedCommand command = new("cp", "Copy a file or folder into a running machine or out of it, with permissions.", """
+        DocumentedCommand command = new("cp", "Copy a file or folder into a running machine or out of it, with permissions and times.", """
             Where the target is a folder, the copy goes into it. Links are copied as links. Out of a machine, set-user-ID bits, and links that
             lead out of what is copied, stay behind: what is left out is named. A host path with a colon needs a slash before it: ./a:b. The
             guest needs the agent: the images of `strata image list` have it.

@@ -1,5 +1,6 @@
 using System.Globalization;
 using Strata.Networking.NamedSwitches;
+using Strata.Networking.Nat;
 
 namespace Strata.Cli.Switches;
 
@@ -10,10 +11,10 @@ internal static class SwitchArguments
 
     /// <param name="text">NAME[,isolated][,vlan=N][,delay=Nms][,loss=N%][,rate=N[K|M|G]].</param>
     /// <exception cref="StrataException">It cannot be understood.</exception>
-    public static NetworkCard Parse(string text)
+    public static NetworkCard Parse(string text, IReadOnlyList<PortForward> forwards)
     {
         string[] words = text.Split(',');
-        NamedSwitchOptions options = new();
+        NamedSwitchOptions options = new() { Forwards = forwards };
         foreach (string word in words.Skip(1))
         {
             options = Apply(options, word);

@@ -16,4 +16,7 @@ public sealed class DiskImageException : IOException
     public DiskImageException()
     {
     }
+
+    /// <summary>Somebody else, another process or this one, has the image open.</summary>
+    public bool IsInUse { get; init; }
 }

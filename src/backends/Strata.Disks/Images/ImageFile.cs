@@ -11,6 +11,10 @@ namespace Strata.Disks.Images;
 public partial class ImageFile : IDisposable
 {
     private const int ZeroChunk = 1 << 20;
+
+    /// <summary>What opening a file says that somebody else has locked: EWOULDBLOCK of Linux and of the BSDs, a sharing violation.</summary>
+    private static readonly int[] HeldByAnother = [11, 35, unchecked((int)0x80070020)];
+
     private readonly SafeFileHandle _handle;
     private long _length;
     private volatile bool _holesUnsupported;
@@ -243,10 +247,17 @@ public partial class ImageFile : IDisposable
             throw new DiskImageException(
                 $"The disk {path} may not be {(readOnly ? "read" : "written")} by this user; change its permissions.", error);
         }
-        catch (IOException error)
+        catch (IOException error) when (HeldByAnother.Contains(error.HResult))
         {
             throw new DiskImageException(
-                $"The disk {path} cannot be opened: {error.Message} Close what else uses it, or open it read-only everywhere.", error);
+                $"The disk {path} is in use by another process, such as a machine that runs from it; end that, give this one a copy of its own, or open it read-only everywhere.", error)
+            {
+                IsInUse = true,
+            };
+        }
+        catch (IOException error)
+        {
+            throw new DiskImageException($"The disk {path} cannot be opened: {error.Message} Check the path and its file system.", error);
         }
     }
 

@@ -26,13 +26,14 @@ public static class NamedSwitchClient
         using (socket)
         {
             byte[] buffer = new byte[SwitchMessage.LargestText + 1];
+            long start = Stopwatch.GetTimestamp();
             try
             {
                 SwitchReply reply = Ask(socket, place, new SwitchRequest(), buffer, cancellationToken);
                 List<NamedSwitchPortDescription> ports = [];
                 while (ports.Count < Math.Min(reply.PortCount, MostPorts))
                 {
-                    int count = Receive(socket, buffer, cancellationToken);
+                    int count = Receive(socket, buffer, start, cancellationToken);
                     ports.Add(SwitchJson.ReadPort(buffer.AsSpan(0, count)) ?? throw NoSwitch(place));
                 }
 
@@ -82,14 +83,14 @@ public static class NamedSwitchClient
     internal static SwitchReply Ask(Socket socket, NamedSwitchPlace place, SwitchRequest request, byte[] buffer, CancellationToken cancellationToken)
     {
         socket.Send(SwitchJson.Write(request));
-        int count = Receive(socket, buffer, cancellationToken);
+        int count = Receive(socket, buffer, Stopwatch.GetTimestamp(), cancellationToken);
         SwitchReply reply = SwitchJson.ReadReply(buffer.AsSpan(0, count)) ?? throw NoSwitch(place);
         return reply.Version == SwitchRequest.CurrentVersion ? reply : throw NoSwitch(place);
     }
 
-    private static int Receive(Socket socket, byte[] buffer, CancellationToken cancellationToken)
+    /// <param name="start">When <see cref="AnswerPatience"/> began.</param>
+    private static int Receive(Socket socket, byte[] buffer, long start, CancellationToken cancellationToken)
     {
-        long start = Stopwatch.GetTimestamp();
         while (!socket.Poll(PollInterval, SelectMode.SelectRead))
         {
             cancellationToken.ThrowIfCancellationRequested();

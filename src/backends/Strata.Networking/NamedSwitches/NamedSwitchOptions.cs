@@ -1,4 +1,5 @@
 using Strata.Networking.Frames;
+using Strata.Networking.Nat;
 using Strata.Networking.Switching;
 
 namespace Strata.Networking.NamedSwitches;
@@ -14,6 +15,9 @@ public sealed record NamedSwitchOptions
 
     /// <summary>What happens to frames on the machine's cable, in each direction. Its seed and queue do not count.</summary>
     public LinkConditions Conditions { get; init; } = LinkConditions.Perfect;
+
+    /// <summary>Ports of the host that lead into the machine, whoever hosts the switch. Its cable does nothing to their frames.</summary>
+    public IReadOnlyList<PortForward> Forwards { get; init; } = [];
 }
 
 /// <summary>Who is plugged into a named switch.</summary>

@@ -85,6 +85,14 @@ internal sealed class DhcpServer(GuestLink link)
         }
     }
 
+    /// <summary>The address that a server's message gives to a client, or null.</summary>
+    public static Ipv4Address? FindGrant(ReadOnlySpan<byte> message, MacAddress client)
+    {
+        bool isGrant = message.Length >= FixedSize && message[0] == OpReply && BinaryPrimitives.ReadUInt32BigEndian(message[236..]) == MagicCookie
+            && MacAddress.Read(message[28..]) == client && Find(message[FixedSize..], OptionMessageType) is [Ack];
+        return isGrant && Ipv4Address.Read(message[16..]) is { Value: not 0 } address ? address : null;
+    }
+
     /// <summary>The address that was given to a client, or null.</summary>
     public Ipv4Address? Find(MacAddress client) => _leases.TryGetValue(client, out Ipv4Address lease) ? lease : null;
 

@@ -26,6 +26,9 @@ internal sealed class GuestLink(UserNetworkOptions options)
 
     public UserNetworkOptions Options => options;
 
+    /// <summary>Where forwarded ports lead that name no guest; null while there is none.</summary>
+    public Ipv4Address? ForwardTarget { get; set; } = options.WaitsForGuest ? null : options.FirstGuest;
+
     /// <summary>What frames to the guest may leave undone.</summary>
     public FrameFeatures Accepts => _receiver?.Accepts ?? FrameFeatures.None;
 

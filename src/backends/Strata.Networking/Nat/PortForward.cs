@@ -10,7 +10,7 @@ namespace Strata.Networking.Nat;
 /// <param name="HostAddress">Address of the host to listen on.</param>
 /// <param name="HostPort">1..65535; 0 lets the host choose one.</param>
 /// <param name="GuestPort">1..65535.</param>
-/// <param name="Guest">The guest's address, or null for the first guest's.</param>
+/// <param name="Guest">The guest's address, or null for the first guest's, or on a named switch the machine's own.</param>
 public sealed record PortForward(TransportProtocol Protocol, IPAddress HostAddress, int HostPort, int GuestPort, Ipv4Address? Guest = null)
 {
     private const string UdpPrefix = "udp:";

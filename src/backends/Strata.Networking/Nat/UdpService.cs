@@ -76,6 +76,20 @@ internal sealed class UdpService : IDisposable
         node.Value.Send(datagram.Data);
     }
 
+    /// <summary>Takes a datagram of a conversation that there is.</summary>
+    public bool TryTake(in Ipv4Packet packet, in UdpDatagram datagram)
+    {
+        FlowKey key = new(packet.Source, datagram.SourcePort, packet.Destination, datagram.DestinationPort);
+        if (!_flows.TryGetValue(key, out LinkedListNode<UdpFlow>? node))
+        {
+            return false;
+        }
+
+        Touch(node);
+        node.Value.Send(datagram.Data);
+        return true;
+    }
+
     /// <summary>A socket of a conversation has something.</summary>
     public void Receive(UdpFlow flow)
     {
@@ -114,7 +128,12 @@ internal sealed class UdpService : IDisposable
                 return; // a late ICMP error of an earlier answer; the port stays open
             }
 
-            LinkedListNode<UdpFlow> node = FindPeer(listener, (IPEndPoint)peer);
+            if ((listener.Forward.Guest ?? _nat.Link.ForwardTarget) is not { } guest)
+            {
+                continue; // there is no guest yet
+            }
+
+            LinkedListNode<UdpFlow> node = FindPeer(guest, listener, (IPEndPoint)peer);
             Touch(node);
             SendToGuest(node.Value.Key, _data.AsSpan(0, count));
         }
@@ -167,9 +186,8 @@ internal sealed class UdpService : IDisposable
     }
 
     /// <summary>A sender to a forwarded port appears to the guest as the gateway with the sender's port, or the next free one.</summary>
-    private LinkedListNode<UdpFlow> FindPeer(UdpForwardListener listener, IPEndPoint peer)
+    private LinkedListNode<UdpFlow> FindPeer(Ipv4Address guest, UdpForwardListener listener, IPEndPoint peer)
     {
-        Ipv4Address guest = listener.Forward.Guest ?? _nat.Options.FirstGuest;
         FlowKey key = new(guest, (ushort)listener.Forward.GuestPort, _nat.Options.Gateway, (ushort)Math.Max(1, peer.Port));
         while (_flows.TryGetValue(key, out LinkedListNode<UdpFlow>? node))
         {

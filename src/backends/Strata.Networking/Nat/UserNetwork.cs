@@ -100,6 +100,54 @@ public sealed class UserNetwork : INetworkBackend
     /// <summary>The address that a station was given, or null.</summary>
     internal Ipv4Address? FindLease(MacAddress station) => Locked(() => _dhcp.Find(station));
 
+    /// <summary>Tells a network that waits for its guest who that is.</summary>
+    internal void SetGuest(Ipv4Address address, MacAddress station)
+    {
+        lock (_gate)
+        {
+            if (_options.Network.Contains(address))
+            {
+                _link.Learn(address, station);
+                _link.ForwardTarget = address;
+            }
+        }
+    }
+
+    /// <summary>Takes a guest's frame if it belongs to a forwarded port's conversation, for a guest whose router is elsewhere.</summary>
+    /// <returns>False for a frame that is for others.</returns>
+    internal bool TryTakeForwarded(in EthernetFrame ethernet, in FrameOffload offload)
+    {
+        lock (_gate)
+        {
+            if (_disposed || _tcp.ConnectionCount + _udp.FlowCount == 0)
+            {
+                return false;
+            }
+
+            if (ethernet.Type == EthernetFrame.TypeArp)
+            {
+                _link.OnArp(ethernet); // the router answers the same, if it is there just now
+                return false;
+            }
+
+            if (ethernet.Type != EthernetFrame.TypeIpv4 || ethernet.Destination != GuestLink.Mac
+                || !Ipv4Packet.TryParse(ethernet.Payload, out Ipv4Packet packet) || packet.Destination != _options.Gateway || packet.IsFragment)
+            {
+                return false;
+            }
+
+            bool trusted = offload.NeedsChecksum;
+            return packet.Protocol switch
+            {
+                Ipv4Packet.ProtocolTcp => TcpSegment.TryParse(packet.Source, packet.Destination, packet.Payload, trusted, out TcpSegment segment)
+                    && _tcp.TryTake(packet, segment),
+                Ipv4Packet.ProtocolUdp => UdpDatagram.TryParse(packet.Source, packet.Destination, packet.Payload, trusted, out UdpDatagram datagram)
+                    && _udp.TryTake(packet, datagram),
+                _ => false,
+            };
+        }
+    }
+
     public void Connect(IFrameReceiver receiver)
     {
         lock (_gate)

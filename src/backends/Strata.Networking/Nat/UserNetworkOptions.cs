@@ -38,4 +38,7 @@ public sealed record UserNetworkOptions
 
     /// <summary>Bytes of the largest IP packet to a guest without segmentation offload, 576..65535.</summary>
     public int Mtu { get; init; } = 1500;
+
+    /// <summary>Whether forwarded ports lead to the guest of <see cref="UserNetwork.SetGuest"/>, of which there is none at first.</summary>
+    internal bool WaitsForGuest { get; init; }
 }

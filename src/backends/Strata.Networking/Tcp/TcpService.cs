@@ -71,6 +71,19 @@ internal sealed class TcpService : IDisposable
         Open(key, segment, quote);
     }
 
+    /// <summary>Takes a segment of a connection that there is.</summary>
+    public bool TryTake(in Ipv4Packet packet, in TcpSegment segment)
+    {
+        FlowKey key = new(packet.Source, segment.SourcePort, packet.Destination, segment.DestinationPort);
+        if (!_connections.TryGetValue(key, out TcpConnection? connection) || connection.GivesWayTo(segment))
+        {
+            return false;
+        }
+
+        connection.OnSegment(segment);
+        return true;
+    }
+
     /// <summary>The guest's card has room again.</summary>
     public void Resume()
     {
@@ -156,13 +169,13 @@ internal sealed class TcpService : IDisposable
                 return;
             }
 
-            if (caller is null || !HasRoom())
+            if (caller is null || (listener.Forward.Guest ?? _nat.Link.ForwardTarget) is not { } guest || !HasRoom())
             {
                 socket.Dispose();
                 continue;
             }
 
-            FlowKey key = ChooseForwardKey(listener.Forward, caller);
+            FlowKey key = ChooseForwardKey(guest, listener.Forward, caller);
             TcpConnection connection = new(this, _nat, key, socket);
             _connections.Add(key, connection);
             if (TryWatch(connection))
@@ -245,9 +258,8 @@ internal sealed class TcpService : IDisposable
     }
 
     /// <summary>A caller appears to the guest as the gateway with the caller's port, or the next free one.</summary>
-    private FlowKey ChooseForwardKey(PortForward forward, IPEndPoint caller)
+    private FlowKey ChooseForwardKey(Ipv4Address guest, PortForward forward, IPEndPoint caller)
     {
-        Ipv4Address guest = forward.Guest ?? _nat.Options.FirstGuest;
         FlowKey key = new(guest, (ushort)forward.GuestPort, _nat.Options.Gateway, (ushort)caller.Port);
         while (_connections.ContainsKey(key))
         {

@@ -10,7 +10,8 @@ namespace Strata;
 /// S  start: terminal (8) rows (16) columns (16), folder, argument count (32), arguments, NAME=VALUE …; texts with their length (32)
 /// I  input, empty at its end         K  signal (32)            W  rows (16) columns (16)
 /// U  put a tree: name for a folder that exists, path; then N … E      T  get a tree: path; then N or V … E
-/// N  node: mode (32) kind (8: d f l) path below the tree's, target of a link; texts with their length (32); behind a file D … E
+/// N  node: mode (32) kind (8: d f l) path below the tree's, target of a link; texts with their length (32); then, from agents that know
+///    it, when it was modified: seconds since 1970 (64) nanoseconds (32); behind a file D … E
 /// V  left out: path
 /// P  put: mode (32), path; then D … E    G  get: path
 /// A  accepted: process ID or mode (32)   O, R  output, error output   C  input taken (32)

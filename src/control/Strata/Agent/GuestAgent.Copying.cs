@@ -8,7 +8,7 @@ namespace Strata;
 public sealed partial class GuestAgent
 {
     /// <summary>
-    /// Copies a file or folder of the host to the guest, with permissions and with links as links. Where the target is a folder of the
+    /// Copies a file or folder of the host to the guest, with permissions, times of modification and links as links. Where the target is a folder of the
     /// guest, the copy goes into it under its own name; folders that exist are merged, files replaced when their content is complete.
     /// </summary>
     /// <param name="source">On the host; a link here is followed.</param>
@@ -41,7 +41,7 @@ public sealed partial class GuestAgent
     }
 
     /// <summary>
-    /// Copies a file or folder of the guest to the host, with permissions but without set-user-ID bits. Where the target is a folder,
+    /// Copies a file or folder of the guest to the host, with permissions, but for set-user-ID bits, and times of modification. Where the target is a folder,
     /// the copy goes into it under its own name; folders that exist are merged, files replaced when their content is complete. Nothing
     /// that the guest sends gets outside of the copy, whatever it is named; links that would lead outside are left out.
     /// </summary>

@@ -21,10 +21,10 @@ internal sealed class TreeReceiver(IFileShare folder, string rootName, Action<st
     private const uint Private = 0x1C0; // rwx for the user alone
     private const int LongestName = 255;
 
-    private readonly Dictionary<string, (ulong Node, uint Mode)> _folders = []; // by path in Latin-1: bytes as they are
+    private readonly Dictionary<string, (ulong Node, AttributeChange Attributes)> _folders = []; // by path in Latin-1: bytes as they are
     private readonly List<string> _order = [];
     private readonly List<TreeNode> _links = [];
-    private (ulong Parent, byte[] Name, byte[] Temporary, ulong Handle, ulong Node, uint Mode)? _file;
+    private (ulong Parent, byte[] Name, byte[] Temporary, ulong Handle, ulong Node, AttributeChange Attributes)? _file;
     private ulong _written;
     private bool _hasRoot;
 
@@ -76,7 +76,7 @@ internal sealed class TreeReceiver(IFileShare folder, string rootName, Action<st
     {
         if (_file is { } file)
         {
-            Check(folder.SetAttributes(file.Node, new AttributeChange { Mode = file.Mode }, out _), file.Name);
+            Check(folder.SetAttributes(file.Node, file.Attributes, out _), file.Name);
             Check(folder.Rename(file.Parent, file.Temporary, file.Parent, file.Name, RenameMode.Replace), file.Name);
             CloseFile(file.Handle, file.Node);
             return false;
@@ -88,10 +88,10 @@ internal sealed class TreeReceiver(IFileShare folder, string rootName, Action<st
         }
 
         _links.ForEach(MakeLink);
-        foreach (string path in Enumerable.Reverse(_order)) // a folder that is closed to its owner, after what is in it
+        foreach (string path in Enumerable.Reverse(_order)) // a folder that is closed to its owner, and its time, after what is in it
         {
-            (ulong node, uint mode) = _folders[path];
-            Check(folder.SetAttributes(node, new AttributeChange { Mode = mode }, out _), Encoding.Latin1.GetBytes(path));
+            (ulong node, AttributeChange attributes) = _folders[path];
+            Check(folder.SetAttributes(node, attributes, out _), Encoding.Latin1.GetBytes(path));
         }
 
         return true;
@@ -172,7 +172,7 @@ internal sealed class TreeReceiver(IFileShare folder, string rootName, Action<st
 
         Check(error, node.Path);
         string path = Encoding.Latin1.GetString(node.Path);
-        if (!_folders.TryAdd(path, (entry.Node, node.Mode)))
+        if (!_folders.TryAdd(path, (entry.Node, AttributesOf(node) with { Mode = node.Mode })))
         {
             throw new InvalidDataException($"The guest's agent sent the folder \"{Text(node.Path)}\" twice.");
         }
@@ -184,7 +184,7 @@ internal sealed class TreeReceiver(IFileShare folder, string rootName, Action<st
     {
         byte[] temporary = Encoding.ASCII.GetBytes($".strata-{Guid.NewGuid():N}.part");
         Check(folder.Create(parent, temporary, OpenMode.Write | OpenMode.Exclusive, Private, default, out FileEntry entry, out ulong handle), node.Path);
-        _file = (parent, name, temporary, handle, entry.Node, node.Mode);
+        _file = (parent, name, temporary, handle, entry.Node, AttributesOf(node) with { Mode = node.Mode });
         _written = 0;
     }
 
@@ -211,8 +211,15 @@ internal sealed class TreeReceiver(IFileShare folder, string rootName, Action<st
         }
 
         Check(error, node.Path);
+        error = folder.SetAttributes(entry.Node, AttributesOf(node), out _);
         folder.Forget(entry.Node, 1);
+        Check(error, node.Path);
     }
+
+    /// <summary>When the node was modified, without its mode: a link has none.</summary>
+    private static AttributeChange AttributesOf(TreeNode node) => node.Modified is { } time
+        ? new AttributeChange { ChangeModificationTime = TimeChange.Value, ModificationTime = time }
+        : default;
 
     private static void Check(Errno error, byte[] path)
     {

@@ -1,5 +1,6 @@
 using System.Text;
 using Strata.Control;
+using Strata.Core.Sharing;
 
 namespace Strata;
 
@@ -8,6 +9,7 @@ namespace Strata;
 internal sealed class TreeSender(Stream connection, Action<string> leftOut, CancellationToken cancellationToken)
 {
     private const int Piece = 64 << 10;
+    private const uint Permissions = 0xFFF;
 
     /// <param name="path">On the host. A link here is followed, one below it is not.</param>
     /// <exception cref="StrataException">Something on the host cannot be read.</exception>
@@ -17,10 +19,10 @@ internal sealed class TreeSender(Stream connection, Action<string> leftOut, Canc
     private async Task SendFolderAsync(string path, string below)
     {
         IEnumerable<FileSystemInfo> inside;
-        UnixFileMode mode;
+        HostFileStatus status;
         try
         {
-            mode = new DirectoryInfo(path).UnixFileMode;
+            status = HostFileStatus.Of(path, followLink: below.Length == 0);
             inside = new DirectoryInfo(path).GetFileSystemInfos().OrderBy(info => info.Name, StringComparer.Ordinal);
         }
         catch (Exception error) when (error is IOException or UnauthorizedAccessException)
@@ -28,13 +30,13 @@ internal sealed class TreeSender(Stream connection, Action<string> leftOut, Canc
             throw Unreadable(path, error);
         }
 
-        await NodeAsync((uint)mode, 'd', below, string.Empty).ConfigureAwait(false);
+        await NodeAsync(status, 'd', below, string.Empty).ConfigureAwait(false);
         foreach (FileSystemInfo info in inside)
         {
             string name = below.Length == 0 ? info.Name : $"{below}/{info.Name}";
             if (info.LinkTarget is { } target)
             {
-                await NodeAsync(0, 'l', name, target).ConfigureAwait(false);
+                await SendLinkAsync(info.FullName, name, target).ConfigureAwait(false);
             }
             else if (info is DirectoryInfo)
             {
@@ -47,12 +49,29 @@ internal sealed class TreeSender(Stream connection, Action<string> leftOut, Canc
         }
     }
 
+    private Task SendLinkAsync(string path, string below, string target)
+    {
+        HostFileStatus status;
+        try
+        {
+            status = HostFileStatus.Of(path, followLink: false);
+        }
+        catch (IOException error)
+        {
+            throw Unreadable(path, error);
+        }
+
+        return NodeAsync(status, 'l', below, target);
+    }
+
     private async Task SendFileAsync(string path, string below)
     {
         FileStream file;
+        HostFileStatus status;
         try
         {
-            if (!HostFileStatus.Of(path, followLink: below.Length == 0).IsRegular)
+            status = HostFileStatus.Of(path, followLink: below.Length == 0);
+            if (!status.IsRegular)
             {
                 leftOut($"{Printable.Text(path)}: neither file, folder nor link");
                 return;
@@ -67,7 +86,7 @@ internal sealed class TreeSender(Stream connection, Action<string> leftOut, Canc
 
         await using (file.ConfigureAwait(false))
         {
-            await NodeAsync((uint)new FileInfo(path).UnixFileMode, 'f', below, string.Empty).ConfigureAwait(false);
+            await NodeAsync(status, 'f', below, string.Empty).ConfigureAwait(false);
             byte[] piece = new byte[Piece];
             int count;
             while ((count = await ReadAsync(file, piece, path).ConfigureAwait(false)) > 0)
@@ -91,8 +110,11 @@ internal sealed class TreeSender(Stream connection, Action<string> leftOut, Canc
         }
     }
 
-    private Task NodeAsync(uint mode, char kind, string below, string target) => AgentFrame.WriteAsync(
-        connection, 'N', new TreeNode(mode, kind, Encoding.UTF8.GetBytes(below), Encoding.UTF8.GetBytes(target)).ToBytes(), cancellationToken);
+    private Task NodeAsync(HostFileStatus status, char kind, string below, string target)
+    {
+        TreeNode node = new(status.Mode & Permissions, kind, Encoding.UTF8.GetBytes(below), Encoding.UTF8.GetBytes(target), status.Modified);
+        return AgentFrame.WriteAsync(connection, 'N', node.ToBytes(), cancellationToken);
+    }
 
     private static StrataException Unreadable(string path, Exception error) =>
         new(StrataError.BadInput, $"{Printable.Text(path)} cannot be read: {error.Message}", error);

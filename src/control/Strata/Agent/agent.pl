@@ -8,7 +8,8 @@ use constant { AF_VSOCK => 40, SOCK_STREAM => 1, ANY_CID => 0xFFFFFFFF, HOST_CID
 use constant { LARGEST_FRAME => 1 << 20, PIECE => 1 << 15, WNOHANG => 1 };
 use constant { TIOCSPTLCK => 0x40045431, TIOCGPTN => 0x80045430, TIOCSCTTY => 0x540E, TIOCSWINSZ => 0x5414 };
 use constant { KIND => 0170000, FOLDER => 0040000, LINK => 0120000, REGULAR => 0100000 };
-use constant { SYS_SETSID => 112, EINTR => 4, EAGAIN => 11 };
+use constant { SYS_SETSID => 112, SYS_NEWFSTATAT => 262, SYS_UTIMENSAT => 280, EINTR => 4, EAGAIN => 11 };
+use constant { AT_FDCWD => -100, AT_SYMLINK_NOFOLLOW => 0x100, UTIME_OMIT => 0x3FFFFFFE };
 
 $SIG{PIPE} = 'IGNORE';
 my $client;
@@ -169,9 +170,22 @@ sub forward {
     return 1;
 }
 
+# perl's own stat and utime know whole seconds. struct stat has st_mtim at 88. A time is seconds and nanoseconds, or nothing.
+sub modified {
+    my ($path, $flags) = @_;
+    my $status = "\0" x 144;
+    return syscall(SYS_NEWFSTATAT, AT_FDCWD, $path, $status, $flags) == 0 ? unpack('x88 q< q<', $status) : ();
+}
+
+sub set_modified {
+    my ($path, @time) = @_;
+    my $times = @time ? pack('q< q< q< q<', 0, UTIME_OMIT, @time) : return 1;
+    return syscall(SYS_UTIMENSAT, AT_FDCWD, $path, $times, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
 # The file gets its name when all of it is there.
 sub receive_file {
-    my ($path, $mode, $ready) = @_;
+    my ($path, $mode, $ready, @time) = @_;
     my $part = "$path.part$$";
     open(my $file, '>', $part) or fail($path);
     binmode $file;
@@ -182,7 +196,7 @@ sub receive_file {
         last if $type eq 'E';
         if (!print {$file} $data) { my $error = $!; unlink $part; $! = $error; fail($path); }
     }
-    close($file) && chmod($mode, $part) && rename($part, $path) or do { my $error = $!; unlink $part; $! = $error; fail($path); };
+    close($file) && chmod($mode, $part) && set_modified($part, @time) && rename($part, $path) or do { my $error = $!; unlink $part; $! = $error; fail($path); };
 }
 
 sub put_file {
@@ -213,7 +227,7 @@ sub get_file {
 }
 
 # A tree arrives as nodes, folders before what is in them. What exists is replaced, folders are merged; folders get their modes
-# at the end, as they must be writable until then.
+# and times at the end, as they must be writable until then.
 sub put_tree {
     my ($payload) = @_;
     my ($name, $path) = unpack('V/a a*', $payload);
@@ -226,20 +240,24 @@ sub put_tree {
         exit 1 if !defined $type;
         last if $type eq 'E';
         if ($type ne 'N') { $! = 71; fail("frame $type in a tree"); }
-        my ($mode, $kind, $below, $target) = unpack('V a V/a V/a', $data);
+        my ($mode, $kind, $below, $target, $rest) = unpack('V a V/a V/a a*', $data);
+        my @time = length $rest == 12 ? unpack('q< V', $rest) : ();
         my $place = length $below ? "$path/$below" : $path;
         if ($kind eq 'd') {
             -d $place && !-l $place or mkdir($place, 0700) or fail($place);
-            push @folders, [$mode & 07777, $place];
+            push @folders, [$place, $mode & 07777, @time];
         }
         elsif ($kind eq 'l') {
             unlink $place if -l $place || -f _;
-            symlink($target, $place) or fail($place);
+            symlink($target, $place) && set_modified($place, @time) or fail($place);
         }
-        elsif ($kind eq 'f') { receive_file($place, $mode & 07777); }
+        elsif ($kind eq 'f') { receive_file($place, $mode & 07777, undef, @time); }
         else { $! = 22; fail("kind $kind"); }
     }
-    for (reverse @folders) { chmod($_->[0], $_->[1]) or fail($_->[1]); }
+    for (reverse @folders) {
+        my ($place, $mode, @time) = @$_;
+        chmod($mode, $place) && set_modified($place, @time) or fail($place);
+    }
     send_frame('E', '');
 }
 
@@ -256,8 +274,10 @@ sub send_node {
     no warnings 'recursion';
     my ($path, $below, @status) = @_;
     my ($mode, $kind) = ($status[2] & 07777, $status[2] & KIND);
+    my @time = modified($path, length $below ? AT_SYMLINK_NOFOLLOW : 0);
+    my $time = @time ? pack('q< V', @time) : '';    # it has gone meanwhile
     if ($kind == FOLDER) {
-        send_frame('N', pack('V a V/a V/a', $mode, 'd', $below, ''));
+        send_frame('N', pack('V a V/a V/a', $mode, 'd', $below, '') . $time);
         opendir(my $folder, $path) or fail($path);
         for my $name (sort readdir $folder) {
             next if $name eq '.' || $name eq '..';
@@ -268,11 +288,11 @@ sub send_node {
     }
     elsif ($kind == LINK) {
         my $target = readlink $path;
-        send_frame('N', pack('V a V/a V/a', $mode, 'l', $below, $target)) if defined $target;
+        send_frame('N', pack('V a V/a V/a', $mode, 'l', $below, $target) . $time) if defined $target;
     }
     elsif ($kind == REGULAR) {
         open(my $file, '<', $path) or fail($path);
-        send_frame('N', pack('V a V/a V/a', $mode, 'f', $below, ''));
+        send_frame('N', pack('V a V/a V/a', $mode, 'f', $below, '') . $time);
         send_content($file, $path);
     }
     else { send_frame('V', $below); }    # a device, FIFO or socket stays where it is

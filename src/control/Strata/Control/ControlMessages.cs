@@ -27,6 +27,9 @@ internal enum ControlOperation
     /// <summary>A stream to a port of the guest (AF_VSOCK).</summary>
     Connect,
 
+    /// <summary>A stream to the console, beside the machine's own terminal.</summary>
+    Console,
+
     /// <summary>Move to another engine.</summary>
     Engine,
 

@@ -58,6 +58,10 @@ internal sealed class ControlSession(VirtualMachine machine, MachineReservation 
                 case ControlOperation.Connect:
                     await ServeStreamAsync(request.Port ?? throw Missing("port"), cancellationToken).ConfigureAwait(false);
                     break;
+                case ControlOperation.Console:
+                    await ReplyAsync(new ControlReply(), cancellationToken).ConfigureAwait(false);
+                    await new ConsoleSession(machine, new ControlStream(connection)).RunAsync(cancellationToken).ConfigureAwait(false);
+                    break;
                 case ControlOperation.Wait:
                     await ServeEndAsync(cancellationToken).ConfigureAwait(false);
                     break;

@@ -111,6 +111,25 @@ public sealed class RunningMachine
         }
     }
 
+    /// <summary>
+    /// Goes to the machine's console: reading gives the last of what it printed and what it prints from now on, to the machine's end;
+    /// what is written is typed. Others may be there as well, and the machine goes on when the stream is closed.
+    /// </summary>
+    public async Task<Stream> OpenConsoleAsync(CancellationToken cancellationToken = default)
+    {
+        NetworkStream connection = await OpenAsync(cancellationToken).ConfigureAwait(false);
+        try
+        {
+            Check(await ConverseAsync(connection, new ControlRequest { Operation = ControlOperation.Console }, cancellationToken).ConfigureAwait(false));
+            return new ControlStream(connection);
+        }
+        catch
+        {
+            await connection.DisposeAsync().ConfigureAwait(false);
+            throw;
+        }
+    }
+
     private static ControlReply Check(ControlReply reply) => reply.Failure is { } failure ? throw new StrataException(failure.Error, failure.Message) : reply;
 
     private static T Part<T>(T? part)

@@ -77,11 +77,13 @@ public sealed class SwitchRegistry(string? folder = null)
         return NamedSwitchPort.Join(PlaceOf(name), new NamedSwitchStation(machine.MachineName ?? $"process-{Environment.ProcessId}", machine.Mac), options);
     }
 
+    /// <summary>On a thread of its own: a host that does not answer must not keep a thread of the pool from the others.</summary>
     private async Task<NamedSwitchDescription?> DescribeAsync(string name, CancellationToken cancellationToken)
     {
         try
         {
-            return await Task.Run(() => NamedSwitchClient.Describe(PlaceOf(name), cancellationToken), cancellationToken).ConfigureAwait(false);
+            return await Task.Factory.StartNew(
+                () => NamedSwitchClient.Describe(PlaceOf(name), cancellationToken), cancellationToken, TaskCreationOptions.LongRunning, TaskScheduler.Default).ConfigureAwait(false);
         }
         catch (IOException error)
         {

@@ -1,3 +1,5 @@
+using Strata.Disks.Images;
+
 namespace Strata.Images;
 
 /// <summary>
@@ -36,20 +38,24 @@ public sealed class DebianImage : GuestImage
 
     /// <summary>A machine whose disk is a copy of its own, which stays. The copy is made if it is not there yet.</summary>
     /// <param name="folder">Holds the copy, with the kernel that fits it; nothing in it depends on the cache.</param>
-    /// <exception cref="StrataException">The folder cannot be written, or holds something else.</exception>
+    /// <exception cref="StrataException">The folder cannot be written, or holds something else, or a machine that runs.</exception>
     public async Task<MachineSpec> CreateKeptSpecAsync(GuestSetup setup, string folder, CancellationToken cancellationToken = default)
     {
         ArgumentException.ThrowIfNullOrEmpty(folder);
         folder = Path.GetFullPath(folder);
         if (!Directory.Exists(folder))
         {
-            await CopyAsync(folder, cancellationToken).ConfigureAwait(false);
+            await CopyLockedAsync(folder, cancellationToken).ConfigureAwait(false);
         }
 
         string? missing = Array.Find([KernelFile, InitrdFile, DiskFile], file => !File.Exists(Path.Combine(folder, file)));
-        return missing is null
-            ? CreateSpec(setup, folder) with { Disks = [DiskOf(folder)] }
-            : throw new StrataException(StrataError.BadInput, $"The folder {folder} holds no machine: there is no {missing} in it. Give another name.");
+        if (missing is not null)
+        {
+            throw new StrataException(StrataError.BadInput, $"The folder {folder} holds no machine: there is no {missing} in it. Give another name.");
+        }
+
+        RefuseRunning(folder);
+        return CreateSpec(setup, folder) with { Disks = [DiskOf(folder)] };
     }
 
     private protected override Task BuildIntoAsync(string staging, IProgress<string>? progress, CancellationToken cancellationToken) =>
@@ -68,6 +74,39 @@ public sealed class DebianImage : GuestImage
 
     /// <summary>The format is said: a guest that writes another format's header to its disk changes nothing.</summary>
     private static DiskSpec DiskOf(string folder) => new() { Path = Path.Combine(folder, DiskFile), Format = "raw" };
+
+    /// <summary>Says so early and in the machine's own words. Its start is safe in any case: a disk that is written is locked.</summary>
+    private static void RefuseRunning(string folder)
+    {
+        try
+        {
+            ImageFile.Open(Path.Combine(folder, DiskFile), readOnly: false).Dispose();
+        }
+        catch (DiskImageException error) when (error.IsInUse)
+        {
+            throw new StrataException(
+                StrataError.BadInput,
+                $"The machine kept in {folder} is in use: one that runs from it, or a program that copies it. Stop it (strata list names the machines that run), or give --keep another name.",
+                error);
+        }
+        catch (DiskImageException error)
+        {
+            throw new StrataException(StrataError.BadInput, error.Message, error);
+        }
+    }
+
+    /// <summary>
+    /// Under the image's lock: nobody replaces the image between one file and the next, and of several processes that want the same
+    /// folder one makes it.
+    /// </summary>
+    private async Task CopyLockedAsync(string folder, CancellationToken cancellationToken)
+    {
+        using IDisposable hold = await Cache.LockAsync(ImageName, progress: null, cancellationToken).ConfigureAwait(false);
+        if (!Directory.Exists(folder))
+        {
+            await CopyAsync(folder, cancellationToken).ConfigureAwait(false);
+        }
+    }
 
     private async Task CopyAsync(string folder, CancellationToken cancellationToken)
     {

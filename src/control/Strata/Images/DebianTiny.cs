@@ -11,7 +11,7 @@ public sealed class DebianTiny : GuestImage
     public const string Name = "debian-tiny";
 
     /// <summary>Raised when the image is built differently: an older one in a cache is made again.</summary>
-    private const string Recipe = "11";
+    private const string Recipe = "12";
 
     private const string KernelFile = "vmlinuz";
     private const string InitrdFile = "initrd";
@@ -147,8 +147,14 @@ public sealed class DebianTiny : GuestImage
             ip link set eth0 up
             udhcpc -i eth0 -s /etc/udhcpc.script -n -q -t 3 -T 1 >/dev/null 2>&1
         fi
-        if grep -q console=hvc0 /proc/cmdline && [ -c /dev/hvc0 ]; then
-            exec </dev/hvc0 >/dev/hvc0 2>&1
+        if grep -q console=hvc0 /proc/cmdline; then
+            for wait in $(seq 100); do # its driver sets it up when the host has said that it is a console
+                if grep -q hvc0 /sys/class/tty/console/active; then
+                    exec </dev/hvc0 >/dev/hvc0 2>&1
+                    break
+                fi
+                usleep 10000
+            done
         fi
         for tag in $(sed -n 's/.*strata.shares=\([^ ]*\).*/\1/p' /proc/cmdline | tr , ' '); do
             mkdir -p "/mnt/$tag" && mount -t virtiofs "$tag" "/mnt/$tag"

@@ -9,7 +9,7 @@ public static class KeptMachines
 
     /// <summary>A machine that goes on where it stopped; the first time, a new one.</summary>
     /// <param name="name">A plain name, or a path with a slash in it.</param>
-    /// <exception cref="StrataException">The image has no disk, or the folder cannot be used.</exception>
+    /// <exception cref="StrataException">The image has no disk, or the folder cannot be used, or the machine runs.</exception>
     public static Task<MachineSpec> CreateSpecAsync(GuestImage image, GuestSetup setup, string name, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(image);

@@ -86,11 +86,15 @@ public sealed class VirtioBlock : VirtioDevice
         base.Dispose(disposing);
     }
 
+    /// <summary>
+    /// A chain's readable part is header and data, its writable part data and status, wherever the driver cuts them into buffers
+    /// ("Message Framing").
+    /// </summary>
     protected override uint Process(int queue, DescriptorChain chain)
     {
-        GuestBuffer last = chain.Buffers[^1];
-        if (!last.IsWritable || last.Length == 0 || chain.Buffers[0].IsWritable || chain.Buffers[0].Length < HeaderSize
-            || !Memory.TryGetSpan(chain.Buffers[0].Address, HeaderSize, forWriting: false, out Span<byte> header))
+        ChainReader reader = new(Memory, chain);
+        Span<byte> header = stackalloc byte[HeaderSize];
+        if (!TryFindStatus(chain, out ulong place) || !reader.TryRead(header, out int count) || count < HeaderSize)
         {
             return 0; // no room for a status: nothing can be reported
         }
@@ -101,39 +105,54 @@ public sealed class VirtioBlock : VirtioDevice
         byte status;
         try
         {
-            status = Execute(type, sector, chain, ref written);
+            status = Execute(type, sector, chain, ref reader, ref written);
         }
         catch (IOException)
         {
             status = VIRTIO_BLK_S_IOERR;
         }
 
-        if (!Memory.TryGetSpan(last.Address + last.Length - 1, 1, forWriting: true, out Span<byte> place))
+        if (!Memory.TryGetSpan(place, 1, forWriting: true, out Span<byte> statusByte))
         {
             return 0;
         }
 
-        place[0] = status;
+        statusByte[0] = status;
         return written + 1;
     }
 
-    private byte Execute(uint type, ulong sector, DescriptorChain chain, ref uint written)
+    /// <summary>The status is the last byte of the writable part; buffers behind it may be empty.</summary>
+    private bool TryFindStatus(DescriptorChain chain, out ulong place)
+    {
+        int index = chain.Buffers.Count - 1;
+        while (index > 0 && chain.Buffers[index].Length == 0)
+        {
+            index--;
+        }
+
+        GuestBuffer last = chain.Buffers[index];
+        place = last.Address + last.Length - 1;
+        return last.IsWritable && last.Length > 0 && Memory.TryGetSpan(place, 1, forWriting: false, out _);
+    }
+
+    /// <param name="reader">Stands behind the header.</param>
+    private byte Execute(uint type, ulong sector, DescriptorChain chain, ref ChainReader reader, ref uint written)
     {
         switch (type)
         {
             case VIRTIO_BLK_T_IN:
-                return Transfer(sector, chain, write: false, ref written);
+                return Read(sector, chain, ref written);
             case VIRTIO_BLK_T_OUT:
-                return _disk.IsReadOnly ? VIRTIO_BLK_S_IOERR : Stabilize(Transfer(sector, chain, write: true, ref written));
+                return _disk.IsReadOnly ? VIRTIO_BLK_S_IOERR : Stabilize(Write(sector, chain, ref reader));
             case VIRTIO_BLK_T_FLUSH:
                 _disk.Flush();
                 return VIRTIO_BLK_S_OK;
             case VIRTIO_BLK_T_GET_ID:
                 return GetId(chain, ref written);
             case VIRTIO_BLK_T_DISCARD when (DriverFeatures & VIRTIO_BLK_F_DISCARD) != 0:
-                return Clear(chain, isDiscard: true);
+                return Clear(ref reader, isDiscard: true);
             case VIRTIO_BLK_T_WRITE_ZEROES when (DriverFeatures & VIRTIO_BLK_F_WRITE_ZEROES) != 0:
-                return Stabilize(Clear(chain, isDiscard: false));
+                return Stabilize(Clear(ref reader, isDiscard: false));
             default:
                 return VIRTIO_BLK_S_UNSUPP;
         }
@@ -151,17 +170,16 @@ public sealed class VirtioBlock : VirtioDevice
     }
 
     /// <summary>A discard or zeros: every segment is checked before the first is done.</summary>
-    private byte Clear(DescriptorChain chain, bool isDiscard)
+    private byte Clear(ref ChainReader reader, bool isDiscard)
     {
         int most = SegmentSize * (isDiscard ? MostDiscards : 1);
-        Span<byte> bytes = stackalloc byte[HeaderSize + (SegmentSize * MostDiscards) + 1];
-        ChainReader reader = new(Memory, chain);
-        if (!reader.TryRead(bytes, out int count) || count <= HeaderSize || (count - HeaderSize) % SegmentSize != 0 || count - HeaderSize > most)
+        Span<byte> bytes = stackalloc byte[(SegmentSize * MostDiscards) + 1]; // a byte more, to see what is too long
+        if (!reader.TryRead(bytes, out int count) || count == 0 || count % SegmentSize != 0 || count > most)
         {
             return VIRTIO_BLK_S_IOERR;
         }
 
-        ReadOnlySpan<byte> segments = bytes[HeaderSize..count];
+        ReadOnlySpan<byte> segments = bytes[..count];
         for (int at = 0; at < segments.Length; at += SegmentSize)
         {
             if (CheckSegment(segments[at..], isDiscard) is var status and not VIRTIO_BLK_S_OK)
@@ -218,62 +236,53 @@ public sealed class VirtioBlock : VirtioDevice
         }
     }
 
-    /// <summary>The data buffers lie between the header and the status byte.</summary>
-    private byte Transfer(ulong sector, DescriptorChain chain, bool write, ref uint written)
+    private byte Read(ulong sector, DescriptorChain chain, ref uint written)
     {
-        ulong limit = (ulong)_disk.Sectors;
-        if (sector > limit)
+        long length = chain.WritableLength - 1;
+        if (chain.ReadableLength != HeaderSize || !IsInside(sector, length))
         {
             return VIRTIO_BLK_S_IOERR;
         }
 
-        ulong offset = sector * SectorSize;
-        ulong left = (limit - sector) * SectorSize;
-        for (int i = 1; i < chain.Buffers.Count; i++)
+        ChainWriter writer = new(Memory, chain);
+        if (!SectorTransfer.TryRead(_disk, (long)sector * SectorSize, length, ref writer))
         {
-            GuestBuffer buffer = chain.Buffers[i];
-            bool isLast = i == chain.Buffers.Count - 1;
-            uint length = isLast ? buffer.Length - 1 : buffer.Length;
-            if (length == 0)
-            {
-                continue;
-            }
-
-            if (buffer.IsWritable == write || length % SectorSize != 0 || length > left
-                || !Memory.TryGetSpan(buffer.Address, length, forWriting: !write, out Span<byte> data))
-            {
-                return VIRTIO_BLK_S_IOERR;
-            }
-
-            if (write)
-            {
-                _disk.Write((long)offset, data);
-            }
-            else
-            {
-                _disk.Read((long)offset, data);
-                written += length;
-            }
-
-            offset += length;
-            left -= length;
+            return VIRTIO_BLK_S_IOERR;
         }
 
+        written = writer.Taken;
         return VIRTIO_BLK_S_OK;
+    }
+
+    private byte Write(ulong sector, DescriptorChain chain, ref ChainReader reader)
+    {
+        long length = chain.ReadableLength - HeaderSize;
+        return chain.WritableLength == 1 && IsInside(sector, length)
+            && SectorTransfer.TryWrite(_disk, (long)sector * SectorSize, length, ref reader)
+            ? VIRTIO_BLK_S_OK
+            : VIRTIO_BLK_S_IOERR;
+    }
+
+    /// <param name="length">Bytes, not below zero.</param>
+    private bool IsInside(ulong sector, long length)
+    {
+        ulong limit = (ulong)_disk.Sectors;
+        return length % SectorSize == 0 && sector <= limit && (ulong)length / SectorSize <= limit - sector;
     }
 
     private byte GetId(DescriptorChain chain, ref uint written)
     {
-        GuestBuffer buffer = chain.Buffers.Count > 2 ? chain.Buffers[1] : default;
-        if (!buffer.IsWritable || buffer.Length < IdSize || !Memory.TryGetSpan(buffer.Address, IdSize, forWriting: true, out Span<byte> place))
+        Span<byte> id = stackalloc byte[IdSize];
+        id.Clear();
+        byte[] text = Encoding.ASCII.GetBytes(_serial);
+        text.AsSpan(0, Math.Min(text.Length, IdSize)).CopyTo(id);
+        ChainWriter writer = new(Memory, chain);
+        if (chain.WritableLength <= IdSize || !writer.TryWrite(id))
         {
             return VIRTIO_BLK_S_IOERR;
         }
 
-        place.Clear();
-        byte[] text = Encoding.ASCII.GetBytes(_serial);
-        text.AsSpan(0, Math.Min(text.Length, IdSize)).CopyTo(place);
-        written += IdSize;
+        written = writer.Taken;
         return VIRTIO_BLK_S_OK;
     }
 

@@ -26,8 +26,8 @@ internal static class NetworkControl
     /// <returns>Bytes written into the chain: zero where it has no place for an answer, and then nothing was executed.</returns>
     public static uint Execute(AddressSpace memory, DescriptorChain chain, int mostPairs, ref int pairs)
     {
-        GuestBuffer last = chain.Buffers[^1];
-        if (!last.IsWritable || last.Length == 0 || !memory.TryGetSpan(last.Address, 1, forWriting: true, out Span<byte> acknowledgment))
+        ChainWriter writer = new(memory, chain);
+        if (!writer.TryTake(1, out Span<byte> acknowledgment) || acknowledgment.IsEmpty)
         {
             return 0;
         }

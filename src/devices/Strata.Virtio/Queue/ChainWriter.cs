@@ -44,8 +44,9 @@ public ref struct ChainWriter
             uint length = Math.Min(buffer.Length - _offset, (uint)most);
             ulong address = buffer.Address + _offset;
             _offset += length;
-            Taken += length;
-            return _memory.TryGetSpan(address, length, forWriting: true, out span);
+            bool isRam = _memory.TryGetSpan(address, length, forWriting: true, out span);
+            Taken += isRam ? length : 0;
+            return isRam;
         }
 
         return true;

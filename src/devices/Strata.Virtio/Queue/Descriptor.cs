@@ -11,8 +11,19 @@ public readonly record struct GuestBuffer(ulong Address, uint Length, bool IsWri
 public sealed record DescriptorChain(ushort Head, IReadOnlyList<GuestBuffer> Buffers)
 {
     /// <summary>Bytes that the device may write.</summary>
-    public long WritableLength => Buffers.Where(buffer => buffer.IsWritable).Sum(buffer => (long)buffer.Length);
+    public long WritableLength => LengthOf(isWritable: true);
 
     /// <summary>Bytes that the device may read.</summary>
-    public long ReadableLength => Buffers.Where(buffer => !buffer.IsWritable).Sum(buffer => (long)buffer.Length);
+    public long ReadableLength => LengthOf(isWritable: false);
+
+    private long LengthOf(bool isWritable)
+    {
+        long length = 0;
+        for (int i = 0; i < Buffers.Count; i++)
+        {
+            length += Buffers[i].IsWritable == isWritable ? Buffers[i].Length : 0;
+        }
+
+        return length;
+    }
 }

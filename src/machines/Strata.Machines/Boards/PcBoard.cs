@@ -2,6 +2,7 @@ using Strata.Core.Bus;
 using Strata.Core.Interrupts;
 using Strata.Core.Memory;
 using Strata.Core.Posix;
+using Strata.Core.Sharing;
 using Strata.Core.Time;
 using Strata.Devices.Firmware;
 using Strata.Devices.Input;
@@ -69,18 +70,18 @@ public sealed partial class PcBoard : IMachineControl, IDisposable
         }
 
         _options = options;
-        _clock = options.Deterministic is { } deterministic ? deterministic.Clock : new RealTimeClock();
-        _ram = new GuestMemory(options.MemorySize);
-        MapRam(Memory, _ram);
-        Pic8259 pic = new(OnPicOutput);
-        _ioApic = new IoApic(_apicBus);
-        _apicBus.EoiSink = _ioApic;
-        Interrupts = new IsaInterrupts(pic, _ioApic);
-        Memory.MapDevice(PcMemoryMap.IoApicStart, 0x1000, _ioApic);
-        _power = new AcpiPower(this, _clock, Interrupts.Line(PcMemoryMap.SciPin));
-        _uart = new Uart16550(options.Serial, Interrupts.Line(PcMemoryMap.SerialPin)) { HoldsEarlyInput = true };
+        _ram = new GuestMemory(options.MemorySize); // what a host is most likely to refuse comes before there is anything to dispose of
         try
         {
+            _clock = options.Deterministic is { } deterministic ? deterministic.Clock : new RealTimeClock();
+            MapRam(Memory, _ram);
+            Pic8259 pic = new(OnPicOutput);
+            _ioApic = new IoApic(_apicBus);
+            _apicBus.EoiSink = _ioApic;
+            Interrupts = new IsaInterrupts(pic, _ioApic);
+            Memory.MapDevice(PcMemoryMap.IoApicStart, 0x1000, _ioApic);
+            _power = new AcpiPower(this, _clock, Interrupts.Line(PcMemoryMap.SciPin));
+            _uart = new Uart16550(options.Serial, Interrupts.Line(PcMemoryMap.SerialPin)) { HoldsEarlyInput = true };
             MapPorts(pic);
             AddPciDevices();
             CreateProcessors(pic);
@@ -290,45 +291,50 @@ public sealed partial class PcBoard : IMachineControl, IDisposable
     {
         _pci = new PciBus(Memory, _apicBus, link => Interrupts.Line(PcMemoryMap.PciPin + link));
         Ports.Map(PcMemoryMap.PciConfigPort, PciBus.PortCount, new PciConfigPorts(_pci, new ResetControl(this)));
-        List<VirtioDevice> devices = [new VirtioEntropy(Memory, _options.Deterministic is { } deterministic ? deterministic.Fill : null)];
+        Plug(new VirtioEntropy(Memory, _options.Deterministic is { } deterministic ? deterministic.Fill : null));
         if (_options.Console is { } console)
         {
             _console = new VirtioConsole(Memory, console.Write);
-            devices.Add(_console);
+            Plug(_console);
         }
 
         int queues = Math.Min(_options.Processors, VirtioDevice.MostParallelQueues);
         for (int i = 0; i < _options.Disks.Count; i++)
         {
-            devices.Add(new VirtioBlock(Memory, _options.Disks[i], $"strata-disk{i}", queues));
+            Plug(new VirtioBlock(Memory, _options.Disks[i], $"strata-disk{i}", queues));
         }
 
-        foreach (NetworkCardOptions card in _options.Networks)
+        foreach (NetworkCardOptions options in _options.Networks)
         {
-            _networks.Add(new VirtioNetwork(Memory, card.Backend, card.MacAddress.Span, card.Mtu, queues));
+            VirtioNetwork card = new(Memory, options.Backend, options.MacAddress.Span, options.Mtu, queues);
+            _networks.Add(card);
+            Plug(card);
         }
 
-        devices.AddRange(_networks);
-        devices.AddRange(_options.Shares.Select(share => new VirtioFileSystem(Memory, share.Share, share.Tag, share.Validity)));
+        foreach ((string tag, IFileShare share, TimeSpan validity) in _options.Shares)
+        {
+            Plug(new VirtioFileSystem(Memory, share, tag, validity));
+        }
+
         if (_options.HasSockets)
         {
             Sockets = new VirtioVsock(Memory);
-            devices.Add(Sockets);
+            Plug(Sockets);
         }
 
         if (_options.HasBalloon)
         {
             Balloon = new VirtioBalloon(Memory);
-            devices.Add(Balloon);
+            Plug(Balloon);
         }
+    }
 
-        for (int i = 0; i < devices.Count; i++)
-        {
-            devices[i].IsSynchronous = _options.Deterministic != null;
-            _pci.Plug(i + 1, new VirtioPci(devices[i]));
-        }
-
-        _virtio.AddRange(devices);
+    /// <summary>Puts a device into the next slot; it is the board's from here on.</summary>
+    private void Plug(VirtioDevice device)
+    {
+        _virtio.Add(device);
+        device.IsSynchronous = _options.Deterministic != null;
+        _pci!.Plug(_virtio.Count, new VirtioPci(device));
     }
 
     /// <summary>Steal time needs a host that tells it; a deterministic machine has none, but the guest may ask.</summary>
@@ -344,20 +350,33 @@ public sealed partial class PcBoard : IMachineControl, IDisposable
         CpuidPolicy policy = _engines.Policy;
         for (int i = 0; i < _options.Processors; i++)
         {
-            X86Cpu? cpu = null;
-            LocalApic apic = new((uint)i, _clock, _apicBus, policy, i == 0 ? pic : null, () => cpu!.ReadTsc());
-            X86CpuWiring wiring = new()
-            {
-                Index = i,
-                Memory = Memory,
-                Ports = Ports,
-                Clock = _clock,
-                LocalApic = apic,
-                Cpuid = policy,
-                WallTimeOrigin = _options.StartTime,
-                Random = _options.Deterministic is { } deterministic ? deterministic.NextRandom : X86CpuWiring.HostRandom,
-            };
-            IX86Engine engine;
+            VcpuThread? thread = null;
+            LocalApic apic = new((uint)i, _clock, _apicBus, policy, i == 0 ? pic : null, () => thread!.Cpu.ReadTsc());
+            _apics.Add(apic);
+            thread = CreateProcessor(
+                new X86CpuWiring
+                {
+                    Index = i,
+                    Memory = Memory,
+                    Ports = Ports,
+                    Clock = _clock,
+                    LocalApic = apic,
+                    Cpuid = policy,
+                    WallTimeOrigin = _options.StartTime,
+                    Random = _options.Deterministic is { } deterministic ? deterministic.NextRandom : X86CpuWiring.HostRandom,
+                },
+                crew);
+            _vcpus.Add(thread);
+            apic.Connect(thread);
+        }
+    }
+
+    private VcpuThread CreateProcessor(X86CpuWiring wiring, HaltGate.Crew crew)
+    {
+        X86Cpu? cpu = null;
+        IX86Engine? engine = null;
+        try
+        {
             if (_options.Deterministic is { CreateEngine: { } create })
             {
                 engine = create(wiring);
@@ -366,13 +385,16 @@ public sealed partial class PcBoard : IMachineControl, IDisposable
             else
             {
                 cpu = new X86Cpu(wiring);
-                engine = _engines.Create(_engine, cpu);
+                engine = _engines!.Create(_engine, cpu);
             }
 
-            VcpuThread thread = new(this, cpu, engine, crew);
-            apic.Connect(thread);
-            _apics.Add(apic);
-            _vcpus.Add(thread);
+            return new VcpuThread(this, cpu, engine, crew);
+        }
+        catch
+        {
+            engine?.Dispose();
+            cpu?.Dispose();
+            throw;
         }
     }
 

@@ -95,6 +95,29 @@ public sealed class HostileGuestTests : IDisposable
     }
 
     [Fact]
+    public void Errors_ForAFloodOfRefusedPackets_AreLimited()
+    {
+        byte[] outside = Address6("2001:db8::1");
+        byte[] refused = Packet(Guest6, outside, UdpProtocol, UdpDatagram(Guest6, outside, 4000, 80, [1]));
+        _bench.IntroduceIpv6();
+
+        for (int i = 0; i < 5000; i++)
+        {
+            _bench.Send(refused);
+        }
+
+        Assert.Equal(1000, _bench.Card.Count);
+        DropReplies();
+        _bench.Clock.Advance(20_000_000);
+        for (int i = 0; i < 5000; i++)
+        {
+            _bench.Send(refused);
+        }
+
+        Assert.Equal(20, _bench.Card.Count);
+    }
+
+    [Fact]
     public void Solicitations_FromMoreStationsThanRemembered_ForgetTheOldest()
     {
         for (uint i = 0; i < 5000; i++)

@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using Strata.Core.Time;
 using Strata.Networking.Frames;
 
 namespace Strata.Networking.Nat;
@@ -7,7 +8,7 @@ namespace Strata.Networking.Nat;
 /// Answers pings to the router and the name server, and tells guests what could not be delivered. RFC 792 and RFC 4443.
 /// Under the network's gate.
 /// </summary>
-internal sealed class IcmpService(GuestLink link)
+internal sealed class IcmpService(GuestLink link, IVirtualClock clock)
 {
     private const byte TypeEchoReply = 0;
     private const byte TypeUnreachable = 3;
@@ -19,6 +20,16 @@ internal sealed class IcmpService(GuestLink link)
 
     /// <summary>Bytes of a packet that an IPv6 error quotes: as many as fit into the smallest MTU.</summary>
     private const int QuotedIpv6Bytes = Ipv6Packet.SmallestMtu - Ipv6Packet.HeaderSize - HeaderSize;
+
+    /// <summary>
+    /// Errors are limited to one a millisecond over time, and a thousand at once: who tries a range of ports hears of each, who floods the
+    /// network does not get as many frames back. RFC 4443, section 2.4 (f).
+    /// </summary>
+    private const long ErrorNanoseconds = 1_000_000;
+
+    private const long BurstNanoseconds = 1000 * ErrorNanoseconds;
+
+    private long _errorsPaidUntil = long.MinValue;
 
     /// <summary>Whether a packet of ICMP is a sound echo request.</summary>
     public static bool IsEchoRequest(in GuestPacket packet, ReadOnlySpan<byte> message)
@@ -78,6 +89,14 @@ internal sealed class IcmpService(GuestLink link)
 
     private void SendError(InternetAddress guest, byte type, byte code, ReadOnlySpan<byte> quote)
     {
+        long now = clock.Now;
+        _errorsPaidUntil = Math.Max(_errorsPaidUntil, now - BurstNanoseconds);
+        if (_errorsPaidUntil >= now)
+        {
+            return;
+        }
+
+        _errorsPaidUntil += ErrorNanoseconds;
         Span<byte> message = stackalloc byte[HeaderSize + QuotedIpv6Bytes];
         message = message[..(HeaderSize + quote.Length)];
         message[..HeaderSize].Clear();

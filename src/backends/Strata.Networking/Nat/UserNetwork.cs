@@ -39,7 +39,7 @@ public sealed class UserNetwork : INetworkBackend
         _dhcp = new DhcpServer(_link);
         _names = new NameService(_dhcp);
         _poller = new SocketPoller(_gate, "strata-nat");
-        NatContext context = new(_gate, options, clock, _poller, _link, new IcmpService(_link), new HostAddresses(options));
+        NatContext context = new(_gate, options, clock, _poller, _link, new IcmpService(_link, clock), new HostAddresses(options));
         _neighbours = new NeighbourService(context);
         _pings = new PingService(context);
         _udp = new UdpService(context);

@@ -29,21 +29,6 @@ public sealed class DebianNetworkTests(DebianGuest guest) : IClassFixture<Debian
         await server.Serving.WaitAsync(_timeout.Token);
     }
 
-    [Ipv6Fact]
-    public async Task Wget_ByIpv6FromAServerOfTheHost_GetsEveryByte()
-    {
-        byte[] content = new byte[2_000_000];
-        new Random(6).NextBytes(content);
-        using FileServer server = new(content, times: 1, _timeout.Token, isIpv6: true);
-        await using VirtualMachine machine = await VirtualMachine.StartAsync(guest.Spec, _timeout.Token);
-        await machine.Console.WaitForAsync(DebianGuest.Prompt, _timeout.Token);
-
-        // The guest has no address before it knows that nobody else has it: until then wget fails at once.
-        await machine.Console.WriteLineAsync($"until wget -q -O /tmp/file {server.Address}; do sleep 1; done 2> /dev/null; md5sum /tmp/file", _timeout.Token);
-        await machine.Console.WaitForAsync(Digest(content), _timeout.Token);
-        await server.Serving.WaitAsync(_timeout.Token);
-    }
-
     [Fact]
     public async Task Forward_HostCallsTheGuest_BytesGoBothWaysAndTheCaptureIsReadable()
     {

@@ -4,25 +4,21 @@ using System.Text;
 
 namespace Strata.EndToEnd.Tests.Harness;
 
-/// <summary>An HTTP server on the host's loopback address, with one file, which a guest finds at 10.0.2.2, or at the router's IPv6 address.</summary>
+/// <summary>An HTTP server on the host's loopback address, with one file, which a guest finds at 10.0.2.2.</summary>
 public sealed class FileServer : IDisposable
 {
-    private readonly TcpListener _listener;
-    private readonly string _router;
+    private readonly TcpListener _listener = new(IPAddress.Loopback, 0);
 
     /// <param name="content">The file, whatever is asked for.</param>
     /// <param name="times">Requests to answer, one after the other.</param>
-    /// <param name="isIpv6">On ::1 instead of 127.0.0.1.</param>
-    public FileServer(byte[] content, int times, CancellationToken cancellationToken, bool isIpv6 = false)
+    public FileServer(byte[] content, int times, CancellationToken cancellationToken)
     {
-        _listener = new TcpListener(isIpv6 ? IPAddress.IPv6Loopback : IPAddress.Loopback, 0);
-        _router = isIpv6 ? "[fd53:7472:6174::2]" : "10.0.2.2";
         _listener.Start();
         Serving = ServeAsync(content, times, cancellationToken);
     }
 
     /// <summary>As the guest writes it.</summary>
-    public string Address => $"http://{_router}:{((IPEndPoint)_listener.LocalEndpoint).Port}/file";
+    public string Address => $"http://10.0.2.2:{((IPEndPoint)_listener.LocalEndpoint).Port}/file";
 
     /// <summary>Completes when all requests have been answered.</summary>
     public Task Serving { get; }

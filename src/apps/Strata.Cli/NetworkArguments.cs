@@ -14,14 +14,14 @@ internal sealed class NetworkArguments
     {
         Description = "Network: user (access through the host, no root), user,restrict (forwarded ports only), switch=NAME (one Ethernet with all of your machines "
             + "that name the same switch, and access as with user; switch=NAME,isolated without access), tap=NAME (an interface of the host), or none. "
-            + "user takes rules, the first match decides: user,allow=CIDR[:PORT[-PORT]],deny=any. In it the host is 10.0.2.2. A switch takes what the "
-            + "machine's cable is like: vlan=10,delay=20ms,loss=1%,rate=10M (bits a second).",
+            + "user takes rules, the first match decides: user,allow=CIDR[:PORT[-PORT]],deny=any (an IPv6 CIDR with ports in brackets). In it the host is "
+            + "10.0.2.2, by IPv6 fd53:7472:6174::2. A switch takes what the machine's cable is like: vlan=10,delay=20ms,loss=1%,rate=10M (bits a second).",
         DefaultValueFactory = _ => "user",
     };
 
     private readonly Option<string[]> _forward = new("--forward")
     {
-        Description = "Lead a host port into the guest: [udp:][ADDRESS:]HOSTPORT:GUESTPORT, such as 2222:22. On 127.0.0.1 unless an address is given; may be repeated. With --net user and --net switch=NAME.",
+        Description = "Lead a host port into the guest: [udp:][ADDRESS:]HOSTPORT:GUESTPORT, such as 2222:22. On 127.0.0.1 unless an address is given, such as [::1]:2222:22; may be repeated. With --net user and --net switch=NAME.",
     };
 
     private readonly Option<string?> _capture = new("--capture")
@@ -73,7 +73,7 @@ internal sealed class NetworkArguments
 
     private static PortForward ParseForward(string text) => PortForward.TryParse(text, out PortForward? forward)
         ? forward
-        : throw new StrataException(StrataError.BadInput, $"\"{text}\" forwards no port; write HOSTPORT:GUESTPORT, such as 2222:22, with udp: or an ADDRESS: before it if needed.");
+        : throw new StrataException(StrataError.BadInput, $"\"{text}\" forwards no port; write HOSTPORT:GUESTPORT, such as 2222:22, with udp: or an ADDRESS: before it if needed, an IPv6 address in brackets.");
 
     private static EgressPolicy ParsePolicy(string[] words)
     {

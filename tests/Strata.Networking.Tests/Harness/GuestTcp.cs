@@ -6,7 +6,7 @@ namespace Strata.Networking.Tests.Harness;
 /// <summary>A segment that reached the guest, taken apart.</summary>
 internal sealed record GuestSegment(uint Sequence, uint Acknowledgment, byte Flags, ushort Window, byte[] Options, byte[] Data, FrameOffload Offload);
 
-/// <summary>The guest's end of one TCP connection, worked by hand: every segment is what a test says.</summary>
+/// <summary>The guest's end of one TCP connection, worked by hand: every segment is what a test says. The remote address says by which protocol.</summary>
 internal sealed class GuestTcp(IGuestWire bench, ushort guestPort, byte[] remote, ushort remotePort)
 {
     public const byte Fin = 1;
@@ -16,6 +16,7 @@ internal sealed class GuestTcp(IGuestWire bench, ushort guestPort, byte[] remote
     public const byte Ack = 16;
 
     public static readonly byte[] SegmentSize1460 = [2, 4, 5, 0xB4];
+    public static readonly byte[] SegmentSize1440 = [2, 4, 5, 0xA0];
     public static readonly byte[] Scale7 = [1, 3, 3, 7];
 
     /// <summary>The next byte that the guest sends.</summary>
@@ -27,6 +28,8 @@ internal sealed class GuestTcp(IGuestWire bench, ushort guestPort, byte[] remote
     public ushort Window { get; set; } = 0xFFFF;
 
     public ushort GuestPort => guestPort;
+
+    private byte[] Guest => remote.Length == 4 ? GuestFrames.Guest : Guest6;
 
     public void Send(byte flags, byte[]? data = null, byte[]? options = null, uint? sequence = null, uint? acknowledgment = null, ushort? window = null)
     {
@@ -49,12 +52,12 @@ internal sealed class GuestTcp(IGuestWire bench, ushort guestPort, byte[] remote
     public GuestSegment Receive()
     {
         RecordedFrame frame = bench.Take();
-        byte[] segment = OpenIpv4(frame.Bytes, TcpProtocol, remote, Guest);
+        byte[] segment = GuestFrames.Open(frame.Bytes, TcpProtocol, remote, Guest);
         Assert.Equal(remotePort, Read16(segment, 0));
         Assert.Equal(guestPort, Read16(segment, 2));
         if (frame.Offload.NeedsChecksum)
         {
-            Assert.Equal(EthernetSize + Ipv4Size, frame.Offload.ChecksumStart);
+            Assert.Equal(EthernetSize + (remote.Length == 4 ? Ipv4Size : Ipv6Size), frame.Offload.ChecksumStart);
             Assert.Equal(16, frame.Offload.ChecksumOffset);
             byte[] pseudo = [.. remote, .. Guest, 0, TcpProtocol, .. Big16((ushort)segment.Length)];
             Assert.Equal((ushort)~Checksum(pseudo), Read16(segment, 16));

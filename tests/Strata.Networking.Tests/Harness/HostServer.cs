@@ -6,11 +6,14 @@ namespace Strata.Networking.Tests.Harness;
 /// <summary>A TCP server of the host on a port of its own.</summary>
 internal sealed class HostServer : IDisposable
 {
-    private readonly Socket _listener = new(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+    private readonly Socket _listener;
 
-    public HostServer()
+    /// <param name="address">127.0.0.1 unless another loopback address is given.</param>
+    public HostServer(IPAddress? address = null)
     {
-        _listener.Bind(new IPEndPoint(IPAddress.Loopback, 0));
+        address ??= IPAddress.Loopback;
+        _listener = new Socket(address.AddressFamily, SocketType.Stream, ProtocolType.Tcp);
+        _listener.Bind(new IPEndPoint(address, 0));
         _listener.Listen(64);
     }
 

@@ -40,6 +40,13 @@ internal sealed class NatBench : IGuestWire, IDisposable
         Take();
     }
 
+    /// <summary>The same over IPv6, by asking for the router's Ethernet address.</summary>
+    public void IntroduceIpv6()
+    {
+        Send(GuestFrames.OnLink(GuestFrames.Guest6, GuestFrames.Gateway6, 135, [0, 0, 0, 0, .. GuestFrames.Gateway6, 1, 1, .. GuestFrames.GuestMac]));
+        Take();
+    }
+
     public static void WaitUntil(Func<bool> condition, string what) =>
         Assert.True(SpinWait.SpinUntil(condition, TimeSpan.FromSeconds(10)), $"Waited in vain for {what}.");
 

@@ -95,6 +95,65 @@ public sealed class HostileGuestTests : IDisposable
     }
 
     [Fact]
+    public void Errors_ForAFloodOfRefusedPackets_AreLimited()
+    {
+        byte[] outside = Address6("2001:db8::1");
+        byte[] refused = Packet(Guest6, outside, UdpProtocol, UdpDatagram(Guest6, outside, 4000, 80, [1]));
+        _bench.IntroduceIpv6();
+
+        for (int i = 0; i < 5000; i++)
+        {
+            _bench.Send(refused);
+        }
+
+        Assert.Equal(1000, _bench.Card.Count);
+        DropReplies();
+        _bench.Clock.Advance(20_000_000);
+        for (int i = 0; i < 5000; i++)
+        {
+            _bench.Send(refused);
+        }
+
+        Assert.Equal(20, _bench.Card.Count);
+    }
+
+    [Fact]
+    public void Solicitations_FromMoreStationsThanRemembered_ForgetTheOldest()
+    {
+        for (uint i = 0; i < 5000; i++)
+        {
+            byte[] address = [.. Guest6[..12], .. Big32(i + 16)];
+            _bench.Send(OnLink(address, Gateway6, 135, [0, 0, 0, 0, .. Gateway6, 1, 1, .. GuestMac]));
+        }
+
+        DropReplies();
+        Assert.Equal(256, _bench.Network.TableSizes.Neighbours);
+    }
+
+    [Fact]
+    public void Fragments_OfIpv6AndMoreThanTheBoundOfPackets_AreForgotten()
+    {
+        for (uint id = 0; id < 500; id++)
+        {
+            _bench.Send(Packet(Guest6, Gateway6, 44, [UdpProtocol, 0, 0, 1, .. Big32(id), .. new byte[8]]));
+        }
+
+        Assert.Equal(16, _bench.Network.TableSizes.Fragments);
+    }
+
+    [Fact]
+    public void Fragments_OfIpv6Overlapping_AreDiscarded()
+    {
+        byte[] datagram = UdpDatagram(Guest6, Gateway6, 4000, (ushort)((IPEndPoint)_udp.LocalEndPoint!).Port, new byte[40]);
+        foreach ((int at, int length, int more) in (ReadOnlySpan<(int, int, int)>)[(0, 24, 1), (16, 16, 1), (32, 16, 0)])
+        {
+            _bench.Send(Packet(Guest6, Gateway6, 44, [UdpProtocol, 0, .. Big16((ushort)(at | more)), 0, 0, 0, 3, .. datagram[at..(at + length)]]));
+        }
+
+        Assert.Equal(0, _bench.Network.UdpFlowCount);
+    }
+
+    [Fact]
     public void Fragments_OfMoreThanTheBoundOfPackets_AreForgotten()
     {
         for (ushort id = 0; id < 500; id++)
@@ -171,8 +230,23 @@ public sealed class HostileGuestTests : IDisposable
             Packet(Guest, Gateway, TcpProtocol, Tcp(0x18, [], new byte[700])),
             Packet(Guest, Gateway, TcpProtocol, Tcp(0x11, [])),
             Packet(Guest, Gateway, TcpProtocol, Tcp(0x04, [])),
+            .. Ipv6Templates(udpPort),
         ];
     }
+
+    private IEnumerable<byte[]> Ipv6Templates(ushort udpPort) =>
+    [
+        OnLink(GuestLocal, AllRouters, 133, [0, 0, 0, 0, 1, 1, .. GuestMac]),
+        OnLink(Guest6, Gateway6, 135, [0, 0, 0, 0, .. Gateway6, 1, 1, .. GuestMac]),
+        OnLink(Guest6, RouterLocal, 136, [0x60, 0, 0, 0, .. Guest6, 2, 1, .. GuestMac]),
+        Packet(Guest6, Gateway6, Icmp6Protocol, Icmp6(Guest6, Gateway6, 128, 0, [0, 0, 0, 0, 1, 2, 3, 4])),
+        Packet(Guest6, Gateway6, 0, [60, 0, 1, 4, 0, 0, 0, 0, UdpProtocol, 0, 1, 4, 0, 0, 0, 0, .. UdpDatagram(Guest6, Gateway6, 4000, udpPort, [1, 2, 3])]),
+        Packet(Guest6, Dns6, UdpProtocol, UdpDatagram(Guest6, Dns6, 4000, 53, [1, 2, 3])),
+        Packet(Guest6, Gateway6, 44, [UdpProtocol, 0, 0, 1, 0, 0, 0, 7, .. new byte[64]]),
+        Packet(Guest6, Gateway6, TcpProtocol, Tcp(0x02, [2, 4, 5, 0xA0, 1, 3, 3, 7])),
+        Packet(Guest6, Gateway6, TcpProtocol, Tcp(0x18, [], new byte[700])),
+        Packet(Guest6, Gateway6, TcpProtocol, Tcp(0x04, [])),
+    ];
 
     private byte[] Tcp(byte flags, byte[] options, byte[]? data = null) =>
     [
@@ -187,7 +261,7 @@ public sealed class HostileGuestTests : IDisposable
         return frame;
     }
 
-    /// <summary>A few bytes changed, sometimes cut or grown; the IPv4 checksum is right again in most, so that the damage gets further.</summary>
+    /// <summary>A few bytes changed, sometimes cut or grown; the checksums of IPv4 and ICMPv6 are right again in most, so that the damage gets further.</summary>
     private static byte[] Damage(Random random, byte[] template)
     {
         byte[] frame = [.. template];
@@ -207,6 +281,14 @@ public sealed class HostileGuestTests : IDisposable
             int header = Math.Clamp((frame[EthernetSize] & 0xF) * 4, Ipv4Size, frame.Length - EthernetSize);
             frame[EthernetSize + 10] = frame[EthernetSize + 11] = 0;
             Big16(Checksum(frame.AsSpan(EthernetSize, header))).CopyTo(frame, EthernetSize + 10);
+        }
+
+        const int message = EthernetSize + Ipv6Size;
+        if (random.Next(8) != 0 && frame.Length >= message + 4 && Read16(frame, 12) == 0x86DD && frame[EthernetSize + 6] == Icmp6Protocol)
+        {
+            frame[message + 2] = frame[message + 3] = 0;
+            byte[] checksum = Big16(TransportChecksum(frame[(message - 32)..(message - 16)], frame[(message - 16)..message], Icmp6Protocol, frame[message..]));
+            checksum.CopyTo(frame, message + 2);
         }
 
         return frame;

@@ -14,6 +14,8 @@ public sealed class OptionTextTests
     [InlineData("0.0.0.0:80:8080", TransportProtocol.Tcp, "0.0.0.0", 80, 8080)]
     [InlineData("udp:192.168.1.2:80:8080", TransportProtocol.Udp, "192.168.1.2", 80, 8080)]
     [InlineData("[::1]:80:8080", TransportProtocol.Tcp, "::1", 80, 8080)]
+    [InlineData("udp:[2001:db8::1]:53:53", TransportProtocol.Udp, "2001:db8::1", 53, 53)]
+    [InlineData("[::]:0:22", TransportProtocol.Tcp, "::", 0, 22)]
     [InlineData("0:22", TransportProtocol.Tcp, "127.0.0.1", 0, 22)]
     public void PortForward_GoodText_IsUnderstood(string text, TransportProtocol protocol, string address, int host, int guest)
     {
@@ -33,6 +35,11 @@ public sealed class OptionTextTests
     [InlineData("2222:+22")]
     [InlineData("host:2222:22")]
     [InlineData("icmp:2222:22")]
+    [InlineData("::1:2222:22")]
+    [InlineData("[127.0.0.1]:2222:22")]
+    [InlineData("[::1:2222:22")]
+    [InlineData("::1]:2222:22")]
+    [InlineData("[]:2222:22")]
     public void PortForward_BadText_IsRefused(string? text) => Assert.False(PortForward.TryParse(text, out _));
 
     [Theory]
@@ -45,11 +52,20 @@ public sealed class OptionTextTests
     [InlineData("10.0.0.1", "10.0.0.2", 1, false)]
     [InlineData("any", "1.2.3.4", 65535, true)]
     [InlineData("any:53", "1.2.3.4", 53, true)]
+    [InlineData("any:53", "2001:db8::1", 53, true)]
+    [InlineData("2001:db8::/32", "2001:db8:1::", 65535, true)]
+    [InlineData("2001:db8::1", "2001:db8::1", 1, true)]
+    [InlineData("2001:db8::1", "2001:db8::2", 1, false)]
+    [InlineData("[2001:db8::/32]:443", "2001:db8:1::", 443, true)]
+    [InlineData("[2001:db8::/32]:443", "2001:db8:1::", 444, false)]
+    [InlineData("[2001:db8::1]:1000-2000", "2001:db8::1", 1500, true)]
+    [InlineData("[2001:db8::1]", "2001:db8::1", 7, true)]
+    [InlineData("::/0", "10.0.0.1", 1, false)]
     [InlineData("0.0.0.0/0", "255.0.0.1", 1, true)]
     public void EgressRule_GoodText_CoversWhatItSays(string text, string address, int port, bool covers)
     {
         Assert.True(EgressRule.TryParse(true, text, out EgressRule? rule));
-        Assert.Equal(covers, rule.Covers(Ipv4Address.Parse(address), port));
+        Assert.Equal(covers, rule.Covers(InternetAddress.Parse(address), port));
     }
 
     [Theory]
@@ -61,6 +77,14 @@ public sealed class OptionTextTests
     [InlineData("10.0.0.0/8:1-2-3")]
     [InlineData("10.0.0.0/8:1:2")]
     [InlineData("everything")]
+    [InlineData("[2001:db8::/32")]
+    [InlineData("[2001:db8::/32]443")]
+    [InlineData("[2001:db8::/32]:")]
+    [InlineData("[10.0.0.0/8]:443")]
+    [InlineData("[]:443")]
+    [InlineData("[any]:443")]
+    [InlineData("2001:db8::/129")]
+    [InlineData("10.0.0.0/8:")]
     public void EgressRule_BadText_IsRefused(string text) => Assert.False(EgressRule.TryParse(true, text, out _));
 
     [Fact]

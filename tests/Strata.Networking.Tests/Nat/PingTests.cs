@@ -24,6 +24,18 @@ public sealed class PingTests
         Assert.Equal(Message(0, rest), OpenIpv4(bench.Take().Bytes, IcmpProtocol, outside, Guest));
     }
 
+    [Ipv6PingFact]
+    public void Ping_Ipv6AddressOutside_IsAnsweredWithTheGuestsIdentifierAndData()
+    {
+        using NatBench bench = new();
+        byte[] outside = Ipv6PingFactAttribute.Outside!.GetAddressBytes();
+        byte[] rest = [0xAB, 0xCD, 0, 3, .. "some data"u8];
+
+        bench.Send(Packet(Guest6, outside, Icmp6Protocol, Icmp6(Guest6, outside, 128, 0, rest)));
+
+        Assert.Equal(Icmp6(outside, Guest6, 129, 0, rest), OpenIpv6(bench.Take().Bytes, Icmp6Protocol, outside, Guest6));
+    }
+
     [PingFact]
     public void Ping_ManyAndIdle_AreForgotten()
     {
@@ -59,29 +71,40 @@ public sealed class PingTests
         return message;
     }
 
+    /// <summary>An address of the host's own that is not loopback, and that its ping sockets reach.</summary>
+    private static IPAddress? FindAddress(AddressFamily family, ProtocolType protocol, Func<IPAddress, bool> isGood)
+    {
+        try
+        {
+            using Socket socket = new(family, SocketType.Dgram, protocol);
+        }
+        catch (SocketException)
+        {
+            return null;
+        }
+
+        return NetworkInterface.GetAllNetworkInterfaces()
+            .Where(card => card.OperationalStatus == OperationalStatus.Up && card.NetworkInterfaceType != NetworkInterfaceType.Loopback)
+            .SelectMany(card => card.GetIPProperties().UnicastAddresses)
+            .Select(address => address.Address)
+            .FirstOrDefault(address => address.AddressFamily == family && isGood(address));
+    }
+
     [AttributeUsage(AttributeTargets.Method)]
     private sealed class PingFactAttribute : FactAttribute
     {
         public PingFactAttribute() => Skip = Outside is null ? "The host has no address besides loopback, or no ping sockets." : null;
 
-        public static IPAddress? Outside { get; } = FindAddress();
+        public static IPAddress? Outside { get; } =
+            FindAddress(AddressFamily.InterNetwork, ProtocolType.Icmp, address => address.GetAddressBytes()[0] != 10);
+    }
 
-        private static IPAddress? FindAddress()
-        {
-            try
-            {
-                using Socket socket = new(AddressFamily.InterNetwork, SocketType.Dgram, ProtocolType.Icmp);
-            }
-            catch (SocketException)
-            {
-                return null;
-            }
+    [AttributeUsage(AttributeTargets.Method)]
+    private sealed class Ipv6PingFactAttribute : FactAttribute
+    {
+        public Ipv6PingFactAttribute() => Skip = Outside is null ? "The host has no IPv6 address besides loopback, or no ping sockets." : null;
 
-            return NetworkInterface.GetAllNetworkInterfaces()
-                .Where(card => card.OperationalStatus == OperationalStatus.Up && card.NetworkInterfaceType != NetworkInterfaceType.Loopback)
-                .SelectMany(card => card.GetIPProperties().UnicastAddresses)
-                .Select(address => address.Address)
-                .FirstOrDefault(address => address.AddressFamily == AddressFamily.InterNetwork && address.GetAddressBytes()[0] != 10);
-        }
+        public static IPAddress? Outside { get; } =
+            FindAddress(AddressFamily.InterNetworkV6, ProtocolType.IcmpV6, address => !address.IsIPv6LinkLocal);
     }
 }

@@ -37,10 +37,18 @@ public static class InternetChecksum
     /// <summary>The value for a checksum field.</summary>
     public static ushort Finish(ulong sum) => (ushort)~Fold(sum);
 
-    /// <summary>The sum of the pseudo-header. RFC 9293, "Header Format"; RFC 768.</summary>
-    /// <param name="length">Bytes of the TCP or UDP part.</param>
-    public static ulong PseudoHeader(Ipv4Address source, Ipv4Address destination, byte protocol, int length) =>
-        (source.Value >> 16) + (source.Value & 0xFFFF) + (ulong)(destination.Value >> 16) + (destination.Value & 0xFFFF) + protocol + (uint)length;
+    /// <summary>The sum of the pseudo-header. RFC 9293, "Header Format"; RFC 768; RFC 8200, "Upper-Layer Checksums".</summary>
+    /// <param name="length">Bytes of the TCP, UDP or ICMPv6 part.</param>
+    public static ulong PseudoHeader(InternetAddress source, InternetAddress destination, byte protocol, int length) =>
+        Words(source) + Words(destination) + protocol + (uint)length;
+
+    /// <summary>An address in words of 32 bits: their carries are added like those of 16.</summary>
+    private static ulong Words(InternetAddress address)
+    {
+        ulong low = (ulong)address.Value;
+        ulong high = (ulong)(address.Value >> 64);
+        return address.IsIpv4 ? (uint)low : (low >> 32) + (uint)low + (high >> 32) + (uint)high;
+    }
 
     /// <summary>Adds the carries until 16 bits are left.</summary>
     public static ushort Fold(ulong sum)

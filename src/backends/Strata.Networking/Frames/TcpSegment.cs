@@ -63,7 +63,7 @@ public readonly ref struct TcpSegment
 
     /// <param name="trusted">The sender left the checksum out: the bytes never were on a wire.</param>
     /// <returns>False if a length or the checksum is wrong.</returns>
-    public static bool TryParse(Ipv4Address source, Ipv4Address destination, ReadOnlySpan<byte> bytes, bool trusted, out TcpSegment segment)
+    public static bool TryParse(InternetAddress source, InternetAddress destination, ReadOnlySpan<byte> bytes, bool trusted, out TcpSegment segment)
     {
         segment = default;
         int header = bytes.Length < HeaderSize ? 0 : (bytes[12] >> 4) * 4;

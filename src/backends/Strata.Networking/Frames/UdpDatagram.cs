@@ -25,7 +25,7 @@ public readonly ref struct UdpDatagram
 
     /// <param name="trusted">The sender left the checksum out: the bytes never were on a wire.</param>
     /// <returns>False if the length or the checksum is wrong.</returns>
-    public static bool TryParse(Ipv4Address source, Ipv4Address destination, ReadOnlySpan<byte> bytes, bool trusted, out UdpDatagram datagram)
+    public static bool TryParse(InternetAddress source, InternetAddress destination, ReadOnlySpan<byte> bytes, bool trusted, out UdpDatagram datagram)
     {
         datagram = default;
         int length = bytes.Length < HeaderSize ? 0 : BinaryPrimitives.ReadUInt16BigEndian(bytes[4..]);
@@ -35,8 +35,13 @@ public readonly ref struct UdpDatagram
         }
 
         bytes = bytes[..length];
-        bool summed = !trusted && BinaryPrimitives.ReadUInt16BigEndian(bytes[6..]) != 0;
-        if (summed)
+        bool hasSum = BinaryPrimitives.ReadUInt16BigEndian(bytes[6..]) != 0;
+        if (!hasSum && !trusted && !destination.IsIpv4)
+        {
+            return false; // only IPv4 lets a sender do without: RFC 8200, section 8.1
+        }
+
+        if (hasSum && !trusted)
         {
             ulong sum = InternetChecksum.Add(bytes, InternetChecksum.PseudoHeader(source, destination, Ipv4Packet.ProtocolUdp, length));
             if (InternetChecksum.Finish(sum) != 0)
@@ -52,7 +57,7 @@ public readonly ref struct UdpDatagram
     /// <summary>Writes header and data.</summary>
     /// <param name="place"><see cref="HeaderSize"/> bytes and room for the data.</param>
     public static void Write(
-        Span<byte> place, Ipv4Address source, Ipv4Address destination, ushort sourcePort, ushort destinationPort, ReadOnlySpan<byte> data)
+        Span<byte> place, InternetAddress source, InternetAddress destination, ushort sourcePort, ushort destinationPort, ReadOnlySpan<byte> data)
     {
         int length = HeaderSize + data.Length;
         BinaryPrimitives.WriteUInt16BigEndian(place, sourcePort);

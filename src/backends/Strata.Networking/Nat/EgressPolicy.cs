@@ -6,25 +6,38 @@ namespace Strata.Networking.Nat;
 
 /// <summary>A rule about where guests may connect to.</summary>
 /// <param name="Allow">Let through, or refuse.</param>
-/// <param name="Destination">Addresses as the guest names them: the gateway stands for the host itself.</param>
+/// <param name="Destination">
+/// Addresses as the guest names them: the gateway stands for the host itself, and a rule for the IPv4 or IPv6 address of gateway or name
+/// server is for both. Null for every address of both protocols.
+/// </param>
 /// <param name="FirstPort">First port that the rule covers, 0..65535.</param>
 /// <param name="LastPort">Last port that the rule covers.</param>
-public sealed record EgressRule(bool Allow, Ipv4Network Destination, int FirstPort = 0, int LastPort = ushort.MaxValue)
+public sealed record EgressRule(bool Allow, InternetNetwork? Destination, int FirstPort = 0, int LastPort = ushort.MaxValue)
 {
-    public bool Covers(Ipv4Address destination, int port) => Destination.Contains(destination) && port >= FirstPort && port <= LastPort;
+    public bool Covers(InternetAddress destination, int port) => Destination?.Contains(destination) != false && port >= FirstPort && port <= LastPort;
 
-    /// <summary>Reads CIDR or CIDR:PORT or CIDR:FIRST-LAST; "any" stands for every address.</summary>
+    /// <summary>
+    /// Reads CIDR or CIDR:PORT or CIDR:FIRST-LAST; "any" stands for every address. An IPv6 CIDR stands in brackets where ports follow.
+    /// </summary>
     public static bool TryParse(bool allow, string? text, [NotNullWhen(true)] out EgressRule? rule)
     {
         rule = null;
-        string[] parts = text?.Split(':') ?? [];
-        Ipv4Network destination = Ipv4Network.All;
-        if (parts.Length is not (1 or 2) || (parts[0] != "any" && !Ipv4Network.TryParse(parts[0], out destination)))
+        if (!TrySplit(text ?? string.Empty, out string place, out string[] ports))
         {
             return false;
         }
 
-        string[] ports = parts.Length == 2 ? parts[1].Split('-') : ["0", "65535"];
+        InternetNetwork? destination = null;
+        if (place != "any")
+        {
+            if (!InternetNetwork.TryParse(place, out InternetNetwork network))
+            {
+                return false;
+            }
+
+            destination = network;
+        }
+
         if (ports.Length is not (1 or 2) || !TryParsePort(ports[0], out int first) || !TryParsePort(ports[^1], out int last) || last < first)
         {
             return false;
@@ -32,6 +45,23 @@ public sealed record EgressRule(bool Allow, Ipv4Network Destination, int FirstPo
 
         rule = new EgressRule(allow, destination, first, last);
         return true;
+    }
+
+    /// <summary>Takes brackets and ports off: one colon is before ports, several are an IPv6 address's.</summary>
+    private static bool TrySplit(string text, out string place, out string[] ports)
+    {
+        bool isBracketed = text.StartsWith('[');
+        int end = isBracketed ? text.IndexOf(']', StringComparison.Ordinal) : text.IndexOf(':', StringComparison.Ordinal);
+        if (!isBracketed && end != text.LastIndexOf(':'))
+        {
+            end = -1;
+        }
+
+        place = isBracketed ? text[1..Math.Max(1, end)] : end < 0 ? text : text[..end];
+        string rest = end < 0 ? string.Empty : text[(isBracketed ? end + 1 : end)..];
+        ports = rest.Length == 0 ? ["0", "65535"] : rest[1..].Split('-');
+        bool isIpv6 = place.Contains(':', StringComparison.Ordinal);
+        return (!isBracketed || (end > 0 && isIpv6)) && (rest.Length == 0 || rest[0] == ':');
     }
 
     private static bool TryParsePort(string text, out int port) =>
@@ -48,11 +78,17 @@ public sealed record EgressPolicy(IReadOnlyList<EgressRule> Rules, bool AllowOth
     /// <summary>No access but by forwarded ports.</summary>
     public static EgressPolicy DenyAll { get; } = new([], AllowOthers: false);
 
-    public bool Allows(Ipv4Address destination, int port)
+    /// <summary>Whether there is any place that guests may connect to.</summary>
+    internal bool AllowsAnything => AllowOthers || Rules.Any(rule => rule.Allow);
+
+    public bool Allows(InternetAddress destination, int port) => Allows(destination, otherName: null, port);
+
+    /// <param name="otherName">Another address of the same place, or null: a rule that covers one of them decides.</param>
+    internal bool Allows(InternetAddress destination, InternetAddress? otherName, int port)
     {
         foreach (EgressRule rule in Rules)
         {
-            if (rule.Covers(destination, port))
+            if (rule.Covers(destination, port) || (otherName is { } other && rule.Covers(other, port)))
             {
                 return rule.Allow;
             }

@@ -4,8 +4,8 @@ using Strata.Networking.Frames;
 namespace Strata.Networking.Nat;
 
 /// <summary>
-/// Puts the fragments of IPv4 packets together. RFC 791, "An Example Reassembly Procedure"; overlapping fragments discard the packet,
-/// as RFC 5722 asks for IPv6. Bounded in packets and in time. Under the network's gate.
+/// Puts the fragments of packets together. RFC 791, "An Example Reassembly Procedure"; RFC 8200, section 4.5: overlapping fragments
+/// discard the packet, which is good for IPv4 as well. Bounded in packets and in time. Under the network's gate.
 /// </summary>
 internal sealed class FragmentAssembler(IVirtualClock clock)
 {
@@ -18,18 +18,18 @@ internal sealed class FragmentAssembler(IVirtualClock clock)
 
     public int Count => _partials.Count;
 
+    /// <param name="offset">Bytes.</param>
+    /// <param name="more">Others come behind it.</param>
     /// <returns>The whole payload if this was the last missing fragment.</returns>
-    public byte[]? Add(in Ipv4Packet fragment)
+    public byte[]? Add(FragmentKey key, int offset, bool more, ReadOnlySpan<byte> payload)
     {
         long now = clock.Now;
         _partials.RemoveAll(partial => now - partial.Started > LifeNanoseconds);
-        int end = fragment.FragmentOffset + fragment.Payload.Length;
-        if (end > LargestPayload || fragment.Payload.IsEmpty || (fragment.HasMoreFragments && fragment.Payload.Length % BlockSize != 0))
+        if (offset + payload.Length > LargestPayload || payload.IsEmpty || (more && payload.Length % BlockSize != 0))
         {
             return null;
         }
 
-        PacketKey key = new(fragment.Source, fragment.Destination, fragment.Identification, fragment.Protocol);
         Partial? partial = _partials.Find(candidate => candidate.Key == key);
         if (partial is null)
         {
@@ -42,7 +42,7 @@ internal sealed class FragmentAssembler(IVirtualClock clock)
             _partials.Add(partial);
         }
 
-        if (!partial.TryAdd(fragment.FragmentOffset, fragment.Payload, fragment.HasMoreFragments))
+        if (!partial.TryAdd(offset, payload, more))
         {
             _partials.Remove(partial);
             return null;
@@ -57,16 +57,14 @@ internal sealed class FragmentAssembler(IVirtualClock clock)
         return partial.Payload;
     }
 
-    private readonly record struct PacketKey(Ipv4Address Source, Ipv4Address Destination, ushort Identification, byte Protocol);
-
-    private sealed class Partial(PacketKey key, long started)
+    private sealed class Partial(FragmentKey key, long started)
     {
         private readonly bool[] _present = new bool[(LargestPayload / BlockSize) + 1]; // one a block of 8 bytes
         private byte[] _bytes = new byte[4096];
         private int _length = -1; // known with the last fragment
         private int _received;
 
-        public PacketKey Key => key;
+        public FragmentKey Key => key;
 
         public long Started => started;
 
@@ -96,3 +94,6 @@ internal sealed class FragmentAssembler(IVirtualClock clock)
         }
     }
 }
+
+/// <summary>What the fragments of one packet have in common.</summary>
+internal readonly record struct FragmentKey(InternetAddress Source, InternetAddress Destination, uint Identification, byte Protocol);

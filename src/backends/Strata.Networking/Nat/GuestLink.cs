@@ -9,19 +9,19 @@ namespace Strata.Networking.Nat;
 /// </summary>
 internal sealed class GuestLink(UserNetworkOptions options)
 {
-    /// <summary>Bytes before a transport header.</summary>
-    public const int HeaderSize = EthernetFrame.HeaderSize + Ipv4Packet.HeaderSize;
+    /// <summary>Bytes before a transport header, at most.</summary>
+    public const int LargestHeaderSize = EthernetFrame.HeaderSize + InternetPacket.LargestHeaderSize;
 
-    /// <summary>Stations remembered; a guest that makes up more forgets its oldest.</summary>
+    /// <summary>Addresses remembered; a guest that makes up more forgets its oldest.</summary>
     private const int MostNeighbours = 256;
 
-    private readonly Dictionary<Ipv4Address, MacAddress> _neighbours = [];
-    private readonly Queue<Ipv4Address> _order = new(); // of _neighbours, oldest first
+    private readonly Dictionary<InternetAddress, MacAddress> _neighbours = [];
+    private readonly Queue<InternetAddress> _order = new(); // of _neighbours, oldest first
     private readonly byte[] _frame = new byte[EthernetFrame.HeaderSize + 0x10000];
     private IFrameReceiver? _receiver;
     private ushort _identification;
 
-    /// <summary>The gateway's and name server's MAC address.</summary>
+    /// <summary>The router's and name server's MAC address.</summary>
     public static MacAddress Mac => new(0x5255_0A00_0202);
 
     public UserNetworkOptions Options => options;
@@ -34,13 +34,30 @@ internal sealed class GuestLink(UserNetworkOptions options)
 
     public int NeighbourCount => _neighbours.Count;
 
+    /// <summary>Bytes before a transport header.</summary>
+    public static int HeaderSize(InternetAddress guest) => EthernetFrame.HeaderSize + InternetPacket.HeaderSize(guest);
+
     public void Connect(IFrameReceiver receiver) => _receiver = receiver;
 
-    /// <summary>Remembers who sent a frame. Only addresses of the guests' network count.</summary>
-    public void Learn(Ipv4Address address, MacAddress mac)
+    /// <summary>Whether an address is the router's or the name server's.</summary>
+    public bool IsOwn(InternetAddress address) => address.IsIpv4
+        ? address == options.Gateway || address == options.Dns
+        : address == InternetAddress.Router || address == options.Ipv6Gateway || address == options.Ipv6Dns;
+
+    /// <summary>Whether a guest may have an address.</summary>
+    public bool IsGuests(InternetAddress address) => !IsOwn(address)
+        && (address.IsIpv4
+            ? options.Network.Contains(address.Ipv4) && address != options.Network.BroadcastAddress
+            : address.IsLinkLocal || options.Ipv6Network?.Contains(address) == true);
+
+    /// <summary>The router's address for what it says itself to a guest.</summary>
+    public InternetAddress RouterFor(InternetAddress guest) =>
+        guest.IsIpv4 ? options.Gateway : guest.IsLinkLocal ? InternetAddress.Router : options.Ipv6Gateway ?? InternetAddress.Router;
+
+    /// <summary>Remembers who sent a frame. Only addresses that guests may have count.</summary>
+    public void Learn(InternetAddress address, MacAddress mac)
     {
-        if (mac.IsGroup || !options.Network.Contains(address) || address == options.Gateway || address == options.Dns
-            || address == options.Network.BroadcastAddress)
+        if (mac.IsGroup || !IsGuests(address))
         {
             return;
         }
@@ -58,11 +75,11 @@ internal sealed class GuestLink(UserNetworkOptions options)
         }
     }
 
-    /// <summary>Writes Ethernet and IPv4 headers for a guest.</summary>
+    /// <summary>Writes Ethernet and IP headers for a guest.</summary>
     /// <param name="place"><see cref="HeaderSize"/> bytes.</param>
-    /// <param name="length">Bytes of the IPv4 payload.</param>
+    /// <param name="length">Bytes of the IP payload.</param>
     /// <returns>False if the guest's MAC address is not known yet; it is asked for.</returns>
-    public bool TryWriteHeaders(Span<byte> place, Ipv4Address source, Ipv4Address destination, byte protocol, int length)
+    public bool TryWriteHeaders(Span<byte> place, InternetAddress source, InternetAddress destination, byte protocol, int length)
     {
         if (!_neighbours.TryGetValue(destination, out MacAddress mac))
         {
@@ -70,8 +87,8 @@ internal sealed class GuestLink(UserNetworkOptions options)
             return false;
         }
 
-        EthernetFrame.WriteHeader(place, mac, Mac, EthernetFrame.TypeIpv4);
-        Ipv4Packet.WriteHeader(place[EthernetFrame.HeaderSize..], source, destination, protocol, length);
+        WriteEthernet(place, mac, destination);
+        InternetPacket.WriteHeader(place[EthernetFrame.HeaderSize..], source, destination, protocol, length);
         return true;
     }
 
@@ -80,7 +97,7 @@ internal sealed class GuestLink(UserNetworkOptions options)
         _receiver?.TryReceive(head, payload, offload) ?? true;
 
     /// <summary>Sends one packet, in fragments where it is larger than the MTU. Lost if the guest has no room.</summary>
-    public void SendPacket(Ipv4Address source, Ipv4Address destination, byte protocol, ReadOnlySpan<byte> payload)
+    public void SendPacket(InternetAddress source, InternetAddress destination, byte protocol, ReadOnlySpan<byte> payload)
     {
         if (_neighbours.TryGetValue(destination, out MacAddress mac))
         {
@@ -93,23 +110,36 @@ internal sealed class GuestLink(UserNetworkOptions options)
     }
 
     /// <summary>The same to a station by MAC address.</summary>
-    public void SendPacket(MacAddress station, Ipv4Address source, Ipv4Address destination, byte protocol, ReadOnlySpan<byte> payload)
+    public void SendPacket(MacAddress station, InternetAddress source, InternetAddress destination, byte protocol, ReadOnlySpan<byte> payload)
     {
-        int most = (options.Mtu - Ipv4Packet.HeaderSize) & ~7;
-        if (payload.Length > options.Mtu - Ipv4Packet.HeaderSize)
-        {
-            _identification++;
-        }
-
+        bool isWhole = payload.Length <= options.Mtu - InternetPacket.HeaderSize(destination);
+        bool hasFragmentHeader = !isWhole && !destination.IsIpv4;
+        int head = HeaderSize(destination) + (hasFragmentHeader ? Ipv6Packet.FragmentHeaderSize : 0);
+        int most = options.Mtu + EthernetFrame.HeaderSize - head;
+        _identification += isWhole ? (ushort)0 : (ushort)1;
         for (int offset = 0; ;)
         {
             int left = payload.Length - offset;
-            bool more = left > options.Mtu - Ipv4Packet.HeaderSize;
-            int length = more ? most : left;
-            Span<byte> frame = _frame.AsSpan(0, HeaderSize + length);
-            EthernetFrame.WriteHeader(frame, station, Mac, EthernetFrame.TypeIpv4);
-            Ipv4Packet.WriteHeader(frame[EthernetFrame.HeaderSize..], source, destination, protocol, length, _identification, offset, more);
-            payload.Slice(offset, length).CopyTo(frame[HeaderSize..]);
+            bool more = left > most;
+            int length = more ? most & ~7 : left;
+            Span<byte> frame = _frame.AsSpan(0, head + length);
+            Span<byte> packet = frame[EthernetFrame.HeaderSize..];
+            WriteEthernet(frame, station, destination);
+            if (destination.IsIpv4)
+            {
+                Ipv4Packet.WriteHeader(packet, source.Ipv4, destination.Ipv4, protocol, length, _identification, offset, more);
+            }
+            else if (hasFragmentHeader)
+            {
+                Ipv6Packet.WriteHeader(packet, source, destination, Ipv6Packet.ProtocolFragment, Ipv6Packet.FragmentHeaderSize + length);
+                Ipv6Packet.WriteFragmentHeader(packet[Ipv6Packet.HeaderSize..], protocol, new Ipv6Fragment(_identification, offset, more));
+            }
+            else
+            {
+                Ipv6Packet.WriteHeader(packet, source, destination, protocol, length);
+            }
+
+            payload.Slice(offset, length).CopyTo(frame[head..]);
             TrySend(frame, [], FrameOffload.None);
             if (!more)
             {
@@ -118,6 +148,20 @@ internal sealed class GuestLink(UserNetworkOptions options)
 
             offset += length;
         }
+    }
+
+    /// <summary>Sends a message of neighbour discovery, which has the router's link-local address and never leaves the link.</summary>
+    /// <param name="message">The checksum is put in.</param>
+    public void SendOnLink(MacAddress station, InternetAddress destination, Span<byte> message)
+    {
+        const int head = EthernetFrame.HeaderSize + Ipv6Packet.HeaderSize;
+        Icmpv6Message.Sign(InternetAddress.Router, destination, message);
+        Span<byte> frame = _frame.AsSpan(0, head + message.Length);
+        WriteEthernet(frame, station, destination);
+        Ipv6Packet.WriteHeader(
+            frame[EthernetFrame.HeaderSize..], InternetAddress.Router, destination, Ipv6Packet.ProtocolIcmp, message.Length, Ipv6Packet.LinkHopLimit);
+        message.CopyTo(frame[head..]);
+        TrySend(frame, [], FrameOffload.None);
     }
 
     /// <summary>Answers who-has for the gateway and the name server.</summary>
@@ -136,12 +180,27 @@ internal sealed class GuestLink(UserNetworkOptions options)
         }
     }
 
-    private void Ask(Ipv4Address address)
+    private static void WriteEthernet(Span<byte> place, MacAddress station, InternetAddress destination) =>
+        EthernetFrame.WriteHeader(place, station, Mac, destination.IsIpv4 ? EthernetFrame.TypeIpv4 : EthernetFrame.TypeIpv6);
+
+    /// <summary>Asks who has an address.</summary>
+    private void Ask(InternetAddress address)
     {
-        if (options.Network.Contains(address))
+        if (!IsGuests(address))
         {
-            SendArp(new ArpPacket(ArpPacket.Request, Mac, options.Gateway, default, address), MacAddress.Broadcast);
+            return;
         }
+
+        if (address.IsIpv4)
+        {
+            SendArp(new ArpPacket(ArpPacket.Request, Mac, options.Gateway, default, address.Ipv4), MacAddress.Broadcast);
+            return;
+        }
+
+        Span<byte> message = stackalloc byte[NeighbourMessage.Size];
+        NeighbourMessage.Write(message, Icmpv6Message.TypeNeighbourSolicitation, flags: 0, address, Mac);
+        InternetAddress group = address.SolicitedNode;
+        SendOnLink(group.GroupMac, group, message);
     }
 
     private void SendArp(ArpPacket packet, MacAddress destination)

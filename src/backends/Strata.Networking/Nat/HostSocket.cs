@@ -78,7 +78,7 @@ internal static class HostSocket
                 SocketError.AddressNotAvailable => "the host has no such address; choose one of its own",
                 _ => error.Message,
             };
-            throw new IOException($"The host port {forward.HostAddress}:{forward.HostPort} cannot be forwarded: {remedy}.", error);
+            throw new IOException($"The host port {new IPEndPoint(forward.HostAddress, forward.HostPort)} cannot be forwarded: {remedy}.", error);
         }
     }
 }

@@ -1,5 +1,6 @@
 using System.Net.Sockets;
 using Strata.Core.Time;
+using Strata.Networking.Frames;
 using Strata.Networking.Sockets;
 
 namespace Strata.Networking.Nat;
@@ -9,15 +10,15 @@ namespace Strata.Networking.Nat;
 internal sealed record NatContext(
     Lock Gate, UserNetworkOptions Options, IVirtualClock Clock, SocketPoller Poller, GuestLink Link, IcmpService Icmp, HostAddresses Addresses)
 {
-    /// <summary>The ICMP code that fits a failed connection; null for one that TCP itself can report.</summary>
-    public static byte? UnreachableCode(SocketError error) => error switch
+    /// <summary>What ICMP says of a failed connection; null for one that TCP itself can report.</summary>
+    public static Unreachable? ReasonOf(SocketError error) => error switch
     {
         SocketError.ConnectionRefused or SocketError.ConnectionReset => null,
-        SocketError.NetworkUnreachable or SocketError.NetworkDown => IcmpService.CodeNetUnreachable,
-        SocketError.AccessDenied => IcmpService.CodeProhibited,
-        _ => IcmpService.CodeHostUnreachable,
+        SocketError.NetworkUnreachable or SocketError.NetworkDown => Unreachable.Network,
+        SocketError.AccessDenied => Unreachable.Prohibited,
+        _ => Unreachable.Host,
     };
 }
 
-/// <summary>A conversation as the guest sees it.</summary>
-internal readonly record struct FlowKey(Frames.Ipv4Address Guest, ushort GuestPort, Frames.Ipv4Address Remote, ushort RemotePort);
+/// <summary>A conversation as the guest sees it; both addresses are of one protocol.</summary>
+internal readonly record struct FlowKey(InternetAddress Guest, ushort GuestPort, InternetAddress Remote, ushort RemotePort);

@@ -6,7 +6,7 @@ namespace Strata.Networking.Nat;
 
 /// <summary>
 /// Pings from guests to places outside, through the host's unprivileged ping sockets (Linux, icmp(7): the group has to be inside
-/// sysctl net.ipv4.ping_group_range, as it is on most systems). The kernel puts its own identifier into a request; the guest's comes
+/// sysctl net.ipv4.ping_group_range, as it is on most systems, and which is for IPv6 as well). The kernel puts its own identifier into a request; the guest's comes
 /// back into the answer. Bounded and idle ones end. Under the network's gate.
 /// </summary>
 internal sealed class PingService(NatContext nat) : IDisposable
@@ -24,12 +24,12 @@ internal sealed class PingService(NatContext nat) : IDisposable
     public int FlowCount => _flows.Count;
 
     /// <param name="request">A whole echo request with a right checksum.</param>
-    public void OnRequest(in Ipv4Packet packet, ReadOnlySpan<byte> request)
+    public void OnRequest(in GuestPacket packet, ReadOnlySpan<byte> request)
     {
         FlowKey key = new(packet.Source, BinaryPrimitives.ReadUInt16BigEndian(request[IdentifierField..]), packet.Destination, 0);
-        if (!nat.Options.Egress.Allows(key.Remote, 0))
+        if (!nat.Addresses.Allows(key.Remote, 0))
         {
-            nat.Icmp.SendUnreachable(IcmpService.CodeProhibited, packet.Bytes);
+            nat.Icmp.SendUnreachable(Unreachable.Prohibited, packet.Bytes);
             return;
         }
 
@@ -38,7 +38,7 @@ internal sealed class PingService(NatContext nat) : IDisposable
         PingFlow? flow = _flows.Find(candidate => candidate.Key == key) ?? Open(key, ref error);
         if (flow is null)
         {
-            nat.Icmp.SendUnreachable(NatContext.UnreachableCode(error) ?? IcmpService.CodeHostUnreachable, packet.Bytes);
+            nat.Icmp.SendUnreachable(NatContext.ReasonOf(error) ?? Unreachable.Host, packet.Bytes);
             return;
         }
 
@@ -65,8 +65,7 @@ internal sealed class PingService(NatContext nat) : IDisposable
             Touch(flow);
             Span<byte> message = _answer.AsSpan(0, count);
             BinaryPrimitives.WriteUInt16BigEndian(message[IdentifierField..], flow.Key.GuestPort);
-            IcmpService.Sign(message);
-            nat.Link.SendPacket(flow.Key.Remote, flow.Key.Guest, Ipv4Packet.ProtocolIcmp, message);
+            nat.Icmp.Send(flow.Key.Remote, flow.Key.Guest, message);
         }
     }
 
@@ -81,8 +80,9 @@ internal sealed class PingService(NatContext nat) : IDisposable
     /// <param name="error">Why there is none.</param>
     private PingFlow? Open(FlowKey key, ref SocketError error)
     {
+        ProtocolType protocol = key.Remote.IsIpv4 ? ProtocolType.Icmp : ProtocolType.IcmpV6;
         if (nat.Addresses.Translate(key.Remote, 0) is not { } target
-            || HostSocket.TryConnect(target, SocketType.Dgram, ProtocolType.Icmp, out error) is not { } socket)
+            || HostSocket.TryConnect(target, SocketType.Dgram, protocol, out error) is not { } socket)
         {
             return null;
         }

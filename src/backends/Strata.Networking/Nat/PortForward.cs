@@ -1,6 +1,7 @@
 using System.Diagnostics.CodeAnalysis;
 using System.Globalization;
 using System.Net;
+using System.Net.Sockets;
 using Strata.Networking.Frames;
 
 namespace Strata.Networking.Nat;
@@ -30,7 +31,7 @@ public sealed record PortForward(TransportProtocol Protocol, IPAddress HostAddre
         int last = text.LastIndexOf(':');
         int middle = last <= 0 ? -1 : text.LastIndexOf(':', last - 1);
         IPAddress? address = IPAddress.Loopback;
-        if (last <= 0 || (middle >= 0 && !IPAddress.TryParse(text[..middle].Trim('[', ']'), out address))
+        if (last <= 0 || (middle >= 0 && !TryParseAddress(text[..middle], out address))
             || !TryParsePort(text[(middle + 1)..last], out int host) || !TryParsePort(text[(last + 1)..], out int guest) || guest == 0)
         {
             return false;
@@ -38,6 +39,13 @@ public sealed record PortForward(TransportProtocol Protocol, IPAddress HostAddre
 
         forward = new PortForward(protocol, address, host, guest);
         return true;
+    }
+
+    private static bool TryParseAddress(string text, [NotNullWhen(true)] out IPAddress? address)
+    {
+        bool isBracketed = text is ['[', .., ']'];
+        return IPAddress.TryParse(isBracketed ? text[1..^1] : text, out address)
+            && address.AddressFamily == (isBracketed ? AddressFamily.InterNetworkV6 : AddressFamily.InterNetwork);
     }
 
     private static bool TryParsePort(string text, out int port) =>

@@ -1,3 +1,4 @@
+using System.Buffers.Binary;
 using System.Net;
 using System.Net.Sockets;
 using Strata.Networking.Frames;
@@ -9,7 +10,7 @@ namespace Strata.Networking.Nat;
 internal sealed class UdpFlow(UdpService service, FlowKey key, Socket socket, EndPoint? peer) : ISocketEvents
 {
     /// <summary>Enough of the guest's last packet for an ICMP error.</summary>
-    private readonly byte[] _quote = new byte[Ipv4Packet.HeaderSize + UdpDatagram.HeaderSize];
+    private readonly byte[] _quote = new byte[InternetPacket.HeaderSize(key.Remote) + UdpDatagram.HeaderSize];
 
     public FlowKey Key => key;
 
@@ -52,15 +53,15 @@ internal sealed class UdpFlow(UdpService service, FlowKey key, Socket socket, En
     {
         if (error == SocketError.ConnectionRefused)
         {
-            service.ReportUnreachable(IcmpService.CodePortUnreachable, _quote);
+            service.ReportUnreachable(Unreachable.Port, _quote);
         }
     }
 
     private void WriteQuote(int length)
     {
-        Ipv4Packet.WriteHeader(_quote, key.Guest, key.Remote, Ipv4Packet.ProtocolUdp, UdpDatagram.HeaderSize);
-        UdpDatagram.Write(_quote.AsSpan(Ipv4Packet.HeaderSize), key.Guest, key.Remote, key.GuestPort, key.RemotePort, []);
-        System.Buffers.Binary.BinaryPrimitives.WriteUInt16BigEndian(
-            _quote.AsSpan(Ipv4Packet.HeaderSize + 4), (ushort)(UdpDatagram.HeaderSize + length));
+        InternetPacket.WriteHeader(_quote, key.Guest, key.Remote, Ipv4Packet.ProtocolUdp, UdpDatagram.HeaderSize);
+        Span<byte> datagram = _quote.AsSpan(InternetPacket.HeaderSize(key.Remote));
+        UdpDatagram.Write(datagram, key.Guest, key.Remote, key.GuestPort, key.RemotePort, []);
+        BinaryPrimitives.WriteUInt16BigEndian(datagram[4..], (ushort)(UdpDatagram.HeaderSize + length));
     }
 }

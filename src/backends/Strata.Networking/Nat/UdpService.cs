@@ -47,8 +47,7 @@ internal sealed class UdpService : IDisposable
     public IPEndPoint? ListenEndPoint(PortForward forward) =>
         _listeners.Find(listener => listener.Forward == forward)?.Socket.LocalEndPoint as IPEndPoint;
 
-    /// <param name="quote">The whole packet, for an error.</param>
-    public void OnDatagram(in Ipv4Packet packet, in UdpDatagram datagram, ReadOnlySpan<byte> quote)
+    public void OnDatagram(in GuestPacket packet, in UdpDatagram datagram)
     {
         FlowKey key = new(packet.Source, datagram.SourcePort, packet.Destination, datagram.DestinationPort);
         if (!_flows.TryGetValue(key, out LinkedListNode<UdpFlow>? node))
@@ -58,16 +57,16 @@ internal sealed class UdpService : IDisposable
                 return;
             }
 
-            if (!_nat.Options.Egress.Allows(packet.Destination, datagram.DestinationPort))
+            if (!_nat.Addresses.Allows(packet.Destination, datagram.DestinationPort))
             {
-                _nat.Icmp.SendUnreachable(IcmpService.CodeProhibited, quote);
+                _nat.Icmp.SendUnreachable(Unreachable.Prohibited, packet.Bytes);
                 return;
             }
 
             node = Open(key);
             if (node is null)
             {
-                _nat.Icmp.SendUnreachable(IcmpService.CodeHostUnreachable, quote);
+                _nat.Icmp.SendUnreachable(Unreachable.Host, packet.Bytes);
                 return;
             }
         }
@@ -139,7 +138,7 @@ internal sealed class UdpService : IDisposable
         }
     }
 
-    public void ReportUnreachable(byte code, ReadOnlySpan<byte> quote) => _nat.Icmp.SendUnreachable(code, quote);
+    public void ReportUnreachable(Unreachable reason, ReadOnlySpan<byte> quote) => _nat.Icmp.SendUnreachable(reason, quote);
 
     /// <summary>Under the gate.</summary>
     public void Dispose()
@@ -240,7 +239,7 @@ internal sealed class UdpService : IDisposable
 
     private void SendToGuest(FlowKey key, ReadOnlySpan<byte> data)
     {
-        if (data.Length > ushort.MaxValue - Ipv4Packet.HeaderSize - UdpDatagram.HeaderSize)
+        if (data.Length > ushort.MaxValue - InternetPacket.HeaderSize(key.Guest) - UdpDatagram.HeaderSize)
         {
             return;
         }

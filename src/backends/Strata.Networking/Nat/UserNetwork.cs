@@ -9,7 +9,7 @@ namespace Strata.Networking.Nat;
 
 /// <summary>
 /// A network for guests that needs no privileges: this is their router, DHCP server and name server, and ends their TCP and UDP in
-/// ordinary sockets of the host. One guest or, behind a switch, several.
+/// ordinary sockets of the host, over IPv4 and IPv6. One guest or, behind a switch, several.
 /// <para>One lock guards everything. It is held while frames come in (a card's thread), while sockets are served (one thread of its
 /// own) and while timers fire (the clock's thread); no call under it waits.</para>
 /// </summary>
@@ -18,10 +18,10 @@ public sealed class UserNetwork : INetworkBackend
     private readonly Lock _gate = new();
     private readonly UserNetworkOptions _options;
     private readonly GuestLink _link;
-    private readonly IcmpService _icmp;
     private readonly DhcpServer _dhcp;
     private readonly NameService _names;
-    private readonly FragmentAssembler _fragments;
+    private readonly NeighbourService _neighbours;
+    private readonly PacketSorter _packets;
     private readonly PingService _pings;
     private readonly UdpService _udp;
     private readonly TcpService _tcp;
@@ -30,21 +30,23 @@ public sealed class UserNetwork : INetworkBackend
 
     /// <param name="clock">For retransmissions and idle conversations.</param>
     /// <exception cref="IOException">A port cannot be forwarded; the message says why.</exception>
+    /// <exception cref="ArgumentException">An option is out of range.</exception>
     public UserNetwork(UserNetworkOptions options, IVirtualClock clock)
     {
         ArgumentNullException.ThrowIfNull(options);
         ArgumentNullException.ThrowIfNull(clock);
+        options.Check();
         _options = options;
         _link = new GuestLink(options);
-        _icmp = new IcmpService(_link);
         _dhcp = new DhcpServer(_link);
         _names = new NameService(_dhcp);
-        _fragments = new FragmentAssembler(clock);
         _poller = new SocketPoller(_gate, "strata-nat");
-        NatContext context = new(_gate, options, clock, _poller, _link, _icmp, new HostAddresses(options));
+        NatContext context = new(_gate, options, clock, _poller, _link, new IcmpService(_link, clock), new HostAddresses(options));
+        _neighbours = new NeighbourService(context);
         _pings = new PingService(context);
         _udp = new UdpService(context);
         _tcp = new TcpService(context);
+        _packets = new PacketSorter(context, _dhcp, _names, _neighbours, _pings, _udp, _tcp);
         try
         {
             Listen(options.Forwards);
@@ -56,7 +58,7 @@ public sealed class UserNetwork : INetworkBackend
         }
     }
 
-    public FrameFeatures Accepts => FrameFeatures.PartialChecksum | FrameFeatures.Tcp4Segmentation;
+    public FrameFeatures Accepts => FrameFeatures.PartialChecksum | FrameFeatures.Tcp4Segmentation | FrameFeatures.Tcp6Segmentation;
 
     /// <summary>TCP connections now.</summary>
     public int ConnectionCount => Locked(() => _tcp.ConnectionCount);
@@ -69,7 +71,7 @@ public sealed class UserNetwork : INetworkBackend
 
     /// <summary>DHCP leases, guests whose MAC address is known and packets that wait for fragments.</summary>
     internal (int Leases, int Neighbours, int Fragments, int Pings) TableSizes =>
-        Locked(() => (_dhcp.LeaseCount, _link.NeighbourCount, _fragments.Count, _pings.FlowCount));
+        Locked(() => (_dhcp.LeaseCount, _link.NeighbourCount, _packets.FragmentCount, _pings.FlowCount));
 
     /// <summary>Where a forwarded port listens: of use when the host chose its number.</summary>
     public IPEndPoint? ListenEndPoint(PortForward forward) => Locked(() => _tcp.ListenEndPoint(forward) ?? _udp.ListenEndPoint(forward));
@@ -166,17 +168,7 @@ public sealed class UserNetwork : INetworkBackend
                 return;
             }
 
-            switch (ethernet.Type)
-            {
-                case EthernetFrame.TypeArp:
-                    _link.OnArp(ethernet);
-                    break;
-                case EthernetFrame.TypeIpv4:
-                    OnIpv4(ethernet, offload);
-                    break;
-                default:
-                    break; // no other protocol is served
-            }
+            _packets.OnFrame(ethernet, offload);
         }
     }
 
@@ -202,6 +194,7 @@ public sealed class UserNetwork : INetworkBackend
             _tcp.Dispose();
             _udp.Dispose();
             _pings.Dispose();
+            _neighbours.Dispose();
         }
 
         _poller.Dispose();
@@ -223,87 +216,6 @@ public sealed class UserNetwork : INetworkBackend
                 }
             }
         }
-    }
-
-    private void OnIpv4(in EthernetFrame ethernet, in FrameOffload offload)
-    {
-        if (!Ipv4Packet.TryParse(ethernet.Payload, out Ipv4Packet packet))
-        {
-            return;
-        }
-
-        if (packet.Source != Ipv4Address.Any)
-        {
-            if (!_options.Network.Contains(packet.Source))
-            {
-                return; // a source that is not this network's: no answer could find its way
-            }
-
-            _link.Learn(packet.Source, ethernet.Source);
-        }
-
-        if (!packet.IsFragment)
-        {
-            Deliver(packet, packet.Payload, offload.NeedsChecksum);
-        }
-        else if (_fragments.Add(packet) is { } whole)
-        {
-            Deliver(packet, whole, trusted: false);
-        }
-    }
-
-    /// <param name="packet">The packet, or the last one of its fragments to come.</param>
-    private void Deliver(in Ipv4Packet packet, ReadOnlySpan<byte> payload, bool trusted)
-    {
-        switch (packet.Protocol)
-        {
-            case Ipv4Packet.ProtocolIcmp when IcmpService.IsEchoRequest(payload) && packet.Source != Ipv4Address.Any:
-                if (_icmp.IsLocal(packet.Destination))
-                {
-                    _icmp.Answer(packet, payload);
-                }
-                else
-                {
-                    _pings.OnRequest(packet, payload);
-                }
-
-                break;
-            case Ipv4Packet.ProtocolUdp when UdpDatagram.TryParse(packet.Source, packet.Destination, payload, trusted, out UdpDatagram datagram):
-                if (datagram.DestinationPort == DhcpServer.ServerPort
-                    && (packet.Destination == Ipv4Address.Broadcast || packet.Destination == _options.Gateway))
-                {
-                    _dhcp.OnMessage(datagram.Data);
-                }
-                else if (packet.Source != Ipv4Address.Any && !AnswersName(packet, datagram))
-                {
-                    _udp.OnDatagram(packet, datagram, packet.Bytes);
-                }
-
-                break;
-            case Ipv4Packet.ProtocolTcp when packet.Source != Ipv4Address.Any
-                && TcpSegment.TryParse(packet.Source, packet.Destination, payload, trusted, out TcpSegment segment):
-                _tcp.OnSegment(packet, segment, packet.Bytes);
-                break;
-            default:
-                break;
-        }
-    }
-
-    /// <summary>Whether a datagram asked for the name of a station, which is then answered.</summary>
-    private bool AnswersName(in Ipv4Packet packet, in UdpDatagram question)
-    {
-        const int dnsPort = 53;
-        Span<byte> reply = stackalloc byte[NameService.LargestReply];
-        if (packet.Destination != _options.Dns || question.DestinationPort != dnsPort || !_names.TryAnswer(question.Data, reply, out int length))
-        {
-            return false;
-        }
-
-        Span<byte> datagram = stackalloc byte[UdpDatagram.HeaderSize + NameService.LargestReply];
-        datagram = datagram[..(UdpDatagram.HeaderSize + length)];
-        UdpDatagram.Write(datagram, _options.Dns, packet.Source, dnsPort, question.SourcePort, reply[..length]);
-        _link.SendPacket(_options.Dns, packet.Source, Ipv4Packet.ProtocolUdp, datagram);
-        return true;
     }
 
     private T Locked<T>(Func<T> read)

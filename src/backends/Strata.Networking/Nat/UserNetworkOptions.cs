@@ -6,6 +6,9 @@ namespace Strata.Networking.Nat;
 /// <summary>What varies between user-mode networks. The addresses are those that guests of other monitors are used to.</summary>
 public sealed record UserNetworkOptions
 {
+    /// <summary>Unique local (RFC 4193). Fixed, as 10.0.2.0 is: nobody outside ever sees it.</summary>
+    private readonly InternetNetwork? _ipv6Network = InternetNetwork.Parse("fd53:7472:6174::/64");
+
     /// <summary>The guests' network.</summary>
     public Ipv4Network Network { get; init; } = new(Ipv4Address.Parse("10.0.2.0"), 24);
 
@@ -17,6 +20,28 @@ public sealed record UserNetworkOptions
 
     /// <summary>The address of the first guest that asks for one; the following ones get the next.</summary>
     public Ipv4Address FirstGuest { get; init; } = Ipv4Address.Parse("10.0.2.15");
+
+    /// <summary>
+    /// The guests' IPv6 network, a /64, in which they choose their addresses themselves: its ::2 is the router and stands for the host's
+    /// ::1, its ::3 is the name server. Null for no IPv6; nor is there any with an <see cref="Mtu"/> below 1280.
+    /// </summary>
+    public InternetNetwork? Ipv6Network
+    {
+        get => Mtu < Ipv6Packet.SmallestMtu ? null : _ipv6Network;
+        init => _ipv6Network = value;
+    }
+
+    /// <summary>The router's address in <see cref="Ipv6Network"/>.</summary>
+    public InternetAddress? Ipv6Gateway => InIpv6Network(2);
+
+    /// <summary>The name server's address in <see cref="Ipv6Network"/>.</summary>
+    public InternetAddress? Ipv6Dns => InIpv6Network(3);
+
+    /// <summary>
+    /// Whether guests are told that the router leads to the IPv6 Internet. Null asks the host from time to time: it does with a route
+    /// there and a global address of its own.
+    /// </summary>
+    public bool? HasIpv6WayOut { get; init; }
 
     /// <summary>The host's name server; null reads it from /etc/resolv.conf at each query.</summary>
     public IPEndPoint? Resolver { get; init; }
@@ -41,4 +66,19 @@ public sealed record UserNetworkOptions
 
     /// <summary>Whether forwarded ports lead to the guest of <see cref="UserNetwork.SetGuest"/>, of which there is none at first.</summary>
     internal bool WaitsForGuest { get; init; }
+
+    /// <exception cref="ArgumentException">No guest could have an address in the IPv6 network.</exception>
+    internal void Check()
+    {
+        const int interfaceBits = 64;
+        bool isGood = Ipv6Network is not { } network
+            || (network is { PrefixLength: interfaceBits, Address: { IsIpv4: false, IsMulticast: false, IsLinkLocal: false, IsReserved: false } }
+                && (ulong)network.Address.Value == 0);
+        if (!isGood)
+        {
+            throw new ArgumentException($"{Ipv6Network} is no IPv6 network for guests: write a prefix of 64 bits of their own, such as fd00:1:2:3::/64.");
+        }
+    }
+
+    private InternetAddress? InIpv6Network(uint station) => Ipv6Network is { } network ? new InternetAddress(network.Address.Value + station) : null;
 }

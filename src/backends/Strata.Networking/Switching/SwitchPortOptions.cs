@@ -11,10 +11,11 @@ public sealed record SwitchPortOptions
     public IReadOnlyCollection<MacAddress> AllowedMacs { get; init; } = [];
 
     /// <summary>
-    /// IPv4 sources that may send, in packets and in ARP; none for any. A station that asks for its address by DHCP may send from
-    /// 0.0.0.0; other protocols than IPv4 and ARP are dropped.
+    /// Sources that may send, in packets, in ARP and in neighbour discovery; none for any. A station that asks for its address by DHCP may
+    /// send from 0.0.0.0, and one that asks whether its own is free from ::. A station that speaks IPv6 needs its link-local address
+    /// here as well (fe80::/10 for any). No station of such a port can call itself a router; other protocols than IP and ARP are dropped.
     /// </summary>
-    public IReadOnlyCollection<Ipv4Network> AllowedIps { get; init; } = [];
+    public IReadOnlyCollection<InternetNetwork> AllowedIps { get; init; } = [];
 
     /// <summary>What happens to frames on their way into the switch.</summary>
     public LinkConditions In { get; init; } = LinkConditions.Perfect;

@@ -13,10 +13,7 @@ internal sealed partial class TcpConnection
 
     private const int MostSynAttempts = 6;
 
-    /// <summary>An IPv4 packet's length field allows that much behind the headers.</summary>
-    private const int LargestSegment = ushort.MaxValue - Ipv4Packet.HeaderSize - TcpSegment.HeaderSize;
-
-    private const int HeadSize = GuestLink.HeaderSize + TcpSegment.HeaderSize;
+    private const int LargestHeadSize = GuestLink.LargestHeaderSize + TcpSegment.HeaderSize;
 
     private readonly RetransmissionTimer _timer = new();
     private uint _unacknowledged; // SND.UNA: the first byte of _toSend, once the SYN is acknowledged
@@ -33,6 +30,14 @@ internal sealed partial class TcpConnection
     private bool _isRecovering;
     private uint _recoveryEnd;
     private int _unanswered;
+
+    /// <summary>Bytes of the headers before TCP's.</summary>
+    private int TcpPlace => EthernetFrame.HeaderSize + _ipHeaderSize;
+
+    private int HeadSize => TcpPlace + TcpSegment.HeaderSize;
+
+    /// <summary>Bytes behind the headers: a packet has at most 65535 (IPv6 would allow its header more).</summary>
+    private int LargestSegment => ushort.MaxValue - _ipHeaderSize - TcpSegment.HeaderSize;
 
     /// <summary>Sends what the window allows, then an acknowledgment if one is due.</summary>
     public void Output()
@@ -97,7 +102,7 @@ internal sealed partial class TcpConnection
 
     /// <summary>Bytes of one segment: many of the guest's at once if its card cuts them.</summary>
     private int LargestPiece() =>
-        _nat.Link.Accepts.HasFlag(FrameFeatures.Tcp4Segmentation) ? LargestSegment / _segmentSize * _segmentSize : _segmentSize;
+        _nat.Link.Accepts.HasFlag(_segmentation) ? LargestSegment / _segmentSize * _segmentSize : _segmentSize;
 
     private void OnRetransmissionTime(long now)
     {
@@ -190,12 +195,12 @@ internal sealed partial class TcpConnection
     private void SendSyn()
     {
         bool answers = State == TcpState.SynReceived;
-        Span<byte> head = stackalloc byte[HeadSize + 8];
-        ushort most = (ushort)(_nat.Options.Mtu - Ipv4Packet.HeaderSize - TcpSegment.HeaderSize);
+        Span<byte> head = stackalloc byte[LargestHeadSize + 8];
+        ushort most = (ushort)(_nat.Options.Mtu - _ipHeaderSize - TcpSegment.HeaderSize);
         int options = TcpSegment.WriteSynOptions(head[HeadSize..], most, !answers || _isScaled ? ReceiveScale : null);
         ushort window = (ushort)Math.Min(ushort.MaxValue, _received.Free);
         _receiveEdge = _receiveNext + window;
-        Span<byte> tcp = head[GuestLink.HeaderSize..(HeadSize + options)];
+        Span<byte> tcp = head[TcpPlace..(HeadSize + options)];
         TcpSegment.WriteHeader(
             tcp, Key.RemotePort, Key.GuestPort, _initialSequence, answers ? _receiveNext : 0,
             answers ? TcpFlags.Syn | TcpFlags.Ack : TcpFlags.Syn, window, options);
@@ -205,8 +210,9 @@ internal sealed partial class TcpConnection
     /// <returns>False if the guest's card has no room: <see cref="IsBlocked"/> is set, and the service calls again.</returns>
     private bool TrySendSegment(TcpFlags flags, uint sequence, ReadOnlySpan<byte> data)
     {
-        Span<byte> head = stackalloc byte[HeadSize];
-        Span<byte> tcp = head[GuestLink.HeaderSize..];
+        Span<byte> head = stackalloc byte[LargestHeadSize];
+        head = head[..HeadSize];
+        Span<byte> tcp = head[TcpPlace..];
         TcpSegment.WriteHeader(tcp, Key.RemotePort, Key.GuestPort, sequence, _receiveNext, flags, AdvertiseWindow());
         if (SendFrame(head, tcp, data))
         {
@@ -235,9 +241,9 @@ internal sealed partial class TcpConnection
         return _nat.Link.TrySend(head, data, !partial ? FrameOffload.None : new FrameOffload
         {
             NeedsChecksum = true,
-            ChecksumStart = GuestLink.HeaderSize,
+            ChecksumStart = (ushort)TcpPlace,
             ChecksumOffset = TcpSegment.ChecksumOffset,
-            Segmentation = cut ? FrameFeatures.Tcp4Segmentation : FrameFeatures.None,
+            Segmentation = cut ? _segmentation : FrameFeatures.None,
             SegmentSize = cut ? (ushort)_segmentSize : (ushort)0,
             HeaderLength = (ushort)head.Length,
         });

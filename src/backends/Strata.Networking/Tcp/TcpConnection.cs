@@ -1,5 +1,6 @@
 using System.Net.Sockets;
 using System.Security.Cryptography;
+using Strata.Core.Networking;
 using Strata.Networking.Frames;
 using Strata.Networking.Nat;
 using Strata.Networking.Sockets;
@@ -36,6 +37,8 @@ internal sealed partial class TcpConnection : ISocketEvents
 
     private readonly TcpService _service;
     private readonly NatContext _nat;
+    private readonly int _ipHeaderSize; // bytes
+    private readonly FrameFeatures _segmentation; // what the guest's card has to take for many segments at once
     private readonly ByteRing _received;
     private readonly ByteRing _toSend;
     private readonly uint _initialSequence = BitConverter.ToUInt32(RandomNumberGenerator.GetBytes(4));
@@ -45,6 +48,8 @@ internal sealed partial class TcpConnection : ISocketEvents
         _service = service;
         _nat = nat;
         Key = key;
+        _ipHeaderSize = InternetPacket.HeaderSize(key.Guest);
+        _segmentation = key.Guest.IsIpv4 ? FrameFeatures.Tcp4Segmentation : FrameFeatures.Tcp6Segmentation;
         _socket = socket;
         _received = new ByteRing(service.Budget, ReceiveLimit);
         _toSend = new ByteRing(service.Budget, SendLimit);
@@ -112,10 +117,12 @@ internal sealed partial class TcpConnection : ISocketEvents
 
     /// <summary>The guest's SYN as far as an ICMP error quotes it.</summary>
     /// <param name="place">Room for two headers without options.</param>
-    public void WriteQuote(Span<byte> place)
+    /// <returns>Bytes.</returns>
+    public int WriteQuote(Span<byte> place)
     {
-        Ipv4Packet.WriteHeader(place, Key.Guest, Key.Remote, Ipv4Packet.ProtocolTcp, TcpSegment.HeaderSize);
-        TcpSegment.WriteHeader(place[Ipv4Packet.HeaderSize..], Key.GuestPort, Key.RemotePort, _receiveNext - 1, 0, TcpFlags.Syn, 0);
+        InternetPacket.WriteHeader(place, Key.Guest, Key.Remote, Ipv4Packet.ProtocolTcp, TcpSegment.HeaderSize);
+        TcpSegment.WriteHeader(place[_ipHeaderSize..], Key.GuestPort, Key.RemotePort, _receiveNext - 1, 0, TcpFlags.Syn, 0);
+        return _ipHeaderSize + TcpSegment.HeaderSize;
     }
 
     public void OnTimer()
@@ -175,7 +182,7 @@ internal sealed partial class TcpConnection : ISocketEvents
     private void TakeSynOptions(in TcpSegment syn)
     {
         syn.ReadOptions(out ushort? segmentSize, out byte? scale);
-        int most = _nat.Options.Mtu - Ipv4Packet.HeaderSize - TcpSegment.HeaderSize;
+        int most = _nat.Options.Mtu - _ipHeaderSize - TcpSegment.HeaderSize;
         _segmentSize = Math.Clamp(segmentSize ?? DefaultSegmentSize, Math.Min(SmallestSegmentSize, most), most);
         _isScaled = scale is not null;
         _sendScale = Math.Min(scale ?? 0, LargestScale);

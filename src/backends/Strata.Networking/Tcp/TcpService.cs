@@ -42,8 +42,7 @@ internal sealed class TcpService : IDisposable
     public IPEndPoint? ListenEndPoint(PortForward forward) =>
         _listeners.Find(listener => listener.Forward == forward)?.Socket.LocalEndPoint as IPEndPoint;
 
-    /// <param name="quote">The whole packet, for an error.</param>
-    public void OnSegment(in Ipv4Packet packet, in TcpSegment segment, ReadOnlySpan<byte> quote)
+    public void OnSegment(in GuestPacket packet, in TcpSegment segment)
     {
         FlowKey key = new(packet.Source, segment.SourcePort, packet.Destination, segment.DestinationPort);
         if (_connections.TryGetValue(key, out TcpConnection? connection))
@@ -68,7 +67,7 @@ internal sealed class TcpService : IDisposable
             return;
         }
 
-        Open(key, segment, quote);
+        Open(key, segment, packet.Bytes);
     }
 
     /// <summary>Takes a segment of a connection that there is.</summary>
@@ -146,11 +145,10 @@ internal sealed class TcpService : IDisposable
     /// <summary>The host could not connect: what the guest hears depends on why.</summary>
     public void OnConnectionFailed(TcpConnection connection, SocketError error)
     {
-        if (NatContext.UnreachableCode(error) is { } code)
+        if (NatContext.ReasonOf(error) is { } reason)
         {
-            Span<byte> quote = stackalloc byte[Ipv4Packet.HeaderSize + TcpSegment.HeaderSize];
-            connection.WriteQuote(quote);
-            _nat.Icmp.SendUnreachable(code, quote);
+            Span<byte> quote = stackalloc byte[InternetPacket.LargestHeaderSize + TcpSegment.HeaderSize];
+            _nat.Icmp.SendUnreachable(reason, quote[..connection.WriteQuote(quote)]);
             connection.Drop();
         }
         else
@@ -206,25 +204,26 @@ internal sealed class TcpService : IDisposable
         }
     }
 
+    /// <param name="quote">The whole packet, for an error.</param>
     private void Open(FlowKey key, in TcpSegment syn, ReadOnlySpan<byte> quote)
     {
-        if (!_nat.Options.Egress.Allows(key.Remote, key.RemotePort))
+        if (!_nat.Addresses.Allows(key.Remote, key.RemotePort))
         {
-            _nat.Icmp.SendUnreachable(IcmpService.CodeProhibited, quote);
+            _nat.Icmp.SendUnreachable(Unreachable.Prohibited, quote);
             return;
         }
 
         if (_nat.Addresses.Translate(key.Remote, key.RemotePort) is not { } target)
         {
-            _nat.Icmp.SendUnreachable(IcmpService.CodeHostUnreachable, quote);
+            _nat.Icmp.SendUnreachable(Unreachable.Host, quote);
             return;
         }
 
         if (HostSocket.TryConnect(target, SocketType.Stream, ProtocolType.Tcp, out SocketError error) is not { } socket)
         {
-            if (NatContext.UnreachableCode(error) is { } code)
+            if (NatContext.ReasonOf(error) is { } reason)
             {
-                _nat.Icmp.SendUnreachable(code, quote);
+                _nat.Icmp.SendUnreachable(reason, quote);
             }
             else
             {

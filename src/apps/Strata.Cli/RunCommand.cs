@@ -126,20 +126,13 @@ internal sealed class RunCommand(RunOptions options) : IDisposable
         }
 
         GuestImage image = GuestImages.Find(options.Image!);
-        string? agent = image.AgentInitrdPath; // an image without one carries its agent itself
         _ = image.IsCached ? null : options.Setup.ToCommandLine(); // a mistake shows before a long build
         await image.EnsureAsync(LineProgress.ForTerminal()).ConfigureAwait(false);
         MachineSpec spec = options.Keep is { } keep
             ? await KeptMachines.CreateSpecAsync(image, options.Setup, keep).ConfigureAwait(false)
             : image.CreateSpec(options.Setup);
-        string console = options.Console == ConsoleDevice.Virtio ? " console=hvc0" : string.Empty;
-        string mount = GuestImage.MountOption(options.Shares);
-        string append = options.Append is { } extra ? " " + extra : string.Empty;
-        return Complete(spec with
-        {
-            CommandLine = spec.CommandLine + console + mount + append,
-            InitrdOverlays = agent is null ? [] : [agent],
-        });
+        spec = image.Equip(Complete(spec));
+        return options.Append is { } extra ? spec with { CommandLine = $"{spec.CommandLine} {extra}" } : spec;
     }
 
     private void RefuseImageOptions()

@@ -93,7 +93,7 @@ internal sealed class GuestCommandRun : IDisposable
         {
             if (passTerminalInput || Console.IsInputRedirected)
             {
-                using Stream input = Console.OpenStandardInput();
+                using StandardStream input = new(StandardStream.Input);
                 byte[] buffer = new byte[32 << 10];
                 int count;
                 while ((count = await input.ReadAsync(buffer).ConfigureAwait(false)) > 0)

@@ -170,7 +170,7 @@ internal sealed class RunCommand(RunOptions options) : IDisposable
     /// </summary>
     private static void PumpInput(VirtualMachine machine, string? name)
     {
-        using Stream input = Console.OpenStandardInput();
+        using StandardStream input = new(StandardStream.Input);
         byte[] buffer = new byte[4096];
         List<byte> pass = [];
         bool escaped = false;

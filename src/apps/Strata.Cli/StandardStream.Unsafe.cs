@@ -3,8 +3,9 @@ using System.Runtime.InteropServices;
 namespace Strata.Cli;
 
 /// <summary>
-/// Standard output or standard error, by write(2). The runtime's own stream drops what nobody reads any more without a word; this one
-/// says so, and what else keeps bytes from getting there. Position and flags are the descriptor's own, as other processes share it.
+/// Standard input, output or error, by read(2) and write(2). The runtime's own streams drop what nobody reads any more without a word, and read
+/// lines from a terminal, echoing and with Ctrl-C as a signal, whatever mode it has been put in. Position and flags are the descriptor's own, as
+/// other processes share it.
 /// </summary>
 /// <param name="isText">
 /// Text for people and programs: a reader that has had enough is no failure, and of what is wrong with standard error nobody is left to be told.
@@ -14,16 +15,18 @@ internal sealed unsafe partial class StandardStream(int descriptor, bool isText 
     private const int Interrupted = 4; // EINTR
     private const int WouldBlock = 11; // EAGAIN
     private const int BrokenPipe = 32; // EPIPE
+    private const short PollIn = 1;
     private const short PollOut = 4;
 
+    public const int Input = 0;
     public const int Output = 1;
     public const int Errors = 2;
 
-    public override bool CanRead => false;
+    public override bool CanRead => descriptor == Input;
 
     public override bool CanSeek => false;
 
-    public override bool CanWrite => true;
+    public override bool CanWrite => descriptor != Input;
 
     public override long Length => throw new NotSupportedException();
 
@@ -62,7 +65,7 @@ internal sealed unsafe partial class StandardStream(int descriptor, bool isText 
                 int error = Marshal.GetLastPInvokeError();
                 if (error == WouldBlock)
                 {
-                    WaitForRoom();
+                    WaitFor(PollOut);
                 }
                 else if (error != Interrupted)
                 {
@@ -85,16 +88,44 @@ internal sealed unsafe partial class StandardStream(int descriptor, bool isText 
         // Nothing is kept back.
     }
 
-    public override int Read(byte[] buffer, int offset, int count) => throw new NotSupportedException();
+    /// <returns>Zero at the end, which on a terminal nobody has typed.</returns>
+    /// <exception cref="IOException">It cannot be read, or not any more, such as that of a terminal that was closed.</exception>
+    public override int Read(Span<byte> buffer)
+    {
+        // SAFETY: the span is pinned while no more than its own bytes are filled.
+        fixed (byte* start = buffer)
+        {
+            while (true)
+            {
+                nint count = Read(descriptor, start, (nuint)buffer.Length);
+                if (count >= 0)
+                {
+                    return (int)count;
+                }
+
+                int error = Marshal.GetLastPInvokeError();
+                if (error == WouldBlock)
+                {
+                    WaitFor(PollIn);
+                }
+                else if (error != Interrupted)
+                {
+                    throw new IOException($"Standard input cannot be read: {Marshal.GetPInvokeErrorMessage(error)}.");
+                }
+            }
+        }
+    }
+
+    public override int Read(byte[] buffer, int offset, int count) => Read(buffer.AsSpan(offset, count));
 
     public override long Seek(long offset, SeekOrigin origin) => throw new NotSupportedException();
 
     public override void SetLength(long value) => throw new NotSupportedException();
 
     /// <summary>The descriptor may have been made non-blocking by whoever shares it.</summary>
-    private void WaitForRoom()
+    private void WaitFor(short events)
     {
-        PollDescriptor poll = new() { Descriptor = descriptor, Events = PollOut };
+        PollDescriptor poll = new() { Descriptor = descriptor, Events = events };
 
         // SAFETY: one structure, of this frame.
         _ = Poll(&poll, 1, milliseconds: -1);
@@ -102,6 +133,9 @@ internal sealed unsafe partial class StandardStream(int descriptor, bool isText 
 
     [LibraryImport("libc", EntryPoint = "write", SetLastError = true)]
     private static partial nint Write(int descriptor, byte* bytes, nuint count);
+
+    [LibraryImport("libc", EntryPoint = "read", SetLastError = true)]
+    private static partial nint Read(int descriptor, byte* bytes, nuint count);
 
     [LibraryImport("libc", EntryPoint = "poll")]
     private static partial int Poll(PollDescriptor* descriptors, nuint count, int milliseconds);

@@ -24,7 +24,7 @@ internal sealed class GuestOutput(Stream target) : IDisposable
             target.Write(bytes);
             target.Flush();
         }
-        catch (IOException error)
+        catch (Exception error) when (error is IOException or ArgumentOutOfRangeException) // the second: no larger file is possible (EFBIG)
         {
             _failure = error is OutputLostException { IsUnread: true } ? null : $"The guest's console output is incomplete: {error.Message}";
             _isLost = true;
@@ -37,7 +37,7 @@ internal sealed class GuestOutput(Stream target) : IDisposable
         {
             target.Dispose();
         }
-        catch (IOException) when (_isLost)
+        catch (Exception error) when (_isLost && (error is IOException or ArgumentOutOfRangeException))
         {
             // What could not be written before cannot be now.
         }

@@ -16,9 +16,10 @@ public sealed class TerminalTests(NamedMachine machine) : IClassFixture<NamedMac
         using HostCommand command = OnATerminal("run debian-tiny -m 256M --name on-a-terminal");
         await command.WaitForOutputAsync(DebianGuest.Prompt, _timeout.Token);
 
-        await command.TypeAsync("echo slee\bping; sleep 1000\r", _timeout.Token);
-        await command.WaitForOutputAsync("\nsleeping", _timeout.Token);
+        await command.TypeAsync("echo waiting; sleep 1000\r", _timeout.Token);
+        await command.WaitForOutputAsync("\nwaiting", _timeout.Token);
         await command.TypeAsync(CtrlC, _timeout.Token);
+        await command.WaitForOutputAsync($"^C\r\n{DebianGuest.Prompt}", _timeout.Token);
         await command.TypeAsync("echo $((40 + 2)) left\r", _timeout.Token);
         await command.WaitForOutputAsync("42 left", _timeout.Token);
         await command.TypeAsync($"{CtrlA}h", _timeout.Token); // without a line's end
@@ -40,6 +41,7 @@ public sealed class TerminalTests(NamedMachine machine) : IClassFixture<NamedMac
         await command.TypeAsync("echo waiting; sleep 1000\r", _timeout.Token);
         await command.WaitForOutputAsync("\nwaiting", _timeout.Token);
         await command.TypeAsync(CtrlC, _timeout.Token);
+        await command.WaitForOutputAsync("^C\r\n/ # ", _timeout.Token);
         await command.TypeAsync("exit $((40 + 2))\r", _timeout.Token);
         (int code, _) = await command.WaitForExitAsync(_timeout.Token);
 

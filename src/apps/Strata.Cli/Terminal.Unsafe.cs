@@ -35,7 +35,11 @@ internal sealed partial class Terminal : IDisposable
             _isRaw = SetAttributes(StandardInput, Now, raw) == 0;
             if (!OperatingSystem.IsWindows())
             {
-                _signals.Add(PosixSignalRegistration.Create(PosixSignal.SIGCONT, _ => MakeRawAgain(raw)));
+                _signals.Add(PosixSignalRegistration.Create(PosixSignal.SIGCONT, context =>
+                {
+                    context.Cancel = true; // or the runtime puts back the mode that it found, after this
+                    MakeRawAgain(raw);
+                }));
             }
         }
 

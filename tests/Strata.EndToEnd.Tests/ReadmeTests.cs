@@ -54,7 +54,7 @@ public sealed class ReadmeTests(DebianGuest guest) : IClassFixture<DebianGuest>
         return exit;
     }
 
-    private static string FindRoot()
+    internal static string FindRoot()
     {
         string? folder = AppContext.BaseDirectory;
         while (folder is not null && !File.Exists(Path.Combine(folder, "Strata.slnx")))

@@ -44,6 +44,23 @@ public sealed class AgentTests : IDisposable
         Assert.Equal(expected, AgentFrame.Start(command));
     }
 
+    public static TheoryData<GuestCommand> ImpossibleCommands => new()
+    {
+        new GuestCommand([]),
+        new GuestCommand(["", "x"]),
+        new GuestCommand(["echo", "a\0b"]),
+        new GuestCommand(["ls"]) { Folder = "/\0" },
+        new GuestCommand(["env"]) { Environment = new Dictionary<string, string> { ["A=B"] = "c" } },
+        new GuestCommand(["env"]) { Environment = new Dictionary<string, string> { [""] = "c" } },
+        new GuestCommand(["env"]) { Environment = new Dictionary<string, string> { ["A"] = "\0" } },
+        new GuestCommand(["echo", new string('x', AgentFrame.LargestPayload)]),
+    };
+
+    [Theory]
+    [MemberData(nameof(ImpossibleCommands))]
+    public void Start_CommandThatNoGuestCanRun_IsBadInput(GuestCommand command) =>
+        Assert.Equal(StrataError.BadInput, Assert.Throws<StrataException>(() => AgentFrame.Start(command)).Error);
+
     [Theory]
     [InlineData("X", new byte[] { 7, 0, 0, 0, 0, 0, 0, 0 }, 7)]
     [InlineData("X", new byte[] { 0, 0, 0, 0, 9, 0, 0, 0 }, 137)]
@@ -61,6 +78,16 @@ public sealed class AgentTests : IDisposable
     public async Task Process_BrokenFrame_IsAnErrorOfTheGuest(string type, byte[] payload)
     {
         StrataException error = await Assert.ThrowsAsync<StrataException>(() => RunAsync((type[0], payload)));
+
+        Assert.Equal(StrataError.Guest, error.Error);
+    }
+
+    [Fact]
+    public async Task Run_AgentHangsUpBeforeItHasReadTheRequest_IsAnErrorOfTheGuest()
+    {
+        GuestAgent agent = new((_, _) => Task.FromResult<Stream>(new Duplex(Stream.Null, new ClosedStream())));
+
+        StrataException error = await Assert.ThrowsAsync<StrataException>(() => agent.RunAsync(GuestCommand.Shell("true"), default, _timeout.Token));
 
         Assert.Equal(StrataError.Guest, error.Error);
     }
@@ -99,6 +126,12 @@ public sealed class AgentTests : IDisposable
     }
 
     /// <summary>Reads from one stream and writes to another.</summary>
+    private sealed class ClosedStream : MemoryStream
+    {
+        public override ValueTask WriteAsync(ReadOnlyMemory<byte> buffer, CancellationToken cancellationToken = default) =>
+            ValueTask.FromException(new IOException("The connection is closed for writing."));
+    }
+
     private sealed class Duplex(Stream input, Stream output) : Stream
     {
         public override bool CanRead => true;

@@ -19,6 +19,10 @@ public sealed class BadInputTests : IDisposable
     }
 
     [Fact]
+    public Task StartAsync_EngineThatThereIsNone_NamesThoseThatThereAre() =>
+        AssertRefusedAsync(Spec() with { Engine = (Engine)77 }, "77", "Translator");
+
+    [Fact]
     public Task StartAsync_MissingKernel_NamesTheFile() =>
         AssertRefusedAsync(Spec() with { Kernel = _folder.PathOf("none") }, "kernel", _folder.PathOf("none"));
 

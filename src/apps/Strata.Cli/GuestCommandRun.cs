@@ -26,6 +26,7 @@ internal sealed class GuestCommandRun : IDisposable
     private readonly CancellationTokenSource _interrupted = new();
     private readonly List<PosixSignalRegistration> _signals;
     private GuestProcess? _process;
+    private volatile string? _failure;
 
     public GuestCommandRun(GuestAgent agent)
     {
@@ -37,13 +38,13 @@ internal sealed class GuestCommandRun : IDisposable
     public bool WasInterrupted => _interrupted.IsCancellationRequested;
 
     /// <param name="passTerminalInput">What is typed goes to the command even if it has no terminal; otherwise it reads the end at once.</param>
-    /// <returns>The command's exit code, or <see cref="ExitCodes.Interrupted"/>.</returns>
+    /// <returns>The command's exit code, <see cref="ExitCodes.Interrupted"/>, or a failure where its output could not be written.</returns>
     /// <exception cref="StrataException">The command could not be started, or was lost.</exception>
     public async Task<int> ExecuteAsync(GuestCommand command, GuestTerminal terminal, bool passTerminalInput)
     {
         using Terminal? raw = terminal == GuestTerminal.OfThisProcess ? new Terminal(onSignal: null) : null;
-        using Stream output = Console.OpenStandardOutput();
-        using Stream errors = Console.OpenStandardError();
+        using StandardStream output = new(StandardStream.Output);
+        using StandardStream errors = new(StandardStream.Errors);
         try
         {
             GuestProcess process = await _agent.StartAsync(
@@ -56,7 +57,14 @@ internal sealed class GuestCommandRun : IDisposable
                 Interlocked.Exchange(ref _process, process);
                 using PosixSignalRegistration? resize = raw is null || OperatingSystem.IsWindows() ? null : PosixSignalRegistration.Create(PosixSignal.SIGWINCH, _ => Resize(process));
                 _ = PumpInputAsync(process, passTerminalInput || raw is not null);
-                return await process.WaitForExitAsync(_interrupted.Token).ConfigureAwait(false);
+                int code = await process.WaitForExitAsync(_interrupted.Token).ConfigureAwait(false);
+                if (_failure is null)
+                {
+                    return code;
+                }
+
+                await Console.Error.WriteLineAsync($"strata: The command's output is incomplete: {_failure}").ConfigureAwait(false);
+                return ExitCodes.Failure;
             }
         }
         catch (OperationCanceledException) when (_interrupted.IsCancellationRequested)
@@ -85,7 +93,7 @@ internal sealed class GuestCommandRun : IDisposable
         {
             if (passTerminalInput || Console.IsInputRedirected)
             {
-                using Stream input = Console.OpenStandardInput();
+                using StandardStream input = new(StandardStream.Input);
                 byte[] buffer = new byte[32 << 10];
                 int count;
                 while ((count = await input.ReadAsync(buffer).ConfigureAwait(false)) > 0)
@@ -103,14 +111,15 @@ internal sealed class GuestCommandRun : IDisposable
     }
 
     /// <summary>Who reads the output may go away: then the command ends as in a pipe of the guest.</summary>
-    private void Pass(ReadOnlyMemory<byte> bytes, Stream target)
+    private void Pass(ReadOnlyMemory<byte> bytes, StandardStream target)
     {
         try
         {
             target.Write(bytes.Span);
         }
-        catch (IOException)
+        catch (OutputLostException error)
         {
+            _failure ??= error.IsUnread ? null : error.Message;
             _ = _process?.SignalAsync(PipeSignal);
         }
     }

@@ -23,7 +23,14 @@ internal static class OutputOption
     public static Option<string> Create()
     {
         Option<string> output = new("--output", "-o") { Description = "text for people, json for programs.", DefaultValueFactory = _ => Text };
-        output.AcceptOnlyFromAmong(Text, Json);
+        output.CompletionSources.Add(Text, Json);
+        output.Validators.Add(result =>
+        {
+            if (result.Tokens.Count > 0 && result.Tokens[0].Value is var word and not (Text or Json))
+            {
+                result.AddError($"\"{word}\" is no output; write text or json.");
+            }
+        });
         return output;
     }
 

@@ -8,11 +8,11 @@ using Strata.Engines;
 
 Argument<string?> imageArgument = new("image") { Description = "Image to run: debian or debian-tiny. Left out with --kernel.", Arity = ArgumentArity.ZeroOrOne };
 Option<string?> nameOption = new("--name") { Description = "What other commands, such as `strata exec`, call the machine. Default: its image, with a number if that name is taken." };
-Option<string?> kernelOption = new("--kernel") { Description = "Linux bzImage to boot instead of an image." };
-Option<string?> initrdOption = new("--initrd") { Description = "Initial RAM disk for --kernel." };
+Option<string?> kernelOption = new("--kernel") { Description = "Kernel to boot instead of an image: a Linux bzImage, an ELF image with a PVH entry, or a Multiboot image." };
+Option<string?> initrdOption = new("--initrd") { Description = "Initial RAM disk for --kernel; a module for Multiboot." };
 Option<string?> appendOption = new("--append") { Description = "Kernel command line (with an image: added to its own)." };
 Option<string> memoryOption = new("--memory", "-m") { Description = "RAM, such as 512M or 2G.", DefaultValueFactory = _ => "512M" };
-Option<int> cpusOption = new("--cpus") { Description = "Number of processors, 1 to 64.", DefaultValueFactory = _ => 1 };
+Option<int> cpusOption = NumberOption.Create("--cpus", "Number of processors, 1 to 64.", example: 2, defaultValue: 1);
 Option<string[]> diskOption = new("--disk") { Description = $"Disk image for the guest's /dev/vda, then /dev/vdb …; may be repeated: {DiskSpec.Syntax}. With snapshot, changes are thrown away." };
 Option<string[]> shareOption = new("--share") { Description = "Host folder for the guest, FOLDER[:TAG[,readonly]]; debian-tiny mounts it at /mnt/TAG; may be repeated." };
 Option<string?> execOption = new("--exec") { Description = "Run one command line in the guest, with this command's input and output, and exit with its exit code. The image needs the agent: debian-tiny has it. Others: `strata exec`." };
@@ -54,6 +54,17 @@ run.SetAction(async (result, _) =>
 {
     string? image = result.GetValue(imageArgument);
     string? kernel = result.GetValue(kernelOption);
+    string? initrd = result.GetValue(initrdOption);
+    if (kernel is not null && image is not null)
+    {
+        throw new StrataException(StrataError.BadInput, $"Both the image {image} and --kernel are given; leave one of them out.");
+    }
+
+    if (kernel is null && initrd is not null)
+    {
+        throw new StrataException(StrataError.BadInput, "--initrd goes with --kernel: an image has its own.");
+    }
+
     if (kernel is null && image is null)
     {
         throw new StrataException(StrataError.BadInput, "Nothing to run: name an image (debian, debian-tiny) or give --kernel.");
@@ -66,7 +77,7 @@ run.SetAction(async (result, _) =>
         Setup = ImageCommand.ReadSetup(result.GetValue(hostNameOption), result.GetValue(timeZoneOption), result.GetValue(sshKeyOption)),
         Keep = result.GetValue(keepOption),
         Kernel = kernel,
-        Initrd = result.GetValue(initrdOption),
+        Initrd = initrd,
         Append = result.GetValue(appendOption),
         Memory = ParseSize(result.GetValue(memoryOption)!),
         Processors = result.GetValue(cpusOption),
@@ -100,9 +111,15 @@ DocumentedCommand root = new("strata", "Strata runs unmodified operating systems
     ImageCommand.Create(), DiskCommand.Create(), SwitchCommand.Create(), ProbeCommand.Create(), VerifyCommand.Create(),
 };
 
+StandardStream.TakeConsole();
 try
 {
     ParseResult parsed = root.Parse(ExecCommand.SeparateGuestCommand(args));
+    if (ParseErrors.Report(parsed))
+    {
+        return ExitCodes.BadInput;
+    }
+
     int code = await parsed.InvokeAsync(new InvocationConfiguration { EnableDefaultExceptionHandler = false });
     return parsed.Action is ParseErrorAction ? ExitCodes.BadInput : code;
 }
@@ -110,6 +127,11 @@ catch (StrataException error)
 {
     Console.Error.WriteLine($"strata: {error.Message}");
     return error.Error == StrataError.BadInput ? ExitCodes.BadInput : ExitCodes.Failure;
+}
+catch (OutputLostException error)
+{
+    Console.Error.WriteLine($"strata: {error.Message}");
+    return ExitCodes.Failure;
 }
 catch (OperationCanceledException)
 {

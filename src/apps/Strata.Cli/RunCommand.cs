@@ -11,8 +11,8 @@ internal sealed class RunCommand(RunOptions options) : IDisposable
 {
     private const byte Escape = 1; // Ctrl-A
 
-    private readonly Stream _output = Console.OpenStandardOutput();
-    private readonly Stream _serial = OpenSerial(options is { Exec: not null, Serial: "stdio" } ? "none" : options.Serial);
+    private readonly GuestOutput _output = new(new StandardStream(StandardStream.Output));
+    private readonly GuestOutput _serial = OpenSerial(options is { Exec: not null, Serial: "stdio" } ? "none" : options.Serial);
     private readonly StreamWriter? _trace = options.Trace is { } path ? new StreamWriter(OpenFile(path, "trace")) : null;
     private VirtualMachine? _machine;
 
@@ -44,10 +44,8 @@ internal sealed class RunCommand(RunOptions options) : IDisposable
         Thread input = new(() => PumpInput(machine, control?.Name)) { IsBackground = true, Name = "strata-input" };
         input.Start();
         MachineExit exit = await machine.WaitForExitAsync().ConfigureAwait(false);
-        await _output.FlushAsync().ConfigureAwait(false);
-        await _serial.FlushAsync().ConfigureAwait(false);
         terminal.Dispose();
-        foreach (string? failure in (string?[])[machine.CaptureFailure, machine.SwitchFailure])
+        foreach (string? failure in (string?[])[machine.CaptureFailure, machine.SwitchFailure, _output.Failure, _serial.Failure])
         {
             if (failure is not null)
             {
@@ -60,7 +58,9 @@ internal sealed class RunCommand(RunOptions options) : IDisposable
             ReportStatistics(machine, startUp);
         }
 
-        return Report(exit, interrupted);
+        int code = Report(exit, interrupted);
+        bool isIncomplete = (_output.Failure ?? _serial.Failure) is not null;
+        return isIncomplete && code == ExitCodes.Success ? ExitCodes.Failure : code;
     }
 
     public void Dispose()
@@ -84,17 +84,17 @@ internal sealed class RunCommand(RunOptions options) : IDisposable
         }
     }
 
-    private static Stream OpenSerial(string serial)
+    private static GuestOutput OpenSerial(string serial)
     {
         const string file = "file:";
         if (serial == "stdio")
         {
-            return Console.OpenStandardOutput();
+            return new GuestOutput(new StandardStream(StandardStream.Output));
         }
 
         if (serial == "none")
         {
-            return Stream.Null;
+            return new GuestOutput(Stream.Null);
         }
 
         if (!serial.StartsWith(file, StringComparison.Ordinal) || serial.Length == file.Length)
@@ -102,7 +102,7 @@ internal sealed class RunCommand(RunOptions options) : IDisposable
             throw new StrataException(StrataError.BadInput, $"\"{serial}\" is no serial port; write stdio, none or file:PATH.");
         }
 
-        return OpenFile(serial[file.Length..], "serial port's");
+        return new GuestOutput(OpenFile(serial[file.Length..], "serial port's"));
     }
 
     private static FileStream OpenFile(string path, string what)
@@ -126,20 +126,13 @@ internal sealed class RunCommand(RunOptions options) : IDisposable
         }
 
         GuestImage image = GuestImages.Find(options.Image!);
-        string? agent = image.AgentInitrdPath; // an image without one carries its agent itself
         _ = image.IsCached ? null : options.Setup.ToCommandLine(); // a mistake shows before a long build
         await image.EnsureAsync(LineProgress.ForTerminal()).ConfigureAwait(false);
         MachineSpec spec = options.Keep is { } keep
             ? await KeptMachines.CreateSpecAsync(image, options.Setup, keep).ConfigureAwait(false)
             : image.CreateSpec(options.Setup);
-        string console = options.Console == ConsoleDevice.Virtio ? " console=hvc0" : string.Empty;
-        string mount = GuestImage.MountOption(options.Shares);
-        string append = options.Append is { } extra ? " " + extra : string.Empty;
-        return Complete(spec with
-        {
-            CommandLine = spec.CommandLine + console + mount + append,
-            InitrdOverlays = agent is null ? [] : [agent],
-        });
+        spec = image.Equip(Complete(spec));
+        return options.Append is { } extra ? spec with { CommandLine = $"{spec.CommandLine} {extra}" } : spec;
     }
 
     private void RefuseImageOptions()
@@ -177,7 +170,7 @@ internal sealed class RunCommand(RunOptions options) : IDisposable
     /// </summary>
     private static void PumpInput(VirtualMachine machine, string? name)
     {
-        using Stream input = Console.OpenStandardInput();
+        using StandardStream input = new(StandardStream.Input);
         byte[] buffer = new byte[4096];
         List<byte> pass = [];
         bool escaped = false;

@@ -4,7 +4,7 @@ namespace Strata.Cli;
 
 /// <summary>
 /// Raw mode of the controlling terminal, by tcgetattr(3) and tcsetattr(3). Restores the old mode when disposed, at process exit
-/// and on termination signals.
+/// and on termination signals; makes it raw again when the process was stopped and goes on, as shell and runtime then restore theirs.
 /// </summary>
 internal sealed partial class Terminal : IDisposable
 {
@@ -21,7 +21,8 @@ internal sealed partial class Terminal : IDisposable
 
     private readonly byte[] _saved = new byte[TermiosSize];
     private readonly List<PosixSignalRegistration> _signals = [];
-    private bool _isRaw;
+    private readonly Lock _gate = new();
+    private bool _isRaw; // under _gate
 
     /// <summary>Makes standard input raw if it is a terminal.</summary>
     /// <param name="onSignal">What a termination signal does; null if somebody else sees to them.</param>
@@ -32,6 +33,14 @@ internal sealed partial class Terminal : IDisposable
             byte[] raw = [.. _saved];
             MakeRaw(raw);
             _isRaw = SetAttributes(StandardInput, Now, raw) == 0;
+            if (!OperatingSystem.IsWindows())
+            {
+                _signals.Add(PosixSignalRegistration.Create(PosixSignal.SIGCONT, context =>
+                {
+                    context.Cancel = true; // or the runtime puts back the mode that it found, after this
+                    MakeRawAgain(raw);
+                }));
+            }
         }
 
         AppDomain.CurrentDomain.ProcessExit += (_, _) => Restore();
@@ -50,8 +59,6 @@ internal sealed partial class Terminal : IDisposable
         }
     }
 
-    public bool IsRaw => _isRaw;
-
     /// <summary>Of the terminal that standard output is; null if it is none.</summary>
     public static TerminalSize? Size
     {
@@ -59,6 +66,18 @@ internal sealed partial class Terminal : IDisposable
         {
             ushort[] size = new ushort[4]; // struct winsize: rows, columns, and two that nobody uses
             return Control(StandardOutput, GetWindowSize, size) == 0 && size[0] > 0 && size[1] > 0 ? new TerminalSize(size[0], size[1]) : null;
+        }
+    }
+
+    /// <summary>Whether standard input is a terminal, whose keys come as they are typed.</summary>
+    public bool IsRaw
+    {
+        get
+        {
+            lock (_gate)
+            {
+                return _isRaw;
+            }
         }
     }
 
@@ -71,12 +90,26 @@ internal sealed partial class Terminal : IDisposable
         }
     }
 
+    private void MakeRawAgain(byte[] raw)
+    {
+        lock (_gate)
+        {
+            if (_isRaw)
+            {
+                SetAttributes(StandardInput, Now, raw);
+            }
+        }
+    }
+
     private void Restore()
     {
-        if (_isRaw)
+        lock (_gate)
         {
-            _isRaw = false;
-            SetAttributes(StandardInput, Now, _saved);
+            if (_isRaw)
+            {
+                _isRaw = false;
+                SetAttributes(StandardInput, Now, _saved);
+            }
         }
     }
 

@@ -35,20 +35,20 @@ internal static class VerifyCommand
     public static Command Create()
     {
         Argument<string?> image = new("image") { Description = "Image to run: debian-tiny. Left out with --kernel.", Arity = ArgumentArity.ZeroOrOne };
-        Option<string?> kernel = new("--kernel") { Description = "Linux bzImage to boot instead of an image." };
+        Option<string?> kernel = new("--kernel") { Description = "Kernel to boot instead of an image: a Linux bzImage, an ELF image with a PVH entry, or a Multiboot image." };
         Option<string?> initrd = new("--initrd") { Description = "Initial RAM disk for --kernel." };
         Option<string?> append = new("--append") { Description = "Kernel command line (with an image: added to its own)." };
         Option<string> memory = new("--memory", "-m") { Description = "RAM of each of the two machines, such as 256M.", DefaultValueFactory = _ => "256M" };
-        Option<int> cpus = new("--cpus") { Description = "Number of processors, 1 to 64; they run in turns.", DefaultValueFactory = _ => 1 };
-        Option<ulong> seed = new("--seed") { Description = "Seed of the guest's random numbers.", DefaultValueFactory = _ => 1 };
-        Option<long> from = new("--from") { Description = "First instruction after which states are compared." };
-        Option<long> every = new("--every") { Description = "Instructions between comparisons of registers; 0: after every block." };
-        Option<long> memoryEvery = new("--memory-every") { Description = "Instructions between comparisons of all memory.", DefaultValueFactory = _ => 50_000_000 };
-        Option<long> limit = new("--limit") { Description = "End after so many instructions; 0: when the guest powers off." };
+        Option<int> cpus = NumberOption.Create("--cpus", "Number of processors, 1 to 64; they run in turns.", example: 2, defaultValue: 1);
+        Option<ulong> seed = NumberOption.Create("--seed", "Seed of the guest's random numbers.", example: 1UL, defaultValue: 1UL);
+        Option<long> from = NumberOption.Create("--from", "First instruction after which states are compared.", example: 900_000_000L);
+        Option<long> every = NumberOption.Create("--every", "Instructions between comparisons of registers; 0: after every block.", example: 100_000L);
+        Option<long> memoryEvery = NumberOption.Create("--memory-every", "Instructions between comparisons of all memory.", example: 50_000_000L, defaultValue: 50_000_000L);
+        Option<long> limit = NumberOption.Create("--limit", "End after so many instructions; 0: when the guest powers off.", example: 200_000_000L);
         Option<string[]> send = new("--send") { Description = "Line to type when the guest prints the prompt; may be repeated. With an image: poweroff." };
         Option<string> prompt = new("--prompt") { Description = "Text after which the guest waits for a line.", DefaultValueFactory = _ => "# " };
         Option<bool> quiet = new("--quiet", "-q") { Description = "Do not show what the guest prints." };
-        Option<long> faultAt = new("--fault-at") { Description = "Make the engine under test flip a bit of RAX after this instruction: to see that it is found." };
+        Option<long> faultAt = NumberOption.Create("--fault-at", "Make the engine under test flip a bit of RAX after this instruction: to see that it is found.", example: 50_000_000L);
         Option<string> output = OutputOption.Create();
         DocumentedCommand command = new("verify", "Run a guest on the translator and on the interpreter at once and compare their states after every block.", Details)
         {
@@ -92,6 +92,16 @@ internal static class VerifyCommand
 
     private static async Task<VerificationSpec> CreateSpecAsync(string? image, string? kernel, string? initrd, string? append, CancellationToken cancellation)
     {
+        if (kernel != null && image != null)
+        {
+            throw new StrataException(StrataError.BadInput, $"Both the image {image} and --kernel are given; leave one of them out.");
+        }
+
+        if (kernel == null && initrd != null)
+        {
+            throw new StrataException(StrataError.BadInput, "--initrd goes with --kernel: an image has its own.");
+        }
+
         if (kernel != null)
         {
             return new VerificationSpec { Kernel = kernel, Initrd = initrd, CommandLine = append ?? "console=ttyS0 panic=-1" };
@@ -120,7 +130,7 @@ internal static class VerifyCommand
 
     private static void Show(ReadOnlyMemory<byte> bytes)
     {
-        using Stream console = Console.OpenStandardOutput();
+        using StandardStream console = new(StandardStream.Output, isText: true);
         console.Write(bytes.Span);
     }
 

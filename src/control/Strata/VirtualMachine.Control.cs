@@ -10,6 +10,7 @@ public sealed partial class VirtualMachine
     private readonly long _startTicks = Stopwatch.GetTimestamp();
 
     /// <summary>Processors, interrupts and devices in detail; approximate, as the machine goes on meanwhile.</summary>
+    /// <exception cref="ObjectDisposedException">The machine has been disposed.</exception>
     public BoardInspection Inspect() => _board.Inspect();
 
     internal MachineDescription Describe(MachineReservation reservation) => new()

@@ -101,7 +101,8 @@ public sealed partial class VirtualMachine
         {
             Engine.Kvm => EngineKind.Kvm,
             Engine.Translator => EngineKind.Translator,
-            _ => EngineKind.Interpreter,
+            Engine.Interpreter => EngineKind.Interpreter,
+            _ => throw new StrataException(StrataError.BadInput, $"There is no engine {engine}; use {string.Join(", ", Enum.GetNames<Engine>())}."),
         };
     }
 }

@@ -26,8 +26,8 @@ internal static class DiskCreateCommand
         };
         Option<string?> cluster = new("--cluster-size") { Description = "Unit of allocation, 512 to 2M; qcow2's default is 64K." };
         Option<string?> subformat = DiskArguments.Subformat();
-        Option<int?> version = new("--format-version") { Description = "qcow2: 2 or 3." };
-        Option<int?> refcountBits = new("--refcount-bits") { Description = "qcow2: bits of a reference count, 1 to 64." };
+        Option<int> version = NumberOption.Create("--format-version", "qcow2: 2 or 3.", example: 3);
+        Option<int> refcountBits = NumberOption.Create("--refcount-bits", "qcow2: bits of a reference count, 1 to 64.", example: 16);
         Option<bool> lazy = new("--lazy-refcounts") { Description = "qcow2: faster flushes; a crash costs a repair at the next start." };
         Option<bool> force = DiskArguments.Force("Replace the file if it exists.");
         DocumentedCommand command = new("create", "Make an empty disk, or an overlay of another image.", """
@@ -61,8 +61,8 @@ internal static class DiskCreateCommand
                 BackingFormat = statedFormat,
                 ClusterSize = result.GetValue(cluster) is { } unit ? (int)Math.Min(DiskArguments.ParseSize(unit), int.MaxValue) : null,
                 Subformat = result.GetValue(subformat),
-                Version = result.GetValue(version),
-                RefcountBits = result.GetValue(refcountBits),
+                Version = result.GetResult(version) is null ? null : result.GetValue(version),
+                RefcountBits = result.GetResult(refcountBits) is null ? null : result.GetValue(refcountBits),
                 LazyRefcounts = result.GetValue(lazy),
             });
             return ExitCodes.Success;

@@ -56,7 +56,7 @@ internal static class ConsoleCommand
     /// <returns>Why it ended.</returns>
     private static async Task<string> ShowAsync(Stream console, string name, CancellationToken left)
     {
-        using Stream output = Console.OpenStandardOutput();
+        using StandardStream output = new(StandardStream.Output, isText: true);
         byte[] buffer = new byte[64 << 10];
         try
         {
@@ -73,7 +73,7 @@ internal static class ConsoleCommand
         {
             return $"left {name}, which goes on";
         }
-        catch (IOException)
+        catch (IOException error) when (error is not OutputLostException)
         {
             return $"the process of the machine {name} has gone";
         }
@@ -82,7 +82,7 @@ internal static class ConsoleCommand
     /// <summary>Keys to the guest, until the escape to leave. The end of input, or a machine that has gone, is no reason: the output tells.</summary>
     private static void PumpKeys(Stream console, bool readOnly, CancellationTokenSource left)
     {
-        using Stream input = Console.OpenStandardInput();
+        using StandardStream input = new(StandardStream.Input);
         byte[] buffer = new byte[4096];
         List<byte> pass = [];
         bool escaped = false;

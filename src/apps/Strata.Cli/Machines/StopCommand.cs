@@ -16,7 +16,7 @@ internal static class StopCommand
     {
         Argument<string> machine = MachineArguments.Machine();
         Option<bool> force = new("--force", "-f") { Description = "Pull the plug: at once, and what the guest has not written to its disks is lost." };
-        Option<int> timeout = new("--timeout") { Description = "Seconds to wait for the guest to shut down.", DefaultValueFactory = _ => DefaultPatience };
+        Option<int> timeout = NumberOption.Create("--timeout", "Seconds to wait for the guest to shut down.", example: 120, defaultValue: DefaultPatience);
         DocumentedCommand command = new("stop", "Shut a machine down and wait for its end.", """
             It is asked by the power button, or debian-tiny, which does not listen to it, by a command. Any other system that does not listen
             to the button needs --force.

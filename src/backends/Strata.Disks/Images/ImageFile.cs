@@ -69,12 +69,13 @@ public partial class ImageFile : IDisposable
     /// <exception cref="DiskImageException">It exists or cannot be made.</exception>
     public static ImageFile Create(string path, bool overwrite) => new(path, CreateHandle(path, overwrite), readOnly: false);
 
-    /// <summary>Makes an image under a name that nothing has; when <paramref name="fill"/> fails the incomplete file is removed again.</summary>
+    /// <summary>Makes an image; when <paramref name="fill"/> fails the incomplete file is removed again.</summary>
+    /// <param name="overwrite">Replace a file that has the name; otherwise that is an error.</param>
     /// <exception cref="DiskImageException">It exists or cannot be made.</exception>
-    public static void Create(string path, Action<ImageFile> fill)
+    public static void Create(string path, Action<ImageFile> fill, bool overwrite = false)
     {
         ArgumentNullException.ThrowIfNull(fill);
-        using ImageFile file = Create(path, overwrite: false);
+        using ImageFile file = Create(path, overwrite);
         try
         {
             fill(file);
@@ -130,8 +131,9 @@ public partial class ImageFile : IDisposable
         {
             RandomAccess.Write(_handle, buffer, offset);
         }
-        catch (IOException error)
+        catch (Exception error) when (error is IOException or UnauthorizedAccessException or ArgumentOutOfRangeException)
         {
+            // The last is what the runtime makes of EFBIG: the file system, or ulimit -f, has no larger files.
             throw new DiskImageException(
                 $"The disk {Path} cannot be written: {error.Message} Make room on its file system, or check the device.", error);
         }

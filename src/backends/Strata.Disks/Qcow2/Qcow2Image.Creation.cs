@@ -14,11 +14,7 @@ public sealed partial class Qcow2Image
     {
         ArgumentNullException.ThrowIfNull(options);
         Qcow2Header header = PlanHeader(options);
-        using (ImageFile file = ImageFile.Create(path, options.Overwrite))
-        {
-            WriteEmpty(file, header);
-        }
-
+        ImageFile.Create(path, file => WriteEmpty(file, header), options.Overwrite);
         return Open(path, new DiskOpenOptions { Format = "qcow2", Backing = BackingAccess.Any });
     }
 
@@ -31,11 +27,7 @@ public sealed partial class Qcow2Image
         try
         {
             DiskCreateOptions options = new() { Size = backing.Sectors * SectorSize, BackingFile = backingFile, BackingFormat = backing.Format };
-            using (ImageFile file = ImageFile.Create(path, overwrite: false))
-            {
-                WriteEmpty(file, PlanHeader(options));
-            }
-
+            ImageFile.Create(path, file => WriteEmpty(file, PlanHeader(options)));
             Qcow2Image image = Open(path, new DiskOpenOptions { Backing = BackingAccess.Detached });
             image._backing = backing;
             return image;

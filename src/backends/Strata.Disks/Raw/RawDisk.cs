@@ -48,6 +48,7 @@ public sealed class RawDisk : DiskImage
         catch
         {
             file.Dispose();
+            File.Delete(path);
             throw;
         }
     }

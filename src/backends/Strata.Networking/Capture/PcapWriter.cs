@@ -120,7 +120,7 @@ public sealed class PcapWriter : IDisposable
                     _output.Flush();
                 }
             }
-            catch (IOException error)
+            catch (Exception error) when (error is IOException or ArgumentOutOfRangeException) // the second: no larger file is possible (EFBIG)
             {
                 Failure = $"The capture ended early: {error.Message}";
             }
@@ -133,7 +133,7 @@ public sealed class PcapWriter : IDisposable
         {
             action();
         }
-        catch (IOException error)
+        catch (Exception error) when (error is IOException or ArgumentOutOfRangeException) // the second: no larger file is possible (EFBIG)
         {
             Failure ??= $"The capture ended early: {error.Message}";
         }

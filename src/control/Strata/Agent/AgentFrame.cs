@@ -63,8 +63,10 @@ internal readonly record struct AgentFrame(char Type, byte[] Payload)
         await stream.WriteAsync(frame, cancellationToken).ConfigureAwait(false);
     }
 
+    /// <exception cref="StrataException">No guest could run it.</exception>
     public static byte[] Start(GuestCommand command)
     {
+        Check(command);
         using MemoryStream bytes = new();
         using BinaryWriter writer = new(bytes);
         writer.Write(command.Terminal is null ? (byte)0 : (byte)1);
@@ -77,7 +79,9 @@ internal readonly record struct AgentFrame(char Type, byte[] Payload)
             WriteText(writer, text);
         }
 
-        return bytes.ToArray();
+        return bytes.Length <= LargestPayload
+            ? bytes.ToArray()
+            : throw new StrataException(StrataError.BadInput, $"The command and its environment have {bytes.Length:N0} bytes, and {LargestPayload:N0} is the most: hand data over as input or as a file.");
     }
 
     public static byte[] Numbers(params ReadOnlySpan<uint> numbers)
@@ -89,6 +93,24 @@ internal readonly record struct AgentFrame(char Type, byte[] Payload)
         }
 
         return bytes;
+    }
+
+    private static void Check(GuestCommand command)
+    {
+        if (command.Arguments.Count == 0 || command.Arguments[0].Length == 0)
+        {
+            throw new StrataException(StrataError.BadInput, "The command names no program; its first argument has to.");
+        }
+
+        if (command.Environment.Keys.FirstOrDefault(name => name.Length == 0 || name.Contains('=', StringComparison.Ordinal)) is { } odd)
+        {
+            throw new StrataException(StrataError.BadInput, $"\"{odd}\" can name no variable of a command: it is empty or has an equals sign.");
+        }
+
+        if (command.Arguments.Append(command.Folder).Concat(command.Environment.SelectMany(variable => new[] { variable.Key, variable.Value })).Any(text => text.Contains('\0', StringComparison.Ordinal)))
+        {
+            throw new StrataException(StrataError.BadInput, "The command has a zero character in an argument, its folder or its environment, where a guest would see the text end.");
+        }
     }
 
     private static void WriteText(BinaryWriter writer, string text)

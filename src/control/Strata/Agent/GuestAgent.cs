@@ -138,12 +138,24 @@ public sealed partial class GuestAgent
         }
     }
 
+    private static async Task WriteAsync(Stream connection, char type, byte[] request, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await AgentFrame.WriteAsync(connection, type, request, cancellationToken).ConfigureAwait(false);
+        }
+        catch (IOException error)
+        {
+            throw new StrataException(StrataError.Guest, $"The guest's agent was lost: {error.Message}", error);
+        }
+    }
+
     private async Task<(Stream Connection, AgentFrame Accepted)> OpenAsync(char type, byte[] request, CancellationToken cancellationToken)
     {
         Stream connection = await ConnectAsync(cancellationToken).ConfigureAwait(false);
         try
         {
-            await AgentFrame.WriteAsync(connection, type, request, cancellationToken).ConfigureAwait(false);
+            await WriteAsync(connection, type, request, cancellationToken).ConfigureAwait(false);
             AgentFrame answer = await ReadAsync(connection, cancellationToken).ConfigureAwait(false);
             return answer.Type == 'A' ? (connection, answer) : throw Failure(answer);
         }

@@ -53,6 +53,45 @@ public abstract class GuestImage
     /// <param name="setup">What the guest shall be told.</param>
     public abstract MachineSpec CreateSpec(GuestSetup setup);
 
+    /// <summary>
+    /// Adds to a machine of this image what its services need: the agent and the socket that it is reached by, mounts for the machine's
+    /// shared folders, and output on the device that is its console. For a spec that is complete but for that.
+    /// </summary>
+    /// <param name="spec">Of <see cref="CreateSpec"/>, with what the caller wants.</param>
+    public MachineSpec Equip(MachineSpec spec)
+    {
+        ArgumentNullException.ThrowIfNull(spec);
+        string console = spec.Console == ConsoleDevice.Virtio ? " console=hvc0" : string.Empty;
+        return spec with
+        {
+            CommandLine = spec.CommandLine + console + MountOption(spec.Shares),
+            InitrdOverlays = AgentInitrdPath is { } agent ? [.. spec.InitrdOverlays, agent] : spec.InitrdOverlays,
+            Sockets = true,
+        };
+    }
+
+    /// <summary>
+    /// Starts a machine of this image, which is built first if it is not in the cache. Returns while the guest boots:
+    /// <see cref="VirtualMachine.Agent"/> waits for it.
+    /// </summary>
+    /// <param name="configure">What the machine shall have beside the image, such as processors; null for the defaults.</param>
+    /// <param name="setup">What the guest shall be told; null for nothing.</param>
+    /// <param name="progress">Receives a line for each step of a build.</param>
+    /// <example>
+    /// <code>
+    /// await using VirtualMachine machine = await new DebianTiny().StartAsync(spec => spec with { Processors = 2 });
+    /// GuestResult result = await machine.Agent.RunAsync(GuestCommand.Shell("uname -r"));
+    /// </code>
+    /// </example>
+    /// <exception cref="StrataException">The image cannot be built, or the machine not be started.</exception>
+    public async Task<VirtualMachine> StartAsync(
+        Func<MachineSpec, MachineSpec>? configure = null, GuestSetup? setup = null, IProgress<string>? progress = null, CancellationToken cancellationToken = default)
+    {
+        await EnsureAsync(progress, cancellationToken).ConfigureAwait(false);
+        MachineSpec spec = CreateSpec(setup ?? GuestSetup.Default);
+        return await VirtualMachine.StartAsync(Equip(configure?.Invoke(spec) ?? spec), cancellationToken).ConfigureAwait(false);
+    }
+
     /// <summary>Makes sure that the image is in the cache.</summary>
     /// <param name="progress">Receives a line for each step that takes long.</param>
     /// <exception cref="StrataException">A tool is missing, or the packages cannot be fetched.</exception>

@@ -29,6 +29,7 @@ public sealed class VirtioBalloon : VirtioDevice
     private readonly uint[] _pages = new uint[PageNumbers];
     private DescriptorChain? _statisticsBuffer; // under Gate: kept until the host asks
     private bool _wantsStatistics; // under Gate
+    private bool _hasEnded; // under Gate
     private TaskCompletionSource<GuestMemoryStatistics>? _statistics; // under Gate
     private long _returned;
 
@@ -63,11 +64,17 @@ public sealed class VirtioBalloon : VirtioDevice
     public long ReturnedBytes => Interlocked.Read(ref _returned);
 
     /// <summary>Asks the guest's driver about the guest's memory; waits until there is one.</summary>
+    /// <exception cref="IOException">The machine has ended.</exception>
     public Task<GuestMemoryStatistics> GetStatisticsAsync(CancellationToken cancellationToken = default)
     {
         Task<GuestMemoryStatistics> task;
         lock (Gate)
         {
+            if (_hasEnded)
+            {
+                throw Ended();
+            }
+
             _wantsStatistics = true;
             _statistics ??= new TaskCompletionSource<GuestMemoryStatistics>(TaskCreationOptions.RunContinuationsAsynchronously);
             task = _statistics.Task;
@@ -99,11 +106,14 @@ public sealed class VirtioBalloon : VirtioDevice
     {
         lock (Gate)
         {
-            _statistics?.TrySetException(new IOException("The machine has ended."));
+            _hasEnded = true;
+            _statistics?.TrySetException(Ended());
         }
 
         base.Dispose(disposing);
     }
+
+    private static IOException Ended() => new("The machine has ended.");
 
     /// <summary>The statistics queue keeps the driver's buffer: returning it is the question, the next buffer the answer.</summary>
     protected override void Drain(int index)

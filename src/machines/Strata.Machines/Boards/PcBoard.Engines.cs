@@ -8,7 +8,7 @@ public sealed partial class PcBoard
 {
     private static readonly TimeSpan PauseCheck = TimeSpan.FromMilliseconds(10);
 
-    /// <summary>One switch at a time, and none during disposal. Nothing else is locked before it.</summary>
+    /// <summary>One switch or look inside at a time, and none during disposal. Nothing else is locked before it.</summary>
     private readonly Lock _engineGate = new();
 
     private EngineKind _engine; // under _engineGate
@@ -37,7 +37,11 @@ public sealed partial class PcBoard
     {
         lock (_engineGate)
         {
-            ObjectDisposedException.ThrowIf(_disposed || _engines is null, this);
+            if (_engines is null || _exit.Task.IsCompleted)
+            {
+                throw HasEnded();
+            }
+
             if (kind == _engine)
             {
                 return TimeSpan.Zero;
@@ -72,11 +76,13 @@ public sealed partial class PcBoard
             {
                 if (_exit.Task.IsCompleted)
                 {
-                    throw new InvalidOperationException("The machine has ended; there is nothing to switch to another engine.");
+                    throw HasEnded();
                 }
             }
         }
     }
+
+    private static InvalidOperationException HasEnded() => new("The machine has ended; there is nothing to switch to another engine.");
 
     private void ReplaceEngines(BoardEngines engines, EngineKind kind)
     {

@@ -6,10 +6,18 @@ namespace Strata.Machines.Boards;
 public sealed partial class PcBoard
 {
     /// <summary>Processors, interrupts and devices; approximate while the machine runs.</summary>
-    public BoardInspection Inspect() => new()
+    /// <exception cref="ObjectDisposedException">The machine has been disposed: the memory that its queues lie in is gone.</exception>
+    public BoardInspection Inspect()
     {
-        Processors = [.. _vcpus.Select(vcpu => new ProcessorInspection(vcpu.Engine.Index, vcpu.InstructionsExecuted, vcpu.Engine.DescribeCounters()))],
-        InterruptPins = _ioApic.Inspect(),
-        Devices = [.. _pci!.Functions.Select(slot => new DeviceInspection(slot.Slot, slot.Function.Inspect(), (slot.Function as VirtioPci)?.InspectVirtio()))],
-    };
+        lock (_engineGate)
+        {
+            ObjectDisposedException.ThrowIf(_disposed, this);
+            return new BoardInspection
+            {
+                Processors = [.. _vcpus.Select(vcpu => new ProcessorInspection(vcpu.Engine.Index, vcpu.InstructionsExecuted, vcpu.Engine.DescribeCounters()))],
+                InterruptPins = _ioApic.Inspect(),
+                Devices = [.. _pci!.Functions.Select(slot => new DeviceInspection(slot.Slot, slot.Function.Inspect(), (slot.Function as VirtioPci)?.InspectVirtio()))],
+            };
+        }
+    }
 }

@@ -161,10 +161,12 @@ public sealed partial class PcBoard : IMachineControl, IDisposable
     public int WriteConsole(ReadOnlySpan<byte> bytes) => _console?.Receive(bytes) ?? bytes.Length;
 
     /// <summary>Whether a network card's cable is plugged in; cards count from 0.</summary>
-    public bool IsNetworkLinkUp(int card) => _networks[card].IsLinkUp;
+    /// <exception cref="ArgumentOutOfRangeException">There is no such card.</exception>
+    public bool IsNetworkLinkUp(int card) => Card(card).IsLinkUp;
 
     /// <summary>Plugs a network card's cable in or out; the guest is told.</summary>
-    public void SetNetworkLink(int card, bool up) => _networks[card].IsLinkUp = up;
+    /// <exception cref="ArgumentOutOfRangeException">There is no such card.</exception>
+    public void SetNetworkLink(int card, bool up) => Card(card).IsLinkUp = up;
 
     /// <summary>Presses the power button.</summary>
     public void PressPowerButton() => _power.PressPowerButton();
@@ -246,6 +248,10 @@ public sealed partial class PcBoard : IMachineControl, IDisposable
 
         Sockets?.Close();
     }
+
+    private VirtioNetwork Card(int card) => card >= 0 && card < _networks.Count
+        ? _networks[card]
+        : throw new ArgumentOutOfRangeException(nameof(card), card, $"The machine has {_networks.Count} network cards, counted from 0.");
 
     private void OnPicOutput(bool high)
     {

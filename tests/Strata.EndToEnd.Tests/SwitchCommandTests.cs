@@ -1,3 +1,6 @@
+using System.Net;
+using System.Net.Sockets;
+using System.Text;
 using System.Text.Json;
 using Strata.EndToEnd.Tests.Harness;
 
@@ -42,6 +45,24 @@ public sealed class SwitchCommandTests(DebianGuest guest) : IClassFixture<Debian
         Assert.Contains(after["fourth"], (await StrataAsync("exec", "third", "nslookup", "fourth.internal")).Output, StringComparison.Ordinal);
     }
 
+    [Fact]
+    public async Task Run_ForwardIntoTheSwitch_LeadsToTheMachineAndOutlivesTheSwitchsHost()
+    {
+        HostCommand host = Run("first");
+        await host.WaitForOutputAsync(DebianGuest.Prompt, _timeout.Token);
+        int port = FreePort();
+        await Run("second", "--forward", $"{port}:7000").WaitForOutputAsync(DebianGuest.Prompt, _timeout.Token);
+        await AddressesAsync(expected: 2);
+        await StrataAsync("exec", "second", "sh", "-c", "(while echo hello | nc -l -p 7000; do :; done) > /dev/null 2>&1 &");
+        string before = await GreetingAsync(port);
+
+        _machines.Remove(host);
+        host.Dispose();
+        string after = await GreetingAsync(port);
+
+        Assert.Equal(("hello\n", "hello\n"), (before, after));
+    }
+
     [Theory]
     [InlineData(BadInput, "cannot name a switch", "--net", "switch=")]
     [InlineData(BadInput, "cannot name a switch", "--net", "switch=../up")]
@@ -49,7 +70,7 @@ public sealed class SwitchCommandTests(DebianGuest guest) : IClassFixture<Debian
     [InlineData(BadInput, "vlan=4095", "--net", "switch=lab,vlan=4095")]
     [InlineData(BadInput, "delay=1", "--net", "switch=lab,delay=1")]
     [InlineData(BadInput, "rate=fast", "--net", "switch=lab,rate=fast")]
-    [InlineData(BadInput, "--net user", "--net", "switch=lab", "--forward", "2222:22")]
+    [InlineData(BadInput, "2222", "--net", "switch=lab", "--forward", "2222")]
     public async Task Run_WrongSwitch_NamesItAndTheRemedy(int expected, string named, params string[] options)
     {
         (int code, _, string errors) = await StrataAsync(["run", "--kernel", guest.Kernel, "--memory", "128M", .. options]);
@@ -87,12 +108,44 @@ public sealed class SwitchCommandTests(DebianGuest guest) : IClassFixture<Debian
         _timeout.Dispose();
     }
 
-    private HostCommand Run(string name)
+    private HostCommand Run(string name, params string[] more)
     {
         HostCommand machine = HostCommand.StartStrata(
-            Environment, "run", "debian-tiny", "--memory", "128M", "--engine", "translator", "--name", name, "--net", "switch=lab");
+            Environment, ["run", "debian-tiny", "--memory", "128M", "--engine", "translator", "--name", name, "--net", "switch=lab", .. more]);
         _machines.Add(machine);
         return machine;
+    }
+
+    /// <summary>What a port says to one who calls, as soon as anything does.</summary>
+    private async Task<string> GreetingAsync(int port)
+    {
+        while (true)
+        {
+            using TcpClient client = new();
+            await client.ConnectAsync(IPAddress.Loopback, port, _timeout.Token);
+            byte[] buffer = new byte[100];
+            try
+            {
+                int count = await client.GetStream().ReadAsync(buffer, _timeout.Token);
+                if (count > 0)
+                {
+                    return Encoding.ASCII.GetString(buffer, 0, count);
+                }
+            }
+            catch (IOException)
+            {
+                // Nobody listens in the guest just now, or the switch has no host yet.
+            }
+
+            await Task.Delay(100, _timeout.Token);
+        }
+    }
+
+    private static int FreePort()
+    {
+        using TcpListener listener = new(IPAddress.Loopback, 0);
+        listener.Start();
+        return ((IPEndPoint)listener.LocalEndpoint).Port;
     }
 
     private async Task<int> PingAsync(string machine, string address)

@@ -60,7 +60,7 @@ public sealed unsafe partial class Translator
         }
 
         ref X86CpuState s = ref _context->State;
-        if ((Code)site->Code is Code.Rdtsc or Code.Rdtscp && (_context->Cpl == 0 || (s.Cr4 & Cr4.TSD) == 0))
+        if (site->Resume != null && (Code)site->Code is Code.Rdtsc or Code.Rdtscp && (_context->Cpl == 0 || (s.Cr4 & Cr4.TSD) == 0))
         {
             return ReadTsc(site);
         }
@@ -107,10 +107,9 @@ public sealed unsafe partial class Translator
             s.Gprs[Gpr.Rcx] = s.TscAux;
         }
 
-        _bridge->Left--;
-        ulong next = (RipOf(site) + site->Length) & _blocks.RipMask;
-        byte* entry = Volatile.Read(ref _context->Attention) == 0 ? _blocks.FindEntry(next) : null;
-        return entry == null ? Stop(next) : Enter(next, entry);
+        _bridge->Left -= (uint)(site->Block->Count - site->Completed);
+        ResumeLoaded();
+        return site->Resume;
     }
 
     /// <summary>After an instruction executed here: back into translated code if nothing else is due.</summary>
@@ -257,9 +256,15 @@ public sealed unsafe partial class Translator
     private byte* Resume(byte* target)
     {
         UseSalt();
+        ResumeLoaded();
+        return target;
+    }
+
+    /// <summary>The vector and x87 registers that were loaded shall be so again.</summary>
+    private void ResumeLoaded()
+    {
         _bridge->ResumeVectors = _bridge->VectorsSaved;
         _bridge->ResumeX87 = _bridge->X87Saved;
         _bridge->X87Allowed |= _bridge->X87Saved;
-        return target;
     }
 }

@@ -6,6 +6,8 @@ namespace Strata.Core.Time;
 /// <summary>Virtual time that follows the host's monotonic clock while it runs. One thread fires the timers.</summary>
 public sealed class RealTimeClock : IVirtualClock, IDisposable
 {
+    private const long NanosecondsPerSecond = 1_000_000_000;
+
     private readonly Lock _gate = new();
     private readonly PriorityQueue<Timer, long> _queue = new();
     private readonly TimedEvent _wake = new();
@@ -80,7 +82,9 @@ public sealed class RealTimeClock : IVirtualClock, IDisposable
     }
 
 #pragma warning disable RS0030 // the host's time comes in here
-    private static long HostNow() => (long)(Stopwatch.GetTimestamp() * (1e9 / Stopwatch.Frequency));
+    private static long HostNow() => Stopwatch.Frequency == NanosecondsPerSecond
+        ? Stopwatch.GetTimestamp()
+        : (long)(Stopwatch.GetTimestamp() * ((double)NanosecondsPerSecond / Stopwatch.Frequency));
 #pragma warning restore RS0030
 
     private void FireTimers()

@@ -28,6 +28,15 @@ internal sealed unsafe partial class BlockEmitter
     private static readonly int UserAccessDistance =
         ((int)TlbPrivilege.SupervisorUserAccess - (int)TlbPrivilege.Supervisor) * Paging.Tlb.Entries * sizeof(TlbEntry);
 
+    /// <summary>The clock is the engine's: leaves, and goes on behind the instruction with the registers that it has set.</summary>
+    private void EmitReadTsc(ref HostAssembler a, in Instruction instruction)
+    {
+        int site = AddSite(new Site { Kind = SiteKind.Interpret, Rip = instruction.IP, Code = (ushort)instruction.Code, Length = (byte)instruction.Length });
+        a.LoadConstant(Scratch2, (uint)site);
+        a.Jump(cache.Stubs.Exit);
+        cache.SiteAt((uint)site)->Resume = a.At;
+    }
+
     private void EmitSystem(ref HostAssembler a, in DecodedInstruction decoded)
     {
         PreserveFlags(ref a, decoded);
@@ -35,6 +44,9 @@ internal sealed unsafe partial class BlockEmitter
         {
             case Mnemonic.Mov:
                 EmitReadSelector(ref a, decoded);
+                break;
+            case Mnemonic.Rdtsc or Mnemonic.Rdtscp:
+                EmitReadTsc(ref a, decoded.Instruction);
                 break;
             case Mnemonic.Rdfsbase or Mnemonic.Rdgsbase:
                 RequireFsGsBase(ref a, decoded);

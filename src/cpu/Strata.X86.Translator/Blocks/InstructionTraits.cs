@@ -16,7 +16,7 @@ internal enum Handling : byte
     Nothing,
     Lea,
 
-    /// <summary>Changes or reads RFLAGS beyond the arithmetic flags, or exchanges GS bases.</summary>
+    /// <summary>Changes or reads RFLAGS beyond the arithmetic flags, exchanges GS bases, or reads the time.</summary>
     System,
 
     /// <summary>MOVS, STOS, LODS, SCAS and CMPS, with REP only the first two.</summary>
@@ -271,6 +271,11 @@ internal static class InstructionTraitsTable
 
     private static Handling Choose(in Instruction instruction, OpCodeInfo info)
     {
+        if (instruction.Mnemonic is Mnemonic.Rdtsc or Mnemonic.Rdtscp)
+        {
+            return Handling.System; // whether the host has them does not matter: the engine executes them
+        }
+
         if (instruction.IsInvalid || info.Encoding is not (EncodingKind.Legacy or EncodingKind.VEX) || !HostHas(instruction))
         {
             return Handling.Interpret;

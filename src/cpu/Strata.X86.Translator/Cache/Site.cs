@@ -37,7 +37,7 @@ internal unsafe struct Site
     /// <summary>Guest RIP of the instruction; of a link, the target. In a relative block it counts from the page's start.</summary>
     public ulong Rip;
 
-    /// <summary>Where to go on after an access has been made possible; of a link, the displacement to patch.</summary>
+    /// <summary>Where to go on after an access has been made possible, or behind RDTSC; of a link, the displacement to patch.</summary>
     public byte* Resume;
 
     public TranslatedBlock* Block;

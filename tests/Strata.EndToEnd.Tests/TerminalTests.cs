@@ -38,6 +38,10 @@ public sealed class TerminalTests(NamedMachine machine) : IClassFixture<NamedMac
         using HostCommand command = OnATerminal($"exec {NamedMachine.Name} sh");
         await command.WaitForOutputAsync("# ", _timeout.Token);
 
+        await command.TypeAsync("echo waiting; sleep 1000\r", _timeout.Token);
+        await command.WaitForOutputAsync("\nwaiting", _timeout.Token);
+        await command.TypeAsync(CtrlC, _timeout.Token);
+        await command.WaitForOutputAsync("^C\r\n/ # ", _timeout.Token);
         await command.TypeAsync("exit $((40 + 2))\r", _timeout.Token);
         (int code, _) = await command.WaitForExitAsync(_timeout.Token);
 

@@ -93,7 +93,7 @@ sub start_process {
         }
         open(STDIN, '<&', $in_read) && open(STDOUT, '>&', $out_write) && open(STDERR, '>&', $error_write)
             or die_in_child($why_write, 'standard streams');
-        $SIG{PIPE} = 'DEFAULT';
+        $SIG{$_} = 'DEFAULT' for qw(PIPE INT QUIT); # the shell that started the agent in the background ignores the last two
         %ENV = (%ENV, map { split(/=/, $_, 2) } grep { /=/ } @$variables);
         chdir $folder or die_in_child($why_write, $folder);
         { no warnings 'exec'; exec { $arguments->[0] } @$arguments; }

@@ -23,6 +23,7 @@ class Sample:
     nanoseconds: dict = field(default_factory=dict)  # by test, for one operation
     boot: float | None = None  # s until guestbench's first line
     reached: float | None = None  # s until what was waited for
+    answered: float | None = None  # s from what was typed to the next prompt
     whole: float | None = None  # s from start to exit
     peak: float | None = None  # MiB resident at the most
     lines: list = field(default_factory=list)
@@ -58,9 +59,10 @@ class Machines:
                 "--append", append, "--memory", f"{self.memory}M", *options]
 
 
-def start(command, limit, until=None, prompt=None, own_clock=False):
+def start(command, limit, until=None, prompt=None, say=None, own_clock=False):
     """Runs a command on a terminal of its own until it ends, until a line holds `until`, or `prompt` stands behind the last line.
 
+    `say` is typed at the prompt, and the next prompt waited for.
     Times are those at which this process reads the lines, as a guest's clock can lie; `own_clock` trusts the program's."""
     sample, begun, pending, done = Sample(), {}, b"", False
     master, slave = pty.openpty()
@@ -86,9 +88,17 @@ def start(command, limit, until=None, prompt=None, own_clock=False):
                 sample.lines.append(line)
                 _note(sample, begun, line, now, begin, own_clock)
                 done |= until is not None and until in line
-            done |= prompt is not None and prompt in pending.decode("latin1")
+            if prompt is not None and prompt in pending.decode("latin1"):
+                if say is None or sample.reached is not None:
+                    done = True
+                    continue
+                sample.reached, pending = now - begin, b""
+                os.write(master, say.encode() + b"\n")
         if done:
-            sample.reached = now - begin
+            if sample.reached is None:
+                sample.reached = now - begin
+            else:
+                sample.answered = now - begin - sample.reached
             sample.peak = _peak(process.pid)
         else:
             process.wait(timeout=10)

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Measures the debian image beside QEMU TCG, by turns: start to login, and a disk's throughput by fio.
+"""Measures the debian image beside QEMU TCG, by turns: start to login, programs that a shell starts, and a disk's throughput by fio.
 
 Needs qemu-system-x86_64; for the disk also fio and cpio. Both monitors get the same kernel, initial RAM disk, command line and disk
 through virtio. Figures are medians; a ratio above 1 means that Strata is faster.
@@ -23,6 +23,8 @@ CACHE = os.path.join(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.
 CONSOLE = "console=ttyS0 quiet panic=-1"
 PROMPT = "root@debian:~#"
 DISK_MIB = 512
+PROGRAMS = "for i in $(seq 100); do /bin/true; /bin/ls / > /dev/null; done"
+PROGRAM_COUNT = 200
 
 # name, fio's options, figure in fio's report and how it is printed
 JOBS = [
@@ -71,6 +73,19 @@ def boots(runs, limit):
         ours, theirs = (statistics.median(figure[index] for figure in figures[name]) for name in ("Strata", "QEMU TCG"))
         rows.append((what, f"{ours:.1f}", f"{theirs:.1f}", theirs / ours))
     return rows
+
+
+def programs(runs, limit):
+    """Programs that use shared libraries, which each maps at addresses of its own."""
+    disk = os.path.join(CACHE, "debian", "disk.img") + ",snapshot"
+    figures = {"Strata": [], "QEMU TCG": []}
+    for run in range(runs):
+        for name, command in (("QEMU TCG", tcg), ("Strata", strata)):
+            took = start(command("debian", disk, CONSOLE), limit, prompt=PROMPT, say=PROGRAMS).answered
+            figures[name].append(took * 1000 / PROGRAM_COUNT)
+            print(f"programs, run {run + 1} of {runs}, {name}: {figures[name][-1]:.1f} ms each", file=sys.stderr)
+    ours, theirs = (statistics.median(figures[name]) for name in ("Strata", "QEMU TCG"))
+    return [("a program started by a shell, ms", f"{ours:.1f}", f"{theirs:.1f}", theirs / ours)]
 
 
 def with_fio(folder):
@@ -124,13 +139,15 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--runs", type=int, default=5, help="runs of each monitor (default: 5)")
     parser.add_argument("--seconds", type=int, default=4, help="time of each fio job (default: 4)")
-    parser.add_argument("--only", choices=["boot", "disk"], help="only one of the two parts")
+    parser.add_argument("--only", choices=["boot", "programs", "disk"], help="only one of the parts")
     parser.add_argument("--limit", type=int, default=300, metavar="S", help="longest time of one run (default: 300)")
     options = parser.parse_args()
     rows = []
-    if options.only != "disk":
+    if options.only in (None, "boot"):
         rows += boots(options.runs, options.limit)
-    if options.only != "boot":
+    if options.only in (None, "programs"):
+        rows += programs(options.runs, options.limit)
+    if options.only in (None, "disk"):
         rows += disks(options.runs, options.seconds, options.limit)
     print("| | Strata, translator | QEMU TCG | ratio |\n|---|--:|--:|--:|")
     for what, ours, theirs, ratio in rows:

@@ -35,7 +35,7 @@ public sealed partial class PcBoardFailureTests
             Assert.Equal(0, SetLimit(AddressSpaceLimit, in old));
         }
 
-        Assert.Equal(before, CountClocks());
+        AssertNoMoreClocks(before);
     }
 
     [Fact]
@@ -47,7 +47,7 @@ public sealed partial class PcBoardFailureTests
         Assert.Throws<NotSupportedException>(() => Create(16 << 20, [disk], [new NetworkCardOptions(new NoNetwork(), new byte[] { 2, 0, 0, 0, 0, 1 })]));
 
         Assert.True(disk.IsClosed);
-        Assert.Equal(before, CountClocks());
+        AssertNoMoreClocks(before);
     }
 
     private static void Create(ulong memory, IReadOnlyList<IBlockBackend> disks, IReadOnlyList<NetworkCardOptions> networks) =>
@@ -60,6 +60,13 @@ public sealed partial class PcBoardFailureTests
             Disks = disks,
             Networks = networks,
         }).Dispose();
+
+    /// <summary>The host lists a thread for a moment after it has been joined: one of an earlier test may have been counted, too.</summary>
+    private static void AssertNoMoreClocks(int before)
+    {
+        SpinWait.SpinUntil(() => CountClocks() <= before, TimeSpan.FromSeconds(10));
+        Assert.InRange(CountClocks(), 0, before);
+    }
 
     private static int CountClocks() =>
         Directory.EnumerateDirectories("/proc/self/task").Count(task => File.ReadAllText(Path.Combine(task, "comm")).Trim() == "strata-clock");

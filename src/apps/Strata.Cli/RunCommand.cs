@@ -9,8 +9,6 @@ namespace Strata.Cli;
 /// <summary>`strata run`: one machine with its console on the terminal.</summary>
 internal sealed class RunCommand(RunOptions options) : IDisposable
 {
-    private const byte Escape = 1; // Ctrl-A
-
     private readonly GuestOutput _output = new(new StandardStream(StandardStream.Output));
     private readonly GuestOutput _serial = OpenSerial(options is { Exec: not null, Serial: "stdio" } ? "none" : options.Serial);
     private readonly StreamWriter? _trace = options.Trace is { } path ? new StreamWriter(OpenFile(path, "trace")) : null;
@@ -173,7 +171,7 @@ internal sealed class RunCommand(RunOptions options) : IDisposable
         using StandardStream input = new(StandardStream.Input);
         byte[] buffer = new byte[4096];
         List<byte> pass = [];
-        bool escaped = false;
+        EscapedKeys keys = new();
         while (true)
         {
             int count;
@@ -192,23 +190,7 @@ internal sealed class RunCommand(RunOptions options) : IDisposable
             }
 
             pass.Clear();
-            foreach (byte b in buffer.AsSpan(0, count))
-            {
-                if (escaped)
-                {
-                    escaped = false;
-                    RunEscape(machine, name, b, pass);
-                }
-                else if (b == Escape)
-                {
-                    escaped = true;
-                }
-                else
-                {
-                    pass.Add(b);
-                }
-            }
-
+            keys.Take(buffer.AsSpan(0, count), pass, key => RunEscape(machine, name, key, pass));
             machine.Console.WriteAsync(pass.ToArray()).GetAwaiter().GetResult();
         }
     }
@@ -229,8 +211,8 @@ internal sealed class RunCommand(RunOptions options) : IDisposable
             case 'h' or 'H' or '?':
                 Console.Error.Write($"\r\n{(name is null ? "" : $"This machine is {name} to other commands.\r\n")}Ctrl-A X  quit at once\r\nCtrl-A P  press the power button\r\nCtrl-A E  go to the next engine\r\nCtrl-A A  send Ctrl-A\r\nCtrl-A H  this help\r\n");
                 break;
-            case 'a' or 'A' or (char)Escape:
-                pass.Add(Escape);
+            case 'a' or 'A' or (char)EscapedKeys.Escape:
+                pass.Add(EscapedKeys.Escape);
                 break;
             default:
                 break;

@@ -60,7 +60,7 @@ public sealed unsafe partial class Translator
         }
 
         ref X86CpuState s = ref _context->State;
-        if (site->Resume != null && (Code)site->Code is Code.Rdtsc or Code.Rdtscp && (_context->Cpl == 0 || (s.Cr4 & Cr4.TSD) == 0))
+        if ((Code)site->Code is Code.Rdtsc or Code.Rdtscp && (_context->Cpl == 0 || (s.Cr4 & Cr4.TSD) == 0))
         {
             return ReadTsc(site);
         }

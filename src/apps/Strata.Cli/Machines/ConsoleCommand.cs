@@ -6,8 +6,6 @@ namespace Strata.Cli.Machines;
 /// <summary>`strata console`: a terminal for a machine that runs, beside its own if it has one.</summary>
 internal static class ConsoleCommand
 {
-    private const byte Escape = 1; // Ctrl-A
-
     public static Command Create()
     {
         Argument<string> machine = MachineArguments.Machine();
@@ -85,38 +83,17 @@ internal static class ConsoleCommand
         using StandardStream input = new(StandardStream.Input);
         byte[] buffer = new byte[4096];
         List<byte> pass = [];
-        bool escaped = false;
+        EscapedKeys keys = new();
         try
         {
             int count;
             while ((count = input.Read(buffer)) > 0)
             {
                 pass.Clear();
-                foreach (byte key in buffer.AsSpan(0, count))
+                keys.Take(buffer.AsSpan(0, count), pass, OnEscaped);
+                if (left.IsCancellationRequested)
                 {
-                    if (!escaped && key == Escape)
-                    {
-                        escaped = true;
-                        continue;
-                    }
-
-                    if (escaped && (char)key is ('d' or 'D'))
-                    {
-                        Send(console, readOnly, pass);
-                        left.Cancel();
-                        return;
-                    }
-
-                    if (escaped && key is not Escape && (char)key is not ('a' or 'A'))
-                    {
-                        Console.Error.Write("\r\nCtrl-A D  leave; the machine goes on\r\nCtrl-A A  send Ctrl-A\r\nCtrl-A H  this help\r\n");
-                    }
-                    else
-                    {
-                        pass.Add(escaped ? Escape : key);
-                    }
-
-                    escaped = false;
+                    return;
                 }
 
                 Send(console, readOnly, pass);
@@ -125,6 +102,23 @@ internal static class ConsoleCommand
         catch (Exception error) when (error is IOException or ObjectDisposedException)
         {
             // The terminal was closed, or the machine has gone, which its output ends with.
+        }
+
+        void OnEscaped(byte key)
+        {
+            switch ((char)key)
+            {
+                case 'd' or 'D':
+                    Send(console, readOnly, pass);
+                    left.Cancel();
+                    break;
+                case (char)EscapedKeys.Escape or 'a' or 'A':
+                    pass.Add(EscapedKeys.Escape);
+                    break;
+                default:
+                    Console.Error.Write("\r\nCtrl-A D  leave; the machine goes on\r\nCtrl-A A  send Ctrl-A\r\nCtrl-A H  this help\r\n");
+                    break;
+            }
         }
     }
 

@@ -29,8 +29,8 @@ internal static unsafe class MissStub
 
         a.Move(Rdx, Scratch1); // RDX: the page
         a.Immediate32(4, Rdx, ~0xFFF, wide: true);
-        a.ShiftedCopy(Rcx, Scratch1, 6); // RCX: its victim
-        a.And32(Rcx, (VictimEntry.Count - 1) << 6);
+        a.ShiftedCopy(Rcx, Scratch1, 12 - VictimEntry.SizeBits); // RCX: its victim, by VictimEntry.IndexOf
+        a.And32(Rcx, (VictimEntry.Count - 1) << VictimEntry.SizeBits);
         a.LoadConstant(Rax, (ulong)victims);
         a.Op64(0x01, Rax, Rcx);
         a.Op64(CompareMemory, Rdx, Rcx, (int)Marshal.OffsetOf<VictimEntry>(nameof(VictimEntry.Page)));

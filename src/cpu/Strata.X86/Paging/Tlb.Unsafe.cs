@@ -66,7 +66,7 @@ public sealed unsafe class Tlb : IDisposable
 
     public Tlb()
     {
-        // SAFETY: freed in Dispose. Not in huge pages: entries of one address in all sets would meet in the host's caches.
+        // SAFETY: both freed in Dispose. Not in huge pages: entries of one address in all sets would meet in the host's caches.
         _entries = (TlbEntry*)NativeMemory.AlignedAlloc((nuint)Size, 4096);
         Array.Fill(_pcid, -1);
         _pcid[0] = 0;
@@ -288,10 +288,11 @@ public sealed unsafe class Tlb : IDisposable
             _largePages.Add(va >> 22);
         }
 
-        TlbEntry* entry = (TlbEntry*)((byte*)Set(privilege) + ((va >> 7) & OffsetMask));
+        TlbEntry* set = Set(privilege);
+        TlbEntry* entry = (TlbEntry*)((byte*)set + ((va >> 7) & OffsetMask));
         int group = (int)((entry - _entries) >> GroupBits);
         _filled[group >> 6] |= 1UL << group;
-        Displace(Set(privilege), entry, va & ~0xFFFUL);
+        Displace(set, entry, va & ~0xFFFUL);
         return entry;
     }
 
@@ -428,7 +429,6 @@ public sealed unsafe class Tlb : IDisposable
     private struct Writer
     {
         public byte* Page;
-
         public TlbEntry* First;
         public TlbEntry* Second;
 

@@ -21,8 +21,10 @@ public struct TlbEntry
 [StructLayout(LayoutKind.Sequential)]
 public unsafe struct VictimEntry
 {
-    public const int CountBits = 7;
-    public const int Count = 1 << CountBits;
+    public const int Count = 128;
+
+    /// <summary>log2 of an entry's bytes.</summary>
+    public const int SizeBits = 6;
 
     private const ulong None = ulong.MaxValue;
 

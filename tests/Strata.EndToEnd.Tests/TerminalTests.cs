@@ -8,6 +8,9 @@ public sealed class TerminalTests(NamedMachine machine) : IClassFixture<NamedMac
     private const string CtrlA = "\x01";
     private const string CtrlC = "\x03";
 
+    /// <summary>Prints "waiting" when it is the foreground's process already: a Ctrl-C while the shell starts a program is lost in the shell.</summary>
+    private const string WaitInTheForeground = "sh -c 'echo waiting; exec sleep 1000'\r";
+
     private readonly CancellationTokenSource _timeout = new(TimeSpan.FromMinutes(2));
 
     [HostToolFact("script")]
@@ -16,7 +19,7 @@ public sealed class TerminalTests(NamedMachine machine) : IClassFixture<NamedMac
         using HostCommand command = OnATerminal("run debian-tiny -m 256M --name on-a-terminal");
         await command.WaitForOutputAsync(DebianGuest.Prompt, _timeout.Token);
 
-        await command.TypeAsync("echo waiting; sleep 1000\r", _timeout.Token);
+        await command.TypeAsync(WaitInTheForeground, _timeout.Token);
         await command.WaitForOutputAsync("\nwaiting", _timeout.Token);
         await command.TypeAsync(CtrlC, _timeout.Token);
         await command.WaitForOutputAsync($"^C\r\n{DebianGuest.Prompt}", _timeout.Token);
@@ -38,7 +41,7 @@ public sealed class TerminalTests(NamedMachine machine) : IClassFixture<NamedMac
         using HostCommand command = OnATerminal($"exec {NamedMachine.Name} sh");
         await command.WaitForOutputAsync("# ", _timeout.Token);
 
-        await command.TypeAsync("echo waiting; sleep 1000\r", _timeout.Token);
+        await command.TypeAsync(WaitInTheForeground, _timeout.Token);
         await command.WaitForOutputAsync("\nwaiting", _timeout.Token);
         await command.TypeAsync(CtrlC, _timeout.Token);
         await command.WaitForOutputAsync("^C\r\n/ # ", _timeout.Token);

@@ -46,8 +46,7 @@ public sealed class LeftoverTests : IClassFixture<DebianGuest>, IDisposable
     }
 
     /// <summary>Names of this process's threads that are Strata's.</summary>
-    private static string[] Threads() => [.. Directory.EnumerateDirectories("/proc/self/task")
-        .Select(task => File.ReadAllText(Path.Combine(task, "comm")).Trim()).Where(name => name.StartsWith("strata", StringComparison.Ordinal)).Order(StringComparer.Ordinal)];
+    private static string[] Threads() => [.. HostThreads.Names().Where(name => name.StartsWith("strata", StringComparison.Ordinal))];
 
     /// <summary>Open descriptors that are the machine's: disks, shares, sockets, events, memory.</summary>
     private int OpenFiles() => Directory.EnumerateFiles("/proc/self/fd").Select(descriptor => new FileInfo(descriptor).LinkTarget ?? string.Empty)

@@ -2,6 +2,7 @@ using System.Runtime.InteropServices;
 using Strata.Core.Networking;
 using Strata.Core.Storage;
 using Strata.Devices.Serial;
+using Strata.EndToEnd.Tests.Harness;
 using Strata.Machines.Boards;
 using Strata.Machines.Tests.Boot;
 
@@ -68,8 +69,7 @@ public sealed partial class PcBoardFailureTests
         Assert.InRange(CountClocks(), 0, before);
     }
 
-    private static int CountClocks() =>
-        Directory.EnumerateDirectories("/proc/self/task").Count(task => File.ReadAllText(Path.Combine(task, "comm")).Trim() == "strata-clock");
+    private static int CountClocks() => HostThreads.Names().Count(name => name == "strata-clock");
 
     private static ulong MappedBytes() =>
         ulong.Parse(File.ReadAllText("/proc/self/statm").Split(' ')[0], System.Globalization.CultureInfo.InvariantCulture) * (ulong)Environment.SystemPageSize;

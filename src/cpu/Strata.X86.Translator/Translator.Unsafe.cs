@@ -1,7 +1,9 @@
 using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics.X86;
 using Strata.Core.Execution;
+using Strata.Core.Memory;
 using Strata.X86.Execution;
+using Strata.X86.Paging;
 using Strata.X86.Registers;
 using Strata.X86.Translator.Blocks;
 using Strata.X86.Translator.Cache;
@@ -35,6 +37,7 @@ public sealed unsafe partial class Translator : IBlockEngine
     private readonly BlockLookup _blocks;
     private readonly X87Home _x87;
     private readonly bool _ownsCpu;
+    private readonly bool _walksTables;
     private long _executed;
 
     /// <param name="wiring">The engine makes the processor and disposes it.</param>
@@ -57,7 +60,8 @@ public sealed unsafe partial class Translator : IBlockEngine
         _interpreter = new Interpreter.Interpreter(cpu) { PageInvalidated = OnPageInvalidated, CountsExactly = _counting };
         _context = Cpu.Context;
         Counters = new TranslatorCounters { Interpreted = _interpreter.SteppedByCode };
-        _cache = new TranslationCache(options, cpu.Wiring.Index, cpu.Tlb.Victims);
+        _walksTables = cpu.Memory.TryGetFlatRam(out FlatRam ram);
+        _cache = new TranslationCache(options, cpu.Wiring.Index, cpu.Tlb.Layout, _walksTables ? ram : null);
 
         // SAFETY: freed in Dispose.
         _bridge = (Bridge*)NativeMemory.AlignedAlloc((nuint)sizeof(Bridge), 64);
@@ -105,6 +109,7 @@ public sealed unsafe partial class Translator : IBlockEngine
         long left = instructionBudget;
         VcpuStop stop = RunUntilSpent(ref left);
         _executed += instructionBudget - left;
+        (Counters.VictimsReturned, Counters.Walks) = (_bridge->VictimsReturned, _bridge->Walks);
         _x87.Sync(); // completes the state for whoever looks at it between runs
         return stop;
     }
@@ -207,11 +212,29 @@ public sealed unsafe partial class Translator : IBlockEngine
             _bridge->GsAllowed = IsPlain(s.Gs) ? 1u : 0;
         }
 
+        _bridge->WalkRights = WalkRights(in s);
         UseSalt();
         bool noTrap = (s.Cr0 & (Cr0.EM | Cr0.TS)) == 0;
         _bridge->VectorsAllowed = noTrap && (s.Cr4 & Cr4.OSFXSR) != 0 && (s.Mxcsr & MxcsrMasks) == MxcsrMasks ? 1u : 0;
         _bridge->X87Allowed = noTrap && _x87.IsInImage ? 1u : 0;
         _bridge->ResumeVectors = _bridge->ResumeX87 = 0;
+    }
+
+    /// <summary><see cref="Bridge.WalkRights"/>: 4-level tables whose bit 63 means no execution.</summary>
+    private uint WalkRights(in X86CpuState s)
+    {
+        const ulong extensions = Efer.LMA | Efer.NXE;
+        const int user = 1;
+        if (!_walksTables || (s.EferMsr & extensions) != extensions || (s.Cr0 & Cr0.PG) == 0)
+        {
+            return 0;
+        }
+
+        uint rights = Right(TlbPrivilege.Supervisor, 0) | Right(TlbPrivilege.User, user)
+            | Right(TlbPrivilege.SupervisorUserAccess, 0) | Right(TlbPrivilege.SupervisorUserAccess, user);
+        return (s.Cr4 & Cr4.SMAP) != 0 ? rights : rights | Right(TlbPrivilege.Supervisor, user);
+
+        static uint Right(TlbPrivilege privilege, int page) => 1u << (((int)privilege << 1) + page);
     }
 
     /// <summary>32-bit code may read and write through a segment wherever its base is, without a check.</summary>

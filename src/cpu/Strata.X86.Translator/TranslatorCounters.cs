@@ -27,6 +27,11 @@ public sealed class TranslatorCounters
     /// <summary>Page faults and other exceptions found while an access was made possible.</summary>
     public long Faults { get; internal set; }
 
+    /// <summary>TLB misses that translated code mended itself: by a page that had been displaced, and by a walk of the guest's page tables.</summary>
+    public long VictimsReturned { get; internal set; }
+
+    public long Walks { get; internal set; }
+
     /// <summary>Bytes of emitted code.</summary>
     public long CodeBytes { get; internal set; }
 
@@ -40,6 +45,7 @@ public sealed class TranslatorCounters
     {
         StringBuilder text = new();
         text.Append(CultureInfo.InvariantCulture, $"{Blocks} blocks from {GuestBytes >> 10} KiB in {TranslationTime.TotalMilliseconds:F0} ms, {CodeBytes >> 10} KiB of code, {Links} links, {Resets} resets, {Faults} faults\n");
+        text.Append(CultureInfo.InvariantCulture, $"TLB misses mended in translated code: {VictimsReturned} by displaced pages, {Walks} by walks\n");
         text.Append("exits:");
         foreach (SiteKind kind in Enum.GetValues<SiteKind>())
         {

@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using Strata.X86.Interpreter.Tests.Harness;
 using Strata.X86.Registers;
 
@@ -13,6 +14,8 @@ internal sealed unsafe class GuestImage
     private const ulong Present = 1;
     private const ulong Writable = 2;
     private const ulong UserPage = 4;
+    private const uint Accessed = 0x20;
+    private const uint Dirty = 0x40;
     private const ulong FrameMask = 0xFF000;
     private const ulong NoExecute = 1UL << 63;
 
@@ -47,6 +50,7 @@ internal sealed unsafe class GuestImage
         if (setting.IsPaged)
         {
             ChangePages(memory, machine);
+            UsePages(memory, machine);
         }
 
         ulong at = _program.Start;
@@ -208,6 +212,32 @@ internal sealed unsafe class GuestImage
             ChangePage(memory, machine, code + PageSize, mayMove: false);
         }
     }
+
+    /// <summary>
+    /// In half of the programs most tables and pages have been used before: engines then need not write to the tables. By numbers of
+    /// its own, so that a seed's program stays what it was.
+    /// </summary>
+    private void UsePages(Span<byte> memory, SystemMachine machine)
+    {
+        Random random = new(_program.Seed ^ 0xACCE55);
+        if (random.Next(2) == 0)
+        {
+            return;
+        }
+
+        int first = _program.Setting.Paging == GuestPaging.Pae ? 1 : 0; // what CR3 points to has no accessed bits there
+        for (int level = first; level < 3; level++)
+        {
+            Entry(memory, SystemMachine.Tables + (0x1000UL * (ulong)level)) |= random.Next(16) != 0 ? Accessed : 0;
+        }
+
+        for (ulong va = 0; va < SystemMachine.Tables; va += PageSize)
+        {
+            Entry(memory, machine.PteAddress(va)) |= random.Next(8) switch { 0 => 0, 1 => Accessed, _ => Accessed | Dirty };
+        }
+    }
+
+    private static ref uint Entry(Span<byte> memory, ulong address) => ref MemoryMarshal.AsRef<uint>(memory[(int)address..]);
 
     private void ChangePage(Span<byte> memory, SystemMachine machine, ulong va, bool mayMove)
     {

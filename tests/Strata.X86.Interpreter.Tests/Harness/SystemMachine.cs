@@ -46,16 +46,19 @@ public sealed unsafe partial class SystemMachine : IDisposable
     public const ulong Tables = 0x80000;
 
     private const ulong MemorySize = 16 << 20;
-    private readonly GuestMemory _memory = new(MemorySize);
+    private readonly GuestMemory _memory;
     private readonly IX86Engine _engine;
     private readonly GuestMode _mode;
     private readonly GuestPaging _paging;
 
     /// <param name="createEngine">Makes the engine under test; <see cref="EngineFactory"/> if null.</param>
-    public SystemMachine(GuestMode mode, int cpl = 0, GuestPaging paging = GuestPaging.Off, Func<X86CpuWiring, IX86Engine>? createEngine = null)
+    /// <param name="memorySize">Bytes; the page tables map the first 2 MiB.</param>
+    public SystemMachine(
+        GuestMode mode, int cpl = 0, GuestPaging paging = GuestPaging.Off, Func<X86CpuWiring, IX86Engine>? createEngine = null, ulong memorySize = MemorySize)
     {
         AddressSpace space = new();
-        space.MapRam(0, _memory, 0, MemorySize);
+        _memory = new GuestMemory(memorySize);
+        space.MapRam(0, _memory, 0, memorySize);
         X86CpuWiring wiring = new()
         {
             Index = 0,

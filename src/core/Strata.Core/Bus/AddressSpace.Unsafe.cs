@@ -123,6 +123,22 @@ public sealed unsafe class AddressSpace
         return false;
     }
 
+    /// <summary>The RAM as a whole, where it is one memory in at most two pieces.</summary>
+    /// <returns>False if it is anything else: several memories, ROM beside it, a first piece that does not start at zero.</returns>
+    public bool TryGetFlatRam(out FlatRam ram)
+    {
+        RamRange[] ranges = _ram;
+        ram = default;
+        if (ranges.Length is 0 or > 2 || Array.Exists(ranges, range => range.ReadOnly || range.Memory != ranges[0].Memory)
+            || ranges[0].Start != 0 || ranges[0].Offset != 0 || (ranges.Length == 2 && ranges[1].Offset != ranges[0].End))
+        {
+            return false;
+        }
+
+        ram = new FlatRam(ranges[0].Memory, ranges[0].End, ranges[^1].Start, ranges[^1].Offset + (ranges[^1].End - ranges[^1].Start));
+        return true;
+    }
+
     /// <summary>
     /// The host memory behind a guest-physical range, for DMA: RAM only, contiguous, never ROM for writing.
     /// Marks the pages dirty and drops translated code when <paramref name="forWriting"/>.

@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
 using Strata.Core.Posix;
 
 namespace Strata.Core.Memory;
@@ -29,8 +31,8 @@ public sealed unsafe class GuestMemory : IDisposable
         }
 
         Size = size;
-        _dirty = new byte[size >> PageShift];
-        _code = new byte[size >> PageShift];
+        _dirty = GC.AllocateArray<byte>(checked((int)(size >> PageShift)), pinned: true);
+        _code = GC.AllocateArray<byte>(checked((int)(size >> PageShift)), pinned: true);
         _base = (byte*)HostMapping.Reserve(size);
     }
 
@@ -48,6 +50,12 @@ public sealed unsafe class GuestMemory : IDisposable
 
     /// <summary>Host address of the first byte; valid until <see cref="Dispose"/>.</summary>
     public byte* Base => _base;
+
+    /// <summary>One byte a page, for code that is emitted: not zero where the page is dirty. Valid as long as this object is.</summary>
+    public byte* DirtyFlags => (byte*)Unsafe.AsPointer(ref MemoryMarshal.GetArrayDataReference(_dirty));
+
+    /// <summary>The same for pages that hold decoded code.</summary>
+    public byte* CodeFlags => (byte*)Unsafe.AsPointer(ref MemoryMarshal.GetArrayDataReference(_code));
 
     /// <summary>Marks a page as a source of decoded instructions. Call it before reading the bytes.</summary>
     public void MarkCode(ulong pageIndex)

@@ -1,6 +1,7 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using Strata.X86.Execution;
+using Strata.X86.Paging;
 using Strata.X86.Translator.Emit;
 
 namespace Strata.X86.Translator.Cache;
@@ -65,6 +66,16 @@ internal unsafe struct Bridge
 
     /// <summary>Instructions left in the budget, where they are counted; a block subtracts all of its own at its head.</summary>
     public uint Left;
+
+    /// <summary>
+    /// Who may touch what, for walks of the guest's page tables in translated code: one bit for each <see cref="TlbPrivilege"/>, times two, and
+    /// the page's user bit. Zero if translated code cannot walk them: they are not those of long mode.
+    /// </summary>
+    public uint WalkRights;
+
+    /// <summary>Misses that translated code mended: by what was displaced, and by a walk.</summary>
+    public long VictimsReturned;
+    public long Walks;
 
     public Gate SyscallGate;
     public Gate SysretGate;

@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using Strata.Core.Memory;
 using Strata.Core.Posix;
 using Strata.X86.Paging;
 using Strata.X86.Translator.Blocks;
@@ -41,8 +42,9 @@ internal sealed unsafe class TranslationCache : IDisposable
     private int _blockCount;
 
     /// <param name="vcpu">Whose cache it is, for traces.</param>
-    /// <param name="victims">The TLB's.</param>
-    public TranslationCache(TranslatorOptions options, int vcpu, VictimEntry* victims)
+    /// <param name="tlb">The vCPU's.</param>
+    /// <param name="ram">Where the guest's page tables and pages are, if that is one memory.</param>
+    public TranslationCache(TranslatorOptions options, int vcpu, TlbLayout tlb, FlatRam? ram)
     {
         _options = options;
         _vcpu = vcpu;
@@ -56,7 +58,7 @@ internal sealed unsafe class TranslationCache : IDisposable
         _sites[ArrivalSite] = new Site { Kind = SiteKind.Dispatch, Block = _blocks };
         _siteCount = FixedSites;
         _blockCount = FixedBlocks;
-        Stubs = new Stubs(_code, victims, _sites);
+        Stubs = new Stubs(_code, tlb, ram, _sites);
         _at = _code + Stubs.Size;
         _translator = new BlockTranslator(this);
         ClearJumpTable();

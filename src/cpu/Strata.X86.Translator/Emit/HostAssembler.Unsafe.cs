@@ -7,7 +7,7 @@ namespace Strata.X86.Translator.Emit;
 /// Writes host machine code: the few forms that translation needs, byte by byte. Intel SDM Vol. 2, "Instruction Format".
 /// Registers are numbers 0..15; the caller makes sure that the buffer has room.
 /// </summary>
-internal unsafe ref struct HostAssembler(byte* at)
+internal unsafe ref partial struct HostAssembler(byte* at)
 {
     /// <summary>Where the next byte goes.</summary>
     public const int ShiftLeft = 4;
@@ -425,6 +425,8 @@ internal static class HostCondition
     public const int AboveOrEqual = 3;
     public const int Equal = 4;
     public const int NotEqual = 5;
+    public const int Carry = Below;
+    public const int NoCarry = AboveOrEqual;
     public const int BelowOrEqual = 6;
     public const int Above = 7;
 }

@@ -97,12 +97,20 @@ internal static class Frame
     public const int Bridge = 0x88;
     public const int Value = 0x90;
 
-    /// <summary>Where a stub keeps guest registers that it needs for itself.</summary>
+    /// <summary>Where a stub keeps up to five guest registers that it needs for itself.</summary>
     public const int Kept = 0x98;
 
-    /// <summary>Where translated code went on after the last miss that it could mend itself.</summary>
-    public const int Retry = 0xB0;
+    /// <summary>Where translated code went on after the last miss that it could mend itself; how often it may do so there again.</summary>
+    public const int Retry = 0xC0;
+    public const int RetriesLeft = 0xC8;
+
+    /// <summary>Address of the site that has missed.</summary>
+    public const int MissSite = 0xD0;
+
+    /// <summary>The page that missed last, and the one before it.</summary>
+    public const int LastMiss = 0xD8;
+    public const int MissBefore = 0xE0;
 
     /// <summary>Together with six saved registers and the return address a multiple of 16.</summary>
-    public const int Size = 0xB8;
+    public const int Size = 0xE8;
 }

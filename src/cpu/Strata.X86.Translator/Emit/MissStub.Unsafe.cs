@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using Strata.Core.Memory;
 using Strata.X86.Paging;
 using Strata.X86.Translator.Cache;
 using static Strata.X86.Translator.Emit.HostRegister;
@@ -6,83 +7,141 @@ using static Strata.X86.Translator.Emit.HostRegister;
 namespace Strata.X86.Translator.Emit;
 
 /// <summary>
-/// A page that misses the TLB because it shares an entry with another one that is used in turn: they change places between the TLB and
-/// its victims, and the instruction tries again. Whether its rights suffice is seen then; a second miss finds the other page among the
-/// victims and leaves. So does an instruction that accesses both, which would take them from each other for ever.
+/// An access that has missed the TLB. A page that shares its entry with another one used in turn changes places with it, between the TLB
+/// and its victims; any other one is looked for in the guest's page tables. Then the instruction tries again. What cannot be mended here
+/// leaves: faults, tables that do not have their accessed and dirty bits yet, devices, accesses that cross a page.
 /// <para>In: the address in Scratch1, the site in Scratch2. The host's flags are free, as at every check.</para>
 /// </summary>
-internal static unsafe class MissStub
+internal readonly unsafe ref struct MissStub(TlbLayout tlb, Site* sites, FlatRam? ram, byte* exit)
 {
-    private const int CompareMemory = 0x3B;
     private const int Add = 0x03;
 
-    private static readonly int[] KeptRegisters = [Rax, Rcx, Rdx];
+    /// <summary>
+    /// An instruction with two accesses whose pages share an entry misses for ever, for one and the other in turn: it leaves after as many
+    /// misses of pages that have just been mended.
+    /// </summary>
+    private const int Retries = 3;
 
-    /// <param name="exit">Leaves translated code through the site in Scratch2.</param>
-    public static void Emit(ref HostAssembler a, VictimEntry* victims, Site* sites, byte* exit)
+    private static readonly int[] KeptRegisters = [Rax, Rcx, Rdx, Rsi, Rdi];
+
+    public void Emit(ref HostAssembler a)
     {
-        int held = (int)Marshal.OffsetOf<VictimEntry>(nameof(VictimEntry.Entry));
         for (int i = 0; i < KeptRegisters.Length; i++)
         {
             a.StoreFrame(Frame.Kept + (8 * i), KeptRegisters[i]);
         }
 
-        a.Move(Rdx, Scratch1); // RDX: the page
-        a.Immediate32(4, Rdx, ~0xFFF, wide: true);
-        a.ShiftedCopy(Rcx, Scratch1, 12 - VictimEntry.SizeBits); // RCX: its victim, by VictimEntry.IndexOf
-        a.And32(Rcx, (VictimEntry.Count - 1) << VictimEntry.SizeBits);
-        a.LoadConstant(Rax, (ulong)victims);
-        a.Op64(0x01, Rax, Rcx);
-        a.Op64(CompareMemory, Rdx, Rcx, (int)Marshal.OffsetOf<VictimEntry>(nameof(VictimEntry.Page)));
-        byte* otherPage = a.JumpIf(HostCondition.NotEqual);
-        a.Op64(CompareMemory, HostRegister.Tlb, Rcx, (int)Marshal.OffsetOf<VictimEntry>(nameof(VictimEntry.Set)));
-        byte* otherSet = a.JumpIf(HostCondition.NotEqual);
-
         a.StoreFrame(Frame.Value, Scratch2);
         a.Multiply(Scratch2, sizeof(Site));
-        a.LoadConstant(Rdx, (ulong)sites + (ulong)Marshal.OffsetOf<Site>(nameof(Site.Resume)));
-        a.Op64(Add, Scratch2, Rdx);
-        a.Load(Scratch2, Scratch2, 0);
-        a.Op64(CompareMemory, Scratch2, Rsp, Frame.Retry);
-        byte* stuck = a.JumpIf(HostCondition.Equal);
-        a.StoreFrame(Frame.Retry, Scratch2);
-        a.ShiftedCopy(Rax, Scratch1, 7); // RAX: the entry
-        a.And32(Rax, (int)Paging.Tlb.OffsetMask);
-        a.Op64(0x01, HostRegister.Tlb, Rax);
-        for (int field = 0; field < sizeof(TlbEntry); field += 8)
-        {
-            a.Load(Rdx, Rax, field);
-            a.Load(Scratch2, Rcx, held + field);
-            a.Store(Rax, field, Scratch2);
-            a.Store(Rcx, held + field, Rdx);
-        }
+        a.LoadConstant(Rax, (ulong)sites);
+        a.Op64(Add, Scratch2, Rax);
+        a.StoreFrame(Frame.MissSite, Scratch2);
+        PageWalkStub.EmitEntry(ref a, Rdi);
+        a.Move(Rcx, Scratch1);
+        a.Immediate32(4, Rcx, ~0xFFF, wide: true); // RCX: the page
+        LoadByte(ref a, Rdx, Scratch2, Site.WriteOffset);
+        CompareTag(ref a);
+        byte* accessible = a.JumpIf(HostCondition.Equal); // it does not lie within the page, then
+        EmitCount(ref a, out byte* stuck);
 
-        EmitNoteVictim(ref a, held);
-        RestoreKept(ref a);
-        a.JumpMemory(Rsp, Frame.Retry);
+        byte* walk = EmitVictim(ref a);
+        EmitRetry(ref a, nameof(Bridge.VictimsReturned));
 
         HostAssembler.Patch(stuck, a.At);
-        a.StoreFrame(Frame.Retry, HostRegister.Tlb); // no code: once is enough
-        a.LoadFrame(Scratch2, Frame.Value);
-        HostAssembler.Patch(otherPage, a.At);
-        HostAssembler.Patch(otherSet, a.At);
+        a.StoreFrame(Frame.Retry, HostRegister.Tlb); // no code
+        HostAssembler.Patch(accessible, a.At);
+        byte* leave = a.At;
         RestoreKept(ref a);
+        a.LoadFrame(Scratch2, Frame.Value);
         a.Jump(exit);
+
+        HostAssembler.Patch(walk, ram == null ? leave : a.At);
+        if (ram is { } known)
+        {
+            new PageWalkStub(tlb, known, leave).Emit(ref a);
+            EmitRetry(ref a, nameof(Bridge.Walks));
+        }
     }
 
-    /// <summary>The page of the victim at RCX: what any of its tags says. <see cref="VictimEntry.PageOf"/> in host code.</summary>
-    private static void EmitNoteVictim(ref HostAssembler a, int held)
+    /// <summary>Compares RCX with the tag of the entry at RDI for reads or, with 1 in RDX, for writes.</summary>
+    private static void CompareTag(ref HostAssembler a)
     {
-        a.Load(Rdx, Rcx, held + (int)Marshal.OffsetOf<TlbEntry>(nameof(TlbEntry.Read)));
-        a.TestDword(Rdx, 0xFFF);
-        byte* isRead = a.JumpIf(HostCondition.Equal);
-        a.Load(Rdx, Rcx, held + (int)Marshal.OffsetOf<TlbEntry>(nameof(TlbEntry.Write)));
-        a.TestDword(Rdx, 0xFFF);
-        byte* isWrite = a.JumpIf(HostCondition.Equal);
-        a.Load(Rdx, Rcx, held + (int)Marshal.OffsetOf<TlbEntry>(nameof(TlbEntry.Execute)));
-        HostAssembler.Patch(isRead, a.At);
-        HostAssembler.Patch(isWrite, a.At);
-        a.Store(Rcx, (int)Marshal.OffsetOf<VictimEntry>(nameof(VictimEntry.Page)), Rdx);
+        a.Byte(0x48);
+        a.Byte(0x3B);
+        a.Memory(Rcx, Rdi, Rdx, 3, 0);
+    }
+
+    /// <summary>MOVZX r32, byte [base + displacement]; the base is R8 or above.</summary>
+    private static void LoadByte(ref HostAssembler a, int to, int @base, int displacement)
+    {
+        a.Byte(0x41);
+        a.Byte(0x0F);
+        a.Byte(0xB6);
+        a.Memory(to, @base, displacement);
+    }
+
+    /// <summary>Notes where to go on, from the site in Scratch2, and the page in RCX.</summary>
+    /// <param name="stuck">Taken when the same pages have missed there a few times in turn.</param>
+    private static void EmitCount(ref HostAssembler a, out byte* stuck)
+    {
+        const int compare = 0x3B;
+        const int decrement = 1;
+        a.Load(Rax, Scratch2, (int)Marshal.OffsetOf<Site>(nameof(Site.Resume)));
+        a.Op64(compare, Rax, Rsp, Frame.Retry);
+        a.StoreFrame(Frame.Retry, Rax);
+        byte* elsewhere = a.JumpIf(HostCondition.NotEqual);
+        a.Op64(compare, Rcx, Rsp, Frame.MissBefore);
+        byte* otherPage = a.JumpIf(HostCondition.NotEqual);
+        a.Op64(0xFF, decrement, Rsp, Frame.RetriesLeft);
+        stuck = a.JumpIf(HostCondition.Equal);
+        byte* again = a.Jump();
+        HostAssembler.Patch(elsewhere, a.At);
+        HostAssembler.Patch(otherPage, a.At);
+        a.LoadConstant(Rax, Retries);
+        a.StoreFrame(Frame.RetriesLeft, Rax);
+        HostAssembler.Patch(again, a.At);
+        a.LoadFrame(Rax, Frame.LastMiss);
+        a.StoreFrame(Frame.MissBefore, Rax);
+        a.StoreFrame(Frame.LastMiss, Rcx);
+    }
+
+    /// <summary>Exchanges the entry at RDI with the victim that holds the page in RCX.</summary>
+    /// <returns>The displacement of the jump that is taken if there is none.</returns>
+    private byte* EmitVictim(ref HostAssembler a)
+    {
+        const int compare = 0x3B;
+        int held = (int)Marshal.OffsetOf<VictimEntry>(nameof(VictimEntry.Entry));
+        a.ShiftedCopy(Rdx, Scratch1, 12 - VictimEntry.SizeBits); // RDX: its victim, by VictimEntry.IndexOf
+        a.And32(Rdx, (VictimEntry.Count - 1) << VictimEntry.SizeBits);
+        a.LoadConstant(Rax, (ulong)tlb.Victims);
+        a.Op64(Add, Rdx, Rax);
+        a.Op64(compare, Rcx, Rdx, (int)Marshal.OffsetOf<VictimEntry>(nameof(VictimEntry.Page)));
+        byte* otherPage = a.JumpIf(HostCondition.NotEqual);
+        a.Op64(compare, HostRegister.Tlb, Rdx, (int)Marshal.OffsetOf<VictimEntry>(nameof(VictimEntry.Set)));
+        byte* sameSet = a.JumpIf(HostCondition.Equal);
+        HostAssembler.Patch(otherPage, a.At);
+        byte* none = a.Jump();
+        HostAssembler.Patch(sameSet, a.At);
+
+        for (int field = 0; field < sizeof(TlbEntry); field += 8)
+        {
+            a.Load(Rax, Rdi, field);
+            a.Load(Rcx, Rdx, held + field);
+            a.Store(Rdi, field, Rcx);
+            a.Store(Rdx, held + field, Rax);
+        }
+
+        PageWalkStub.EmitPageOf(ref a, Rax, Rdx, held);
+        a.Store(Rdx, (int)Marshal.OffsetOf<VictimEntry>(nameof(VictimEntry.Page)), Rax);
+        return none;
+    }
+
+    private static void EmitRetry(ref HostAssembler a, string counter)
+    {
+        a.LoadFrame(Rax, Frame.Bridge);
+        a.Increment(Rax, Bridge.OffsetOf(counter));
+        RestoreKept(ref a);
+        a.JumpMemory(Rsp, Frame.Retry);
     }
 
     private static void RestoreKept(ref HostAssembler a)

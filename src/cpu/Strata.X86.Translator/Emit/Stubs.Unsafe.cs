@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using Strata.Core.Memory;
 using Strata.X86.Execution;
 using Strata.X86.Paging;
 using Strata.X86.Registers;
@@ -20,9 +21,10 @@ internal sealed unsafe class Stubs
 
     /// <summary>Writes the stubs.</summary>
     /// <param name="at">Room for <see cref="Size"/> bytes.</param>
-    /// <param name="victims">The TLB's.</param>
+    /// <param name="tlb">The vCPU's.</param>
+    /// <param name="ram">Where the guest's page tables and pages are; null leaves every walk to the engine.</param>
     /// <param name="sites">The cache's.</param>
-    public Stubs(byte* at, VictimEntry* victims, Site* sites)
+    public Stubs(byte* at, TlbLayout tlb, FlatRam? ram, Site* sites)
     {
         HostAssembler a = new(at);
         LoadVectors = a.At;
@@ -36,13 +38,13 @@ internal sealed unsafe class Stubs
         EmitExit(ref a);
         Gates = new GateStubs(ref a, Exit);
         Miss = a.At;
-        MissStub.Emit(ref a, victims, sites, Exit);
+        new MissStub(tlb, sites, ram, Exit).Emit(ref a);
         Enter = (delegate* unmanaged<Bridge*, byte*, void>)a.At;
         EmitEnter(ref a);
         End = a.At;
     }
 
-    public const int Size = 4096;
+    public const int Size = 8192;
 
     /// <summary>Enters translated code at an address.</summary>
     public delegate* unmanaged<Bridge*, byte*, void> Enter { get; }
@@ -197,6 +199,7 @@ internal sealed unsafe class Stubs
         }
 
         a.Load(HostRegister.Tlb, Scratch1, Bridge.OffsetOf(nameof(Bridge.Tlb)));
+        a.StoreFrame(Frame.Retry, HostRegister.Tlb); // no code
         EmitResume(ref a, Bridge.OffsetOf(nameof(Bridge.ResumeVectors)), LoadVectors);
         EmitResume(ref a, Bridge.OffsetOf(nameof(Bridge.ResumeX87)), LoadX87);
         a.LoadFrame(Scratch2, Frame.Bridge);

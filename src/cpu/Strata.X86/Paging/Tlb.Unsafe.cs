@@ -1,4 +1,5 @@
 using System.Numerics;
+using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 
 namespace Strata.X86.Paging;
@@ -44,16 +45,14 @@ public sealed unsafe class Tlb : IDisposable
     private const int Slots = 8;
     private const int Sets = Slots * Privileges;
     private const ulong Size = (ulong)Sets * Entries << 5;
-    private const int WriterBits = 14;
-
-    /// <summary>Entries that are noted together as filled: what a flush has to empty.</summary>
-    private const int GroupBits = 3;
+    private const int WriterBits = PageWriter.IndexBits;
+    private const int GroupBits = TlbLayout.GroupBits;
     private const int GroupWords = Entries >> GroupBits >> 6;
 
     private readonly TlbEntry* _entries;
-    private readonly ulong[] _filled = new ulong[Sets * GroupWords];
-    private readonly Writer[] _writers = new Writer[1 << WriterBits];
-    private readonly bool[] _used = new bool[Sets];
+    private readonly ulong[] _filled = GC.AllocateArray<ulong>(Sets * GroupWords, pinned: true);
+    private readonly PageWriter[] _writers = GC.AllocateArray<PageWriter>(1 << WriterBits, pinned: true);
+    private readonly bool[] _used = GC.AllocateArray<bool>(Sets, pinned: true);
     private readonly int[] _pcid = new int[Slots];
     private readonly RegionFilter _largePages = new();
     private readonly RegionFilter _gigabytePages = new();
@@ -85,6 +84,18 @@ public sealed unsafe class Tlb : IDisposable
     /// are used in turn, as a stack and a program's data can be for as long as it runs, would miss each time otherwise.
     /// </summary>
     public VictimEntry* Victims { get; }
+
+    /// <summary>Where its parts lie, for code that is emitted. Valid as long as the TLB is.</summary>
+    public TlbLayout Layout => new()
+    {
+        Entries = _entries,
+        Victims = Victims,
+        Writers = AddressOf(_writers),
+        Filled = AddressOf(_filled),
+        Used = AddressOf(_used),
+        LargePages = _largePages.Bits,
+        GigabytePages = _gigabytePages.Bits,
+    };
 
     /// <summary>
     /// A number that changes whenever a translation of user code in the current address space may have become invalid. Numbers
@@ -190,24 +201,16 @@ public sealed unsafe class Tlb : IDisposable
     /// <returns>True if there was such an entry.</returns>
     public bool RevokeWrite(byte* hostPage)
     {
-        ref Writer writer = ref WriterOf(hostPage);
+        ref PageWriter writer = ref WriterOf(hostPage);
         if (writer.Page != hostPage)
         {
             return false;
         }
 
-        bool found = false;
-        for (int i = 0; i < VictimEntry.Count; i++)
-        {
-            if (Leads(&Victims[i].Entry, hostPage))
-            {
-                Victims[i].Forget();
-                found = true;
-            }
-        }
-
+        bool found;
         if (writer.IsMany)
         {
+            found = RevokeVictims(hostPage);
             foreach (int group in new FilledGroups(_filled))
             {
                 for (int i = 0; i < 1 << GroupBits; i++)
@@ -218,8 +221,7 @@ public sealed unsafe class Tlb : IDisposable
         }
         else
         {
-            found |= writer.First != null && Revoke(writer.First, hostPage);
-            found |= writer.Second != null && Revoke(writer.Second, hostPage);
+            found = RevokeOne(writer.First, hostPage) | RevokeOne(writer.Second, hostPage);
         }
 
         writer = default;
@@ -231,7 +233,7 @@ public sealed unsafe class Tlb : IDisposable
     /// </summary>
     public void NoteWriter(TlbEntry* entry, byte* hostPage)
     {
-        ref Writer writer = ref WriterOf(hostPage);
+        ref PageWriter writer = ref WriterOf(hostPage);
         if (writer.Page != hostPage)
         {
             // Another page's note: entries of it that still write must not be lost.
@@ -240,7 +242,7 @@ public sealed unsafe class Tlb : IDisposable
                 RevokeWrite(writer.Page);
             }
 
-            writer = new Writer { Page = hostPage, First = entry };
+            writer = new PageWriter { Page = hostPage, First = entry };
         }
         else if (writer.First != entry && writer.Second != entry)
         {
@@ -304,9 +306,42 @@ public sealed unsafe class Tlb : IDisposable
 
     /// <summary>Whether an entry may write to a page, now or when it returns from the victims.</summary>
     private bool Writes(TlbEntry* entry, byte* hostPage) =>
-        entry != null && (Leads(entry, hostPage) || Leads(&Victims[IndexOf(entry) & (VictimEntry.Count - 1)].Entry, hostPage));
+        entry != null && (Leads(entry, hostPage) || Leads(&VictimOf(entry)->Entry, hostPage));
 
     private static bool Leads(TlbEntry* entry, byte* hostPage) => (byte*)(entry->Write + (ulong)entry->Addend) == hostPage;
+
+    /// <summary>An entry that has been noted as a writer, and what was displaced from it.</summary>
+    private bool RevokeOne(TlbEntry* entry, byte* hostPage)
+    {
+        if (entry == null)
+        {
+            return false;
+        }
+
+        VictimEntry* victim = VictimOf(entry);
+        bool isVictim = Leads(&victim->Entry, hostPage);
+        if (isVictim)
+        {
+            victim->Forget();
+        }
+
+        return Revoke(entry, hostPage) | isVictim;
+    }
+
+    private bool RevokeVictims(byte* hostPage)
+    {
+        bool found = false;
+        for (int i = 0; i < VictimEntry.Count; i++)
+        {
+            if (Leads(&Victims[i].Entry, hostPage))
+            {
+                Victims[i].Forget();
+                found = true;
+            }
+        }
+
+        return found;
+    }
 
     private bool Revoke(TlbEntry* entry, byte* hostPage)
     {
@@ -324,7 +359,13 @@ public sealed unsafe class Tlb : IDisposable
 
     private ulong NoTagOf(TlbEntry* entry) => IndexOf(entry) is 0 or (Entries - 1) ? EdgeNoTag : NoTag;
 
-    private ref Writer WriterOf(byte* hostPage) => ref _writers[((ulong)hostPage * 0x9E37_79B9_7F4A_7C15) >> (64 - WriterBits)];
+    /// <summary>Where an entry's pages go when they are displaced, and return from.</summary>
+    private VictimEntry* VictimOf(TlbEntry* entry) => Victims + (IndexOf(entry) & (VictimEntry.Count - 1));
+
+    private ref PageWriter WriterOf(byte* hostPage) => ref _writers[PageWriter.IndexOf(hostPage)];
+
+    private static T* AddressOf<T>(T[] pinned)
+        where T : unmanaged => (T*)Unsafe.AsPointer(ref MemoryMarshal.GetArrayDataReference(pinned));
 
     /// <summary>Keeps what an entry holds, if it is another page; what is kept of the page itself is out of date.</summary>
     private void Displace(TlbEntry* set, TlbEntry* entry, ulong page)
@@ -423,17 +464,6 @@ public sealed unsafe class Tlb : IDisposable
         filled.Clear();
         Deny(_entries + (set * Entries));
         Deny(_entries + (set * Entries) + Entries - 1);
-    }
-
-    /// <summary>Which entries may write to a host page; a hash table of one entry a slot, that forgets by revoking.</summary>
-    private struct Writer
-    {
-        public byte* Page;
-        public TlbEntry* First;
-        public TlbEntry* Second;
-
-        /// <summary>More than two: only a scan finds them.</summary>
-        public bool IsMany;
     }
 
     /// <summary>The numbers of the bits that are set.</summary>

@@ -72,6 +72,16 @@ internal unsafe struct Site
 
     /// <summary>Added to RSP to undo a branch whose target turns out to be non-canonical.</summary>
     public int StackUndo;
+
+    /// <summary>Where <see cref="IsWrite"/> lies. <see cref="Marshal.OffsetOf(Type, string)"/> counts four bytes for a bool.</summary>
+    public static int WriteOffset
+    {
+        get
+        {
+            Site site;
+            return (int)((byte*)&site.IsWrite - (byte*)&site);
+        }
+    }
 }
 
 /// <summary>A translated run of guest instructions within one page.</summary>

@@ -33,6 +33,8 @@ public sealed unsafe partial class Translator
                 return MakeAccessible(site);
             case SiteKind.X87 when _x87.TryMoveToImage():
                 return site->Block->LinkEntry;
+            case SiteKind.Apart:
+                return LinkApart(site);
             case SiteKind.Attention:
                 return Stop(RipOf(site));
             case SiteKind.Budget:
@@ -155,6 +157,27 @@ public sealed unsafe partial class Translator
         }
 
         return Stop(rip);
+    }
+
+    /// <summary>Accesses that share a check lie in two pages: on with the translation that has one for each.</summary>
+    private byte* LinkApart(Site* site)
+    {
+        ulong rip = RipOf(site); // as in Link
+        byte* place = site->Resume;
+        long generation = _cache.Generation;
+        TranslatedBlock* block = _blocks.Find(rip, apart: true);
+        if (block == null)
+        {
+            return Stop(rip);
+        }
+
+        if (generation == _cache.Generation && !_counting) // the rest of the block would be counted twice
+        {
+            Counters.Links++;
+            Emit.HostAssembler.Patch(place, block->ForwardEntry);
+        }
+
+        return Enter(rip, block->Entry);
     }
 
     private byte* Dispatch(Site* site)

@@ -14,6 +14,9 @@ internal sealed class InstructionWriter(Random random, int bitness, ulong data)
     private static readonly int[] NarrowPointers = [3, 5, 6, 7];
     private static readonly int[] NarrowValues = [0, 1, 2];
 
+    /// <summary>What accessed memory last by registers.</summary>
+    private Instruction _near;
+
     /// <summary>An instance of an encoding at an address; empty if the encoder has no such instance.</summary>
     /// <param name="target">Where a branch or RIP-relative operand may lead.</param>
     public byte[] Write(Code code, ulong rip, ulong target)
@@ -149,6 +152,12 @@ internal sealed class InstructionWriter(Random random, int bitness, ulong data)
         bool narrow = bitness == 64 && style == 1;
         Register first = bitness == 64 && !narrow ? Register.RAX : Register.EAX;
         int[] pointers = bitness == 64 ? Pointers : NarrowPointers;
+        if (!narrow && _near.MemoryBase != Register.None && random.Next(2) == 0)
+        {
+            SetNear(ref instruction);
+            return;
+        }
+
         instruction.MemoryBase = first + (random.Next(16) == 0 ? random.Next(bitness == 64 ? 16 : 8) : pointers[random.Next(pointers.Length)]);
         if (random.Next(5) == 0)
         {
@@ -161,6 +170,18 @@ internal sealed class InstructionWriter(Random random, int bitness, ulong data)
         instruction.MemoryDisplSize = displacement is 0 ? 0 : displacement is >= -128 and < 128 ? 1 : bitness == 64 && !narrow ? 8 : 4;
         instruction.MemoryDisplacement64 = bitness == 64 && !narrow ? (ulong)displacement : (uint)displacement;
         instruction.SegmentPrefix = random.Next(16) switch { 0 => Register.FS, 1 => Register.GS, 2 => Register.SS, _ => Register.None };
+        _near = narrow ? default : instruction;
+    }
+
+    /// <summary>Near what an instruction before it accesses: by the same registers, as the fields of a structure are.</summary>
+    private void SetNear(ref Instruction instruction)
+    {
+        instruction.MemoryBase = _near.MemoryBase;
+        instruction.MemoryIndex = _near.MemoryIndex;
+        instruction.MemoryIndexScale = _near.MemoryIndexScale;
+        int displacement = (int)_near.MemoryDisplacement64 + random.Next(-64, 64);
+        instruction.MemoryDisplSize = bitness == 64 ? 8 : 4;
+        instruction.MemoryDisplacement64 = bitness == 64 ? (ulong)displacement : (uint)displacement;
     }
 
     /// <summary>An address without registers: mostly among the data, in 32-bit code seldom at the end of memory.</summary>

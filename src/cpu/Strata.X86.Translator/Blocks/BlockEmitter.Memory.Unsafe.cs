@@ -208,6 +208,11 @@ internal sealed unsafe partial class BlockEmitter
     /// <param name="restart">Where to start again when a later access of the instruction misses.</param>
     private HostOperand EmitOperandCheck(ref HostAssembler a, in DecodedInstruction decoded, bool write, bool keepScratch2, out byte* restart)
     {
+        if (decoded.Shared.IsShared)
+        {
+            return EmitSharedCheck(ref a, decoded, keepScratch2, out restart);
+        }
+
         PreserveFlags(ref a, decoded);
         restart = a.At;
         ref readonly Instruction instruction = ref decoded.Instruction;

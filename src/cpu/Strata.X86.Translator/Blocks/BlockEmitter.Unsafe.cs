@@ -19,6 +19,7 @@ internal sealed unsafe partial class BlockEmitter(TranslationCache cache)
 
     private readonly List<ColdPath> _cold = [];
     private readonly List<TablePath> _tables = [];
+    private readonly List<(nint Place, int Site)> _apart = [];
     private TranslatedBlock* _block;
     private bool _flagsInHost;
     private bool _flagsInFrame;
@@ -33,6 +34,7 @@ internal sealed unsafe partial class BlockEmitter(TranslationCache cache)
     {
         _cold.Clear();
         _tables.Clear();
+        _apart.Clear();
         _block = block;
         _flagsInHost = false;
         _flagsInFrame = true;
@@ -316,6 +318,11 @@ internal sealed unsafe partial class BlockEmitter(TranslationCache cache)
                 a.LoadConstant(Scratch1, address);
             }
 
+            if (cold.SharedSize != 0)
+            {
+                EmitUnlessOnePage(ref a, cold);
+            }
+
             a.LoadConstant(Scratch2, (uint)cold.Site);
             if (cold.Loader != 0)
             {
@@ -326,6 +333,13 @@ internal sealed unsafe partial class BlockEmitter(TranslationCache cache)
             {
                 a.Jump(cold.IsMiss ? cache.Stubs.Miss : cache.Stubs.Exit);
             }
+        }
+
+        foreach ((nint place, int site) in _apart)
+        {
+            HostAssembler.Patch((byte*)place, a.At);
+            a.LoadConstant(Scratch2, (uint)site);
+            a.Jump(cache.Stubs.Exit);
         }
     }
 
@@ -340,6 +354,11 @@ internal sealed unsafe partial class BlockEmitter(TranslationCache cache)
 
         /// <summary>The linear address of an access, where it is known.</summary>
         public ulong? Constant { get; init; }
+
+        /// <summary>Bytes of all accesses that share the check, or 0; and the site for going on with a check for each.</summary>
+        public byte SharedSize { get; init; }
+
+        public int Apart { get; init; }
 
         /// <summary>A failed check, whose site says where to try again.</summary>
         public bool IsMiss => TagOffset >= 0 || Constant != null;

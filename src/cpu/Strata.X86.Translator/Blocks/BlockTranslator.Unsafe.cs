@@ -19,6 +19,7 @@ internal sealed unsafe partial class BlockTranslator : IDisposable
 
     private readonly TranslationCache _cache;
     private readonly BlockEmitter _emitter;
+    private readonly SharedChecks _shared = new();
     private readonly MemoryReader _reader = new();
     private readonly Decoder _decoder64;
     private readonly Decoder _decoder32;
@@ -67,6 +68,11 @@ internal sealed unsafe partial class BlockTranslator : IDisposable
             if (!_isRelative)
             {
                 TableLookups.Find(_instructions.AsSpan(0, count), _mode, new ReadOnlySpan<ulong>(registers, Gpr.None));
+            }
+
+            if (_mode == CodeMode.Code64 && !block->IsApart)
+            {
+                _shared.Find(_instructions.AsSpan(0, count), _cache.IsOnlyProcessor);
             }
         }
 

@@ -30,6 +30,12 @@ internal struct DecodedInstruction
     /// <summary>The page in which its memory operand probably is, if it looks like a table; 0 if not.</summary>
     public ulong Table;
 
+    /// <summary>The group of accesses that it belongs to while groups are looked for; −1 for none.</summary>
+    public int Group;
+
+    /// <summary>How it shares its check with others.</summary>
+    public SharedCheck Shared;
+
     /// <summary>Flags needed by it or by somebody after it, from before it.</summary>
     public readonly RflagsBits LiveBefore => (LiveAfter & ~MustWrite) | Reads;
 

@@ -57,8 +57,9 @@ internal sealed unsafe class BlockLookup(X86Cpu cpu, TranslationCache cache, Sal
     }
 
     /// <summary>The block for a RIP, found or made.</summary>
+    /// <param name="apart">The block in which every access has a check of its own.</param>
     /// <returns>Null if a page of it is not there, or not the one it was made from: the interpreter sees to it.</returns>
-    public TranslatedBlock* Find(ulong rip)
+    public TranslatedBlock* Find(ulong rip, bool apart = false)
     {
         CodeMode mode = Mode;
         if (!cpu.IsCanonical(rip) || (mode == CodeMode.Code32 && rip > LastStart32) || !cpu.TryGetFetchPage(rip, out byte* page))
@@ -66,7 +67,7 @@ internal sealed unsafe class BlockLookup(X86Cpu cpu, TranslationCache cache, Sal
             return null;
         }
 
-        TranslatedBlock* block = cache.Find(page, rip, mode, OmitsLocks);
+        TranslatedBlock* block = cache.Find(page, rip, mode, OmitsLocks, apart);
         if (block == null)
         {
             MarkCode(page);
@@ -84,7 +85,7 @@ internal sealed unsafe class BlockLookup(X86Cpu cpu, TranslationCache cache, Sal
 #pragma warning disable RS0030 // a figure about the host
             long start = Stopwatch.GetTimestamp();
 #pragma warning restore RS0030
-            block = cache.Translate(page, rip, mode, OmitsLocks, second, _context->State.Gprs);
+            block = cache.Translate(page, rip, mode, OmitsLocks, apart, second, _context->State.Gprs);
 #pragma warning disable RS0030 // a figure about the host
             counters.TranslationTime += Stopwatch.GetElapsedTime(start);
 #pragma warning restore RS0030

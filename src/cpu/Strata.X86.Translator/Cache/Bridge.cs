@@ -32,6 +32,12 @@ internal unsafe struct Bridge
     /// <summary><see cref="X87Image"/> is valid and x87 instructions may run natively.</summary>
     public uint X87Allowed;
 
+    /// <summary><see cref="Frame.Shared"/>, also on exit: a block may be entered again in its middle.</summary>
+    public fixed ulong Shared[3];
+
+    /// <summary><see cref="Frame.CodeBase"/>, of the last relative block; on exit, too.</summary>
+    public ulong CodeBase;
+
     /// <summary><see cref="Frame.SystemFlags"/>; the State's, not a copy, is what counts outside of translated code.</summary>
     public ulong SystemFlags;
     public uint Cpl;
@@ -40,9 +46,6 @@ internal unsafe struct Bridge
     /// <summary>32-bit code may access memory through FS and through GS: the segment has its rights and a limit of 4 GiB.</summary>
     public uint FsAllowed;
     public uint GsAllowed;
-
-    /// <summary><see cref="Frame.CodeBase"/>, of the last relative block; on exit, too.</summary>
-    public ulong CodeBase;
 
     public VcpuContext* Context;
     public ulong Tlb;

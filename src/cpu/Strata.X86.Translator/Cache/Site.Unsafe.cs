@@ -28,6 +28,9 @@ internal enum SiteKind : byte
 
     /// <summary>The block has more instructions than the budget has left.</summary>
     Budget,
+
+    /// <summary>Accesses that share a check do not lie in one page: they are to be checked one by one.</summary>
+    Apart,
 }
 
 /// <summary>A place at which translated code can leave: what the engine needs to go on.</summary>
@@ -122,6 +125,9 @@ internal unsafe struct TranslatedBlock
 
     /// <summary>For user code of a machine's only processor: part of the key, as kernel code keeps its locks.</summary>
     public bool OmitsLocks;
+
+    /// <summary>Every access has a check of its own: part of the key.</summary>
+    public bool IsApart;
 
     /// <summary>Translated instructions; one that is the interpreter's at the end is not among them.</summary>
     public byte Count;

@@ -69,6 +69,8 @@ internal sealed unsafe class TranslationCache : IDisposable
 
     public bool CountInstructions => _options.CountInstructions;
 
+    public bool IsOnlyProcessor => _options.IsOnlyProcessor;
+
     public Stubs Stubs { get; }
 
     public JumpEntry* JumpTable { get; }
@@ -95,12 +97,13 @@ internal sealed unsafe class TranslationCache : IDisposable
     }
 
     /// <summary>The block for a RIP in a page, or null.</summary>
-    public TranslatedBlock* Find(byte* hostPage, ulong rip, CodeMode mode, bool omitsLocks)
+    /// <param name="apart">The block in which every access has a check of its own.</param>
+    public TranslatedBlock* Find(byte* hostPage, ulong rip, CodeMode mode, bool omitsLocks, bool apart)
     {
         ulong key = IsElsewhere(hostPage, rip, mode) ? rip & PageOffset : rip;
         for (TranslatedBlock* block = _buckets[Bucket(hostPage, rip)]; block != null; block = block->NextInBucket)
         {
-            if (block->Rip == key && block->HostPage == hostPage && block->Mode == mode && block->OmitsLocks == omitsLocks)
+            if (block->Rip == key && block->HostPage == hostPage && block->Mode == mode && block->OmitsLocks == omitsLocks && block->IsApart == apart)
             {
                 return block;
             }
@@ -112,9 +115,10 @@ internal sealed unsafe class TranslationCache : IDisposable
     /// <summary>Translates the code at a RIP. The page must be tracked for writes already.</summary>
     /// <param name="secondPage">The host page behind it, for an instruction that crosses; may be null elsewhere.</param>
     /// <param name="registers">The guest's registers RAX..R15 now: hints.</param>
-    public TranslatedBlock* Translate(byte* hostPage, ulong rip, CodeMode mode, bool omitsLocks, byte* secondPage, ulong* registers)
+    /// <param name="apart">See <see cref="Find"/>.</param>
+    public TranslatedBlock* Translate(byte* hostPage, ulong rip, CodeMode mode, bool omitsLocks, bool apart, byte* secondPage, ulong* registers)
     {
-        TranslatedBlock* block = Emit(hostPage, rip, mode, omitsLocks, secondPage, registers, BlockTranslator.MaxInstructions);
+        TranslatedBlock* block = Emit(hostPage, rip, mode, omitsLocks, apart, secondPage, registers, BlockTranslator.MaxInstructions);
         uint bucket = Bucket(hostPage, rip);
         block->NextInBucket = _buckets[bucket];
         _buckets[bucket] = block;
@@ -132,9 +136,9 @@ internal sealed unsafe class TranslationCache : IDisposable
 
     /// <summary>Translates the first instructions of a block, to be executed once: nobody finds the translation later.</summary>
     public byte* TranslatePart(byte* hostPage, ulong rip, CodeMode mode, bool omitsLocks, ulong* registers, int count) =>
-        Emit(hostPage, rip, mode, omitsLocks, null, registers, count)->Entry;
+        Emit(hostPage, rip, mode, omitsLocks, apart: false, null, registers, count)->Entry;
 
-    private TranslatedBlock* Emit(byte* hostPage, ulong rip, CodeMode mode, bool omitsLocks, byte* secondPage, ulong* registers, int limit)
+    private TranslatedBlock* Emit(byte* hostPage, ulong rip, CodeMode mode, bool omitsLocks, bool apart, byte* secondPage, ulong* registers, int limit)
     {
         const int worst = (BlockTranslator.MaxInstructions + 2) * BlockEmitter.MaxBytesPerInstruction;
         if (_at + worst > _code + CodeSize || _siteCount + (4 * BlockTranslator.MaxInstructions) > MaxSites || _blockCount == MaxBlocks)
@@ -144,7 +148,7 @@ internal sealed unsafe class TranslationCache : IDisposable
 
         TranslatedBlock* block = _blocks + _blockCount++;
         bool isRelative = IsElsewhere(hostPage, rip, mode);
-        *block = new TranslatedBlock { Rip = isRelative ? rip & PageOffset : rip, IsRelative = isRelative, Mode = mode, OmitsLocks = omitsLocks, HostPage = hostPage, SecondPage = secondPage, Entry = _at };
+        *block = new TranslatedBlock { Rip = isRelative ? rip & PageOffset : rip, IsRelative = isRelative, Mode = mode, OmitsLocks = omitsLocks, IsApart = apart, HostPage = hostPage, SecondPage = secondPage, Entry = _at };
         byte* end = _translator.Translate(_at, block, registers, limit, out int guestBytes);
         _options.Trace?.Write(_vcpu, block, guestBytes, end);
         _options.PerfMap?.Add(rip, block, end);

@@ -76,41 +76,44 @@ internal static class Frame
     public const int VectorsAllowed = 0x58;
     public const int X87Allowed = 0x5C;
 
-    /// <summary>RFLAGS without the arithmetic flags.</summary>
-    public const int SystemFlags = 0x60;
-    public const int Cpl = 0x68;
-
-    /// <summary>An interrupt is pending that IF holds off: STI must leave.</summary>
-    public const int Waiting = 0x6C;
-
-    /// <summary>In 32-bit code: an access through FS, or through GS, needs no check of the segment.</summary>
-    public const int FsAllowed = 0x70;
-    public const int GsAllowed = 0x74;
+    /// <summary>Three words for what shared checks have found, see <see cref="Blocks.SharedChecks"/>.</summary>
+    public const int Shared = 0x60;
 
     /// <summary>Linear address of the page that a relative block is in.</summary>
     public const int CodeBase = 0x78;
 
-    /// <summary>What lies below is copied from the bridge on entry.</summary>
-    public const int Copied = 0x80;
+    /// <summary>RFLAGS without the arithmetic flags.</summary>
+    public const int SystemFlags = 0x80;
+    public const int Cpl = 0x88;
 
-    public const int Temporary = 0x80;
-    public const int Bridge = 0x88;
-    public const int Value = 0x90;
+    /// <summary>An interrupt is pending that IF holds off: STI must leave.</summary>
+    public const int Waiting = 0x8C;
+
+    /// <summary>In 32-bit code: an access through FS, or through GS, needs no check of the segment.</summary>
+    public const int FsAllowed = 0x90;
+    public const int GsAllowed = 0x94;
+
+    /// <summary>What lies below is copied from the bridge on entry.</summary>
+    public const int Copied = 0x98;
+
+    public const int Temporary = 0x98;
+    public const int Bridge = 0xA0;
+    public const int Value = 0xA8;
 
     /// <summary>Where a stub keeps up to five guest registers that it needs for itself.</summary>
-    public const int Kept = 0x98;
+    public const int Kept = 0xB0;
 
     /// <summary>Where translated code went on after the last miss that it could mend itself; how often it may do so there again.</summary>
-    public const int Retry = 0xC0;
-    public const int RetriesLeft = 0xC8;
+    public const int Retry = 0xD8;
+    public const int RetriesLeft = 0xE0;
 
     /// <summary>Address of the site that has missed.</summary>
-    public const int MissSite = 0xD0;
+    public const int MissSite = 0xE8;
 
     /// <summary>The page that missed last, and the one before it.</summary>
-    public const int LastMiss = 0xD8;
-    public const int MissBefore = 0xE0;
+    public const int LastMiss = 0xF0;
+    public const int MissBefore = 0xF8;
 
     /// <summary>Together with six saved registers and the return address a multiple of 16.</summary>
-    public const int Size = 0xE8;
+    public const int Size = 0x108;
 }

@@ -140,8 +140,12 @@ internal sealed unsafe class Stubs
         a.Store(Scratch1, Bridge.OffsetOf(nameof(Bridge.GsBase)), Rax);
         a.Store(Scratch2, _tlb, HostRegister.Tlb);
         a.Store(Scratch1, Bridge.OffsetOf(nameof(Bridge.Tlb)), HostRegister.Tlb);
-        a.LoadFrame(Rax, Frame.CodeBase);
-        a.Store(Scratch1, Bridge.OffsetOf(nameof(Bridge.CodeBase)), Rax);
+        for (int offset = Frame.Shared; offset <= Frame.CodeBase; offset += 8)
+        {
+            a.LoadFrame(Rax, offset);
+            a.Store(Scratch1, offset, Rax); // the bridge starts as the frame does
+        }
+
         a.LoadFrame(Rax, Frame.Value);
         a.Store(Scratch1, Bridge.OffsetOf(nameof(Bridge.Value)), Rax);
         a.Op32(0x8B, Rax, Rsp, Frame.VectorsLoaded);

@@ -1,0 +1,91 @@
+using Iced.Intel;
+using Strata.X86.Translator.Cache;
+using Strata.X86.Translator.Emit;
+using static Strata.X86.Translator.Emit.HostRegister;
+
+namespace Strata.X86.Translator.Blocks;
+
+/// <summary>
+/// Accesses that share a TLB check. The first one checks what all of them access; the others take what it found from the frame. Where
+/// that lies in two pages, the first one goes on in another translation of the block's rest, in which every access is checked by itself.
+/// </summary>
+internal sealed unsafe partial class BlockEmitter
+{
+    private HostOperand EmitSharedCheck(ref HostAssembler a, in DecodedInstruction decoded, bool keepScratch2, out byte* restart)
+    {
+        ref readonly Instruction instruction = ref decoded.Instruction;
+        ref readonly SharedCheck shared = ref decoded.Shared;
+        int at = HomeOf(NumberOf(instruction.MemoryBase));
+        int index = instruction.MemoryIndex == Register.None ? HostRegister.None : HomeOf(NumberOf(instruction.MemoryIndex));
+        int scale = instruction.MemoryIndexScale switch { 1 => 0, 2 => 1, 4 => 2, _ => 3 };
+        int displacement = (int)instruction.MemoryDisplacement64;
+        if (shared.Opens)
+        {
+            PreserveFlags(ref a, decoded);
+            restart = a.At;
+            a.Lea(Scratch1, at, index, scale, shared.Low, wide: true);
+            EmitCheckOfAll(ref a, decoded, restart);
+        }
+        else
+        {
+            restart = a.At;
+        }
+
+        if (!keepScratch2 && index < 0)
+        {
+            LoadUnlessOpened(ref a, shared, Scratch2);
+            return new HostOperand(at, Scratch2, displacement);
+        }
+
+        // By LEA, which leaves the host's flags alone.
+        a.LoadFrame(Scratch1, shared.Slot);
+        if (index >= 0)
+        {
+            a.Lea(Scratch1, Scratch1, index, scale, 0, wide: true);
+        }
+
+        return new HostOperand(Scratch1, at, displacement);
+    }
+
+    /// <summary>Checks what starts at the address in Scratch1; what it finds goes to Scratch2 and to the frame.</summary>
+    private void EmitCheckOfAll(ref HostAssembler a, in DecodedInstruction decoded, byte* restart)
+    {
+        ref readonly Instruction instruction = ref decoded.Instruction;
+        ref readonly SharedCheck shared = ref decoded.Shared;
+        bool write = decoded.Traits.WritesMemory;
+        int tag = write ? WriteTag : ReadTag;
+        Site site = AccessSite(decoded, shared.Size, write, instruction.MemorySegment == Register.SS, restart) with
+        {
+            First = (byte)((int)instruction.MemoryDisplacement64 - shared.Low),
+            FirstSize = (byte)instruction.MemorySize.GetSize(),
+        };
+        a.ShiftedCopy(Scratch2, Scratch1, 7);
+        a.And32(Scratch2, OffsetMask);
+        a.Op64Indexed(0x2B, Scratch1, HostRegister.Tlb, Scratch2, tag);
+        a.Immediate32(CompareGroup, Scratch1, PageSize - shared.Size, wide: true);
+        int apart = AddSite(new Site { Kind = SiteKind.Apart, Rip = instruction.IP });
+        _cold.Add(new ColdPath((nint)a.JumpIf(HostCondition.Above), AddSite(site)) { TagOffset = tag, SharedSize = shared.Size, Apart = apart });
+        a.Op64Indexed(0x8B, Scratch2, HostRegister.Tlb, Scratch2, AddendField);
+        a.StoreFrame(shared.Slot, Scratch2);
+    }
+
+    /// <summary>The opening access has it in Scratch2.</summary>
+    private static void LoadUnlessOpened(ref HostAssembler a, in SharedCheck shared, int register)
+    {
+        if (!shared.Opens)
+        {
+            a.LoadFrame(register, shared.Slot);
+        }
+    }
+
+    /// <summary>Behind a failed check of several accesses, with the address in Scratch1: on with single checks if they are not in one page.</summary>
+    private void EmitUnlessOnePage(ref HostAssembler a, in ColdPath cold)
+    {
+        a.Move(Scratch2, Scratch1);
+        a.And32(Scratch2, PageSize - 1);
+        a.Immediate32(CompareGroup, Scratch2, PageSize - cold.SharedSize, wide: false);
+        byte* place = a.JumpIf(HostCondition.Above);
+        cache.SiteAt((uint)cold.Apart)->Resume = place;
+        _apart.Add(((nint)place, cold.Apart));
+    }
+}

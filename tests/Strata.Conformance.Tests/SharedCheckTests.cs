@@ -1,4 +1,5 @@
 using Iced.Intel;
+using Strata.Core.Execution;
 using Strata.X86.Execution;
 using Strata.X86.Interpreter.Tests.Harness;
 using Strata.X86.Registers;
@@ -63,6 +64,25 @@ public sealed unsafe class SharedCheckTests : IDisposable
         });
 
         Assert.Equal((9UL, 9UL, 9UL), (machine.State.Gprs[Gpr.Rax], machine.Quad(Here + Page - 8), machine.Quad(Here + (4 * Page) + 16)));
+    }
+
+    /// <summary>The budget ends among accesses in two pages that share a check.</summary>
+    [Fact]
+    public void Accesses_InTwoPagesWithTheBudgetForOne_EndsBehindIt()
+    {
+        SystemMachine machine = Create(counting: true);
+        machine.State.Gprs[Gpr.Rbx] = Here + Page - 8;
+        machine.Place(machine.Entry, a =>
+        {
+            a.mov(rax, __qword_ptr[rbx]); // three bytes
+            a.mov(rcx, __qword_ptr[rbx + 8]);
+        });
+        machine.Cpu.SetState(machine.State);
+
+        VcpuStop stop = machine.Engine.Run(1);
+
+        machine.Cpu.GetState(out X86CpuState state);
+        Assert.Equal((VcpuStop.BudgetSpent, machine.Entry + 3), (stop, state.Rip));
     }
 
     [Fact]

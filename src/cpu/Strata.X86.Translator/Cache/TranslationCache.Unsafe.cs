@@ -134,9 +134,12 @@ internal sealed unsafe class TranslationCache : IDisposable
         return block;
     }
 
-    /// <summary>Translates the first instructions of a block, to be executed once: nobody finds the translation later.</summary>
+    /// <summary>
+    /// Translates the first instructions of a block, to be executed once: nobody finds the translation later. With a check for each
+    /// access: shared ones could lead to the whole block again.
+    /// </summary>
     public byte* TranslatePart(byte* hostPage, ulong rip, CodeMode mode, bool omitsLocks, ulong* registers, int count) =>
-        Emit(hostPage, rip, mode, omitsLocks, apart: false, null, registers, count)->Entry;
+        Emit(hostPage, rip, mode, omitsLocks, apart: true, null, registers, count)->Entry;
 
     private TranslatedBlock* Emit(byte* hostPage, ulong rip, CodeMode mode, bool omitsLocks, bool apart, byte* secondPage, ulong* registers, int limit)
     {

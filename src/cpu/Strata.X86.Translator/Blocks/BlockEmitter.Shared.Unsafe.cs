@@ -31,20 +31,26 @@ internal sealed unsafe partial class BlockEmitter
             restart = a.At;
         }
 
-        if (!keepScratch2 && index < 0)
+        int found = shared.Opens || (!keepScratch2 && index < 0) ? Scratch2 : Scratch1;
+        if (!shared.Opens)
         {
-            LoadUnlessOpened(ref a, shared, Scratch2);
-            return new HostOperand(at, Scratch2, displacement);
+            a.LoadFrame(found, shared.Slot);
         }
 
         // By LEA, which leaves the host's flags alone.
-        a.LoadFrame(Scratch1, shared.Slot);
         if (index >= 0)
         {
-            a.Lea(Scratch1, Scratch1, index, scale, 0, wide: true);
+            a.Lea(Scratch1, found, index, scale, 0, wide: true);
+            return new HostOperand(Scratch1, at, displacement);
         }
 
-        return new HostOperand(Scratch1, at, displacement);
+        if (!keepScratch2 || found == Scratch1)
+        {
+            return new HostOperand(at, found, displacement);
+        }
+
+        a.Move(Scratch1, found);
+        return new HostOperand(at, Scratch1, displacement);
     }
 
     /// <summary>Checks what starts at the address in Scratch1; what it finds goes to Scratch2 and to the frame.</summary>
@@ -67,15 +73,6 @@ internal sealed unsafe partial class BlockEmitter
         _cold.Add(new ColdPath((nint)a.JumpIf(HostCondition.Above), AddSite(site)) { TagOffset = tag, SharedSize = shared.Size, Apart = apart });
         a.Op64Indexed(0x8B, Scratch2, HostRegister.Tlb, Scratch2, AddendField);
         a.StoreFrame(shared.Slot, Scratch2);
-    }
-
-    /// <summary>The opening access has it in Scratch2.</summary>
-    private static void LoadUnlessOpened(ref HostAssembler a, in SharedCheck shared, int register)
-    {
-        if (!shared.Opens)
-        {
-            a.LoadFrame(register, shared.Slot);
-        }
     }
 
     /// <summary>Behind a failed check of several accesses, with the address in Scratch1: on with single checks if they are not in one page.</summary>

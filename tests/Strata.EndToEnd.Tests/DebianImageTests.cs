@@ -30,6 +30,7 @@ public sealed class DebianImageTests : IDisposable
         Assert.Equal(string.Empty, await AskAsync(machine, "dpkg --audit", "debian"));
         Assert.Equal("0", await AskAsync(machine, "apt-get -qq check; echo $?", "debian"));
         Assert.Equal(string.Empty, await AskAsync(machine, "find / -xdev -nouser -o -nogroup", "debian"));
+        Assert.Equal("0", await AskAsync(machine, "test -d /usr/share/man/man1 -a -d /usr/share/man/man7; echo $?", "debian"));
         Assert.Equal("4755 root:root", await AskAsync(machine, "stat -c '%a %U:%G' /usr/bin/su", "debian"));
         Assert.Equal("debian", await AskAsync(machine, "hostname", "debian"));
         Assert.Equal("0", await AskAsync(machine, "modprobe virtio_net; echo $?", "debian"));

@@ -308,7 +308,7 @@ internal static class InstructionTraitsTable
             case Mnemonic.Ret:
                 return instruction.Code is Code.Retnq or Code.Retnq_imm16 or Code.Retnd or Code.Retnd_imm16 ? Handling.Return : Handling.Interpret;
             case Mnemonic.Nop or Mnemonic.Endbr64 or Mnemonic.Endbr32 or Mnemonic.Prefetcht0 or Mnemonic.Prefetcht1
-                or Mnemonic.Prefetcht2 or Mnemonic.Prefetchnta or Mnemonic.Prefetchw:
+                or Mnemonic.Prefetcht2 or Mnemonic.Prefetchnta or Mnemonic.Prefetchw or Mnemonic.Reservednop or Mnemonic.Rdsspd or Mnemonic.Rdsspq:
                 return Handling.Nothing;
         }
 

@@ -40,5 +40,9 @@ rm -f /etc/ssh/ssh_host_*
 : > /etc/machine-id
 rm -f /var/lib/dbus/machine-id /var/lib/systemd/random-seed
 
+# Manual pages are left out, but maintainer scripts put links to theirs there and fail without the folders: openjdk's and postgresql's.
+mkdir -p /usr/share/man/man1 /usr/share/man/man2 /usr/share/man/man3 /usr/share/man/man4 /usr/share/man/man5 \
+    /usr/share/man/man6 /usr/share/man/man7 /usr/share/man/man8 /usr/share/man/man9
+
 rm -rf /var/lib/apt/lists/* /var/cache/apt/*.bin /var/cache/debconf/*-old /var/lib/dpkg/*-old /var/log/*.log /var/log/apt /tmp/*
 touch /etc/.updated /var/.updated # nothing in /usr is newer: systemd has no catalogues to rebuild

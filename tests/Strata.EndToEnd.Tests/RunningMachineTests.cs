@@ -28,6 +28,7 @@ public sealed class RunningMachineTests(NamedMachine guest) : IClassFixture<Name
             (NamedMachine.Name, "debian-tiny", 1, 256L << 20),
             (machine.GetProperty("name").GetString(), machine.GetProperty("image").GetString(), machine.GetProperty("processors").GetInt32(), machine.GetProperty("memory").GetInt64()));
         Assert.True(Directory.Exists($"/proc/{machine.GetProperty("processId").GetInt32()}"));
+        Assert.InRange(Assert.Single(machine.GetProperty("forwards").EnumerateArray()).GetProperty("hostPort").GetInt32(), 1, ushort.MaxValue);
     }
 
     [Fact]

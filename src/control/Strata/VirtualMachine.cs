@@ -45,8 +45,11 @@ public sealed partial class VirtualMachine : IAsyncDisposable
 
     public GuestConsole Console { get; }
 
+    /// <summary>Ports of the host that lead into the machine, with the numbers that the host chose for those without one.</summary>
+    public IReadOnlyList<ForwardedPort> ForwardedPorts => _networks.ForwardedPorts;
+
     /// <summary>Where a forwarded port of a network card listens: of use when the host chose its number. Null if nothing listens for it.</summary>
-    public IPEndPoint? ListenEndPoint(PortForward forward) => _networks.ListenEndPoint(forward);
+    public IPEndPoint? ListenEndPoint(PortForward forward) => ForwardedPorts.FirstOrDefault(port => port.Forward == forward)?.HostEndPoint;
 
     /// <summary>Why a network card's capture file is incomplete, such as a full disk; null while all is well.</summary>
     public string? CaptureFailure => _networks.CaptureFailure;

@@ -35,6 +35,9 @@ public sealed class PortForwarder : INetworkBackend, IFrameReceiver
 
     FrameFeatures IFrameReceiver.Accepts => _receiver?.Accepts ?? FrameFeatures.None;
 
+    /// <summary>The ports that lead into the guest, in the order in which they were given.</summary>
+    public IReadOnlyList<ForwardedPort> ForwardedPorts => _forwards.ForwardedPorts;
+
     /// <inheritdoc cref="UserNetwork.ListenEndPoint"/>
     public IPEndPoint? ListenEndPoint(PortForward forward) => _forwards.ListenEndPoint(forward);
 

@@ -49,7 +49,7 @@ public sealed class UserNetwork : INetworkBackend
         _packets = new PacketSorter(context, _dhcp, _names, _neighbours, _pings, _udp, _tcp);
         try
         {
-            Listen(options.Forwards);
+            ForwardedPorts = Listen(options.Forwards);
         }
         catch
         {
@@ -73,8 +73,11 @@ public sealed class UserNetwork : INetworkBackend
     internal (int Leases, int Neighbours, int Fragments, int Pings) TableSizes =>
         Locked(() => (_dhcp.LeaseCount, _link.NeighbourCount, _packets.FragmentCount, _pings.FlowCount));
 
-    /// <summary>Where a forwarded port listens: of use when the host chose its number.</summary>
-    public IPEndPoint? ListenEndPoint(PortForward forward) => Locked(() => _tcp.ListenEndPoint(forward) ?? _udp.ListenEndPoint(forward));
+    /// <summary>The ports that lead into guests, in the order of <see cref="UserNetworkOptions.Forwards"/>.</summary>
+    public IReadOnlyList<ForwardedPort> ForwardedPorts { get; }
+
+    /// <summary>Where a forwarded port listens: of use when the host chose its number. Null for one that is not forwarded.</summary>
+    public IPEndPoint? ListenEndPoint(PortForward forward) => ForwardedPorts.FirstOrDefault(port => port.Forward == forward)?.HostEndPoint;
 
     /// <summary>Gives a station a name that others can look up.</summary>
     /// <param name="address">What the station has from an earlier DHCP server of the network: it is kept for it if it is free. Or null.</param>
@@ -200,21 +203,12 @@ public sealed class UserNetwork : INetworkBackend
         _poller.Dispose();
     }
 
-    private void Listen(IReadOnlyList<PortForward> forwards)
+    private ForwardedPort[] Listen(IReadOnlyList<PortForward> forwards)
     {
         lock (_gate)
         {
-            foreach (PortForward forward in forwards)
-            {
-                if (forward.Protocol == TransportProtocol.Tcp)
-                {
-                    _tcp.Listen(forward);
-                }
-                else
-                {
-                    _udp.Listen(forward);
-                }
-            }
+            return [.. forwards.Select(forward => new ForwardedPort(
+                forward, forward.Protocol == TransportProtocol.Tcp ? _tcp.Listen(forward) : _udp.Listen(forward)))];
         }
     }
 

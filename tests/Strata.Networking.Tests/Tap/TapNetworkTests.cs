@@ -58,7 +58,11 @@ public sealed class TapNetworkTests
     [InlineData("with space")]
     [InlineData("../tun")]
     [InlineData("tap%d")]
-    public void Open_BadName_IsRefused(string name) => Assert.Throws<IOException>(() => new TapNetwork(name));
+    [InlineData("tap0:1")]
+    [InlineData("tap\n0")]
+    [InlineData("täp")]
+    [InlineData("..")]
+    public void Open_BadName_IsRefused(string name) => Assert.Throws<ArgumentException>(() => new TapNetwork(name));
 
     /// <summary>The next frame of a kind; a kernel sends others on its own.</summary>
     private static byte[] TakeWhere(RecordingReceiver card, Func<byte[], bool> wanted)

@@ -112,6 +112,20 @@ public sealed class AgentTests : IDisposable
         await fromAgent.Writer.CompleteAsync();
     }
 
+    [Fact]
+    public async Task CloseOutput_Either_SendsSignalAndStreamAsDocumented()
+    {
+        using MemoryStream sent = new();
+        Pipe fromAgent = new();
+        await using GuestProcess process = new(new Duplex(fromAgent.Reader.AsStream(), sent), 1, _ => { }, _ => { });
+
+        await process.CloseOutputAsync(_timeout.Token);
+        await process.CloseErrorOutputAsync(_timeout.Token);
+
+        Assert.Equal([8, 0, 0, 0, (byte)'K', 13, 0, 0, 0, 1, 0, 0, 0, 8, 0, 0, 0, (byte)'K', 13, 0, 0, 0, 2, 0, 0, 0], sent.ToArray());
+        await fromAgent.Writer.CompleteAsync();
+    }
+
     private async Task<int> RunAsync(params (char Type, byte[] Payload)[] frames)
     {
         using MemoryStream stream = new();

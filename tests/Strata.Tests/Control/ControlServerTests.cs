@@ -78,6 +78,23 @@ public sealed class ControlServerTests : IAsyncLifetime, IDisposable
     public void ForwardToString_AnyProtocol_IsTheOption(TransportProtocol protocol, string address, string expected) =>
         Assert.Equal(expected, new MachineForward(protocol, address, 2222, 22).ToString());
 
+    /// <summary>As in `strata run`, whose process ends when the machine has.</summary>
+    [Fact]
+    public async Task Stop_ServerEndsWithTheMachine_IsAnswered()
+    {
+        Task end = EndAsync();
+
+        await Running.StopAsync(_timeout.Token);
+
+        await end;
+
+        async Task EndAsync()
+        {
+            await _machine!.WaitForExitAsync(_timeout.Token);
+            await _server!.DisposeAsync();
+        }
+    }
+
     [Fact]
     public async Task SwitchEngine_ToTheSame_IsNoSwitch()
     {

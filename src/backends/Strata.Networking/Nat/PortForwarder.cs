@@ -58,8 +58,13 @@ public sealed class PortForwarder : INetworkBackend, IFrameReceiver
                 Learn(packet.Source);
             }
 
-            if (_forwards.TryTakeForwarded(ethernet, offload))
+            if (_forwards.TryTakeForwarded(frame, ethernet, offload, out IReadOnlyList<byte[]> release))
             {
+                foreach (byte[] held in release)
+                {
+                    Network.Send(held, FrameOffload.None); // a fragment's checksum is never left out
+                }
+
                 return;
             }
         }

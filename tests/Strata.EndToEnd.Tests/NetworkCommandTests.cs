@@ -9,7 +9,7 @@ public sealed class NetworkCommandTests(DebianGuest guest) : IClassFixture<Debia
 {
     private const int HostLacksSomething = 1;
     private const int BadInput = 2;
-    private readonly CancellationTokenSource _timeout = new(TimeSpan.FromMinutes(1));
+    private readonly CancellationTokenSource _timeout = new(TimeSpan.FromMinutes(5));
 
     [Theory]
     [InlineData("satellite", "--net", "satellite")]

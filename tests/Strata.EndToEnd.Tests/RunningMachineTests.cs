@@ -16,7 +16,7 @@ public sealed class RunningMachineTests(NamedMachine guest) : IClassFixture<Name
     private const int Megabytes = 10;
 
     private readonly TemporaryFolder _folder = new();
-    private readonly CancellationTokenSource _timeout = new(TimeSpan.FromMinutes(2));
+    private readonly CancellationTokenSource _timeout = new(TimeSpan.FromMinutes(5));
 
     [Fact]
     public async Task List_Json_DescribesTheMachine()

@@ -18,7 +18,7 @@ public sealed class StandstillTests(DebianGuest guest) : IClassFixture<DebianGue
 
     private static readonly TimeSpan Stop = TimeSpan.FromSeconds(StallTimeout + 4);
 
-    private readonly CancellationTokenSource _timeout = new(TimeSpan.FromMinutes(2));
+    private readonly CancellationTokenSource _timeout = new(TimeSpan.FromMinutes(5));
 
     public void Dispose() => _timeout.Dispose();
 

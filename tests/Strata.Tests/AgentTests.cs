@@ -6,7 +6,7 @@ namespace Strata.Tests;
 /// <summary>What the library makes of an agent that lies: the guest is hostile.</summary>
 public sealed class AgentTests : IDisposable
 {
-    private readonly CancellationTokenSource _timeout = new(TimeSpan.FromSeconds(20));
+    private readonly CancellationTokenSource _timeout = new(TimeSpan.FromMinutes(5));
 
     public void Dispose() => _timeout.Dispose();
 

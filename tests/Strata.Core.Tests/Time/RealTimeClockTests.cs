@@ -7,7 +7,7 @@ namespace Strata.Core.Tests.Time;
 public sealed class RealTimeClockTests : IDisposable
 {
     private const long Millisecond = 1_000_000;
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(10);
+    private static readonly TimeSpan Patience = TimeSpan.FromMinutes(1);
 
     private readonly RealTimeClock _clock = new();
 

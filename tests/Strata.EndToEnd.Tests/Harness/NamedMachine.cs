@@ -5,7 +5,7 @@ public sealed class NamedMachine : IAsyncLifetime, IDisposable
 {
     public const string Name = "guest";
 
-    private static readonly TimeSpan Patience = TimeSpan.FromMinutes(2);
+    private static readonly TimeSpan Patience = TimeSpan.FromMinutes(5);
 
     private readonly TemporaryFolder _runtime = new();
     private HostCommand? _run;

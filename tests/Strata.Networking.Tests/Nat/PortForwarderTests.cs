@@ -94,7 +94,7 @@ public sealed class PortForwarderTests : IGuestWire, IDisposable
     public void Datagram_ToTheHostPort_ReachesTheGuestAndItsAnswerTheSender()
     {
         Grant(Guest);
-        using Socket host = new(AddressFamily.InterNetwork, SocketType.Dgram, ProtocolType.Udp) { ReceiveTimeout = 10_000 };
+        using Socket host = new(AddressFamily.InterNetwork, SocketType.Dgram, ProtocolType.Udp) { ReceiveTimeout = 60_000 };
         host.Bind(new IPEndPoint(IPAddress.Loopback, 0));
         host.SendTo([9, 8, 7], _forwarder.ListenEndPoint(NameServer)!);
         byte[] datagram = OpenIpv4(Take().Bytes, UdpProtocol, Gateway, Guest);
@@ -235,7 +235,7 @@ public sealed class PortForwarderTests : IGuestWire, IDisposable
     /// <summary>A sender whom the guest has heard.</summary>
     private Socket SendToNameServer()
     {
-        Socket host = new(AddressFamily.InterNetwork, SocketType.Dgram, ProtocolType.Udp) { ReceiveTimeout = 10_000 };
+        Socket host = new(AddressFamily.InterNetwork, SocketType.Dgram, ProtocolType.Udp) { ReceiveTimeout = 60_000 };
         host.Bind(new IPEndPoint(IPAddress.Loopback, 0));
         host.SendTo([1], _forwarder.ListenEndPoint(NameServer)!);
         Take();

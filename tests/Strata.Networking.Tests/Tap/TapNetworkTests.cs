@@ -23,7 +23,7 @@ public sealed class TapNetworkTests
         tap.Connect(card);
         Run("ip", "addr", "add", "198.51.100.1/24", "dev", name);
         Run("ip", "link", "set", name, "up");
-        using Socket host = new(AddressFamily.InterNetwork, SocketType.Dgram, ProtocolType.Udp) { ReceiveTimeout = 10_000 };
+        using Socket host = new(AddressFamily.InterNetwork, SocketType.Dgram, ProtocolType.Udp) { ReceiveTimeout = 60_000 };
         host.Bind(new IPEndPoint(new IPAddress(HostAddress), 0));
         ushort port = (ushort)((IPEndPoint)host.LocalEndPoint!).Port;
 

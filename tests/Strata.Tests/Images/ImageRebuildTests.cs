@@ -12,7 +12,7 @@ public sealed class ImageRebuildTests : IDisposable
     private const string Image = "it";
 
     private readonly TemporaryFolder _folder = new();
-    private readonly CancellationTokenSource _timeout = new(TimeSpan.FromMinutes(1));
+    private readonly CancellationTokenSource _timeout = new(TimeSpan.FromMinutes(5));
     private readonly ImageCache _cache;
 
     public ImageRebuildTests() => _cache = new ImageCache(_folder.PathOf("cache"));

@@ -8,7 +8,7 @@ public sealed class CommandDebianTests(DebianGuest guest) : IClassFixture<Debian
     private const int Success = 0;
     private const int GuestPanic = 104;
 
-    private readonly CancellationTokenSource _timeout = new(TimeSpan.FromMinutes(1));
+    private readonly CancellationTokenSource _timeout = new(TimeSpan.FromMinutes(5));
 
     [Fact]
     public async Task Run_PowerOffTypedThroughThePipe_Succeeds()

@@ -7,7 +7,7 @@ public sealed class CommandExecTests : IClassFixture<DebianGuest>, IDisposable
 {
     private const int GuestPanic = 104;
 
-    private readonly CancellationTokenSource _timeout = new(TimeSpan.FromMinutes(2));
+    private readonly CancellationTokenSource _timeout = new(TimeSpan.FromMinutes(5));
 
     [Fact]
     public async Task Exec_Command_PassesStreamsAndExitCode()

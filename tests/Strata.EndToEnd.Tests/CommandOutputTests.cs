@@ -13,7 +13,7 @@ public sealed class CommandOutputTests : IClassFixture<DebianGuest>, IDisposable
     private const string NoSpace = "Standard output cannot be written: No space left on device.";
 
     private readonly TemporaryFolder _folder = new();
-    private readonly CancellationTokenSource _timeout = new(TimeSpan.FromMinutes(1));
+    private readonly CancellationTokenSource _timeout = new(TimeSpan.FromMinutes(5));
 
     [Fact]
     public async Task Run_ConsoleOnAFullDisk_RunsToItsEndAndSaysSo()

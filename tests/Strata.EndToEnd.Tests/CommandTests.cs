@@ -15,7 +15,7 @@ public sealed class CommandTests : IDisposable
     private const int Interrupted = 130;
 
     private readonly TemporaryFolder _folder = new();
-    private readonly CancellationTokenSource _timeout = new(TimeSpan.FromMinutes(1));
+    private readonly CancellationTokenSource _timeout = new(TimeSpan.FromMinutes(5));
 
     [Fact]
     public async Task Run_GuestWritesDebugExit_IsTheDocumentedCode()

@@ -9,7 +9,7 @@ public sealed class DebianAgentTests(DebianGuest guest) : IClassFixture<DebianGu
 {
     private const int Terminated = 15;
 
-    private readonly CancellationTokenSource _timeout = new(TimeSpan.FromMinutes(2));
+    private readonly CancellationTokenSource _timeout = new(TimeSpan.FromMinutes(5));
 
     [Fact]
     public async Task Agent_ProgramsAndFiles_WorkInOneMachine()

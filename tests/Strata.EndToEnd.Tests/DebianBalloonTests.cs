@@ -9,7 +9,7 @@ public sealed class DebianBalloonTests(DebianGuest guest) : IClassFixture<Debian
 {
     private const long Megabyte = 1 << 20;
 
-    private readonly CancellationTokenSource _timeout = new(TimeSpan.FromMinutes(2));
+    private readonly CancellationTokenSource _timeout = new(TimeSpan.FromMinutes(5));
 
     [Fact]
     public async Task Balloon_FreedAndWantedMemory_ReturnsToTheHost()

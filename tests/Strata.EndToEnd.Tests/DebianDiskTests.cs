@@ -11,7 +11,7 @@ namespace Strata.EndToEnd.Tests;
 public sealed class DebianDiskTests(DebianGuest guest) : IClassFixture<DebianGuest>, IDisposable
 {
     private readonly TemporaryFolder _folder = new();
-    private readonly CancellationTokenSource _timeout = new(TimeSpan.FromMinutes(1));
+    private readonly CancellationTokenSource _timeout = new(TimeSpan.FromMinutes(5));
 
     [HostToolFact("mke2fs", "debugfs", "e2fsck")]
     public async Task Disk_Ext4FromTheHost_IsReadAndWrittenByTheGuest()

@@ -10,7 +10,7 @@ namespace Strata.EndToEnd.Tests;
 public sealed class DebianNetworkTests(DebianGuest guest) : IClassFixture<DebianGuest>, IDisposable
 {
     private const int GuestPort = 7777;
-    private readonly CancellationTokenSource _timeout = new(TimeSpan.FromMinutes(1));
+    private readonly CancellationTokenSource _timeout = new(TimeSpan.FromMinutes(5));
     private readonly TemporaryFolder _folder = new();
 
     [Theory]

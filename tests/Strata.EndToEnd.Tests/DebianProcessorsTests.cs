@@ -6,7 +6,7 @@ namespace Strata.EndToEnd.Tests;
 /// <summary>A Debian guest with more than one processor.</summary>
 public sealed class DebianProcessorsTests(DebianGuest guest) : IClassFixture<DebianGuest>, IDisposable
 {
-    private readonly CancellationTokenSource _timeout = new(TimeSpan.FromMinutes(1));
+    private readonly CancellationTokenSource _timeout = new(TimeSpan.FromMinutes(5));
 
     [Fact]
     public async Task Shell_TwoProcessors_BothAreOnlineAndRunPrograms()

@@ -11,7 +11,7 @@ public sealed class DebianShareTests(DebianGuest guest) : IClassFixture<DebianGu
     private const int Files = 200;
 
     private readonly TemporaryFolder _folder = new();
-    private readonly CancellationTokenSource _timeout = new(TimeSpan.FromMinutes(2));
+    private readonly CancellationTokenSource _timeout = new(TimeSpan.FromMinutes(5));
 
     [Fact]
     public async Task Share_TarCopyRenamesAndLinks_AreTheSameOnTheHost()

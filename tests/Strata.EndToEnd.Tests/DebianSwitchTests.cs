@@ -6,7 +6,7 @@ namespace Strata.EndToEnd.Tests;
 /// <summary>Two Debian guests on a virtual switch.</summary>
 public sealed class DebianSwitchTests(DebianGuest guest) : IClassFixture<DebianGuest>, IDisposable
 {
-    private readonly CancellationTokenSource _timeout = new(TimeSpan.FromMinutes(1));
+    private readonly CancellationTokenSource _timeout = new(TimeSpan.FromMinutes(5));
 
     [Fact]
     public async Task Switch_TwoMachines_PingEachOtherMoveAFileAndNoticeACutLink()

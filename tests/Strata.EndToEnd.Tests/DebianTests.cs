@@ -6,7 +6,7 @@ namespace Strata.EndToEnd.Tests;
 /// <summary>Debian's kernel and a shell, driven through the library.</summary>
 public sealed class DebianTests(DebianGuest guest) : IClassFixture<DebianGuest>, IDisposable
 {
-    private readonly CancellationTokenSource _timeout = new(TimeSpan.FromMinutes(1));
+    private readonly CancellationTokenSource _timeout = new(TimeSpan.FromMinutes(5));
 
     [Theory]
     [InlineData(Engine.Interpreter)]

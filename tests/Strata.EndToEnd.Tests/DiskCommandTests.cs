@@ -11,7 +11,7 @@ public sealed class DiskCommandTests : IDisposable
     private const int BadInput = 2;
 
     private readonly TemporaryFolder _folder = new();
-    private readonly CancellationTokenSource _timeout = new(TimeSpan.FromMinutes(1));
+    private readonly CancellationTokenSource _timeout = new(TimeSpan.FromMinutes(5));
 
     [Fact]
     public async Task Disk_FromCreationToConversion_Works()

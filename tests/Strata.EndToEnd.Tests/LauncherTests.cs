@@ -6,7 +6,7 @@ namespace Strata.EndToEnd.Tests;
 public sealed class LauncherTests : IDisposable
 {
     private readonly TemporaryFolder _folder = new();
-    private readonly CancellationTokenSource _timeout = new(TimeSpan.FromMinutes(1));
+    private readonly CancellationTokenSource _timeout = new(TimeSpan.FromMinutes(5));
 
     [PublishedFact]
     public async Task Strata_ThroughASymbolicLink_StartsTheCommandAndPassesItsExitCode()

@@ -8,7 +8,7 @@ namespace Strata.EndToEnd.Tests;
 [Collection(nameof(LeftoverTests))]
 public sealed class LeftoverTests : IClassFixture<DebianGuest>, IDisposable
 {
-    private readonly CancellationTokenSource _timeout = new(TimeSpan.FromMinutes(2));
+    private readonly CancellationTokenSource _timeout = new(TimeSpan.FromMinutes(5));
     private readonly TemporaryFolder _folder = new();
 
     public void Dispose()

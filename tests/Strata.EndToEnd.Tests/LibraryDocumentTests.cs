@@ -6,7 +6,7 @@ namespace Strata.EndToEnd.Tests;
 /// <summary>docs/library.md: what it shows is what runs here.</summary>
 public sealed class LibraryDocumentTests(DebianGuest guest) : IClassFixture<DebianGuest>, IDisposable
 {
-    private readonly CancellationTokenSource _timeout = new(TimeSpan.FromMinutes(2));
+    private readonly CancellationTokenSource _timeout = new(TimeSpan.FromMinutes(5));
     private readonly TemporaryFolder _folder = new();
 
     public void Dispose()

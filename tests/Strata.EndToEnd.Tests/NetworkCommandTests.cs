@@ -9,13 +9,16 @@ public sealed class NetworkCommandTests(DebianGuest guest) : IClassFixture<Debia
 {
     private const int HostLacksSomething = 1;
     private const int BadInput = 2;
-    private readonly CancellationTokenSource _timeout = new(TimeSpan.FromMinutes(1));
+    private readonly CancellationTokenSource _timeout = new(TimeSpan.FromMinutes(5));
 
     [Theory]
     [InlineData("satellite", "--net", "satellite")]
     [InlineData("sometimes", "--net", "user,sometimes")]
     [InlineData("allow=10.0.0.0/99", "--net", "user,allow=10.0.0.0/99")]
     [InlineData("2222:22", "--forward", "22")]
+    [InlineData("a-name-that-is-too-long", "--net", "tap=a-name-that-is-too-long")]
+    [InlineData("../tun", "--net", "tap=../tun")]
+    [InlineData("\"\" can name no network interface", "--net", "tap=")]
     [InlineData("--net none", "--net", "none", "--forward", "2222:22")]
     [InlineData("/no/such/folder/x.pcap", "--capture", "/no/such/folder/x.pcap")]
     public async Task Run_WrongNetworkOption_IsBadInputAndNamesIt(string named, params string[] options)

@@ -12,10 +12,11 @@ public sealed class RunningMachineTests(NamedMachine guest) : IClassFixture<Name
 {
     private const int BadInput = 2;
     private const int Terminated = 15;
+    private const int BrokenPipe = 13;
     private const int Megabytes = 10;
 
     private readonly TemporaryFolder _folder = new();
-    private readonly CancellationTokenSource _timeout = new(TimeSpan.FromMinutes(2));
+    private readonly CancellationTokenSource _timeout = new(TimeSpan.FromMinutes(5));
 
     [Fact]
     public async Task List_Json_DescribesTheMachine()
@@ -28,6 +29,7 @@ public sealed class RunningMachineTests(NamedMachine guest) : IClassFixture<Name
             (NamedMachine.Name, "debian-tiny", 1, 256L << 20),
             (machine.GetProperty("name").GetString(), machine.GetProperty("image").GetString(), machine.GetProperty("processors").GetInt32(), machine.GetProperty("memory").GetInt64()));
         Assert.True(Directory.Exists($"/proc/{machine.GetProperty("processId").GetInt32()}"));
+        Assert.InRange(Assert.Single(machine.GetProperty("forwards").EnumerateArray()).GetProperty("hostPort").GetInt32(), 1, ushort.MaxValue);
     }
 
     [Fact]
@@ -108,6 +110,32 @@ public sealed class RunningMachineTests(NamedMachine guest) : IClassFixture<Name
         await HostCommand.RunAsync("kill", ["-KILL", command.Id.ToString(CultureInfo.InvariantCulture)], _timeout.Token);
 
         string line = $"until [ ! -e /proc/{id} ]; do sleep 0.05; done; echo gone";
+        Assert.Equal("gone\n", (await RunAsync("exec", NamedMachine.Name, "sh", "-c", line)).Output);
+    }
+
+    [Fact]
+    public async Task Exec_ReaderGoesAndCommandIgnoresTheSignal_FindsItsPipeClosed()
+    {
+        (int code, string output) = await RunIntoHeadAsync("trap '' PIPE; while echo x; do :; done 2>/dev/null; exit 7");
+
+        Assert.Equal((7, "x\n"), (code, output));
+    }
+
+    [Fact]
+    public async Task Exec_ReaderGoesAndCommandDoesNotIgnoreTheSignal_IsTheSignalsCode()
+    {
+        (int code, string output) = await RunIntoHeadAsync("exec yes x");
+
+        Assert.Equal((128 + BrokenPipe, "x\n"), (code, output));
+    }
+
+    [Fact]
+    public async Task Exec_ReaderGoesAndCommandRunsOn_IsEndedInTheGuest()
+    {
+        (int code, string output) = await RunIntoHeadAsync("trap '' PIPE HUP; while :; do echo $$; sleep 0.05; done 2>/dev/null");
+
+        Assert.Equal(128 + BrokenPipe, code);
+        string line = $"until [ ! -e /proc/{output.Trim()} ]; do sleep 0.05; done; echo gone";
         Assert.Equal("gone\n", (await RunAsync("exec", NamedMachine.Name, "sh", "-c", line)).Output);
     }
 
@@ -216,6 +244,17 @@ public sealed class RunningMachineTests(NamedMachine guest) : IClassFixture<Name
     {
         _timeout.Dispose();
         _folder.Dispose();
+    }
+
+    /// <summary>A line for the guest's shell, of whose output the first line is read.</summary>
+    private async Task<(int Code, string Output)> RunIntoHeadAsync(string line)
+    {
+        string strata = Path.Combine(AppContext.BaseDirectory, "Strata.Cli.dll");
+        string code = _folder.PathOf("code");
+        using HostCommand shell = guest.StartTool("sh", "-c", "{ dotnet \"$0\" exec guest sh -c \"$1\"; echo $? > \"$2\"; } | head -n 1", strata, line, code);
+        shell.EndInput();
+        await shell.WaitForExitAsync(_timeout.Token);
+        return (int.Parse(await File.ReadAllTextAsync(code, _timeout.Token), CultureInfo.InvariantCulture), shell.Output);
     }
 
     private Task<(int Code, string Output, string Errors)> RunAsync(params string[] arguments) => guest.RunAsync(_timeout.Token, arguments);

@@ -13,7 +13,7 @@ public sealed class SwitchCommandTests(DebianGuest guest) : IClassFixture<Debian
     private const int BadInput = 2;
 
     private readonly TemporaryFolder _runtime = new();
-    private readonly CancellationTokenSource _timeout = new(TimeSpan.FromMinutes(3));
+    private readonly CancellationTokenSource _timeout = new(TimeSpan.FromMinutes(5));
     private readonly List<HostCommand> _machines = [];
 
     private Dictionary<string, string> Environment => new() { ["XDG_RUNTIME_DIR"] = _runtime.Root };

@@ -11,7 +11,7 @@ public sealed class TerminalTests(NamedMachine machine) : IClassFixture<NamedMac
     /// <summary>Prints "waiting" when it is the foreground's process already: a Ctrl-C while the shell starts a program is lost in the shell.</summary>
     private const string WaitInTheForeground = "sh -c 'echo waiting; exec sleep 1000'\r";
 
-    private readonly CancellationTokenSource _timeout = new(TimeSpan.FromMinutes(2));
+    private readonly CancellationTokenSource _timeout = new(TimeSpan.FromMinutes(5));
 
     [HostToolFact("script")]
     public async Task Run_KeysOnATerminal_GoToTheGuestAsTheyAreTyped()

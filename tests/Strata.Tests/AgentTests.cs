@@ -6,7 +6,7 @@ namespace Strata.Tests;
 /// <summary>What the library makes of an agent that lies: the guest is hostile.</summary>
 public sealed class AgentTests : IDisposable
 {
-    private readonly CancellationTokenSource _timeout = new(TimeSpan.FromSeconds(20));
+    private readonly CancellationTokenSource _timeout = new(TimeSpan.FromMinutes(5));
 
     public void Dispose() => _timeout.Dispose();
 
@@ -109,6 +109,20 @@ public sealed class AgentTests : IDisposable
         await AgentFrame.WriteAsync(fromAgent.Writer.AsStream(), 'C', AgentFrame.Numbers(50_000), _timeout.Token);
 
         await writing;
+        await fromAgent.Writer.CompleteAsync();
+    }
+
+    [Fact]
+    public async Task CloseOutput_Either_SendsSignalAndStreamAsDocumented()
+    {
+        using MemoryStream sent = new();
+        Pipe fromAgent = new();
+        await using GuestProcess process = new(new Duplex(fromAgent.Reader.AsStream(), sent), 1, _ => { }, _ => { });
+
+        await process.CloseOutputAsync(_timeout.Token);
+        await process.CloseErrorOutputAsync(_timeout.Token);
+
+        Assert.Equal([8, 0, 0, 0, (byte)'K', 13, 0, 0, 0, 1, 0, 0, 0, 8, 0, 0, 0, (byte)'K', 13, 0, 0, 0, 2, 0, 0, 0], sent.ToArray());
         await fromAgent.Writer.CompleteAsync();
     }
 

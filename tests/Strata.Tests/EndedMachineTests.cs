@@ -4,7 +4,7 @@ namespace Strata.Tests;
 public sealed class EndedMachineTests : IDisposable
 {
     private readonly TemporaryFolder _folder = new();
-    private readonly CancellationTokenSource _timeout = new(TimeSpan.FromSeconds(20));
+    private readonly CancellationTokenSource _timeout = new(TimeSpan.FromMinutes(5));
 
     public void Dispose()
     {
@@ -26,6 +26,7 @@ public sealed class EndedMachineTests : IDisposable
     {
         VirtualMachine machine = await StartAsync();
         using CancellationTokenSource end = new();
+        TaskCompletionSource looked = new(TaskCreationOptions.RunContinuationsAsynchronously);
         Task<int> looking = Task.Run(() =>
         {
             int times = 0;
@@ -34,6 +35,7 @@ public sealed class EndedMachineTests : IDisposable
                 for (; !end.IsCancellationRequested; times++)
                 {
                     machine.Inspect();
+                    looked.TrySetResult();
                 }
             }
             catch (ObjectDisposedException)
@@ -43,7 +45,7 @@ public sealed class EndedMachineTests : IDisposable
 
             return -1;
         });
-        await Task.Delay(20, _timeout.Token);
+        await looked.Task.WaitAsync(_timeout.Token);
 
         await machine.DisposeAsync();
 

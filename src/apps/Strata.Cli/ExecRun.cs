@@ -16,6 +16,7 @@ internal static class ExecRun
     {
         await using VirtualMachine machine = await VirtualMachine.StartAsync(spec).ConfigureAwait(false);
         await using ControlServer? control = reservation is null ? null : ControlServer.Start(machine, reservation);
+        ForwardedPortText.ReportChosen(machine);
         Task<MachineExit> end = machine.WaitForExitAsync(CancellationToken.None);
         try
         {

@@ -11,4 +11,7 @@ internal static class ExitCodes
     public const int MonitorError = 103;
     public const int GuestPanic = 104;
     public const int Interrupted = 130;
+
+    /// <summary>Nobody read a guest command's output, and it went on all the same: as if SIGPIPE had ended it.</summary>
+    public const int Unread = 141;
 }

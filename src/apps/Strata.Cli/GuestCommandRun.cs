@@ -19,14 +19,16 @@ internal sealed class GuestCommandRun : IDisposable
 {
     private const int HangUpSignal = 1;
     private const int InterruptSignal = 2;
-    private const int PipeSignal = 13;
     private const int TerminateSignal = 15;
+    private const string OutputName = "The command's output";
+
+    /// <summary>For a command whose output nobody reads to end by itself.</summary>
+    private static readonly TimeSpan UnreadPatience = TimeSpan.FromSeconds(5);
 
     private readonly GuestAgent _agent;
     private readonly CancellationTokenSource _interrupted = new();
     private readonly List<PosixSignalRegistration> _signals;
     private GuestProcess? _process;
-    private volatile string? _failure;
 
     public GuestCommandRun(GuestAgent agent)
     {
@@ -43,27 +45,27 @@ internal sealed class GuestCommandRun : IDisposable
     public async Task<int> ExecuteAsync(GuestCommand command, GuestTerminal terminal, bool passTerminalInput)
     {
         using Terminal? raw = terminal == GuestTerminal.OfThisProcess ? new Terminal(onSignal: null) : null;
-        using StandardStream output = new(StandardStream.Output);
-        using StandardStream errors = new(StandardStream.Errors);
+        using GuestOutput output = new(new StandardStream(StandardStream.Output), OutputName);
+        using GuestOutput errors = new(new StandardStream(StandardStream.Errors), OutputName);
         try
         {
             GuestProcess process = await _agent.StartAsync(
                 raw is null ? command : command with { Terminal = Terminal.Size ?? new TerminalSize(24, 80) },
-                bytes => Pass(bytes, output),
-                bytes => Pass(bytes, errors),
+                bytes => output.Write(bytes.Span),
+                bytes => errors.Write(bytes.Span),
                 _interrupted.Token).ConfigureAwait(false);
             await using (process.ConfigureAwait(false))
             {
                 Interlocked.Exchange(ref _process, process);
                 using PosixSignalRegistration? resize = raw is null || OperatingSystem.IsWindows() ? null : PosixSignalRegistration.Create(PosixSignal.SIGWINCH, _ => Resize(process));
                 _ = PumpInputAsync(process, passTerminalInput || raw is not null);
-                int code = await process.WaitForExitAsync(_interrupted.Token).ConfigureAwait(false);
-                if (_failure is null)
+                int code = await WaitForEndAsync(process, output, errors).ConfigureAwait(false);
+                if ((output.Failure ?? errors.Failure) is not { } failure)
                 {
                     return code;
                 }
 
-                await Console.Error.WriteLineAsync($"strata: The command's output is incomplete: {_failure}").ConfigureAwait(false);
+                await Console.Error.WriteLineAsync($"strata: {failure}").ConfigureAwait(false);
                 return ExitCodes.Failure;
             }
         }
@@ -110,18 +112,30 @@ internal sealed class GuestCommandRun : IDisposable
         }
     }
 
-    /// <summary>Who reads the output may go away: then the command ends as in a pipe of the guest.</summary>
-    private void Pass(ReadOnlyMemory<byte> bytes, StandardStream target)
+    /// <summary>
+    /// Waits for the command's end. Who reads its output may go away, as `head` does: then the command finds its pipe closed, and if it goes on
+    /// all the same, it is left, which ends it.
+    /// </summary>
+    private async Task<int> WaitForEndAsync(GuestProcess process, GuestOutput output, GuestOutput errors)
     {
-        try
+        Task<int> end = process.WaitForExitAsync(_interrupted.Token);
+        Task unread = Task.WhenAny(
+            CloseLostAsync(output, process.CloseOutputAsync), CloseLostAsync(errors, process.CloseErrorOutputAsync));
+        if (await Task.WhenAny(end, unread).ConfigureAwait(false) != end
+            && await Task.WhenAny(end, Task.Delay(UnreadPatience)).ConfigureAwait(false) != end)
         {
-            target.Write(bytes.Span);
+            await Console.Error.WriteLineAsync(
+                $"strata: Nobody takes the command's output any more, and it did not end within {UnreadPatience.TotalSeconds:F0} s; it was ended.").ConfigureAwait(false);
+            return ExitCodes.Unread;
         }
-        catch (OutputLostException error)
-        {
-            _failure ??= error.IsUnread ? null : error.Message;
-            _ = _process?.SignalAsync(PipeSignal);
-        }
+
+        return await end.ConfigureAwait(false);
+    }
+
+    private async Task CloseLostAsync(GuestOutput output, Func<CancellationToken, Task> close)
+    {
+        await output.Lost.ConfigureAwait(false);
+        await close(_interrupted.Token).ConfigureAwait(false);
     }
 
     private PosixSignalRegistration Forward(PosixSignal signal, int number)

@@ -1,16 +1,21 @@
 namespace Strata.Cli;
 
 /// <summary>
-/// Where a guest's console goes. A machine does not end because its output cannot be written: that is said when it ends. Written to by one
-/// thread at a time.
+/// Where a guest's console or a command's output goes. Neither ends at once because it cannot be written: that is said at the end. Written to
+/// by one thread at a time.
 /// </summary>
-internal sealed class GuestOutput(Stream target) : IDisposable
+/// <param name="name">What it is, for the user.</param>
+internal sealed class GuestOutput(Stream target, string name = "The guest's console output") : IDisposable
 {
+    private readonly TaskCompletionSource _lost = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private volatile string? _failure;
     private volatile bool _isLost;
 
     /// <summary>Why output was lost, for the user; null if nothing was, or if whoever read it went away.</summary>
     public string? Failure => _failure;
+
+    /// <summary>Completes when output cannot be written, or nobody reads it any more.</summary>
+    public Task Lost => _lost.Task;
 
     public void Write(ReadOnlySpan<byte> bytes)
     {
@@ -26,8 +31,9 @@ internal sealed class GuestOutput(Stream target) : IDisposable
         }
         catch (Exception error) when (error is IOException or ArgumentOutOfRangeException) // the second: no larger file is possible (EFBIG)
         {
-            _failure = error is OutputLostException { IsUnread: true } ? null : $"The guest's console output is incomplete: {error.Message}";
+            _failure = error is OutputLostException { IsUnread: true } ? null : $"{name} is incomplete: {error.Message}";
             _isLost = true;
+            _lost.SetResult();
         }
     }
 

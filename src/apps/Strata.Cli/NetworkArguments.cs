@@ -21,7 +21,7 @@ internal sealed class NetworkArguments
 
     private readonly Option<string[]> _forward = new("--forward")
     {
-        Description = "Lead a host port into the guest: [udp:][ADDRESS:]HOSTPORT:GUESTPORT, such as 2222:22. On 127.0.0.1 unless an address is given, such as [::1]:2222:22; may be repeated. With --net user and --net switch=NAME.",
+        Description = "Lead a host port into the guest: [udp:][ADDRESS:]HOSTPORT:GUESTPORT, such as 2222:22. On 127.0.0.1 unless an address is given, such as [::1]:2222:22; HOSTPORT 0 takes a free one and says which; may be repeated. With --net user and --net switch=NAME.",
     };
 
     private readonly Option<string?> _capture = new("--capture")

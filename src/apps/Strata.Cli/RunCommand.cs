@@ -32,6 +32,7 @@ internal sealed class RunCommand(RunOptions options) : IDisposable
         });
         await using VirtualMachine machine = await VirtualMachine.StartAsync(spec).ConfigureAwait(false);
         await using ControlServer? control = reservation is null ? null : ControlServer.Start(machine, reservation);
+        ForwardedPortText.ReportChosen(machine);
         TimeSpan startUp = DateTime.UtcNow - Process.GetCurrentProcess().StartTime.ToUniversalTime();
         Interlocked.Exchange(ref _machine, machine); // a fence: either the signal sees the machine or this sees the signal
         if (Volatile.Read(ref interrupted))

@@ -1,4 +1,6 @@
 using System.Runtime.InteropServices;
+using Strata.Core.Posix;
+using static Strata.Core.Posix.DescriptorCalls;
 
 namespace Strata.Cli;
 
@@ -10,13 +12,11 @@ namespace Strata.Cli;
 /// <param name="isText">
 /// Text for people and programs: a reader that has had enough is no failure, and of what is wrong with standard error nobody is left to be told.
 /// </param>
-internal sealed unsafe partial class StandardStream(int descriptor, bool isText = false) : Stream
+internal sealed unsafe class StandardStream(int descriptor, bool isText = false) : Stream
 {
     private const int Interrupted = 4; // EINTR
     private const int WouldBlock = 11; // EAGAIN
     private const int BrokenPipe = 32; // EPIPE
-    private const short PollIn = 1;
-    private const short PollOut = 4;
 
     public const int Input = 0;
     public const int Output = 1;
@@ -55,7 +55,7 @@ internal sealed unsafe partial class StandardStream(int descriptor, bool isText 
             int done = 0;
             while (done < bytes.Length)
             {
-                nint count = Write(descriptor, start + done, (nuint)(bytes.Length - done));
+                nint count = DescriptorCalls.Write(descriptor, start + done, (nuint)(bytes.Length - done));
                 if (count >= 0)
                 {
                     done += (int)count;
@@ -97,7 +97,7 @@ internal sealed unsafe partial class StandardStream(int descriptor, bool isText 
         {
             while (true)
             {
-                nint count = Read(descriptor, start, (nuint)buffer.Length);
+                nint count = DescriptorCalls.Read(descriptor, start, (nuint)buffer.Length);
                 if (count >= 0)
                 {
                     return (int)count;
@@ -129,23 +129,5 @@ internal sealed unsafe partial class StandardStream(int descriptor, bool isText 
 
         // SAFETY: one structure, of this frame.
         _ = Poll(&poll, 1, milliseconds: -1);
-    }
-
-    [LibraryImport("libc", EntryPoint = "write", SetLastError = true)]
-    private static partial nint Write(int descriptor, byte* bytes, nuint count);
-
-    [LibraryImport("libc", EntryPoint = "read", SetLastError = true)]
-    private static partial nint Read(int descriptor, byte* bytes, nuint count);
-
-    [LibraryImport("libc", EntryPoint = "poll")]
-    private static partial int Poll(PollDescriptor* descriptors, nuint count, int milliseconds);
-
-    /// <summary>struct pollfd.</summary>
-    [StructLayout(LayoutKind.Sequential)]
-    private struct PollDescriptor
-    {
-        public int Descriptor;
-        public short Events;
-        public short Returned;
     }
 }

@@ -1,4 +1,3 @@
-using System.Net;
 using Strata.Core.Networking;
 using Strata.Core.Time;
 using Strata.Machines.Boards;
@@ -51,13 +50,13 @@ internal sealed class MachineNetworks : IDisposable
         }
     }
 
-    public IPEndPoint? ListenEndPoint(PortForward forward) =>
-        _backends.Select(network => network switch
+    public IReadOnlyList<ForwardedPort> ForwardedPorts =>
+        [.. _backends.SelectMany(network => network switch
         {
-            UserNetwork user => user.ListenEndPoint(forward),
-            PortForwarder forwarder => forwarder.ListenEndPoint(forward),
-            _ => null,
-        }).FirstOrDefault(place => place is not null);
+            UserNetwork user => user.ForwardedPorts,
+            PortForwarder forwarder => forwarder.ForwardedPorts,
+            _ => [],
+        })];
 
     /// <summary>Why a capture file is incomplete, or null.</summary>
     public string? CaptureFailure => _opened.OfType<CapturedNetwork>().Select(network => network.Failure).FirstOrDefault(failure => failure is not null);

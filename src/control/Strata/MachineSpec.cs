@@ -1,3 +1,5 @@
+using Strata.Images;
+
 namespace Strata;
 
 /// <summary>What machine to start.</summary>
@@ -5,6 +7,12 @@ public sealed record MachineSpec
 {
     /// <summary>What others on named switches call the machine, and what its addresses there come from; null for a name of no use to others.</summary>
     public string? Name { get; init; }
+
+    /// <summary>
+    /// The folder of a <see cref="GuestImage"/> that kernel, initial RAM disk and disk are of, which may be built anew at any moment: they are
+    /// opened again until they are of one build. Null for files that belong together by themselves.
+    /// </summary>
+    internal string? ImageFolder { get; init; }
 
     /// <summary>Path of a Linux bzImage.</summary>
     public required string Kernel { get; init; }

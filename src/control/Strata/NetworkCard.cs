@@ -53,9 +53,17 @@ public sealed record NetworkCard
     }
 
     /// <summary>A tap interface of the Linux host, which makes it if it does not exist; takes root or an interface made for the user.</summary>
+    /// <exception cref="StrataException">No interface can have the name.</exception>
     public static NetworkCard Tap(string name)
     {
         ArgumentNullException.ThrowIfNull(name);
+        if (!TapNetwork.IsName(name))
+        {
+            string shown = Printable.Text(name);
+            throw new StrataException(
+                StrataError.BadInput, $"\"{shown}\" can name no network interface; use 1 to {TapNetwork.LongestName} letters, digits and dashes, such as --net tap=tap0.");
+        }
+
         return new NetworkCard(_ => new TapNetwork(name));
     }
 

@@ -23,5 +23,6 @@ public sealed partial class VirtualMachine
         Started = Started,
         UptimeSeconds = Math.Round(Stopwatch.GetElapsedTime(_startTicks).TotalSeconds, 3),
         ProcessId = Environment.ProcessId,
+        Forwards = [.. ForwardedPorts.Select(MachineForward.Of)],
     };
 }

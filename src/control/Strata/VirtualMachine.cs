@@ -2,6 +2,7 @@ using System.Net;
 using Strata.Core.Sharing;
 using Strata.Core.Storage;
 using Strata.Engines;
+using Strata.Images;
 using Strata.Machines.Boards;
 using Strata.Machines.Boot;
 using Strata.Networking.Nat;
@@ -25,6 +26,9 @@ public sealed partial class VirtualMachine : IAsyncDisposable
     /// <summary>Bytes that a kernel or an initrd is read by.</summary>
     private const int ReadUnit = 1 << 20;
 
+    /// <summary>Starts of an image that is built anew meanwhile; a build takes longer than a start.</summary>
+    private const int MostRetries = 5;
+
     private readonly PcBoard _board;
     private readonly MachineNetworks _networks;
 
@@ -45,8 +49,11 @@ public sealed partial class VirtualMachine : IAsyncDisposable
 
     public GuestConsole Console { get; }
 
+    /// <summary>Ports of the host that lead into the machine, with the numbers that the host chose for those without one.</summary>
+    public IReadOnlyList<ForwardedPort> ForwardedPorts => _networks.ForwardedPorts;
+
     /// <summary>Where a forwarded port of a network card listens: of use when the host chose its number. Null if nothing listens for it.</summary>
-    public IPEndPoint? ListenEndPoint(PortForward forward) => _networks.ListenEndPoint(forward);
+    public IPEndPoint? ListenEndPoint(PortForward forward) => ForwardedPorts.FirstOrDefault(port => port.Forward == forward)?.HostEndPoint;
 
     /// <summary>Why a network card's capture file is incomplete, such as a full disk; null while all is well.</summary>
     public string? CaptureFailure => _networks.CaptureFailure;
@@ -89,6 +96,32 @@ public sealed partial class VirtualMachine : IAsyncDisposable
             throw new StrataException(StrataError.BadInput, $"Memory can be at most {PcBoardOptions.LargestMemory >> 30} GiB, not {spec.Memory >> 30:N0} GiB; give the machine less.");
         }
 
+        for (int retries = MostRetries; ; retries--)
+        {
+            ImageBuild? build = ImageBuild.In(spec.ImageFolder);
+            bool isWhole = false;
+            try
+            {
+                VirtualMachine machine = await OpenAsync(spec, cancellationToken).ConfigureAwait(false);
+                isWhole = build == ImageBuild.In(spec.ImageFolder) || retries == 0;
+                if (isWhole)
+                {
+                    await machine.RunAsync().ConfigureAwait(false);
+                    return machine;
+                }
+
+                await machine.DisposeAsync().ConfigureAwait(false);
+            }
+            catch (StrataException) when (!isWhole && retries > 0 && build != ImageBuild.In(spec.ImageFolder))
+            {
+                // It was built anew meanwhile, and a file may not have been there for a moment.
+            }
+        }
+    }
+
+    /// <summary>Loads the images of a machine that does not run yet.</summary>
+    private static async Task<VirtualMachine> OpenAsync(MachineSpec spec, CancellationToken cancellationToken)
+    {
         byte[] kernel = await ReadAsync(spec, spec.Kernel, "kernel", cancellationToken).ConfigureAwait(false);
         byte[]? initrd = await ReadInitrdAsync(spec, cancellationToken).ConfigureAwait(false);
         GuestConsole console = new(spec.ConsoleOutput, spec.Console);
@@ -105,16 +138,19 @@ public sealed partial class VirtualMachine : IAsyncDisposable
             throw;
         }
 
-        VirtualMachine machine = new(spec, board, console, networks, choice);
+        return new VirtualMachine(spec, board, console, networks, choice);
+    }
+
+    private async Task RunAsync()
+    {
         try
         {
-            console.Attach(board);
-            board.Start();
-            return machine;
+            Console.Attach(_board);
+            _board.Start();
         }
         catch
         {
-            await machine.DisposeAsync().ConfigureAwait(false);
+            await DisposeAsync().ConfigureAwait(false);
             throw;
         }
     }

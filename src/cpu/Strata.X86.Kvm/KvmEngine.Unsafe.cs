@@ -192,8 +192,11 @@ public sealed unsafe partial class KvmEngine : IX86Engine
         if (!_isReady)
         {
             _page->RequestInterruptWindow = 1;
+            return true;
         }
-        else if (apic.TryAcknowledge(out byte vector))
+
+        Cpu.TellStandstill();
+        if (apic.TryAcknowledge(out byte vector))
         {
             _vcpu.Interrupt(vector);
             _isReady = false;

@@ -7,7 +7,7 @@ namespace Strata.Core.Tests.Time;
 public sealed class RealTimeClockTests : IDisposable
 {
     private const long Millisecond = 1_000_000;
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(10);
+    private static readonly TimeSpan Patience = TimeSpan.FromMinutes(1);
 
     private readonly RealTimeClock _clock = new();
 
@@ -129,6 +129,73 @@ public sealed class RealTimeClockTests : IDisposable
 
         Assert.True(later.Wait(Patience));
         Assert.Equal(0, count);
+    }
+
+    [Fact]
+    public void Arm_HostRanNoTimersForLong_TellsBeforeTheNextFires()
+    {
+        List<string> events = [];
+        using ManualResetEventSlim fired = new();
+        using RealTimeClock clock = new(TimeSpan.FromMilliseconds(100), () => events.Add("gap"));
+        using IVirtualTimer sleeper = clock.CreateTimer(() =>
+        {
+            events.Add("sleeper");
+            Thread.Sleep(200); // the thread does not run meanwhile
+        });
+        using IVirtualTimer next = clock.CreateTimer(() =>
+        {
+            events.Add("next");
+            fired.Set();
+        });
+        sleeper.Arm(0);
+        next.Arm(Millisecond);
+
+        clock.Start();
+
+        Assert.True(fired.Wait(Patience));
+        Assert.Equal("gap", events[events.IndexOf("next") - 1]);
+    }
+
+    [Fact]
+    public void LookForGap_ClockThreadHeldUp_HasToldWhenItReturns()
+    {
+        int gaps = 0;
+        using ManualResetEventSlim held = new();
+        using ManualResetEventSlim release = new();
+        using RealTimeClock clock = new(TimeSpan.FromMilliseconds(100), () => Interlocked.Increment(ref gaps));
+        using IVirtualTimer timer = clock.CreateTimer(() =>
+        {
+            held.Set();
+            release.Wait(Patience);
+        });
+        timer.Arm(0);
+        clock.Start();
+        Assert.True(held.Wait(Patience));
+        Interlocked.Exchange(ref gaps, 0); // of a busy host
+        Thread.Sleep(150);
+
+        clock.LookForGap();
+        int told = gaps;
+
+        release.Set();
+        Assert.Equal(1, told);
+    }
+
+    [Fact]
+    public void Arm_FarDeadlines_AreNoGaps()
+    {
+        int gaps = 0;
+        using ManualResetEventSlim fired = new();
+        using RealTimeClock clock = new(Patience, () => gaps++);
+        using IVirtualTimer near = clock.CreateTimer(fired.Set);
+        using IVirtualTimer never = clock.CreateTimer(() => { });
+        never.Arm(long.MaxValue);
+        clock.Start();
+
+        near.Arm(clock.Now + (20 * Millisecond));
+
+        Assert.True(fired.Wait(Patience));
+        Assert.Equal(0, gaps);
     }
 
     /// <summary>A guest that programs far deadlines in a loop must not make the host remember each of them.</summary>

@@ -5,7 +5,7 @@ public sealed class NamedMachine : IAsyncLifetime, IDisposable
 {
     public const string Name = "guest";
 
-    private static readonly TimeSpan Patience = TimeSpan.FromMinutes(2);
+    private static readonly TimeSpan Patience = TimeSpan.FromMinutes(5);
 
     private readonly TemporaryFolder _runtime = new();
     private HostCommand? _run;
@@ -15,7 +15,7 @@ public sealed class NamedMachine : IAsyncLifetime, IDisposable
     public async Task InitializeAsync()
     {
         await new Images.DebianTiny().EnsureAsync();
-        _run = HostCommand.StartStrata(Environment, "run", "debian-tiny", "--memory", "256M", "--engine", "translator", "--name", Name);
+        _run = HostCommand.StartStrata(Environment, "run", "debian-tiny", "--memory", "256M", "--engine", "translator", "--name", Name, "--forward", "0:22");
         using CancellationTokenSource timeout = new(Patience);
         await _run.WaitForOutputAsync(DebianGuest.Prompt, timeout.Token);
     }

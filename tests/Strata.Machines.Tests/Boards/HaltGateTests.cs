@@ -4,7 +4,7 @@ namespace Strata.Machines.Tests.Boards;
 
 public sealed class HaltGateTests : IDisposable
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(20);
+    private static readonly TimeSpan Patience = TimeSpan.FromMinutes(1);
 
     private readonly HaltGate.Crew _crew = new();
     private readonly HaltGate _gate;

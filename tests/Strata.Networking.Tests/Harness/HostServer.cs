@@ -28,7 +28,7 @@ internal sealed class HostServer : IDisposable
 
     public static Socket Limit(Socket socket)
     {
-        socket.ReceiveTimeout = 10_000;
+        socket.ReceiveTimeout = 60_000;
         socket.SendTimeout = 10_000;
         socket.NoDelay = true;
         return socket;

@@ -25,7 +25,7 @@ internal sealed class NatBench : IGuestWire, IDisposable
     public RecordedFrame Take()
     {
         RecordedFrame? frame = null;
-        Assert.True(SpinWait.SpinUntil(() => (frame = Card.TryTake()) is not null, TimeSpan.FromSeconds(10)), "No frame came to the guest.");
+        Assert.True(SpinWait.SpinUntil(() => (frame = Card.TryTake()) is not null, TimeSpan.FromMinutes(1)), "No frame came to the guest.");
         return frame!;
     }
 
@@ -48,7 +48,7 @@ internal sealed class NatBench : IGuestWire, IDisposable
     }
 
     public static void WaitUntil(Func<bool> condition, string what) =>
-        Assert.True(SpinWait.SpinUntil(condition, TimeSpan.FromSeconds(10)), $"Waited in vain for {what}.");
+        Assert.True(SpinWait.SpinUntil(condition, TimeSpan.FromMinutes(1)), $"Waited in vain for {what}.");
 
     public void Dispose() => Network.Dispose();
 }

@@ -10,7 +10,7 @@ namespace Strata.Networking.Tests.NamedSwitches;
 /// <summary>A folder with a named switch in it. Machine n has the MAC address of station n and is called mn.</summary>
 internal sealed class NamedSwitchBench : IDisposable
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(10);
+    private static readonly TimeSpan Patience = TimeSpan.FromMinutes(1);
     private readonly DirectoryInfo _folder = Directory.CreateTempSubdirectory("strata-sw-");
     private readonly List<IDisposable> _open = [];
 

@@ -162,7 +162,7 @@ public sealed class Ipv6FlowTests
     [Fact]
     public void Udp_ToTheNameServer_GoesToTheHostsResolver()
     {
-        using Socket resolver = new(AddressFamily.InterNetwork, SocketType.Dgram, ProtocolType.Udp) { ReceiveTimeout = 10_000 };
+        using Socket resolver = new(AddressFamily.InterNetwork, SocketType.Dgram, ProtocolType.Udp) { ReceiveTimeout = 60_000 };
         resolver.Bind(new IPEndPoint(IPAddress.Loopback, 0));
         using NatBench bench = new(new UserNetworkOptions { Resolver = (IPEndPoint)resolver.LocalEndPoint! });
         bench.Send(Packet(Guest6, Dns6, UdpProtocol, UdpDatagram(Guest6, Dns6, 4001, 53, [7, 7, 1, 0])));
@@ -331,7 +331,7 @@ public sealed class Ipv6FlowTests
 
     private static Socket UdpSocket()
     {
-        Socket socket = new(AddressFamily.InterNetworkV6, SocketType.Dgram, ProtocolType.Udp) { ReceiveTimeout = 10_000 };
+        Socket socket = new(AddressFamily.InterNetworkV6, SocketType.Dgram, ProtocolType.Udp) { ReceiveTimeout = 60_000 };
         socket.Bind(new IPEndPoint(IPAddress.IPv6Loopback, 0));
         return socket;
     }

@@ -94,7 +94,7 @@ public sealed class PortForwarderTests : IGuestWire, IDisposable
     public void Datagram_ToTheHostPort_ReachesTheGuestAndItsAnswerTheSender()
     {
         Grant(Guest);
-        using Socket host = new(AddressFamily.InterNetwork, SocketType.Dgram, ProtocolType.Udp) { ReceiveTimeout = 10_000 };
+        using Socket host = new(AddressFamily.InterNetwork, SocketType.Dgram, ProtocolType.Udp) { ReceiveTimeout = 60_000 };
         host.Bind(new IPEndPoint(IPAddress.Loopback, 0));
         host.SendTo([9, 8, 7], _forwarder.ListenEndPoint(NameServer)!);
         byte[] datagram = OpenIpv4(Take().Bytes, UdpProtocol, Gateway, Guest);
@@ -104,6 +104,70 @@ public sealed class PortForwarderTests : IGuestWire, IDisposable
         Assert.Equal(UdpDatagram(Gateway, Guest, PortOf(host), 53, [9, 8, 7]), datagram);
         byte[] heard = new byte[10];
         Assert.Equal(2, host.Receive(heard));
+        Assert.Empty(_network.Sent);
+    }
+
+    [Fact]
+    public void Answer_InFragmentsOutOfOrder_ReachesTheSenderWhole()
+    {
+        Grant(Guest);
+        using Socket host = SendToNameServer();
+        byte[] answer = new byte[3000];
+        new Random(1).NextBytes(answer);
+
+        Array.ForEach(InFragments(UdpDatagram(Guest, Gateway, 53, PortOf(host), answer)).Reverse().ToArray(), Send);
+
+        byte[] heard = new byte[4000];
+        Assert.Equal(answer.Length, host.Receive(heard));
+        Assert.Equal(answer, heard[..answer.Length]);
+        Assert.Empty(_network.Sent);
+    }
+
+    [Fact]
+    public void Fragments_OfOtherConversations_GoToTheNetworkWhenAllAreThere()
+    {
+        Grant(Guest);
+        using Socket host = SendToNameServer();
+        byte[][] frames = InFragments(UdpDatagram(Guest, Gateway, 4000, 9, new byte[3000]));
+
+        Array.ForEach(frames[..^1], Send);
+        Assert.Empty(_network.Sent);
+        Send(frames[^1]);
+
+        Assert.Equal(frames, _network.Sent);
+        Assert.Equal(0, host.Available);
+    }
+
+    [Fact]
+    public void Fragments_WithoutAConversation_GoToTheNetworkAtOnce()
+    {
+        Grant(Guest);
+        byte[][] frames = InFragments(UdpDatagram(Guest, Gateway, 4000, 9, new byte[3000]));
+
+        Send(frames[0]);
+
+        Assert.Equal([frames[0]], _network.Sent);
+    }
+
+    /// <summary>A guest that begins datagrams and never ends them costs a bounded number of frames, and its next answer still arrives.</summary>
+    [Fact]
+    public void Fragments_NeverEndingOrTiny_AreForgotten()
+    {
+        Grant(Guest);
+        using Socket host = SendToNameServer();
+        for (ushort identification = 100; identification < 1100; identification++)
+        {
+            Send(Fragment(identification, 0, more: true, new byte[1400]));
+        }
+
+        for (int i = 0; i < 500; i++)
+        {
+            Send(Fragment(2000, i * 8, more: true, new byte[8]));
+        }
+
+        Array.ForEach(InFragments(UdpDatagram(Guest, Gateway, 53, PortOf(host), new byte[2000])), Send);
+
+        Assert.Equal(2000, host.Receive(new byte[4000]));
         Assert.Empty(_network.Sent);
     }
 
@@ -167,6 +231,22 @@ public sealed class PortForwarderTests : IGuestWire, IDisposable
 
         Assert.Contains("another program uses it", error.Message, StringComparison.Ordinal);
     }
+
+    /// <summary>A sender whom the guest has heard.</summary>
+    private Socket SendToNameServer()
+    {
+        Socket host = new(AddressFamily.InterNetwork, SocketType.Dgram, ProtocolType.Udp) { ReceiveTimeout = 60_000 };
+        host.Bind(new IPEndPoint(IPAddress.Loopback, 0));
+        host.SendTo([1], _forwarder.ListenEndPoint(NameServer)!);
+        Take();
+        return host;
+    }
+
+    private static byte[][] InFragments(byte[] payload) =>
+        [.. payload.Chunk(1480).Select((piece, i) => Fragment(7, i * 1480, more: (i + 1) * 1480 < payload.Length, piece))];
+
+    private static byte[] Fragment(ushort identification, int offset, bool more, byte[] piece) =>
+        Ethernet(GatewayMac, GuestMac, 0x0800, Ipv4(Guest, Gateway, UdpProtocol, piece, identification, (offset / 8) | (more ? 0x2000 : 0)));
 
     private static ushort PortOf(Socket socket) => (ushort)((IPEndPoint)socket.LocalEndPoint!).Port;
 

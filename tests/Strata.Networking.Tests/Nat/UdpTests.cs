@@ -11,7 +11,7 @@ namespace Strata.Networking.Tests.Nat;
 public sealed class UdpTests : IDisposable
 {
     private const long Second = 1_000_000_000;
-    private readonly Socket _host = new(AddressFamily.InterNetwork, SocketType.Dgram, ProtocolType.Udp) { ReceiveTimeout = 10_000 };
+    private readonly Socket _host = new(AddressFamily.InterNetwork, SocketType.Dgram, ProtocolType.Udp) { ReceiveTimeout = 60_000 };
 
     public UdpTests() => _host.Bind(new IPEndPoint(IPAddress.Loopback, 0));
 

@@ -23,7 +23,7 @@ public sealed class TapNetworkTests
         tap.Connect(card);
         Run("ip", "addr", "add", "198.51.100.1/24", "dev", name);
         Run("ip", "link", "set", name, "up");
-        using Socket host = new(AddressFamily.InterNetwork, SocketType.Dgram, ProtocolType.Udp) { ReceiveTimeout = 10_000 };
+        using Socket host = new(AddressFamily.InterNetwork, SocketType.Dgram, ProtocolType.Udp) { ReceiveTimeout = 60_000 };
         host.Bind(new IPEndPoint(new IPAddress(HostAddress), 0));
         ushort port = (ushort)((IPEndPoint)host.LocalEndPoint!).Port;
 
@@ -58,7 +58,11 @@ public sealed class TapNetworkTests
     [InlineData("with space")]
     [InlineData("../tun")]
     [InlineData("tap%d")]
-    public void Open_BadName_IsRefused(string name) => Assert.Throws<IOException>(() => new TapNetwork(name));
+    [InlineData("tap0:1")]
+    [InlineData("tap\n0")]
+    [InlineData("täp")]
+    [InlineData("..")]
+    public void Open_BadName_IsRefused(string name) => Assert.Throws<ArgumentException>(() => new TapNetwork(name));
 
     /// <summary>The next frame of a kind; a kernel sends others on its own.</summary>
     private static byte[] TakeWhere(RecordingReceiver card, Func<byte[], bool> wanted)

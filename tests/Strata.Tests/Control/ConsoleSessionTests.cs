@@ -11,7 +11,7 @@ namespace Strata.Tests.Control;
 public sealed class ConsoleSessionTests : IAsyncLifetime, IDisposable
 {
     private readonly TemporaryFolder _folder = new();
-    private readonly CancellationTokenSource _timeout = new(TimeSpan.FromSeconds(30));
+    private readonly CancellationTokenSource _timeout = new(TimeSpan.FromMinutes(5));
     private readonly MachineRegistry _registry;
     private VirtualMachine? _machine;
     private ControlServer? _server;

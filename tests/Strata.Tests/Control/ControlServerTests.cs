@@ -1,9 +1,11 @@
+using System.Net;
 using System.Net.Sockets;
 using System.Text;
 using Iced.Intel;
 using Strata.Control;
 using Strata.EndToEnd.Tests.Harness;
 using Strata.Machines.Boards;
+using Strata.Networking.Nat;
 
 namespace Strata.Tests.Control;
 
@@ -11,19 +13,24 @@ namespace Strata.Tests.Control;
 public sealed class ControlServerTests : IAsyncLifetime, IDisposable
 {
     private readonly TemporaryFolder _folder = new();
-    private readonly CancellationTokenSource _timeout = new(TimeSpan.FromSeconds(30));
+    private readonly CancellationTokenSource _timeout = new(TimeSpan.FromMinutes(5));
     private readonly MachineRegistry _registry;
     private VirtualMachine? _machine;
     private ControlServer? _server;
 
     public ControlServerTests() => _registry = new MachineRegistry(_folder.PathOf("strata"));
 
+    private static NetworkCard Network => NetworkCard.User(new UserNetworkOptions
+    {
+        Forwards = [new(TransportProtocol.Tcp, IPAddress.Loopback, 0, 22), new(TransportProtocol.Udp, IPAddress.Loopback, 0, 53), new(TransportProtocol.Tcp, IPAddress.Loopback, 0, 22)],
+    });
+
     private RunningMachine Running => _registry.Find("idle");
 
     public async Task InitializeAsync()
     {
         _machine = await VirtualMachine.StartAsync(
-            new MachineSpec { Kernel = _folder.Write("kernel", MultibootProgram.Assemble(Idle)), Memory = 16 << 20, Engine = Engine.Interpreter, Networks = [] }, _timeout.Token);
+            new MachineSpec { Kernel = _folder.Write("kernel", MultibootProgram.Assemble(Idle)), Memory = 16 << 20, Engine = Engine.Interpreter, Networks = [Network] }, _timeout.Token);
         _server = ControlServer.Start(_machine, await _registry.ReserveAsync("idle", "kernel", _timeout.Token));
     }
 
@@ -48,6 +55,44 @@ public sealed class ControlServerTests : IAsyncLifetime, IDisposable
             ("idle", "kernel", Engine.Interpreter, 1, 16UL << 20, Environment.ProcessId, true),
             (machine.Name, machine.Image, machine.Engine, machine.Processors, machine.Memory, machine.ProcessId, machine.Answers));
         Assert.InRange(machine.UptimeSeconds, 0, 30);
+    }
+
+    [Fact]
+    public async Task Describe_PortsThatTheHostChose_AreTheOnesThatListen()
+    {
+        MachineDescription machine = await Running.DescribeAsync(_timeout.Token);
+
+        Assert.Equal([(TransportProtocol.Tcp, 22), (TransportProtocol.Udp, 53), (TransportProtocol.Tcp, 22)], machine.Forwards.Select(forward => (forward.Protocol, forward.GuestPort)));
+        Assert.Equal(_machine!.ForwardedPorts.Select(port => port.HostEndPoint), machine.Forwards.Select(forward => new IPEndPoint(IPAddress.Parse(forward.HostAddress), forward.HostPort)));
+        Assert.NotEqual(machine.Forwards[0].HostPort, machine.Forwards[2].HostPort);
+        foreach (int port in (int[])[machine.Forwards[0].HostPort, machine.Forwards[2].HostPort])
+        {
+            using TcpClient caller = new();
+            await caller.ConnectAsync(IPAddress.Loopback, port, _timeout.Token);
+        }
+    }
+
+    [Theory]
+    [InlineData(TransportProtocol.Tcp, "127.0.0.1", "127.0.0.1:2222:22")]
+    [InlineData(TransportProtocol.Udp, "::1", "udp:[::1]:2222:22")]
+    public void ForwardToString_AnyProtocol_IsTheOption(TransportProtocol protocol, string address, string expected) =>
+        Assert.Equal(expected, new MachineForward(protocol, address, 2222, 22).ToString());
+
+    /// <summary>As in `strata run`, whose process ends when the machine has.</summary>
+    [Fact]
+    public async Task Stop_ServerEndsWithTheMachine_IsAnswered()
+    {
+        Task end = EndAsync();
+
+        await Running.StopAsync(_timeout.Token);
+
+        await end;
+
+        async Task EndAsync()
+        {
+            await _machine!.WaitForExitAsync(_timeout.Token);
+            await _server!.DisposeAsync();
+        }
     }
 
     [Fact]

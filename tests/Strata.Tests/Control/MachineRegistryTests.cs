@@ -9,7 +9,7 @@ namespace Strata.Tests.Control;
 public sealed class MachineRegistryTests : IDisposable
 {
     private readonly TemporaryFolder _folder = new();
-    private readonly CancellationTokenSource _timeout = new(TimeSpan.FromSeconds(20));
+    private readonly CancellationTokenSource _timeout = new(TimeSpan.FromMinutes(5));
     private readonly MachineRegistry _registry;
 
     public MachineRegistryTests() => _registry = new MachineRegistry(_folder.PathOf("strata"));

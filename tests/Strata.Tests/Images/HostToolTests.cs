@@ -5,7 +5,7 @@ namespace Strata.Tests.Images;
 public sealed class HostToolTests : IDisposable
 {
     private readonly TemporaryFolder _folder = new();
-    private readonly CancellationTokenSource _timeout = new(TimeSpan.FromMinutes(1));
+    private readonly CancellationTokenSource _timeout = new(TimeSpan.FromMinutes(5));
 
     private string Folder => Path.GetDirectoryName(_folder.PathOf("x"))!;
 

@@ -81,7 +81,7 @@ internal sealed class VirtioDriver : IInterruptSink, IMsiSink, IDisposable
 
     public static void WaitUntil(Func<bool> condition, string what)
     {
-        Assert.True(SpinWait.SpinUntil(condition, TimeSpan.FromSeconds(10)), $"Waited in vain for {what}.");
+        Assert.True(SpinWait.SpinUntil(condition, TimeSpan.FromMinutes(1)), $"Waited in vain for {what}.");
     }
 
     public ulong ReadCommon(ulong offset, AccessWidth width) => Space.Read(_structures[1] + offset, width);

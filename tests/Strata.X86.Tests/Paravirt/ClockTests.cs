@@ -9,6 +9,7 @@ public sealed class ClockTests
     private const ulong Record = 0x2000;
     private const ulong Other = 0x3000;
     private const byte Stable = 1;
+    private const byte GuestStopped = 2;
 
     [Theory]
     [InlineData(ParavirtMsr.SystemTime)]
@@ -96,6 +97,62 @@ public sealed class ClockTests
         machine.Write(ParavirtMsr.SystemTime, Record | 1);
 
         Assert.Equal(0, machine[Record + 29]);
+    }
+
+    [Fact]
+    public void PostStoodStill_ClockInUse_GuestIsToldBeforeItsNextInterruptUntilItHasSeenIt()
+    {
+        using ParavirtMachine machine = new();
+        machine.Write(ParavirtMsr.SystemTime, Record | 1);
+        uint version = machine.Dword(Record);
+
+        machine.Cpu.PostStoodStill();
+        Assert.Equal(Stable, machine[Record + 29]);
+        machine.Cpu.DeliverInterrupts();
+        Assert.Equal(Stable | GuestStopped, machine[Record + 29]);
+        machine.Write(Msr.IA32_TSC, 5); // the record is written again
+        Assert.Equal(Stable | GuestStopped, machine[Record + 29]);
+        machine[Record + 29] = Stable; // seen
+        machine.Write(Msr.IA32_TSC, 7);
+        machine.Cpu.DeliverInterrupts();
+
+        Assert.Equal(Stable, machine[Record + 29]);
+        Assert.Equal(version + 6, machine.Dword(Record));
+    }
+
+    /// <summary>An interrupt that waited when the host stopped the machine comes before the clock's thread has looked.</summary>
+    [Fact]
+    public void DeliverInterrupts_StandstillThatNobodyHasPosted_IsLookedForFirst()
+    {
+        int looks = 0;
+        using ParavirtMachine machine = new(lookForStandstill: cpu =>
+        {
+            looks++;
+            cpu.PostStoodStill();
+        });
+        machine.Write(ParavirtMsr.SystemTime, Record | 1);
+        machine.Cpu.DeliverInterrupts();
+        Assert.Equal(0, looks);
+
+        machine.Cpu.TellStandstill();
+
+        Assert.Equal(1, looks);
+        Assert.Equal(Stable | GuestStopped, machine[Record + 29]);
+        Assert.False(machine.Cpu.HasSignals);
+    }
+
+    [Fact]
+    public void PostStoodStill_NoClock_WritesNowhereAndNoNmiCountsForIt()
+    {
+        using ParavirtMachine machine = new();
+        machine.Fill(0, 32, 0);
+
+        machine.Cpu.PostStoodStill();
+        machine.Cpu.DeliverInterrupts();
+
+        Assert.Equal(0UL, machine.Quad(24));
+        Assert.False(machine.Cpu.HasSignals);
+        Assert.False(machine.Cpu.IsEventWaiting);
     }
 
     [Theory]

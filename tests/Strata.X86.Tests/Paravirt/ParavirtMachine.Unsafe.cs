@@ -21,7 +21,7 @@ internal sealed class ParavirtMachine : IDisposable
     private readonly GuestMemory _ram = new(MemorySize);
     private readonly GuestMemory _rom = new(GuestMemory.PageSize);
 
-    public ParavirtMachine(int processors = 1, ParavirtFeatures features = ParavirtFeatures.All, ulong frequency = 1_000_000_000)
+    public ParavirtMachine(int processors = 1, ParavirtFeatures features = ParavirtFeatures.All, ulong frequency = 1_000_000_000, Action<X86Cpu>? lookForStandstill = null)
     {
         Memory.MapRam(0, _ram, 0, MemorySize);
         Memory.MapRam(Rom, _rom, 0, GuestMemory.PageSize, readOnly: true);
@@ -39,6 +39,7 @@ internal sealed class ParavirtMachine : IDisposable
                 LocalApic = apic,
                 Cpuid = Policy,
                 WallTimeOrigin = Origin,
+                LookForStandstill = lookForStandstill is null ? null : () => lookForStandstill(cpu!),
             });
             apic.Connect(new Host(cpu));
             apic.WriteMmio(0xF0, AccessWidth.Dword, 0x1FF); // software-enabled

@@ -29,8 +29,11 @@ internal static class ExecCommand
               strata exec debian-tiny sh -c 'cat > /tmp/x; sha256sum /tmp/x' < file
               strata exec -t -w /root debian-tiny sh                        a shell on this terminal
 
-            Exit code: the command's own; 128 and the number for a signal; 130: interrupted; 1: the guest did not answer; 2: no such
-            machine runs.
+            When nobody reads the output any more, as behind `| head`, the command's next write ends it by SIGPIPE, or fails; if it runs
+            on for five seconds, it is ended.
+
+            Exit code: the command's own; 128 and the number for a signal; 130: interrupted; 141: it ran on though nobody read its output;
+            1: the guest did not answer; 2: no such machine runs.
             """)
         {
             machine, words, environment, folder, terminal, noTerminal,

@@ -49,6 +49,11 @@ internal static class InspectCommand
     {
         MachineDescription machine = inspection.Machine;
         Console.WriteLine($"{machine.Name}: {Printable.Text(machine.Image)} on {EngineNames.Of(machine.Engine ?? Engine.Auto)}, {machine.Processors} CPUs, {ByteSize.Format((long)machine.Memory)}");
+        if (machine.Forwards.Count > 0)
+        {
+            Console.WriteLine($"forwards {string.Join(' ', machine.Forwards.Select(forward => Printable.Text(forward.ToString())))}");
+        }
+
         Console.WriteLine("\nprocessors");
         foreach (ProcessorInspection processor in inspection.Board.Processors)
         {

@@ -46,7 +46,6 @@ internal sealed unsafe partial class FrameChannel : IDisposable
     private const int ErrorInterrupted = 4;
     private const int ErrorNoBuffers = 105;
     private const int ErrorTooLong = 90;
-    private const short PollOut = 4;
     private const short PollError = 8;
     private const short PollHangUp = 16;
 

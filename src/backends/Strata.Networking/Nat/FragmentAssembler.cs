@@ -14,6 +14,9 @@ internal sealed class FragmentAssembler(IVirtualClock clock)
     private const long LifeNanoseconds = 15_000_000_000;
     private const int BlockSize = 8;
 
+    /// <summary>Kept of a packet: enough for the largest in fragments of 576 bytes, not for fragments of eight.</summary>
+    private const int MostFrames = 128;
+
     private readonly List<Partial> _partials = []; // oldest first
 
     public int Count => _partials.Count;
@@ -21,7 +24,11 @@ internal sealed class FragmentAssembler(IVirtualClock clock)
     /// <param name="offset">Bytes.</param>
     /// <param name="more">Others come behind it.</param>
     /// <returns>The whole payload if this was the last missing fragment.</returns>
-    public byte[]? Add(FragmentKey key, int offset, bool more, ReadOnlySpan<byte> payload)
+    public byte[]? Add(FragmentKey key, int offset, bool more, ReadOnlySpan<byte> payload) => Add(key, offset, more, payload, frame: [])?.Payload;
+
+    /// <summary>The same, keeping the frames that the fragments came in.</summary>
+    /// <param name="frame">Empty for one that is not needed again.</param>
+    public AssembledPacket? Add(FragmentKey key, int offset, bool more, ReadOnlySpan<byte> payload, ReadOnlySpan<byte> frame)
     {
         long now = clock.Now;
         _partials.RemoveAll(partial => now - partial.Started > LifeNanoseconds);
@@ -42,7 +49,7 @@ internal sealed class FragmentAssembler(IVirtualClock clock)
             _partials.Add(partial);
         }
 
-        if (!partial.TryAdd(offset, payload, more))
+        if (!partial.TryAdd(offset, payload, more) || !partial.TryKeep(frame))
         {
             _partials.Remove(partial);
             return null;
@@ -54,7 +61,7 @@ internal sealed class FragmentAssembler(IVirtualClock clock)
         }
 
         _partials.Remove(partial);
-        return partial.Payload;
+        return new AssembledPacket(partial.Payload, partial.Frames);
     }
 
     private sealed class Partial(FragmentKey key, long started)
@@ -71,6 +78,18 @@ internal sealed class FragmentAssembler(IVirtualClock clock)
         public bool IsComplete => _received == _length;
 
         public byte[] Payload => _bytes[.._length];
+
+        public List<byte[]> Frames { get; } = [];
+
+        public bool TryKeep(ReadOnlySpan<byte> frame)
+        {
+            if (!frame.IsEmpty)
+            {
+                Frames.Add(frame.ToArray());
+            }
+
+            return Frames.Count <= MostFrames;
+        }
 
         public bool TryAdd(int offset, ReadOnlySpan<byte> bytes, bool more)
         {
@@ -94,6 +113,10 @@ internal sealed class FragmentAssembler(IVirtualClock clock)
         }
     }
 }
+
+/// <summary>A packet that came in fragments.</summary>
+/// <param name="Frames">Those that were kept, in the order in which they came.</param>
+internal readonly record struct AssembledPacket(byte[] Payload, IReadOnlyList<byte[]> Frames);
 
 /// <summary>What the fragments of one packet have in common.</summary>
 internal readonly record struct FragmentKey(InternetAddress Source, InternetAddress Destination, uint Identification, byte Protocol);

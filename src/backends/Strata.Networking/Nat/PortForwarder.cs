@@ -35,6 +35,9 @@ public sealed class PortForwarder : INetworkBackend, IFrameReceiver
 
     FrameFeatures IFrameReceiver.Accepts => _receiver?.Accepts ?? FrameFeatures.None;
 
+    /// <summary>The ports that lead into the guest, in the order in which they were given.</summary>
+    public IReadOnlyList<ForwardedPort> ForwardedPorts => _forwards.ForwardedPorts;
+
     /// <inheritdoc cref="UserNetwork.ListenEndPoint"/>
     public IPEndPoint? ListenEndPoint(PortForward forward) => _forwards.ListenEndPoint(forward);
 
@@ -55,8 +58,13 @@ public sealed class PortForwarder : INetworkBackend, IFrameReceiver
                 Learn(packet.Source);
             }
 
-            if (_forwards.TryTakeForwarded(ethernet, offload))
+            if (_forwards.TryTakeForwarded(frame, ethernet, offload, out IReadOnlyList<byte[]> release))
             {
+                foreach (byte[] held in release)
+                {
+                    Network.Send(held, FrameOffload.None); // a fragment's checksum is never left out
+                }
+
                 return;
             }
         }

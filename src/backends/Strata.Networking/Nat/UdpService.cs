@@ -37,15 +37,14 @@ internal sealed class UdpService : IDisposable
 
     public int FlowCount => _flows.Count;
 
-    public void Listen(PortForward forward)
+    /// <returns>Where it listens.</returns>
+    public IPEndPoint Listen(PortForward forward)
     {
         UdpForwardListener listener = new(this, forward);
         _listeners.Add(listener);
         listener.Token = _nat.Poller.Add(listener.Socket, listener, edgeTriggered: false);
+        return (IPEndPoint)listener.Socket.LocalEndPoint!;
     }
-
-    public IPEndPoint? ListenEndPoint(PortForward forward) =>
-        _listeners.Find(listener => listener.Forward == forward)?.Socket.LocalEndPoint as IPEndPoint;
 
     public void OnDatagram(in GuestPacket packet, in UdpDatagram datagram)
     {

@@ -26,6 +26,7 @@ public sealed class UserNetwork : INetworkBackend
     private readonly UdpService _udp;
     private readonly TcpService _tcp;
     private readonly SocketPoller _poller;
+    private readonly FragmentAssembler _heldFragments; // of forwarded ports' answers, where the router is elsewhere
     private bool _disposed; // under _gate
 
     /// <param name="clock">For retransmissions and idle conversations.</param>
@@ -43,13 +44,14 @@ public sealed class UserNetwork : INetworkBackend
         _poller = new SocketPoller(_gate, "strata-nat");
         NatContext context = new(_gate, options, clock, _poller, _link, new IcmpService(_link, clock), new HostAddresses(options));
         _neighbours = new NeighbourService(context);
+        _heldFragments = new FragmentAssembler(clock);
         _pings = new PingService(context);
         _udp = new UdpService(context);
         _tcp = new TcpService(context);
         _packets = new PacketSorter(context, _dhcp, _names, _neighbours, _pings, _udp, _tcp);
         try
         {
-            Listen(options.Forwards);
+            ForwardedPorts = Listen(options.Forwards);
         }
         catch
         {
@@ -73,8 +75,11 @@ public sealed class UserNetwork : INetworkBackend
     internal (int Leases, int Neighbours, int Fragments, int Pings) TableSizes =>
         Locked(() => (_dhcp.LeaseCount, _link.NeighbourCount, _packets.FragmentCount, _pings.FlowCount));
 
-    /// <summary>Where a forwarded port listens: of use when the host chose its number.</summary>
-    public IPEndPoint? ListenEndPoint(PortForward forward) => Locked(() => _tcp.ListenEndPoint(forward) ?? _udp.ListenEndPoint(forward));
+    /// <summary>The ports that lead into guests, in the order of <see cref="UserNetworkOptions.Forwards"/>.</summary>
+    public IReadOnlyList<ForwardedPort> ForwardedPorts { get; }
+
+    /// <summary>Where a forwarded port listens: of use when the host chose its number. Null for one that is not forwarded.</summary>
+    public IPEndPoint? ListenEndPoint(PortForward forward) => ForwardedPorts.FirstOrDefault(port => port.Forward == forward)?.HostEndPoint;
 
     /// <summary>Gives a station a name that others can look up.</summary>
     /// <param name="address">What the station has from an earlier DHCP server of the network: it is kept for it if it is free. Or null.</param>
@@ -115,10 +120,15 @@ public sealed class UserNetwork : INetworkBackend
         }
     }
 
-    /// <summary>Takes a guest's frame if it belongs to a forwarded port's conversation, for a guest whose router is elsewhere.</summary>
+    /// <summary>
+    /// Takes a guest's frame if it belongs to a forwarded port's conversation, for a guest whose router is elsewhere. Fragments are taken until
+    /// all are there, as only the first one tells whose they are.
+    /// </summary>
+    /// <param name="release">Frames that were taken earlier and turn out to be for others.</param>
     /// <returns>False for a frame that is for others.</returns>
-    internal bool TryTakeForwarded(in EthernetFrame ethernet, in FrameOffload offload)
+    internal bool TryTakeForwarded(ReadOnlySpan<byte> frame, in EthernetFrame ethernet, in FrameOffload offload, out IReadOnlyList<byte[]> release)
     {
+        release = [];
         lock (_gate)
         {
             if (_disposed || _tcp.ConnectionCount + _udp.FlowCount == 0)
@@ -133,9 +143,14 @@ public sealed class UserNetwork : INetworkBackend
             }
 
             if (ethernet.Type != EthernetFrame.TypeIpv4 || ethernet.Destination != GuestLink.Mac
-                || !Ipv4Packet.TryParse(ethernet.Payload, out Ipv4Packet packet) || packet.Destination != _options.Gateway || packet.IsFragment)
+                || !Ipv4Packet.TryParse(ethernet.Payload, out Ipv4Packet packet) || packet.Destination != _options.Gateway)
             {
                 return false;
+            }
+
+            if (packet.IsFragment)
+            {
+                return TryTakeFragment(frame, packet, out release);
             }
 
             bool trusted = offload.NeedsChecksum;
@@ -200,21 +215,30 @@ public sealed class UserNetwork : INetworkBackend
         _poller.Dispose();
     }
 
-    private void Listen(IReadOnlyList<PortForward> forwards)
+    private bool TryTakeFragment(ReadOnlySpan<byte> frame, in Ipv4Packet packet, out IReadOnlyList<byte[]> release)
+    {
+        release = [];
+        if (packet.Protocol != Ipv4Packet.ProtocolUdp || _udp.FlowCount == 0)
+        {
+            return false;
+        }
+
+        FragmentKey key = new(packet.Source, packet.Destination, packet.Identification, packet.Protocol);
+        if (_heldFragments.Add(key, packet.FragmentOffset, packet.HasMoreFragments, packet.Payload, frame) is { } whole
+            && !(UdpDatagram.TryParse(packet.Source, packet.Destination, whole.Payload, trusted: false, out UdpDatagram datagram) && _udp.TryTake(packet, datagram)))
+        {
+            release = whole.Frames;
+        }
+
+        return true;
+    }
+
+    private ForwardedPort[] Listen(IReadOnlyList<PortForward> forwards)
     {
         lock (_gate)
         {
-            foreach (PortForward forward in forwards)
-            {
-                if (forward.Protocol == TransportProtocol.Tcp)
-                {
-                    _tcp.Listen(forward);
-                }
-                else
-                {
-                    _udp.Listen(forward);
-                }
-            }
+            return [.. forwards.Select(forward => new ForwardedPort(
+                forward, forward.Protocol == TransportProtocol.Tcp ? _tcp.Listen(forward) : _udp.Listen(forward)))];
         }
     }
 

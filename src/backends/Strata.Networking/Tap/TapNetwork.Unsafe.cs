@@ -13,7 +13,10 @@ namespace Strata.Networking.Tap;
 public sealed unsafe partial class TapNetwork : INetworkBackend
 {
     private const string Device = "/dev/net/tun";
-    private const int LongestName = 15;
+
+    /// <summary>Characters of the longest name: IFNAMSIZ of netdevice(7) without the zero at its end.</summary>
+    public const int LongestName = 15;
+
     private const int ReadWrite = 2;
     private const nuint SetInterface = 0x400454CA;      // TUNSETIFF
     private const nuint SetOffload = 0x400454D0;        // TUNSETOFFLOAD
@@ -40,14 +43,15 @@ public sealed unsafe partial class TapNetwork : INetworkBackend
     private volatile IFrameReceiver? _receiver;
     private volatile bool _disposed;
 
-    /// <param name="name">Of the interface, at most 15 characters; it is made if it does not exist.</param>
+    /// <param name="name">Of the interface; it is made if it does not exist.</param>
+    /// <exception cref="ArgumentException">No interface can have the name; see <see cref="IsName"/>.</exception>
     /// <exception cref="IOException">It cannot be opened; the message says why and what to do.</exception>
     public TapNetwork(string name)
     {
         ArgumentNullException.ThrowIfNull(name);
-        if (name.Length is 0 or > LongestName || !Ascii.IsValid(name) || name.AsSpan().ContainsAny("/ %"))
+        if (!IsName(name))
         {
-            throw new IOException($"\"{name}\" can name no network interface; use 1 to {LongestName} letters and digits.");
+            throw new ArgumentException($"\"{name}\" can name no network interface; use 1 to {LongestName} letters and digits.", nameof(name));
         }
 
         _tap = Open(Device, ReadWrite | NonBlocking | CloseOnExec);
@@ -75,6 +79,13 @@ public sealed unsafe partial class TapNetwork : INetworkBackend
     }
 
     public string Name { get; }
+
+    /// <summary>
+    /// Whether an interface can have a name: 1 to <see cref="LongestName"/> printable ASCII characters without slash, colon and space, which
+    /// Linux refuses, and percent sign, from which it makes a name of its own.
+    /// </summary>
+    public static bool IsName(string? name) =>
+        name is { Length: > 0 and <= LongestName } and not ("." or "..") && !name.AsSpan().ContainsAnyExceptInRange('!', '~') && !name.AsSpan().ContainsAny("/:%");
 
     public FrameFeatures Accepts => FrameFeatures.PartialChecksum | FrameFeatures.Tcp4Segmentation | FrameFeatures.Tcp6Segmentation;
 

@@ -32,15 +32,14 @@ internal sealed class TcpService : IDisposable
 
     public int ConnectionCount => _connections.Count;
 
-    public void Listen(PortForward forward)
+    /// <returns>Where it listens.</returns>
+    public IPEndPoint Listen(PortForward forward)
     {
         TcpForwardListener listener = new(this, forward);
         _listeners.Add(listener);
         listener.Token = _nat.Poller.Add(listener.Socket, listener, edgeTriggered: false);
+        return (IPEndPoint)listener.Socket.LocalEndPoint!;
     }
-
-    public IPEndPoint? ListenEndPoint(PortForward forward) =>
-        _listeners.Find(listener => listener.Forward == forward)?.Socket.LocalEndPoint as IPEndPoint;
 
     public void OnSegment(in GuestPacket packet, in TcpSegment segment)
     {

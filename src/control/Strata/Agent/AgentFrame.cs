@@ -8,7 +8,9 @@ namespace Strata;
 /// <code>
 /// frame: 0 length of the payload (32)  4 type (8, a letter)  5 payload
 /// S  start: terminal (8) rows (16) columns (16), folder, argument count (32), arguments, NAME=VALUE …; texts with their length (32)
-/// I  input, empty at its end         K  signal (32)            W  rows (16) columns (16)
+/// I  input, empty at its end         W  rows (16) columns (16)
+/// K  signal (32); with a stream (32) behind it, 1 output, 2 error output, its reading end is closed instead: agents that do not know
+///    that send the signal
 /// U  put a tree: name for a folder that exists, path; then N … E      T  get a tree: path; then N or V … E
 /// N  node: mode (32) kind (8: d f l) path below the tree's, target of a link; texts with their length (32); then, from agents that know
 ///    it, when it was modified: seconds since 1970 (64) nanoseconds (32); behind a file D … E

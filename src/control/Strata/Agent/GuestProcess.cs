@@ -10,6 +10,9 @@ public sealed class GuestProcess : IAsyncDisposable
     private const int InputWindow = 64 << 10;
 
     private const int SignalBase = 128;
+    private const uint PipeSignal = 13;
+    private const uint OutputStream = 1;
+    private const uint ErrorStream = 2;
 
     private readonly Stream _connection;
     private readonly Action<ReadOnlyMemory<byte>> _output;
@@ -62,6 +65,17 @@ public sealed class GuestProcess : IAsyncDisposable
     /// <summary>Sends a signal, by Linux's number, to the program and what it started.</summary>
     public Task SignalAsync(int signal, CancellationToken cancellationToken = default) =>
         SendAsync('K', AgentFrame.Numbers((uint)signal), cancellationToken);
+
+    /// <summary>
+    /// Closes the reading end of the program's standard output, as the reader of a pipe does that ends: the program's next write ends it by
+    /// SIGPIPE, or fails if it ignores that. One with a terminal is hung up on.
+    /// </summary>
+    public Task CloseOutputAsync(CancellationToken cancellationToken = default) =>
+        SendAsync('K', AgentFrame.Numbers(PipeSignal, OutputStream), cancellationToken);
+
+    /// <summary>The same for its standard error output.</summary>
+    public Task CloseErrorOutputAsync(CancellationToken cancellationToken = default) =>
+        SendAsync('K', AgentFrame.Numbers(PipeSignal, ErrorStream), cancellationToken);
 
     /// <summary>Tells the program that its terminal has another size.</summary>
     public Task ResizeAsync(TerminalSize size, CancellationToken cancellationToken = default)

@@ -142,7 +142,13 @@ sub run_process {
                     exit 1;
                 }
                 if ($type eq 'I') { $in_ends = 1 if !length $data; $pending .= $data; }
-                elsif ($type eq 'K') { kill unpack('V', $data), -$pid; }
+                elsif ($type eq 'K') {
+                    my ($signal, $stream) = unpack('V V', $data);
+                    if (!$stream) { kill $signal, -$pid; }
+                    elsif ($tty) { kill 'HUP', -$pid; }    # its outputs are the terminal
+                    elsif ($stream == 1 && $out) { close $out; $out = undef; }
+                    elsif ($stream == 2 && $errors) { close $errors; $errors = undef; }
+                }
                 elsif ($type eq 'W' && $tty) { my @size = unpack('v v', $data); set_size($in, @size); }
             }
             if ($in && length $pending && vec($writes, fileno($in), 1)) {

@@ -62,6 +62,10 @@ internal sealed class ControlSession(VirtualMachine machine, MachineReservation 
                     await ReplyAsync(new ControlReply(), cancellationToken).ConfigureAwait(false);
                     await new ConsoleSession(machine, new ControlStream(connection)).RunAsync(cancellationToken).ConfigureAwait(false);
                     break;
+                case ControlOperation.Quit:
+                    await machine.StopAsync().ConfigureAwait(false);
+                    await ReplyAsync(new ControlReply(), CancellationToken.None).ConfigureAwait(false); // the server ends with the machine
+                    break;
                 case ControlOperation.Wait:
                     await ServeEndAsync(cancellationToken).ConfigureAwait(false);
                     break;
@@ -92,9 +96,6 @@ internal sealed class ControlSession(VirtualMachine machine, MachineReservation 
                 return new ControlReply { Inspection = new MachineInspection { Machine = machine.Describe(reservation), Board = machine.Inspect() } };
             case ControlOperation.PowerButton:
                 machine.PressPowerButton();
-                return new ControlReply();
-            case ControlOperation.Quit:
-                await machine.StopAsync().ConfigureAwait(false);
                 return new ControlReply();
             default:
                 throw new StrataException(StrataError.BadInput, $"The control protocol has no operation {request.Operation}.");

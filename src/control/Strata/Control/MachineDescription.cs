@@ -1,5 +1,6 @@
 using Strata.Engines;
 using Strata.Machines.Boards;
+using Strata.Networking.Nat;
 
 namespace Strata.Control;
 
@@ -28,8 +29,30 @@ public sealed record MachineDescription
     /// <summary>The host's process that runs it.</summary>
     public int ProcessId { get; init; }
 
+    /// <summary>Ports of the host that lead into it.</summary>
+    public IReadOnlyList<MachineForward> Forwards { get; init; } = [];
+
     /// <summary>False for a machine that holds its name but did not answer in time: it is starting, or its process is stopped.</summary>
     public bool Answers { get; init; } = true;
+}
+
+/// <summary>A port of the host that leads into a machine.</summary>
+/// <param name="HostAddress">Where the host listens.</param>
+/// <param name="HostPort">1..65535: the number that the host chose, where none was asked for.</param>
+public sealed record MachineForward(TransportProtocol Protocol, string HostAddress, int HostPort, int GuestPort)
+{
+    public static MachineForward Of(ForwardedPort port)
+    {
+        ArgumentNullException.ThrowIfNull(port);
+        return new MachineForward(port.Forward.Protocol, port.HostEndPoint.Address.ToString(), port.HostEndPoint.Port, port.Forward.GuestPort);
+    }
+
+    /// <summary>As `strata run --forward` takes it.</summary>
+    public override string ToString()
+    {
+        string address = HostAddress.Contains(':', StringComparison.Ordinal) ? $"[{HostAddress}]" : HostAddress;
+        return $"{(Protocol == TransportProtocol.Udp ? "udp:" : "")}{address}:{HostPort}:{GuestPort}";
+    }
 }
 
 /// <summary>A machine's move from one engine to another.</summary>

@@ -34,7 +34,7 @@ public sealed class DebianImage : GuestImage
 
     /// <inheritdoc/>
     /// <remarks>The image stays as it is: what the guest writes is thrown away at the machine's end.</remarks>
-    public override MachineSpec CreateSpec(GuestSetup setup) => CreateSpec(setup, Folder) with { Disks = [DiskOf(Folder) with { Snapshot = true }] };
+    public override MachineSpec CreateSpec(GuestSetup setup) => CreateSpec(setup, Folder) with { Disks = [DiskOf(Folder) with { Snapshot = true }], ImageFolder = Folder };
 
     /// <summary>A machine whose disk is a copy of its own, which stays. The copy is made if it is not there yet.</summary>
     /// <param name="folder">Holds the copy, with the kernel that fits it; nothing in it depends on the cache.</param>

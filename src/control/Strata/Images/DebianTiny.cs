@@ -11,7 +11,7 @@ public sealed class DebianTiny : GuestImage
     public const string Name = "debian-tiny";
 
     /// <summary>Raised when the image is built differently: an older one in a cache is made again.</summary>
-    private const string Recipe = "13";
+    private const string Recipe = "14";
 
     private const string KernelFile = "vmlinuz";
     private const string InitrdFile = "initrd";
@@ -70,7 +70,7 @@ public sealed class DebianTiny : GuestImage
             throw new StrataException(StrataError.BadInput, $"{Name} is a bare shell that takes no host name, time zone or SSH key; use {DebianImage.Name}.");
         }
 
-        return new MachineSpec { Kernel = KernelPath, Initrd = InitrdPath, CommandLine = "console=ttyS0 quiet panic=-1" };
+        return new MachineSpec { Kernel = KernelPath, Initrd = InitrdPath, CommandLine = "console=ttyS0 quiet panic=-1", ImageFolder = Folder };
     }
 
     private protected override async Task BuildIntoAsync(string staging, IProgress<string>? progress, CancellationToken cancellationToken)

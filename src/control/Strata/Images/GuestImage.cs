@@ -3,7 +3,7 @@ namespace Strata.Images;
 /// <summary>A guest that Strata knows how to make and start. Members are safe on any thread and in several processes.</summary>
 public abstract class GuestImage
 {
-    private const string RecipeFile = "recipe";
+    internal const string RecipeFile = "recipe";
 
     private readonly string _recipe;
     private readonly string[] _files;

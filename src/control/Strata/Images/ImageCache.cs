@@ -60,8 +60,12 @@ public sealed class ImageCache(string? folder = null)
         try
         {
             await build(staging).ConfigureAwait(false);
-            Remove(image);
+            bool hadOld = MoveAway(image); // the old one is deleted when the new one is there: for a moment only there is none
             Directory.Move(staging, PathOf(image));
+            if (hadOld)
+            {
+                DeleteFolder(OldOf(image));
+            }
         }
         finally
         {
@@ -73,15 +77,23 @@ public sealed class ImageCache(string? folder = null)
     /// <returns>Whether it was there.</returns>
     public bool Remove(string image)
     {
-        string old = PathOf(image) + ".old";
-        DeleteFolder(old);
+        bool wasThere = MoveAway(image); // at once, so that nobody finds half an image
+        DeleteFolder(OldOf(image));
+        return wasThere;
+    }
+
+    private string OldOf(string image) => PathOf(image) + ".old";
+
+    /// <returns>Whether there was something.</returns>
+    private bool MoveAway(string image)
+    {
+        DeleteFolder(OldOf(image)); // of one who was killed
         if (!Directory.Exists(PathOf(image)))
         {
             return false;
         }
 
-        Directory.Move(PathOf(image), old); // at once, so that nobody finds half an image
-        DeleteFolder(old);
+        Directory.Move(PathOf(image), OldOf(image));
         return true;
     }
 

@@ -14,6 +14,9 @@ internal static unsafe partial class DescriptorCalls
     /// <summary>POLLIN: reading would not block.</summary>
     public const short PollIn = 1;
 
+    /// <summary>POLLOUT: writing would not block.</summary>
+    public const short PollOut = 4;
+
     /// <param name="flags">Access mode, <see cref="CloseOnExec"/>, <see cref="NonBlocking"/>.</param>
     [LibraryImport("libc", EntryPoint = "open", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     public static partial int Open(string path, int flags);
@@ -41,10 +44,10 @@ internal static unsafe partial class DescriptorCalls
     [LibraryImport("libc", EntryPoint = "ppoll")]
     public static partial int Poll(PollDescriptor* descriptors, nuint count, TimeSpecification* limit, void* signals);
 
-    [LibraryImport("libc", EntryPoint = "read")]
+    [LibraryImport("libc", EntryPoint = "read", SetLastError = true)]
     public static partial nint Read(int descriptor, void* buffer, nuint size);
 
-    [LibraryImport("libc", EntryPoint = "write")]
+    [LibraryImport("libc", EntryPoint = "write", SetLastError = true)]
     public static partial nint Write(int descriptor, void* buffer, nuint size);
 
     [LibraryImport("libc", EntryPoint = "close")]

@@ -8,17 +8,28 @@ public sealed class RealTimeClock : IVirtualClock, IDisposable
 {
     private const long NanosecondsPerSecond = 1_000_000_000;
 
+    /// <summary>Of a clock that looks for gaps, in ns: timers may all have fired when one begins, and guests be about to arm the next.</summary>
+    private const long LongestWait = NanosecondsPerSecond;
+
     private readonly Lock _gate = new();
     private readonly PriorityQueue<Timer, long> _queue = new();
     private readonly TimedEvent _wake = new();
     private readonly Thread _thread;
+    private readonly TimeSpan _gap;
+    private readonly Action? _onGap;
+    private readonly Lock _gapGate = new(); // nothing is locked under it but by _onGap
+    private long _nextLook = long.MaxValue; // host time at which the thread means to look at the timers again
     private long _offset;      // virtual = host + offset while running; guarded by _gate for writes
     private long _stoppedAt;   // virtual time while stopped
     private volatile bool _running;
     private volatile bool _disposed;
 
-    public RealTimeClock()
+    /// <param name="gap">By how much the host has to be late with running the clock's thread to count as having stopped.</param>
+    /// <param name="onGap">Called when that has happened, by <see cref="LookForGap"/> or before the timers whose time has come fire.</param>
+    public RealTimeClock(TimeSpan gap = default, Action? onGap = null)
     {
+        _gap = gap;
+        _onGap = onGap;
         _thread = new Thread(FireTimers) { IsBackground = true, Name = "strata-clock" };
         _thread.Start();
     }
@@ -53,6 +64,27 @@ public sealed class RealTimeClock : IVirtualClock, IDisposable
         }
     }
 
+    /// <summary>
+    /// Looks whether the host has not run the clock's thread for long. For who must know before what was under way when that began: on
+    /// return, everybody has been told. Any thread.
+    /// </summary>
+    public void LookForGap()
+    {
+        if (_onGap is null || !_running || !IsOverdue)
+        {
+            return;
+        }
+
+        lock (_gapGate)
+        {
+            if (IsOverdue)
+            {
+                _onGap();
+                Volatile.Write(ref _nextLook, HostNow());
+            }
+        }
+    }
+
     public void Dispose()
     {
         lock (_gate)
@@ -69,6 +101,16 @@ public sealed class RealTimeClock : IVirtualClock, IDisposable
         if (Thread.CurrentThread != _thread)
         {
             _thread.Join();
+        }
+    }
+
+    private bool IsOverdue
+    {
+        get
+        {
+            long nextLook = Volatile.Read(ref _nextLook);
+            long now = HostNow();
+            return now > nextLook && now - nextLook > _gap.Ticks * TimeSpan.NanosecondsPerTick;
         }
     }
 
@@ -91,7 +133,14 @@ public sealed class RealTimeClock : IVirtualClock, IDisposable
     {
         while (!_disposed)
         {
+            LookForGap();
             Timer? due = TakeDue(out long wait);
+            if (_onGap is not null && (wait < 0 || wait > LongestWait))
+            {
+                wait = LongestWait;
+            }
+
+            Volatile.Write(ref _nextLook, HostNow() + (due is null ? wait : 0));
             if (due is not null)
             {
                 due.Callback();

@@ -7,7 +7,8 @@ public sealed unsafe partial class X86Cpu
 {
     private const int SignalInit = 1;
     private const int SignalStartup = 2;
-    private const int SignalNmi = 4; // counted from here up
+    private const int SignalStoodStill = 4;
+    private const int SignalNmi = 8; // counted from here up
     private const int MaxPendingNmis = 2; // one being delivered and one latched behind it
 
     private int _signals;
@@ -26,7 +27,23 @@ public sealed unsafe partial class X86Cpu
         Interlocked.Or(ref _signals, SignalStartup);
     }
 
-    /// <summary>An NMI, INIT or start-up IPI has been posted and not been looked at.</summary>
+    /// <summary>
+    /// The host did not run the machine for long: the guest is told before it takes another interrupt. Any thread; needs no kick, as
+    /// only interrupts lead a guest to ask for it.
+    /// </summary>
+    public void PostStoodStill() => Interlocked.Or(ref _signals, SignalStoodStill);
+
+    /// <summary>Right before an interrupt is taken: one that was pending already when the host left the machine alone counts as well.</summary>
+    public void TellStandstill()
+    {
+        Wiring.LookForStandstill?.Invoke();
+        if ((Interlocked.And(ref _signals, ~SignalStoodStill) & SignalStoodStill) != 0)
+        {
+            Paravirtual.TellStopped();
+        }
+    }
+
+    /// <summary>Something has been posted and not been looked at.</summary>
     public bool HasSignals => Volatile.Read(ref _signals) != 0;
 
     /// <summary>Looks whether something ends a halt or a wait for start-up.</summary>
@@ -61,9 +78,13 @@ public sealed unsafe partial class X86Cpu
             s.NmiPending--;
             DeliverNmi();
         }
-        else if ((s.Rflags & RFlags.IF) != 0 && Wiring.LocalApic is { HasPendingInterrupt: true } apic && apic.TryAcknowledge(out byte vector))
+        else if ((s.Rflags & RFlags.IF) != 0 && Wiring.LocalApic is { HasPendingInterrupt: true } apic)
         {
-            DeliverInterrupt(vector);
+            TellStandstill();
+            if (apic.TryAcknowledge(out byte vector))
+            {
+                DeliverInterrupt(vector);
+            }
         }
     }
 
@@ -87,6 +108,11 @@ public sealed unsafe partial class X86Cpu
         ref X86CpuState s = ref Context->State;
         int limit = s.NmiBlocked != 0 ? 1 : MaxPendingNmis;
         s.NmiPending = (byte)Math.Min((uint)limit, s.NmiPending + ((uint)signals / SignalNmi));
+
+        if ((signals & SignalStoodStill) != 0)
+        {
+            Paravirtual.TellStopped();
+        }
 
         if ((signals & SignalInit) != 0)
         {

@@ -25,6 +25,9 @@ public sealed class X86CpuWiring
     /// <summary>Wall time at virtual time zero, UTC, as the paravirtual clock tells it.</summary>
     public DateTime WallTimeOrigin { get; init; } = DateTime.UnixEpoch;
 
+    /// <summary>Called before each interrupt: leads to <see cref="X86Cpu.PostStoodStill"/> if the host has just left the machine alone. Or null.</summary>
+    public Action? LookForStandstill { get; init; }
+
     /// <summary>FERR#: raised by an unmasked x87 exception when CR0.NE is clear.</summary>
     public Action? X87Error { get; init; }
 

@@ -17,21 +17,36 @@ internal static class GuestRecord
     public const int WallClockSize = 12;
     public const int StealTimeSize = 64;
 
+    private const int ClockFlags = 29;
     private const byte ClockIsStable = 1;
+
+    /// <summary>The processor stood still without the guest's doing; the guest clears it.</summary>
+    private const byte ClockGuestStopped = 2;
+
     private const int StealVersion = 8;
 
     /// <param name="reference">TSC at virtual time zero.</param>
     /// <param name="stable">Processors' clocks never disagree.</param>
-    public static void WriteClock(Span<byte> record, ulong reference, ClockRate rate, bool stable)
+    /// <param name="isNew">What lies there is no record yet.</param>
+    public static void WriteClock(Span<byte> record, ulong reference, ClockRate rate, bool stable, bool isNew)
     {
         uint version = Open(record);
+        int unread = isNew ? 0 : record[ClockFlags] & ClockGuestStopped;
         BinaryPrimitives.WriteUInt32LittleEndian(record[4..], 0);
         BinaryPrimitives.WriteUInt64LittleEndian(record[8..], reference);
         BinaryPrimitives.WriteUInt64LittleEndian(record[16..], 0);
         BinaryPrimitives.WriteUInt32LittleEndian(record[24..], rate.Multiplier);
         record[28] = (byte)rate.Shift;
-        record[29] = stable ? ClockIsStable : (byte)0;
+        record[ClockFlags] = (byte)((stable ? ClockIsStable : 0) | unread);
         BinaryPrimitives.WriteUInt16LittleEndian(record[30..], 0);
+        Close(record, version);
+    }
+
+    /// <summary>Says that the processor stood still; a guest's watchdogs ask for it.</summary>
+    public static void TellStopped(Span<byte> record)
+    {
+        uint version = Open(record);
+        record[ClockFlags] |= ClockGuestStopped;
         Close(record, version);
     }
 

@@ -67,7 +67,7 @@ public sealed class ParavirtualInterface
         {
             case ParavirtMsr.SystemTime or ParavirtMsr.SystemTimeOld:
                 _systemTime = value;
-                PublishClock(tscOffset);
+                PublishClock(tscOffset, isNew: true);
                 return true;
             case ParavirtMsr.WallClock or ParavirtMsr.WallClockOld:
                 _wallClock = value;
@@ -84,12 +84,17 @@ public sealed class ParavirtualInterface
     /// Writes the clock's record: TSC minus <paramref name="tscOffset"/> is virtual time in ticks. It has no other reference, so it
     /// stays true until the offset changes, and processors with any offsets read the same time.
     /// </summary>
-    public void PublishClock(ulong tscOffset)
+    public void PublishClock(ulong tscOffset) => PublishClock(tscOffset, isNew: false);
+
+    /// <summary>
+    /// Tells the guest that its processor stood still for long without its doing, so that it does not take that for a lockup. Without
+    /// a clock's record there is nowhere to say so.
+    /// </summary>
+    public void TellStopped()
     {
-        if ((_systemTime & ParavirtMsr.Enable) != 0
-            && _memory.TryGetSpan(_systemTime & ~ParavirtMsr.Enable, GuestRecord.ClockSize, forWriting: true, out Span<byte> record))
+        if (TryGetClock(out Span<byte> record))
         {
-            GuestRecord.WriteClock(record, tscOffset, _rate, Has(ParavirtFeatures.StableClock));
+            GuestRecord.TellStopped(record);
         }
     }
 
@@ -120,6 +125,21 @@ public sealed class ParavirtualInterface
         (_systemTime, _wallClock) = (state.SystemTime, state.WallClock);
         _ = TryWriteStealTime(state.StealTime) && TryWriteEndOfInterrupt(state.EndOfInterrupt);
         PublishClock(tscOffset);
+    }
+
+    private void PublishClock(ulong tscOffset, bool isNew)
+    {
+        if (TryGetClock(out Span<byte> record))
+        {
+            GuestRecord.WriteClock(record, tscOffset, _rate, Has(ParavirtFeatures.StableClock), isNew);
+        }
+    }
+
+    private bool TryGetClock(out Span<byte> record)
+    {
+        record = default;
+        return (_systemTime & ParavirtMsr.Enable) != 0
+            && _memory.TryGetSpan(_systemTime & ~ParavirtMsr.Enable, GuestRecord.ClockSize, forWriting: true, out record);
     }
 
     private static ParavirtFeatures FeatureOf(uint index) => index switch

@@ -41,6 +41,9 @@ public sealed partial class PcBoard : IMachineControl, IDisposable
     private const ulong Megabyte = 1 << 20;
     private const ulong SmallestMemory = 8 * Megabyte;
 
+    /// <summary>Guests are told when they stood still for longer. Linux's watchdogs wait for ten seconds and more.</summary>
+    internal static readonly TimeSpan StandstillLimit = TimeSpan.FromSeconds(2);
+
     private readonly PcBoardOptions _options;
     private readonly GuestMemory _ram;
     private readonly IVirtualClock _clock;
@@ -73,7 +76,7 @@ public sealed partial class PcBoard : IMachineControl, IDisposable
         _ram = new GuestMemory(options.MemorySize); // what a host is most likely to refuse comes before there is anything to dispose of
         try
         {
-            _clock = options.Deterministic is { } deterministic ? deterministic.Clock : new RealTimeClock();
+            _clock = options.Deterministic is { } deterministic ? deterministic.Clock : new RealTimeClock(StandstillLimit, OnStandstill);
             MapRam(Memory, _ram);
             Pic8259 pic = new(OnPicOutput);
             _ioApic = new IoApic(_apicBus);
@@ -348,6 +351,9 @@ public sealed partial class PcBoard : IMachineControl, IDisposable
         : _options.Deterministic != null || RunDelay.IsAvailable ? ParavirtFeatures.All
         : ParavirtFeatures.All & ~ParavirtFeatures.StealTime;
 
+    /// <summary>The host did not run this process, or not its clock's thread.</summary>
+    private void OnStandstill() => _vcpus.ForEach(vcpu => vcpu.Cpu.PostStoodStill());
+
     private void CreateProcessors(IPicAcknowledge pic)
     {
         HaltGate.Crew crew = new();
@@ -369,6 +375,7 @@ public sealed partial class PcBoard : IMachineControl, IDisposable
                     LocalApic = apic,
                     Cpuid = policy,
                     WallTimeOrigin = _options.StartTime,
+                    LookForStandstill = _clock is RealTimeClock clock ? clock.LookForGap : null,
                     Random = _options.Deterministic is { } deterministic ? deterministic.NextRandom : X86CpuWiring.HostRandom,
                 },
                 crew);

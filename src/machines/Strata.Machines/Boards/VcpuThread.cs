@@ -174,6 +174,7 @@ internal sealed class VcpuThread : ILocalApicHost, IDisposable
     {
         lock (_pauseGate)
         {
+            long start = _board.Clock.Now;
             _isParked = true;
             Monitor.PulseAll(_pauseGate);
             while (_pause)
@@ -182,6 +183,10 @@ internal sealed class VcpuThread : ILocalApicHost, IDisposable
             }
 
             _isParked = false;
+            if (_board.Clock.Now - start > PcBoard.StandstillLimit.Ticks * TimeSpan.NanosecondsPerTick)
+            {
+                Cpu.PostStoodStill(); // the guest's clock went on meanwhile
+            }
         }
     }
 

@@ -208,6 +208,28 @@ public sealed unsafe class SharedCheckTests : IDisposable
         Assert.Equal((1UL, 5UL + 1, 9UL), (machine.State.Gprs[Gpr.Rcx], machine.State.Gprs[Gpr.Rdx], machine.State.Gprs[Gpr.Rax]));
     }
 
+    /// <summary>For AH beside a memory operand the bytes of RAX change places, which is in the address as well.</summary>
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void Add_HighByteOfTheAddressRegister_ReachesItsOwn(bool indexed)
+    {
+        SystemMachine machine = Create();
+        machine.Quad(Here + 0x137) = 0;
+        machine.State.Gprs[Gpr.Rax] = Here + 0x137;
+        machine.State.Gprs[Gpr.Rsi] = 0;
+
+        machine.Start(a =>
+        {
+            AssemblerMemoryOperand place = indexed ? __byte_ptr[rax + (rsi * 2)] : __byte_ptr[rax];
+            a.add(place, al);
+            a.add(place, ah);
+            a.add(place, ah);
+        });
+
+        Assert.Equal(0x39UL, machine.Quad(Here + 0x137));
+    }
+
     /// <summary>A miss of another access in between leaves and comes back: what the check found is still there.</summary>
     [Fact]
     public void Load_BehindAMissOfAnotherPage_StillReadsItsOwn()

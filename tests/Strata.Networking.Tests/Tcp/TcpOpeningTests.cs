@@ -1,6 +1,9 @@
 using System.Net;
 using System.Net.Sockets;
+using Strata.Core.Time;
+using Strata.Networking.Frames;
 using Strata.Networking.Nat;
+using Strata.Networking.Tcp;
 using Strata.Networking.Tests.Harness;
 using static Strata.Networking.Tests.Harness.GuestTcp;
 
@@ -187,6 +190,45 @@ public sealed class TcpOpeningTests : IDisposable
         SocketException error = Assert.Throws<SocketException>(() => caller.Receive(new byte[1]));
         Assert.Equal(SocketError.ConnectionReset, error.SocketErrorCode);
         Assert.Equal(0, bench.Network.ConnectionCount);
+    }
+
+    /// <summary>A guest in TIME-WAIT answers for the old connection: the reset ends that, and the call is repeated at once, but once only.</summary>
+    [Fact]
+    public void Forward_GuestRemembersAnOldConnection_IsCalledAgainAtOnce()
+    {
+        PortForward forward = new(TransportProtocol.Tcp, IPAddress.Loopback, 0, 22);
+        using NatBench bench = new(new UserNetworkOptions { Forwards = [forward] });
+        bench.Introduce();
+        using Socket caller = HostServer.Limit(new(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp));
+        caller.Connect(bench.Network.ListenEndPoint(forward)!);
+        GuestTcp guest = new(bench, 22, GuestFrames.Gateway, (ushort)((IPEndPoint)caller.LocalEndPoint!).Port);
+        uint call = guest.Receive().Sequence;
+        guest.Expected = call - 1000; // what it has seen last
+
+        guest.Send(Ack);
+        GuestSegment reset = guest.Receive();
+        GuestSegment again = guest.Receive();
+        guest.Send(Ack);
+        GuestSegment secondReset = guest.Receive();
+
+        Assert.Equal((Rst, call - 1000), (reset.Flags, reset.Sequence));
+        Assert.Equal((Syn, call), (again.Flags, again.Sequence));
+        Assert.Equal(Rst, secondReset.Flags);
+        bench.AssertSilent();
+    }
+
+    [Fact]
+    public void Next_SameConversationLater_IsGreater()
+    {
+        ManualClock clock = new();
+        InitialSequences sequences = new(clock);
+        FlowKey key = new(new Ipv4Address(0x0A00_020F), 22, new Ipv4Address(0x0A00_0202), 40000);
+        uint first = sequences.Next(key);
+
+        clock.Advance(Second / 1000);
+
+        Assert.InRange(sequences.Next(key) - first, 1U, 100_000U);
+        Assert.NotEqual(sequences.Next(key), sequences.Next(key with { RemotePort = 40001 }));
     }
 
     [Fact]

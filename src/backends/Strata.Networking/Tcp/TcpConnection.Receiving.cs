@@ -9,6 +9,7 @@ internal sealed partial class TcpConnection
     private const int DuplicatesForRetransmission = 3;
 
     private uint _receiveNext;
+    private bool _hasCalledAgain;
     private uint _receiveEdge;   // first sequence number that was never offered
     private bool _finReceived;
     private bool _ackWanted;
@@ -57,6 +58,7 @@ internal sealed partial class TcpConnection
             if (!segment.Has(TcpFlags.Rst))
             {
                 SendControl(TcpFlags.Rst, segment.Acknowledgment);
+                CallAgain();
             }
 
             return;
@@ -94,6 +96,19 @@ internal sealed partial class TcpConnection
         _ackWanted = true;
         Deadline = long.MaxValue;
         Work();
+    }
+
+    /// <summary>
+    /// The guest remembered another connection of the same ports, which the reset has ended: it need not wait for the timer. Once only,
+    /// as the answer may be the same.
+    /// </summary>
+    private void CallAgain()
+    {
+        if (!_hasCalledAgain)
+        {
+            _hasCalledAgain = true;
+            SendSyn();
+        }
     }
 
     private void OnSegmentSynchronized(in TcpSegment segment)

@@ -1,5 +1,4 @@
 using System.Net.Sockets;
-using System.Security.Cryptography;
 using Strata.Core.Networking;
 using Strata.Networking.Frames;
 using Strata.Networking.Nat;
@@ -41,7 +40,7 @@ internal sealed partial class TcpConnection : ISocketEvents
     private readonly FrameFeatures _segmentation; // what the guest's card has to take for many segments at once
     private readonly ByteRing _received;
     private readonly ByteRing _toSend;
-    private readonly uint _initialSequence = BitConverter.ToUInt32(RandomNumberGenerator.GetBytes(4));
+    private readonly uint _initialSequence;
 
     public TcpConnection(TcpService service, NatContext nat, FlowKey key, Socket socket)
     {
@@ -53,7 +52,7 @@ internal sealed partial class TcpConnection : ISocketEvents
         _socket = socket;
         _received = new ByteRing(service.Budget, ReceiveLimit);
         _toSend = new ByteRing(service.Budget, SendLimit);
-        _unacknowledged = _next = _initialSequence;
+        _unacknowledged = _next = _initialSequence = service.Sequences.Next(key);
     }
 
     public FlowKey Key { get; }

@@ -7,7 +7,8 @@ namespace Strata.Networking.Tcp;
 /// <summary>The host's end of a forwarded TCP port. Under the network's gate.</summary>
 internal sealed class TcpForwardListener : ISocketEvents
 {
-    private const int Backlog = 128;
+    /// <summary>Callers that wait to be accepted; one more would wait for a second before it tries again.</summary>
+    private const int Backlog = 1024;
 
     private readonly TcpService _service;
 

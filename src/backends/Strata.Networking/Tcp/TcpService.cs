@@ -25,10 +25,13 @@ internal sealed class TcpService : IDisposable
     {
         _nat = nat;
         Budget = new BufferBudget(nat.Options.MaxBufferedBytes);
+        Sequences = new InitialSequences(nat.Clock);
         _timer = nat.Clock.CreateTimer(OnTimer);
     }
 
     public BufferBudget Budget { get; }
+
+    public InitialSequences Sequences { get; }
 
     public int ConnectionCount => _connections.Count;
 

@@ -135,7 +135,7 @@ internal sealed unsafe partial class BlockEmitter
     /// and the host's flags.
     /// </summary>
     /// <param name="site">What to do otherwise, and the access: 1 to 64 bytes.</param>
-    /// <param name="keepScratch2">The caller needs Scratch2: it must not be part of the operand.</param>
+    /// <param name="keepScratch2">The caller needs Scratch2, or changes registers of the address: neither must be part of the operand.</param>
     /// <returns>The host's operand for the access.</returns>
     private HostOperand EmitCheck(ref HostAssembler a, in AddressForm form, in Site site, bool keepScratch2)
     {

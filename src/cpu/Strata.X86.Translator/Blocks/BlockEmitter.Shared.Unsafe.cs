@@ -41,16 +41,16 @@ internal sealed unsafe partial class BlockEmitter
         if (index >= 0)
         {
             a.Lea(Scratch1, found, index, scale, 0, wide: true);
-            return new HostOperand(Scratch1, at, displacement);
+            found = Scratch1;
         }
 
-        if (!keepScratch2 || found == Scratch1)
+        if (!keepScratch2)
         {
             return new HostOperand(at, found, displacement);
         }
 
-        a.Move(Scratch1, found);
-        return new HostOperand(at, Scratch1, displacement);
+        a.Lea(Scratch1, found, at, 0, displacement, wide: true); // the instruction may find its registers changed, too
+        return new HostOperand(Scratch1);
     }
 
     /// <summary>Checks what starts at the address in Scratch1; what it finds goes to Scratch2 and to the frame.</summary>

@@ -211,6 +211,9 @@ public sealed partial class VirtualMachine : IAsyncDisposable
         return ValueTask.CompletedTask;
     }
 
+    /// <summary>It has ended, whether those who wait for that have been told yet or not.</summary>
+    internal bool HasEnded => _board.Exit.IsCompletedSuccessfully;
+
     private VirtioVsock Sockets => _board.Sockets
         ?? throw new StrataException(StrataError.BadInput, "The machine has no sockets; start it with MachineSpec.Sockets.");
 

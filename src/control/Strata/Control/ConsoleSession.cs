@@ -52,27 +52,24 @@ internal sealed class ConsoleSession(VirtualMachine machine, ControlStream clien
     private async Task ShowAsync(ConsoleObserver observer, CancellationToken left)
     {
         byte[] buffer = new byte[ControlFrame.LargestData];
-        Task end = machine.WaitForExitAsync(left);
+        Task end = machine.WaitForExitAsync(CancellationToken.None);
         using CancellationTokenSource over = CancellationTokenSource.CreateLinkedTokenSource(left);
         using CancellationTokenSource patience = new(); // the server's end and the machine's come together: what was printed last is still sent
+        bool hasEnded = false;
         while (true)
         {
             Task<(int Count, long Lost)> reading = observer.ReadAsync(buffer, over.Token).AsTask();
             await Task.WhenAny(reading, end).ConfigureAwait(false);
-            bool hasEnded = end.IsCompletedSuccessfully;
-            if (hasEnded && !over.IsCancellationRequested)
-            {
-                patience.CancelAfter(LastPatience);
-                await over.CancelAsync().ConfigureAwait(false);
-            }
-
+            await LookForEndAsync().ConfigureAwait(false);
             (int Count, long Lost) piece;
             try
             {
                 piece = await reading.ConfigureAwait(false);
+                await LookForEndAsync().ConfigureAwait(false);
             }
-            catch (OperationCanceledException) when (hasEnded)
+            catch (OperationCanceledException) when (machine.HasEnded)
             {
+                await LookForEndAsync().ConfigureAwait(false);
                 break; // everything was read
             }
 
@@ -80,6 +77,16 @@ internal sealed class ConsoleSession(VirtualMachine machine, ControlStream clien
         }
 
         await client.CompleteWritingAsync(patience.Token).ConfigureAwait(false);
+
+        async Task LookForEndAsync()
+        {
+            if (machine.HasEnded && !hasEnded)
+            {
+                hasEnded = true;
+                patience.CancelAfter(LastPatience);
+                await over.CancelAsync().ConfigureAwait(false);
+            }
+        }
     }
 
     private async Task SendAsync((int Count, long Lost) piece, byte[] buffer, CancellationToken cancellationToken)

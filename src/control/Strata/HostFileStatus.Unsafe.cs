@@ -3,10 +3,13 @@ using Strata.Core.Sharing;
 
 namespace Strata;
 
-/// <summary>Owner, kind, permissions and time of a file of the host, by statx(2): .NET tells neither owner, every kind nor nanoseconds.</summary>
+/// <summary>
+/// Owner, kind, permissions, number and time of a file of the host, by statx(2): .NET tells neither owner, number, every kind nor nanoseconds.
+/// </summary>
 /// <param name="Mode">Kind and permissions, as in stat(2).</param>
-/// <param name="Modified">When its content last changed.</param>
-internal readonly partial record struct HostFileStatus(uint UserId, uint Mode, FileTime Modified)
+/// <param name="Number">Of its inode: no other file of its file system has it as long as it exists.</param>
+/// <param name="Modified">When its content last changed, as exact as the host's kernel notes it: to some milliseconds.</param>
+internal readonly partial record struct HostFileStatus(uint UserId, uint Mode, ulong Number, FileTime Modified)
 {
     private const uint KindMask = 0xF000;
     private const uint KindFolder = 0x4000;
@@ -15,10 +18,11 @@ internal readonly partial record struct HostFileStatus(uint UserId, uint Mode, F
     private const int NoFollow = 0x100;
     private const uint BasicStatus = 0x7FF;
 
-    /// <summary>struct statx: 256 bytes; the user at 20 (32 bits), the mode at 28 (16 bits), the time at 112 (64 and 32 bits).</summary>
+    /// <summary>struct statx: 256 bytes; the user at 20 (32 bits), the mode at 28 (16 bits), the number at 32 (64 bits), the time at 112 (64 and 32 bits).</summary>
     private const int StatusSize = 256;
     private const int UserOffset = 20;
     private const int ModeOffset = 28;
+    private const int NumberOffset = 32;
     private const int ModifiedOffset = 112;
 
     public bool IsFolder => (Mode & KindMask) == KindFolder;
@@ -34,6 +38,7 @@ internal readonly partial record struct HostFileStatus(uint UserId, uint Mode, F
             ? new HostFileStatus(
                 BitConverter.ToUInt32(status, UserOffset),
                 BitConverter.ToUInt16(status, ModeOffset),
+                BitConverter.ToUInt64(status, NumberOffset),
                 new FileTime(BitConverter.ToInt64(status, ModifiedOffset), BitConverter.ToUInt32(status, ModifiedOffset + 8)))
             : throw new IOException($"{path}: {Marshal.GetLastPInvokeErrorMessage()}");
     }

@@ -88,7 +88,15 @@ internal sealed class HostCommand : IDisposable
     /// <returns>Exit code and standard error.</returns>
     public async Task<(int Code, string Errors)> WaitForExitAsync(CancellationToken cancellationToken)
     {
-        await _process.WaitForExitAsync(cancellationToken);
+        try
+        {
+            await _process.WaitForExitAsync(cancellationToken);
+        }
+        catch (OperationCanceledException)
+        {
+            throw new TimeoutException($"The command did not end. It printed: {Output}\nIts threads: {string.Join(", ", HostThreads.Describe(Id))}");
+        }
+
         await _pump.WaitAsync(cancellationToken);
         return (_process.ExitCode, await _errors.WaitAsync(cancellationToken));
     }

@@ -7,6 +7,25 @@ internal static class HostThreads
     public static string[] Names() =>
         [.. Directory.EnumerateDirectories("/proc/self/task").Select(NameOf).OfType<string>().Order(StringComparer.Ordinal)];
 
+    /// <summary>Name and state of each thread of a process, and where in the host's kernel it waits.</summary>
+    public static string[] Describe(int process) =>
+        [.. Directory.EnumerateDirectories($"/proc/{process}/task")
+            .Select(task => $"{NameOf(task)} {Read(task, "stat").Split(')')[^1].Split(' ').ElementAtOrDefault(1)} {Read(task, "wchan")}")
+            .Order(StringComparer.Ordinal)];
+
+    private static string Read(string task, string file)
+    {
+        string path = Path.Combine(task, file);
+        try
+        {
+            return File.ReadAllText(path);
+        }
+        catch (IOException) when (!File.Exists(path))
+        {
+            return string.Empty;
+        }
+    }
+
     /// <returns>Null if the thread has ended since it was listed.</returns>
     private static string? NameOf(string task)
     {

@@ -70,17 +70,11 @@ public sealed class RealTimeClock : IVirtualClock, IDisposable
     /// </summary>
     public void LookForGap()
     {
-        if (_onGap is null || !_running || !IsOverdue)
+        if (_onGap is not null && IsOverdue(HostNow()))
         {
-            return;
-        }
-
-        lock (_gapGate)
-        {
-            if (IsOverdue)
+            lock (_gapGate)
             {
-                _onGap();
-                Volatile.Write(ref _nextLook, HostNow());
+                TellGap(HostNow());
             }
         }
     }
@@ -104,13 +98,37 @@ public sealed class RealTimeClock : IVirtualClock, IDisposable
         }
     }
 
-    private bool IsOverdue
+    private bool IsOverdue(long now)
     {
-        get
+        long nextLook = Volatile.Read(ref _nextLook);
+        return _running && now > nextLook && now - nextLook > _gap.Ticks * TimeSpan.NanosecondsPerTick;
+    }
+
+    /// <summary>Under <see cref="_gapGate"/>.</summary>
+    private void TellGap(long now)
+    {
+        if (IsOverdue(now))
         {
-            long nextLook = Volatile.Read(ref _nextLook);
-            long now = HostNow();
-            return now > nextLook && now - nextLook > _gap.Ticks * TimeSpan.NanosecondsPerTick;
+            _onGap!();
+            Volatile.Write(ref _nextLook, now);
+        }
+    }
+
+    /// <summary>
+    /// Notes when the thread means to look again, and what it has missed up to now: it may have waited for the timers' lock. A gap that
+    /// begins behind <paramref name="now"/> is found the next time.
+    /// </summary>
+    private void NoteNextLook(long now, long wait)
+    {
+        if (_onGap is null)
+        {
+            return;
+        }
+
+        lock (_gapGate)
+        {
+            TellGap(now);
+            Volatile.Write(ref _nextLook, now + wait);
         }
     }
 
@@ -133,14 +151,13 @@ public sealed class RealTimeClock : IVirtualClock, IDisposable
     {
         while (!_disposed)
         {
-            LookForGap();
             Timer? due = TakeDue(out long wait);
             if (_onGap is not null && (wait < 0 || wait > LongestWait))
             {
                 wait = LongestWait;
             }
 
-            Volatile.Write(ref _nextLook, HostNow() + (due is null ? wait : 0));
+            NoteNextLook(HostNow(), due is null ? wait : 0);
             if (due is not null)
             {
                 due.Callback();

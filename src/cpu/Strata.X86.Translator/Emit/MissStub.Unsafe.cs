@@ -37,8 +37,7 @@ internal readonly unsafe ref struct MissStub(TlbLayout tlb, Site* sites, FlatRam
         a.Op64(Add, Scratch2, Rax);
         a.StoreFrame(Frame.MissSite, Scratch2);
         PageWalkStub.EmitEntry(ref a, Rdi);
-        a.Move(Rcx, Scratch1);
-        a.Immediate32(4, Rcx, ~0xFFF, wide: true); // RCX: the page
+        PageWalkStub.EmitPage(ref a);
         LoadByte(ref a, Rdx, Scratch2, Site.WriteOffset);
         CompareTag(ref a);
         byte* accessible = a.JumpIf(HostCondition.Equal); // it does not lie within the page, then

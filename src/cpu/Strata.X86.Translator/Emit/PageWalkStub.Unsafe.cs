@@ -47,6 +47,13 @@ internal unsafe ref struct PageWalkStub(TlbLayout tlb, FlatRam ram, byte* leave)
         a.Op64(Add, to, HostRegister.Tlb);
     }
 
+    /// <summary>The page of the address in Scratch1, into RCX.</summary>
+    public static void EmitPage(ref HostAssembler a)
+    {
+        a.Move(Rcx, Scratch1);
+        a.Immediate32(AndImmediate, Rcx, ~0xFFF, wide: true);
+    }
+
     /// <summary>The page that an entry holds: what any of its tags says. <see cref="VictimEntry.PageOf"/> in host code.</summary>
     /// <param name="entry">Its address, without <paramref name="displacement"/>.</param>
     public static void EmitPageOf(ref HostAssembler a, int to, int entry, int displacement)
@@ -288,13 +295,6 @@ internal unsafe ref struct PageWalkStub(TlbLayout tlb, FlatRam ram, byte* leave)
         EmitPage(ref a);
         a.Store(Rdi, TagOffset(nameof(TlbEntry.Write)), Rcx);
         HostAssembler.Patch(isRead, a.At);
-    }
-
-    /// <summary>RCX: the page's linear address.</summary>
-    private static void EmitPage(ref HostAssembler a)
-    {
-        a.Move(Rcx, Scratch1);
-        a.Immediate32(AndImmediate, Rcx, ~0xFFF, wide: true);
     }
 
     /// <summary>The entry at RDI, which holds the page in RAX, becomes a victim. Uses RAX, RDX, Scratch2.</summary>

@@ -13,6 +13,9 @@ namespace Strata.Networking.Tests.Tcp;
 public sealed class TcpOpeningTests : IDisposable
 {
     private const long Second = 1_000_000_000;
+
+    private static readonly PortForward Ssh = new(TransportProtocol.Tcp, IPAddress.Loopback, 0, 22);
+
     private readonly NatBench _bench = new();
     private readonly HostServer _server = new();
 
@@ -153,12 +156,8 @@ public sealed class TcpOpeningTests : IDisposable
     [Fact]
     public void Forward_HostCallsThePort_GuestIsCalledAndBytesFlow()
     {
-        PortForward forward = new(TransportProtocol.Tcp, IPAddress.Loopback, 0, 22);
-        using NatBench bench = new(new UserNetworkOptions { Forwards = [forward] });
-        bench.Introduce();
-        using Socket caller = HostServer.Limit(new(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp));
-        caller.Connect(bench.Network.ListenEndPoint(forward)!);
-        GuestTcp guest = new(bench, 22, GuestFrames.Gateway, (ushort)((IPEndPoint)caller.LocalEndPoint!).Port);
+        using NatBench bench = new(new UserNetworkOptions { Forwards = [Ssh] });
+        using Socket caller = CallSsh(bench, out GuestTcp guest);
 
         GuestSegment call = guest.Receive();
         Assert.Equal(Syn, call.Flags);
@@ -177,12 +176,8 @@ public sealed class TcpOpeningTests : IDisposable
     [Fact]
     public void Forward_GuestRefuses_HostsCallerIsReset()
     {
-        PortForward forward = new(TransportProtocol.Tcp, IPAddress.Loopback, 0, 22);
-        using NatBench bench = new(new UserNetworkOptions { Forwards = [forward] });
-        bench.Introduce();
-        using Socket caller = HostServer.Limit(new(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp));
-        caller.Connect(bench.Network.ListenEndPoint(forward)!);
-        GuestTcp guest = new(bench, 22, GuestFrames.Gateway, (ushort)((IPEndPoint)caller.LocalEndPoint!).Port);
+        using NatBench bench = new(new UserNetworkOptions { Forwards = [Ssh] });
+        using Socket caller = CallSsh(bench, out GuestTcp guest);
         guest.Expected = guest.Receive().Sequence + 1;
 
         guest.Send(Rst | Ack);
@@ -196,12 +191,8 @@ public sealed class TcpOpeningTests : IDisposable
     [Fact]
     public void Forward_GuestRemembersAnOldConnection_IsCalledAgainAtOnce()
     {
-        PortForward forward = new(TransportProtocol.Tcp, IPAddress.Loopback, 0, 22);
-        using NatBench bench = new(new UserNetworkOptions { Forwards = [forward] });
-        bench.Introduce();
-        using Socket caller = HostServer.Limit(new(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp));
-        caller.Connect(bench.Network.ListenEndPoint(forward)!);
-        GuestTcp guest = new(bench, 22, GuestFrames.Gateway, (ushort)((IPEndPoint)caller.LocalEndPoint!).Port);
+        using NatBench bench = new(new UserNetworkOptions { Forwards = [Ssh] });
+        using Socket caller = CallSsh(bench, out GuestTcp guest);
         uint call = guest.Receive().Sequence;
         guest.Expected = call - 1000; // what it has seen last
 
@@ -234,12 +225,8 @@ public sealed class TcpOpeningTests : IDisposable
     [Fact]
     public void Forward_BothCallAtTheSameTime_Connect()
     {
-        PortForward forward = new(TransportProtocol.Tcp, IPAddress.Loopback, 0, 22);
-        using NatBench bench = new(new UserNetworkOptions { Forwards = [forward] });
-        bench.Introduce();
-        using Socket caller = HostServer.Limit(new(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp));
-        caller.Connect(bench.Network.ListenEndPoint(forward)!);
-        GuestTcp guest = new(bench, 22, GuestFrames.Gateway, (ushort)((IPEndPoint)caller.LocalEndPoint!).Port);
+        using NatBench bench = new(new UserNetworkOptions { Forwards = [Ssh] });
+        using Socket caller = CallSsh(bench, out GuestTcp guest);
         guest.Expected = guest.Receive().Sequence + 1;
 
         guest.Send(Syn, options: SegmentSize1460);
@@ -260,5 +247,16 @@ public sealed class TcpOpeningTests : IDisposable
 
         Assert.Contains($"127.0.0.1:{_server.Port}", error.Message, StringComparison.Ordinal);
         Assert.Contains("choose another", error.Message, StringComparison.Ordinal);
+    }
+
+    /// <summary>A program of the host calls the forwarded port.</summary>
+    /// <param name="guest">The guest's end, which has not answered.</param>
+    private static Socket CallSsh(NatBench bench, out GuestTcp guest)
+    {
+        bench.Introduce();
+        Socket caller = HostServer.Limit(new(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp));
+        caller.Connect(bench.Network.ListenEndPoint(Ssh)!);
+        guest = new GuestTcp(bench, 22, GuestFrames.Gateway, (ushort)((IPEndPoint)caller.LocalEndPoint!).Port);
+        return caller;
     }
 }

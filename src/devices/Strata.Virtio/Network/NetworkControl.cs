@@ -1,5 +1,6 @@
 using System.Buffers.Binary;
 using Strata.Core.Bus;
+using Strata.Core.Memory;
 using Strata.Virtio.Queue;
 
 namespace Strata.Virtio.Network;
@@ -31,10 +32,12 @@ internal static class NetworkControl
     public static uint Execute(AddressSpace memory, DescriptorChain chain, int mostPairs, ref int pairs, ref bool mustAnnounce)
     {
         ChainWriter writer = new(memory, chain);
-        if (!writer.TryTake(1, out Span<byte> acknowledgment) || acknowledgment.IsEmpty)
+        if (!writer.TryTake(1, out DmaWrite acknowledgment) || acknowledgment.IsEmpty)
         {
             return 0;
         }
+
+        using DmaWrite answer = acknowledgment;
 
         Span<byte> command = stackalloc byte[HeaderSize + sizeof(ushort) + 1]; // a byte more, to see what is too long
         ChainReader reader = new(memory, chain);
@@ -54,7 +57,7 @@ internal static class NetworkControl
                 break;
         }
 
-        acknowledgment[0] = isGood ? VIRTIO_NET_OK : VIRTIO_NET_ERR;
+        answer.Span[0] = isGood ? VIRTIO_NET_OK : VIRTIO_NET_ERR;
         return 1;
     }
 }

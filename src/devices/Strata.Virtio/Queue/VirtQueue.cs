@@ -1,5 +1,6 @@
 using System.Buffers.Binary;
 using Strata.Core.Bus;
+using Strata.Core.Memory;
 
 namespace Strata.Virtio.Queue;
 
@@ -103,14 +104,18 @@ public sealed partial class VirtQueue(AddressSpace memory)
     {
         ArgumentNullException.ThrowIfNull(chain);
         ulong entry = UsedRing + 4 + (8UL * (uint)(_usedIndex % Size));
-        if (!memory.TryGetSpan(entry, 8, forWriting: true, out Span<byte> span))
+        if (!memory.TryBeginWrite(entry, 8, out DmaWrite write))
         {
             Break("the used ring lies outside of RAM");
             return;
         }
 
-        BinaryPrimitives.WriteUInt32LittleEndian(span, chain.Head);
-        BinaryPrimitives.WriteUInt32LittleEndian(span[4..], written);
+        using (write)
+        {
+            BinaryPrimitives.WriteUInt32LittleEndian(write.Span, chain.Head);
+            BinaryPrimitives.WriteUInt32LittleEndian(write.Span[4..], written);
+        }
+
         _usedIndex++;
     }
 
@@ -157,7 +162,7 @@ public sealed partial class VirtQueue(AddressSpace memory)
         UsesEventIndex && TryRead16(AvailableRing + 4 + (2UL * Size), out ushort wanted) && (short)(wanted - usedIndex) >= 0;
 
     /// <summary>How many chains the driver has offered, modulo 65,536; null where its ring cannot be read. Changes nothing.</summary>
-    public ushort? PeekAvailable() => IsEnabled && memory.TryGetSpan(AvailableRing + 2, 2, forWriting: false, out Span<byte> span)
+    public ushort? PeekAvailable() => IsEnabled && memory.TryGetSpan(AvailableRing + 2, 2, out ReadOnlySpan<byte> span)
         ? BinaryPrimitives.ReadUInt16LittleEndian(span)
         : null;
 
@@ -216,7 +221,7 @@ public sealed partial class VirtQueue(AddressSpace memory)
                 return Break("a descriptor chain does not end");
             }
 
-            if (!memory.TryGetSpan(table + (index * (ulong)DescriptorSize), DescriptorSize, forWriting: false, out Span<byte> raw))
+            if (!memory.TryGetSpan(table + (index * (ulong)DescriptorSize), DescriptorSize, out ReadOnlySpan<byte> raw))
             {
                 return Break("a descriptor lies outside of RAM");
             }
@@ -265,7 +270,7 @@ public sealed partial class VirtQueue(AddressSpace memory)
     private bool TryRead16(ulong gpa, out ushort value)
     {
         value = 0;
-        if (!memory.TryGetSpan(gpa, 2, forWriting: false, out Span<byte> span))
+        if (!memory.TryGetSpan(gpa, 2, out ReadOnlySpan<byte> span))
         {
             Break("a ring lies outside of RAM");
             return false;
@@ -277,13 +282,15 @@ public sealed partial class VirtQueue(AddressSpace memory)
 
     private void TryWrite16(ulong gpa, ushort value)
     {
-        if (memory.TryGetSpan(gpa, 2, forWriting: true, out Span<byte> span))
-        {
-            BinaryPrimitives.WriteUInt16LittleEndian(span, value);
-        }
-        else
+        if (!memory.TryBeginWrite(gpa, 2, out DmaWrite write))
         {
             Break("a ring lies outside of RAM");
+            return;
+        }
+
+        using (write)
+        {
+            BinaryPrimitives.WriteUInt16LittleEndian(write.Span, value);
         }
     }
 }

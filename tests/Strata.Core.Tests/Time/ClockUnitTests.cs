@@ -105,14 +105,14 @@ public sealed class ClockUnitTests
         ManualClock clock = new();
         WallClock wall = new(clock, Origin);
         clock.Advance(Second);
-        int told = 0;
-        wall.Stepped += () => told++;
+        List<TimeSpan> told = [];
+        wall.Stepped += told.Add;
 
         wall.StepTo(Origin.AddDays(1));
 
         Assert.Equal(Origin.AddDays(1), wall.UtcNow);
         Assert.Equal(Origin.AddDays(1).AddSeconds(-1), wall.Origin);
-        Assert.Equal(1, told);
+        Assert.Equal([TimeSpan.FromSeconds(86_399)], told);
     }
 
     [Theory]

@@ -15,8 +15,8 @@ public sealed class WallClock(IVirtualClock clock, DateTime origin) : IUnit<Wall
     // Guest-visible state
     private long _origin = origin.Ticks;
 
-    /// <summary>The wall time has changed other than by passing. Called on the thread that steps it.</summary>
-    public event Action? Stepped;
+    /// <summary>The wall time has been moved forward, or back if negative. Called on the thread that does it.</summary>
+    public event Action<TimeSpan>? Stepped;
 
     public string UnitName => "wall-clock";
 
@@ -39,11 +39,12 @@ public sealed class WallClock(IVirtualClock clock, DateTime origin) : IUnit<Wall
     public void Step(TimeSpan by)
     {
         long start = Volatile.Read(ref _origin);
-        Volatile.Write(ref _origin, start + Math.Clamp(by.Ticks, -start, DateTime.MaxValue.Ticks - start));
-        Stepped?.Invoke();
+        TimeSpan possible = new(Math.Clamp(by.Ticks, -start, DateTime.MaxValue.Ticks - start));
+        Volatile.Write(ref _origin, start + possible.Ticks);
+        Stepped?.Invoke(possible);
     }
 
-    /// <summary>Makes it a wall time's moment now.</summary>
+    /// <summary>Makes it a certain moment now.</summary>
     public void StepTo(DateTime utcNow) => Step(utcNow - UtcNow);
 
     /// <summary>Does nothing: the time goes on over a machine's reset.</summary>

@@ -34,7 +34,8 @@ internal sealed class TestSet : IDisposable
 
         using MemoryImage image = builder.Complete();
         SnapshotManifest manifest = Manifest(draft, image, builder.Written);
-        draft.Commit(manifest, [new UnitRecord("clock", new byte[] { 1, 2, 3 }), new UnitRecord("uart0", Array.Empty<byte>())], image);
+        draft.Write([new UnitRecord("clock", new byte[] { 1, 2, 3 }), new UnitRecord("uart0", Array.Empty<byte>())], image);
+        draft.Commit(manifest);
         return manifest;
     }
 

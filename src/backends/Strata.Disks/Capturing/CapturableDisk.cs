@@ -59,7 +59,7 @@ public sealed class CapturableDisk : IBlockBackend
     }
 
     /// <summary>Begins a capture of the disk as it is now, while nothing is written.</summary>
-    /// <param name="clusters">What to keep; null for what was written since the last capture began.</param>
+    /// <param name="clusters">What to keep beside what was written since the last capture began; null for nothing.</param>
     /// <param name="target">Gets it: reads as this disk did where a cluster is not kept. Not disposed.</param>
     /// <exception cref="InvalidOperationException">A capture is under way.</exception>
     public DiskCapture Capture(ClusterSet? clusters, IBlockBackend target)
@@ -71,7 +71,7 @@ public sealed class CapturableDisk : IBlockBackend
 
         ClusterSet before = _written;
         _written = new ClusterSet(Sectors * 512);
-        DiskCapture capture = new(this, clusters ?? before, before, target);
+        DiskCapture capture = new(this, clusters, before, target);
         _capture = capture;
         return capture;
     }

@@ -20,13 +20,18 @@ public sealed class DiskCapture : IDisposable
     private Exception? _failure; // under _gate
     private bool _complete;
 
-    internal DiskCapture(CapturableDisk disk, ClusterSet clusters, ClusterSet writtenBefore, IBlockBackend target)
+    internal DiskCapture(CapturableDisk disk, ClusterSet? clusters, ClusterSet writtenBefore, IBlockBackend target)
     {
         _disk = disk;
         _writtenBefore = writtenBefore;
         _target = target;
         _pending = new ClusterSet(disk.Sectors * 512);
-        _pending.UnionWith(clusters);
+        _pending.UnionWith(writtenBefore);
+        if (clusters is not null)
+        {
+            _pending.UnionWith(clusters);
+        }
+
         _saved = new ClusterSet(disk.Sectors * 512);
     }
 

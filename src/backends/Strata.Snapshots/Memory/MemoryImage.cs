@@ -18,6 +18,10 @@ public sealed class MemoryImage : IDisposable
         _layers = layers;
     }
 
+    /// <summary>The memory of a machine that has not been started: nothing but zeros.</summary>
+    /// <param name="size">Bytes; a whole number of MiB.</param>
+    public static MemoryImage Zeros(ulong size) => new(new ChunkMap(size), []);
+
     /// <summary>Bytes of the memory.</summary>
     public ulong Size => Map.Size;
 

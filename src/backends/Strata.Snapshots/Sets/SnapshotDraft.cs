@@ -12,6 +12,7 @@ public sealed class SnapshotDraft : IDisposable
     private readonly FileStream _hold;
     private readonly string _folder;
     private readonly List<string> _files = [];
+    private readonly List<(string Name, byte[] Bytes)> _written = [];
     private bool _committed;
 
     internal SnapshotDraft(SnapshotSet set, string name, FileStream hold)
@@ -27,6 +28,9 @@ public sealed class SnapshotDraft : IDisposable
     public string Name { get; }
 
     public Guid Id { get; }
+
+    /// <summary>The set that it will be in.</summary>
+    public string SetFolder => _set.Folder;
 
     /// <summary>A builder for the snapshot's memory, with a new layer in the set.</summary>
     /// <param name="size">Bytes of the memory.</param>
@@ -58,34 +62,33 @@ public sealed class SnapshotDraft : IDisposable
     /// <summary>The path of a disk's image that is in the set already.</summary>
     public string PathOfDisk(string name) => _set.PathOfDisk(name);
 
-    /// <summary>Makes the snapshot: after this it is there, whole and on stable storage, or it is not.</summary>
-    /// <param name="manifest">What it is; its name, identity and memory are the draft's.</param>
+    /// <summary>Brings all but the manifest to stable storage. The images of disks have been flushed by whoever wrote them.</summary>
     /// <param name="memory">Made by <see cref="BuildMemory"/>.</param>
     /// <exception cref="IOException">The files cannot be written.</exception>
-    public void Commit(SnapshotManifest manifest, IReadOnlyCollection<UnitRecord> units, MemoryImage memory)
+    public void Write(IReadOnlyCollection<UnitRecord> units, MemoryImage memory)
     {
-        ArgumentNullException.ThrowIfNull(manifest);
+        ArgumentNullException.ThrowIfNull(units);
         ArgumentNullException.ThrowIfNull(memory);
-        (string Name, byte[] Bytes)[] files =
-        [
-            (SnapshotSet.ManifestFile, JsonSerializer.SerializeToUtf8Bytes(manifest, SnapshotJson.Default.SnapshotManifest)),
-            (SnapshotSet.UnitsFile, UnitFile.Write(units)),
-            (SnapshotSet.PagesFile, memory.Map.ToBytes()),
-        ];
-        foreach ((string name, byte[] bytes) in files)
-        {
-            SnapshotFolder.WriteFile(Path.Combine(_folder, name), bytes);
-        }
-
-        SnapshotFolder.WriteFile(Path.Combine(_folder, DigestFile.Name), DigestFile.Write(files));
+        WriteFile(SnapshotSet.UnitsFile, UnitFile.Write(units));
+        WriteFile(SnapshotSet.PagesFile, memory.Map.ToBytes());
         foreach (MemoryLayer layer in memory.Layers.Where(layer => _files.Contains(_set.PathOfLayer(layer.Name))))
         {
             RandomAccess.FlushToDisk(layer.File);
         }
 
-        SnapshotFolder.Flush(_folder);
         SnapshotFolder.Flush(_set.LayerFolder);
         SnapshotFolder.Flush(_set.DiskFolder);
+    }
+
+    /// <summary>Makes the snapshot, behind <see cref="Write"/>: after this it is there, whole and on stable storage.</summary>
+    /// <param name="manifest">What it is; its name, identity and memory are the draft's.</param>
+    /// <exception cref="IOException">The files cannot be written.</exception>
+    public void Commit(SnapshotManifest manifest)
+    {
+        ArgumentNullException.ThrowIfNull(manifest);
+        WriteFile(SnapshotSet.ManifestFile, JsonSerializer.SerializeToUtf8Bytes(manifest, SnapshotJson.Default.SnapshotManifest));
+        SnapshotFolder.WriteFile(Path.Combine(_folder, DigestFile.Name), DigestFile.Write(_written));
+        SnapshotFolder.Flush(_folder);
         Directory.Move(_folder, _set.PathOf(Name));
         _committed = true;
         SnapshotFolder.Flush(_set.Folder);
@@ -100,5 +103,11 @@ public sealed class SnapshotDraft : IDisposable
         }
 
         _hold.Dispose();
+    }
+
+    private void WriteFile(string name, byte[] bytes)
+    {
+        SnapshotFolder.WriteFile(Path.Combine(_folder, name), bytes);
+        _written.Add((name, bytes));
     }
 }

@@ -96,6 +96,7 @@ public static class SnapshotArchive
             }
 
             archive.CheckDigest();
+            draft.Write(units, memory);
             draft.Commit(
                 manifest with
                 {
@@ -104,9 +105,7 @@ public static class SnapshotArchive
                     Parent = null,
                     Memory = new MemoryManifest { Size = memory.Size, Layers = [.. memory.Layers.Select(layer => layer.Name)], Stored = written },
                     Disks = disks,
-                },
-                units,
-                memory);
+                });
             return name;
         }
         catch (StateException error)

@@ -13,8 +13,8 @@ Option<string?> initrdOption = new("--initrd") { Description = "Initial RAM disk
 Option<string?> appendOption = new("--append") { Description = "Kernel command line (with an image: added to its own)." };
 Option<string> memoryOption = new("--memory", "-m") { Description = "RAM, such as 512M or 2G.", DefaultValueFactory = _ => "512M" };
 Option<int> cpusOption = NumberOption.Create("--cpus", "Number of processors, 1 to 64.", example: 2, defaultValue: 1);
-Option<string[]> diskOption = new("--disk") { Description = $"Disk image for the guest's /dev/vda, then /dev/vdb …; may be repeated: {DiskSpec.Syntax}. With snapshot, changes are thrown away." };
-Option<string[]> shareOption = new("--share") { Description = "Host folder for the guest, FOLDER[:TAG[,readonly]]; debian-tiny mounts it at /mnt/TAG; may be repeated." };
+Option<string[]> diskOption = new("--disk") { Description = $"Disk image for the guest's /dev/vda, then /dev/vdb …; may be repeated: {DiskSpec.Syntax}. With snapshot, changes are thrown away. A comma in the path is written twice." };
+Option<string[]> shareOption = new("--share") { Description = $"Host folder for the guest, {FolderShare.Syntax}; debian-tiny mounts it at /mnt/TAG; may be repeated. The tag is the folder's name where none is given; a comma in the folder is written twice." };
 Option<string?> execOption = new("--exec") { Description = "Run one command line in the guest, with this command's input and output, and exit with its exit code. The image needs the agent: debian-tiny has it. Others: `strata exec`." };
 Option<bool> balloonOption = new("--balloon") { Description = "Let the guest return memory that it does not use to the host." };
 Option<string> consoleOption = new("--console") { Description = "Device that this terminal is connected to: serial (ttyS0) or virtio (hvc0).", DefaultValueFactory = _ => "serial" };

@@ -416,12 +416,11 @@ public sealed partial class PcBoard : IMachineControl, IDisposable
     private void LoadGuest()
     {
         byte[] tables = AcpiTables.Build(PcMemoryMap.AcpiStart, _options.Processors);
-        if (!Memory.TryGetSpan(PcMemoryMap.AcpiStart, (uint)tables.Length, forWriting: true, out Span<byte> target))
+        if (!Memory.TryWriteBytes(PcMemoryMap.AcpiStart, tables))
         {
             throw new InvalidOperationException("The ACPI tables lie outside of RAM.");
         }
 
-        tables.CopyTo(target);
         BootRequest request = new()
         {
             Memory = Memory,

@@ -6,6 +6,7 @@ using Strata.Cli.Machines;
 using Strata.Cli.Switches;
 using Strata.Engines;
 
+using TerminationSignals signals = new();
 Argument<string?> imageArgument = new("image") { Description = "Image to run: debian or debian-tiny. Left out with --kernel.", Arity = ArgumentArity.ZeroOrOne };
 Option<string?> nameOption = new("--name") { Description = "What other commands, such as `strata exec`, call the machine. Default: its image, with a number if that name is taken." };
 Option<string?> kernelOption = new("--kernel") { Description = "Kernel to boot instead of an image: a Linux bzImage, an ELF image with a PVH entry, or a Multiboot image." };
@@ -27,6 +28,8 @@ Option<bool> portableOption = new("--portable-cpu") { Description = "Offer the g
 Option<bool> noParavirtOption = new("--no-paravirt") { Description = "Do not offer what guests that were built for KVM know: its clock, steal time, hypercalls." };
 Option<bool> defectiveOption = new("--accept-defective-kvm") { Description = "Use a KVM that `strata probe` calls defective; for small guests only." };
 
+Option<int> stopTimeoutOption = NumberOption.Create("--stop-timeout", "Seconds that the guest may take to shut down after SIGTERM, 0 to 86400.", example: 120, defaultValue: 30);
+
 Option<string?> keepOption = new("--keep") { Description = "Keep the disk of the debian image under a name, or in a folder, and start from it the next time. Without it all changes are thrown away." };
 Option<string?> hostNameOption = new("--hostname") { Description = "Host name of the debian image's system." };
 Option<string?> timeZoneOption = new("--timezone") { Description = "Time zone of the debian image's system, such as Europe/Rome." };
@@ -41,16 +44,18 @@ DocumentedCommand run = new("run", "Start a machine with its console on this ter
 
     Exit code 0: the guest powered off, or Ctrl-A X; 1: the machine could not be started; 2: bad options or files;
     101: the guest reset itself; 102: triple fault; 103: an error in Strata; 104: the guest's kernel panicked;
-    130: interrupted. With --exec, the command's own.
+    130: interrupted; 143: SIGTERM, and the guest did not shut down. With --exec, the command's own.
+
+    SIGTERM and SIGHUP ask the guest to shut down and wait for that; a second one ends the machine at once.
     """)
 {
     imageArgument, nameOption, kernelOption, initrdOption, appendOption, memoryOption, cpusOption, diskOption, shareOption, execOption, balloonOption, engineOption,
     consoleOption, serialOption, statsOption, traceOption, perfMapOption, portableOption, noParavirtOption, defectiveOption,
-    keepOption, hostNameOption, timeZoneOption, sshKeyOption,
+    keepOption, hostNameOption, timeZoneOption, sshKeyOption, stopTimeoutOption,
 };
 NetworkArguments network = new();
 network.AddTo(run);
-run.SetAction(async (result, _) =>
+run.SetAction(async (result, token) =>
 {
     string? image = result.GetValue(imageArgument);
     string? kernel = result.GetValue(kernelOption);
@@ -92,11 +97,12 @@ run.SetAction(async (result, _) =>
         AcceptsDefectiveKvm = result.GetValue(defectiveOption),
         Console = ParseConsole(result.GetValue(consoleOption)!),
         Serial = result.GetValue(serialOption)!,
+        StopPatience = ParseStopTimeout(result.GetValue(stopTimeoutOption)),
         Statistics = result.GetValue(statsOption),
         Trace = result.GetValue(traceOption),
         PerfMap = result.GetValue(perfMapOption),
     });
-    return await command.ExecuteAsync();
+    return await command.ExecuteAsync(signals, token);
 });
 
 // Not a RootCommand: that one is called after the executable file.
@@ -107,26 +113,30 @@ DocumentedCommand root = new("strata", "Strata runs unmodified operating systems
     """)
 {
     CommandHelp.CreateOption(), new VersionOption(),
-    run, ListCommand.Create(), ExecCommand.Create(), ConsoleCommand.Create(), CopyCommand.Create(), EngineCommand.Create(), ExplainCommand.Create(), InspectCommand.Create(), StopCommand.Create(),
+    run, ListCommand.Create(), ExecCommand.Create(signals), ConsoleCommand.Create(signals), CopyCommand.Create(), EngineCommand.Create(), ExplainCommand.Create(), InspectCommand.Create(), StopCommand.Create(),
     ImageCommand.Create(), DiskCommand.Create(), SwitchCommand.Create(), ProbeCommand.Create(), VerifyCommand.Create(),
 };
 
 StandardStream.TakeConsole();
 try
 {
-    ParseResult parsed = root.Parse(ExecCommand.SeparateGuestCommand(args));
+    ParseResult parsed = root.Parse(ExecCommand.SeparateGuestCommand(RawArguments.Of(args)));
     if (ParseErrors.Report(parsed))
     {
         return ExitCodes.BadInput;
     }
 
-    int code = await parsed.InvokeAsync(new InvocationConfiguration { EnableDefaultExceptionHandler = false });
+    // No handling of signals by the parser: its own comes too late for a second one, and knows one exit code.
+    InvocationConfiguration invocation = new() { EnableDefaultExceptionHandler = false, ProcessTerminationTimeout = null };
+    int code = parsed.Action is AsynchronousCommandLineAction
+        ? await signals.RunAsync(token => parsed.InvokeAsync(invocation, token))
+        : parsed.Invoke(invocation);
     return parsed.Action is ParseErrorAction ? ExitCodes.BadInput : code;
 }
 catch (StrataException error)
 {
     Console.Error.WriteLine($"strata: {error.Message}");
-    return error.Error == StrataError.BadInput ? ExitCodes.BadInput : ExitCodes.Failure;
+    return error.CommandExitCode ?? (error.Error == StrataError.BadInput ? ExitCodes.BadInput : ExitCodes.Failure);
 }
 catch (OutputLostException error)
 {
@@ -144,5 +154,9 @@ static ConsoleDevice ParseConsole(string text) => text switch
     "virtio" => ConsoleDevice.Virtio,
     _ => throw new StrataException(StrataError.BadInput, $"There is no console device \"{text}\"; use serial or virtio."),
 };
+
+static TimeSpan ParseStopTimeout(int seconds) => seconds is >= 0 and <= 86_400
+    ? TimeSpan.FromSeconds(seconds)
+    : throw new StrataException(StrataError.BadInput, $"Nobody waits for {seconds} seconds; give --stop-timeout 0 to 86400.");
 
 static ulong ParseSize(string text) => MemorySize.Parse(text);

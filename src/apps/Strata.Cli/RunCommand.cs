@@ -12,37 +12,30 @@ internal sealed class RunCommand(RunOptions options) : IDisposable
     private readonly GuestOutput _output = new(new StandardStream(StandardStream.Output));
     private readonly GuestOutput _serial = OpenSerial(options is { Exec: not null, Serial: "stdio" } ? "none" : options.Serial);
     private readonly StreamWriter? _trace = options.Trace is { } path ? new StreamWriter(OpenFile(path, "trace")) : null;
-    private VirtualMachine? _machine;
-
-    public async Task<int> ExecuteAsync()
+    /// <param name="token">Ends what comes before the machine's start; from then on the signals are taken.</param>
+    public async Task<int> ExecuteAsync(TerminationSignals signals, CancellationToken token)
     {
-        MachineSpec spec = await CreateSpecAsync().ConfigureAwait(false);
+        MachineSpec spec = await CreateSpecAsync(token).ConfigureAwait(false);
         await using MachineReservation? reservation = await ReserveNameAsync().ConfigureAwait(false);
         spec = spec with { Name = reservation?.Name };
         if (options.Exec is { } line)
         {
-            return await ExecRun.ExecuteAsync(spec, reservation, line, options.Statistics).ConfigureAwait(false);
+            return await ExecRun.ExecuteAsync(spec, reservation, line, options.Statistics, signals).ConfigureAwait(false);
         }
 
-        bool interrupted = false;
-        using Terminal terminal = new(() =>
-        {
-            Interlocked.Exchange(ref interrupted, true);
-            _ = _machine?.StopAsync();
-        });
-        await using VirtualMachine machine = await VirtualMachine.StartAsync(spec).ConfigureAwait(false);
+        GuestImage? image = options.Image is { } name ? GuestImages.Find(name) : null;
+        using MachineShutdown shutdown = new(image, options.StopPatience, signals);
+        using Terminal terminal = new();
+        await using VirtualMachine machine = await VirtualMachine.StartAsync(spec, token).ConfigureAwait(false);
         await using ControlServer? control = reservation is null ? null : ControlServer.Start(machine, reservation);
         ForwardedPortText.ReportChosen(machine);
         TimeSpan startUp = DateTime.UtcNow - Process.GetCurrentProcess().StartTime.ToUniversalTime();
-        Interlocked.Exchange(ref _machine, machine); // a fence: either the signal sees the machine or this sees the signal
-        if (Volatile.Read(ref interrupted))
-        {
-            await machine.StopAsync().ConfigureAwait(false);
-        }
-
-        Thread input = new(() => PumpInput(machine, control?.Name)) { IsBackground = true, Name = "strata-input" };
+        shutdown.Start(machine);
+        Task reader = image is { DropsTypedAhead: true } && !terminal.IsRaw ? machine.Agent.WaitForConsoleReaderAsync(token) : Task.CompletedTask;
+        HeldInput held = new(bytes => machine.Console.WriteAsync(bytes), reader);
+        Thread input = new(() => PumpInput(machine, control?.Name, held)) { IsBackground = true, Name = "strata-input" };
         input.Start();
-        MachineExit exit = await machine.WaitForExitAsync().ConfigureAwait(false);
+        MachineExit exit = await machine.WaitForExitAsync(CancellationToken.None).ConfigureAwait(false);
         terminal.Dispose();
         foreach (string? failure in (string?[])[machine.CaptureFailure, machine.SwitchFailure, _output.Failure, _serial.Failure])
         {
@@ -57,7 +50,7 @@ internal sealed class RunCommand(RunOptions options) : IDisposable
             ReportStatistics(machine, startUp);
         }
 
-        int code = Report(exit, interrupted);
+        int code = Report(exit, shutdown.StoppedBy);
         bool isIncomplete = (_output.Failure ?? _serial.Failure) is not null;
         return isIncomplete && code == ExitCodes.Success ? ExitCodes.Failure : code;
     }
@@ -116,7 +109,7 @@ internal sealed class RunCommand(RunOptions options) : IDisposable
         }
     }
 
-    private async Task<MachineSpec> CreateSpecAsync()
+    private async Task<MachineSpec> CreateSpecAsync(CancellationToken token)
     {
         if (options.Kernel is { } kernel)
         {
@@ -126,9 +119,9 @@ internal sealed class RunCommand(RunOptions options) : IDisposable
 
         GuestImage image = GuestImages.Find(options.Image!);
         _ = image.IsCached ? null : options.Setup.ToCommandLine(); // a mistake shows before a long build
-        await image.EnsureAsync(LineProgress.ForTerminal()).ConfigureAwait(false);
+        await image.EnsureAsync(LineProgress.ForTerminal(), token).ConfigureAwait(false);
         MachineSpec spec = options.Keep is { } keep
-            ? await KeptMachines.CreateSpecAsync(image, options.Setup, keep).ConfigureAwait(false)
+            ? await KeptMachines.CreateSpecAsync(image, options.Setup, keep, token).ConfigureAwait(false)
             : image.CreateSpec(options.Setup);
         spec = image.Equip(Complete(spec));
         return options.Append is { } extra ? spec with { CommandLine = $"{spec.CommandLine} {extra}" } : spec;
@@ -167,7 +160,7 @@ internal sealed class RunCommand(RunOptions options) : IDisposable
     /// Standard input to the guest; Ctrl-A is the escape. The end of input does not stop the guest, and no more does input that cannot be
     /// read, such as that of a terminal that was closed.
     /// </summary>
-    private static void PumpInput(VirtualMachine machine, string? name)
+    private static void PumpInput(VirtualMachine machine, string? name, HeldInput held)
     {
         using StandardStream input = new(StandardStream.Input);
         byte[] buffer = new byte[4096];
@@ -192,7 +185,7 @@ internal sealed class RunCommand(RunOptions options) : IDisposable
 
             pass.Clear();
             keys.Take(buffer.AsSpan(0, count), pass, key => RunEscape(machine, name, key, pass));
-            machine.Console.WriteAsync(pass.ToArray()).GetAwaiter().GetResult();
+            held.TypeAsync([.. pass]).GetAwaiter().GetResult();
         }
     }
 
@@ -253,7 +246,8 @@ internal sealed class RunCommand(RunOptions options) : IDisposable
         Console.Error.WriteLine(machine.DescribeCounters());
     }
 
-    internal static int Report(MachineExit exit, bool interrupted)
+    /// <param name="signal">Number of the one that stopped the machine, if one did.</param>
+    internal static int Report(MachineExit exit, int? signal)
     {
         if (exit.Reason == MachineExitReason.PowerOff)
         {
@@ -268,7 +262,7 @@ internal sealed class RunCommand(RunOptions options) : IDisposable
             MachineExitReason.Panic => ExitCodes.GuestPanic,
             MachineExitReason.TripleFault => ExitCodes.TripleFault,
             MachineExitReason.Error => ExitCodes.MonitorError,
-            _ => interrupted ? ExitCodes.Interrupted : ExitCodes.Success,
+            _ => signal is { } number ? TerminationSignals.ExitCode(number) : ExitCodes.Success,
         };
     }
 }

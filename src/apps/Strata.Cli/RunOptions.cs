@@ -48,6 +48,9 @@ internal sealed record RunOptions
 
     public bool PerfMap { get; init; }
 
+    /// <summary>How long a guest that SIGTERM asked to shut down may take.</summary>
+    public TimeSpan StopPatience { get; init; } = TimeSpan.FromSeconds(30);
+
     /// <summary>Print figures about the run at its end.</summary>
     public bool Statistics { get; init; }
 

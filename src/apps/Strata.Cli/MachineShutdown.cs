@@ -1,5 +1,4 @@
 using System.Runtime.InteropServices;
-using Strata.Images;
 
 namespace Strata.Cli;
 
@@ -11,7 +10,6 @@ internal sealed class MachineShutdown : IDisposable
 {
     private static readonly int[] Polite = [TerminationSignals.NumberOf(PosixSignal.SIGTERM), TerminationSignals.NumberOf(PosixSignal.SIGHUP)];
 
-    private readonly GuestImage? _image;
     private readonly TimeSpan _patience;
     private readonly IDisposable _taken;
     private readonly TaskCompletionSource _asked = new(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -19,9 +17,8 @@ internal sealed class MachineShutdown : IDisposable
     private int _signal;
     private int _stoppedBy;
 
-    public MachineShutdown(GuestImage? image, TimeSpan patience, TerminationSignals signals)
+    public MachineShutdown(TimeSpan patience, TerminationSignals signals)
     {
-        _image = image;
         _patience = patience;
         _taken = signals.Take(OnSignal, PosixSignal.SIGTERM, PosixSignal.SIGHUP, PosixSignal.SIGINT, PosixSignal.SIGQUIT);
     }
@@ -50,7 +47,7 @@ internal sealed class MachineShutdown : IDisposable
         using CancellationTokenSource limit = new(_patience);
         try
         {
-            await machine.RequestShutDownAsync(_image, limit.Token).ConfigureAwait(false);
+            await machine.RequestShutDownAsync(limit.Token).ConfigureAwait(false);
             await machine.WaitForExitAsync(limit.Token).ConfigureAwait(false);
         }
         catch (OperationCanceledException)

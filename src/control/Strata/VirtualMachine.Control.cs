@@ -20,11 +20,10 @@ public sealed partial class VirtualMachine
     /// Asks the guest to shut down: by the power button, as soon as the guest listens to it, or through the agent where its image does not.
     /// Returns when it has been asked; <see cref="WaitForExitAsync"/> waits for the end.
     /// </summary>
-    /// <param name="image">What the machine runs; null for a system of its own.</param>
     /// <exception cref="StrataException">The image's agent cannot be asked.</exception>
-    public async Task RequestShutDownAsync(GuestImage? image = null, CancellationToken cancellationToken = default)
+    public async Task RequestShutDownAsync(CancellationToken cancellationToken = default)
     {
-        if (image?.PowerOffCommand is { } command)
+        if (Image?.PowerOffCommand is { } command)
         {
             await Agent.RequestShutDownAsync(command, cancellationToken).WaitAsync(cancellationToken).ConfigureAwait(false);
             return;
@@ -37,6 +36,13 @@ public sealed partial class VirtualMachine
 
         PressPowerButton();
     }
+
+    /// <summary>
+    /// Whether what starts at the guest's console throws away what was typed before: <see cref="GuestAgent.WaitForConsoleReaderAsync"/> says when to type.
+    /// </summary>
+    public bool DropsTypedAhead => Image is { DropsTypedAhead: true };
+
+    private GuestImage? Image => GuestImages.All().FirstOrDefault(image => image.ImageName == Spec.Image);
 
     internal MachineDescription Describe(MachineReservation reservation) => new()
     {

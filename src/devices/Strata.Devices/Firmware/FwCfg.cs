@@ -1,6 +1,8 @@
 using System.Buffers.Binary;
 using System.Text;
 using Strata.Core.Bus;
+using Strata.Core.Memory;
+using Strata.Core.State;
 
 namespace Strata.Devices.Firmware;
 
@@ -12,7 +14,7 @@ namespace Strata.Devices.Firmware;
 /// </code>
 /// Items are added while the machine is built and are read-only for the guest.
 /// </summary>
-public sealed class FwCfg : IPortDevice
+public sealed class FwCfg : IPortDevice, IUnit<FwCfgState>
 {
     /// <summary>Ports in the range.</summary>
     public const int PortCount = 12;
@@ -31,10 +33,15 @@ public sealed class FwCfg : IPortDevice
     private const uint ControlSelect = 8;
     private const uint ControlWrite = 16;
 
-    private readonly AddressSpace _memory;
-    private readonly Lock _gate = new();
+    // Configuration
     private readonly Dictionary<ushort, byte[]> _items = [];
     private readonly List<(string Name, ushort Key, int Size)> _files = [];
+
+    // Wiring
+    private readonly AddressSpace _memory;
+
+    // Guest-visible state
+    private readonly Lock _gate = new();
     private ushort _selector;
     private uint _offset;
     private uint _dmaHigh;
@@ -46,6 +53,8 @@ public sealed class FwCfg : IPortDevice
         _items[KeyId] = [3, 0, 0, 0]; // port interface and DMA
         UpdateDirectory();
     }
+
+    public string UnitName => "fw-cfg";
 
     public void Add(ushort key, byte[] content) => _items[key] = content;
 
@@ -103,6 +112,31 @@ public sealed class FwCfg : IPortDevice
         }
     }
 
+    public void Reset()
+    {
+        lock (_gate)
+        {
+            (_selector, _offset, _dmaHigh) = (0, 0, 0);
+        }
+    }
+
+    public FwCfgState SaveState()
+    {
+        lock (_gate)
+        {
+            return new FwCfgState { Selector = _selector, Offset = _offset, DmaHigh = _dmaHigh };
+        }
+    }
+
+    public void LoadState(FwCfgState state)
+    {
+        ArgumentNullException.ThrowIfNull(state);
+        lock (_gate)
+        {
+            (_selector, _offset, _dmaHigh) = (state.Selector, state.Offset, state.DmaHigh);
+        }
+    }
+
     private byte Next()
     {
         byte[] item = _items.GetValueOrDefault(_selector) ?? [];
@@ -111,11 +145,13 @@ public sealed class FwCfg : IPortDevice
 
     private void RunDma(ulong address)
     {
-        if (!_memory.TryGetSpan(address, 16, forWriting: true, out Span<byte> block))
+        if (!_memory.TryBeginWrite(address, 16, out DmaWrite write))
         {
             return; // nowhere to report an error to
         }
 
+        using DmaWrite request = write;
+        Span<byte> block = request.Span;
         uint control = BinaryPrimitives.ReadUInt32BigEndian(block);
         uint length = BinaryPrimitives.ReadUInt32BigEndian(block[4..]);
         ulong target = BinaryPrimitives.ReadUInt64BigEndian(block[8..]);
@@ -150,16 +186,18 @@ public sealed class FwCfg : IPortDevice
             return true;
         }
 
-        if (!_memory.TryGetSpan(target, length, forWriting: true, out Span<byte> place))
+        if (!_memory.TryBeginWrite(target, length, out DmaWrite write))
         {
             return false;
         }
 
+        using DmaWrite place = write;
+
         byte[] item = _items.GetValueOrDefault(_selector) ?? [];
         ReadOnlySpan<byte> rest = _offset < (uint)item.Length ? item.AsSpan((int)_offset) : [];
         int count = (int)Math.Min((uint)rest.Length, length);
-        place.Clear();
-        rest[..count].CopyTo(place);
+        place.Span.Clear();
+        rest[..count].CopyTo(place.Span);
         _offset += (uint)count;
         return true;
     }

@@ -1,5 +1,6 @@
 using System.Buffers.Binary;
 using Strata.Core.Bus;
+using Strata.Core.Memory;
 using Strata.Virtio.Queue;
 using static Strata.Virtio.Console.ConsoleLayout;
 
@@ -12,7 +13,7 @@ namespace Strata.Virtio.Console;
 /// has connected the port to its console, and says so by that message only. Until then, and while the port is closed, input waits. A
 /// driver that does not take the feature gets it as soon as it has buffers.</para>
 /// </summary>
-public sealed class VirtioConsole : VirtioDevice
+public sealed partial class VirtioConsole : VirtioDevice<VirtioConsoleState>
 {
     private const int ReceiveQueue = 0;
     private const int TransmitQueue = 1;
@@ -21,10 +22,10 @@ public sealed class VirtioConsole : VirtioDevice
     private const uint OnlyPort = 0;
 
     /// <summary>Input kept for a guest that does not take it, in bytes: as many as the serial port keeps.</summary>
-    private const int InputCapacity = 1 << 16;
+    internal const int InputCapacity = 1 << 16;
 
     /// <summary>Messages kept for a driver that asks for them and does not take them; more are lost.</summary>
-    private const int MostMessages = 16;
+    internal const int MostMessages = 16;
 
     private readonly Action<ReadOnlySpan<byte>> _output;
     private readonly byte[] _configuration = new byte[ConfigurationSize];
@@ -118,7 +119,7 @@ public sealed class VirtioConsole : VirtioDevice
     private void Print(DescriptorChain chain)
     {
         ChainReader reader = new(Memory, chain);
-        while (reader.TryTake(int.MaxValue, out Span<byte> bytes) && !bytes.IsEmpty)
+        while (reader.TryTake(int.MaxValue, out ReadOnlySpan<byte> bytes) && !bytes.IsEmpty)
         {
             _output(bytes);
         }
@@ -130,11 +131,14 @@ public sealed class VirtioConsole : VirtioDevice
         lock (_input)
         {
             ChainWriter writer = new(Memory, chain);
-            while (_input.Count > 0 && writer.TryTake(_input.Count, out Span<byte> place) && !place.IsEmpty)
+            while (_input.Count > 0 && writer.TryTake(_input.Count, out DmaWrite write) && !write.IsEmpty)
             {
-                for (int i = 0; i < place.Length; i++)
+                using (write)
                 {
-                    place[i] = _input.Dequeue();
+                    for (int i = 0; i < write.Span.Length; i++)
+                    {
+                        write.Span[i] = _input.Dequeue();
+                    }
                 }
             }
 

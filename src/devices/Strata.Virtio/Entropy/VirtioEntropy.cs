@@ -1,12 +1,14 @@
 using System.Security.Cryptography;
 using Strata.Core.Bus;
+using Strata.Core.Memory;
 using Strata.Virtio.Queue;
 
 namespace Strata.Virtio.Entropy;
 
 /// <summary>virtio-rng: fills buffers with random bytes. Virtual I/O Device (VIRTIO) 1.2, "Entropy Device".</summary>
 /// <param name="fill">Source of the bytes; null for the host's random source.</param>
-public sealed class VirtioEntropy(AddressSpace memory, VirtioEntropy.Filler? fill = null) : VirtioDevice(memory, queues: 1, "strata-entropy")
+public sealed partial class VirtioEntropy(AddressSpace memory, VirtioEntropy.Filler? fill = null)
+    : VirtioDevice<VirtioEntropyState>(memory, queues: 1, "strata-entropy")
 {
     /// <summary>Most bytes given for one request: a guest cannot make the host produce gigabytes.</summary>
     private const uint LargestRequest = 1 << 16;
@@ -30,9 +32,13 @@ public sealed class VirtioEntropy(AddressSpace memory, VirtioEntropy.Filler? fil
         foreach (GuestBuffer buffer in chain.Buffers)
         {
             uint length = Math.Min(buffer.Length, LargestRequest - written);
-            if (buffer.IsWritable && length > 0 && Memory.TryGetSpan(buffer.Address, length, forWriting: true, out Span<byte> place))
+            if (buffer.IsWritable && length > 0 && Memory.TryBeginWrite(buffer.Address, length, out DmaWrite write))
             {
-                _fill(place);
+                using (write)
+                {
+                    _fill(write.Span);
+                }
+
                 written += length;
             }
         }

@@ -1,5 +1,6 @@
 using System.Buffers.Binary;
 using Strata.Core.Bus;
+using Strata.Core.Memory;
 using Strata.Core.Sharing;
 using Strata.Virtio.Queue;
 
@@ -19,7 +20,8 @@ internal sealed partial class FuseServer(AddressSpace memory, IFileShare share, 
 
     private readonly FuseReply _reply = new() { Validity = validity };
     private readonly byte[] _arguments = new byte[(2 * LongestTarget) + PageSize];
-    private bool _initialized;
+    /// <summary>The driver has opened the session.</summary>
+    public bool IsInitialized { get; set; }
 
     /// <summary>Serves one chain.</summary>
     /// <returns>Bytes written into it; 0 for requests that have no answer, and for what is no request.</returns>
@@ -62,19 +64,19 @@ internal sealed partial class FuseServer(AddressSpace memory, IFileShare share, 
                 return 0; // requests are served in order: what it would interrupt is done
             case FuseOperation.Initialize:
                 return Answer(chain, request, Initialize(arguments));
-            case FuseOperation.Read when _initialized:
+            case FuseOperation.Read when IsInitialized:
                 return Read(chain, request, arguments);
-            case FuseOperation.Write when _initialized:
+            case FuseOperation.Write when IsInitialized:
                 return Answer(chain, request, Write(ref reader, arguments));
             default:
-                return Answer(chain, request, _initialized ? Execute(request, arguments) : Errno.EIO);
+                return Answer(chain, request, IsInitialized ? Execute(request, arguments) : Errno.EIO);
         }
     }
 
     /// <summary>The driver has gone.</summary>
     public void Reset()
     {
-        _initialized = false;
+        IsInitialized = false;
         share.Reset();
     }
 
@@ -120,7 +122,7 @@ internal sealed partial class FuseServer(AddressSpace memory, IFileShare share, 
         BinaryPrimitives.WriteUInt32LittleEndian(body[20..], LargestTransfer);
         BinaryPrimitives.WriteUInt32LittleEndian(body[24..], 1); // times have nanoseconds
         BinaryPrimitives.WriteUInt16LittleEndian(body[28..], LargestTransfer / PageSize);
-        _initialized = true;
+        IsInitialized = true;
         return Errno.None;
     }
 
@@ -142,7 +144,7 @@ internal sealed partial class FuseServer(AddressSpace memory, IFileShare share, 
         ulong offset = arguments.U64(8);
         int left = (int)Math.Min(arguments.U32(16), LargestTransfer);
         ChainWriter writer = new(memory, chain);
-        if (!TrySkip(ref writer, FuseProtocol.ReplyHeaderSize))
+        if (!writer.TrySkip(FuseProtocol.ReplyHeaderSize))
         {
             return 0;
         }
@@ -151,23 +153,26 @@ internal sealed partial class FuseServer(AddressSpace memory, IFileShare share, 
         Errno error = Errno.None;
         while (left > 0 && error == Errno.None)
         {
-            if (!writer.TryTake(left, out Span<byte> place))
+            if (!writer.TryTake(left, out DmaWrite write))
             {
                 return 0;
             }
 
-            if (place.IsEmpty)
+            using (write)
             {
-                break;
-            }
+                if (write.IsEmpty)
+                {
+                    break;
+                }
 
-            error = share.Read(handle, offset, place, out int count);
-            total += count;
-            left -= count;
-            offset += (uint)count;
-            if (count < place.Length)
-            {
-                break;
+                error = share.Read(handle, offset, write.Span, out int count);
+                total += count;
+                left -= count;
+                offset += (uint)count;
+                if (count < write.Span.Length)
+                {
+                    break;
+                }
             }
         }
 
@@ -192,7 +197,7 @@ internal sealed partial class FuseServer(AddressSpace memory, IFileShare share, 
         Errno error = Errno.None;
         while (total < size && error == Errno.None)
         {
-            if (!reader.TryTake((int)(size - total), out Span<byte> data) || data.IsEmpty)
+            if (!reader.TryTake((int)(size - total), out ReadOnlySpan<byte> data) || data.IsEmpty)
             {
                 error = Errno.EINVAL;
                 break;
@@ -208,20 +213,5 @@ internal sealed partial class FuseServer(AddressSpace memory, IFileShare share, 
 
         _reply.AddNumber(total);
         return total > 0 ? Errno.None : error;
-    }
-
-    private static bool TrySkip(ref ChainWriter writer, int count)
-    {
-        while (count > 0)
-        {
-            if (!writer.TryTake(count, out Span<byte> span) || span.IsEmpty)
-            {
-                return false;
-            }
-
-            count -= span.Length;
-        }
-
-        return true;
     }
 }

@@ -1,5 +1,4 @@
 using Strata.Core.Execution;
-using Strata.Core.Memory;
 using Strata.X86.Execution;
 using Strata.X86.Kvm.Interface;
 using Strata.X86.Kvm.State;
@@ -60,10 +59,7 @@ public sealed unsafe partial class KvmEngine : IX86Engine
         _context = cpu.Context;
         _transfer = new StateTransfer(_vcpu, machine.Device);
         _tsc = new TimeStampCounter(cpu, _vcpu, machine.Device.OffsetsTsc);
-        foreach (GuestMemory memory in cpu.GuestMemories)
-        {
-            memory.AddBlindWriter();
-        }
+        cpu.Memory.AddBlindWriter();
     }
 
     public int Index => Cpu.Wiring.Index;
@@ -102,11 +98,7 @@ public sealed unsafe partial class KvmEngine : IX86Engine
 
     public void Dispose()
     {
-        foreach (GuestMemory memory in Cpu.GuestMemories)
-        {
-            memory.RemoveBlindWriter();
-        }
-
+        Cpu.Memory.RemoveBlindWriter();
         _interpreter.Dispose();
         if (_ownsCpu)
         {

@@ -25,6 +25,7 @@ Option<bool> perfMapOption = new("--perf-map") { Description = "Name translated 
 Option<string> engineOption = new("--engine") { Description = "How guest code is executed: auto (the fastest here, see `strata probe`), kvm, translator or interpreter.", DefaultValueFactory = _ => "auto" };
 Option<bool> portableOption = new("--portable-cpu") { Description = "Offer the guest only what every engine of this host can run, so that Ctrl-A E can switch to any." };
 Option<bool> noParavirtOption = new("--no-paravirt") { Description = "Do not offer what guests that were built for KVM know: its clock, steal time, hypercalls." };
+Option<bool> testDevicesOption = new("--test-devices") { Description = "Add the devices that kvm-unit-tests drive: scratch port E0H, interrupt lines from port 2000H, memory at FF000000H." };
 Option<bool> defectiveOption = new("--accept-defective-kvm") { Description = "Use a KVM that `strata probe` calls defective; for small guests only." };
 
 Option<string?> keepOption = new("--keep") { Description = "Keep the disk of the debian image under a name, or in a folder, and start from it the next time. Without it all changes are thrown away." };
@@ -45,7 +46,7 @@ DocumentedCommand run = new("run", "Start a machine with its console on this ter
     """)
 {
     imageArgument, nameOption, kernelOption, initrdOption, appendOption, memoryOption, cpusOption, diskOption, shareOption, execOption, balloonOption, engineOption,
-    consoleOption, serialOption, statsOption, traceOption, perfMapOption, portableOption, noParavirtOption, defectiveOption,
+    consoleOption, serialOption, statsOption, traceOption, perfMapOption, portableOption, noParavirtOption, testDevicesOption, defectiveOption,
     keepOption, hostNameOption, timeZoneOption, sshKeyOption,
 };
 NetworkArguments network = new();
@@ -89,6 +90,7 @@ run.SetAction(async (result, _) =>
         Engine = EngineNames.Parse(result.GetValue(engineOption)!),
         PortableCpu = result.GetValue(portableOption),
         Paravirtual = !result.GetValue(noParavirtOption),
+        TestDevices = result.GetValue(testDevicesOption),
         AcceptsDefectiveKvm = result.GetValue(defectiveOption),
         Console = ParseConsole(result.GetValue(consoleOption)!),
         Serial = result.GetValue(serialOption)!,

@@ -155,6 +155,7 @@ internal sealed class RunCommand(RunOptions options) : IDisposable
         Engine = options.Engine,
         PortableCpu = options.PortableCpu,
         Paravirtual = options.Paravirtual,
+        TestDevices = options.TestDevices,
         AcceptsDefectiveKvm = options.AcceptsDefectiveKvm,
         TranslationTrace = _trace,
         WritePerfMap = options.PerfMap,

@@ -34,6 +34,9 @@ internal sealed record RunOptions
     /// <summary>Offer what guests that were built for KVM know.</summary>
     public bool Paravirtual { get; init; } = true;
 
+    /// <summary>Add the devices that kvm-unit-tests drive.</summary>
+    public bool TestDevices { get; init; }
+
     /// <summary>Use a KVM that is known to execute something wrongly.</summary>
     public bool AcceptsDefectiveKvm { get; init; }
 

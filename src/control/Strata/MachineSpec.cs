@@ -47,6 +47,9 @@ public sealed record MachineSpec
     /// </summary>
     public bool Paravirtual { get; init; } = true;
 
+    /// <summary>Give the machine the devices that kvm-unit-tests drive; operating systems know nothing of them.</summary>
+    public bool TestDevices { get; init; }
+
     /// <summary>
     /// Use the host's KVM even if it is found to execute something wrongly: for small guests that do without. An operating system's
     /// programs crash there.

@@ -258,6 +258,7 @@ public sealed partial class VirtualMachine : IAsyncDisposable
                 Engine = KindOf(engine),
                 PortableCpu = spec.PortableCpu,
                 Paravirtual = spec.Paravirtual,
+                HasTestDevices = spec.TestDevices,
                 AcceptsDefectiveKvm = spec.AcceptsDefectiveKvm,
                 Translation = new TranslatorOptions
                 {

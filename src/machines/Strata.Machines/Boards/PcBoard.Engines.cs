@@ -3,24 +3,20 @@ using Strata.X86.Kvm;
 
 namespace Strata.Machines.Boards;
 
-/// <summary>Replacing the engine of a running machine.</summary>
+/// <content>Replacing the engine of a running machine.</content>
 public sealed partial class PcBoard
 {
-    private static readonly TimeSpan PauseCheck = TimeSpan.FromMilliseconds(10);
-
-    /// <summary>One switch or look inside at a time, and none during disposal. Nothing else is locked before it.</summary>
-    private readonly Lock _engineGate = new();
-
-    private EngineKind _engine; // under _engineGate
+    /// <summary>One change or look at the whole machine at a time, and none during disposal. Nothing else is locked before it.</summary>
+    private readonly Lock _gate = new();
 
     /// <summary>How guest code is executed now.</summary>
     public EngineKind Engine
     {
         get
         {
-            lock (_engineGate)
+            lock (_gate)
             {
-                return _engine;
+                return _processors!.Engine;
             }
         }
     }
@@ -35,31 +31,35 @@ public sealed partial class PcBoard
     /// <exception cref="InvalidOperationException">The machine has ended.</exception>
     public TimeSpan SwitchEngine(EngineKind kind)
     {
-        lock (_engineGate)
+        lock (_gate)
         {
-            if (_engines is null || _exit.Task.IsCompleted)
+            if (_exit.Task.IsCompleted)
             {
                 throw HasEnded();
             }
 
-            if (kind == _engine)
+            if (kind == _processors!.Engine)
             {
                 return TimeSpan.Zero;
             }
 
-            _engines.Prepare(kind);
+            _processors.Prepare(kind);
 #pragma warning disable RS0030 // a figure about the host
             long start = Stopwatch.GetTimestamp();
 #pragma warning restore RS0030
-            _vcpus.ForEach(vcpu => vcpu.RequestPause());
+            _processors.RequestPause();
             try
             {
-                WaitUntilPaused();
-                ReplaceEngines(_engines, kind);
+                if (!_processors.WaitUntilPaused(() => _exit.Task.IsCompleted))
+                {
+                    throw HasEnded();
+                }
+
+                _processors.ReplaceEngines(kind);
             }
             finally
             {
-                _vcpus.ForEach(vcpu => vcpu.Resume());
+                _processors.Resume();
             }
 
 #pragma warning disable RS0030 // a figure about the host
@@ -68,49 +68,5 @@ public sealed partial class PcBoard
         }
     }
 
-    private void WaitUntilPaused()
-    {
-        foreach (VcpuThread vcpu in _vcpus)
-        {
-            while (!vcpu.WaitPaused(PauseCheck))
-            {
-                if (_exit.Task.IsCompleted)
-                {
-                    throw HasEnded();
-                }
-            }
-        }
-    }
-
     private static InvalidOperationException HasEnded() => new("The machine has ended; there is nothing to switch to another engine.");
-
-    private void ReplaceEngines(BoardEngines engines, EngineKind kind)
-    {
-        if (_engine == EngineKind.Kvm)
-        {
-            engines.HarvestDirtyPages();
-        }
-
-        EngineKind old = _engine;
-        int done = 0;
-        try
-        {
-            for (; done < _vcpus.Count; done++)
-            {
-                _vcpus[done].ReplaceEngine(cpu => engines.Create(kind, cpu), cpu => engines.Create(old, cpu));
-            }
-
-            _engine = kind;
-        }
-        catch
-        {
-            // Code is tracked within one kind of engine only: all or none.
-            for (int i = 0; i < done; i++)
-            {
-                _vcpus[i].ReplaceEngine(cpu => engines.Create(old, cpu), cpu => engines.Create(old, cpu));
-            }
-
-            throw;
-        }
-    }
 }

@@ -60,6 +60,9 @@ public sealed class PcBoardOptions
     /// <summary>The machine has sockets between host and guest (virtio-vsock).</summary>
     public bool HasSockets { get; init; }
 
+    /// <summary>The machine has the devices of test suites: a scratch register, interrupt lines and memory that test programs drive.</summary>
+    public bool HasTestDevices { get; init; }
+
     /// <summary>The machine has a memory balloon (virtio-balloon), through which the guest returns memory to the host.</summary>
     public bool HasBalloon { get; init; }
 

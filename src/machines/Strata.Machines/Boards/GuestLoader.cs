@@ -27,12 +27,10 @@ internal sealed class GuestLoader(BoardWiring wiring)
     private static void WriteTables(AddressSpace memory, int processors)
     {
         byte[] tables = AcpiTables.Build(PcMemoryMap.AcpiStart, processors);
-        if (!memory.TryGetSpan(PcMemoryMap.AcpiStart, (uint)tables.Length, forWriting: true, out Span<byte> target))
+        if (!memory.TryWriteBytes(PcMemoryMap.AcpiStart, tables))
         {
             throw new InvalidOperationException("The ACPI tables lie outside of RAM.");
         }
-
-        tables.CopyTo(target);
     }
 
     private static List<MemoryMapEntry> BuildMemoryMap(ulong size)

@@ -221,10 +221,10 @@ internal sealed class RunCommand(RunOptions options) : IDisposable
         }
     }
 
-    /// <summary>The engine behind the current one: translator, interpreter, KVM, and round again.</summary>
+    /// <summary>The engine behind the current one, and round again.</summary>
     private static void SwitchEngine(VirtualMachine machine)
     {
-        Engine[] order = [Engine.Translator, Engine.Interpreter, Engine.Kvm];
+        Engine[] order = [.. EngineNames.All.Select(EngineNames.Parse).Where(engine => engine != Engine.Auto)];
         int current = Array.IndexOf(order, machine.Engine);
         for (int step = 1; step < order.Length; step++)
         {

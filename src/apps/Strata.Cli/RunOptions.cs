@@ -26,7 +26,7 @@ internal sealed record RunOptions
 
     public int Processors { get; init; } = 1;
 
-    public Engine Engine { get; init; }
+    public Engine Engine { get; init; } = Engine.Auto;
 
     /// <summary>Offer only what every engine can run.</summary>
     public bool PortableCpu { get; init; }

@@ -96,22 +96,6 @@ public sealed record MachineSpec
     public Action<ReadOnlyMemory<byte>>? SerialOutput { get; init; }
 }
 
-/// <summary>How guest code is executed.</summary>
-public enum Engine
-{
-    /// <summary>The fastest on this host, by measurement: see <see cref="Engines.EngineProbe"/>.</summary>
-    Auto,
-
-    /// <summary>The portable reference.</summary>
-    Interpreter,
-
-    /// <summary>Binary translation; needs an x64 Linux host.</summary>
-    Translator,
-
-    /// <summary>The CPU's own virtualization; needs a usable /dev/kvm.</summary>
-    Kvm,
-}
-
 /// <summary>A device that can be the machine's console.</summary>
 public enum ConsoleDevice
 {

@@ -1,5 +1,5 @@
 using System.Diagnostics;
-using Strata.X86.Kvm;
+using Strata.Machines.Engines;
 
 namespace Strata.Machines.Boards;
 
@@ -10,7 +10,7 @@ public sealed partial class PcBoard
     private readonly Lock _gate = new();
 
     /// <summary>How guest code is executed now.</summary>
-    public EngineKind Engine
+    public EngineDescriptor Engine
     {
         get
         {
@@ -23,14 +23,14 @@ public sealed partial class PcBoard
 
     /// <summary>
     /// Moves all processors to another engine at an instruction boundary. Memory, devices, interrupts and time stay where they are;
-    /// virtual time goes on meanwhile. Blocks until done; not for a vCPU's thread.
+    /// virtual time goes on meanwhile, unless the machine is paused: it stays so. Blocks until done; not for a vCPU's thread.
     /// </summary>
     /// <returns>How long the processors stood still.</returns>
-    /// <exception cref="KvmUnavailableException">KVM cannot run this machine; the old engine goes on.</exception>
-    /// <exception cref="PlatformNotSupportedException">The host cannot run the engine; the old one goes on.</exception>
+    /// <exception cref="EngineUnavailableException">The engine cannot run this machine, or not on this host; the old one goes on.</exception>
     /// <exception cref="InvalidOperationException">The machine has ended.</exception>
-    public TimeSpan SwitchEngine(EngineKind kind)
+    public TimeSpan SwitchEngine(EngineDescriptor engine)
     {
+        ArgumentNullException.ThrowIfNull(engine);
         lock (_gate)
         {
             if (_exit.Task.IsCompleted)
@@ -38,12 +38,12 @@ public sealed partial class PcBoard
                 throw HasEnded();
             }
 
-            if (kind == _processors!.Engine)
+            if (engine == _processors!.Engine)
             {
                 return TimeSpan.Zero;
             }
 
-            _processors.Prepare(kind);
+            _processors.Prepare(engine);
 #pragma warning disable RS0030 // a figure about the host
             long start = Stopwatch.GetTimestamp();
 #pragma warning restore RS0030
@@ -55,11 +55,14 @@ public sealed partial class PcBoard
                     throw HasEnded();
                 }
 
-                _processors.ReplaceEngines(kind);
+                _processors.ReplaceEngines(engine);
             }
             finally
             {
-                _processors.Resume();
+                if (_pauses == 0)
+                {
+                    ResumeProcessors();
+                }
             }
 
 #pragma warning disable RS0030 // a figure about the host

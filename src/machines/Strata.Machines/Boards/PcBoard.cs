@@ -6,17 +6,17 @@ using Strata.Core.Time;
 using Strata.Devices.Interrupts;
 using Strata.Devices.Power;
 using Strata.Machines.Boot;
+using Strata.Machines.Engines;
 using Strata.Virtio.Balloon;
 using Strata.Virtio.Vsock;
 using Strata.X86.Apic;
 using Strata.X86.Execution;
-using Strata.X86.Kvm;
 
 namespace Strata.Machines.Boards;
 
 /// <summary>
 /// A PC: RAM and buses, and on them a chipset, processors and PCI devices; what of these has state is on a roster. Built and started
-/// once; a reset by the guest ends it. Public members are safe on any thread.
+/// once; a reset by the guest begins anew with what is there. Public members are safe on any thread.
 /// </summary>
 public sealed partial class PcBoard : IMachineControl, IDisposable
 {
@@ -27,13 +27,15 @@ public sealed partial class PcBoard : IMachineControl, IDisposable
     private readonly IVirtualClock _clock;
     private readonly UnitRoster _roster = new();
     private readonly TaskCompletionSource<MachineExit> _exit = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly BoardWiring _wiring;
+    private readonly GuestLoader _loader;
     private readonly PcChipset _chipset;
     private readonly PcDevices? _devices;
     private readonly PcProcessors? _processors;
     private bool _disposed;
 
     /// <exception cref="BootImageException">The kernel or initrd cannot be booted on a machine like this.</exception>
-    /// <exception cref="KvmUnavailableException">The engine is KVM, and the host has none that can run this machine.</exception>
+    /// <exception cref="EngineUnavailableException">The host does not have the engine, or it cannot run this machine.</exception>
     public PcBoard(PcBoardOptions options)
     {
         ArgumentNullException.ThrowIfNull(options);
@@ -48,14 +50,15 @@ public sealed partial class PcBoard : IMachineControl, IDisposable
         {
             _clock = options.Deterministic is { } deterministic ? deterministic.Clock : new RealTimeClock(VcpuThread.StandstillLimit, OnStandstill);
             MapRam(Memory, _ram);
-            BoardWiring wiring = new(options, Memory, Ports, _clock, new ApicBus(), this);
-            _chipset = new PcChipset(wiring, high => _processors?.OnPicOutput(high));
-            _devices = new PcDevices(wiring, _chipset);
+            _wiring = new BoardWiring(options, Memory, Ports, _clock, new ApicBus(), this);
+            _loader = new GuestLoader(_wiring);
+            _chipset = new PcChipset(_wiring, high => _processors?.OnPicOutput(high));
+            _devices = new PcDevices(_wiring, _chipset);
             _devices.PlugAll();
-            _processors = new PcProcessors(this, wiring);
+            _processors = new PcProcessors(this, _wiring);
             _processors.Create(_chipset.Pic);
             Enlist();
-            _processors.Enter(new GuestLoader(wiring).Load());
+            _processors.Enter(_loader.Load());
         }
         catch
         {
@@ -105,7 +108,12 @@ public sealed partial class PcBoard : IMachineControl, IDisposable
 
         lock (_gate)
         {
-            clock.Start();
+            _isStarted = true;
+            if (_pauses == 0)
+            {
+                clock.Start();
+            }
+
             _processors!.Start();
         }
     }
@@ -147,13 +155,10 @@ public sealed partial class PcBoard : IMachineControl, IDisposable
 
     void IMachineControl.RequestPowerOff() => End(new MachineExit(MachineExitReason.PowerOff, 0, "The guest powered off."));
 
-    void IMachineControl.RequestReset(string reason) =>
-        End(new MachineExit(MachineExitReason.Reset, 0, $"The guest asked for a reset ({reason})."));
-
     void IMachineControl.RequestExit(int code) =>
         End(new MachineExit(MachineExitReason.DebugExit, code, $"The guest ended the run through the debug-exit port with code {code}."));
 
-    internal void OnTripleFault(X86Cpu cpu) => End(new MachineExit(
+    internal void OnTripleFault(X86Cpu cpu) => RequestReset(new MachineExit(
         MachineExitReason.TripleFault,
         0,
         $"Triple fault on processor {cpu.Wiring.Index} at RIP 0x{cpu.State.Rip:x}; last exception: {cpu.LastException}."));

@@ -4,10 +4,10 @@ using Strata.Core.Posix;
 using Strata.Core.State;
 using Strata.Core.Time;
 using Strata.Machines.Boot;
+using Strata.Machines.Engines;
 using Strata.X86.Apic;
 using Strata.X86.Cpuid;
 using Strata.X86.Execution;
-using Strata.X86.Kvm;
 using Strata.X86.Paravirt;
 using Strata.X86.Registers;
 
@@ -35,10 +35,10 @@ internal sealed class PcProcessors : IDisposable
     public IReadOnlyList<PcProcessor> All => _all;
 
     /// <summary>What executes them now.</summary>
-    public EngineKind Engine { get; private set; }
+    public EngineDescriptor Engine { get; private set; }
 
     /// <summary>Makes them. Apart from the constructor, so that those made when one fails can be disposed.</summary>
-    /// <exception cref="KvmUnavailableException">The engine is KVM, and the host has none that can run this machine.</exception>
+    /// <exception cref="EngineUnavailableException">The host does not have the engine, or it cannot run this machine.</exception>
     public void Create(IPicAcknowledge pic)
     {
         PcBoardOptions options = _wiring.Options;
@@ -84,8 +84,13 @@ internal sealed class PcProcessors : IDisposable
         }
     }
 
+    /// <summary>By how much each time-stamp counter differs from virtual time, apart from what the guest changed, in ticks.</summary>
+    public IReadOnlyList<ulong> TimeStampOffsets() =>
+        [.. _all.Select(processor => processor.Cpu.State.TscOffset - processor.Cpu.State.TscAdjust)];
+
     /// <summary>Puts them where a guest begins: the first one at its entry, the others waiting to be started.</summary>
-    public void Enter(BootEntry entry)
+    /// <param name="timeStampOffsets">For each of them, in ticks; null at the first start.</param>
+    public void Enter(BootEntry entry, IReadOnlyList<ulong>? timeStampOffsets = null)
     {
         _all[0].Cpu.SetState(BootState.Create(_wiring.Memory, entry));
         for (int i = 1; i < _all.Count; i++)
@@ -95,7 +100,10 @@ internal sealed class PcProcessors : IDisposable
             _all[i].Cpu.SetState(waiting);
         }
 
-        _all.ForEach(processor => processor.Cpu.State.TscOffset = _engines!.TscOrigin);
+        for (int i = 0; i < _all.Count; i++)
+        {
+            _all[i].Cpu.State.TscOffset = timeStampOffsets?[i] ?? _engines!.TscOrigin;
+        }
     }
 
     public void Start() => _all.ForEach(processor => processor.Thread.Start());
@@ -142,32 +150,28 @@ internal sealed class PcProcessors : IDisposable
     }
 
     /// <summary>Does what can fail, before anything is stopped for a new engine.</summary>
-    /// <exception cref="KvmUnavailableException">KVM cannot run this machine.</exception>
-    public void Prepare(EngineKind kind) => _engines!.Prepare(kind);
+    /// <exception cref="EngineUnavailableException">The engine cannot run this machine.</exception>
+    public void Prepare(EngineDescriptor engine) => _engines!.Prepare(engine);
 
     /// <summary>Replaces the engine of all processors, which stand still: of all or of none.</summary>
-    public void ReplaceEngines(EngineKind kind)
+    public void ReplaceEngines(EngineDescriptor wanted)
     {
         BoardEngines engines = _engines!;
-        if (Engine == EngineKind.Kvm)
-        {
-            engines.HarvestDirtyPages();
-        }
-
-        EngineKind old = Engine;
+        EngineDescriptor old = Engine;
+        engines.HarvestDirtyPages(old);
         int done = 0;
         try
         {
             for (; done < _all.Count; done++)
             {
-                _all[done].ReplaceEngine(cpu => engines.Create(kind, cpu), cpu => engines.Create(old, cpu));
+                _all[done].ReplaceEngine(cpu => engines.Create(wanted, cpu), cpu => engines.Create(old, cpu));
             }
 
-            Engine = kind;
+            Engine = wanted;
         }
         catch
         {
-            // Code is tracked within one kind of engine only.
+            // Code is tracked within one engine only.
             for (int i = 0; i < done; i++)
             {
                 _all[i].ReplaceEngine(cpu => engines.Create(old, cpu), cpu => engines.Create(old, cpu));

@@ -50,7 +50,7 @@ public sealed partial class PcBoard : IMachineControl, IDisposable
         {
             _clock = options.Deterministic is { } deterministic ? deterministic.Clock : new RealTimeClock(VcpuThread.StandstillLimit, OnStandstill);
             MapRam(Memory, _ram);
-            _wiring = new BoardWiring(options, Memory, Ports, _clock, new ApicBus(), this);
+            _wiring = new BoardWiring(options, Memory, Ports, _clock, new WallClock(_clock, options.StartTime), new ApicBus(), this);
             _loader = new GuestLoader(_wiring);
             _chipset = new PcChipset(_wiring, high => _processors?.OnPicOutput(high));
             _devices = new PcDevices(_wiring, _chipset);
@@ -210,11 +210,8 @@ public sealed partial class PcBoard : IMachineControl, IDisposable
     /// <summary>In the order of loading: time before what measures it, controllers before what interrupts.</summary>
     private void Enlist()
     {
-        if (_clock is IUnit clock)
-        {
-            _roster.Add(clock);
-        }
-
+        _roster.Add((IUnit)_clock);
+        _roster.Add(_wiring.Wall);
         _processors!.Enlist(_roster);
         _chipset.Enlist(_roster);
         _devices!.Enlist(_roster);

@@ -60,7 +60,7 @@ internal sealed class PcProcessors : IDisposable
                     Clock = _wiring.Clock,
                     LocalApic = apic,
                     Cpuid = policy,
-                    WallTimeOrigin = options.StartTime,
+                    Wall = _wiring.Wall,
                     LookForStandstill = _wiring.Clock is RealTimeClock clock ? clock.LookForGap : null,
                     Random = options.Deterministic is { } deterministic ? deterministic.NextRandom : X86CpuWiring.HostRandom,
                 },

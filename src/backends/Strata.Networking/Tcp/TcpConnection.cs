@@ -59,6 +59,12 @@ internal sealed partial class TcpConnection : ISocketEvents
 
     public TcpState State { get; private set; } = TcpState.Connecting;
 
+    /// <summary>SND.NXT: what the guest would get next.</summary>
+    public uint SendNext => _next;
+
+    /// <summary>RCV.NXT: what the guest would send next.</summary>
+    public uint ReceiveNext => _receiveNext;
+
     /// <summary>When <see cref="OnTimer"/> wants to be called, in nanoseconds; <see cref="long.MaxValue"/> for never.</summary>
     public long Deadline { get; private set; } = long.MaxValue;
 

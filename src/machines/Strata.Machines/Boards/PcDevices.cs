@@ -74,11 +74,10 @@ internal sealed class PcDevices
         }
     }
 
-    /// <summary>Puts what has state on the roster: the bus, then its functions by slot.</summary>
+    /// <summary>Puts what has state on the roster: the bus, then its functions by place, each with its device.</summary>
     public void Enlist(UnitRoster roster)
     {
-        object[] parts = [Bus, .. Bus.Functions.Select(slot => slot.Function)];
-        foreach (IUnit unit in parts.OfType<IUnit>())
+        foreach (IUnit unit in (IEnumerable<IUnit>)[Bus, .. Bus.Functions.SelectMany(place => place.Function.Units)])
         {
             roster.Add(unit);
         }
@@ -91,7 +90,8 @@ internal sealed class PcDevices
         : throw new ArgumentOutOfRangeException(nameof(card), card, $"The machine has {_networks.Count} network cards, counted from 0.");
 
     public IReadOnlyList<DeviceInspection> Inspect() =>
-        [.. Bus.Functions.Select(slot => new DeviceInspection(slot.Slot, slot.Function.Inspect(), (slot.Function as VirtioPci)?.InspectVirtio()))];
+        [.. Bus.Functions.Select(place => new DeviceInspection(
+        place.Slot, place.Number, place.Function.Inspect(), (place.Function as VirtioPci)?.InspectVirtio()))];
 
     /// <summary>Disposes all devices; one disk that cannot be flushed must not keep others from it.</summary>
     /// <returns>What failed.</returns>

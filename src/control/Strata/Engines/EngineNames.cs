@@ -8,12 +8,6 @@ public static class EngineNames
     /// <summary>What an engine can be asked for by.</summary>
     public static IReadOnlyList<string> All { get; } = [Engine.Auto.Name, .. EngineRegistry.All.Select(engine => engine.Name)];
 
-    public static string Of(Engine engine)
-    {
-        ArgumentNullException.ThrowIfNull(engine);
-        return engine.Name;
-    }
-
     /// <exception cref="StrataException">There is no such engine.</exception>
     public static Engine Parse(string text) => All.Contains(text) ? new Engine(text) : throw Unknown(text);
 

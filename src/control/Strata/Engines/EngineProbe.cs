@@ -130,7 +130,7 @@ public sealed class EngineProbe(string? cache = null)
 
     private static string Describe(EngineMeasurement m)
     {
-        string name = EngineNames.Of(m.Engine);
+        string name = m.Engine.Name;
         string defect = m.Defect is { } wrong ? $" (defective: {wrong})" : string.Empty;
         return m.Unavailable is { } cause
             ? $"{name} cannot run ({cause.TrimEnd('.')})"

@@ -65,8 +65,8 @@ internal sealed class ProbeCache(string folder)
     private static string? ReadBootId() => File.Exists(BootIdFile) ? File.ReadAllText(BootIdFile).Trim() : null;
 
     private static string Print(EngineMeasurement m) => m.Unavailable is { } cause
-        ? $"{EngineNames.Of(m.Engine)} - {cause.ReplaceLineEndings(" ")}"
-        : string.Create(CultureInfo.InvariantCulture, $"{EngineNames.Of(m.Engine)} {m.KernelMips:R} {m.UserMips:R} {m.ExitMicroseconds:R} {m.FaultMicroseconds:R} {m.Defect?.ReplaceLineEndings(" ")}");
+        ? $"{m.Engine.Name} - {cause.ReplaceLineEndings(" ")}"
+        : string.Create(CultureInfo.InvariantCulture, $"{m.Engine.Name} {m.KernelMips:R} {m.UserMips:R} {m.ExitMicroseconds:R} {m.FaultMicroseconds:R} {m.Defect?.ReplaceLineEndings(" ")}");
 
     private static EngineMeasurement? Parse(string line)
     {

@@ -50,6 +50,7 @@ internal sealed partial class TcpConnection : ISocketEvents
         _ipHeaderSize = InternetPacket.HeaderSize(key.Guest);
         _segmentation = key.Guest.IsIpv4 ? FrameFeatures.Tcp4Segmentation : FrameFeatures.Tcp6Segmentation;
         _socket = socket;
+        KeepUrgentDataInLine(socket);
         _received = new ByteRing(service.Budget, ReceiveLimit);
         _toSend = new ByteRing(service.Budget, SendLimit);
         _unacknowledged = _next = _initialSequence = service.Sequences.Next(key);
@@ -74,7 +75,7 @@ internal sealed partial class TcpConnection : ISocketEvents
     /// <summary>The guest's SYN; the host's connection is under way.</summary>
     public void Begin(in TcpSegment syn)
     {
-        _receiveNext = syn.Sequence + 1;
+        _receiveNext = _toHost = syn.Sequence + 1;
         TakeSynOptions(syn);
         _sendWindow = syn.Window;
         _windowSequence = syn.Sequence;

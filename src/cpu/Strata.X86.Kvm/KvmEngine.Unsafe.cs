@@ -40,6 +40,7 @@ public sealed unsafe partial class KvmEngine : IX86Engine
     private bool _isReady;
 
     private bool _tscIsSet;
+    private int _discontinuities;
 
     /// <param name="wiring">The engine makes the processor and disposes it.</param>
     /// <exception cref="KvmUnavailableException">KVM refused.</exception>
@@ -59,6 +60,7 @@ public sealed unsafe partial class KvmEngine : IX86Engine
         _context = cpu.Context;
         _transfer = new StateTransfer(_vcpu, machine.Device);
         _tsc = new TimeStampCounter(cpu, _vcpu, machine.Device.OffsetsTsc);
+        _discontinuities = cpu.Discontinuities;
         cpu.Memory.AddBlindWriter();
     }
 
@@ -77,6 +79,7 @@ public sealed unsafe partial class KvmEngine : IX86Engine
     {
         _interpreter.BindThread();
         _signal.BindThread();
+        NoticeDiscontinuity();
         _interpreter.EnterGuest();
         try
         {
@@ -136,6 +139,17 @@ public sealed unsafe partial class KvmEngine : IX86Engine
         }
 
         return VcpuStop.BudgetSpent;
+    }
+
+    /// <summary>After a load of the state, or a stop of time, KVM has neither: its counter has gone on meanwhile.</summary>
+    private void NoticeDiscontinuity()
+    {
+        if (_discontinuities != Cpu.Discontinuities)
+        {
+            _discontinuities = Cpu.Discontinuities;
+            _isHeld = false;
+            _tscIsSet = false;
+        }
     }
 
     /// <summary>One stay in the guest.</summary>

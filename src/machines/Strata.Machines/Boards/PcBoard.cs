@@ -86,7 +86,7 @@ public sealed partial class PcBoard : IMachineControl, IDisposable
             Interrupts = new IsaInterrupts(pic, _ioApic);
             Memory.MapDevice(PcMemoryMap.IoApicStart, 0x1000, _ioApic);
             _power = new AcpiPower(this, _clock, Interrupts.Line(PcMemoryMap.SciPin));
-            _uart = new Uart16550(options.Serial, Interrupts.Line(PcMemoryMap.SerialPin)) { HoldsEarlyInput = true };
+            _uart = new Uart16550(options.Serial, Interrupts.Line(PcMemoryMap.SerialPin), _clock) { HoldsEarlyInput = true };
             MapPorts(pic);
             AddPciDevices();
             CreateProcessors(pic);

@@ -78,7 +78,7 @@ public sealed partial class PcBoard : IMachineControl, IDisposable
         try
         {
             _clock = options.Deterministic is { } deterministic ? deterministic.Clock : new RealTimeClock(StandstillLimit, OnStandstill);
-            _wall = new WallClock(_clock, options.StartTime);
+            _wall = new WallClock(_clock, options.StartTime, options.WorldTime);
             MapRam(Memory, _ram);
             Pic8259 pic = new(OnPicOutput);
             _ioApic = new IoApic(_apicBus);
@@ -86,7 +86,7 @@ public sealed partial class PcBoard : IMachineControl, IDisposable
             Interrupts = new IsaInterrupts(pic, _ioApic);
             Memory.MapDevice(PcMemoryMap.IoApicStart, 0x1000, _ioApic);
             _power = new AcpiPower(this, _clock, Interrupts.Line(PcMemoryMap.SciPin));
-            _uart = new Uart16550(options.Serial, Interrupts.Line(PcMemoryMap.SerialPin)) { HoldsEarlyInput = true };
+            _uart = new Uart16550(options.Serial, Interrupts.Line(PcMemoryMap.SerialPin), _clock) { HoldsEarlyInput = true };
             MapPorts(pic);
             AddPciDevices();
             CreateProcessors(pic);
@@ -139,6 +139,7 @@ public sealed partial class PcBoard : IMachineControl, IDisposable
 
         lock (_engineGate)
         {
+            _wall.FollowWorld(); // what was read when the machine was built is old by now
             clock.Start();
             _vcpus.ForEach(vcpu => vcpu.Start());
         }
@@ -274,7 +275,8 @@ public sealed partial class PcBoard : IMachineControl, IDisposable
         Pit8254 pit = new(_clock, Interrupts.Line(0));
         Ports.Map(0x40, 4, pit);
         Ports.Map(0x61, 1, pit.Speaker);
-        Ports.Map(0x70, 2, new RtcMc146818(_clock, _wall, Interrupts.Line(PcMemoryMap.RtcPin)));
+        RtcMc146818 rtc = new(_clock, _wall, Interrupts.Line(PcMemoryMap.RtcPin)) { AlarmRang = _power.SignalAlarm };
+        Ports.Map(0x70, 2, rtc);
         Ps2Controller8042 keyboard = new(this, Interrupts.Line(PcMemoryMap.KeyboardPin));
         Ports.Map(0x60, 1, keyboard);
         Ports.Map(0x64, 1, keyboard.Status);

@@ -63,8 +63,14 @@ public sealed class PcBoardOptions
     /// <summary>The machine has a memory balloon (virtio-balloon), through which the guest returns memory to the host.</summary>
     public bool HasBalloon { get; init; }
 
-    /// <summary>Wall time of the RTC at start.</summary>
+    /// <summary>Wall time at the start.</summary>
     public required DateTime StartTime { get; init; }
+
+    /// <summary>
+    /// The world's time, UTC, for a machine that lives in it: its wall time is set by it when it starts, and the guest can ask for it. Null for
+    /// one whose wall time only follows from <see cref="StartTime"/>.
+    /// </summary>
+    public Func<DateTime>? WorldTime { get; init; }
 
     public required byte[] Kernel { get; init; }
 

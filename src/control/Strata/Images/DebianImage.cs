@@ -29,6 +29,10 @@ public sealed class DebianImage : GuestImage
 
     public override string Description => "a whole Debian with systemd, apt and OpenSSH";
 
+    /// <remarks>systemd, getty and login each flush the terminal.</remarks>
+    /// <inheritdoc/>
+    public override bool DropsTypedAhead => true;
+
     /// <summary>The command line that starts the system, without a setup.</summary>
     internal static string CommandLine => "console=ttyS0 quiet panic=-1";
 

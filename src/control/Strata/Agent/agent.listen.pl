@@ -1,0 +1,87 @@
+# What listens: a process for each connection.
+
+# Whether a program reads the guest's console. A terminal's numbers in /proc are as in makedev(3), small ones major * 256 + minor.
+sub console_is_read {
+    my %consoles;
+    for my $name (split ' ', first_line('/sys/class/tty/console/active')) {
+        my ($major, $minor) = split /:/, first_line("/sys/class/tty/$name/dev");
+        $consoles{$major * 256 + $minor} = 1 if defined $minor;
+    }
+    opendir(my $folder, '/proc') or fail('/proc');
+    for my $pid (grep { /^\d+$/ } readdir $folder) {
+        my ($name, $group, $terminal, $foreground) = first_line("/proc/$pid/stat") =~ /\((.*)\) S \d+ (\d+) \d+ (\d+) (-?\d+) / or next;
+        return 1 if $consoles{$terminal} && $group == $foreground && waits_for_input($pid, $name);
+    }
+    return 0;
+}
+
+# It sleeps in read, poll, select, pselect6 or ppoll. login polls for other things than its terminal.
+sub waits_for_input {
+    my ($pid, $name) = @_;
+    my ($call) = first_line("/proc/$pid/syscall") =~ /^(\d+) / or return 0;
+    return $call == 0 || $name ne 'login' && ($call == 7 || $call == 23 || $call == 270 || $call == 271);
+}
+
+sub first_line {
+    my ($path) = @_;
+    open(my $file, '<', $path) or return '';    # the process has gone meanwhile
+    return readline($file) // '';
+}
+
+# Programs that start at the console, such as getty and login, throw away what was typed before them.
+sub await_console {
+    until (console_is_read()) {
+        my $reads = '';
+        vec($reads, fileno($client), 1) = 1;
+        exit 0 if select($reads, undef, undef, 0.05);    # the host has gone
+    }
+    send_frame('A', pack('V', VERSION));
+}
+
+# Linux sets its clock by the RTC at boot, which tells whole seconds; and a machine can have stood still. The host's time comes by a PTP
+# clock, where the kernel has it. A difference that no program would notice is left alone.
+use constant { SYS_CLOCK_SETTIME => 227, SYS_CLOCK_GETTIME => 228, CLOCK_REALTIME => 0, CLOCK_TOLERANCE => 0.002 };
+
+sub set_clock {
+    return if first_line('/sys/class/ptp/ptp0/clock_name') !~ /^KVM virtual PTP/;
+    open(my $ptp, '<', '/dev/ptp0') or return;
+    my $id = 3 - 8 * (fileno($ptp) + 1);    # FD_TO_CLOCKID
+    my ($host, $guest) = (pack('q2', 0, 0), pack('q2', 0, 0));
+    return if syscall(SYS_CLOCK_GETTIME, $id, $host) != 0 || syscall(SYS_CLOCK_GETTIME, CLOCK_REALTIME, $guest) != 0;
+    my ($seconds, $rest) = unpack('q2', $host);
+    my ($own_seconds, $own_rest) = unpack('q2', $guest);
+    my $ahead = $own_seconds - $seconds + ($own_rest - $rest) / 1e9;
+    syscall(SYS_CLOCK_SETTIME, CLOCK_REALTIME, $host) if abs($ahead) > CLOCK_TOLERANCE;
+}
+
+sub serve {
+    my ($type, $payload) = read_frame();
+    exit 0 if !defined $type;
+    if ($type eq 'S') { run_process($payload); }
+    elsif ($type eq 'P') { put_file($payload); }
+    elsif ($type eq 'G') { get_file($payload); }
+    elsif ($type eq 'U') { put_tree($payload); }
+    elsif ($type eq 'T') { get_tree($payload); }
+    elsif ($type eq 'Y') { await_console(); }
+    else { $! = 22; fail("operation $type"); }
+    read_frame();    # the host closes when it has read everything
+    exit 0;
+}
+
+set_clock();
+socket(my $server, AF_VSOCK, SOCK_STREAM, 0) or die "AF_VSOCK: $!";
+bind($server, pack('S S L L x4', AF_VSOCK, 0, PORT, ANY_CID)) or die "bind: $!";
+listen($server, 64) or die "listen: $!";
+$SIG{CHLD} = 'IGNORE';
+while (1) {
+    my $peer = accept($client, $server);
+    next if !$peer;
+    my $pid = (unpack('S S L L', $peer))[3] == HOST_CID ? fork : -1;
+    if (defined $pid && $pid == 0) {
+        $SIG{CHLD} = 'DEFAULT';
+        close $server;
+        set_clock();
+        serve();
+    }
+    close $client;
+}

@@ -254,6 +254,7 @@ public sealed partial class VirtualMachine : IAsyncDisposable
                 Serial = spec.Console == ConsoleDevice.Serial ? console : new SerialTap(attachments.SerialOutput),
                 Console = spec.Console == ConsoleDevice.Virtio ? console : null,
                 StartTime = DateTime.UtcNow,
+                WorldTime = () => DateTime.UtcNow,
                 Kernel = kernel,
                 Initrd = initrd,
                 CommandLine = spec.CommandLine ?? MachineSpec.DefaultCommandLine,

@@ -262,6 +262,7 @@ public sealed partial class VirtualMachine : IAsyncDisposable
                 StartTime = DateTime.UtcNow,
                 EndsOnReset = _ => EndsOnReset(spec.Reset, console),
                 OnReset = reset => attachments.GuestReset?.Invoke(reset.Details),
+                WorldTime = () => DateTime.UtcNow,
                 Kernel = kernel,
                 Initrd = initrd,
                 CommandLine = spec.CommandLine ?? MachineSpec.DefaultCommandLine,

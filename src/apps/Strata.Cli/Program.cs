@@ -9,7 +9,8 @@ using Strata.Engines;
 Argument<string?> imageArgument = new("image") { Description = "Image to run: debian or debian-tiny. Left out with --kernel.", Arity = ArgumentArity.ZeroOrOne };
 Option<string?> nameOption = new("--name") { Description = "What other commands, such as `strata exec`, call the machine. Default: its image, with a number if that name is taken." };
 Option<string?> kernelOption = new("--kernel") { Description = "Kernel to boot instead of an image: a Linux bzImage, an ELF image with a PVH entry, or a Multiboot image." };
-Option<string?> initrdOption = new("--initrd") { Description = "Initial RAM disk for --kernel; a module for Multiboot." };
+Option<string?> initrdOption = new("--initrd") { Description = "Initial RAM disk for --kernel; the first module for Multiboot." };
+Option<string[]> moduleOption = ModuleOption.Create();
 Option<string?> appendOption = new("--append") { Description = "Kernel command line (with an image: added to its own)." };
 Option<string> memoryOption = new("--memory", "-m") { Description = "RAM, such as 512M or 2G.", DefaultValueFactory = _ => "512M" };
 Option<int> cpusOption = NumberOption.Create("--cpus", "Number of processors, 1 to 64.", example: 2, defaultValue: 1);
@@ -44,7 +45,7 @@ DocumentedCommand run = new("run", "Start a machine with its console on this ter
     130: interrupted. With --exec, the command's own.
     """)
 {
-    imageArgument, nameOption, kernelOption, initrdOption, appendOption, memoryOption, cpusOption, diskOption, shareOption, execOption, balloonOption, engineOption,
+    imageArgument, nameOption, kernelOption, initrdOption, moduleOption, appendOption, memoryOption, cpusOption, diskOption, shareOption, execOption, balloonOption, engineOption,
     consoleOption, serialOption, statsOption, traceOption, perfMapOption, portableOption, noParavirtOption, defectiveOption,
     keepOption, hostNameOption, timeZoneOption, sshKeyOption,
 };
@@ -60,9 +61,10 @@ run.SetAction(async (result, _) =>
         throw new StrataException(StrataError.BadInput, $"Both the image {image} and --kernel are given; leave one of them out.");
     }
 
-    if (kernel is null && initrd is not null)
+    string[] modules = result.GetValue(moduleOption) ?? [];
+    if (kernel is null && (initrd is not null || modules.Length != 0))
     {
-        throw new StrataException(StrataError.BadInput, "--initrd goes with --kernel: an image has its own.");
+        throw new StrataException(StrataError.BadInput, $"{(initrd is null ? "--module" : "--initrd")} goes with --kernel: an image has its own.");
     }
 
     if (kernel is null && image is null)
@@ -78,6 +80,7 @@ run.SetAction(async (result, _) =>
         Keep = result.GetValue(keepOption),
         Kernel = kernel,
         Initrd = initrd,
+        Modules = [.. modules.Select(ModuleFile.Parse)],
         Append = result.GetValue(appendOption),
         Memory = ParseSize(result.GetValue(memoryOption)!),
         Processors = result.GetValue(cpusOption),

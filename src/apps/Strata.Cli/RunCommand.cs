@@ -121,7 +121,13 @@ internal sealed class RunCommand(RunOptions options) : IDisposable
         if (options.Kernel is { } kernel)
         {
             RefuseImageOptions();
-            return Complete(new MachineSpec { Kernel = kernel, Initrd = options.Initrd, CommandLine = options.Append ?? "console=ttyS0 panic=-1" });
+            return Complete(new MachineSpec
+            {
+                Kernel = kernel,
+                Initrd = options.Initrd,
+                Modules = options.Modules,
+                CommandLine = options.Append ?? "console=ttyS0 panic=-1",
+            });
         }
 
         GuestImage image = GuestImages.Find(options.Image!);

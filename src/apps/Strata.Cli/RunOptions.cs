@@ -20,6 +20,8 @@ internal sealed record RunOptions
 
     public string? Initrd { get; init; }
 
+    public IReadOnlyList<ModuleFile> Modules { get; init; } = [];
+
     public string? Append { get; init; }
 
     public ulong Memory { get; init; } = 512UL << 20;

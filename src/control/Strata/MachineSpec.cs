@@ -14,7 +14,7 @@ public sealed record MachineSpec
     /// </summary>
     internal string? ImageFolder { get; init; }
 
-    /// <summary>Path of a Linux bzImage.</summary>
+    /// <summary>Path of a Linux bzImage, an ELF file with a PVH entry, or a Multiboot image.</summary>
     public required string Kernel { get; init; }
 
     /// <summary>Path of an initial RAM disk, or null.</summary>
@@ -23,7 +23,10 @@ public sealed record MachineSpec
     /// <summary>Further initial RAM disks, unpacked over the first in this order.</summary>
     public IReadOnlyList<string> InitrdOverlays { get; init; } = [];
 
-    /// <summary>Kernel command line.</summary>
+    /// <summary>What a Multiboot or PVH kernel is given behind the initial RAM disk.</summary>
+    public IReadOnlyList<ModuleFile> Modules { get; init; } = [];
+
+    /// <summary>Kernel command line. Multiboot kernels find the kernel's path in front of it.</summary>
     public string CommandLine { get; init; } = "console=ttyS0";
 
     /// <summary>Bytes of RAM; a whole number of MiB, 8 MiB to 511 GiB.</summary>

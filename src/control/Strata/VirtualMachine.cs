@@ -124,13 +124,20 @@ public sealed partial class VirtualMachine : IAsyncDisposable
     {
         byte[] kernel = await ReadAsync(spec, spec.Kernel, "kernel", cancellationToken).ConfigureAwait(false);
         byte[]? initrd = await ReadInitrdAsync(spec, cancellationToken).ConfigureAwait(false);
+        List<BootModule> modules = [];
+        foreach (ModuleFile module in spec.Modules)
+        {
+            modules.Add(new BootModule(await ReadAsync(spec, module.Path, "module", cancellationToken).ConfigureAwait(false), module.Text));
+        }
+
+        GuestFiles files = new(kernel, initrd, modules);
         GuestConsole console = new(spec.ConsoleOutput, spec.Console);
         EngineChoice choice = await ChooseEngineAsync(spec).ConfigureAwait(false);
         MachineNetworks networks = MachineNetworks.Open(spec.Networks, spec.Name);
         PcBoard board;
         try
         {
-            (board, choice) = CreateBoardOrFallBack(spec, kernel, initrd, console, networks, choice);
+            (board, choice) = CreateBoardOrFallBack(spec, files, console, networks, choice);
         }
         catch
         {
@@ -219,16 +226,16 @@ public sealed partial class VirtualMachine : IAsyncDisposable
 
     /// <summary>With <see cref="Engine.Auto"/>, a KVM that cannot run this machine gives way to the translator.</summary>
     private static (PcBoard Board, EngineChoice Choice) CreateBoardOrFallBack(
-        MachineSpec spec, byte[] kernel, byte[]? initrd, GuestConsole console, MachineNetworks networks, EngineChoice choice)
+        MachineSpec spec, GuestFiles files, GuestConsole console, MachineNetworks networks, EngineChoice choice)
     {
         try
         {
-            return (CreateBoard(spec, kernel, initrd, console, networks, choice.Engine), choice);
+            return (CreateBoard(spec, files, console, networks, choice.Engine), choice);
         }
         catch (KvmUnavailableException error) when (spec.Engine == Engine.Auto)
         {
             choice = new EngineChoice(Engine.Translator, $"KVM was faster but cannot run this machine. {error.Message}");
-            return (CreateBoard(spec, kernel, initrd, console, networks, choice.Engine), choice);
+            return (CreateBoard(spec, files, console, networks, choice.Engine), choice);
         }
         catch (KvmUnavailableException error)
         {
@@ -236,7 +243,7 @@ public sealed partial class VirtualMachine : IAsyncDisposable
         }
     }
 
-    private static PcBoard CreateBoard(MachineSpec spec, byte[] kernel, byte[]? initrd, GuestConsole console, MachineNetworks networks, Engine engine)
+    private static PcBoard CreateBoard(MachineSpec spec, GuestFiles files, GuestConsole console, MachineNetworks networks, Engine engine)
     {
         List<IBlockBackend> disks = [];
         List<(string Tag, IFileShare Share, TimeSpan Validity)> shares = [];
@@ -252,8 +259,11 @@ public sealed partial class VirtualMachine : IAsyncDisposable
                 Serial = spec.Console == ConsoleDevice.Serial ? console : new SerialTap(spec.SerialOutput),
                 Console = spec.Console == ConsoleDevice.Virtio ? console : null,
                 StartTime = DateTime.UtcNow,
-                Kernel = kernel,
-                Initrd = initrd,
+                Kernel = files.Kernel,
+                KernelName = spec.Kernel,
+                Initrd = files.Initrd,
+                InitrdName = spec.Initrd ?? "initrd",
+                Modules = files.Modules,
                 CommandLine = spec.CommandLine,
                 Engine = KindOf(engine),
                 PortableCpu = spec.PortableCpu,

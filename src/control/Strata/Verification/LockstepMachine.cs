@@ -34,7 +34,10 @@ internal sealed class LockstepMachine : ISerialBackend, IDisposable
             Serial = this,
             StartTime = StartTime,
             Kernel = files.Kernel,
+            KernelName = spec.Kernel,
             Initrd = files.Initrd,
+            InitrdName = spec.Initrd ?? "initrd",
+            Modules = files.Modules,
             CommandLine = spec.CommandLine,
         });
         Engines = Board.Engines;
@@ -124,6 +127,3 @@ internal sealed class LockstepMachine : ISerialBackend, IDisposable
         return belongs;
     }
 }
-
-/// <summary>The images a guest is booted from.</summary>
-internal sealed record GuestFiles(byte[] Kernel, byte[]? Initrd);

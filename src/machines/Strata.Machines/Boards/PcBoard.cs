@@ -4,6 +4,7 @@ using Strata.Core.Memory;
 using Strata.Core.Posix;
 using Strata.Core.Sharing;
 using Strata.Core.Time;
+using Strata.Devices.Display;
 using Strata.Devices.Firmware;
 using Strata.Devices.Input;
 using Strata.Devices.Interrupts;
@@ -14,6 +15,7 @@ using Strata.Devices.Testing;
 using Strata.Devices.Timers;
 using Strata.Machines.Acpi;
 using Strata.Machines.Boot;
+using Strata.Machines.Firmware;
 using Strata.Virtio;
 using Strata.Virtio.Balloon;
 using Strata.Virtio.Block;
@@ -84,7 +86,7 @@ public sealed partial class PcBoard : IMachineControl, IDisposable
             Interrupts = new IsaInterrupts(pic, _ioApic);
             Memory.MapDevice(PcMemoryMap.IoApicStart, 0x1000, _ioApic);
             _power = new AcpiPower(this, _clock, Interrupts.Line(PcMemoryMap.SciPin));
-            _uart = new Uart16550(options.Serial, Interrupts.Line(PcMemoryMap.SerialPin)) { HoldsEarlyInput = true };
+            _uart = new Uart16550(options.Serial, Interrupts.Line(PcMemoryMap.SerialPin)) { HoldsEarlyInput = true, RequiresOut2 = false };
             MapPorts(pic);
             AddPciDevices();
             CreateProcessors(pic);
@@ -276,6 +278,7 @@ public sealed partial class PcBoard : IMachineControl, IDisposable
         Ps2Controller8042 keyboard = new(this, Interrupts.Line(PcMemoryMap.KeyboardPin));
         Ports.Map(0x60, 1, keyboard);
         Ports.Map(0x64, 1, keyboard.Status);
+        Ports.Map(PcMemoryMap.CrtcPort, 2, new Crtc6845());
         Ports.Map(PcMemoryMap.AcpiPowerPort, AcpiPower.PortCount, _power);
         Ports.Map(PcMemoryMap.DebugExitPort, 4, new DebugExit(this));
         Ports.Map(PcMemoryMap.SerialPort, 8, _uart);
@@ -420,6 +423,7 @@ public sealed partial class PcBoard : IMachineControl, IDisposable
         }
 
         tables.CopyTo(target);
+        BiosArea.Write(Memory, _options.Processors);
         BootRequest request = new()
         {
             Memory = Memory,
@@ -427,10 +431,18 @@ public sealed partial class PcBoard : IMachineControl, IDisposable
             MemoryMap = BuildMemoryMap(_options.MemorySize),
             Rsdp = PcMemoryMap.AcpiStart,
             Kernel = _options.Kernel,
+            KernelName = _options.KernelName,
             Initrd = _options.Initrd,
+            InitrdName = _options.InitrdName,
+            Modules = _options.Modules,
             CommandLine = _options.CommandLine,
         };
         BootEntry entry = BootLoader.Load(request);
+        if (entry.ExpectsBios)
+        {
+            BiosArea.InitializeChips(Ports);
+        }
+
         _vcpus[0].Cpu.SetState(BootState.Create(Memory, entry));
         for (int i = 1; i < _vcpus.Count; i++)
         {
@@ -447,7 +459,8 @@ public sealed partial class PcBoard : IMachineControl, IDisposable
         ulong low = Math.Min(size, PcMemoryMap.LowMemoryLimit);
         List<MemoryMapEntry> map =
         [
-            new(0, PcMemoryMap.VgaStart, 1),
+            new(0, PcMemoryMap.ExtendedBiosStart, 1),
+            new(PcMemoryMap.ExtendedBiosStart, PcMemoryMap.VgaStart - PcMemoryMap.ExtendedBiosStart, 2),
             new(PcMemoryMap.AcpiStart, PcMemoryMap.OneMegabyte - PcMemoryMap.AcpiStart, 2),
             new(PcMemoryMap.OneMegabyte, low - PcMemoryMap.OneMegabyte, 1),
         ];

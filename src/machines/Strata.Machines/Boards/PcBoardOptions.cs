@@ -2,6 +2,7 @@ using Strata.Core.Networking;
 using Strata.Core.Sharing;
 using Strata.Core.Storage;
 using Strata.Devices.Serial;
+using Strata.Machines.Boot;
 using Strata.X86.Translator;
 
 namespace Strata.Machines.Boards;
@@ -68,7 +69,16 @@ public sealed class PcBoardOptions
 
     public required byte[] Kernel { get; init; }
 
+    /// <summary>What a kernel that has its own name in front of its command line finds there.</summary>
+    public string KernelName { get; init; } = "kernel";
+
     public byte[]? Initrd { get; init; }
+
+    /// <summary>The initrd's string where it is a module.</summary>
+    public string InitrdName { get; init; } = "initrd";
+
+    /// <summary>What a kernel is given beside the initrd, by protocols that know modules.</summary>
+    public IReadOnlyList<BootModule> Modules { get; init; } = [];
 
     public string CommandLine { get; init; } = string.Empty;
 }

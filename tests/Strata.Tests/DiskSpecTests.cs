@@ -23,9 +23,21 @@ public sealed class DiskSpecTests
             },
             DiskSpec.Parse("a.img,format=raw,readonly,snapshot,backing=any,bps=10M,iops=500"));
 
+    [Theory]
+    [InlineData("a,,b.img,readonly", "a,b.img")]
+    [InlineData("a,,,readonly", "a,")]
+    [InlineData(",,,,a.img,readonly", ",,a.img")]
+    public void Parse_TwoCommas_AreOneOfThePath(string text, string path) =>
+        Assert.Equal(new DiskSpec { Path = path, ReadOnly = true }, DiskSpec.Parse(text));
+
     [Fact]
-    public void Parse_TwoCommas_AreOneOfThePath() =>
-        Assert.Equal(new DiskSpec { Path = "a,b.img", ReadOnly = true }, DiskSpec.Parse("a,,b.img,readonly"));
+    public void Parse_CommaOfThePath_IsToldHowToWriteIt()
+    {
+        StrataException error = Assert.Throws<StrataException>(() => DiskSpec.Parse("di,sk.raw,format=raw"));
+
+        Assert.Contains("\"sk.raw\"", error.Message, StringComparison.Ordinal);
+        Assert.Contains("written twice (,,)", error.Message, StringComparison.Ordinal);
+    }
 
     [Fact]
     public void Conversion_OfAString_TakesItAsThePath() => Assert.Equal(new DiskSpec { Path = "a,readonly" }, (DiskSpec)"a,readonly");

@@ -14,7 +14,14 @@ public sealed class FolderShareTests : IDisposable
     [InlineData("/srv/data:tag,readonly", "/srv/data", "tag", true)]
     [InlineData("/srv/data:,readonly", "/srv/data", "data", true)]
     [InlineData("/srv/a:b/data", "/srv/a:b/data", "data", false)]
+    [InlineData("/srv/data,readonly", "/srv/data", "data", true)]
     [InlineData("data:readonly", "data", "readonly", false)]
+    [InlineData("/srv/a,,b", "/srv/a,b", "a_b", false)]
+    [InlineData("/srv/a,,b:tag,readonly", "/srv/a,b", "tag", true)]
+    [InlineData("/srv/a,,,readonly", "/srv/a,", "a_", true)]
+    [InlineData("/srv/a:b/", "/srv/a:b/", "a_b", false)]
+    [InlineData("/srv/a:b:tag", "/srv/a:b", "tag", false)]
+    [InlineData("/srv/two words", "/srv/two words", "two_words", false)]
     public void Parse_Text_HasFolderTagAndAccess(string text, string folder, string tag, bool readOnly) =>
         Assert.Equal(new FolderShare(folder, tag, readOnly), FolderShare.Parse(text));
 
@@ -23,12 +30,45 @@ public sealed class FolderShareTests : IDisposable
     [InlineData(":tag")]
     [InlineData("/srv/data:tag,writable")]
     [InlineData("/srv/data:tag,readonly,more")]
+    [InlineData("/srv/da,ta")]
+    [InlineData("/srv/data,")]
     public void Parse_NoShare_TellsTheForms(string text)
     {
         StrataException error = Assert.Throws<StrataException>(() => FolderShare.Parse(text));
 
         Assert.Equal(StrataError.BadInput, error.Error);
-        Assert.Contains("FOLDER:TAG,readonly", error.Message, StringComparison.Ordinal);
+        Assert.Contains(FolderShare.Syntax, error.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Parse_FolderWithAColon_IsTheFolderThatExists()
+    {
+        string folder = Directory.CreateDirectory(_folder.PathOf("co:lon")).FullName;
+
+        FolderShare share = FolderShare.Parse($"{folder},readonly");
+
+        Assert.Equal(new FolderShare(folder, "co_lon", IsReadOnly: true), share);
+    }
+
+    /// <summary>FOLDER:TAG stays what it was, whatever else lies beside the folder.</summary>
+    [Fact]
+    public void Parse_FolderBeforeTheColonExistsToo_IsFolderAndTag()
+    {
+        Directory.CreateDirectory(_folder.PathOf("co:lon"));
+        string folder = Directory.CreateDirectory(_folder.PathOf("co")).FullName;
+
+        FolderShare share = FolderShare.Parse($"{folder}:lon");
+
+        Assert.Equal(new FolderShare(folder, "lon"), share);
+    }
+
+    [Fact]
+    public async Task Start_NoFolderBeforeTheColon_SaysWhereTheFolderEnds()
+    {
+        StrataException error = await StartAsync(FolderShare.Parse(_folder.PathOf("co:lon")));
+
+        Assert.Contains("before the last colon", error.Message, StringComparison.Ordinal);
+        Assert.Contains("the tag is lon", error.Message, StringComparison.Ordinal);
     }
 
     [Theory]

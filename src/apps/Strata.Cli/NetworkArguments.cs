@@ -51,8 +51,14 @@ internal sealed class NetworkArguments
 
         if (net.StartsWith(TapPrefix, StringComparison.Ordinal))
         {
+            string[] tap = OptionList.Split(net[TapPrefix.Length..]);
+            if (tap.Length > 1)
+            {
+                throw new StrataException(StrataError.BadInput, $"\"{tap[1]}\" is no option of a tap, as it has none; a comma in its name is written twice.");
+            }
+
             return forwards.Length == 0
-                ? [NetworkCard.Tap(net[TapPrefix.Length..]) with { Capture = capture }]
+                ? [NetworkCard.Tap(tap[0]) with { Capture = capture }]
                 : throw new StrataException(StrataError.BadInput, "--forward needs --net user; a tap's ports are the host's own affair.");
         }
 
@@ -61,7 +67,7 @@ internal sealed class NetworkArguments
             return [SwitchArguments.Parse(net[SwitchPrefix.Length..], [.. forwards.Select(ParseForward)]) with { Capture = capture }];
         }
 
-        string[] words = net.Split(',');
+        string[] words = OptionList.Split(net);
         if (words[0] != "user")
         {
             throw new StrataException(StrataError.BadInput, $"There is no network \"{net}\"; use user, user,restrict, switch=NAME, tap=NAME or none.");

@@ -38,9 +38,8 @@ public sealed record DiskSpec
     /// <exception cref="StrataException">An option is unknown or has an impossible value.</exception>
     public static DiskSpec Parse(string text)
     {
-        ArgumentNullException.ThrowIfNull(text);
-        string[] parts = text.Replace(",,", "\0", StringComparison.Ordinal).Split(',');
-        DiskSpec disk = new() { Path = parts[0].Replace('\0', ',') };
+        string[] parts = OptionList.Split(text);
+        DiskSpec disk = new() { Path = parts[0] };
         foreach (string part in parts.Skip(1))
         {
             string[] pair = part.Split('=', 2);
@@ -57,7 +56,7 @@ public sealed record DiskSpec
                     disk with { Throttle = (disk.Throttle ?? new DiskThrottle()) with { BytesPerSecond = bytes } },
                 ("iops", not null) when long.TryParse(value, NumberStyles.None, CultureInfo.InvariantCulture, out long count) && count > 0 =>
                     disk with { Throttle = (disk.Throttle ?? new DiskThrottle()) with { OperationsPerSecond = count } },
-                _ => throw new StrataException(StrataError.BadInput, $"\"{part}\" is no option of a disk; write {Syntax}."),
+                _ => throw new StrataException(StrataError.BadInput, $"\"{part}\" is no option of a disk; write {Syntax}; {OptionList.Escape}."),
             };
         }
 

@@ -18,31 +18,44 @@ public sealed record FolderShare(string Folder, string Tag, bool IsReadOnly = fa
     /// </summary>
     public TimeSpan Validity { get; init; }
 
-    private const int LongestTag = 36;
-    private const string ReadOnlyWord = "readonly";
+    /// <summary>What <see cref="Parse"/> understands, for help texts.</summary>
+    public const string Syntax = "FOLDER[:TAG][,readonly]";
 
-    /// <summary>Parses FOLDER[:TAG[,readonly]]; the tag is the folder's name where none is given.</summary>
-    /// <exception cref="StrataException">It names no folder, or the tag is none.</exception>
+    private const int LongestTag = 36;
+
+    /// <summary>
+    /// Understands <see cref="Syntax"/>; a comma in the folder is written twice. The tag is what follows the last colon, if no slash does.
+    /// Without one the folder's name is the tag, with an underscore for each character that a tag cannot have. A folder that exists under
+    /// the whole text, while none does under the part before the colon, is meant as a whole.
+    /// </summary>
+    /// <exception cref="StrataException">It names no folder, or an option is unknown.</exception>
     public static FolderShare Parse(string text)
     {
-        ArgumentNullException.ThrowIfNull(text);
-        int colon = text.LastIndexOf(':');
-        bool plain = colon < 0 || text.IndexOf('/', colon) >= 0; // a colon in the middle of a path
-        string folder = plain ? text : text[..colon];
-        string[] rest = plain ? [] : text[(colon + 1)..].Split(',');
-        if (folder.Length == 0 || rest.Length > 2 || (rest.Length == 2 && rest[1] != ReadOnlyWord))
+        string[] parts = OptionList.Split(text);
+        (string folder, string? tag) = SplitTag(parts[0]);
+        if (folder.Length == 0)
         {
-            throw new StrataException(StrataError.BadInput, $"\"{text}\" is no shared folder; write FOLDER, FOLDER:TAG or FOLDER:TAG,{ReadOnlyWord}.");
+            throw new StrataException(StrataError.BadInput, $"\"{text}\" is no shared folder; write {Syntax}.");
         }
 
-        string tag = rest.Length > 0 && rest[0].Length > 0 ? rest[0] : Path.GetFileName(Path.TrimEndingDirectorySeparator(Path.GetFullPath(folder)));
-        return new FolderShare(folder, tag, rest.Length == 2);
+        FolderShare share = new(folder, tag ?? TagOf(folder));
+        foreach (string part in parts.Skip(1))
+        {
+            share = part switch
+            {
+                "readonly" => share with { IsReadOnly = true },
+                _ => throw new StrataException(
+                    StrataError.BadInput, $"\"{part}\" is no option of a shared folder; write {Syntax}; {OptionList.Escape}."),
+            };
+        }
+
+        return share;
     }
 
     /// <exception cref="StrataException">The tag is none, or the folder cannot be used.</exception>
     internal IFileShare Open()
     {
-        if (Tag.Length is 0 or > LongestTag || Tag is "." or ".." || !Tag.All(c => char.IsAsciiLetterOrDigit(c) || c is '.' or '-' or '_'))
+        if (Tag.Length is 0 or > LongestTag || Tag is "." or ".." || !Tag.All(IsOfTag))
         {
             throw new StrataException(
                 StrataError.BadInput, $"\"{Tag}\" is no tag for the shared folder {Folder}: give it 1 to {LongestTag} letters, digits, dots, dashes or underscores.");
@@ -54,7 +67,23 @@ public sealed record FolderShare(string Folder, string Tag, bool IsReadOnly = fa
         }
         catch (Exception error) when (error is IOException or ArgumentException)
         {
-            throw new StrataException(StrataError.BadInput, error.Message, error);
+            string hint = Tag == Path.GetFileName(Path.TrimEndingDirectorySeparator(Folder)) ? string.Empty : $" (Of FOLDER:TAG, the folder ends before the last colon; here the tag is {Tag}.)";
+            throw new StrataException(StrataError.BadInput, error.Message + hint, error);
         }
     }
+
+    private static (string Folder, string? Tag) SplitTag(string text)
+    {
+        int colon = text.LastIndexOf(':');
+        bool isWhole = colon < 0 || text.IndexOf('/', colon) >= 0 || (Directory.Exists(text) && !Directory.Exists(text[..colon]));
+        return isWhole ? (text, null) : (text[..colon], colon + 1 < text.Length ? text[(colon + 1)..] : null);
+    }
+
+    private static string TagOf(string folder)
+    {
+        string name = Path.GetFileName(Path.TrimEndingDirectorySeparator(Path.GetFullPath(folder)));
+        return string.Concat(name.Take(LongestTag).Select(c => IsOfTag(c) ? c : '_'));
+    }
+
+    private static bool IsOfTag(char c) => char.IsAsciiLetterOrDigit(c) || c is '.' or '-' or '_';
 }

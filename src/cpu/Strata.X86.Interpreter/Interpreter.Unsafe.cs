@@ -33,6 +33,7 @@ public sealed unsafe class Interpreter : IX86Engine
     private readonly byte* _bounce;
     private readonly bool _ownsCpu;
     private int _threadId = -1;
+    private int _inside; // 1 between EnterGuest and LeaveGuest
     private int _kicked;
     private long _forgotten;
 
@@ -59,6 +60,7 @@ public sealed unsafe class Interpreter : IX86Engine
         {
             memory.CodeWritten += OnCodeWritten;
             memory.CodeMarked += OnCodeMarked;
+            memory.WritesRevoked += OnWritesRevoked;
         }
     }
 
@@ -103,6 +105,29 @@ public sealed unsafe class Interpreter : IX86Engine
     public VcpuStop Run(long instructionBudget)
     {
         BindThread();
+        EnterGuest();
+        try
+        {
+            return RunInside(instructionBudget);
+        }
+        finally
+        {
+            LeaveGuest();
+        }
+    }
+
+    /// <summary>
+    /// From here to <see cref="LeaveGuest"/> guest code may run, with the rights that the TLB holds: who asks this vCPU to give them up waits.
+    /// Requests of the time before are served now. On the vCPU's thread; <see cref="Run"/> does both by itself.
+    /// </summary>
+    public void EnterGuest() => SetInside(1);
+
+    /// <summary>Guest code runs no longer. Who waits for this vCPU need not any longer.</summary>
+    public void LeaveGuest() => SetInside(0);
+
+    /// <summary><see cref="Run"/> for an engine that has entered already.</summary>
+    public VcpuStop RunInside(long instructionBudget)
+    {
         long left = instructionBudget;
         while (left > 0)
         {
@@ -145,6 +170,7 @@ public sealed unsafe class Interpreter : IX86Engine
         {
             memory.CodeWritten -= OnCodeWritten;
             memory.CodeMarked -= OnCodeMarked;
+            memory.WritesRevoked -= OnWritesRevoked;
         }
 
         _blocks.Dispose();
@@ -310,10 +336,28 @@ public sealed unsafe class Interpreter : IX86Engine
     {
         Volatile.Write(ref _context->Attention, 0);
         Interlocked.MemoryBarrier();
+        ServeRequests();
+        return Interlocked.Exchange(ref _kicked, 0) == 0;
+    }
+
+    private void SetInside(int inside)
+    {
+        Volatile.Write(ref _inside, inside);
+        Interlocked.MemoryBarrier(); // either the asker sees it, or the request is seen here
+        ServeRequests();
+    }
+
+    private void ServeRequests()
+    {
         while (_requests.TryDequeue(out PageRequest request))
         {
             byte* page = request.Memory.Base + (request.Index << GuestMemory.PageShift);
-            if (request.Written)
+            if (request.Round is { } round)
+            {
+                Cpu.Tlb.RevokeAllWrites();
+                round.Settle();
+            }
+            else if (request.Written)
             {
                 Invalidate(page);
             }
@@ -323,8 +367,6 @@ public sealed unsafe class Interpreter : IX86Engine
                 request.Memory.InvalidateCode(request.Index);
             }
         }
-
-        return Interlocked.Exchange(ref _kicked, 0) == 0;
     }
 
     private void Invalidate(byte* page)
@@ -357,11 +399,30 @@ public sealed unsafe class Interpreter : IX86Engine
         }
     }
 
+    private void OnWritesRevoked(GuestMemory memory, AttentionRound round)
+    {
+        if (Environment.CurrentManagedThreadId == _threadId)
+        {
+            Cpu.Tlb.RevokeAllWrites();
+            return;
+        }
+
+        AttentionTicket ticket = round.Join();
+        Post(new PageRequest(memory, 0, Written: false, ticket));
+        Interlocked.MemoryBarrier();
+        if (Volatile.Read(ref _inside) == 0)
+        {
+            ticket.Settle(); // the request is served before guest code runs again
+        }
+    }
+
     private void Post(PageRequest request)
     {
         _requests.Enqueue(request);
         Volatile.Write(ref _context->Attention, 1);
     }
 
-    private readonly record struct PageRequest(GuestMemory Memory, ulong Index, bool Written);
+    /// <param name="Written">A page of code was written; otherwise one became a source of code, and is not to be written unnoticed.</param>
+    /// <param name="Round">Not null: no page is to be written unnoticed.</param>
+    private readonly record struct PageRequest(GuestMemory Memory, ulong Index, bool Written, AttentionTicket? Round = null);
 }

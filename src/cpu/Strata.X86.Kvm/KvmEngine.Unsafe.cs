@@ -1,4 +1,5 @@
 using Strata.Core.Execution;
+using Strata.Core.Memory;
 using Strata.X86.Execution;
 using Strata.X86.Kvm.Interface;
 using Strata.X86.Kvm.State;
@@ -59,6 +60,10 @@ public sealed unsafe partial class KvmEngine : IX86Engine
         _context = cpu.Context;
         _transfer = new StateTransfer(_vcpu, machine.Device);
         _tsc = new TimeStampCounter(cpu, _vcpu, machine.Device.OffsetsTsc);
+        foreach (GuestMemory memory in cpu.GuestMemories)
+        {
+            memory.AddBlindWriter();
+        }
     }
 
     public int Index => Cpu.Wiring.Index;
@@ -76,9 +81,17 @@ public sealed unsafe partial class KvmEngine : IX86Engine
     {
         _interpreter.BindThread();
         _signal.BindThread();
-        VcpuStop stop = RunGuest(instructionBudget);
-        TakeState();
-        return stop;
+        _interpreter.EnterGuest();
+        try
+        {
+            VcpuStop stop = RunGuest(instructionBudget);
+            TakeState();
+            return stop;
+        }
+        finally
+        {
+            _interpreter.LeaveGuest();
+        }
     }
 
     public void Kick()
@@ -89,6 +102,11 @@ public sealed unsafe partial class KvmEngine : IX86Engine
 
     public void Dispose()
     {
+        foreach (GuestMemory memory in Cpu.GuestMemories)
+        {
+            memory.RemoveBlindWriter();
+        }
+
         _interpreter.Dispose();
         if (_ownsCpu)
         {
@@ -143,8 +161,10 @@ public sealed unsafe partial class KvmEngine : IX86Engine
             return;
         }
 
+        _interpreter.LeaveGuest(); // the TLB here is not used in there
         int error = _vcpu.Run();
         _signal.Leave();
+        _interpreter.EnterGuest();
         Counters.Entries++;
         AfterRun();
         if (error == 0)

@@ -10,7 +10,7 @@ namespace Strata.X86.Kvm;
 /// <summary>
 /// KVM's side of one machine: its memory slots, which are the machine's own memory, and its vCPUs. Interrupt controllers stay
 /// ours. Vcpus are made once and kept, as KVM never lets go of one; engines come and go.
-/// <para>Threads: made and disposed by the board; <see cref="HarvestDirtyPages"/> while no vCPU runs.</para>
+/// <para>Threads: made and disposed by the board; <see cref="HarvestDirtyPages"/> on any, with vCPUs running.</para>
 /// </summary>
 public sealed unsafe class KvmMachine : IDisposable
 {
@@ -38,12 +38,13 @@ public sealed unsafe class KvmMachine : IDisposable
     private readonly int _descriptor;
     private readonly List<Slot> _slots = [];
     private readonly Dictionary<int, KvmVcpu> _vcpus = [];
-    private readonly bool _logsDirtyPages;
+    private readonly Lock _harvest = new();
+    private bool _logsDirtyPages; // written under _harvest
 
     /// <param name="device">Disposed with the machine if <paramref name="ownsDevice"/>.</param>
     /// <param name="memory">RAM ranges must be complete.</param>
     /// <param name="policy">What the guest is told of its processors.</param>
-    /// <param name="logsDirtyPages">Find written pages one by one, at the price of small pages; otherwise all count as written.</param>
+    /// <param name="logsDirtyPages">Find written pages one by one from the start, at the price of small pages; otherwise from the first harvest on, which finds all.</param>
     /// <exception cref="KvmUnavailableException">KVM cannot run this machine.</exception>
     public KvmMachine(KvmDevice device, AddressSpace memory, CpuidPolicy policy, bool logsDirtyPages = false, bool ownsDevice = false)
     {
@@ -75,21 +76,15 @@ public sealed unsafe class KvmMachine : IDisposable
 
     internal int Descriptor => _descriptor;
 
-    /// <summary>Sets the dirty flag of every page that guests wrote since the last time. No vCPU may run meanwhile.</summary>
+    /// <summary>
+    /// Sets the dirty flag of every page that guests wrote since the last time. KVM's log loses nothing where vCPUs run: a page's bit is
+    /// taken and its next write is caught in one.
+    /// </summary>
     public void HarvestDirtyPages()
     {
-        foreach (Slot slot in _slots.Where(slot => !slot.ReadOnly))
+        lock (_harvest)
         {
-            if (_logsDirtyPages)
-            {
-                HarvestLog(slot);
-                continue;
-            }
-
-            for (ulong page = 0; page < slot.Pages; page++)
-            {
-                slot.Memory.MarkDirty(slot.FirstPage + page);
-            }
+            Harvest(startLog: false);
         }
     }
 
@@ -112,10 +107,53 @@ public sealed unsafe class KvmMachine : IDisposable
             vcpu.Dispose();
         }
 
+        foreach (GuestMemory memory in _slots.Select(slot => slot.Memory).Distinct())
+        {
+            memory.CollectingDirty -= OnCollectingDirty;
+        }
+
         _ = HostCalls.Close(_descriptor);
         if (_ownsDevice)
         {
             _device.Dispose();
+        }
+    }
+
+    /// <summary>Who asks once asks again: from the first time on pages are told one by one.</summary>
+    private void OnCollectingDirty(GuestMemory memory)
+    {
+        if (memory.BlindWriters == 0)
+        {
+            return; // another engine runs; what was written before was harvested when it took over
+        }
+
+        lock (_harvest)
+        {
+            Harvest(startLog: true);
+        }
+    }
+
+    private void Harvest(bool startLog)
+    {
+        bool logged = _logsDirtyPages;
+        _logsDirtyPages |= startLog;
+        foreach (Slot slot in _slots.Where(slot => !slot.ReadOnly))
+        {
+            if (logged)
+            {
+                HarvestLog(slot);
+                continue;
+            }
+
+            if (startLog)
+            {
+                SetRegion(slot); // what is written from now on is in the log
+            }
+
+            for (ulong page = 0; page < slot.Pages; page++)
+            {
+                slot.Memory.MarkDirty(slot.FirstPage + page);
+            }
         }
     }
 
@@ -173,18 +211,30 @@ public sealed unsafe class KvmMachine : IDisposable
         foreach ((ulong gpa, ulong length, bool readOnly) in memory.RamRanges())
         {
             _ = memory.TryGetRamPage(gpa, out RamPage page);
-            Slot slot = new((uint)_slots.Count, page.Memory, page.Index, length >> GuestMemory.PageShift, readOnly);
+            Slot slot = new((uint)_slots.Count, gpa, page.Memory, page.Index, length >> GuestMemory.PageShift, readOnly);
             _slots.Add(slot);
-            KvmMemoryRegion region = new()
-            {
-                Slot = slot.Number,
-                Flags = (readOnly ? KvmMemoryRegion.ReadOnly : 0) | (_logsDirtyPages ? KvmMemoryRegion.LogDirtyPages : 0),
-                GuestPhysicalAddress = gpa,
-                Size = length,
-                UserspaceAddress = (ulong)page.Memory.Base + (page.Index << GuestMemory.PageShift),
-            };
-            Demand(HostCalls.Control(_descriptor, KvmRequest.SetUserMemoryRegion, &region), $"map {length >> 20} MiB of memory at 0x{gpa:x}");
+            SetRegion(slot);
         }
+
+        foreach (GuestMemory distinct in memory.Memories())
+        {
+            distinct.CollectingDirty += OnCollectingDirty;
+        }
+    }
+
+    /// <summary>Tells KVM of a slot, or of a change of its flags.</summary>
+    private void SetRegion(Slot slot)
+    {
+        ulong length = slot.Pages << GuestMemory.PageShift;
+        KvmMemoryRegion region = new()
+        {
+            Slot = slot.Number,
+            Flags = (slot.ReadOnly ? KvmMemoryRegion.ReadOnly : 0) | (_logsDirtyPages ? KvmMemoryRegion.LogDirtyPages : 0),
+            GuestPhysicalAddress = slot.Gpa,
+            Size = length,
+            UserspaceAddress = (ulong)slot.Memory.Base + (slot.FirstPage << GuestMemory.PageShift),
+        };
+        Demand(HostCalls.Control(_descriptor, KvmRequest.SetUserMemoryRegion, &region), $"map {length >> 20} MiB of memory at 0x{slot.Gpa:x}");
     }
 
     private void HarvestLog(Slot slot)
@@ -206,5 +256,5 @@ public sealed unsafe class KvmMachine : IDisposable
         }
     }
 
-    private readonly record struct Slot(uint Number, GuestMemory Memory, ulong FirstPage, ulong Pages, bool ReadOnly);
+    private readonly record struct Slot(uint Number, ulong Gpa, GuestMemory Memory, ulong FirstPage, ulong Pages, bool ReadOnly);
 }

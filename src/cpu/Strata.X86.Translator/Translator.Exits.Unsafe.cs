@@ -215,6 +215,7 @@ public sealed unsafe partial class Translator
         }
 
         long generation = _cache.Generation;
+        long invalidations = _invalidations;
         _context->InstructionRip = RipOf(site);
         ulong first = (va + site->First) & _blocks.RipMask;
         bool possible = site->IsWrite ? Cpu.ProbeWrite(first, site->FirstSize, site->IsStack) : Cpu.ProbeRead(first, site->FirstSize, site->IsStack);
@@ -222,7 +223,8 @@ public sealed unsafe partial class Translator
         {
             TlbEntry* entry = (TlbEntry*)((byte*)_context->Tlb + ((va >> 7) & Tlb.OffsetMask));
             ulong tag = site->IsWrite ? entry->Write : entry->Read;
-            if (tag == (va & ~0xFFFUL) && va - tag <= 4096UL - site->Size && generation == _cache.Generation && !IsStuck(RipOf(site)))
+            bool isValid = generation == _cache.Generation && invalidations == _invalidations; // the code may be about to change itself
+            if (tag == (va & ~0xFFFUL) && va - tag <= 4096UL - site->Size && isValid && !IsStuck(RipOf(site)))
             {
                 _bridge->Left -= (uint)(site->Block->Count - site->Completed);
                 return Resume(site->Resume);

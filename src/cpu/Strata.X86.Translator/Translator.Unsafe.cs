@@ -39,6 +39,7 @@ public sealed unsafe partial class Translator : IBlockEngine
     private readonly bool _ownsCpu;
     private readonly bool _walksTables;
     private long _executed;
+    private long _invalidations; // pages of code that were written
 
     /// <param name="wiring">The engine makes the processor and disposes it.</param>
     /// <exception cref="PlatformNotSupportedException">The host is no x64 Linux, or forbids executable memory.</exception>
@@ -106,12 +107,20 @@ public sealed unsafe partial class Translator : IBlockEngine
     public VcpuStop Run(long instructionBudget)
     {
         _interpreter.BindThread();
-        long left = instructionBudget;
-        VcpuStop stop = RunUntilSpent(ref left);
-        _executed += instructionBudget - left;
-        (Counters.VictimsReturned, Counters.Walks) = (_bridge->VictimsReturned, _bridge->Walks);
-        _x87.Sync(); // completes the state for whoever looks at it between runs
-        return stop;
+        _interpreter.EnterGuest();
+        try
+        {
+            long left = instructionBudget;
+            VcpuStop stop = RunUntilSpent(ref left);
+            _executed += instructionBudget - left;
+            (Counters.VictimsReturned, Counters.Walks) = (_bridge->VictimsReturned, _bridge->Walks);
+            _x87.Sync(); // completes the state for whoever looks at it between runs
+            return stop;
+        }
+        finally
+        {
+            _interpreter.LeaveGuest();
+        }
     }
 
     public void Kick() => _interpreter.Kick();
@@ -151,7 +160,7 @@ public sealed unsafe partial class Translator : IBlockEngine
             {
                 _x87.Sync();
                 long before = _interpreter.InstructionsExecuted;
-                VcpuStop stop = _interpreter.Run(Math.Min(left, InterpretedSlice));
+                VcpuStop stop = _interpreter.RunInside(Math.Min(left, InterpretedSlice));
                 left -= _counting ? _interpreter.InstructionsExecuted - before : InterpretedSlice;
                 if (stop != VcpuStop.BudgetSpent)
                 {
@@ -254,6 +263,7 @@ public sealed unsafe partial class Translator : IBlockEngine
 
     private void OnPageInvalidated(nint page)
     {
+        _invalidations++;
         if (!_cache.Invalidate((byte*)page))
         {
             Cpu.Tlb.RenewCodeEpochs();

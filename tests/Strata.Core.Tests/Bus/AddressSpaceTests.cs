@@ -91,8 +91,9 @@ public sealed class AddressSpaceTests : IDisposable
 
         Assert.Equal(0x5AUL, _space.Read(0xF_0000, AccessWidth.Byte));
         Assert.False(_memory.IsDirty(0));
-        Assert.False(_space.TryGetSpan(0xF_0000, 1, forWriting: true, out _));
-        Assert.True(_space.TryGetSpan(0xF_0000, 1, forWriting: false, out _));
+        Assert.False(_space.TryBeginWrite(0xF_0000, 1, out _));
+        Assert.False(_space.IsWritableRam(0xF_0000, 1));
+        Assert.True(_space.TryGetSpan(0xF_0000, 1, out _));
     }
 
     [Theory]
@@ -215,14 +216,14 @@ public sealed class AddressSpaceTests : IDisposable
     {
         _space.MapRam(0x10000, _memory, Page, 2 * Page);
 
-        Assert.True(_space.TryGetSpan(0x10000, (uint)(2 * Page), forWriting: false, out Span<byte> all));
+        Assert.True(_space.TryGetSpan(0x10000, (uint)(2 * Page), out ReadOnlySpan<byte> all));
         Assert.Equal((int)(2 * Page), all.Length);
-        Assert.False(_space.TryGetSpan(0x10000, (uint)(2 * Page) + 1, forWriting: false, out _));
-        Assert.False(_space.TryGetSpan(0x10001, (uint)(2 * Page), forWriting: false, out _));
-        Assert.False(_space.TryGetSpan(0xFFFF, 1, forWriting: false, out _));
-        Assert.False(_space.TryGetSpan(0x12000, 1, forWriting: false, out _));
-        Assert.False(_space.TryGetSpan(0x10000, uint.MaxValue, forWriting: false, out _));
-        Assert.False(_space.TryGetSpan(ulong.MaxValue, 2, forWriting: false, out _));
+        Assert.False(_space.TryGetSpan(0x10000, (uint)(2 * Page) + 1, out _));
+        Assert.False(_space.TryGetSpan(0x10001, (uint)(2 * Page), out _));
+        Assert.False(_space.TryGetSpan(0xFFFF, 1, out _));
+        Assert.False(_space.TryGetSpan(0x12000, 1, out _));
+        Assert.False(_space.TryGetSpan(0x10000, uint.MaxValue, out _));
+        Assert.False(_space.TryGetSpan(ulong.MaxValue, 2, out _));
     }
 
     [Fact]
@@ -231,17 +232,21 @@ public sealed class AddressSpaceTests : IDisposable
         _space.MapRam(0, _memory, 0, Page);
         _space.MapRam(Page, _memory, 8 * Page, Page);
 
-        Assert.False(_space.TryGetSpan(Page - 1, 2, forWriting: false, out _));
+        Assert.False(_space.TryGetSpan(Page - 1, 2, out _));
     }
 
     [Fact]
-    public void TryGetSpan_ForWriting_NotesTheWrite()
+    public void TryBeginWrite_AtItsEnd_NotesTheWrite()
     {
         _space.MapRam(0, _memory, 0, 4 * Page);
         _memory.MarkCode(1);
 
-        Assert.True(_space.TryGetSpan(Page - 1, 2, forWriting: true, out _));
+        bool begun = _space.TryBeginWrite(Page - 1, 2, out DmaWrite write);
+        bool early = _memory.IsDirty(0) || _memory.IsDirty(1) || !_memory.HoldsCode(1);
+        write.Dispose();
 
+        Assert.True(begun);
+        Assert.False(early);
         Assert.True(_memory.IsDirty(0));
         Assert.True(_memory.IsDirty(1));
         Assert.False(_memory.IsDirty(2));

@@ -68,7 +68,7 @@ internal sealed class AcpiBoard : IDisposable, ISerialBackend
     public byte[] Bytes(ulong gpa, int length)
     {
         Assert.InRange(length, 1, 1 << 16);
-        Assert.True(Board.Memory.TryGetSpan(gpa, (uint)length, forWriting: false, out Span<byte> span), $"0x{gpa:x} is no RAM.");
+        Assert.True(Board.Memory.TryGetSpan(gpa, (uint)length, out ReadOnlySpan<byte> span), $"0x{gpa:x} is no RAM.");
         return span.ToArray();
     }
 

@@ -48,7 +48,7 @@ internal sealed class BootBench : IDisposable
 
     public byte[] Bytes(ulong gpa, int length)
     {
-        Assert.True(Memory.TryGetSpan(gpa, (uint)length, forWriting: false, out Span<byte> span), $"0x{gpa:x} is no RAM.");
+        Assert.True(Memory.TryGetSpan(gpa, (uint)length, out ReadOnlySpan<byte> span), $"0x{gpa:x} is no RAM.");
         return span.ToArray();
     }
 
@@ -67,8 +67,11 @@ internal sealed class BootBench : IDisposable
     /// <summary>Makes RAM hold something, so that a zero that a test finds was written.</summary>
     public void Fill(ulong gpa, int length, byte value)
     {
-        Assert.True(Memory.TryGetSpan(gpa, (uint)length, forWriting: true, out Span<byte> span), $"0x{gpa:x} is no RAM.");
-        span.Fill(value);
+        Assert.True(Memory.TryBeginWrite(gpa, (uint)length, out DmaWrite write), $"0x{gpa:x} is no RAM.");
+        using (write)
+        {
+            write.Span.Fill(value);
+        }
     }
 
     public void Dispose() => _ram.Dispose();

@@ -13,7 +13,7 @@ internal static class SwitchArguments
     /// <exception cref="StrataException">It cannot be understood.</exception>
     public static NetworkCard Parse(string text, IReadOnlyList<PortForward> forwards)
     {
-        string[] words = text.Split(',');
+        string[] words = OptionList.Split(text);
         NamedSwitchOptions options = new() { Forwards = forwards };
         foreach (string word in words.Skip(1))
         {

@@ -125,7 +125,7 @@ internal static class CodeReader
     {
         value = 0;
         if (!PageWalker.TryWalk(state, memory, va, AccessKind.Read, user: false, smapOverride: true, out Translation found, out _)
-            || !memory.TryGetSpan(found.Gpa, 1, forWriting: false, out Span<byte> place))
+            || !memory.TryGetSpan(found.Gpa, 1, out ReadOnlySpan<byte> place))
         {
             return false;
         }

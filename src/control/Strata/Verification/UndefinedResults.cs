@@ -1,4 +1,3 @@
-using System.Buffers.Binary;
 using Strata.Core.Bus;
 using Strata.X86.Execution;
 using Strata.X86.Paging;
@@ -36,26 +35,32 @@ internal static class UndefinedResults
         AddressSpace reference, AddressSpace subject, in X86CpuState before, in X86CpuState state, int count, in ExceptionRecord fault)
     {
         ulong va = fault.Frame + (fault.ErrorCode == null ? 0UL : sizeof(ulong)) + RipToRflags;
-        if (!TryFind(reference, state, va, out Span<byte> expected) || !TryFind(subject, state, va, out Span<byte> actual))
+        if (!TryFind(reference, state, va, out ulong place, out ulong expected) || !TryFind(subject, state, va, out _, out ulong value))
         {
             return false;
         }
 
-        ulong value = BinaryPrimitives.ReadUInt64LittleEndian(actual);
-        ulong difference = BinaryPrimitives.ReadUInt64LittleEndian(expected) ^ value;
+        ulong difference = expected ^ value;
         if (difference == 0 || (difference & ~CodeReader.UndefinedFlagsAt(reference, before, count, fault.Rip)) != 0)
         {
             return false;
         }
 
-        BinaryPrimitives.WriteUInt64LittleEndian(expected, value);
+        reference.Write(place, AccessWidth.Qword, value);
         return true;
     }
 
-    private static bool TryFind(AddressSpace memory, in X86CpuState state, ulong va, out Span<byte> place)
+    private static bool TryFind(AddressSpace memory, in X86CpuState state, ulong va, out ulong gpa, out ulong value)
     {
-        place = default;
-        return PageWalker.TryWalk(state, memory, va, AccessKind.Write, user: false, smapOverride: true, out Translation found, out _)
-            && memory.TryGetSpan(found.Gpa, sizeof(ulong), forWriting: true, out place);
+        (gpa, value) = (0, 0);
+        if (!PageWalker.TryWalk(state, memory, va, AccessKind.Write, user: false, smapOverride: true, out Translation found, out _)
+            || !memory.IsWritableRam(found.Gpa, sizeof(ulong)))
+        {
+            return false;
+        }
+
+        gpa = found.Gpa;
+        value = memory.Read(gpa, AccessWidth.Qword);
+        return true;
     }
 }

@@ -139,33 +139,55 @@ public sealed unsafe class AddressSpace
         return true;
     }
 
-    /// <summary>
-    /// The host memory behind a guest-physical range, for DMA: RAM only, contiguous, never ROM for writing.
-    /// Marks the pages dirty and drops translated code when <paramref name="forWriting"/>.
-    /// </summary>
-    /// <returns>False if any byte of the range is not (writable) RAM.</returns>
-    public bool TryGetSpan(ulong gpa, uint length, bool forWriting, out Span<byte> span)
+    /// <summary>The host memory behind a guest-physical range, for reading by DMA: RAM or ROM, contiguous.</summary>
+    /// <returns>False if any byte of the range is neither.</returns>
+    public bool TryGetSpan(ulong gpa, uint length, out ReadOnlySpan<byte> span)
     {
-        foreach (RamRange range in _ram)
+        if (TryFindRam(gpa, length, out RamRange range))
         {
-            ulong at = gpa - range.Start;
-            ulong size = range.End - range.Start;
-            if (at < size && length <= size - at && length <= int.MaxValue && !(forWriting && range.ReadOnly))
-            {
-                ulong offset = range.Offset + at;
-                if (forWriting)
-                {
-                    range.Memory.NoteWrite(offset, length);
-                }
-
-                // SAFETY: MapRam checked that the range lies inside the mapping, which lives as long as the GuestMemory.
-                span = new Span<byte>(range.Memory.Base + offset, (int)length);
-                return true;
-            }
+            // SAFETY: MapRam checked that the range lies inside the mapping, which lives as long as the GuestMemory.
+            span = new ReadOnlySpan<byte>(range.Memory.Base + range.Offset + (gpa - range.Start), (int)length);
+            return true;
         }
 
         span = default;
         return false;
+    }
+
+    /// <summary>Begins a write of DMA to a guest-physical range: RAM only, contiguous.</summary>
+    /// <param name="length">Bytes; zero is a write of nothing.</param>
+    /// <param name="write">To be disposed when the bytes have landed, if true is returned.</param>
+    /// <returns>False if any byte of the range is not writable RAM.</returns>
+    public bool TryBeginWrite(ulong gpa, uint length, out DmaWrite write)
+    {
+        if (TryFindRam(gpa, length, out RamRange range) && !range.ReadOnly)
+        {
+            write = range.Memory.BeginWrite(range.Offset + (gpa - range.Start), (int)length);
+            return true;
+        }
+
+        write = default;
+        return false;
+    }
+
+    /// <summary>Whether a write of DMA to a range could begin.</summary>
+    public bool IsWritableRam(ulong gpa, uint length) => TryFindRam(gpa, length, out RamRange range) && !range.ReadOnly;
+
+    /// <summary>Writes bytes into RAM.</summary>
+    /// <returns>False, and nothing is written, if any byte of the range is not writable RAM.</returns>
+    public bool TryWriteBytes(ulong gpa, ReadOnlySpan<byte> bytes)
+    {
+        if (!TryBeginWrite(gpa, (uint)bytes.Length, out DmaWrite write))
+        {
+            return false;
+        }
+
+        using (write)
+        {
+            bytes.CopyTo(write.Span);
+        }
+
+        return true;
     }
 
     /// <summary>Gives RAM back to the host, see <see cref="GuestMemory.TryDiscard"/>.</summary>
@@ -188,7 +210,7 @@ public sealed unsafe class AddressSpace
     /// <summary>Reads a value from RAM or a device. Nothing there: all ones. An access never spans two regions.</summary>
     public ulong Read(ulong gpa, AccessWidth width)
     {
-        if (TryGetSpan(gpa, (uint)width, forWriting: false, out Span<byte> span))
+        if (TryGetSpan(gpa, (uint)width, out ReadOnlySpan<byte> span))
         {
             ulong value = 0;
             for (int i = span.Length - 1; i >= 0; i--)
@@ -207,11 +229,14 @@ public sealed unsafe class AddressSpace
     /// <summary>Writes a value to RAM or a device. Nothing there, or ROM: ignored.</summary>
     public void Write(ulong gpa, AccessWidth width, ulong value)
     {
-        if (TryGetSpan(gpa, (uint)width, forWriting: true, out Span<byte> span))
+        if (TryBeginWrite(gpa, (uint)width, out DmaWrite write))
         {
-            for (int i = 0; i < span.Length; i++)
+            using (write)
             {
-                span[i] = (byte)(value >> (8 * i));
+                for (int i = 0; i < write.Span.Length; i++)
+                {
+                    write.Span[i] = (byte)(value >> (8 * i));
+                }
             }
 
             return;
@@ -229,6 +254,23 @@ public sealed unsafe class AddressSpace
 
     /// <summary>The distinct memories behind the RAM ranges.</summary>
     public IEnumerable<GuestMemory> Memories() => _ram.Select(range => range.Memory).Distinct();
+
+    private bool TryFindRam(ulong gpa, uint length, out RamRange found)
+    {
+        foreach (RamRange range in _ram)
+        {
+            ulong at = gpa - range.Start;
+            ulong size = range.End - range.Start;
+            if (at < size && length <= size - at && length <= int.MaxValue)
+            {
+                found = range;
+                return true;
+            }
+        }
+
+        found = default;
+        return false;
+    }
 
     private bool TryFindDevice(ulong gpa, out DeviceRange found)
     {

@@ -1,25 +1,47 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
+using Strata.Core.Execution;
 using Strata.Core.Posix;
 
 namespace Strata.Core.Memory;
 
 /// <summary>
-/// Guest RAM: one host mapping, with one dirty flag and one code flag a 4 KiB page.
-/// <para>Dirty: set by every writer (vCPUs when a TLB entry becomes writable, DMA at each transfer); read by snapshots and
-/// migration. Code: set while some engine holds decoded or translated instructions of the page; a write to such a page raises
-/// <see cref="CodeWritten"/> so that the engines drop them.</para>
+/// Guest RAM: one host mapping, with two bytes of notes for each 4 KiB page.
+/// <para>Dirty: set by every writer, and taken away by <see cref="HarvestDirty"/>. Watched: why a writer may not just write. Some engine
+/// holds instructions of the page (<see cref="MarkCode"/>), or its bytes are still to be saved (<see cref="Guard"/>).</para>
+/// <para>Who writes guest RAM, and how each keeps the notes:</para>
+/// <list type="bullet">
+/// <item>Guest code on the interpreter and the translator, through TLB entries. An entry gets its right to write in
+/// <c>X86Cpu.TryWalkAndFill</c>, which sets the dirty flag and looks at the watch flags, or in the translator's <c>PageWalkStub</c>, which
+/// sets the one and leaves if any of the others is set. The right lasts until the engine is asked to give it up.</item>
+/// <item>The page walker, for accessed and dirty bits: <see cref="PrepareWrite"/>, then <see cref="NoteWrite"/>.</item>
+/// <item>Everybody behind <c>AddressSpace.TryBeginWrite</c>: virtio devices, fw_cfg, loaders, ACPI tables, the records of the
+/// paravirtual interface (clock, steal time, the flag of the end of interrupt), and <c>AddressSpace.Write</c> for instructions that reach
+/// RAM through the bus. See <see cref="DmaWrite"/>.</item>
+/// <item><see cref="TryDiscard"/>, for the balloon and free page reporting.</item>
+/// <item>KVM's guests, whose stores nobody here sees: KVM's log sets the dirty flags in <see cref="CollectingDirty"/>, and a guard saves
+/// everything at once while there are <see cref="BlindWriters"/>.</item>
+/// <item><see cref="Slice"/> in tests, probes and comparisons, whose machines stand still. They note the write themselves.</item>
+/// </list>
+/// <para>Notes come after the bytes: code that was decoded between is dropped as well, and a page that is copied between two harvests is
+/// found by the second.</para>
 /// All members are safe on any thread; the bytes themselves are as racy as real RAM.
 /// </summary>
-public sealed unsafe class GuestMemory : IDisposable
+public sealed unsafe partial class GuestMemory : IDisposable
 {
     public const int PageShift = 12;
     public const ulong PageSize = 1UL << PageShift;
     public const ulong PageMask = PageSize - 1;
 
+    private const byte CodeFlag = 1;
+    private const byte GuardedFlag = 2;
+    private const byte TakingFlag = 4;
+
     private readonly byte[] _dirty;
-    private readonly byte[] _code;
+    private readonly byte[] _watch;
     private byte* _base;
+    private int _writesInFlight;
+    private int _blindWriters;
 
     /// <param name="size">Bytes; a multiple of 4 KiB.</param>
     /// <exception cref="InsufficientMemoryException">The host cannot map that much.</exception>
@@ -31,22 +53,33 @@ public sealed unsafe class GuestMemory : IDisposable
         }
 
         Size = size;
-        _dirty = GC.AllocateArray<byte>(checked((int)(size >> PageShift)), pinned: true);
-        _code = GC.AllocateArray<byte>(checked((int)(size >> PageShift)), pinned: true);
+        int pages = checked((int)(size >> PageShift));
+        int rounded = checked(pages + 7) & ~7; // in whole words of eight flags
+        _dirty = GC.AllocateArray<byte>(rounded, pinned: true);
+        _watch = GC.AllocateArray<byte>(rounded, pinned: true);
         _base = (byte*)HostMapping.Reserve(size);
     }
 
     /// <summary>
-    /// Raised with a page index when a page that holds decoded code is about to be written. On the writer's thread; handlers
-    /// must be quick. The page is no longer marked then.
+    /// Raised with a page index when a page that holds decoded code has been written, or is about to be by a vCPU that gets the right to
+    /// write it. On the writer's thread; handlers must be quick. The page is no longer marked then.
     /// </summary>
     public event Action<GuestMemory, ulong>? CodeWritten;
 
     /// <summary>Raised when a page becomes a source of decoded code: writers must give up their direct access to it.</summary>
     public event Action<GuestMemory, ulong>? CodeMarked;
 
+    /// <summary>Raised when every writer must give up its direct access to every page. Whoever cannot do so at once joins the round.</summary>
+    public event Action<GuestMemory, AttentionRound>? WritesRevoked;
+
+    /// <summary>Raised before dirty flags are harvested: who knows of writes that are not noted yet calls <see cref="MarkDirty"/>.</summary>
+    public event Action<GuestMemory>? CollectingDirty;
+
     /// <summary>Bytes.</summary>
     public ulong Size { get; }
+
+    /// <summary>Number of 4 KiB pages.</summary>
+    public ulong Pages => Size >> PageShift;
 
     /// <summary>Host address of the first byte; valid until <see cref="Dispose"/>.</summary>
     public byte* Base => _base;
@@ -54,13 +87,20 @@ public sealed unsafe class GuestMemory : IDisposable
     /// <summary>One byte a page, for code that is emitted: not zero where the page is dirty. Valid as long as this object is.</summary>
     public byte* DirtyFlags => (byte*)Unsafe.AsPointer(ref MemoryMarshal.GetArrayDataReference(_dirty));
 
-    /// <summary>The same for pages that hold decoded code.</summary>
-    public byte* CodeFlags => (byte*)Unsafe.AsPointer(ref MemoryMarshal.GetArrayDataReference(_code));
+    /// <summary>The same for pages that must not be written without a look: not zero where one is watched.</summary>
+    public byte* WatchFlags => (byte*)Unsafe.AsPointer(ref MemoryMarshal.GetArrayDataReference(_watch));
+
+    /// <summary>Writers that set no dirty flag and look at no watch flag before they write: vCPUs on KVM.</summary>
+    public int BlindWriters => Volatile.Read(ref _blindWriters);
+
+    public void AddBlindWriter() => Interlocked.Increment(ref _blindWriters);
+
+    public void RemoveBlindWriter() => Interlocked.Decrement(ref _blindWriters);
 
     /// <summary>Marks a page as a source of decoded instructions. Call it before reading the bytes.</summary>
     public void MarkCode(ulong pageIndex)
     {
-        if (Interlocked.Exchange(ref _code[pageIndex], 1) == 0)
+        if ((Set(pageIndex, CodeFlag) & CodeFlag) == 0)
         {
             CodeMarked?.Invoke(this, pageIndex);
         }
@@ -69,17 +109,32 @@ public sealed unsafe class GuestMemory : IDisposable
     /// <summary>Makes every engine forget what it decoded from a page.</summary>
     public void InvalidateCode(ulong pageIndex)
     {
-        Volatile.Write(ref _code[pageIndex], 0);
+        Clear(pageIndex, CodeFlag);
         CodeWritten?.Invoke(this, pageIndex);
     }
 
-    public bool HoldsCode(ulong pageIndex) => Volatile.Read(ref _code[pageIndex]) != 0;
+    public bool HoldsCode(ulong pageIndex) => (Volatile.Read(ref _watch[pageIndex]) & CodeFlag) != 0;
 
     public bool IsDirty(ulong pageIndex) => Volatile.Read(ref _dirty[pageIndex]) != 0;
 
     public void MarkDirty(ulong pageIndex) => Volatile.Write(ref _dirty[pageIndex], 1);
 
-    /// <summary>Says that <paramref name="length"/> bytes at <paramref name="offset"/> are about to be written.</summary>
+    /// <summary>Says that bytes are about to be written: guarded pages are saved first. <see cref="NoteWrite"/> follows the write.</summary>
+    /// <param name="offset">Bytes; with <paramref name="length"/> inside the memory.</param>
+    public void PrepareWrite(ulong offset, ulong length)
+    {
+        if (length == 0 || _guard is null)
+        {
+            return;
+        }
+
+        for (ulong page = offset >> PageShift; page <= (offset + length - 1) >> PageShift; page++)
+        {
+            Take(page);
+        }
+    }
+
+    /// <summary>Says that <paramref name="length"/> bytes at <paramref name="offset"/> have been written.</summary>
     public void NoteWrite(ulong offset, ulong length)
     {
         if (length == 0)
@@ -90,11 +145,27 @@ public sealed unsafe class GuestMemory : IDisposable
         for (ulong page = offset >> PageShift; page <= (offset + length - 1) >> PageShift; page++)
         {
             MarkDirty(page);
+            Interlocked.MemoryBarrier(); // the bytes are seen before the flag is looked at: who marks the page reads them
             if (HoldsCode(page))
             {
                 InvalidateCode(page);
             }
         }
+    }
+
+    /// <summary>Begins a write by somebody who is no vCPU; see <see cref="DmaWrite"/>.</summary>
+    /// <param name="offset">Bytes; with <paramref name="length"/> inside the memory (the caller's check).</param>
+    internal DmaWrite BeginWrite(ulong offset, int length)
+    {
+        Interlocked.Increment(ref _writesInFlight);
+        PrepareWrite(offset, (ulong)length);
+        return new DmaWrite(this, offset, length);
+    }
+
+    internal void EndWrite(ulong offset, int length)
+    {
+        NoteWrite(offset, (ulong)length);
+        Interlocked.Decrement(ref _writesInFlight);
     }
 
     /// <summary>
@@ -110,9 +181,11 @@ public sealed unsafe class GuestMemory : IDisposable
             throw new ArgumentException($"The range 0x{offset:x}+0x{length:x} is not page aligned or lies outside the memory.");
         }
 
-        NoteWrite(offset, length);
+        Interlocked.Increment(ref _writesInFlight);
+        PrepareWrite(offset, length);
         bool done = length == 0 || HostMapping.Discard((nint)_base + (nint)offset, length);
-        NoteWrite(offset, length); // what was decoded between the two is gone as well
+        NoteWrite(offset, length);
+        Interlocked.Decrement(ref _writesInFlight);
         return done;
     }
 
@@ -131,6 +204,27 @@ public sealed unsafe class GuestMemory : IDisposable
         {
             HostMapping.Release((nint)_base, Size);
             _base = null;
+        }
+    }
+
+    /// <returns>The flags before.</returns>
+    private byte Set(ulong page, byte flags)
+    {
+        ref byte place = ref _watch[page];
+        byte seen = Volatile.Read(ref place);
+        for (byte found; (found = Interlocked.CompareExchange(ref place, (byte)(seen | flags), seen)) != seen; seen = found)
+        {
+        }
+
+        return seen;
+    }
+
+    private void Clear(ulong page, int flags)
+    {
+        ref byte place = ref _watch[page];
+        byte seen = Volatile.Read(ref place);
+        for (byte found; (found = Interlocked.CompareExchange(ref place, (byte)(seen & ~flags), seen)) != seen; seen = found)
+        {
         }
     }
 }

@@ -239,7 +239,7 @@ internal unsafe ref struct PageWalkStub(TlbLayout tlb, FlatRam ram, byte* leave)
         LeaveIf(ref a, HostCondition.Equal);
         a.Move(Rcx, Rdx);
         a.Shift64(HostAssembler.ShiftRight, Rcx, GuestMemory.PageShift);
-        a.LoadConstant(Rax, (ulong)ram.Memory.CodeFlags);
+        a.LoadConstant(Rax, (ulong)ram.Memory.WatchFlags);
         a.CompareByteIndexed(Rax, Rcx, 0);
         LeaveIf(ref a, HostCondition.NotEqual);
         a.LoadConstant(Rax, (ulong)ram.Memory.DirtyFlags);

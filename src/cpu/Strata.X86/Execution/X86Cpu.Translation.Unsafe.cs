@@ -121,18 +121,16 @@ public sealed unsafe partial class X86Cpu
             return true;
         }
 
-        entry->Read = page;
+        ram.Memory.PrepareWrite(ram.Index << GuestMemory.PageShift, GuestMemory.PageSize);
         ram.Memory.MarkDirty(ram.Index);
         if (ram.Memory.HoldsCode(ram.Index))
         {
-            ram.Memory.NoteWrite((ram.Index << GuestMemory.PageShift) + (va & PageOffset), 1);
-        }
-        else
-        {
-            entry->Write = page;
-            Tlb.NoteWriter(entry, hostPage);
+            ram.Memory.InvalidateCode(ram.Index);
         }
 
+        // The right stands before the bytes land: whoever decodes them before asks this vCPU to give it up, and is told of the write then.
+        entry->Read = entry->Write = page;
+        Tlb.NoteWriter(entry, hostPage);
         host = hostPage + (va & PageOffset);
         return true;
     }

@@ -259,10 +259,11 @@ public static unsafe class PageWalker
                 return; // tables in ROM or in a device keep their bits
             }
 
-            page.Memory.NoteWrite((page.Index << GuestMemory.PageShift) + (address & GuestMemory.PageMask), 4);
+            ulong offset = (page.Index << GuestMemory.PageShift) + (address & GuestMemory.PageMask);
+            page.Memory.PrepareWrite(offset, 4);
 
             // SAFETY: as in Load.
-            byte* at = page.Memory.Base + (page.Index << GuestMemory.PageShift) + (address & GuestMemory.PageMask);
+            byte* at = page.Memory.Base + offset;
             if (wide)
             {
                 Interlocked.Or(ref *(ulong*)at, bits);
@@ -271,6 +272,8 @@ public static unsafe class PageWalker
             {
                 Interlocked.Or(ref *(uint*)at, (uint)bits);
             }
+
+            page.Memory.NoteWrite(offset, 4);
         }
     }
 }

@@ -13,7 +13,7 @@ public sealed class EoiFlag(AddressSpace memory, ulong gpa)
     private const byte Set = 1;
 
     /// <summary>Whether the byte can be written at all: it lies in RAM.</summary>
-    public bool IsWritable => memory.TryGetSpan(gpa, 1, forWriting: true, out _);
+    public bool IsWritable => memory.IsWritableRam(gpa, 1);
 
     /// <summary>Tells the guest that it may leave the command out.</summary>
     public void Raise() => Write(Set);
@@ -22,7 +22,7 @@ public sealed class EoiFlag(AddressSpace memory, ulong gpa)
     /// <returns>True if the guest had used it: the interrupt has ended.</returns>
     public bool TakeBack()
     {
-        bool used = memory.TryGetSpan(gpa, 1, forWriting: false, out Span<byte> flag) && (flag[0] & Set) == 0;
+        bool used = memory.TryGetSpan(gpa, 1, out ReadOnlySpan<byte> flag) && (flag[0] & Set) == 0;
         if (!used)
         {
             Write(0);
@@ -31,11 +31,5 @@ public sealed class EoiFlag(AddressSpace memory, ulong gpa)
         return used;
     }
 
-    private void Write(byte value)
-    {
-        if (memory.TryGetSpan(gpa, 1, forWriting: true, out Span<byte> flag))
-        {
-            flag[0] = value;
-        }
-    }
+    private void Write(byte value) => memory.TryWriteBytes(gpa, [value]);
 }

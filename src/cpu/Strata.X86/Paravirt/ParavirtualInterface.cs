@@ -1,4 +1,5 @@
 using Strata.Core.Bus;
+using Strata.Core.Memory;
 using Strata.X86.Apic;
 using Strata.X86.Cpuid;
 
@@ -92,9 +93,12 @@ public sealed class ParavirtualInterface
     /// </summary>
     public void TellStopped()
     {
-        if (TryGetClock(out Span<byte> record))
+        if (TryBeginClock(out DmaWrite record))
         {
-            GuestRecord.TellStopped(record);
+            using (record)
+            {
+                GuestRecord.TellStopped(record.Span);
+            }
         }
     }
 
@@ -102,9 +106,12 @@ public sealed class ParavirtualInterface
     public void AddStealTime(ulong nanoseconds)
     {
         if (CountsStealTime
-            && _memory.TryGetSpan(_stealTime & ~ParavirtMsr.Enable, GuestRecord.StealTimeSize, forWriting: true, out Span<byte> record))
+            && _memory.TryBeginWrite(_stealTime & ~ParavirtMsr.Enable, GuestRecord.StealTimeSize, out DmaWrite record))
         {
-            GuestRecord.AddStealTime(record, nanoseconds);
+            using (record)
+            {
+                GuestRecord.AddStealTime(record.Span, nanoseconds);
+            }
         }
     }
 
@@ -129,17 +136,20 @@ public sealed class ParavirtualInterface
 
     private void PublishClock(ulong tscOffset, bool isNew)
     {
-        if (TryGetClock(out Span<byte> record))
+        if (TryBeginClock(out DmaWrite record))
         {
-            GuestRecord.WriteClock(record, tscOffset, _rate, Has(ParavirtFeatures.StableClock), isNew);
+            using (record)
+            {
+                GuestRecord.WriteClock(record.Span, tscOffset, _rate, Has(ParavirtFeatures.StableClock), isNew);
+            }
         }
     }
 
-    private bool TryGetClock(out Span<byte> record)
+    private bool TryBeginClock(out DmaWrite record)
     {
         record = default;
         return (_systemTime & ParavirtMsr.Enable) != 0
-            && _memory.TryGetSpan(_systemTime & ~ParavirtMsr.Enable, GuestRecord.ClockSize, forWriting: true, out record);
+            && _memory.TryBeginWrite(_systemTime & ~ParavirtMsr.Enable, GuestRecord.ClockSize, out record);
     }
 
     private static ParavirtFeatures FeatureOf(uint index) => index switch
@@ -155,9 +165,12 @@ public sealed class ParavirtualInterface
 
     private void PublishWallClock()
     {
-        if (_memory.TryGetSpan(_wallClock, GuestRecord.WallClockSize, forWriting: true, out Span<byte> record))
+        if (_memory.TryBeginWrite(_wallClock, GuestRecord.WallClockSize, out DmaWrite record))
         {
-            GuestRecord.WriteWallClock(record, _origin);
+            using (record)
+            {
+                GuestRecord.WriteWallClock(record.Span, _origin);
+            }
         }
     }
 

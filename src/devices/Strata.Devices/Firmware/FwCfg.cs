@@ -1,6 +1,7 @@
 using System.Buffers.Binary;
 using System.Text;
 using Strata.Core.Bus;
+using Strata.Core.Memory;
 
 namespace Strata.Devices.Firmware;
 
@@ -111,11 +112,13 @@ public sealed class FwCfg : IPortDevice
 
     private void RunDma(ulong address)
     {
-        if (!_memory.TryGetSpan(address, 16, forWriting: true, out Span<byte> block))
+        if (!_memory.TryBeginWrite(address, 16, out DmaWrite write))
         {
             return; // nowhere to report an error to
         }
 
+        using DmaWrite request = write;
+        Span<byte> block = request.Span;
         uint control = BinaryPrimitives.ReadUInt32BigEndian(block);
         uint length = BinaryPrimitives.ReadUInt32BigEndian(block[4..]);
         ulong target = BinaryPrimitives.ReadUInt64BigEndian(block[8..]);
@@ -150,16 +153,18 @@ public sealed class FwCfg : IPortDevice
             return true;
         }
 
-        if (!_memory.TryGetSpan(target, length, forWriting: true, out Span<byte> place))
+        if (!_memory.TryBeginWrite(target, length, out DmaWrite write))
         {
             return false;
         }
 
+        using DmaWrite place = write;
+
         byte[] item = _items.GetValueOrDefault(_selector) ?? [];
         ReadOnlySpan<byte> rest = _offset < (uint)item.Length ? item.AsSpan((int)_offset) : [];
         int count = (int)Math.Min((uint)rest.Length, length);
-        place.Clear();
-        rest[..count].CopyTo(place);
+        place.Span.Clear();
+        rest[..count].CopyTo(place.Span);
         _offset += (uint)count;
         return true;
     }

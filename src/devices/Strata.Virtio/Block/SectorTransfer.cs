@@ -1,3 +1,4 @@
+using Strata.Core.Memory;
 using Strata.Core.Storage;
 using Strata.Virtio.Queue;
 using static Strata.Virtio.Block.BlockLayout;
@@ -19,7 +20,7 @@ internal static class SectorTransfer
         Span<byte> sector = stackalloc byte[SectorSize];
         for (long end = offset + length; offset < end;)
         {
-            if (!reader.TryTake((int)Math.Min(end - offset, int.MaxValue), out Span<byte> data) || data.IsEmpty)
+            if (!reader.TryTake((int)Math.Min(end - offset, int.MaxValue), out ReadOnlySpan<byte> data) || data.IsEmpty)
             {
                 return false;
             }
@@ -31,7 +32,7 @@ internal static class SectorTransfer
                 offset += whole;
             }
 
-            Span<byte> rest = data[whole..];
+            ReadOnlySpan<byte> rest = data[whole..];
             if (!rest.IsEmpty)
             {
                 rest.CopyTo(sector);
@@ -56,24 +57,31 @@ internal static class SectorTransfer
         Span<byte> sector = stackalloc byte[SectorSize];
         for (long end = offset + length; offset < end;)
         {
-            if (!writer.TryTake((int)Math.Min(end - offset, int.MaxValue), out Span<byte> place) || place.IsEmpty)
+            if (!writer.TryTake((int)Math.Min(end - offset, int.MaxValue), out DmaWrite write) || write.IsEmpty)
             {
                 return false;
             }
 
-            int whole = place.Length - (place.Length % SectorSize);
-            if (whole > 0)
+            int cut = write.Span.Length % SectorSize;
+            using (write)
             {
-                disk.Read(offset, place[..whole]);
-                offset += whole;
+                int whole = write.Span.Length - cut;
+                if (whole > 0)
+                {
+                    disk.Read(offset, write.Span[..whole]);
+                    offset += whole;
+                }
+
+                if (cut > 0)
+                {
+                    disk.Read(offset, sector);
+                    sector[..cut].CopyTo(write.Span[whole..]);
+                }
             }
 
-            Span<byte> rest = place[whole..];
-            if (!rest.IsEmpty)
+            if (cut > 0)
             {
-                disk.Read(offset, sector);
-                sector[..rest.Length].CopyTo(rest);
-                if (!writer.TryWrite(sector[rest.Length..]))
+                if (!writer.TryWrite(sector[cut..]))
                 {
                     return false;
                 }

@@ -112,13 +112,7 @@ public sealed class VirtioBlock : VirtioDevice
             status = VIRTIO_BLK_S_IOERR;
         }
 
-        if (!Memory.TryGetSpan(place, 1, forWriting: true, out Span<byte> statusByte))
-        {
-            return 0;
-        }
-
-        statusByte[0] = status;
-        return written + 1;
+        return Memory.TryWriteBytes(place, [status]) ? written + 1 : 0;
     }
 
     /// <summary>The status is the last byte of the writable part; buffers behind it may be empty.</summary>
@@ -132,7 +126,7 @@ public sealed class VirtioBlock : VirtioDevice
 
         GuestBuffer last = chain.Buffers[index];
         place = last.Address + last.Length - 1;
-        return last.IsWritable && last.Length > 0 && Memory.TryGetSpan(place, 1, forWriting: false, out _);
+        return last.IsWritable && last.Length > 0 && Memory.IsWritableRam(place, 1);
     }
 
     /// <param name="reader">Stands behind the header.</param>

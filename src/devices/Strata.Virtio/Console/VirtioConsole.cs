@@ -1,5 +1,6 @@
 using System.Buffers.Binary;
 using Strata.Core.Bus;
+using Strata.Core.Memory;
 using Strata.Virtio.Queue;
 using static Strata.Virtio.Console.ConsoleLayout;
 
@@ -118,7 +119,7 @@ public sealed class VirtioConsole : VirtioDevice
     private void Print(DescriptorChain chain)
     {
         ChainReader reader = new(Memory, chain);
-        while (reader.TryTake(int.MaxValue, out Span<byte> bytes) && !bytes.IsEmpty)
+        while (reader.TryTake(int.MaxValue, out ReadOnlySpan<byte> bytes) && !bytes.IsEmpty)
         {
             _output(bytes);
         }
@@ -130,11 +131,14 @@ public sealed class VirtioConsole : VirtioDevice
         lock (_input)
         {
             ChainWriter writer = new(Memory, chain);
-            while (_input.Count > 0 && writer.TryTake(_input.Count, out Span<byte> place) && !place.IsEmpty)
+            while (_input.Count > 0 && writer.TryTake(_input.Count, out DmaWrite write) && !write.IsEmpty)
             {
-                for (int i = 0; i < place.Length; i++)
+                using (write)
                 {
-                    place[i] = _input.Dequeue();
+                    for (int i = 0; i < write.Span.Length; i++)
+                    {
+                        write.Span[i] = _input.Dequeue();
+                    }
                 }
             }
 

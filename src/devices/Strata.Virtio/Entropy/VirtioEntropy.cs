@@ -1,5 +1,6 @@
 using System.Security.Cryptography;
 using Strata.Core.Bus;
+using Strata.Core.Memory;
 using Strata.Virtio.Queue;
 
 namespace Strata.Virtio.Entropy;
@@ -30,9 +31,13 @@ public sealed class VirtioEntropy(AddressSpace memory, VirtioEntropy.Filler? fil
         foreach (GuestBuffer buffer in chain.Buffers)
         {
             uint length = Math.Min(buffer.Length, LargestRequest - written);
-            if (buffer.IsWritable && length > 0 && Memory.TryGetSpan(buffer.Address, length, forWriting: true, out Span<byte> place))
+            if (buffer.IsWritable && length > 0 && Memory.TryBeginWrite(buffer.Address, length, out DmaWrite write))
             {
-                _fill(place);
+                using (write)
+                {
+                    _fill(write.Span);
+                }
+
                 written += length;
             }
         }

@@ -1,5 +1,6 @@
 using System.Buffers.Binary;
 using Strata.Core.Bus;
+using Strata.Core.Memory;
 using Strata.Core.Sharing;
 using Strata.Virtio.Queue;
 
@@ -142,7 +143,7 @@ internal sealed partial class FuseServer(AddressSpace memory, IFileShare share, 
         ulong offset = arguments.U64(8);
         int left = (int)Math.Min(arguments.U32(16), LargestTransfer);
         ChainWriter writer = new(memory, chain);
-        if (!TrySkip(ref writer, FuseProtocol.ReplyHeaderSize))
+        if (!writer.TrySkip(FuseProtocol.ReplyHeaderSize))
         {
             return 0;
         }
@@ -151,23 +152,26 @@ internal sealed partial class FuseServer(AddressSpace memory, IFileShare share, 
         Errno error = Errno.None;
         while (left > 0 && error == Errno.None)
         {
-            if (!writer.TryTake(left, out Span<byte> place))
+            if (!writer.TryTake(left, out DmaWrite write))
             {
                 return 0;
             }
 
-            if (place.IsEmpty)
+            using (write)
             {
-                break;
-            }
+                if (write.IsEmpty)
+                {
+                    break;
+                }
 
-            error = share.Read(handle, offset, place, out int count);
-            total += count;
-            left -= count;
-            offset += (uint)count;
-            if (count < place.Length)
-            {
-                break;
+                error = share.Read(handle, offset, write.Span, out int count);
+                total += count;
+                left -= count;
+                offset += (uint)count;
+                if (count < write.Span.Length)
+                {
+                    break;
+                }
             }
         }
 
@@ -192,7 +196,7 @@ internal sealed partial class FuseServer(AddressSpace memory, IFileShare share, 
         Errno error = Errno.None;
         while (total < size && error == Errno.None)
         {
-            if (!reader.TryTake((int)(size - total), out Span<byte> data) || data.IsEmpty)
+            if (!reader.TryTake((int)(size - total), out ReadOnlySpan<byte> data) || data.IsEmpty)
             {
                 error = Errno.EINVAL;
                 break;
@@ -208,20 +212,5 @@ internal sealed partial class FuseServer(AddressSpace memory, IFileShare share, 
 
         _reply.AddNumber(total);
         return total > 0 ? Errno.None : error;
-    }
-
-    private static bool TrySkip(ref ChainWriter writer, int count)
-    {
-        while (count > 0)
-        {
-            if (!writer.TryTake(count, out Span<byte> span) || span.IsEmpty)
-            {
-                return false;
-            }
-
-            count -= span.Length;
-        }
-
-        return true;
     }
 }

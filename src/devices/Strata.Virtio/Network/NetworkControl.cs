@@ -1,5 +1,6 @@
 using System.Buffers.Binary;
 using Strata.Core.Bus;
+using Strata.Core.Memory;
 using Strata.Virtio.Queue;
 
 namespace Strata.Virtio.Network;
@@ -27,10 +28,12 @@ internal static class NetworkControl
     public static uint Execute(AddressSpace memory, DescriptorChain chain, int mostPairs, ref int pairs)
     {
         ChainWriter writer = new(memory, chain);
-        if (!writer.TryTake(1, out Span<byte> acknowledgment) || acknowledgment.IsEmpty)
+        if (!writer.TryTake(1, out DmaWrite acknowledgment) || acknowledgment.IsEmpty)
         {
             return 0;
         }
+
+        using DmaWrite answer = acknowledgment;
 
         Span<byte> command = stackalloc byte[HeaderSize + sizeof(ushort) + 1]; // a byte more, to see what is too long
         ChainReader reader = new(memory, chain);
@@ -39,7 +42,7 @@ internal static class NetworkControl
         int wanted = BinaryPrimitives.ReadUInt16LittleEndian(command[HeaderSize..]);
         isGood &= wanted >= 1 && wanted <= mostPairs;
         pairs = isGood ? wanted : pairs;
-        acknowledgment[0] = isGood ? VIRTIO_NET_OK : VIRTIO_NET_ERR;
+        answer.Span[0] = isGood ? VIRTIO_NET_OK : VIRTIO_NET_ERR;
         return 1;
     }
 }

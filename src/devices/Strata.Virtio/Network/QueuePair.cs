@@ -1,4 +1,5 @@
 using Strata.Core.Bus;
+using Strata.Core.Memory;
 using Strata.Core.Networking;
 using Strata.Virtio.Queue;
 
@@ -96,7 +97,7 @@ internal sealed class QueuePair(AddressSpace memory, int number, VirtQueue recei
         foreach (GuestBuffer buffer in chain.Buffers)
         {
             if (buffer.IsWritable || buffer.Length > (uint)(_transmit.Length - length)
-                || !memory.TryGetSpan(buffer.Address, buffer.Length, forWriting: false, out Span<byte> bytes))
+                || !memory.TryGetSpan(buffer.Address, buffer.Length, out ReadOnlySpan<byte> bytes))
             {
                 return 0;
             }
@@ -156,15 +157,19 @@ internal sealed class QueuePair(AddressSpace memory, int number, VirtQueue recei
             foreach (GuestBuffer buffer in chain.Buffers)
             {
                 uint left = (uint)(first.Length + second.Length + third.Length);
-                if (left == 0 || !buffer.IsWritable || !memory.TryGetSpan(buffer.Address, Math.Min(buffer.Length, left), forWriting: true, out Span<byte> place))
+                if (left == 0 || !buffer.IsWritable || !memory.TryBeginWrite(buffer.Address, Math.Min(buffer.Length, left), out DmaWrite write))
                 {
                     continue;
                 }
 
-                written += (uint)place.Length;
-                place = place[Pour(ref first, place)..];
-                place = place[Pour(ref second, place)..];
-                Pour(ref third, place);
+                using (write)
+                {
+                    Span<byte> place = write.Span;
+                    written += (uint)place.Length;
+                    place = place[Pour(ref first, place)..];
+                    place = place[Pour(ref second, place)..];
+                    Pour(ref third, place);
+                }
             }
 
             _heldCapacity -= chain.WritableLength;

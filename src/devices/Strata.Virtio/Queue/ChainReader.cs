@@ -14,7 +14,7 @@ public ref struct ChainReader(AddressSpace memory, DescriptorChain chain)
     /// <param name="most">Largest number wanted, above zero.</param>
     /// <param name="span">Empty at the end of the readable part.</param>
     /// <returns>False if the guest's buffer is no RAM.</returns>
-    public bool TryTake(int most, out Span<byte> span)
+    public bool TryTake(int most, out ReadOnlySpan<byte> span)
     {
         span = default;
         while (_buffer < chain.Buffers.Count)
@@ -35,7 +35,7 @@ public ref struct ChainReader(AddressSpace memory, DescriptorChain chain)
             uint length = Math.Min(buffer.Length - _offset, (uint)most);
             ulong address = buffer.Address + _offset;
             _offset += length;
-            return memory.TryGetSpan(address, length, forWriting: false, out span);
+            return memory.TryGetSpan(address, length, out span);
         }
 
         return true;
@@ -49,7 +49,7 @@ public ref struct ChainReader(AddressSpace memory, DescriptorChain chain)
         count = 0;
         while (count < target.Length)
         {
-            if (!TryTake(target.Length - count, out Span<byte> span))
+            if (!TryTake(target.Length - count, out ReadOnlySpan<byte> span))
             {
                 return false;
             }

@@ -1,4 +1,5 @@
 using Strata.Core.Bus;
+using Strata.Core.Memory;
 
 namespace Strata.Virtio.Queue;
 
@@ -24,29 +25,36 @@ public ref struct ChainWriter
     /// <summary>Bytes that were taken so far.</summary>
     public uint Taken { get; private set; }
 
-    /// <summary>The next bytes that lie together in guest memory, marked as written.</summary>
+    /// <summary>Begins to write the next bytes that lie together in guest memory.</summary>
     /// <param name="most">Largest number wanted, above zero.</param>
-    /// <param name="span">Empty at the end of the chain.</param>
+    /// <param name="write">To be disposed when the bytes are there; empty at the end of the chain.</param>
     /// <returns>False if the guest's buffer is no RAM.</returns>
-    public bool TryTake(int most, out Span<byte> span)
+    public bool TryTake(int most, out DmaWrite write)
     {
-        span = default;
-        while (_buffer < _chain.Buffers.Count)
+        write = default;
+        if (!TryNext(most, out ulong address, out uint length))
         {
-            GuestBuffer buffer = _chain.Buffers[_buffer];
-            if (_offset == buffer.Length)
+            return true;
+        }
+
+        bool isRam = _memory.TryBeginWrite(address, length, out write);
+        Taken += isRam ? length : 0;
+        return isRam;
+    }
+
+    /// <summary>Leaves bytes out: they keep what they hold.</summary>
+    /// <returns>False if the chain is too short or no RAM.</returns>
+    public bool TrySkip(int count)
+    {
+        while (count > 0)
+        {
+            if (!TryNext(count, out ulong address, out uint length) || !_memory.IsWritableRam(address, length))
             {
-                _buffer++;
-                _offset = 0;
-                continue;
+                return false;
             }
 
-            uint length = Math.Min(buffer.Length - _offset, (uint)most);
-            ulong address = buffer.Address + _offset;
-            _offset += length;
-            bool isRam = _memory.TryGetSpan(address, length, forWriting: true, out span);
-            Taken += isRam ? length : 0;
-            return isRam;
+            Taken += length;
+            count -= (int)length;
         }
 
         return true;
@@ -58,15 +66,43 @@ public ref struct ChainWriter
     {
         while (!bytes.IsEmpty)
         {
-            if (!TryTake(bytes.Length, out Span<byte> span) || span.IsEmpty)
+            if (!TryTake(bytes.Length, out DmaWrite write) || write.IsEmpty)
             {
                 return false;
             }
 
-            bytes[..span.Length].CopyTo(span);
-            bytes = bytes[span.Length..];
+            using (write)
+            {
+                bytes[..write.Span.Length].CopyTo(write.Span);
+            }
+
+            bytes = bytes[write.Span.Length..];
         }
 
         return true;
+    }
+
+    /// <summary>Where the next bytes go.</summary>
+    /// <returns>False at the end of the chain.</returns>
+    private bool TryNext(int most, out ulong address, out uint length)
+    {
+        while (_buffer < _chain.Buffers.Count)
+        {
+            GuestBuffer buffer = _chain.Buffers[_buffer];
+            if (_offset == buffer.Length)
+            {
+                _buffer++;
+                _offset = 0;
+                continue;
+            }
+
+            length = Math.Min(buffer.Length - _offset, (uint)most);
+            address = buffer.Address + _offset;
+            _offset += length;
+            return true;
+        }
+
+        (address, length) = (0, 0);
+        return false;
     }
 }

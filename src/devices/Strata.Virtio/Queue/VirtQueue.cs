@@ -1,5 +1,6 @@
 using System.Buffers.Binary;
 using Strata.Core.Bus;
+using Strata.Core.Memory;
 
 namespace Strata.Virtio.Queue;
 
@@ -103,14 +104,18 @@ public sealed class VirtQueue(AddressSpace memory)
     {
         ArgumentNullException.ThrowIfNull(chain);
         ulong entry = UsedRing + 4 + (8UL * (uint)(_usedIndex % Size));
-        if (!memory.TryGetSpan(entry, 8, forWriting: true, out Span<byte> span))
+        if (!memory.TryBeginWrite(entry, 8, out DmaWrite write))
         {
             Break("the used ring lies outside of RAM");
             return;
         }
 
-        BinaryPrimitives.WriteUInt32LittleEndian(span, chain.Head);
-        BinaryPrimitives.WriteUInt32LittleEndian(span[4..], written);
+        using (write)
+        {
+            BinaryPrimitives.WriteUInt32LittleEndian(write.Span, chain.Head);
+            BinaryPrimitives.WriteUInt32LittleEndian(write.Span[4..], written);
+        }
+
         _usedIndex++;
     }
 
@@ -156,7 +161,7 @@ public sealed class VirtQueue(AddressSpace memory)
     /// <summary>What the queue is set to and how far it is. Under the owner's lock, as everything here; changes nothing.</summary>
     public QueueInspection Inspect(int index)
     {
-        ushort? available = IsEnabled && memory.TryGetSpan(AvailableRing + 2, 2, forWriting: false, out Span<byte> span)
+        ushort? available = IsEnabled && memory.TryGetSpan(AvailableRing + 2, 2, out ReadOnlySpan<byte> span)
             ? BinaryPrimitives.ReadUInt16LittleEndian(span)
             : null;
         return new QueueInspection
@@ -197,7 +202,7 @@ public sealed class VirtQueue(AddressSpace memory)
                 return Break("a descriptor chain does not end");
             }
 
-            if (!memory.TryGetSpan(table + (index * (ulong)DescriptorSize), DescriptorSize, forWriting: false, out Span<byte> raw))
+            if (!memory.TryGetSpan(table + (index * (ulong)DescriptorSize), DescriptorSize, out ReadOnlySpan<byte> raw))
             {
                 return Break("a descriptor lies outside of RAM");
             }
@@ -246,7 +251,7 @@ public sealed class VirtQueue(AddressSpace memory)
     private bool TryRead16(ulong gpa, out ushort value)
     {
         value = 0;
-        if (!memory.TryGetSpan(gpa, 2, forWriting: false, out Span<byte> span))
+        if (!memory.TryGetSpan(gpa, 2, out ReadOnlySpan<byte> span))
         {
             Break("a ring lies outside of RAM");
             return false;
@@ -258,13 +263,15 @@ public sealed class VirtQueue(AddressSpace memory)
 
     private void TryWrite16(ulong gpa, ushort value)
     {
-        if (memory.TryGetSpan(gpa, 2, forWriting: true, out Span<byte> span))
-        {
-            BinaryPrimitives.WriteUInt16LittleEndian(span, value);
-        }
-        else
+        if (!memory.TryBeginWrite(gpa, 2, out DmaWrite write))
         {
             Break("a ring lies outside of RAM");
+            return;
+        }
+
+        using (write)
+        {
+            BinaryPrimitives.WriteUInt16LittleEndian(write.Span, value);
         }
     }
 }

@@ -417,12 +417,11 @@ public sealed partial class PcBoard : IMachineControl, IDisposable
     private void LoadGuest()
     {
         byte[] tables = AcpiTables.Build(PcMemoryMap.AcpiStart, _options.Processors);
-        if (!Memory.TryGetSpan(PcMemoryMap.AcpiStart, (uint)tables.Length, forWriting: true, out Span<byte> target))
+        if (!Memory.TryWriteBytes(PcMemoryMap.AcpiStart, tables))
         {
             throw new InvalidOperationException("The ACPI tables lie outside of RAM.");
         }
 
-        tables.CopyTo(target);
         BiosArea.Write(Memory, _options.Processors);
         BootRequest request = new()
         {

@@ -1,5 +1,6 @@
 using System.Buffers.Binary;
 using Strata.Core.Bus;
+using Strata.Core.Memory;
 
 namespace Strata.Machines.Boot;
 
@@ -18,13 +19,13 @@ internal sealed class GuestWriter(AddressSpace memory)
             return;
         }
 
-        if (!memory.TryGetSpan(gpa, (uint)bytes.Length, forWriting: true, out Span<byte> target))
+        if (!memory.IsWritableRam(gpa, (uint)bytes.Length))
         {
             throw new BootImageException($"The {what} ({bytes.Length:N0} bytes) does not fit into guest memory at 0x{gpa:x}; give the machine more memory.");
         }
 
         Claim(gpa, (ulong)bytes.Length, what);
-        bytes.CopyTo(target);
+        memory.TryWriteBytes(gpa, bytes);
     }
 
     public void Clear(ulong gpa, ulong length, string what)
@@ -34,13 +35,14 @@ internal sealed class GuestWriter(AddressSpace memory)
             return;
         }
 
-        if (length > int.MaxValue || !memory.TryGetSpan(gpa, (uint)length, forWriting: true, out Span<byte> target))
+        if (length > int.MaxValue || !memory.TryBeginWrite(gpa, (uint)length, out DmaWrite write))
         {
             throw new BootImageException($"The {what} ({length:N0} bytes) does not fit into guest memory at 0x{gpa:x}; give the machine more memory.");
         }
 
+        using DmaWrite zeros = write;
         Claim(gpa, length, what);
-        target.Clear();
+        zeros.Span.Clear();
     }
 
     public void Write64(ulong gpa, ulong value, string what)

@@ -17,10 +17,10 @@ namespace Strata.Machines.Firmware;
 /// </summary>
 internal static class BiosArea
 {
-    private const ulong SerialPorts = 0x400;
-    private const ulong ExtendedSegment = 0x40E;
-    private const ulong Equipment = 0x410;
-    private const ulong MemoryKilobytes = 0x413;
+    private const int SerialPorts = 0x400;
+    private const int ExtendedSegment = 0x40E;
+    private const int Equipment = 0x410;
+    private const int MemoryKilobytes = 0x413;
     private const ushort HasMathCoprocessor = 1 << 1;
     private const int SerialPortsShift = 9;
     private const ushort ProgramSegment = 0xF000;
@@ -30,16 +30,16 @@ internal static class BiosArea
     /// <exception cref="InvalidOperationException">The machine has no RAM there.</exception>
     public static void Write(AddressSpace memory, int processors)
     {
-        Span<byte> low = Take(memory, 0, 0x500);
+        byte[] low = new byte[0x500];
         WriteVectors(low);
-        BinaryPrimitives.WriteUInt16LittleEndian(low[(int)SerialPorts..], PcMemoryMap.SerialPort);
-        BinaryPrimitives.WriteUInt16LittleEndian(low[(int)ExtendedSegment..], (ushort)(PcMemoryMap.ExtendedBiosStart >> 4));
-        BinaryPrimitives.WriteUInt16LittleEndian(low[(int)Equipment..], HasMathCoprocessor | (1 << SerialPortsShift));
-        BinaryPrimitives.WriteUInt16LittleEndian(low[(int)MemoryKilobytes..], (ushort)(PcMemoryMap.ExtendedBiosStart >> 10));
-        Take(memory, PcMemoryMap.ExtendedBiosStart, 1)[0] = (byte)((PcMemoryMap.VgaStart - PcMemoryMap.ExtendedBiosStart) >> 10); // its KiB
-        BiosProgram.Bytes.CopyTo(Take(memory, PcMemoryMap.BiosProgramStart, BiosProgram.Bytes.Length));
-        byte[] tables = MpTables.Build((uint)PcMemoryMap.MpTablesStart, processors);
-        tables.CopyTo(Take(memory, PcMemoryMap.MpTablesStart, tables.Length));
+        BinaryPrimitives.WriteUInt16LittleEndian(low.AsSpan(SerialPorts), PcMemoryMap.SerialPort);
+        BinaryPrimitives.WriteUInt16LittleEndian(low.AsSpan(ExtendedSegment), (ushort)(PcMemoryMap.ExtendedBiosStart >> 4));
+        BinaryPrimitives.WriteUInt16LittleEndian(low.AsSpan(Equipment), HasMathCoprocessor | (1 << SerialPortsShift));
+        BinaryPrimitives.WriteUInt16LittleEndian(low.AsSpan(MemoryKilobytes), (ushort)(PcMemoryMap.ExtendedBiosStart >> 10));
+        Put(memory, 0, low);
+        Put(memory, PcMemoryMap.ExtendedBiosStart, [(byte)((PcMemoryMap.VgaStart - PcMemoryMap.ExtendedBiosStart) >> 10)]); // its KiB
+        Put(memory, PcMemoryMap.BiosProgramStart, BiosProgram.Bytes);
+        Put(memory, PcMemoryMap.MpTablesStart, MpTables.Build((uint)PcMemoryMap.MpTablesStart, processors));
         memory.Write(PcMemoryMap.IoApicStart, AccessWidth.Dword, 0);
         memory.Write(PcMemoryMap.IoApicStart + 0x10, AccessWidth.Dword, (ulong)PcMemoryMap.IoApicId(processors) << 24);
     }
@@ -77,8 +77,11 @@ internal static class BiosArea
         }
     }
 
-    private static Span<byte> Take(AddressSpace memory, ulong address, int length) =>
-        memory.TryGetSpan(address, (uint)length, forWriting: true, out Span<byte> span)
-            ? span
-            : throw new InvalidOperationException($"The BIOS area at 0x{address:x} lies outside of RAM.");
+    private static void Put(AddressSpace memory, ulong address, ReadOnlySpan<byte> bytes)
+    {
+        if (!memory.TryWriteBytes(address, bytes))
+        {
+            throw new InvalidOperationException($"The BIOS area at 0x{address:x} lies outside of RAM.");
+        }
+    }
 }

@@ -1,0 +1,167 @@
+using System.Text;
+using System.Text.Json;
+using Microsoft.Win32.SafeHandles;
+using Strata.Core.State;
+using Strata.Snapshots.Memory;
+
+namespace Strata.Snapshots.Sets;
+
+/// <summary>A snapshot that has been opened and checked; its memory is not read yet. Safe on any thread.</summary>
+public sealed class Snapshot : IDisposable
+{
+    private const int LargestManifest = 4 << 20;
+    private const int LargestDigests = 4096;
+    private const int MostDisks = 64;
+
+    /// <summary>Bytes of the largest memory that a machine can have.</summary>
+    private const ulong LargestMemory = 1UL << 40;
+
+    private readonly SnapshotSet _set;
+
+    private Snapshot(SnapshotSet set, SnapshotManifest manifest, IReadOnlyList<UnitRecord> units, MemoryImage memory)
+    {
+        _set = set;
+        Manifest = manifest;
+        Units = units;
+        Memory = memory;
+    }
+
+    public SnapshotManifest Manifest { get; }
+
+    /// <summary>The units' records.</summary>
+    public IReadOnlyList<UnitRecord> Units { get; }
+
+    /// <summary>The memory, for mapping; it is read when it is used.</summary>
+    public MemoryImage Memory { get; }
+
+    /// <summary>The path of a stored disk's image.</summary>
+    public string PathOfDisk(DiskManifest disk) => _set.PathOfDisk(disk.File!);
+
+    public void Dispose() => Memory.Dispose();
+
+    /// <exception cref="SnapshotException">It is damaged, or of a newer version.</exception>
+    internal static Snapshot Open(SnapshotSet set, string name)
+    {
+        string folder = set.PathOf(name);
+        SnapshotManifest manifest = ReadManifest(folder, name);
+        string digests = Encoding.ASCII.GetString(SnapshotFolder.ReadFile(Path.Combine(folder, DigestFile.Name), LargestDigests));
+        byte[] units = Read(SnapshotSet.UnitsFile, UnitFile.Largest);
+        byte[] map = Read(SnapshotSet.PagesFile, new ChunkMap(manifest.Memory.Size).ByteCount);
+        return new Snapshot(set, manifest, ReadUnits(units, name), OpenMemory(set, manifest, map));
+
+        byte[] Read(string file, long most)
+        {
+            byte[] bytes = SnapshotFolder.ReadFile(Path.Combine(folder, file), most);
+            DigestFile.Check(digests, file, bytes, name);
+            return bytes;
+        }
+    }
+
+    internal static SnapshotManifest ReadManifest(string folder, string name)
+    {
+        byte[] bytes = SnapshotFolder.ReadFile(Path.Combine(folder, SnapshotSet.ManifestFile), LargestManifest);
+        string digests = Encoding.ASCII.GetString(SnapshotFolder.ReadFile(Path.Combine(folder, DigestFile.Name), LargestDigests));
+        DigestFile.Check(digests, SnapshotSet.ManifestFile, bytes, name);
+        return ParseManifest(bytes, name);
+    }
+
+    /// <summary>Reads a manifest that is not trusted.</summary>
+    internal static SnapshotManifest ParseManifest(byte[] bytes, string name)
+    {
+        SnapshotManifest manifest;
+        try
+        {
+            int format = FormatOf(bytes);
+            if (format is < 1 or > SnapshotManifest.NewestFormat)
+            {
+                throw new SnapshotException(
+                    $"The snapshot {name} has the format {format}, and this version reads 1 to {SnapshotManifest.NewestFormat}; use a newer Strata.");
+            }
+
+            manifest = JsonSerializer.Deserialize(bytes, SnapshotJson.Default.SnapshotManifest)
+                ?? throw new SnapshotException($"The snapshot {name} has an empty manifest; restore another one.");
+        }
+        catch (Exception error) when (error is JsonException or InvalidOperationException)
+        {
+            throw new SnapshotException($"The manifest of the snapshot {name} cannot be read: {error.Message}", error);
+        }
+
+        string? wrong = FindProblem(manifest);
+        return wrong is null ? manifest : throw new SnapshotException($"The manifest of the snapshot {name} cannot be used: {wrong}.");
+    }
+
+    /// <summary>The format alone, as other formats may have other fields.</summary>
+    private static int FormatOf(byte[] bytes)
+    {
+        using JsonDocument document = JsonDocument.Parse(bytes);
+        return document.RootElement.TryGetProperty("format", out JsonElement format) && format.TryGetInt32(out int number)
+            ? number
+            : throw new JsonException("It does not state its format.");
+    }
+
+    private static string? FindProblem(SnapshotManifest manifest)
+    {
+        if (manifest.Memory.Size is 0 or > LargestMemory || manifest.Memory.Size % (1 << 20) != 0)
+        {
+            return $"its memory of {manifest.Memory.Size:N0} bytes is no whole number of MiB up to {LargestMemory >> 30} GiB";
+        }
+
+        if (manifest.Memory.Layers.Count > MemoryImage.MostLayers || manifest.Memory.Layers.Any(layer => !IsFileName(layer, ".mem")))
+        {
+            return $"its memory has impossible layers, or more than {MemoryImage.MostLayers}";
+        }
+
+        if (manifest.Disks.Count > MostDisks)
+        {
+            return $"it has {manifest.Disks.Count} disks, and a machine has at most {MostDisks}";
+        }
+
+        return manifest.Disks.Any(disk => !Enum.IsDefined(disk.Kind)
+            || disk.Kind == DiskKind.Stored != disk.Chain.Count > 0
+            || disk.Chain.Any(file => !IsFileName(file, ".qcow2")))
+            ? "a disk's file has an impossible name"
+            : null;
+    }
+
+    /// <summary>A name of a file in a folder of the set, which leads nowhere else.</summary>
+    private static bool IsFileName(string name, string ending) =>
+        name.EndsWith(ending, StringComparison.Ordinal) && name.Length is > 4 and < 80 && name.All(character => char.IsAsciiLetterOrDigit(character) || character is '-' or '.')
+        && !name.StartsWith('.');
+
+    private static IReadOnlyList<UnitRecord> ReadUnits(byte[] bytes, string name)
+    {
+        try
+        {
+            return UnitFile.Read(bytes);
+        }
+        catch (StateException error)
+        {
+            throw new SnapshotException($"The snapshot {name} cannot be used. {error.Message}", error);
+        }
+    }
+
+    private static MemoryImage OpenMemory(SnapshotSet set, SnapshotManifest manifest, byte[] map)
+    {
+        List<MemoryLayer> layers = [];
+        try
+        {
+            foreach (string layer in manifest.Memory.Layers)
+            {
+                SafeFileHandle file = SnapshotFolder.OpenFile(set.PathOfLayer(layer));
+                layers.Add(new MemoryLayer(layer, file));
+                if (RandomAccess.GetLength(file) != (long)manifest.Memory.Size)
+                {
+                    throw new SnapshotException(
+                        $"The memory layer {layer} of the snapshot {manifest.Name} has {RandomAccess.GetLength(file):N0} bytes instead of {manifest.Memory.Size:N0}: it has been changed.");
+                }
+            }
+
+            return new MemoryImage(ChunkMap.Parse(map, manifest.Memory.Size, layers.Count), [.. layers]);
+        }
+        catch
+        {
+            layers.ForEach(layer => layer.Release());
+            throw;
+        }
+    }
+}

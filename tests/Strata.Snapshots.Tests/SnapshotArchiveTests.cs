@@ -1,0 +1,92 @@
+using Strata.Core.Storage;
+using Strata.Snapshots.Sets;
+using Strata.Snapshots.Transfer;
+
+namespace Strata.Snapshots.Tests;
+
+public sealed class SnapshotArchiveTests : IDisposable
+{
+    private readonly TestSet _from = new();
+    private readonly TestSet _to = new();
+
+    public void Dispose()
+    {
+        _from.Dispose();
+        _to.Dispose();
+    }
+
+    [Fact]
+    public async Task Read_WhatWasWritten_IsTheSameSnapshot()
+    {
+        byte[] memory = TestSet.SomeMemory(3);
+        byte[] archive = await ExportAsync(memory);
+
+        string name = await SnapshotArchive.ReadAsync(_to.Set, "copy", new MemoryStream(archive), NoDisk);
+
+        using Snapshot copy = _to.Set.Open(name);
+        Assert.Equal("copy", name);
+        Assert.Equal(memory, TestSet.ReadMemory(copy));
+        Assert.Equal([1, 2, 3], copy.Units[0].Bytes.ToArray());
+        Assert.InRange(archive.Length, 1, 110 * 4096);
+    }
+
+    [Fact]
+    public async Task Read_CutOffAnywhere_IsRefusedAndLeavesTheSetEmpty()
+    {
+        byte[] archive = await ExportAsync(TestSet.SomeMemory(3));
+        Random random = new(1);
+        for (int i = 0; i < 60; i++)
+        {
+            int length = i < 20 ? i : random.Next(archive.Length);
+
+            await Assert.ThrowsAsync<SnapshotException>(() => SnapshotArchive.ReadAsync(_to.Set, null, new MemoryStream(archive, 0, length), NoDisk));
+        }
+
+        Assert.Empty(_to.Set.List());
+    }
+
+    [Fact]
+    public async Task Read_Damaged_IsRefusedWithASentence()
+    {
+        byte[] archive = await ExportAsync(TestSet.SomeMemory(3));
+        Random random = new(2);
+        for (int i = 0; i < 300; i++)
+        {
+            byte[] damaged = [.. archive];
+            for (int changes = random.Next(1, 5); changes > 0; changes--)
+            {
+                int at = i % 2 == 0 ? random.Next(Math.Min(3000, damaged.Length)) : random.Next(damaged.Length);
+                damaged[at] ^= (byte)random.Next(1, 256);
+            }
+
+            // A flag of the LZ4 frame that says nothing of the content may change without harm.
+            try
+            {
+                string name = await SnapshotArchive.ReadAsync(_to.Set, null, new MemoryStream(damaged), NoDisk);
+                using (Snapshot copy = _to.Set.Open(name))
+                {
+                    Assert.Equal(TestSet.SomeMemory(3), TestSet.ReadMemory(copy));
+                }
+
+                await _to.Set.DeleteAsync(name);
+            }
+            catch (SnapshotException error)
+            {
+                Assert.NotEmpty(error.Message);
+            }
+        }
+
+        Assert.Empty(_to.Set.List());
+    }
+
+    private async Task<byte[]> ExportAsync(byte[] memory)
+    {
+        await _from.CreateAsync("one", memory);
+        using Snapshot snapshot = _from.Set.Open("one");
+        using MemoryStream output = new();
+        SnapshotArchive.Write(snapshot, [], output);
+        return output.ToArray();
+    }
+
+    private static IBlockBackend NoDisk(string path, long size) => throw new InvalidOperationException("The snapshot has no disks.");
+}

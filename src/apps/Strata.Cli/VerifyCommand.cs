@@ -69,7 +69,7 @@ internal static class VerifyCommand
             spec = spec with
             {
                 Modules = [.. modules.Select(ModuleFile.Parse)],
-                Memory = MemorySize.Parse(result.GetValue(memory)!),
+                Memory = ByteSize.ParseMemory(result.GetValue(memory)!),
                 Processors = result.GetValue(cpus),
                 Seed = result.GetValue(seed),
                 From = result.GetValue(from),

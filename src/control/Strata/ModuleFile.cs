@@ -5,6 +5,9 @@ namespace Strata;
 /// <param name="Text">The string that comes with it: for most kernels the file's name and, behind a blank, arguments.</param>
 public sealed record ModuleFile(string Path, string Text)
 {
+    /// <summary>How a module is written.</summary>
+    public const string Syntax = "FILE or FILE ARGS";
+
     /// <summary>Reads "FILE" or "FILE ARGS". In the name, "\ " stands for a blank. The module's string is the text as it is.</summary>
     /// <exception cref="StrataException">There is no file's name.</exception>
     public static ModuleFile Parse(string text)

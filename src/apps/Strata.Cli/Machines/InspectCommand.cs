@@ -17,19 +17,28 @@ internal static class InspectCommand
     {
         Argument<string> machine = MachineArguments.Machine();
         Option<string> output = MachineArguments.Output();
+        Option<bool> spec = new("--spec") { Description = "Print what was started instead, as JSON that `strata run --spec` takes." };
         DocumentedCommand command = new("inspect", "Look into a running machine: processors, interrupts, PCI functions and virtio queues.", """
             Shown are what each processor's engine has done, interrupts by pin and by MSI-X vector, PCI functions, and of virtio devices
             the features that were negotiated and how far each queue is: chains that the driver has offered, the device has taken, and has
             returned (each modulo 65,536). Offered more than taken for long means that a device hangs; returned but nothing happens in the
             guest, that an interrupt was lost.
 
-            Example: strata inspect debian-tiny --output json
+            Examples:
+              strata inspect debian-tiny --output json
+              strata inspect web --spec > web.json             and later: strata run --spec web.json
             """)
         {
-            machine, output,
+            machine, output, spec,
         };
         command.SetAction(async (result, token) =>
         {
+            if (result.GetValue(spec))
+            {
+                Console.Write((await new MachineRegistry().Find(result.GetValue(machine)!).GetSpecAsync(token)).ToJson());
+                return ExitCodes.Success;
+            }
+
             MachineInspection inspection = await new MachineRegistry().Find(result.GetValue(machine)!).InspectAsync(token);
             if (OutputOption.IsJson(result, output))
             {
@@ -77,7 +86,7 @@ internal static class InspectCommand
     {
         PciInspection pci = device.Pci;
         string kind = device.Virtio is { } virtio ? $"virtio {virtio.TypeName}" : "PCI function";
-        Console.WriteLine($"\nslot {device.Slot}: {kind}, {pci.VendorId:x4}:{pci.DeviceId:x4}, class {pci.ClassCode:x6}");
+        Console.WriteLine($"\nslot {device.Slot}{(device.Function > 0 ? $".{device.Function}" : "")}: {kind}, {pci.VendorId:x4}:{pci.DeviceId:x4}, class {pci.ClassCode:x6}");
         if (pci.Bars.Count > 0)
         {
             Console.WriteLine("  memory:     " + string.Join(", ", pci.Bars.Select(bar => $"BAR {bar.Index} {(bar.Address is { } address ? $"at 0x{address:x}" : "unmapped")} ({bar.Size >> 10} KiB)")));

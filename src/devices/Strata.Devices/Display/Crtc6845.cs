@@ -1,4 +1,5 @@
 using Strata.Core.Bus;
+using Strata.Core.State;
 
 namespace Strata.Devices.Display;
 
@@ -9,14 +10,16 @@ namespace Strata.Devices.Display;
 /// 0Ah, 0Bh  cursor's first and last line    0Ch, 0Dh  first character shown, high and low    0Eh, 0Fh  cursor, high and low
 /// </code>
 /// </summary>
-public sealed class Crtc6845 : IPortDevice
+public sealed class Crtc6845 : IPortDevice, IUnit<Crtc6845State>
 {
-    private const int RegisterCount = 18;
-    private const int IndexMask = 0x1F;
+    internal const int RegisterCount = 18;
+    internal const byte IndexMask = 0x1F;
 
     private readonly Lock _gate = new();
     private readonly byte[] _registers = new byte[RegisterCount]; // under _gate
     private byte _index; // under _gate
+
+    public string UnitName => "crtc";
 
     public uint ReadPort(ushort offset, AccessWidth width)
     {
@@ -39,6 +42,26 @@ public sealed class Crtc6845 : IPortDevice
             {
                 WriteData((byte)value);
             }
+        }
+    }
+
+    public void Reset() => LoadState(new Crtc6845State { Index = 0, Registers = new byte[RegisterCount] });
+
+    public Crtc6845State SaveState()
+    {
+        lock (_gate)
+        {
+            return new Crtc6845State { Index = _index, Registers = [.. _registers] };
+        }
+    }
+
+    public void LoadState(Crtc6845State state)
+    {
+        ArgumentNullException.ThrowIfNull(state);
+        lock (_gate)
+        {
+            _index = state.Index;
+            state.Registers.CopyTo(_registers, 0);
         }
     }
 

@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using Strata.Core.Posix;
 using Strata.Core.Sharing;
 
 namespace Strata.Shares;
@@ -73,7 +74,12 @@ internal static unsafe partial class HostFiles
 
     public static Errno Open(string path, int flags, out int descriptor)
     {
-        descriptor = OpenPath(path, flags | CloseOnExec, 0);
+        fixed (byte* text = (byte[])[.. ByteText.GetBytes(path), 0])
+        {
+            // SAFETY: the path ends with a zero.
+            descriptor = OpenAt(CurrentFolder, text, flags | CloseOnExec, 0);
+        }
+
         return descriptor < 0 ? LastError() : Errno.None;
     }
 

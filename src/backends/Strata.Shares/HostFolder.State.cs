@@ -35,13 +35,13 @@ public sealed partial class HostFolder
         {
             if (handle.Handle > state.LastHandle || (handle.Node != 0 && !byId.ContainsKey(handle.Node)))
             {
-                throw new StateException($"The saved state of a shared folder cannot be used: open file {handle.Handle} is of no file that it knows.");
+                throw new StateException($"Open file {handle.Handle} of the shared folder is of no file that the record knows.");
             }
         }
 
         if (state.Handles.DistinctBy(handle => handle.Handle).Count() != state.Handles.Count)
         {
-            throw new StateException("The saved state of a shared folder cannot be used: two open files have the same number.");
+            throw new StateException("Two open files of the shared folder have the same number.");
         }
 
         Reset();

@@ -116,5 +116,5 @@ internal sealed partial class NodeTable
 
     private static FileKey KeyOf(ulong[] numbers) => new((uint)numbers[0], (uint)numbers[1], numbers[2], (long)numbers[3], (uint)numbers[4]);
 
-    private static StateException Refuse(string why) => new($"The saved state of a shared folder cannot be used: {why}.");
+    private static StateException Refuse(string why) => new($"The record of the shared folder is wrong: {why}.");
 }

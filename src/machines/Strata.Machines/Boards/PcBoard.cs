@@ -175,6 +175,9 @@ public sealed partial class PcBoard : IMachineControl, IDisposable
     /// <exception cref="ArgumentOutOfRangeException">There is no such card.</exception>
     public void SetNetworkLink(int card, bool up) => Card(card).IsLinkUp = up;
 
+    /// <summary>Whether the guest listens to the power button.</summary>
+    public bool IsPowerButtonEnabled => _power.IsPowerButtonEnabled;
+
     /// <summary>Presses the power button.</summary>
     public void PressPowerButton() => _power.PressPowerButton();
 

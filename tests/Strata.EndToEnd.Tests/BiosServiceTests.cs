@@ -4,6 +4,7 @@ using Iced.Intel;
 using Strata.Devices.Serial;
 using Strata.EndToEnd.Tests.Harness;
 using Strata.Machines.Boards;
+using Strata.Machines.Engines;
 using static Iced.Intel.AssemblerRegisters;
 
 namespace Strata.EndToEnd.Tests;
@@ -15,15 +16,15 @@ public sealed class BiosServiceTests
     private const ushort SerialPort = 0x3F8;
 
     [Theory]
-    [InlineData(EngineKind.Interpreter)]
-    [InlineData(EngineKind.Translator)]
-    public async Task Interrupts_InRealMode_AnswerAndTick(EngineKind engine)
+    [InlineData("interpreter")]
+    [InlineData("translator")]
+    public async Task Interrupts_InRealMode_AnswerAndTick(string engine)
     {
         SerialBytes serial = new();
         using PcBoard board = new(new PcBoardOptions
         {
             MemorySize = 16 << 20,
-            Engine = engine,
+            Engine = EngineRegistry.Find(engine)!,
             Serial = serial,
             StartTime = DateTime.UnixEpoch,
             Kernel = EnterRealMode(c =>

@@ -11,6 +11,7 @@ public sealed partial class HostFolder
     public FileShareState SaveState() => new()
     {
         LastNode = _nodes.LastId,
+        Generation = _generation,
         LastHandle = _lastHandle,
         Nodes = _nodes.Save(FileShareState.MostNodes),
         Handles =
@@ -46,6 +47,7 @@ public sealed partial class HostFolder
 
         Reset();
         _nodes.Load(nodes, state.LastNode);
+        _generation = state.Generation;
         _lastHandle = state.LastHandle;
         foreach (SharedHandleState handle in state.Handles)
         {

@@ -261,6 +261,7 @@ public sealed partial class VirtualMachine : IAsyncDisposable
                 Serial = spec.Console == ConsoleDevice.Serial ? console : new SerialTap(attachments.SerialOutput),
                 Console = spec.Console == ConsoleDevice.Virtio ? console : null,
                 StartTime = DateTime.UtcNow,
+                WorldTime = () => DateTime.UtcNow,
                 Kernel = files.Kernel,
                 KernelName = spec.Kernel!,
                 Initrd = files.Initrd,

@@ -50,7 +50,8 @@ public sealed partial class PcBoard : IMachineControl, IDisposable
         {
             _clock = options.Deterministic is { } deterministic ? deterministic.Clock : new RealTimeClock(VcpuThread.StandstillLimit, OnStandstill);
             MapRam(Memory, _ram);
-            _wiring = new BoardWiring(options, Memory, Ports, _clock, new WallClock(_clock, options.StartTime), new ApicBus(), this);
+            WallClock wall = new(_clock, options.StartTime, options.WorldTime);
+            _wiring = new BoardWiring(options, Memory, Ports, _clock, wall, new ApicBus(), this);
             _loader = new GuestLoader(_wiring);
             _chipset = new PcChipset(_wiring, high => _processors?.OnPicOutput(high));
             _devices = new PcDevices(_wiring, _chipset);
@@ -111,6 +112,7 @@ public sealed partial class PcBoard : IMachineControl, IDisposable
             _isStarted = true;
             if (_pauses == 0)
             {
+                _wiring.Wall.FollowWorld(); // what was read when the machine was built is old by now
                 clock.Start();
             }
 

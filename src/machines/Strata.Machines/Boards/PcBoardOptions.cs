@@ -77,8 +77,14 @@ public sealed class PcBoardOptions
     /// <summary>Hears of each reset that the run survives, while the machine stands still: what would have been its end.</summary>
     public Action<MachineExit>? OnReset { get; init; }
 
-    /// <summary>Wall time of the RTC at start.</summary>
+    /// <summary>Wall time at the start.</summary>
     public required DateTime StartTime { get; init; }
+
+    /// <summary>
+    /// The world's time, UTC, for a machine that lives in it: its wall time is set by it when it starts and when it goes on after a stop, and
+    /// the guest can ask for it. Null for one whose wall time only follows from <see cref="StartTime"/>.
+    /// </summary>
+    public Func<DateTime>? WorldTime { get; init; }
 
     public required byte[] Kernel { get; init; }
 

@@ -1,6 +1,5 @@
 using System.Diagnostics;
 using Strata.Control;
-using Strata.Machines.Boards;
 
 namespace Strata;
 
@@ -11,12 +10,15 @@ public sealed partial class VirtualMachine
 
     /// <summary>Processors, interrupts and devices in detail; approximate, as the machine goes on meanwhile.</summary>
     /// <exception cref="ObjectDisposedException">The machine has been disposed.</exception>
-    public BoardInspection Inspect() => _board.Inspect();
+    public BoardInspection Inspect() => InspectionMapping.Of(_board.Inspect());
 
-    internal MachineDescription Describe(MachineReservation reservation) => new()
+    /// <summary>Ports whose number the host chose, as `strata run --forward` takes them.</summary>
+    public IReadOnlyList<MachineForward> ChosenForwards => [.. ForwardedPorts.Where(port => port.Forward.HostPort == 0).Select(MachineForward.Of)];
+
+    private MachineDescription Describe() => new()
     {
-        Name = reservation.Name,
-        Image = reservation.Image,
+        Name = Name,
+        Image = Spec.Image ?? Path.GetFileName(Spec.Kernel!),
         Engine = Engine,
         Processors = Spec.Processors,
         Memory = Spec.Memory,

@@ -1,7 +1,5 @@
 using System.Net.Sockets;
 using Strata.Core.Posix;
-using Strata.Images;
-using Strata.Machines.Boards;
 using Strata.Specs;
 using Strata.Virtio.Vsock;
 
@@ -11,7 +9,7 @@ namespace Strata.Control;
 /// A machine that another process runs, reached through its control socket; <see cref="MachineRegistry"/> finds it. Every call is a
 /// connection of its own. Members are safe on any thread.
 /// </summary>
-public sealed class RunningMachine
+public sealed class RunningMachine : IMachine
 {
     private static readonly TimeSpan FullBacklogDelay = TimeSpan.FromMilliseconds(10);
 
@@ -62,26 +60,8 @@ public sealed class RunningMachine
     /// <summary>Presses the power button; an operating system that listens shuts down.</summary>
     public Task PressPowerButtonAsync(CancellationToken cancellationToken = default) => AskAsync(ControlOperation.PowerButton, cancellationToken);
 
-    /// <summary>
-    /// Asks the guest to shut down: by the power button, or through the agent where the image is known not to listen to it. Returns
-    /// when it has been asked; <see cref="WaitForExitAsync"/> waits for the end.
-    /// </summary>
-    public async Task RequestShutDownAsync(CancellationToken cancellationToken = default)
-    {
-        MachineDescription machine = await DescribeAsync(cancellationToken).ConfigureAwait(false);
-        if (GuestImages.All().FirstOrDefault(image => image.ImageName == machine.Image)?.PowerOffCommand is not { } command)
-        {
-            await PressPowerButtonAsync(cancellationToken).ConfigureAwait(false);
-            return;
-        }
-
-        GuestProcess process = await Agent.StartAsync(command, _ => { }, _ => { }, cancellationToken).ConfigureAwait(false);
-        await using (process.ConfigureAwait(false))
-        {
-            Task<int> end = process.WaitForExitAsync(cancellationToken);
-            await ((Task)end).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing); // the machine takes the command with it
-        }
-    }
+    /// <inheritdoc/>
+    public Task RequestShutDownAsync(CancellationToken cancellationToken = default) => ShutDownRequest.SendAsync(this, cancellationToken);
 
     /// <summary>Stops the machine at once, as pulling the plug does.</summary>
     public Task StopAsync(CancellationToken cancellationToken = default) => AskAsync(ControlOperation.Quit, cancellationToken);

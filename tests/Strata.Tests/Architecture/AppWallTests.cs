@@ -1,0 +1,54 @@
+using System.Diagnostics;
+using System.Xml.Linq;
+
+namespace Strata.Tests.Architecture;
+
+/// <summary>What commands can be made of: the build lets the compiler of an app see the library, and nothing below it.</summary>
+public sealed class AppWallTests
+{
+    /// <summary>Assemblies that the compiler of the command gets, by the build itself.</summary>
+    [Fact]
+    public async Task Compiler_OfTheCommand_SeesNoAssemblyBelowTheLibrary()
+    {
+        string project = Path.Combine(ProjectFile.FindRoot(), "src", "apps", "Strata.Cli", "Strata.Cli.csproj");
+        string[] below = [.. ProjectFile.ReadAll().Where(file => file.Layer is not ("control" or "apps")).Select(file => file.Name)];
+
+        string[] seen = await ResolveReferencesAsync(project);
+
+        Assert.Contains("Strata", seen);
+        Assert.Empty(seen.Intersect(below));
+    }
+
+    /// <summary>Otherwise the test above could pass by luck: the project has to say so itself.</summary>
+    [Fact]
+    public void Projects_OfTheAppsLayer_SwitchTransitiveReferencesOff() => Assert.All(
+        Directory.EnumerateFiles(Path.Combine(ProjectFile.FindRoot(), "src", "apps"), "*.csproj", SearchOption.AllDirectories),
+        path => Assert.Equal("true", XDocument.Load(path).Descendants("DisableTransitiveProjectReferences").SingleOrDefault()?.Value));
+
+    /// <summary>Who has a friend shows it what nobody else may see.</summary>
+    [Fact]
+    public void Projects_OfTheCore_HaveNoFriendsButTheirTests()
+    {
+        string[] friends = [.. Directory.EnumerateFiles(Path.Combine(ProjectFile.FindRoot(), "src"), "*.csproj", SearchOption.AllDirectories)
+            .SelectMany(path => XDocument.Load(path).Descendants("InternalsVisibleTo").Select(friend => (Project: Path.GetFileNameWithoutExtension(path), Friend: (string?)friend.Attribute("Include"))))
+            .Where(pair => pair.Friend != $"{pair.Project}.Tests")
+            .Select(pair => $"{pair.Project} shows its inside to {pair.Friend}")];
+
+        Assert.Empty(friends);
+    }
+
+    private static async Task<string[]> ResolveReferencesAsync(string project)
+    {
+        ProcessStartInfo start = new("dotnet", ["msbuild", project, "-nologo", "-p:Configuration=Release", "-p:BuildProjectReferences=false", "-t:ResolveAssemblyReferences", "-getItem:ReferencePath"])
+        {
+            RedirectStandardOutput = true,
+        };
+        start.Environment["MSBUILDDISABLENODEREUSE"] = "1"; // nothing stays behind
+        using Process process = Process.Start(start)!;
+        string output = await process.StandardOutput.ReadToEndAsync();
+        await process.WaitForExitAsync();
+        Assert.True(process.ExitCode == 0, output);
+        using System.Text.Json.JsonDocument document = System.Text.Json.JsonDocument.Parse(output);
+        return [.. document.RootElement.GetProperty("Items").GetProperty("ReferencePath").EnumerateArray().Select(item => item.GetProperty("Filename").GetString()!)];
+    }
+}

@@ -10,7 +10,6 @@ internal sealed class RunCommand(RunOptions options) : IDisposable
     private readonly GuestOutput _output = new(new StandardStream(StandardStream.Output));
     private readonly GuestOutput _serial = OpenSerial(options is { Exec: not null, Serial: "stdio" } ? "none" : options.Serial);
     private readonly StreamWriter? _trace = options.Trace is { } path ? new StreamWriter(OpenFile(path, "trace")) : null;
-    private VirtualMachine? _machine;
 
     private MachineAttachments Attachments => new()
     {
@@ -19,35 +18,29 @@ internal sealed class RunCommand(RunOptions options) : IDisposable
         SerialOutput = bytes => _serial.Write(bytes.Span),
     };
 
-    public async Task<int> ExecuteAsync()
+    /// <param name="token">Ends what comes before the machine's start; from then on the signals are taken.</param>
+    public async Task<int> ExecuteAsync(TerminationSignals signals, CancellationToken token)
     {
-        MachineSpec spec = await ResolveSpecAsync().ConfigureAwait(false);
+        MachineSpec spec = await ResolveSpecAsync(token).ConfigureAwait(false);
         await using MachineReservation? reservation = await ReserveNameAsync(spec).ConfigureAwait(false);
         spec = spec with { Name = reservation?.Name };
         if (options.Exec is { } line)
         {
-            return await ExecRun.ExecuteAsync(spec, Attachments, reservation, line, options.Statistics).ConfigureAwait(false);
+            return await ExecRun.ExecuteAsync(spec, Attachments, reservation, line, options.Statistics, signals).ConfigureAwait(false);
         }
 
-        bool interrupted = false;
-        using Terminal terminal = new(() =>
-        {
-            Interlocked.Exchange(ref interrupted, true);
-            _ = _machine?.StopAsync();
-        });
-        await using VirtualMachine machine = await VirtualMachine.StartAsync(spec, Attachments).ConfigureAwait(false);
+        using MachineShutdown shutdown = new(options.StopPatience, signals);
+        using Terminal terminal = new();
+        await using VirtualMachine machine = await VirtualMachine.StartAsync(spec, Attachments, token).ConfigureAwait(false);
         await using ControlServer? control = reservation is null ? null : ControlServer.Start(machine, reservation);
         ForwardedPortText.ReportChosen(machine);
         TimeSpan startUp = DateTime.UtcNow - Process.GetCurrentProcess().StartTime.ToUniversalTime();
-        Interlocked.Exchange(ref _machine, machine); // a fence: either the signal sees the machine or this sees the signal
-        if (Volatile.Read(ref interrupted))
-        {
-            await machine.StopAsync().ConfigureAwait(false);
-        }
-
-        Thread input = new(() => PumpInput(machine, control?.Name)) { IsBackground = true, Name = "strata-input" };
+        shutdown.Start(machine);
+        bool mustHold = !terminal.IsRaw && machine.DropsTypedAhead;
+        HeldInput held = new(bytes => machine.Console.WriteAsync(bytes), mustHold ? machine.Agent.WaitForConsoleReaderAsync(token) : Task.CompletedTask);
+        Thread input = new(() => PumpInput(machine, control?.Name, held)) { IsBackground = true, Name = "strata-input" };
         input.Start();
-        MachineExit exit = await machine.WaitForExitAsync().ConfigureAwait(false);
+        MachineExit exit = await machine.WaitForExitAsync(CancellationToken.None).ConfigureAwait(false);
         terminal.Dispose();
         foreach (string? failure in (string?[])[machine.CaptureFailure, machine.SwitchFailure, _output.Failure, _serial.Failure])
         {
@@ -62,7 +55,7 @@ internal sealed class RunCommand(RunOptions options) : IDisposable
             ReportStatistics(machine, startUp);
         }
 
-        int code = Report(exit, interrupted);
+        int code = Report(exit, shutdown.StoppedBy);
         bool isIncomplete = (_output.Failure ?? _serial.Failure) is not null;
         return isIncomplete && code == ExitCodes.Success ? ExitCodes.Failure : code;
     }
@@ -121,17 +114,17 @@ internal sealed class RunCommand(RunOptions options) : IDisposable
         }
     }
 
-    private Task<MachineSpec> ResolveSpecAsync()
+    private Task<MachineSpec> ResolveSpecAsync(CancellationToken token)
     {
         MachineSpec spec = options.Spec is { Kernel: not null, CommandLine: null } plain ? plain with { CommandLine = "console=ttyS0 panic=-1" } : options.Spec;
-        return spec.ResolveAsync(LineProgress.ForTerminal());
+        return spec.ResolveAsync(LineProgress.ForTerminal(), token);
     }
 
     /// <summary>
     /// Standard input to the guest; Ctrl-A is the escape. The end of input does not stop the guest, and no more does input that cannot be
     /// read, such as that of a terminal that was closed.
     /// </summary>
-    private static void PumpInput(VirtualMachine machine, string? name)
+    private static void PumpInput(VirtualMachine machine, string? name, HeldInput held)
     {
         using StandardStream input = new(StandardStream.Input);
         byte[] buffer = new byte[4096];
@@ -156,7 +149,7 @@ internal sealed class RunCommand(RunOptions options) : IDisposable
 
             pass.Clear();
             keys.Take(buffer.AsSpan(0, count), pass, key => RunEscape(machine, name, key, pass));
-            machine.Console.WriteAsync(pass.ToArray()).GetAwaiter().GetResult();
+            held.TypeAsync([.. pass]).GetAwaiter().GetResult();
         }
     }
 
@@ -184,10 +177,10 @@ internal sealed class RunCommand(RunOptions options) : IDisposable
         }
     }
 
-    /// <summary>The engine behind the current one: translator, interpreter, KVM, and round again.</summary>
+    /// <summary>The engine behind the current one, and round again.</summary>
     private static void SwitchEngine(VirtualMachine machine)
     {
-        Engine[] order = [Engine.Translator, Engine.Interpreter, Engine.Kvm];
+        Engine[] order = [.. EngineNames.All.Select(EngineNames.Parse).Where(engine => engine != Engine.Auto)];
         int current = Array.IndexOf(order, machine.Engine);
         for (int step = 1; step < order.Length; step++)
         {
@@ -195,12 +188,12 @@ internal sealed class RunCommand(RunOptions options) : IDisposable
             try
             {
                 TimeSpan pause = machine.SwitchEngineAsync(next).GetAwaiter().GetResult();
-                Console.Error.Write($"\r\nstrata: engine {EngineNames.Of(next)}, after {pause.TotalMilliseconds:F1} ms\r\n");
+                Console.Error.Write($"\r\nstrata: engine {next.Name}, after {pause.TotalMilliseconds:F1} ms\r\n");
                 return;
             }
             catch (StrataException error)
             {
-                Console.Error.Write($"\r\nstrata: not on engine {EngineNames.Of(next)}: {error.Message}\r\n");
+                Console.Error.Write($"\r\nstrata: not on engine {next.Name}: {error.Message}\r\n");
             }
         }
     }
@@ -210,14 +203,15 @@ internal sealed class RunCommand(RunOptions options) : IDisposable
         using Process self = Process.GetCurrentProcess();
         TimeSpan whole = DateTime.UtcNow - self.StartTime.ToUniversalTime();
         double millions = machine.InstructionsExecuted / 1e6;
-        Console.Error.WriteLine($"strata: engine {EngineNames.Of(machine.InitialEngine.Engine)}. {machine.InitialEngine.Reason}");
+        Console.Error.WriteLine($"strata: engine {machine.InitialEngine.Engine.Name}. {machine.InitialEngine.Reason}");
         Console.Error.WriteLine($"strata: first guest instruction after {startUp.TotalMilliseconds:F0} ms, whole run {whole.TotalSeconds:F2} s");
         string speed = options.Spec.Engine == Engine.Interpreter ? $", {millions:F0} million guest instructions, {millions / (whole - startUp).TotalSeconds:F0} MIPS" : string.Empty;
         Console.Error.WriteLine($"strata: peak memory {self.PeakWorkingSet64 >> 20} MiB{speed}");
         Console.Error.WriteLine(machine.DescribeCounters());
     }
 
-    internal static int Report(MachineExit exit, bool interrupted)
+    /// <param name="signal">Number of the one that stopped the machine, if one did.</param>
+    internal static int Report(MachineExit exit, int? signal)
     {
         if (exit.Reason == MachineExitReason.PowerOff)
         {
@@ -232,7 +226,7 @@ internal sealed class RunCommand(RunOptions options) : IDisposable
             MachineExitReason.Panic => ExitCodes.GuestPanic,
             MachineExitReason.TripleFault => ExitCodes.TripleFault,
             MachineExitReason.Error => ExitCodes.MonitorError,
-            _ => interrupted ? ExitCodes.Interrupted : ExitCodes.Success,
+            _ => signal is { } number ? TerminationSignals.ExitCode(number) : ExitCodes.Success,
         };
     }
 }

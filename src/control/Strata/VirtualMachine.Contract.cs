@@ -29,9 +29,6 @@ public sealed partial class VirtualMachine : IMachine
     }
 
     /// <inheritdoc/>
-    public Task RequestShutDownAsync(CancellationToken cancellationToken = default) => ShutDownRequest.SendAsync(this, cancellationToken);
-
-    /// <inheritdoc/>
     public Task<Stream> OpenConsoleAsync(CancellationToken cancellationToken = default) => Task.FromResult<Stream>(new ConsoleStream(this));
 
     Task IMachine.StopAsync(CancellationToken cancellationToken) => StopAsync().WaitAsync(cancellationToken);

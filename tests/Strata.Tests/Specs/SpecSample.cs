@@ -1,6 +1,5 @@
 using System.Net;
 using System.Reflection;
-using Strata.Disks.Images;
 using Strata.Networking.Frames;
 using Strata.Networking.NamedSwitches;
 using Strata.Networking.Nat;
@@ -26,6 +25,7 @@ internal static class SpecSample
     {
         [typeof(string)] = "other",
         [typeof(int)] = 4321,
+        [typeof(uint)] = 4321U,
         [typeof(long)] = 4_321_000L,
         [typeof(ulong)] = 4_321_000UL,
         [typeof(double)] = 0.375,
@@ -37,6 +37,7 @@ internal static class SpecSample
         [typeof(IPAddress)] = IPAddress.IPv6Loopback,
         [typeof(IPEndPoint)] = new IPEndPoint(IPAddress.Parse("9.9.9.9"), 5353),
         [typeof(BackingImages)] = BackingImages.Detached,
+        [typeof(Engine)] = Engine.Kvm,
     };
 
     public static MachineSpec Create() => Fill(new MachineSpec());

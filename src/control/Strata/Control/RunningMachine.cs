@@ -1,5 +1,6 @@
 using System.Net.Sockets;
 using Strata.Core.Posix;
+using Strata.Images;
 using Strata.Specs;
 using Strata.Virtio.Vsock;
 
@@ -60,8 +61,21 @@ public sealed class RunningMachine : IMachine
     /// <summary>Presses the power button; an operating system that listens shuts down.</summary>
     public Task PressPowerButtonAsync(CancellationToken cancellationToken = default) => AskAsync(ControlOperation.PowerButton, cancellationToken);
 
-    /// <inheritdoc/>
-    public Task RequestShutDownAsync(CancellationToken cancellationToken = default) => ShutDownRequest.SendAsync(this, cancellationToken);
+    /// <summary>
+    /// Asks the guest to shut down: by the power button, or through the agent where the image is known not to listen to it. Returns
+    /// when it has been asked; <see cref="WaitForExitAsync"/> waits for the end.
+    /// </summary>
+    public async Task RequestShutDownAsync(CancellationToken cancellationToken = default)
+    {
+        MachineDescription machine = await DescribeAsync(cancellationToken).ConfigureAwait(false);
+        if (GuestImages.All().FirstOrDefault(image => image.ImageName == machine.Image)?.PowerOffCommand is not { } command)
+        {
+            await PressPowerButtonAsync(cancellationToken).ConfigureAwait(false);
+            return;
+        }
+
+        await Agent.RequestShutDownAsync(command, cancellationToken).ConfigureAwait(false);
+    }
 
     /// <summary>Stops the machine at once, as pulling the plug does.</summary>
     public Task StopAsync(CancellationToken cancellationToken = default) => AskAsync(ControlOperation.Quit, cancellationToken);

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Text.Json;
 using System.Xml.Linq;
 
 namespace Strata.Tests.Architecture;
@@ -27,11 +28,12 @@ public sealed class AppWallTests
 
     /// <summary>Who has a friend shows it what nobody else may see.</summary>
     [Fact]
-    public void Projects_OfTheCore_HaveNoFriendsButTheirTests()
+    public void Projects_OfTheTree_HaveNoFriendsButTests()
     {
         string[] friends = [.. Directory.EnumerateFiles(Path.Combine(ProjectFile.FindRoot(), "src"), "*.csproj", SearchOption.AllDirectories)
-            .SelectMany(path => XDocument.Load(path).Descendants("InternalsVisibleTo").Select(friend => (Project: Path.GetFileNameWithoutExtension(path), Friend: (string?)friend.Attribute("Include"))))
-            .Where(pair => pair.Friend != $"{pair.Project}.Tests")
+            .SelectMany(path => XDocument.Load(path).Descendants("InternalsVisibleTo")
+                .Select(friend => (Project: Path.GetFileNameWithoutExtension(path), Friend: (string?)friend.Attribute("Include"))))
+            .Where(pair => pair.Friend?.EndsWith(".Tests", StringComparison.Ordinal) != true)
             .Select(pair => $"{pair.Project} shows its inside to {pair.Friend}")];
 
         Assert.Empty(friends);
@@ -39,7 +41,12 @@ public sealed class AppWallTests
 
     private static async Task<string[]> ResolveReferencesAsync(string project)
     {
-        ProcessStartInfo start = new("dotnet", ["msbuild", project, "-nologo", "-p:Configuration=Release", "-p:BuildProjectReferences=false", "-t:ResolveAssemblyReferences", "-getItem:ReferencePath"])
+        string[] arguments =
+        [
+            "msbuild", project, "-nologo", "-p:Configuration=Release", "-p:BuildProjectReferences=false", "-t:ResolveAssemblyReferences",
+            "-getItem:ReferencePath",
+        ];
+        ProcessStartInfo start = new("dotnet", arguments)
         {
             RedirectStandardOutput = true,
         };
@@ -48,7 +55,8 @@ public sealed class AppWallTests
         string output = await process.StandardOutput.ReadToEndAsync();
         await process.WaitForExitAsync();
         Assert.True(process.ExitCode == 0, output);
-        using System.Text.Json.JsonDocument document = System.Text.Json.JsonDocument.Parse(output);
-        return [.. document.RootElement.GetProperty("Items").GetProperty("ReferencePath").EnumerateArray().Select(item => item.GetProperty("Filename").GetString()!)];
+        using JsonDocument document = JsonDocument.Parse(output);
+        JsonElement items = document.RootElement.GetProperty("Items").GetProperty("ReferencePath");
+        return [.. items.EnumerateArray().Select(item => item.GetProperty("Filename").GetString()!)];
     }
 }

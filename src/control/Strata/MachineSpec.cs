@@ -79,6 +79,9 @@ public sealed partial record MachineSpec
     /// </summary>
     public bool Paravirtual { get; init; } = true;
 
+    /// <summary>What happens where the guest resets its machine.</summary>
+    public ResetPolicy Reset { get; init; }
+
     /// <summary>Give the machine the devices that kvm-unit-tests drive; operating systems know nothing of them.</summary>
     public bool TestDevices { get; init; }
 

@@ -156,7 +156,7 @@ public sealed partial class VirtualMachine : IAsyncDisposable
     public async Task<MachineExit> WaitForExitAsync(CancellationToken cancellationToken = default)
     {
         MachineExit exit = MachineExit.Of(await _board.Exit.WaitAsync(cancellationToken).ConfigureAwait(false));
-        return exit.Reason == MachineExitReason.Reset && Console.FindPanic() is { } panic
+        return exit.Reason is MachineExitReason.Reset or MachineExitReason.TripleFault && Console.FindPanic() is { } panic
             ? exit with { Reason = MachineExitReason.Panic, Details = $"The guest's kernel panicked: {panic}" }
             : exit;
     }
@@ -178,6 +178,12 @@ public sealed partial class VirtualMachine : IAsyncDisposable
     /// <exception cref="StrataException">The machine has none.</exception>
     public VirtioBalloon Balloon => _board.Balloon
         ?? throw new StrataException(StrataError.BadInput, "The machine has no memory balloon; start it with MachineSpec.Balloon.");
+
+    /// <summary>How often the guest has reset its machine and been started again.</summary>
+    public int Resets => _board.Resets;
+
+    /// <summary>Presses the reset button: processors, devices and the guest begin anew, memory and disks stay what they are.</summary>
+    public void Reset() => _board.Reset();
 
     /// <summary>Presses the power button; an operating system that listens shuts down.</summary>
     public void PressPowerButton() => _board.PressPowerButton();
@@ -254,6 +260,9 @@ public sealed partial class VirtualMachine : IAsyncDisposable
                 Serial = spec.Console == ConsoleDevice.Serial ? console : new SerialTap(attachments.SerialOutput),
                 Console = spec.Console == ConsoleDevice.Virtio ? console : null,
                 StartTime = DateTime.UtcNow,
+                EndsOnReset = _ => EndsOnReset(spec.Reset, console),
+                OnReset = reset => attachments.GuestReset?.Invoke(reset.Details),
+                WorldTime = () => DateTime.UtcNow,
                 Kernel = kernel,
                 Initrd = initrd,
                 CommandLine = spec.CommandLine ?? MachineSpec.DefaultCommandLine,
@@ -291,6 +300,13 @@ public sealed partial class VirtualMachine : IAsyncDisposable
             }
         }
     }
+
+    private static bool EndsOnReset(ResetPolicy policy, GuestConsole console) => policy switch
+    {
+        ResetPolicy.Exit => true,
+        ResetPolicy.Always => false,
+        _ => console.FindPanic() is not null,
+    };
 
     private static void CheckSlots(PcBoardOptions options)
     {

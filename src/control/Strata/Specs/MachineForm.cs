@@ -96,6 +96,11 @@ internal static class MachineForm
             "Offer only what every engine of this host can run."
         },
         { "paravirtual", Flag, s => s.Paravirtual, (s, v) => s with { Paravirtual = v }, "Offer what guests built for KVM know." },
+        {
+            "reset", new ChoiceKind<ResetPolicy>((ResetPolicy.Restart, "restart"), (ResetPolicy.Exit, "exit"), (ResetPolicy.Always, "always")),
+            s => s.Reset, (s, v) => s with { Reset = v },
+            "What happens where the guest resets its machine; restart ends the run behind a kernel panic."
+        },
         { "testDevices", Flag, s => s.TestDevices, (s, v) => s with { TestDevices = v }, "Give the machine what kvm-unit-tests drive." },
         {
             "acceptsDefectiveKvm", Flag,

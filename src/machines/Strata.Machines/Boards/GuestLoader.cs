@@ -7,8 +7,18 @@ namespace Strata.Machines.Boards;
 /// <summary>Puts into RAM what a guest begins with, as firmware and a boot loader do: tables, kernel, initrd. At every start anew.</summary>
 internal sealed class GuestLoader(BoardWiring wiring)
 {
+    /// <summary>Loads the guest of a machine that is reset.</summary>
     /// <exception cref="BootImageException">The kernel or initrd cannot be booted on a machine like this.</exception>
-    public BootEntry Load()
+    public BootEntry Reload()
+    {
+        PcBoardOptions options = wiring.Options;
+        (byte[] kernel, byte[]? initrd) = options.ReadImages?.Invoke()
+            ?? (options.Kernel ?? throw new BootImageException("The machine was started from its memory, and there is no kernel to start it again with."), options.Initrd);
+        return Load(kernel, initrd);
+    }
+
+    /// <exception cref="BootImageException">The kernel or initrd cannot be booted on a machine like this.</exception>
+    public BootEntry Load(byte[] kernel, byte[]? initrd)
     {
         PcBoardOptions options = wiring.Options;
         WriteTables(wiring.Memory, options.Processors);
@@ -18,8 +28,8 @@ internal sealed class GuestLoader(BoardWiring wiring)
             LowMemory = Math.Min(options.MemorySize, PcMemoryMap.LowMemoryLimit),
             MemoryMap = BuildMemoryMap(options.MemorySize),
             Rsdp = PcMemoryMap.AcpiStart,
-            Kernel = options.Kernel,
-            Initrd = options.Initrd,
+            Kernel = kernel,
+            Initrd = initrd,
             CommandLine = options.CommandLine,
         });
     }

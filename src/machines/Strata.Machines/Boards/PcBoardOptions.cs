@@ -1,3 +1,4 @@
+using Strata.Core.Memory;
 using Strata.Core.Networking;
 using Strata.Core.Sharing;
 using Strata.Core.Storage;
@@ -22,6 +23,9 @@ public sealed class PcBoardOptions
 
     /// <summary>Bytes of RAM; a multiple of 1 MiB, at least 8 MiB, at most <see cref="LargestMemory"/>.</summary>
     public required ulong MemorySize { get; init; }
+
+    /// <summary>Makes the RAM, of so many bytes; the board disposes it.</summary>
+    public Func<ulong, GuestMemory> CreateMemory { get; init; } = size => new GuestMemory(size);
 
     /// <summary>Processors, 1..64.</summary>
     public int Processors { get; init; } = 1;
@@ -71,15 +75,28 @@ public sealed class PcBoardOptions
     /// <summary>
     /// Whether the run ends where a reset is asked for; otherwise the guest starts again. Called on the thread that asks.
     /// </summary>
-    public Func<MachineExit, bool> EndsOnReset { get; init; } = _ => true;
+    public Func<MachineExit, bool> EndsOnReset { get; init; } = _ => false;
 
     /// <summary>Hears of each reset that the run survives, while the machine stands still: what would have been its end.</summary>
     public Action<MachineExit>? OnReset { get; init; }
 
-    /// <summary>Wall time of the RTC at start.</summary>
+    /// <summary>Wall time at the start.</summary>
     public required DateTime StartTime { get; init; }
 
-    public required byte[] Kernel { get; init; }
+    /// <summary>
+    /// The world's time, UTC, for a machine that lives in it: its wall time is set by it when it starts and when it goes on after a stop, and
+    /// the guest can ask for it. Null for one whose wall time only follows from <see cref="StartTime"/>.
+    /// </summary>
+    public Func<DateTime>? WorldTime { get; init; }
+
+    /// <summary>
+    /// The kernel; null for a machine whose guest is in its memory already, and whose state is loaded before the start. Such a machine is
+    /// started again, behind a reset, from <see cref="ReadImages"/>.
+    /// </summary>
+    public required byte[]? Kernel { get; init; }
+
+    /// <summary>Reads kernel and initrd for a guest that starts again; null where they are those of the first start.</summary>
+    public Func<(byte[] Kernel, byte[]? Initrd)>? ReadImages { get; init; }
 
     public byte[]? Initrd { get; init; }
 

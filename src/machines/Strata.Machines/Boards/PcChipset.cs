@@ -29,11 +29,11 @@ internal sealed class PcChipset
         wiring.Apics.EoiSink = IoApic;
         Interrupts = new IsaInterrupts(Pic, IoApic);
         _pit = new Pit8254(wiring.Clock, Interrupts.Line(0));
-        _rtc = new RtcMc146818(wiring.Clock, wiring.Wall, Interrupts.Line(PcMemoryMap.RtcPin));
         _keyboard = new Ps2Controller8042(wiring.Control, Interrupts.Line(PcMemoryMap.KeyboardPin));
         Power = new AcpiPower(wiring.Control, wiring.Clock, Interrupts.Line(PcMemoryMap.SciPin));
+        _rtc = new RtcMc146818(wiring.Clock, wiring.Wall, Interrupts.Line(PcMemoryMap.RtcPin)) { AlarmRang = Power.SignalAlarm };
         Reset = new ResetControl(wiring.Control);
-        Serial = new Uart16550(wiring.Options.Serial, Interrupts.Line(PcMemoryMap.SerialPin)) { HoldsEarlyInput = true };
+        Serial = new Uart16550(wiring.Options.Serial, Interrupts.Line(PcMemoryMap.SerialPin), wiring.Clock) { HoldsEarlyInput = true };
         _firmware = CreateFirmwareConfiguration();
         Map(wiring.Memory, wiring.Ports);
     }

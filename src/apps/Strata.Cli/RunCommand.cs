@@ -1,7 +1,6 @@
 using System.Diagnostics;
 using Strata.Control;
 using Strata.Engines;
-using Strata.Machines.Boards;
 
 namespace Strata.Cli;
 
@@ -17,6 +16,7 @@ internal sealed class RunCommand(RunOptions options) : IDisposable
         TranslationTrace = _trace,
         ConsoleOutput = bytes => (options.Spec.Console == ConsoleDevice.Serial ? _serial : _output).Write(bytes.Span),
         SerialOutput = bytes => _serial.Write(bytes.Span),
+        GuestReset = reason => Console.Error.Write(Console.IsErrorRedirected ? $"strata: {reason} It starts again.\n" : $"\r\nstrata: {reason} It starts again.\r\n"),
     };
 
     /// <param name="token">Ends what comes before the machine's start; from then on the signals are taken.</param>

@@ -124,7 +124,7 @@ public sealed class CommandTests : IDisposable
     [Fact]
     public async Task Run_Interrupted_EndsTheMachineAtOnce()
     {
-        using HostCommand command = HostCommand.StartStrata("run", "--kernel", Program(PrintAndWait), "--memory", "16M", "--stop-timeout", "600");
+        using HostCommand command = StartWaiting("600");
         await command.WaitForOutputAsync("+", _timeout.Token);
 
         await KillAsync(command, "-INT");
@@ -135,7 +135,7 @@ public sealed class CommandTests : IDisposable
     [Fact]
     public async Task Run_TerminatedAndGuestDoesNotListen_EndsTheMachineAfterTheTimeout()
     {
-        using HostCommand command = HostCommand.StartStrata("run", "--kernel", Program(PrintAndWait), "--memory", "16M", "--stop-timeout", "1");
+        using HostCommand command = StartWaiting("1");
         await command.WaitForOutputAsync("+", _timeout.Token);
 
         await KillAsync(command, "-TERM");
@@ -148,7 +148,7 @@ public sealed class CommandTests : IDisposable
     [Fact]
     public async Task Run_TerminatedTwice_EndsTheMachineAtOnce()
     {
-        using HostCommand command = HostCommand.StartStrata("run", "--kernel", Program(PrintAndWait), "--memory", "16M", "--stop-timeout", "600");
+        using HostCommand command = StartWaiting("600");
         await command.WaitForOutputAsync("+", _timeout.Token);
 
         await KillAsync(command, "-TERM");
@@ -230,6 +230,9 @@ public sealed class CommandTests : IDisposable
         c.hlt();
         c.jmp(forever);
     }
+
+    private HostCommand StartWaiting(string stopTimeout) =>
+        HostCommand.StartStrata("run", "--kernel", Program(PrintAndWait), "--memory", "16M", "--stop-timeout", stopTimeout);
 
     private Task<string> KillAsync(HostCommand command, string signal) =>
         HostCommand.RunAsync("kill", [signal, command.Id.ToString(CultureInfo.InvariantCulture)], _timeout.Token);

@@ -183,4 +183,16 @@ internal static unsafe partial class HostFiles
 
     [LibraryImport("libc", EntryPoint = "fstatvfs", SetLastError = true)]
     private static partial int GetVolumeStatus(int descriptor, VolumeStatus* status);
+
+    [LibraryImport("libc", EntryPoint = "getxattr", SetLastError = true)]
+    private static partial nint GetExtendedAttribute(byte* path, byte* name, byte* value, nuint size);
+
+    [LibraryImport("libc", EntryPoint = "setxattr", SetLastError = true)]
+    private static partial int SetExtendedAttribute(byte* path, byte* name, byte* value, nuint size, int flags);
+
+    [LibraryImport("libc", EntryPoint = "removexattr", SetLastError = true)]
+    private static partial int RemoveExtendedAttribute(byte* path, byte* name);
+
+    [LibraryImport("libc", EntryPoint = "listxattr", SetLastError = true)]
+    private static partial nint ListExtendedAttributes(byte* path, byte* names, nuint size);
 }

@@ -5,10 +5,10 @@ using Strata.Engines;
 using Strata.Images;
 using Strata.Machines.Boards;
 using Strata.Machines.Boot;
+using Strata.Machines.Engines;
 using Strata.Networking.Nat;
 using Strata.Virtio.Balloon;
 using Strata.Virtio.Vsock;
-using Strata.X86.Kvm;
 using Strata.X86.Translator;
 using Strata.X86.Translator.Tracing;
 
@@ -156,7 +156,7 @@ public sealed partial class VirtualMachine : IAsyncDisposable
     public async Task<MachineExit> WaitForExitAsync(CancellationToken cancellationToken = default)
     {
         MachineExit exit = await _board.Exit.WaitAsync(cancellationToken).ConfigureAwait(false);
-        return exit.Reason == MachineExitReason.Reset && Console.FindPanic() is { } panic
+        return exit.Reason is MachineExitReason.Reset or MachineExitReason.TripleFault && Console.FindPanic() is { } panic
             ? exit with { Reason = MachineExitReason.Panic, Details = $"The guest's kernel panicked: {panic}" }
             : exit;
     }
@@ -178,6 +178,12 @@ public sealed partial class VirtualMachine : IAsyncDisposable
     /// <exception cref="StrataException">The machine has none.</exception>
     public VirtioBalloon Balloon => _board.Balloon
         ?? throw new StrataException(StrataError.BadInput, "The machine has no memory balloon; start it with MachineSpec.Balloon.");
+
+    /// <summary>How often the guest has reset its machine and been started again.</summary>
+    public int Resets => _board.Resets;
+
+    /// <summary>Presses the reset button: processors, devices and the guest begin anew, memory and disks stay what they are.</summary>
+    public void Reset() => _board.Reset();
 
     /// <summary>Presses the power button; an operating system that listens shuts down.</summary>
     public void PressPowerButton() => _board.PressPowerButton();
@@ -214,22 +220,26 @@ public sealed partial class VirtualMachine : IAsyncDisposable
     private VirtioVsock Sockets => _board.Sockets
         ?? throw new StrataException(StrataError.BadInput, "The machine has no sockets; start it with MachineSpec.Sockets.");
 
-    /// <summary>With <see cref="Engine.Auto"/>, a KVM that cannot run this machine gives way to the translator.</summary>
+    /// <summary>With <see cref="Engine.Auto"/>, an engine that cannot run this machine gives way to the next.</summary>
     private static (PcBoard Board, EngineChoice Choice) CreateBoardOrFallBack(
         MachineSpec spec, MachineAttachments attachments, byte[] kernel, byte[]? initrd, GuestConsole console, MachineNetworks networks, EngineChoice choice)
     {
-        try
+        List<Engine> failed = [];
+        while (true)
         {
-            return (CreateBoard(spec, attachments, kernel, initrd, console, networks, choice.Engine), choice);
-        }
-        catch (KvmUnavailableException error) when (spec.Engine == Engine.Auto)
-        {
-            choice = new EngineChoice(Engine.Translator, $"KVM was faster but cannot run this machine. {error.Message}");
-            return (CreateBoard(spec, attachments, kernel, initrd, console, networks, choice.Engine), choice);
-        }
-        catch (KvmUnavailableException error)
-        {
-            throw new StrataException(StrataError.Host, error.Message, error);
+            try
+            {
+                return (CreateBoard(spec, attachments, kernel, initrd, console, networks, choice.Engine), choice);
+            }
+            catch (EngineUnavailableException error) when (spec.Engine == Engine.Auto && choice.Engine != Engine.Interpreter)
+            {
+                failed.Add(choice.Engine);
+                choice = EngineProbe.ChooseWithout(failed, error.Message);
+            }
+            catch (EngineUnavailableException error)
+            {
+                throw new StrataException(StrataError.Host, error.Message, error);
+            }
         }
     }
 
@@ -250,12 +260,16 @@ public sealed partial class VirtualMachine : IAsyncDisposable
                 Serial = spec.Console == ConsoleDevice.Serial ? console : new SerialTap(attachments.SerialOutput),
                 Console = spec.Console == ConsoleDevice.Virtio ? console : null,
                 StartTime = DateTime.UtcNow,
+                EndsOnReset = _ => EndsOnReset(spec.Reset, console),
+                OnReset = reset => attachments.GuestReset?.Invoke(reset.Details),
+                WorldTime = () => DateTime.UtcNow,
                 Kernel = kernel,
                 Initrd = initrd,
                 CommandLine = spec.CommandLine ?? MachineSpec.DefaultCommandLine,
-                Engine = KindOf(engine),
+                Engine = EngineNames.Find(engine),
                 PortableCpu = spec.PortableCpu,
                 Paravirtual = spec.Paravirtual,
+                HasTestDevices = spec.TestDevices,
                 AcceptsDefectiveKvm = spec.AcceptsDefectiveKvm,
                 Translation = new TranslatorOptions
                 {
@@ -286,6 +300,13 @@ public sealed partial class VirtualMachine : IAsyncDisposable
             }
         }
     }
+
+    private static bool EndsOnReset(ResetPolicy policy, GuestConsole console) => policy switch
+    {
+        ResetPolicy.Exit => true,
+        ResetPolicy.Always => false,
+        _ => console.FindPanic() is not null,
+    };
 
     private static void CheckSlots(PcBoardOptions options)
     {

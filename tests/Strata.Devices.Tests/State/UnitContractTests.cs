@@ -101,11 +101,15 @@ public sealed class UnitContractTests
     [Fact]
     public void Uart16550_WithInput_HoldsTheContract()
     {
-        Uart16550 uart = new(new Discard(), _interrupts.Line(4));
+        Uart16550 uart = new(new Discard(), _interrupts.Line(4), _clock);
         uart.Out(2, 1);
         uart.Out(1, 5);
         uart.Out(4, 0x0B);
         uart.Receive(new byte[100]);
+        uart.Out(2, 0xC1);
+        uart.In(0);
+        uart.In(0);
+        uart.In(0);
 
         UnitContract.Check(uart);
     }

@@ -87,6 +87,7 @@ public sealed class ControlServerTests : IAsyncLifetime, IDisposable
         await Running.StopAsync(_timeout.Token);
 
         await end;
+        Assert.Equal(MachineExitReason.Stopped, (await _machine!.WaitForExitAsync(_timeout.Token)).Reason);
 
         async Task EndAsync()
         {

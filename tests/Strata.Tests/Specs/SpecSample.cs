@@ -26,6 +26,7 @@ internal static class SpecSample
     {
         [typeof(string)] = "other",
         [typeof(int)] = 4321,
+        [typeof(uint)] = 4321U,
         [typeof(long)] = 4_321_000L,
         [typeof(ulong)] = 4_321_000UL,
         [typeof(double)] = 0.375,
@@ -36,6 +37,7 @@ internal static class SpecSample
         [typeof(InternetNetwork)] = InternetNetwork.Parse("fd00:7:8:9::/64"),
         [typeof(IPAddress)] = IPAddress.IPv6Loopback,
         [typeof(IPEndPoint)] = new IPEndPoint(IPAddress.Parse("9.9.9.9"), 5353),
+        [typeof(Engine)] = Engine.Kvm,
         [typeof(BackingAccess)] = BackingAccess.Detached,
     };
 

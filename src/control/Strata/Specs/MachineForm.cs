@@ -33,6 +33,11 @@ internal static class MachineForm
             s => s.Validity, (s, v) => s with { Validity = v },
             "How long the guest may use names and attributes without asking again."
         },
+        {
+            "owner", Optional(new TextKind<GuestOwner>("a user, or a user and a group, such as \"1000:1000\"", GuestOwner.TryParse, owner => owner.ToString())),
+            s => s.Owner, (s, v) => s with { Owner = v },
+            "The guest's user, and group, whose the folder's files are; null for root or, where root runs the machine, for the host's owners."
+        },
     };
 
     private static readonly SpecRecord<MachineSpec> Machine = new("a machine specification", () => new MachineSpec())
@@ -81,7 +86,7 @@ internal static class MachineForm
             "Processors."
         },
         {
-            "engine", new ChoiceKind<Engine>([.. EngineNames.All]),
+            "engine", new ChoiceKind<Engine>([.. EngineNames.All.Select(name => (new Engine(name), name))]),
             s => s.Engine, (s, v) => s with { Engine = v },
             "How guest code is executed."
         },
@@ -91,6 +96,12 @@ internal static class MachineForm
             "Offer only what every engine of this host can run."
         },
         { "paravirtual", Flag, s => s.Paravirtual, (s, v) => s with { Paravirtual = v }, "Offer what guests built for KVM know." },
+        {
+            "reset", new ChoiceKind<ResetPolicy>((ResetPolicy.Restart, "restart"), (ResetPolicy.Exit, "exit"), (ResetPolicy.Always, "always")),
+            s => s.Reset, (s, v) => s with { Reset = v },
+            "What happens where the guest resets its machine; restart ends the run behind a kernel panic."
+        },
+        { "testDevices", Flag, s => s.TestDevices, (s, v) => s with { TestDevices = v }, "Give the machine what kvm-unit-tests drive." },
         {
             "acceptsDefectiveKvm", Flag,
             s => s.AcceptsDefectiveKvm, (s, v) => s with { AcceptsDefectiveKvm = v },

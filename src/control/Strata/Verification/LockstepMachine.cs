@@ -33,6 +33,7 @@ internal sealed class LockstepMachine : ISerialBackend, IDisposable
             Deterministic = _deterministic,
             Serial = this,
             StartTime = StartTime,
+            EndsOnReset = _ => true,
             Kernel = files.Kernel,
             Initrd = files.Initrd,
             CommandLine = spec.CommandLine,

@@ -324,7 +324,7 @@ internal sealed unsafe class BlockCache : IDisposable
 
     private void MarkCode(byte* hostPage)
     {
-        foreach (GuestMemory memory in _cpu.GuestMemories)
+        foreach (GuestMemory memory in _cpu.Memory.KnownMemories)
         {
             ulong offset = (ulong)(hostPage - memory.Base);
             if (offset < memory.Size)

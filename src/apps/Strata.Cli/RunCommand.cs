@@ -1,7 +1,6 @@
 using System.Diagnostics;
 using Strata.Control;
 using Strata.Engines;
-using Strata.Machines.Boards;
 
 namespace Strata.Cli;
 

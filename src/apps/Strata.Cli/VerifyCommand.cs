@@ -70,7 +70,7 @@ internal static class VerifyCommand
                 Limit = result.GetValue(limit),
                 Input = result.GetValue(send) is { Length: > 0 } lines ? lines : spec.Input,
                 Prompt = result.GetValue(prompt)!,
-                Wrap = fault > 0 ? (engine, executed) => new FaultyEngine(engine, executed, fault) : null,
+                FaultAt = fault,
                 ConsoleOutput = json || result.GetValue(quiet) ? null : Show,
             };
             using ProgressLine progress = new();

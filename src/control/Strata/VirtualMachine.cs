@@ -155,7 +155,7 @@ public sealed partial class VirtualMachine : IAsyncDisposable
     /// <summary>Waits for the machine's end.</summary>
     public async Task<MachineExit> WaitForExitAsync(CancellationToken cancellationToken = default)
     {
-        MachineExit exit = await _board.Exit.WaitAsync(cancellationToken).ConfigureAwait(false);
+        MachineExit exit = MachineExit.Of(await _board.Exit.WaitAsync(cancellationToken).ConfigureAwait(false));
         return exit.Reason is MachineExitReason.Reset or MachineExitReason.TripleFault && Console.FindPanic() is { } panic
             ? exit with { Reason = MachineExitReason.Panic, Details = $"The guest's kernel panicked: {panic}" }
             : exit;

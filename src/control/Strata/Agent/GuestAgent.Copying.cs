@@ -9,6 +9,8 @@ namespace Strata;
 public sealed partial class GuestAgent
 {
     private const int MostLinks = 40;
+    private const uint TextFileBusy = 26; // ETXTBSY
+    private const string RunsHint = "A program that runs is not written to; --replace puts the new one in its place";
 
     /// <summary>
     /// Of <see cref="AgentFrame"/>: the agent answers that it writes into what exists and goes on behind what it cannot write.
@@ -212,14 +214,17 @@ public sealed partial class GuestAgent
         {
             if (frame.Type != 'L')
             {
-                throw Failure(frame);
+                throw frame.Type == 'F' && frame.Number() == TextFileBusy
+                    ? new StrataException(StrataError.Guest, $"The guest refused: {Printable.Text(frame.Text)}. {RunsHint}.")
+                    : Failure(frame);
             }
 
             leftOut($"{Printable.Text(frame.Text)}: cannot be written in the guest: {Reason(frame)}");
         }
     }
 
-    private static string Reason(AgentFrame frame) => Marshal.GetPInvokeErrorMessage((int)frame.Number());
+    private static string Reason(AgentFrame frame) =>
+        frame.Number() == TextFileBusy ? RunsHint : Marshal.GetPInvokeErrorMessage((int)frame.Number());
 
     /// <summary>An agent that cannot go on says so and hangs up: what it said is the better answer than that the connection broke.</summary>
     private static async Task SendAndConfirmAsync(Stream connection, Func<Task> send, CancellationToken cancellationToken)

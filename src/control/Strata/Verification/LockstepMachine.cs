@@ -57,7 +57,7 @@ internal sealed class LockstepMachine : ISerialBackend, IDisposable
     public ulong PrintedHash { get; private set; } = 0xCBF2_9CE4_8422_2325;
 
     /// <summary>How the machine ended, or null.</summary>
-    public MachineExit? Exit => Board.Exit.IsCompleted ? Board.Exit.GetAwaiter().GetResult() : null;
+    public MachineExit? Exit => Board.Exit.IsCompleted ? MachineExit.Of(Board.Exit.GetAwaiter().GetResult()) : null;
 
     /// <summary>Runs a processor for exactly so many instructions, unless it halts or the machine ends.</summary>
     /// <returns>Instructions executed.</returns>

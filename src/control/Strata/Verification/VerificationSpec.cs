@@ -1,5 +1,3 @@
-using Strata.X86.Execution;
-
 namespace Strata.Verification;
 
 /// <summary>What two engines are to be compared on.</summary>
@@ -45,10 +43,10 @@ public sealed record VerificationSpec
     public Action<ReadOnlyMemory<byte>>? ConsoleOutput { get; init; }
 
     /// <summary>
-    /// Puts something around each engine under test: for trying out whether a fault is found. Gets the engine and the instructions
-    /// that its processor has executed before.
+    /// Makes the engine under test flip a bit of RAX after the instruction of this number, counted from 1: for trying out whether a fault
+    /// is found. 0 for none.
     /// </summary>
-    public Func<IX86Engine, long, IX86Engine>? Wrap { get; init; }
+    public long FaultAt { get; init; }
 }
 
 /// <summary>How far a verification is.</summary>

@@ -121,13 +121,20 @@ public sealed partial class VirtualMachine : IAsyncDisposable
     {
         byte[] kernel = await ReadAsync(spec, spec.Kernel!, "kernel", cancellationToken).ConfigureAwait(false);
         byte[]? initrd = await ReadInitrdAsync(spec, cancellationToken).ConfigureAwait(false);
+        List<BootModule> modules = [];
+        foreach (ModuleFile module in spec.Modules)
+        {
+            modules.Add(new BootModule(await ReadAsync(spec, module.Path, "module", cancellationToken).ConfigureAwait(false), module.Text));
+        }
+
+        GuestFiles files = new(kernel, initrd, modules);
         GuestConsole console = new(attachments.ConsoleOutput, spec.Console);
         EngineChoice choice = await ChooseEngineAsync(spec).ConfigureAwait(false);
         MachineNetworks networks = MachineNetworks.Open(spec.Networks, spec.Name, attachments);
         PcBoard board;
         try
         {
-            (board, choice) = CreateBoardOrFallBack(spec, attachments, kernel, initrd, console, networks, choice);
+            (board, choice) = CreateBoardOrFallBack(spec, attachments, files, console, networks, choice);
         }
         catch
         {
@@ -222,14 +229,14 @@ public sealed partial class VirtualMachine : IAsyncDisposable
 
     /// <summary>With <see cref="Engine.Auto"/>, an engine that cannot run this machine gives way to the next.</summary>
     private static (PcBoard Board, EngineChoice Choice) CreateBoardOrFallBack(
-        MachineSpec spec, MachineAttachments attachments, byte[] kernel, byte[]? initrd, GuestConsole console, MachineNetworks networks, EngineChoice choice)
+        MachineSpec spec, MachineAttachments attachments, GuestFiles files, GuestConsole console, MachineNetworks networks, EngineChoice choice)
     {
         List<Engine> failed = [];
         while (true)
         {
             try
             {
-                return (CreateBoard(spec, attachments, kernel, initrd, console, networks, choice.Engine), choice);
+                return (CreateBoard(spec, attachments, files, console, networks, choice.Engine), choice);
             }
             catch (EngineUnavailableException error) when (spec.Engine == Engine.Auto && choice.Engine != Engine.Interpreter)
             {
@@ -244,7 +251,7 @@ public sealed partial class VirtualMachine : IAsyncDisposable
     }
 
     private static PcBoard CreateBoard(
-        MachineSpec spec, MachineAttachments attachments, byte[] kernel, byte[]? initrd, GuestConsole console, MachineNetworks networks, Engine engine)
+        MachineSpec spec, MachineAttachments attachments, GuestFiles files, GuestConsole console, MachineNetworks networks, Engine engine)
     {
         List<IBlockBackend> disks = [];
         List<(string Tag, IFileShare Share, TimeSpan Validity)> shares = [];
@@ -263,8 +270,11 @@ public sealed partial class VirtualMachine : IAsyncDisposable
                 EndsOnReset = _ => EndsOnReset(spec.Reset, console),
                 OnReset = reset => attachments.GuestReset?.Invoke(reset.Details),
                 WorldTime = () => DateTime.UtcNow,
-                Kernel = kernel,
-                Initrd = initrd,
+                Kernel = files.Kernel,
+                KernelName = spec.Kernel!,
+                Initrd = files.Initrd,
+                InitrdName = spec.Initrd ?? "initrd",
+                Modules = files.Modules,
                 CommandLine = spec.CommandLine ?? MachineSpec.DefaultCommandLine,
                 Engine = EngineNames.Find(engine),
                 PortableCpu = spec.PortableCpu,

@@ -35,7 +35,10 @@ internal sealed class LockstepMachine : ISerialBackend, IDisposable
             StartTime = StartTime,
             EndsOnReset = _ => true,
             Kernel = files.Kernel,
+            KernelName = spec.Kernel,
             Initrd = files.Initrd,
+            InitrdName = spec.Initrd ?? "initrd",
+            Modules = files.Modules,
             CommandLine = spec.CommandLine,
         });
         Engines = Board.Engines;
@@ -125,6 +128,3 @@ internal sealed class LockstepMachine : ISerialBackend, IDisposable
         return belongs;
     }
 }
-
-/// <summary>The images a guest is booted from.</summary>
-internal sealed record GuestFiles(byte[] Kernel, byte[]? Initrd);

@@ -9,7 +9,10 @@ public sealed record VerificationSpec
     /// <summary>Path of an initial RAM disk, or null.</summary>
     public string? Initrd { get; init; }
 
-    /// <summary>Kernel command line.</summary>
+    /// <summary>What a Multiboot or PVH kernel is given behind the initial RAM disk.</summary>
+    public IReadOnlyList<ModuleFile> Modules { get; init; } = [];
+
+    /// <summary>Kernel command line. Multiboot kernels find the kernel's path in front of it.</summary>
     public string CommandLine { get; init; } = "console=ttyS0";
 
     /// <summary>Bytes of RAM of each of the two machines; a whole number of MiB.</summary>

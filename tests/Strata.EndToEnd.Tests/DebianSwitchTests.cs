@@ -13,12 +13,12 @@ public sealed class DebianSwitchTests(DebianGuest guest) : IClassFixture<DebianG
     {
         using VirtualSwitch lab = new();
         lab.AddUserNetwork(); // gives them addresses
-        MachineSpec spec = guest.Spec with { Memory = 128UL << 20 };
-        await using VirtualMachine first = await VirtualMachine.StartAsync(spec with { Networks = [NetworkCard.Switch(lab)] }, _timeout.Token);
+        MachineSpec spec = guest.Spec with { Memory = 128UL << 20, Networks = [NetworkCard.Attached("lab")] };
+        await using VirtualMachine first = await VirtualMachine.StartAsync(spec, Attach(NetworkAttachment.PortOf(lab)), _timeout.Token);
         await first.Console.WaitForAsync(DebianGuest.Prompt, _timeout.Token);
         SwitchPort active = lab.AddPort();
         NetworkTeam team = new(TeamPolicy.ActiveBackup, active, lab.AddPort());
-        await using VirtualMachine second = await VirtualMachine.StartAsync(spec with { Networks = [NetworkCard.Custom(team)] }, _timeout.Token);
+        await using VirtualMachine second = await VirtualMachine.StartAsync(spec, Attach(NetworkAttachment.Of(team)), _timeout.Token);
         await second.Console.WaitForAsync(DebianGuest.Prompt, _timeout.Token);
 
         await first.Console.WriteLineAsync("ping -c 2 10.0.2.16", _timeout.Token);
@@ -46,4 +46,6 @@ public sealed class DebianSwitchTests(DebianGuest guest) : IClassFixture<DebianG
     }
 
     public void Dispose() => _timeout.Dispose();
+
+    private static MachineAttachments Attach(NetworkAttachment lab) => new() { Networks = new Dictionary<string, NetworkAttachment> { ["lab"] = lab } };
 }

@@ -28,7 +28,7 @@ public sealed class StandstillTests(DebianGuest guest) : IClassFixture<DebianGue
     public async Task Run_ProcessStoppedAndContinued_GuestReportsNoLockup(string engine)
     {
         using HostCommand machine = HostCommand.StartStrata(
-            "run", "--kernel", guest.Kernel, "--initrd", guest.Spec.Initrd!, "--append", guest.Spec.CommandLine, "--memory", "256M", "--cpus", "2", "--engine", engine);
+            "run", "--kernel", guest.Kernel, "--initrd", guest.Spec.Initrd!, "--append", guest.Spec.CommandLine!, "--memory", "256M", "--cpus", "2", "--engine", engine);
         await machine.WaitForOutputAsync(DebianGuest.Prompt, _timeout.Token);
         await machine.TypeAsync(
             $"{KeepBusy}; cd /proc/sys/kernel; echo {StallTimeout / 2} > watchdog_thresh; cd /sys/module/rcupdate/parameters; echo {StallTimeout} > rcu_cpu_stall_timeout; echo watching $?\n", _timeout.Token);

@@ -160,7 +160,7 @@ public sealed class BadInputTests : IDisposable
     {
         string disk = _folder.WriteSparse("good.raw", 4096);
 
-        await Assert.ThrowsAnyAsync<Exception>(() => VirtualMachine.StartAsync(Spec() with { Disks = [disk], CommandLine = null! }));
+        await Assert.ThrowsAnyAsync<Exception>(() => VirtualMachine.StartAsync(Spec() with { Disks = [disk], Shares = [null!] }));
 
         using FileStream exclusive = new(disk, FileMode.Open, FileAccess.ReadWrite, FileShare.None);
     }

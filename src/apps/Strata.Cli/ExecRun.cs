@@ -12,9 +12,10 @@ internal static class ExecRun
     private static readonly TimeSpan EndPatience = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan SyncPatience = TimeSpan.FromSeconds(10);
 
-    public static async Task<int> ExecuteAsync(MachineSpec spec, MachineReservation? reservation, string line, bool statistics)
+    public static async Task<int> ExecuteAsync(
+        MachineSpec spec, MachineAttachments attachments, MachineReservation? reservation, string line, bool statistics)
     {
-        await using VirtualMachine machine = await VirtualMachine.StartAsync(spec).ConfigureAwait(false);
+        await using VirtualMachine machine = await VirtualMachine.StartAsync(spec, attachments).ConfigureAwait(false);
         await using ControlServer? control = reservation is null ? null : ControlServer.Start(machine, reservation);
         ForwardedPortText.ReportChosen(machine);
         Task<MachineExit> end = machine.WaitForExitAsync(CancellationToken.None);

@@ -28,12 +28,18 @@ internal static class ImageCommand
     };
 
     /// <summary>What the options of `strata run` tell a system.</summary>
+    /// <param name="setup">What holds where an option says nothing.</param>
     /// <exception cref="StrataException">The key file cannot be read.</exception>
-    public static GuestSetup ReadSetup(string? hostName, string? timeZone, string? keyFile)
+    public static GuestSetup ReadSetup(GuestSetup setup, string? hostName, string? timeZone, string? keyFile)
     {
         try
         {
-            return new GuestSetup { HostName = hostName, TimeZone = timeZone, SshKeys = keyFile is null ? null : ReadKeys(keyFile) };
+            return new GuestSetup
+            {
+                HostName = hostName ?? setup.HostName,
+                TimeZone = timeZone ?? setup.TimeZone,
+                SshKeys = keyFile is null ? setup.SshKeys : ReadKeys(keyFile),
+            };
         }
         catch (Exception error) when (error is IOException or UnauthorizedAccessException or ArgumentException)
         {

@@ -1,7 +1,6 @@
 using System.Diagnostics;
 using Strata.Control;
 using Strata.Engines;
-using Strata.Images;
 using Strata.Machines.Boards;
 
 namespace Strata.Cli;
@@ -14,14 +13,21 @@ internal sealed class RunCommand(RunOptions options) : IDisposable
     private readonly StreamWriter? _trace = options.Trace is { } path ? new StreamWriter(OpenFile(path, "trace")) : null;
     private VirtualMachine? _machine;
 
+    private MachineAttachments Attachments => new()
+    {
+        TranslationTrace = _trace,
+        ConsoleOutput = bytes => (options.Spec.Console == ConsoleDevice.Serial ? _serial : _output).Write(bytes.Span),
+        SerialOutput = bytes => _serial.Write(bytes.Span),
+    };
+
     public async Task<int> ExecuteAsync()
     {
-        MachineSpec spec = await CreateSpecAsync().ConfigureAwait(false);
-        await using MachineReservation? reservation = await ReserveNameAsync().ConfigureAwait(false);
+        MachineSpec spec = await ResolveSpecAsync().ConfigureAwait(false);
+        await using MachineReservation? reservation = await ReserveNameAsync(spec).ConfigureAwait(false);
         spec = spec with { Name = reservation?.Name };
         if (options.Exec is { } line)
         {
-            return await ExecRun.ExecuteAsync(spec, reservation, line, options.Statistics).ConfigureAwait(false);
+            return await ExecRun.ExecuteAsync(spec, Attachments, reservation, line, options.Statistics).ConfigureAwait(false);
         }
 
         bool interrupted = false;
@@ -30,7 +36,7 @@ internal sealed class RunCommand(RunOptions options) : IDisposable
             Interlocked.Exchange(ref interrupted, true);
             _ = _machine?.StopAsync();
         });
-        await using VirtualMachine machine = await VirtualMachine.StartAsync(spec).ConfigureAwait(false);
+        await using VirtualMachine machine = await VirtualMachine.StartAsync(spec, Attachments).ConfigureAwait(false);
         await using ControlServer? control = reservation is null ? null : ControlServer.Start(machine, reservation);
         ForwardedPortText.ReportChosen(machine);
         TimeSpan startUp = DateTime.UtcNow - Process.GetCurrentProcess().StartTime.ToUniversalTime();
@@ -70,13 +76,13 @@ internal sealed class RunCommand(RunOptions options) : IDisposable
     }
 
     /// <summary>A machine that nobody can reach is still a machine, unless a name was asked for.</summary>
-    private async Task<MachineReservation?> ReserveNameAsync()
+    private static async Task<MachineReservation?> ReserveNameAsync(MachineSpec spec)
     {
         try
         {
-            return await new MachineRegistry().ReserveAsync(options.Name, options.Kernel is { } kernel ? Path.GetFileName(kernel) : options.Image!).ConfigureAwait(false);
+            return await new MachineRegistry().ReserveAsync(spec.Name, spec.Image ?? Path.GetFileName(spec.Kernel!)).ConfigureAwait(false);
         }
-        catch (StrataException error) when (options.Name is null)
+        catch (StrataException error) when (spec.Name is null)
         {
             Console.Error.WriteLine($"strata: no other command will reach this machine. {error.Message}");
             return null;
@@ -116,52 +122,11 @@ internal sealed class RunCommand(RunOptions options) : IDisposable
         }
     }
 
-    private async Task<MachineSpec> CreateSpecAsync()
+    private Task<MachineSpec> ResolveSpecAsync()
     {
-        if (options.Kernel is { } kernel)
-        {
-            RefuseImageOptions();
-            return Complete(new MachineSpec { Kernel = kernel, Initrd = options.Initrd, CommandLine = options.Append ?? "console=ttyS0 panic=-1" });
-        }
-
-        GuestImage image = GuestImages.Find(options.Image!);
-        _ = image.IsCached ? null : options.Setup.ToCommandLine(); // a mistake shows before a long build
-        await image.EnsureAsync(LineProgress.ForTerminal()).ConfigureAwait(false);
-        MachineSpec spec = options.Keep is { } keep
-            ? await KeptMachines.CreateSpecAsync(image, options.Setup, keep).ConfigureAwait(false)
-            : image.CreateSpec(options.Setup);
-        spec = image.Equip(Complete(spec));
-        return options.Append is { } extra ? spec with { CommandLine = $"{spec.CommandLine} {extra}" } : spec;
+        MachineSpec spec = options.Spec is { Kernel: not null, CommandLine: null } plain ? plain with { CommandLine = "console=ttyS0 panic=-1" } : options.Spec;
+        return spec.ResolveAsync(LineProgress.ForTerminal());
     }
-
-    private void RefuseImageOptions()
-    {
-        if (options.Keep is not null || options.Setup != GuestSetup.Default)
-        {
-            throw new StrataException(
-                StrataError.BadInput, "--keep, --hostname, --timezone and --ssh-key are for images; with --kernel give --disk, and --append what the system should know.");
-        }
-    }
-
-    private MachineSpec Complete(MachineSpec spec) => spec with
-    {
-        Memory = options.Memory,
-        Processors = options.Processors,
-        Disks = [.. spec.Disks, .. options.Disks],
-        Networks = options.Networks,
-        Shares = options.Shares,
-        Balloon = options.Balloon,
-        Sockets = true, // for agents
-        Engine = options.Engine,
-        PortableCpu = options.PortableCpu,
-        Paravirtual = options.Paravirtual,
-        AcceptsDefectiveKvm = options.AcceptsDefectiveKvm,
-        TranslationTrace = _trace,
-        WritePerfMap = options.PerfMap,
-        Console = options.Console,
-        ConsoleOutput = bytes => (options.Console == ConsoleDevice.Serial ? _serial : _output).Write(bytes.Span),
-        SerialOutput = bytes => _serial.Write(bytes.Span),
-    };
 
     /// <summary>
     /// Standard input to the guest; Ctrl-A is the escape. The end of input does not stop the guest, and no more does input that cannot be
@@ -248,7 +213,7 @@ internal sealed class RunCommand(RunOptions options) : IDisposable
         double millions = machine.InstructionsExecuted / 1e6;
         Console.Error.WriteLine($"strata: engine {EngineNames.Of(machine.InitialEngine.Engine)}. {machine.InitialEngine.Reason}");
         Console.Error.WriteLine($"strata: first guest instruction after {startUp.TotalMilliseconds:F0} ms, whole run {whole.TotalSeconds:F2} s");
-        string speed = options.Engine == Engine.Interpreter ? $", {millions:F0} million guest instructions, {millions / (whole - startUp).TotalSeconds:F0} MIPS" : string.Empty;
+        string speed = options.Spec.Engine == Engine.Interpreter ? $", {millions:F0} million guest instructions, {millions / (whole - startUp).TotalSeconds:F0} MIPS" : string.Empty;
         Console.Error.WriteLine($"strata: peak memory {self.PeakWorkingSet64 >> 20} MiB{speed}");
         Console.Error.WriteLine(machine.DescribeCounters());
     }

@@ -61,7 +61,7 @@ internal static class VerifyCommand
             VerificationSpec spec = await CreateSpecAsync(result.GetValue(image), result.GetValue(kernel), result.GetValue(initrd), result.GetValue(append), token);
             spec = spec with
             {
-                Memory = MemorySize.Parse(result.GetValue(memory)!),
+                Memory = ByteSize.ParseMemory(result.GetValue(memory)!),
                 Processors = result.GetValue(cpus),
                 Seed = result.GetValue(seed),
                 From = result.GetValue(from),

@@ -1,4 +1,5 @@
 using System.Globalization;
+using Strata.Control;
 
 namespace Strata;
 
@@ -25,6 +26,26 @@ public static class ByteSize
 
         bytes = value << (10 * unit);
         return true;
+    }
+
+    /// <summary>Bytes of memory as options have them: 512M, 2G.</summary>
+    /// <exception cref="StrataException">The text is no size.</exception>
+    public static ulong ParseMemory(string text) => TryParse(text, out long bytes)
+        ? (ulong)bytes
+        : throw new StrataException(StrataError.BadInput, $"\"{Printable.Text(text)}\" is no memory size; write 512M or 2G.");
+
+    /// <summary>The size as <see cref="TryParse"/> reads it, in the largest unit of which it is a whole number.</summary>
+    /// <param name="bytes">Not negative.</param>
+    public static string Print(long bytes)
+    {
+        int unit = 0;
+        while (bytes > 0 && bytes % 1024 == 0 && unit < Units.Length)
+        {
+            bytes /= 1024;
+            unit++;
+        }
+
+        return bytes.ToString(CultureInfo.InvariantCulture) + (unit == 0 ? string.Empty : Units[unit - 1].ToString());
     }
 
     /// <summary>The size in the largest unit that leaves at least 1, such as "1.5 GiB".</summary>

@@ -1,3 +1,4 @@
+using Strata.Control;
 using Strata.Core.Networking;
 using Strata.Core.Time;
 using Strata.Machines.Boards;
@@ -5,6 +6,7 @@ using Strata.Networking.Capture;
 using Strata.Networking.Frames;
 using Strata.Networking.NamedSwitches;
 using Strata.Networking.Nat;
+using Strata.Networking.Tap;
 
 namespace Strata;
 
@@ -14,26 +16,38 @@ internal sealed class MachineNetworks : IDisposable
     /// <summary>Of cards that are alone on their network; locally administered.</summary>
     private const ulong FirstMac = 0x5254_0012_3456;
 
+    /// <summary>Of networks that have no say in it.</summary>
+    private const ushort DefaultMtu = 1500;
+
     private readonly RealTimeClock? _clock;
     private readonly List<NetworkCardOptions> _cards = [];
     private readonly List<INetworkBackend> _backends = []; // as the cards asked for them
     private readonly List<INetworkBackend> _opened = [];   // the same with captures around them
 
-    private MachineNetworks(RealTimeClock? clock) => _clock = clock;
+    private readonly string? _machineName;
+    private readonly MachineAttachments _attachments;
+
+    private MachineNetworks(RealTimeClock? clock, string? machineName, MachineAttachments attachments)
+    {
+        _clock = clock;
+        _machineName = machineName;
+        _attachments = attachments;
+    }
 
     public IReadOnlyList<NetworkCardOptions> Cards => _cards;
 
     /// <exception cref="StrataException">A network cannot be had; the message says why.</exception>
-    public static MachineNetworks Open(IReadOnlyList<NetworkCard> cards, string? machineName)
+    /// <param name="machineName">What others call the machine, or null.</param>
+    public static MachineNetworks Open(IReadOnlyList<NetworkCard> cards, string? machineName, MachineAttachments attachments)
     {
         RealTimeClock? clock = cards.Count == 0 ? null : new RealTimeClock();
         clock?.Start();
-        MachineNetworks networks = new(clock);
+        MachineNetworks networks = new(clock, machineName, attachments);
         try
         {
             foreach (NetworkCard card in cards)
             {
-                networks.Add(card, clock!, machineName);
+                networks.Add(card, clock!);
             }
 
             return networks;
@@ -72,14 +86,15 @@ internal sealed class MachineNetworks : IDisposable
         _clock?.Dispose();
     }
 
-    private void Add(NetworkCard card, IVirtualClock clock, string? machineName)
+    private void Add(NetworkCard card, IVirtualClock clock)
     {
-        MacAddress mac = card.Mac ?? card.AllocateMac?.Invoke(machineName) ?? new MacAddress(FirstMac + (ulong)_cards.Count);
+        NetworkAttachment? attachment = card.Plug is NetworkPlug.Attachment named ? FindAttachment(named.Name) : null;
+        MacAddress mac = card.Mac ?? AllocateMac(card.Plug, attachment);
         PcapWriter? capture = OpenCapture(card.Capture);
         INetworkBackend backend;
         try
         {
-            backend = card.Open(new NetworkSurroundings(clock, machineName, mac));
+            backend = attachment?.Open() ?? Open(card.Plug, mac, clock);
         }
         catch
         {
@@ -90,7 +105,39 @@ internal sealed class MachineNetworks : IDisposable
         _backends.Add(backend);
         backend = capture is null ? backend : new CapturedNetwork(backend, capture);
         _opened.Add(backend);
-        _cards.Add(new NetworkCardOptions(backend, mac.ToBytes(), (ushort)(card.UserOptions?.Mtu ?? 1500)));
+        _cards.Add(new NetworkCardOptions(backend, mac.ToBytes(), (ushort)(card.Plug is NetworkPlug.User user ? user.Options.Mtu : DefaultMtu)));
+    }
+
+    private NetworkAttachment FindAttachment(string name) => _attachments.Networks.TryGetValue(name, out NetworkAttachment? attachment)
+        ? attachment
+        : throw new StrataException(
+            StrataError.BadInput,
+            $"No network \"{Printable.Text(name)}\" is attached: give it to the machine in MachineAttachments.Networks, or plug the card into another network.");
+
+    private MacAddress AllocateMac(NetworkPlug plug, NetworkAttachment? attachment) =>
+        plug is NetworkPlug.Switch named ? SwitchRegistry.CreateMac(named.Name, _machineName)
+            : attachment?.AllocateMac?.Invoke() ?? new MacAddress(FirstMac + (ulong)_cards.Count);
+
+    private INetworkBackend Open(NetworkPlug plug, MacAddress mac, IVirtualClock clock) => plug switch
+    {
+        NetworkPlug.User user => new UserNetwork(user.Options, clock),
+        NetworkPlug.Tap tap => new TapNetwork(tap.Name),
+        NetworkPlug.Switch named => Join(named, mac, clock),
+        _ => throw new InvalidOperationException($"A card is plugged into {plug}, which nobody opens."),
+    };
+
+    private INetworkBackend Join(NetworkPlug.Switch named, MacAddress mac, IVirtualClock clock)
+    {
+        NamedSwitchPort port = new SwitchRegistry().Join(named.Name, _machineName, mac, named.Options);
+        try
+        {
+            return named.Options.Forwards.Count > 0 ? new PortForwarder(port, mac, named.Options.Forwards, clock) : port;
+        }
+        catch
+        {
+            port.Dispose();
+            throw;
+        }
     }
 
     private static PcapWriter? OpenCapture(string? path)

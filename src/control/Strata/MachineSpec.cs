@@ -2,20 +2,50 @@ using Strata.Images;
 
 namespace Strata;
 
-/// <summary>What machine to start.</summary>
-public sealed record MachineSpec
+/// <summary>
+/// What machine to start: data, which can be written as JSON and read again. What is alive, such as streams, is in
+/// <see cref="MachineAttachments"/>.
+/// </summary>
+public sealed partial record MachineSpec
 {
-    /// <summary>What others on named switches call the machine, and what its addresses there come from; null for a name of no use to others.</summary>
+    /// <summary>The most <see cref="Processors"/>.</summary>
+    public const int MostProcessors = 64;
+
+    /// <summary>The least <see cref="Memory"/>, and what it is a multiple of, in bytes.</summary>
+    public const ulong SmallestMemory = 8 << 20, MemoryUnit = 1 << 20;
+
+    /// <summary>The most <see cref="Memory"/>, in bytes.</summary>
+    public const ulong LargestMemory = 511UL << 30;
+
+    /// <summary>
+    /// What others on named switches call the machine, and what its addresses there come from; null for a name of no use to others.
+    /// </summary>
     public string? Name { get; init; }
 
     /// <summary>
-    /// The folder of a <see cref="GuestImage"/> that kernel, initial RAM disk and disk are of, which may be built anew at any moment: they are
-    /// opened again until they are of one build. Null for files that belong together by themselves.
+    /// An image that kernel, initial RAM disk, command line and first disk come from, where there is no <see cref="Kernel"/>. Beside a
+    /// kernel it only says where that came from.
     /// </summary>
-    internal string? ImageFolder { get; init; }
+    public string? Image { get; init; }
 
-    /// <summary>Path of a Linux bzImage.</summary>
-    public required string Kernel { get; init; }
+    /// <summary>What the system of <see cref="Image"/> is told when it starts.</summary>
+    public GuestSetup Setup { get; init; } = GuestSetup.Default;
+
+    /// <summary>
+    /// Keeps the disk of <see cref="Image"/> under a name or in a folder, see <see cref="KeptMachines"/>; null to throw changes away.
+    /// </summary>
+    public string? Keep { get; init; }
+
+    /// <summary>
+    /// The folder of a <see cref="GuestImage"/> that kernel, initial RAM disk and disk are of, which may be built anew at any moment:
+    /// they are opened again until they are of one build. Null for files that belong together by themselves.
+    /// </summary>
+    public string? ImageFolder { get; init; }
+
+    /// <summary>
+    /// Path of a Linux bzImage, an ELF image with a PVH entry or a Multiboot image; null for that of <see cref="Image"/>.
+    /// </summary>
+    public string? Kernel { get; init; }
 
     /// <summary>Path of an initial RAM disk, or null.</summary>
     public string? Initrd { get; init; }
@@ -23,8 +53,10 @@ public sealed record MachineSpec
     /// <summary>Further initial RAM disks, unpacked over the first in this order.</summary>
     public IReadOnlyList<string> InitrdOverlays { get; init; } = [];
 
-    /// <summary>Kernel command line.</summary>
-    public string CommandLine { get; init; } = "console=ttyS0";
+    /// <summary>
+    /// Kernel command line; null for "console=ttyS0". With the kernel of <see cref="Image"/>: what is added to the image's own.
+    /// </summary>
+    public string? CommandLine { get; init; }
 
     /// <summary>Bytes of RAM; a whole number of MiB, 8 MiB to 511 GiB.</summary>
     public ulong Memory { get; init; } = 512UL << 20;
@@ -53,9 +85,6 @@ public sealed record MachineSpec
     /// </summary>
     public bool AcceptsDefectiveKvm { get; init; }
 
-    /// <summary>Receives guest and host disassembly of every translated block; null for none. Slow.</summary>
-    public TextWriter? TranslationTrace { get; init; }
-
     /// <summary>Name translated blocks for Linux perf in /tmp/perf-PID.map.</summary>
     public bool WritePerfMap { get; init; }
 
@@ -82,15 +111,6 @@ public sealed record MachineSpec
 
     /// <summary>Which device <see cref="VirtualMachine.Console"/> is.</summary>
     public ConsoleDevice Console { get; init; } = ConsoleDevice.Serial;
-
-    /// <summary>Bytes the guest writes to its console device. Called on a vCPU's or device's thread; must not block for long.</summary>
-    public Action<ReadOnlyMemory<byte>>? ConsoleOutput { get; init; }
-
-    /// <summary>
-    /// Bytes the guest writes to its first serial port while the console is another device. Called on a vCPU's thread; must not block
-    /// for long.
-    /// </summary>
-    public Action<ReadOnlyMemory<byte>>? SerialOutput { get; init; }
 }
 
 /// <summary>How guest code is executed.</summary>

@@ -32,17 +32,21 @@ public sealed partial class VirtualMachine : IAsyncDisposable
     private readonly PcBoard _board;
     private readonly MachineNetworks _networks;
 
-    private VirtualMachine(MachineSpec spec, PcBoard board, GuestConsole console, MachineNetworks networks, EngineChoice choice)
+    private VirtualMachine(MachineSpec spec, MachineAttachments attachments, PcBoard board, GuestConsole console, MachineNetworks networks, EngineChoice choice)
     {
         Spec = spec;
+        Attachments = attachments;
         _board = board;
         _networks = networks;
         Console = console;
         InitialEngine = choice;
     }
 
-    /// <summary>What was started.</summary>
+    /// <summary>What was started: with the files of its image, if it has one.</summary>
     public MachineSpec Spec { get; }
+
+    /// <summary>What it is connected to in this process.</summary>
+    public MachineAttachments Attachments { get; }
 
     /// <summary>When it was started (UTC).</summary>
     public DateTime Started { get; } = DateTime.UtcNow;
@@ -76,33 +80,26 @@ public sealed partial class VirtualMachine : IAsyncDisposable
     /// <summary>What the engines have done, as lines for people; approximate while running.</summary>
     public string DescribeCounters() => _board.DescribeCounters();
 
-    /// <summary>Loads the images and starts the processors.</summary>
+    /// <inheritdoc cref="StartAsync(MachineSpec, MachineAttachments?, CancellationToken)"/>
+    public static Task<VirtualMachine> StartAsync(MachineSpec spec, CancellationToken cancellationToken = default) =>
+        StartAsync(spec, attachments: null, cancellationToken);
+
+    /// <summary>Loads the images and starts the processors. An image that is not in the cache is built first, which can take minutes.</summary>
+    /// <param name="attachments">What the machine is connected to in this process; null for nothing.</param>
     /// <exception cref="StrataException">An image cannot be read or booted, or the host lacks the memory.</exception>
-    public static async Task<VirtualMachine> StartAsync(MachineSpec spec, CancellationToken cancellationToken = default)
+    public static async Task<VirtualMachine> StartAsync(MachineSpec spec, MachineAttachments? attachments, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(spec);
-        if (spec.Processors is < 1 or > 64)
-        {
-            throw new StrataException(StrataError.BadInput, $"A machine has 1 to 64 processors, not {spec.Processors}.");
-        }
-
-        if (spec.Memory < 8UL << 20 || spec.Memory % (1 << 20) != 0)
-        {
-            throw new StrataException(StrataError.BadInput, $"Memory must be a whole number of MiB and at least 8 MiB, not {spec.Memory:N0} bytes.");
-        }
-
-        if (spec.Memory > PcBoardOptions.LargestMemory)
-        {
-            throw new StrataException(StrataError.BadInput, $"Memory can be at most {PcBoardOptions.LargestMemory >> 30} GiB, not {spec.Memory >> 30:N0} GiB; give the machine less.");
-        }
-
+        attachments ??= MachineAttachments.None;
+        spec.Check();
+        spec = await spec.ResolveAsync(progress: null, cancellationToken).ConfigureAwait(false);
         for (int retries = MostRetries; ; retries--)
         {
             ImageBuild? build = ImageBuild.In(spec.ImageFolder);
             bool isWhole = false;
             try
             {
-                VirtualMachine machine = await OpenAsync(spec, cancellationToken).ConfigureAwait(false);
+                VirtualMachine machine = await OpenAsync(spec, attachments, cancellationToken).ConfigureAwait(false);
                 isWhole = build == ImageBuild.In(spec.ImageFolder) || retries == 0;
                 if (isWhole)
                 {
@@ -120,17 +117,17 @@ public sealed partial class VirtualMachine : IAsyncDisposable
     }
 
     /// <summary>Loads the images of a machine that does not run yet.</summary>
-    private static async Task<VirtualMachine> OpenAsync(MachineSpec spec, CancellationToken cancellationToken)
+    private static async Task<VirtualMachine> OpenAsync(MachineSpec spec, MachineAttachments attachments, CancellationToken cancellationToken)
     {
-        byte[] kernel = await ReadAsync(spec, spec.Kernel, "kernel", cancellationToken).ConfigureAwait(false);
+        byte[] kernel = await ReadAsync(spec, spec.Kernel!, "kernel", cancellationToken).ConfigureAwait(false);
         byte[]? initrd = await ReadInitrdAsync(spec, cancellationToken).ConfigureAwait(false);
-        GuestConsole console = new(spec.ConsoleOutput, spec.Console);
+        GuestConsole console = new(attachments.ConsoleOutput, spec.Console);
         EngineChoice choice = await ChooseEngineAsync(spec).ConfigureAwait(false);
-        MachineNetworks networks = MachineNetworks.Open(spec.Networks, spec.Name);
+        MachineNetworks networks = MachineNetworks.Open(spec.Networks, spec.Name, attachments);
         PcBoard board;
         try
         {
-            (board, choice) = CreateBoardOrFallBack(spec, kernel, initrd, console, networks, choice);
+            (board, choice) = CreateBoardOrFallBack(spec, attachments, kernel, initrd, console, networks, choice);
         }
         catch
         {
@@ -138,7 +135,7 @@ public sealed partial class VirtualMachine : IAsyncDisposable
             throw;
         }
 
-        return new VirtualMachine(spec, board, console, networks, choice);
+        return new VirtualMachine(spec, attachments, board, console, networks, choice);
     }
 
     private async Task RunAsync()
@@ -219,16 +216,16 @@ public sealed partial class VirtualMachine : IAsyncDisposable
 
     /// <summary>With <see cref="Engine.Auto"/>, a KVM that cannot run this machine gives way to the translator.</summary>
     private static (PcBoard Board, EngineChoice Choice) CreateBoardOrFallBack(
-        MachineSpec spec, byte[] kernel, byte[]? initrd, GuestConsole console, MachineNetworks networks, EngineChoice choice)
+        MachineSpec spec, MachineAttachments attachments, byte[] kernel, byte[]? initrd, GuestConsole console, MachineNetworks networks, EngineChoice choice)
     {
         try
         {
-            return (CreateBoard(spec, kernel, initrd, console, networks, choice.Engine), choice);
+            return (CreateBoard(spec, attachments, kernel, initrd, console, networks, choice.Engine), choice);
         }
         catch (KvmUnavailableException error) when (spec.Engine == Engine.Auto)
         {
             choice = new EngineChoice(Engine.Translator, $"KVM was faster but cannot run this machine. {error.Message}");
-            return (CreateBoard(spec, kernel, initrd, console, networks, choice.Engine), choice);
+            return (CreateBoard(spec, attachments, kernel, initrd, console, networks, choice.Engine), choice);
         }
         catch (KvmUnavailableException error)
         {
@@ -236,7 +233,8 @@ public sealed partial class VirtualMachine : IAsyncDisposable
         }
     }
 
-    private static PcBoard CreateBoard(MachineSpec spec, byte[] kernel, byte[]? initrd, GuestConsole console, MachineNetworks networks, Engine engine)
+    private static PcBoard CreateBoard(
+        MachineSpec spec, MachineAttachments attachments, byte[] kernel, byte[]? initrd, GuestConsole console, MachineNetworks networks, Engine engine)
     {
         List<IBlockBackend> disks = [];
         List<(string Tag, IFileShare Share, TimeSpan Validity)> shares = [];
@@ -249,19 +247,19 @@ public sealed partial class VirtualMachine : IAsyncDisposable
             {
                 MemorySize = spec.Memory,
                 Processors = spec.Processors,
-                Serial = spec.Console == ConsoleDevice.Serial ? console : new SerialTap(spec.SerialOutput),
+                Serial = spec.Console == ConsoleDevice.Serial ? console : new SerialTap(attachments.SerialOutput),
                 Console = spec.Console == ConsoleDevice.Virtio ? console : null,
                 StartTime = DateTime.UtcNow,
                 Kernel = kernel,
                 Initrd = initrd,
-                CommandLine = spec.CommandLine,
+                CommandLine = spec.CommandLine ?? MachineSpec.DefaultCommandLine,
                 Engine = KindOf(engine),
                 PortableCpu = spec.PortableCpu,
                 Paravirtual = spec.Paravirtual,
                 AcceptsDefectiveKvm = spec.AcceptsDefectiveKvm,
                 Translation = new TranslatorOptions
                 {
-                    Trace = spec.TranslationTrace is { } output ? new TranslationTrace(output) : null,
+                    Trace = attachments.TranslationTrace is { } output ? new TranslationTrace(output) : null,
                     PerfMap = spec.WritePerfMap ? new PerfMap() : null,
                 },
                 Disks = disks,

@@ -15,7 +15,6 @@ public sealed class SwitchRegistryTests : IDisposable
     private const byte Group = 1;
 
     private readonly TemporaryFolder _folder = new();
-    private readonly ManualClock _clock = new();
 
     private string Root => _folder.PathOf("strata");
 
@@ -118,5 +117,5 @@ public sealed class SwitchRegistryTests : IDisposable
     }
 
     private NamedSwitchPort Join(SwitchRegistry registry, string name, string machine) =>
-        registry.Join(name, new NetworkSurroundings(_clock, machine, SwitchRegistry.CreateMac(name, machine)), null);
+        registry.Join(name, machine, SwitchRegistry.CreateMac(name, machine), null);
 }

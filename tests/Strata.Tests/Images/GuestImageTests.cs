@@ -105,7 +105,7 @@ public sealed class GuestImageTests : IDisposable
 
         Assert.Equal([new DiskSpec { Path = Path.Combine(folder, "disk.img"), Format = "raw" }], spec.Disks);
         Assert.Equal("changed", await File.ReadAllTextAsync(spec.Disks[0].Path));
-        Assert.Equal("vmlinuz", await File.ReadAllTextAsync(spec.Kernel));
+        Assert.Equal("vmlinuz", await File.ReadAllTextAsync(spec.Kernel!));
     }
 
     [Fact]

@@ -17,19 +17,28 @@ internal static class InspectCommand
     {
         Argument<string> machine = MachineArguments.Machine();
         Option<string> output = MachineArguments.Output();
+        Option<bool> spec = new("--spec") { Description = "Print what was started instead, as JSON that `strata run --spec` takes." };
         DocumentedCommand command = new("inspect", "Look into a running machine: processors, interrupts, PCI functions and virtio queues.", """
             Shown are what each processor's engine has done, interrupts by pin and by MSI-X vector, PCI functions, and of virtio devices
             the features that were negotiated and how far each queue is: chains that the driver has offered, the device has taken, and has
             returned (each modulo 65,536). Offered more than taken for long means that a device hangs; returned but nothing happens in the
             guest, that an interrupt was lost.
 
-            Example: strata inspect debian-tiny --output json
+            Examples:
+              strata inspect debian-tiny --output json
+              strata inspect web --spec > web.json             and later: strata run --spec web.json
             """)
         {
-            machine, output,
+            machine, output, spec,
         };
         command.SetAction(async (result, token) =>
         {
+            if (result.GetValue(spec))
+            {
+                Console.Write((await new MachineRegistry().Find(result.GetValue(machine)!).GetSpecAsync(token)).ToJson());
+                return ExitCodes.Success;
+            }
+
             MachineInspection inspection = await new MachineRegistry().Find(result.GetValue(machine)!).InspectAsync(token);
             if (OutputOption.IsJson(result, output))
             {

@@ -22,8 +22,10 @@ public sealed record VirtualSwitchOptions
 /// <example>
 /// <code>
 /// using VirtualSwitch lab = new();
-/// MachineSpec first = spec with { Networks = [NetworkCard.Switch(lab)] };
-/// MachineSpec second = spec with { Networks = [NetworkCard.Switch(lab)] };
+/// MachineSpec spec = image with { Networks = [NetworkCard.Attached("lab")] };
+/// MachineAttachments port = new() { Networks = new Dictionary&lt;string, NetworkAttachment&gt; { ["lab"] = NetworkAttachment.PortOf(lab) } };
+/// VirtualMachine first = await VirtualMachine.StartAsync(spec, port);
+/// VirtualMachine second = await VirtualMachine.StartAsync(spec, port);
 /// </code>
 /// </example>
 public sealed class VirtualSwitch : IDisposable

@@ -39,6 +39,9 @@ internal enum ControlOperation
     /// <summary>Processors, interrupts and devices in detail.</summary>
     Inspect,
 
+    /// <summary>What was started, in a form that can be started again.</summary>
+    Spec,
+
     /// <summary>Press the power button.</summary>
     PowerButton,
 
@@ -63,6 +66,9 @@ internal sealed record ControlReply
     public EngineReport? Explanation { get; init; }
 
     public MachineInspection? Inspection { get; init; }
+
+    /// <summary>A <see cref="MachineSpec"/>, as docs/formats/machine-spec.md has it.</summary>
+    public JsonElement? Spec { get; init; }
 
     public MachineExit? Exit { get; init; }
 }

@@ -94,6 +94,8 @@ internal sealed class ControlSession(VirtualMachine machine, MachineReservation 
                 return new ControlReply { Explanation = machine.ExplainEngine() };
             case ControlOperation.Inspect:
                 return new ControlReply { Inspection = new MachineInspection { Machine = machine.Describe(reservation), Board = machine.Inspect() } };
+            case ControlOperation.Spec:
+                return new ControlReply { Spec = machine.Spec.RootedAt(Environment.CurrentDirectory).ToElement() };
             case ControlOperation.PowerButton:
                 machine.PressPowerButton();
                 return new ControlReply();

@@ -2,6 +2,7 @@ using System.Net.Sockets;
 using Strata.Core.Posix;
 using Strata.Images;
 using Strata.Machines.Boards;
+using Strata.Specs;
 using Strata.Virtio.Vsock;
 
 namespace Strata.Control;
@@ -38,6 +39,20 @@ public sealed class RunningMachine
     /// <summary>Processors, interrupts and devices in detail.</summary>
     public async Task<MachineInspection> InspectAsync(CancellationToken cancellationToken = default) =>
         Part((await AskAsync(ControlOperation.Inspect, cancellationToken).ConfigureAwait(false)).Inspection);
+
+    /// <summary>What was started: with the files of its image, and paths that hold in every folder.</summary>
+    public async Task<MachineSpec> GetSpecAsync(CancellationToken cancellationToken = default)
+    {
+        ControlReply reply = await AskAsync(ControlOperation.Spec, cancellationToken).ConfigureAwait(false);
+        try
+        {
+            return MachineSpec.Read(reply.Spec ?? throw new StrataException(StrataError.Host, "The machine's answer lacks what was asked for; is it of the same version of Strata?"));
+        }
+        catch (SpecException error)
+        {
+            throw new StrataException(StrataError.Host, $"The machine's specification cannot be understood. {error.Message}", error);
+        }
+    }
 
     /// <summary>Moves the machine to another engine; see <see cref="VirtualMachine.SwitchEngineAsync"/>.</summary>
     /// <exception cref="StrataException">The host cannot run this machine on that engine. It stays on the old one.</exception>

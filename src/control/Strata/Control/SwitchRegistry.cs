@@ -63,18 +63,30 @@ public sealed class SwitchRegistry(string? folder = null)
     }
 
     /// <exception cref="StrataException">The text cannot name a switch.</exception>
-    internal NamedSwitchPlace PlaceOf(string name) => NamedSwitchPlace.IsValidName(name)
-        ? new NamedSwitchPlace(Folder, name)
-        : throw new StrataException(
-            StrataError.BadInput,
-            $"\"{Printable.Text(name)}\" cannot name a switch: use 1 to {NamedSwitchPlace.LongestName} letters, digits, dots, dashes or underscores, a letter or digit first.");
+    internal static void CheckName(string name)
+    {
+        ArgumentNullException.ThrowIfNull(name);
+        if (!NamedSwitchPlace.IsValidName(name))
+        {
+            throw new StrataException(
+                StrataError.BadInput,
+                $"\"{Printable.Text(name)}\" cannot name a switch: use 1 to {NamedSwitchPlace.LongestName} letters, digits, dots, dashes or underscores, a letter or digit first.");
+        }
+    }
+
+    /// <exception cref="StrataException">The text cannot name a switch.</exception>
+    internal NamedSwitchPlace PlaceOf(string name)
+    {
+        CheckName(name);
+        return new NamedSwitchPlace(Folder, name);
+    }
 
     /// <exception cref="StrataException">The folder cannot be used.</exception>
     /// <exception cref="IOException">The switch cannot be had; the message says why.</exception>
-    internal NamedSwitchPort Join(string name, NetworkSurroundings machine, NamedSwitchOptions? options)
+    internal NamedSwitchPort Join(string name, string? machineName, MacAddress mac, NamedSwitchOptions? options)
     {
         RuntimeFolder.Make(Folder);
-        return NamedSwitchPort.Join(PlaceOf(name), new NamedSwitchStation(machine.MachineName ?? $"process-{Environment.ProcessId}", machine.Mac), options);
+        return NamedSwitchPort.Join(PlaceOf(name), new NamedSwitchStation(machineName ?? $"process-{Environment.ProcessId}", mac), options);
     }
 
     /// <summary>On a thread of its own: a host that does not answer must not keep a thread of the pool from the others.</summary>

@@ -146,9 +146,8 @@ internal sealed class DebianBuilder(string folder, IProgress<string>? progress)
             Memory = MachineMemory,
             Disks = [Raw(disk), Raw(medium)],
             Networks = [], // all it needs is on the medium
-            ConsoleOutput = log.Write,
         };
-        VirtualMachine machine = await VirtualMachine.StartAsync(spec, cancellationToken).ConfigureAwait(false);
+        VirtualMachine machine = await VirtualMachine.StartAsync(spec, new MachineAttachments { ConsoleOutput = log.Write }, cancellationToken).ConfigureAwait(false);
         await using (machine.ConfigureAwait(false))
         {
             try

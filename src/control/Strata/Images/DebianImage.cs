@@ -66,6 +66,7 @@ public sealed class DebianImage : GuestImage
         ArgumentNullException.ThrowIfNull(setup);
         return new MachineSpec
         {
+            Image = Name,
             Kernel = Path.Combine(folder, KernelFile),
             Initrd = Path.Combine(folder, InitrdFile),
             CommandLine = CommandLine + setup.ToCommandLine(),

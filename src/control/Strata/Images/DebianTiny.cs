@@ -70,7 +70,7 @@ public sealed class DebianTiny : GuestImage
             throw new StrataException(StrataError.BadInput, $"{Name} is a bare shell that takes no host name, time zone or SSH key; use {DebianImage.Name}.");
         }
 
-        return new MachineSpec { Kernel = KernelPath, Initrd = InitrdPath, CommandLine = "console=ttyS0 quiet panic=-1", ImageFolder = Folder };
+        return new MachineSpec { Image = Name, Kernel = KernelPath, Initrd = InitrdPath, CommandLine = "console=ttyS0 quiet panic=-1", ImageFolder = Folder };
     }
 
     private protected override async Task BuildIntoAsync(string staging, IProgress<string>? progress, CancellationToken cancellationToken)

@@ -77,6 +77,7 @@ public abstract class GuestImage
     /// <param name="configure">What the machine shall have beside the image, such as processors; null for the defaults.</param>
     /// <param name="setup">What the guest shall be told; null for nothing.</param>
     /// <param name="progress">Receives a line for each step of a build.</param>
+    /// <param name="attachments">What the machine is connected to in this process; null for nothing.</param>
     /// <example>
     /// <code>
     /// await using VirtualMachine machine = await new DebianTiny().StartAsync(spec => spec with { Processors = 2 });
@@ -85,11 +86,15 @@ public abstract class GuestImage
     /// </example>
     /// <exception cref="StrataException">The image cannot be built, or the machine not be started.</exception>
     public async Task<VirtualMachine> StartAsync(
-        Func<MachineSpec, MachineSpec>? configure = null, GuestSetup? setup = null, IProgress<string>? progress = null, CancellationToken cancellationToken = default)
+        Func<MachineSpec, MachineSpec>? configure = null,
+        GuestSetup? setup = null,
+        IProgress<string>? progress = null,
+        MachineAttachments? attachments = null,
+        CancellationToken cancellationToken = default)
     {
         await EnsureAsync(progress, cancellationToken).ConfigureAwait(false);
         MachineSpec spec = CreateSpec(setup ?? GuestSetup.Default);
-        return await VirtualMachine.StartAsync(Equip(configure?.Invoke(spec) ?? spec), cancellationToken).ConfigureAwait(false);
+        return await VirtualMachine.StartAsync(Equip(configure?.Invoke(spec) ?? spec), attachments, cancellationToken).ConfigureAwait(false);
     }
 
     /// <summary>Makes sure that the image is in the cache.</summary>

@@ -1,0 +1,226 @@
+using System.CommandLine;
+using Strata.Engines;
+
+namespace Strata.Cli;
+
+/// <summary>`strata run` on the command line: what of it makes the machine, and what this process does with it.</summary>
+internal sealed class RunArguments
+{
+    private readonly Argument<string?> _image = new("image")
+    {
+        Description = "Image to run: debian or debian-tiny. Left out with --kernel.",
+        Arity = ArgumentArity.ZeroOrOne,
+    };
+
+
+    private readonly Option<string?> _spec = new("--spec")
+    {
+        Description = "File with the machine's specification as JSON, such as `strata inspect MACHINE --spec` writes; options beside it take the place of what it says.",
+    };
+
+    private readonly Option<string?> _name = new("--name")
+    {
+        Description = "What other commands, such as `strata exec`, call the machine. Default: its image, with a number if that name is taken.",
+    };
+
+    private readonly Option<string?> _kernel = new("--kernel")
+    {
+        Description = "Kernel to boot instead of an image: a Linux bzImage, an ELF image with a PVH entry, or a Multiboot image.",
+    };
+
+    private readonly Option<string?> _initrd = new("--initrd") { Description = "Initial RAM disk for --kernel; a module for Multiboot." };
+    private readonly Option<string?> _append = new("--append") { Description = "Kernel command line (with an image: added to its own)." };
+    private readonly Option<string> _memory = new("--memory", "-m")
+    {
+        Description = "RAM, such as 512M or 2G.",
+        DefaultValueFactory = _ => "512M",
+    };
+
+    private readonly Option<int> _cpus = NumberOption.Create("--cpus", "Number of processors, 1 to 64.", example: 2, defaultValue: 1);
+
+    private readonly Option<string[]> _disk = new("--disk")
+    {
+        Description = $"Disk image for the guest's /dev/vda, then /dev/vdb …; may be repeated: {DiskSpec.Syntax}. With snapshot, changes are thrown away. "
+            + "A comma in the path is written twice.",
+    };
+
+    private readonly Option<string[]> _share = new("--share")
+    {
+        Description = $"Host folder for the guest, {FolderShare.Syntax}; debian-tiny mounts it at /mnt/TAG; may be repeated. The tag is the folder's name where "
+            + "none is given; a comma in the folder is written twice.",
+    };
+
+    private readonly Option<string?> _exec = new("--exec")
+    {
+        Description = "Run one command line in the guest, with this command's input and output, and exit with its exit code. The image needs the agent: "
+            + "debian-tiny has it. Others: `strata exec`.",
+    };
+
+    private readonly Option<bool> _balloon = new("--balloon")
+    {
+        Description = "Let the guest return memory that it does not use to the host.",
+    };
+
+
+    private readonly Option<string> _engine = new("--engine")
+    {
+        Description = "How guest code is executed: auto (the fastest here, see `strata probe`), kvm, translator or interpreter.",
+        DefaultValueFactory = _ => "auto",
+    };
+
+    private readonly Option<string> _console = new("--console")
+    {
+        Description = "Device that this terminal is connected to: serial (ttyS0) or virtio (hvc0).",
+        DefaultValueFactory = _ => "serial",
+    };
+
+    private readonly Option<string> _serial = new("--serial")
+    {
+        Description = "Where the first serial port's output goes: stdio, none or file:PATH.",
+        DefaultValueFactory = _ => "stdio",
+    };
+
+    private readonly Option<bool> _stats = new("--stats") { Description = "Print start-up time, speed and memory at the end." };
+    private readonly Option<string?> _trace = new("--trace")
+    {
+        Description = "Write guest and host disassembly of every translated block to a file. Slow.",
+    };
+
+    private readonly Option<bool> _perfMap = new("--perf-map")
+    {
+        Description = "Name translated blocks for Linux perf in /tmp/perf-PID.map.",
+    };
+
+
+    private readonly Option<bool> _portable = new("--portable-cpu")
+    {
+        Description = "Offer the guest only what every engine of this host can run, so that Ctrl-A E can switch to any.",
+    };
+
+    private readonly Option<bool> _noParavirt = new("--no-paravirt")
+    {
+        Description = "Do not offer what guests that were built for KVM know: its clock, steal time, hypercalls.",
+    };
+
+    private readonly Option<bool> _defective = new("--accept-defective-kvm")
+    {
+        Description = "Use a KVM that `strata probe` calls defective; for small guests only.",
+    };
+
+
+    private readonly Option<string?> _keep = new("--keep")
+    {
+        Description = "Keep the disk of the debian image under a name, or in a folder, and start from it the next time. Without it all changes are thrown away.",
+    };
+
+    private readonly Option<string?> _hostName = new("--hostname") { Description = "Host name of the debian image's system." };
+    private readonly Option<string?> _timeZone = new("--timezone")
+    {
+        Description = "Time zone of the debian image's system, such as Europe/Rome.",
+    };
+
+    private readonly Option<string?> _sshKey = new("--ssh-key")
+    {
+        Description = "File with public keys that may log in as root by SSH in the debian image.",
+    };
+
+    private readonly NetworkArguments _network = new();
+
+    public static Command Create()
+    {
+        RunArguments arguments = new();
+        DocumentedCommand run = new("run", "Start a machine with its console on this terminal. Ctrl-A X quits, Ctrl-A H helps.", """
+            Examples:
+              strata run debian-tiny --cpus 2                          a shell in a second; poweroff ends it
+              strata run debian --keep web --forward 2222:22           a whole Debian whose disk stays, with SSH on port 2222
+              strata run debian-tiny --share .:src --exec 'ls /mnt/src'  one command; its exit code is strata's
+              strata run --kernel bzImage --initrd initrd.gz --append 'console=ttyS0 root=/dev/vda' --disk root.qcow2
+              strata run --spec web.json --memory 2G                   what a file says, with more memory
+
+            Exit code 0: the guest powered off, or Ctrl-A X; 1: the machine could not be started; 2: bad options or files;
+            101: the guest reset itself; 102: triple fault; 103: an error in Strata; 104: the guest's kernel panicked;
+            130: interrupted. With --exec, the command's own.
+            """)
+        {
+            arguments._image, arguments._name, arguments._spec, arguments._kernel, arguments._initrd, arguments._append, arguments._memory, arguments._cpus,
+            arguments._disk, arguments._share, arguments._exec, arguments._balloon, arguments._engine, arguments._console, arguments._serial,
+            arguments._stats, arguments._trace, arguments._perfMap, arguments._portable, arguments._noParavirt, arguments._defective,
+            arguments._keep, arguments._hostName, arguments._timeZone, arguments._sshKey,
+        };
+        arguments._network.AddTo(run);
+        run.SetAction(async (result, token) =>
+        {
+            using RunCommand command = new(await arguments.ParseAsync(result, token));
+            return await command.ExecuteAsync();
+        });
+        return run;
+    }
+
+    private async Task<RunOptions> ParseAsync(ParseResult result, CancellationToken token)
+    {
+        MachineSpec spec = result.GetValue(_spec) is { } file
+            ? await MachineSpec.LoadAsync(file, token)
+            : new MachineSpec { Sockets = true }; // for agents
+        spec = ApplySizes(result, ApplyEngine(result, ApplyFiles(result, spec)));
+        return new RunOptions
+        {
+            Spec = spec with { Name = result.GetValue(_name) ?? spec.Name, Networks = _network.Apply(result, spec.Networks) },
+            Exec = result.GetValue(_exec),
+            Serial = result.GetValue(_serial)!,
+            Statistics = result.GetValue(_stats),
+            Trace = result.GetValue(_trace),
+        };
+    }
+
+    private MachineSpec ApplyFiles(ParseResult result, MachineSpec spec)
+    {
+        string? image = result.GetValue(_image);
+        string? kernel = result.GetValue(_kernel);
+        if (kernel is not null && image is not null)
+        {
+            throw new StrataException(StrataError.BadInput, $"Both the image {image} and --kernel are given; leave one of them out.");
+        }
+
+        if (image is not null || kernel is not null)
+        {
+            spec = spec with { Image = image, Kernel = kernel, Initrd = null, InitrdOverlays = [], ImageFolder = null, CommandLine = null };
+        }
+
+        return spec with
+        {
+            Initrd = result.GetValue(_initrd) ?? spec.Initrd,
+            CommandLine = result.GetValue(_append) ?? spec.CommandLine,
+            Keep = result.GetValue(_keep) ?? spec.Keep,
+            Setup = ImageCommand.ReadSetup(spec.Setup, result.GetValue(_hostName), result.GetValue(_timeZone), result.GetValue(_sshKey)),
+        };
+    }
+
+    private MachineSpec ApplySizes(ParseResult result, MachineSpec spec) => spec with
+    {
+        Memory = IsGiven(result, _memory) ? ByteSize.ParseMemory(result.GetValue(_memory)!) : spec.Memory,
+        Processors = IsGiven(result, _cpus) ? result.GetValue(_cpus) : spec.Processors,
+        Disks = IsGiven(result, _disk) ? [.. result.GetValue(_disk)!.Select(DiskSpec.Parse)] : spec.Disks,
+        Shares = IsGiven(result, _share) ? [.. result.GetValue(_share)!.Select(FolderShare.Parse)] : spec.Shares,
+        Balloon = result.GetValue(_balloon) || spec.Balloon,
+    };
+
+    private MachineSpec ApplyEngine(ParseResult result, MachineSpec spec) => spec with
+    {
+        Engine = IsGiven(result, _engine) ? EngineNames.Parse(result.GetValue(_engine)!) : spec.Engine,
+        PortableCpu = result.GetValue(_portable) || spec.PortableCpu,
+        Paravirtual = !result.GetValue(_noParavirt) && spec.Paravirtual,
+        AcceptsDefectiveKvm = result.GetValue(_defective) || spec.AcceptsDefectiveKvm,
+        WritePerfMap = result.GetValue(_perfMap) || spec.WritePerfMap,
+        Console = IsGiven(result, _console) ? ParseConsole(result.GetValue(_console)!) : spec.Console,
+    };
+
+    /// <summary>On the command line, and not by its default.</summary>
+    internal static bool IsGiven(ParseResult result, Option option) => result.GetResult(option) is { Implicit: false };
+
+    private static ConsoleDevice ParseConsole(string text) => text switch
+    {
+        "serial" => ConsoleDevice.Serial,
+        "virtio" => ConsoleDevice.Virtio,
+        _ => throw new StrataException(StrataError.BadInput, $"There is no console device \"{text}\"; use serial or virtio."),
+    };
+}

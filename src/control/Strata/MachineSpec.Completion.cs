@@ -1,0 +1,106 @@
+using Strata.Images;
+
+namespace Strata;
+
+/// <content>From what was asked for to what can be started.</content>
+public sealed partial record MachineSpec
+{
+    /// <summary>Of a kernel that was given none.</summary>
+    internal const string DefaultCommandLine = "console=ttyS0";
+
+    /// <summary>
+    /// The same machine with the files of its <see cref="Image"/>, which is built first if it is not in the cache; with its agent, and
+    /// mounts for its shared folders. A machine that has a <see cref="Kernel"/> is complete.
+    /// </summary>
+    /// <param name="progress">Receives a line for each step of a build.</param>
+    /// <exception cref="StrataException">The specification names neither image nor kernel, or the image cannot be had.</exception>
+    public async Task<MachineSpec> ResolveAsync(IProgress<string>? progress = null, CancellationToken cancellationToken = default)
+    {
+        CheckFiles();
+        if (Kernel is not null)
+        {
+            return this;
+        }
+
+        GuestImage image = GuestImages.Find(Image!);
+        _ = image.IsCached ? null : Setup.ToCommandLine(); // a mistake shows before a long build
+        await image.EnsureAsync(progress, cancellationToken).ConfigureAwait(false);
+        MachineSpec own = Keep is { } name
+            ? await KeptMachines.CreateSpecAsync(image, Setup, name, cancellationToken).ConfigureAwait(false)
+            : image.CreateSpec(Setup);
+        MachineSpec equipped = image.Equip(this with
+        {
+            Kernel = own.Kernel,
+            Initrd = own.Initrd,
+            ImageFolder = own.ImageFolder,
+            CommandLine = own.CommandLine,
+            Disks = [.. own.Disks, .. Disks],
+            Setup = GuestSetup.Default, // it is on the command line from here on
+            Keep = null,
+        });
+        return CommandLine is { } extra ? equipped with { CommandLine = $"{equipped.CommandLine} {extra}" } : equipped;
+    }
+
+    /// <summary>The same machine for a process with another working folder.</summary>
+    /// <param name="folder">What relative paths start from.</param>
+    public MachineSpec RootedAt(string folder)
+    {
+        return this with
+        {
+            Keep = Keep?.Contains('/', StringComparison.Ordinal) == true ? Root(Keep) : Keep,
+            ImageFolder = RootIfAny(ImageFolder),
+            Kernel = RootIfAny(Kernel),
+            Initrd = RootIfAny(Initrd),
+            InitrdOverlays = [.. InitrdOverlays.Select(Root)],
+            Disks = [.. Disks.Select(disk => disk with { Path = Root(disk.Path) })],
+            Networks = [.. Networks.Select(card => card with { Capture = RootIfAny(card.Capture) })],
+            Shares = [.. Shares.Select(share => share with { Folder = Root(share.Folder) })],
+        };
+
+        string Root(string path) => Path.GetFullPath(path, folder);
+
+        string? RootIfAny(string? path) => path is null ? null : Root(path);
+    }
+
+    /// <exception cref="StrataException">No machine can have these sizes.</exception>
+    internal void Check()
+    {
+        if (Processors is < 1 or > MostProcessors)
+        {
+            throw new StrataException(StrataError.BadInput, $"A machine has 1 to {MostProcessors} processors, not {Processors}.");
+        }
+
+        if (Memory < SmallestMemory || Memory % MemoryUnit != 0)
+        {
+            throw new StrataException(
+                StrataError.BadInput, $"Memory must be a whole number of MiB and at least {SmallestMemory >> 20} MiB, not {Memory:N0} bytes.");
+        }
+
+        if (Memory > LargestMemory)
+        {
+            throw new StrataException(
+                StrataError.BadInput, $"Memory can be at most {LargestMemory >> 30} GiB, not {Memory >> 30:N0} GiB; give the machine less.");
+        }
+    }
+
+    private void CheckFiles()
+    {
+        if (Kernel is null && Image is null)
+        {
+            throw new StrataException(StrataError.BadInput, "Nothing to run: name an image (debian, debian-tiny) or give --kernel.");
+        }
+
+        if (Kernel is null && (Initrd is not null || InitrdOverlays.Count > 0))
+        {
+            throw new StrataException(StrataError.BadInput, "--initrd goes with --kernel: an image has its own.");
+        }
+
+        if (Kernel is not null && (Keep is not null || Setup != GuestSetup.Default))
+        {
+            throw new StrataException(
+                StrataError.BadInput,
+                "--keep, --hostname, --timezone and --ssh-key are for images; with --kernel give --disk, and --append what the system "
+                + "should know.");
+        }
+    }
+}

@@ -219,7 +219,7 @@ public sealed partial class HostFolder
             return Errno.EFBIG;
         }
 
-        if (handle is { } number && _handles.TryGetValue(number, out Handle? open) && open.Node == file && !open.IsFolder)
+        if (handle is { } number && _handles.TryGetValue(number, out Handle? open) && open.Node == file && open is { IsFolder: false, Descriptor: >= 0 })
         {
             return HostFiles.SetSize(open.Descriptor, size);
         }

@@ -79,7 +79,7 @@ public sealed partial class HostFolder
 
         if (error == Errno.None)
         {
-            handle = Add(new Handle(folder!, descriptor, IsFolder: true, Appends: false));
+            handle = Add(new Handle(folder!, descriptor, IsFolder: true, OpenMode.Read));
         }
 
         _nodes.Trim();
@@ -90,7 +90,7 @@ public sealed partial class HostFolder
     {
         if (_handles.Remove(handle, out Handle? open))
         {
-            HostFiles.Close(open.Descriptor);
+            CloseDescriptor(open);
             _nodes.RemoveHandle(open.Node);
         }
     }
@@ -98,7 +98,7 @@ public sealed partial class HostFolder
     public Errno Read(ulong handle, ulong offset, Span<byte> buffer, out int count)
     {
         count = 0;
-        return !TryGetFile(handle, out Handle? file) ? Errno.EBADF
+        return GetOpen(handle, isFolder: false, out Handle? file) is var lost and not Errno.None ? lost
             : offset > long.MaxValue - (ulong)buffer.Length ? Errno.EINVAL
             : HostFiles.Read(file!.Descriptor, (long)offset, buffer, out count);
     }
@@ -106,13 +106,15 @@ public sealed partial class HostFolder
     public Errno Write(ulong handle, ulong offset, ReadOnlySpan<byte> data, bool cached, out int count)
     {
         count = 0;
-        return !TryGetFile(handle, out Handle? file) ? Errno.EBADF
+        return GetOpen(handle, isFolder: false, out Handle? file) is var lost and not Errno.None ? lost
             : !Fits(file!, offset, (ulong)data.Length, cached) ? Errno.EFBIG
             : HostFiles.Write(file!.Descriptor, (long)offset, data, file.Appends && !cached, out count);
     }
 
     public Errno Synchronize(ulong handle, bool dataOnly) =>
-        _handles.TryGetValue(handle, out Handle? open) ? HostFiles.Synchronize(open.Descriptor, dataOnly) : Errno.EBADF;
+        !_handles.TryGetValue(handle, out Handle? open) ? Errno.EBADF
+        : open.Descriptor < 0 ? Errno.ESTALE
+        : HostFiles.Synchronize(open.Descriptor, dataOnly);
 
     public Errno SynchronizeAll()
     {
@@ -132,28 +134,31 @@ public sealed partial class HostFolder
 
     public Errno SeekFolder(ulong handle, ulong offset)
     {
-        if (!_handles.TryGetValue(handle, out Handle? folder) || !folder.IsFolder)
+        Errno error = GetOpen(handle, isFolder: true, out Handle? folder);
+        if (error != Errno.None)
         {
-            return Errno.EBADF;
+            return error;
         }
 
         _folderHandle = handle;
         _folderAt = _folderEnd = 0;
-        return offset > long.MaxValue ? Errno.EINVAL : HostFiles.Seek(folder.Descriptor, (long)offset, SeekSet, out _);
+        return offset > long.MaxValue ? Errno.EINVAL : HostFiles.Seek(folder!.Descriptor, (long)offset, SeekSet, out _);
     }
 
     public Errno ReadFolder(ulong handle, out FolderName entry, out ReadOnlySpan<byte> name)
     {
         entry = default;
         name = default;
-        if (handle != _folderHandle || !_handles.TryGetValue(handle, out Handle? folder) || !folder.IsFolder)
+        Handle? folder = null;
+        Errno error = handle == _folderHandle ? GetOpen(handle, isFolder: true, out folder) : Errno.EBADF;
+        if (error != Errno.None)
         {
-            return Errno.EBADF;
+            return error;
         }
 
         if (_folderAt == _folderEnd)
         {
-            Errno error = HostFiles.ReadFolder(folder.Descriptor, _folderRecords, out _folderEnd);
+            error = HostFiles.ReadFolder(folder!.Descriptor, _folderRecords, out _folderEnd);
             _folderAt = 0;
             if (error != Errno.None || _folderEnd == 0)
             {
@@ -173,7 +178,7 @@ public sealed partial class HostFolder
     public Errno Allocate(ulong handle, uint mode, ulong offset, ulong length)
     {
         bool known = mode is 0 or AllocateKeepSize or (AllocateKeepSize | AllocatePunchHole) or AllocateZeroRange or (AllocateZeroRange | AllocateKeepSize);
-        return !TryGetFile(handle, out Handle? file) ? Errno.EBADF
+        return GetOpen(handle, isFolder: false, out Handle? file) is var lost and not Errno.None ? lost
             : !known ? Errno.EOPNOTSUPP
             : !Fits(file!, offset, length, cached: true) ? Errno.EFBIG
             : HostFiles.Allocate(file!.Descriptor, (int)mode, (long)offset, (long)length);
@@ -182,9 +187,10 @@ public sealed partial class HostFolder
     public Errno FindData(ulong handle, ulong offset, bool hole, out ulong found)
     {
         found = 0;
-        if (!TryGetFile(handle, out Handle? file))
+        Errno error = GetOpen(handle, isFolder: false, out Handle? file);
+        if (error != Errno.None)
         {
-            return Errno.EBADF;
+            return error;
         }
 
         if (offset > long.MaxValue)
@@ -192,7 +198,7 @@ public sealed partial class HostFolder
             return Errno.ENXIO;
         }
 
-        Errno error = HostFiles.Seek(file!.Descriptor, (long)offset, hole ? SeekHole : SeekData, out long position);
+        error = HostFiles.Seek(file!.Descriptor, (long)offset, hole ? SeekHole : SeekData, out long position);
         found = (ulong)Math.Max(0, position);
         return error;
     }
@@ -200,7 +206,8 @@ public sealed partial class HostFolder
     public Errno CopyRange(ulong source, ulong sourceOffset, ulong target, ulong targetOffset, ulong length, out ulong copied)
     {
         copied = 0;
-        return !TryGetFile(source, out Handle? from) || !TryGetFile(target, out Handle? to) ? Errno.EBADF
+        return GetOpen(source, isFolder: false, out Handle? from) is var lost and not Errno.None ? lost
+            : GetOpen(target, isFolder: false, out Handle? to) is var gone and not Errno.None ? gone
             : sourceOffset > long.MaxValue || to!.Appends ? Errno.EINVAL
             : !Fits(to, targetOffset, Math.Min(length, LongestCopy), cached: true) ? Errno.EFBIG
             : HostFiles.CopyRange(from!.Descriptor, (long)sourceOffset, to.Descriptor, (long)targetOffset, (nuint)Math.Min(length, LongestCopy), out copied);
@@ -255,7 +262,7 @@ public sealed partial class HostFolder
         Errno error = HostFiles.Reopen(descriptor, Flags(mode), out int opened);
         if (error == Errno.None)
         {
-            handle = Add(new Handle(file, opened, IsFolder: false, (mode & OpenMode.Append) != 0));
+            handle = Add(new Handle(file, opened, IsFolder: false, mode & KeptMode));
         }
 
         return error;
@@ -304,7 +311,7 @@ public sealed partial class HostFolder
             return error;
         }
 
-        handle = Add(new Handle(node!, opened, IsFolder: false, (mode & OpenMode.Append) != 0));
+        handle = Add(new Handle(node!, opened, IsFolder: false, mode & KeptMode));
         return Errno.None;
     }
 
@@ -315,7 +322,22 @@ public sealed partial class HostFolder
         return _lastHandle;
     }
 
-    private bool TryGetFile(ulong number, out Handle? file) => _handles.TryGetValue(number, out file) && !file.IsFolder;
+    private Errno GetOpen(ulong number, bool isFolder, out Handle? open) =>
+        !_handles.TryGetValue(number, out open) || open.IsFolder != isFolder ? Errno.EBADF
+        : open.Descriptor < 0 ? Errno.ESTALE
+        : Errno.None;
 
-    private sealed record Handle(Node Node, int Descriptor, bool IsFolder, bool Appends);
+    private static void CloseDescriptor(Handle handle)
+    {
+        if (handle.Descriptor >= 0)
+        {
+            HostFiles.Close(handle.Descriptor);
+        }
+    }
+
+    /// <param name="Descriptor">Negative for what could not be opened again behind a restore.</param>
+    private sealed record Handle(Node Node, int Descriptor, bool IsFolder, OpenMode Mode)
+    {
+        public bool Appends => (Mode & OpenMode.Append) != 0;
+    }
 }

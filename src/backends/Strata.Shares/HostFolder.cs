@@ -140,7 +140,7 @@ public sealed partial class HostFolder : IFileShare
     {
         foreach (Handle handle in _handles.Values)
         {
-            HostFiles.Close(handle.Descriptor);
+            CloseDescriptor(handle);
         }
 
         _handles.Clear();

@@ -9,10 +9,12 @@ namespace Strata.Shares;
 /// </summary>
 /// <param name="mostNodes">Nodes that the guest may know at a time.</param>
 /// <param name="mostHeld">Nodes that are held by a descriptor; orphans and open ones come on top, each as many at most.</param>
-internal sealed class NodeTable(int mostNodes, int mostHeld) : IDisposable
+internal sealed partial class NodeTable(int mostNodes, int mostHeld) : IDisposable
 {
     /// <summary>Folders inside each other that are looked through to find a node again.</summary>
     private const int DeepestPath = 4096;
+
+    private const uint KindMask = 0xF000;
 
     private readonly Dictionary<ulong, Node> _byId = [];
     private readonly Dictionary<FileKey, Node> _byKey = [];
@@ -245,7 +247,7 @@ internal sealed class NodeTable(int mostNodes, int mostHeld) : IDisposable
         }
 
         error = HostFiles.GetStatus(descriptor, out HostFiles.FileStatus status);
-        if (error == Errno.None && FileKey.Of(status) == node.Key)
+        if (error == Errno.None && FileKey.Of(status) == node.Key && (status.Mode & KindMask) == node.Kind)
         {
             return Errno.None;
         }

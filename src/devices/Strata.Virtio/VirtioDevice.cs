@@ -8,7 +8,7 @@ namespace Strata.Virtio;
 /// Notifications arrive on vCPU threads and must return quickly: work is done by the device's own threads. Each of these workers serves
 /// its share of the queues under its own lock, so that requests stay in order in a queue, and queues do not wait for each other.
 /// </summary>
-public abstract class VirtioDevice : IDisposable
+public abstract partial class VirtioDevice : IDisposable
 {
     /// <summary>VIRTIO_F_INDIRECT_DESC, VIRTIO_F_EVENT_IDX and VIRTIO_F_VERSION_1.</summary>
     public const ulong CommonFeatures = (1UL << 28) | EventIndexFeature | Version1Feature;
@@ -189,14 +189,26 @@ public abstract class VirtioDevice : IDisposable
 
     private void DrainOf(QueueWorker worker)
     {
-        foreach (int queue in worker.Queues)
+        if (!worker.Activity.TryEnter())
         {
-            if (_disposed)
-            {
-                return;
-            }
+            return; // all queues are looked at when the device goes on
+        }
 
-            Drain(queue);
+        try
+        {
+            foreach (int queue in worker.Queues)
+            {
+                if (MustStop)
+                {
+                    return;
+                }
+
+                Drain(queue);
+            }
+        }
+        finally
+        {
+            worker.Activity.Exit();
         }
     }
 
@@ -205,7 +217,7 @@ public abstract class VirtioDevice : IDisposable
     {
         VirtQueue queue = Queues[index];
         Lock gate = GateOf(index);
-        while (!_disposed)
+        while (!MustStop)
         {
             bool interrupt;
             string? broken;

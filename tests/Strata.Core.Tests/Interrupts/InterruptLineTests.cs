@@ -30,6 +30,35 @@ public sealed class InterruptLineTests
         Assert.False(line.IsHigh);
     }
 
+    [Fact]
+    public void Restore_High_IsNoEdgeForTheController()
+    {
+        InterruptLine line = new(_sink, 1);
+
+        line.Restore(true);
+        line.Set(true);
+        Assert.Empty(_sink.Levels);
+
+        line.Set(false);
+        Assert.Equal([(1, false)], _sink.Levels);
+    }
+
+    [Fact]
+    public void Restore_SharedWire_StaysHighUntilTheLastOneFalls()
+    {
+        SharedInterruptLine wire = new(new InterruptLine(_sink, 1));
+        InterruptLine first = wire.CreateInput();
+        InterruptLine second = wire.CreateInput();
+
+        first.Restore(true);
+        second.Restore(true);
+        first.Set(false);
+        Assert.Empty(_sink.Levels);
+
+        second.Set(false);
+        Assert.Equal([(1, false)], _sink.Levels);
+    }
+
     private sealed class Sink : IInterruptSink
     {
         public List<(int Pin, bool High)> Levels { get; } = [];

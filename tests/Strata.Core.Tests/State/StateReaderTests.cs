@@ -36,6 +36,26 @@ public sealed class StateReaderTests
     }
 
     [Fact]
+    public void ReadBits_BitThatDoesNotExist_IsRefused()
+    {
+        StateReader reader = new(new byte[] { 0x83 }, "unit");
+
+        StateException error = Assert.Throws<StateException>(() => reader.ReadBits<byte>("mask", 0x7F));
+
+        Assert.Contains("mask is 0x83", error.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void ReadExactly_FewerElements_IsRefused()
+    {
+        StateWriter writer = new();
+        writer.WriteArray<byte>([1, 2]);
+
+        Assert.Throws<StateException>(() => new StateReader(writer.ToArray(), "unit").ReadExactly<byte>("pins", 3));
+        Assert.Equal([1, 2], new StateReader(writer.ToArray(), "unit").ReadExactly<byte>("pins", 2));
+    }
+
+    [Fact]
     public void Read_CutOff_NamesUnitAndField()
     {
         StateReader reader = new(new byte[3], "uart0");

@@ -74,20 +74,45 @@ internal static class UnitContract
     private static void EveryFieldComesBack<TState>(IUnit<TState> unit, Func<PropertyInfo, object?, object?>? valueFor)
         where TState : IStateRecord<TState>
     {
-        foreach (PropertyInfo property in typeof(TState).GetProperties(BindingFlags.Public | BindingFlags.Instance).Where(property => property.SetMethod is not null))
+        foreach (Field field in Fields(unit.SaveState(), typeof(TState).Name, valueFor))
         {
             TState state = unit.SaveState();
-            object? old = property.GetValue(state);
-            object? value = valueFor?.Invoke(property, old) ?? Different(property.Name, old);
-            property.SetValue(state, value);
+            object? old = field.Get(state);
+            object? value = valueFor?.Invoke(field.Property, old) ?? Different(field.Name, old);
+            field.Set(state, value);
             StateWriter writer = new();
             writer.WriteRecord(state);
             unit.Load(new StateReader(writer.ToArray(), unit.UnitName));
-            Assert.True(
-                AreEqual(value, property.GetValue(unit.SaveState())),
-                $"{typeof(TState).Name}.{property.Name} is {Describe(property.GetValue(unit.SaveState()))} after a load of {Describe(value)}.");
+            object? found = field.Get(unit.SaveState());
+            Assert.True(AreEqual(value, found), $"{field.Name} is {Describe(found)} after a load of {Describe(value)}.");
         }
     }
+
+    /// <summary>The fields of a record, and those of the records inside it but where a value for the whole is given.</summary>
+    private static IEnumerable<Field> Fields(object record, string name, Func<PropertyInfo, object?, object?>? valueFor)
+    {
+        IEnumerable<PropertyInfo> settable = record.GetType()
+            .GetProperties(BindingFlags.Public | BindingFlags.Instance).Where(property => property.SetMethod is not null);
+        foreach (PropertyInfo property in settable)
+        {
+            object? value = property.GetValue(record);
+            Field whole = new(property, $"{name}.{property.Name}", property.GetValue, property.SetValue);
+            List<Field> inner = valueFor?.Invoke(property, value) is not null ? [] : [.. Inside(whole, value, valueFor)];
+            foreach (Field field in inner.Count == 0 ? [whole] : inner)
+            {
+                yield return field;
+            }
+        }
+    }
+
+    private static IEnumerable<Field> Inside(Field whole, object? value, Func<PropertyInfo, object?, object?>? valueFor) => value switch
+    {
+        not null when IsRecord(value.GetType()) => Fields(value, whole.Name, valueFor).Select(field => field.Of(whole.Get)),
+        IList list => list.Cast<object?>().SelectMany((element, i) => element is not null && IsRecord(element.GetType())
+            ? Fields(element, $"{whole.Name}[{i}]", valueFor).Select(field => field.Of(root => ((IList)whole.Get(root)!)[i]))
+            : []),
+        _ => [],
+    };
 
     private static void ResetIsTheSameEachTime(IUnit unit)
     {
@@ -133,6 +158,14 @@ internal static class UnitContract
 
     private static bool IsRecord(Type type) =>
         Array.Exists(type.GetInterfaces(), face => face.IsGenericType && face.GetGenericTypeDefinition() == typeof(IStateRecord<>));
+
+    /// <param name="Get">From the outermost record.</param>
+    /// <param name="Set">Into the outermost record.</param>
+    private sealed record Field(PropertyInfo Property, string Name, Func<object, object?> Get, Action<object, object?> Set)
+    {
+        /// <summary>The same field, of a record that is part of another one.</summary>
+        public Field Of(Func<object, object?> inside) => new(Property, Name, root => Get(inside(root)!), (root, value) => Set(inside(root)!, value));
+    }
 
     private static string Describe(object? value) => value is IEnumerable list and not string ? $"[{string.Join(", ", list.Cast<object?>())}]" : $"{value ?? "null"}";
 }

@@ -15,10 +15,14 @@ public sealed class RtcMc146818Tests
 
     private readonly ManualClock _clock = new();
     private readonly RecordingSink _interrupts = new();
+    private readonly WallClock _wall;
     private readonly RtcMc146818 _rtc;
 
-    public RtcMc146818Tests() =>
-        _rtc = new RtcMc146818(_clock, _interrupts.Line(8), new DateTime(2023, 12, 31, 23, 59, 58, DateTimeKind.Utc));
+    public RtcMc146818Tests()
+    {
+        _wall = new WallClock(_clock, new DateTime(2023, 12, 31, 23, 59, 58, DateTimeKind.Utc));
+        _rtc = new RtcMc146818(_clock, _wall, _interrupts.Line(8));
+    }
 
     [Fact]
     public void Time_BcdTwentyFourHours_IsTheDefault()

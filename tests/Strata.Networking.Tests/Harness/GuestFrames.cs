@@ -142,4 +142,19 @@ internal static class GuestFrames
         Assert.Equal(destination, packet[16..20]);
         return packet[Ipv4Size..];
     }
+
+    /// <summary>A DHCP message of a client, by broadcast.</summary>
+    public static byte[] Dhcp(byte[] station, byte[] options)
+    {
+        byte[] nobody = [0, 0, 0, 0];
+        byte[] allHosts = [255, 255, 255, 255];
+        byte[] message = new byte[240 + options.Length];
+        byte[] head = [1, 1, 6, 0, 0xDE, 0xAD, 0xBE, 0xEF];
+        head.CopyTo(message, 0);
+        station.CopyTo(message, 28);
+        Big32(0x63825363).CopyTo(message, 236);
+        options.CopyTo(message, 240);
+        byte[] packet = Ipv4(nobody, allHosts, UdpProtocol, UdpDatagram(nobody, allHosts, 68, 67, message));
+        return Ethernet(Everybody, station, 0x0800, packet);
+    }
 }

@@ -4,7 +4,7 @@ using static Strata.Networking.Tests.Harness.GuestFrames;
 namespace Strata.Networking.Tests.Harness;
 
 /// <summary>A segment that reached the guest, taken apart.</summary>
-internal sealed record GuestSegment(uint Sequence, uint Acknowledgment, byte Flags, ushort Window, byte[] Options, byte[] Data, FrameOffload Offload);
+internal sealed record GuestSegment(uint Sequence, uint Acknowledgment, byte Flags, ushort Window, byte[] Options, byte[] Data, FrameOffload Offload, ushort Urgent);
 
 /// <summary>The guest's end of one TCP connection, worked by hand: every segment is what a test says. The remote address says by which protocol.</summary>
 internal sealed class GuestTcp(IGuestWire bench, ushort guestPort, byte[] remote, ushort remotePort)
@@ -14,6 +14,7 @@ internal sealed class GuestTcp(IGuestWire bench, ushort guestPort, byte[] remote
     public const byte Rst = 4;
     public const byte Psh = 8;
     public const byte Ack = 16;
+    public const byte Urg = 32;
 
     public static readonly byte[] SegmentSize1460 = [2, 4, 5, 0xB4];
     public static readonly byte[] SegmentSize1440 = [2, 4, 5, 0xA0];
@@ -31,13 +32,13 @@ internal sealed class GuestTcp(IGuestWire bench, ushort guestPort, byte[] remote
 
     private byte[] Guest => remote.Length == 4 ? GuestFrames.Guest : Guest6;
 
-    public void Send(byte flags, byte[]? data = null, byte[]? options = null, uint? sequence = null, uint? acknowledgment = null, ushort? window = null)
+    public void Send(byte flags, byte[]? data = null, byte[]? options = null, uint? sequence = null, uint? acknowledgment = null, ushort? window = null, ushort urgent = 0)
     {
         byte[] head = options ?? [];
         byte[] segment =
         [
             .. Big16(guestPort), .. Big16(remotePort), .. Big32(sequence ?? Next), .. Big32(acknowledgment ?? Expected),
-            (byte)((20 + head.Length) / 4 << 4), flags, .. Big16(window ?? Window), 0, 0, 0, 0, .. head, .. data ?? [],
+            (byte)((20 + head.Length) / 4 << 4), flags, .. Big16(window ?? Window), 0, 0, .. Big16(urgent), .. head, .. data ?? [],
         ];
         byte[] checksum = Big16(TransportChecksum(Guest, remote, TcpProtocol, segment));
         checksum.CopyTo(segment, 16);
@@ -68,7 +69,7 @@ internal sealed class GuestTcp(IGuestWire bench, ushort guestPort, byte[] remote
         }
 
         int header = (segment[12] >> 4) * 4;
-        return new GuestSegment(Read32(segment, 4), Read32(segment, 8), segment[13], Read16(segment, 14), segment[20..header], segment[header..], frame.Offload);
+        return new GuestSegment(Read32(segment, 4), Read32(segment, 8), segment[13], Read16(segment, 14), segment[20..header], segment[header..], frame.Offload, Read16(segment, 18));
     }
 
     /// <summary>Receives a segment and takes its data in: the next acknowledgment covers it.</summary>

@@ -224,18 +224,6 @@ public sealed class AddressServiceTests : IDisposable
         return message;
     }
 
-    private static byte[] Dhcp(byte[] station, byte[] options)
-    {
-        byte[] message = new byte[240 + options.Length];
-        byte[] head = [1, 1, 6, 0, 0xDE, 0xAD, 0xBE, 0xEF];
-        head.CopyTo(message, 0);
-        station.CopyTo(message, 28);
-        Big32(0x63825363).CopyTo(message, 236);
-        options.CopyTo(message, 240);
-        byte[] packet = Ipv4(Nobody, AllHosts, UdpProtocol, UdpDatagram(Nobody, AllHosts, 68, 67, message));
-        return Ethernet(Everybody, station, 0x0800, packet);
-    }
-
     /// <returns>The BOOTP message of the next frame, after checks of what is around it.</returns>
     private byte[] OpenDhcp(byte[] station, byte[] destination)
     {

@@ -1,6 +1,7 @@
 using Strata.Core.Bus;
 using Strata.Core.Interrupts;
 using Strata.Core.Memory;
+using Strata.Core.State;
 using Strata.Devices.Pci;
 using Strata.Virtio.Transport;
 
@@ -34,7 +35,9 @@ internal sealed class VirtioDriver : IInterruptSink, IMsiSink, IDisposable
         Space.MapRam(0, Memory, 0, RamSize);
         _device = create(Space);
         Function = new VirtioPci(_device);
-        new PciBus(Space, this, link => new InterruptLine(this, link)).Plug(1, Function);
+        PciBus bus = new(Space, this, link => new InterruptLine(this, link));
+        bus.Plug(1, Function);
+        bus.Units.ToList().ForEach(Roster.Add);
         Function.WriteConfig(0x10, AccessWidth.Dword, (uint)Bar0);
         Function.WriteConfig(0x14, AccessWidth.Dword, (uint)Bar1);
         Function.WriteConfig(Command, AccessWidth.Word, 6);
@@ -46,6 +49,9 @@ internal sealed class VirtioDriver : IInterruptSink, IMsiSink, IDisposable
     public AddressSpace Space { get; } = new();
 
     public VirtioPci Function { get; }
+
+    /// <summary>The bus, its host bridge, and the device in three units: function, transport, device.</summary>
+    public UnitRoster Roster { get; } = new();
 
     public int MsixCapability { get; private set; }
 
@@ -206,6 +212,14 @@ internal sealed class VirtioDriver : IInterruptSink, IMsiSink, IDisposable
         {
             _messages.Add(data);
         }
+    }
+
+    /// <summary>Puts what this quiesced machine is into another one, which is quiesced from then on.</summary>
+    public void MoveTo(VirtioDriver other)
+    {
+        other.Roster.Quiesce();
+        Memory.Slice(0, (int)RamSize).CopyTo(other.Memory.Slice(0, (int)RamSize));
+        other.Roster.Load(Roster.Save());
     }
 
     public void Dispose()

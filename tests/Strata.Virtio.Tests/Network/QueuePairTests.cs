@@ -43,12 +43,12 @@ public sealed class QueuePairTests : IDisposable
     }
 
     [Fact]
-    public void Configuration_OnePair_HasNoControlQueue()
+    public void Configuration_OnePair_HasAControlQueueForAnnouncements()
     {
         using VirtioDriver driver = new(space => new VirtioNetwork(space, new RecordingBackend(), [2, 3, 4, 5, 6, 7]));
 
-        Assert.Equal(0UL, driver.OfferedFeatures() & (ControlQueue | MultiQueue));
-        Assert.Equal(2UL, driver.ReadCommon(0x12, AccessWidth.Word));
+        Assert.Equal(ControlQueue, driver.OfferedFeatures() & (ControlQueue | MultiQueue));
+        Assert.Equal(3UL, driver.ReadCommon(0x12, AccessWidth.Word));
     }
 
     [Fact]

@@ -38,7 +38,7 @@ internal sealed class ParavirtMachine : IDisposable
                 Clock = Clock,
                 LocalApic = apic,
                 Cpuid = Policy,
-                WallTimeOrigin = Origin,
+                Wall = new WallClock(Clock, Origin),
                 LookForStandstill = lookForStandstill is null ? null : () => lookForStandstill(cpu!),
             });
             apic.Connect(new Host(cpu));

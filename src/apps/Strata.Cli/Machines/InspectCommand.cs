@@ -86,7 +86,7 @@ internal static class InspectCommand
     {
         PciInspection pci = device.Pci;
         string kind = device.Virtio is { } virtio ? $"virtio {virtio.TypeName}" : "PCI function";
-        Console.WriteLine($"\nslot {device.Slot}: {kind}, {pci.VendorId:x4}:{pci.DeviceId:x4}, class {pci.ClassCode:x6}");
+        Console.WriteLine($"\nslot {device.Slot}{(device.Function > 0 ? $".{device.Function}" : "")}: {kind}, {pci.VendorId:x4}:{pci.DeviceId:x4}, class {pci.ClassCode:x6}");
         if (pci.Bars.Count > 0)
         {
             Console.WriteLine("  memory:     " + string.Join(", ", pci.Bars.Select(bar => $"BAR {bar.Index} {(bar.Address is { } address ? $"at 0x{address:x}" : "unmapped")} ({bar.Size >> 10} KiB)")));

@@ -4,9 +4,9 @@ namespace Strata.Disks.Images;
 
 /// <summary>
 /// The host file (or block device) that holds an image: whole reads and writes at byte offsets, and the sentences that name the file
-/// when something is wrong with it. While it is open for writing, no other .NET process can open it (an advisory flock(2)). Safe on
-/// any thread; the length is only right while nobody else writes the file. Tests derive from it to see what reaches the host, and in
-/// which order.
+/// when something is wrong with it. While it is open for writing nobody else opens it who looks at the locks of QEMU's programs
+/// (<see cref="ImageLock"/>) or, as .NET and others do, at flock(2); while it is open for reading, nobody writes it. Safe on any thread;
+/// the length is only right while nobody else writes the file. Tests derive from it to see what reaches the host, and in which order.
 /// </summary>
 public partial class ImageFile : IDisposable
 {
@@ -26,8 +26,10 @@ public partial class ImageFile : IDisposable
         _handle = handle;
         IsReadOnly = readOnly;
         _length = SeekEnd(handle);
+        IsDevice = _length > 0 && RandomAccess.GetLength(handle) == 0;
         if (_length < 0)
         {
+            ImageLock.Release(handle);
             handle.Dispose();
             throw new DiskImageException($"The disk {path} is neither a file nor a block device; give an image file.");
         }
@@ -37,6 +39,9 @@ public partial class ImageFile : IDisposable
     public string Path { get; }
 
     public bool IsReadOnly { get; }
+
+    /// <summary>A block device: it has a size and no file's length.</summary>
+    internal bool IsDevice { get; }
 
     /// <summary>Bytes.</summary>
     public long Length => Interlocked.Read(ref _length);
@@ -237,8 +242,9 @@ public partial class ImageFile : IDisposable
 
         try
         {
-            return File.OpenHandle(
+            SafeFileHandle handle = File.OpenHandle(
                 path, FileMode.Open, readOnly ? FileAccess.Read : FileAccess.ReadWrite, readOnly ? FileShare.Read : FileShare.None, FileOptions.RandomAccess);
+            return Lock(handle, path, readOnly);
         }
         catch (Exception error) when (error is FileNotFoundException or DirectoryNotFoundException)
         {
@@ -251,13 +257,9 @@ public partial class ImageFile : IDisposable
         }
         catch (IOException error) when (HeldByAnother.Contains(error.HResult))
         {
-            throw new DiskImageException(
-                $"The disk {path} is in use by another process, such as a machine that runs from it; end that, give this one a copy of its own, or open it read-only everywhere.", error)
-            {
-                IsInUse = true,
-            };
+            throw InUse(path, error);
         }
-        catch (IOException error)
+        catch (IOException error) when (error is not DiskImageException)
         {
             throw new DiskImageException($"The disk {path} cannot be opened: {error.Message} Check the path and its file system.", error);
         }
@@ -265,8 +267,9 @@ public partial class ImageFile : IDisposable
 
     protected virtual void Dispose(bool disposing)
     {
-        if (disposing)
+        if (disposing && !_handle.IsClosed)
         {
+            ImageLock.Release(_handle);
             _handle.Dispose();
         }
     }
@@ -281,15 +284,44 @@ public partial class ImageFile : IDisposable
 
         try
         {
+            if (File.Exists(path))
+            {
+                SafeFileHandle existing = OpenHandle(path, readOnly: false); // not emptied before it is known that nobody uses it
+                if (RandomAccess.GetLength(existing) > 0)
+                {
+                    RandomAccess.SetLength(existing, 0); // of a device it would fail, which says 0
+                }
+
+                return existing;
+            }
+
             FileMode mode = overwrite ? FileMode.Create : FileMode.CreateNew;
-            return File.OpenHandle(path, mode, FileAccess.ReadWrite, FileShare.None, FileOptions.RandomAccess);
+            return Lock(File.OpenHandle(path, mode, FileAccess.ReadWrite, FileShare.None, FileOptions.RandomAccess), path, readOnly: false);
         }
-        catch (Exception error) when (error is UnauthorizedAccessException or IOException)
+        catch (Exception error) when (error is (UnauthorizedAccessException or IOException) and not DiskImageException)
         {
             throw new DiskImageException(
                 $"The disk {path} cannot be created: {error.Message} Check the folder, its permissions and who uses the file.", error);
         }
     }
+
+    private static SafeFileHandle Lock(SafeFileHandle handle, string path, bool readOnly)
+    {
+        if (ImageLock.TryTake(handle, readOnly))
+        {
+            return handle;
+        }
+
+        ImageLock.Release(handle); // first: its own locks are nobody else's
+        handle.Dispose();
+        throw InUse(path, cause: null);
+    }
+
+    private static DiskImageException InUse(string path, IOException? cause) => new(
+        $"The disk {path} is in use by {ImageUsers.Describe(path)}; end that, give this one a copy of its own, or open it read-only everywhere.", cause!)
+    {
+        IsInUse = true,
+    };
 
     private static void CheckName(string path)
     {

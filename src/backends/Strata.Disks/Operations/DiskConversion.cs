@@ -39,7 +39,10 @@ public static class DiskConversion
             return;
         }
 
-        string temporary = $"{target}.{Guid.NewGuid():N}.part";
+        FileInfo named = new(target);
+        string place = named.LinkTarget is null ? target : named.ResolveLinkTarget(returnFinalTarget: true)!.FullName; // a link stays one
+        CheckReplaceable(place);
+        string temporary = $"{place}.{Guid.NewGuid():N}.part";
         try
         {
             using (DiskImage image = DiskImages.Create(temporary, format, options with { Size = source.Sectors * 512, Overwrite = false }))
@@ -54,12 +57,28 @@ public static class DiskConversion
                 image.Flush();
             }
 
-            Rename(temporary, target, options.Overwrite);
+            CheckReplaceable(place); // the copy took its time
+            Rename(temporary, place, options.Overwrite);
         }
         catch
         {
             File.Delete(temporary);
             throw;
+        }
+    }
+
+    /// <summary>The name may be given to another file: nobody uses the one that has it, and it is no device's.</summary>
+    private static void CheckReplaceable(string target)
+    {
+        if (!File.Exists(target))
+        {
+            return;
+        }
+
+        using ImageFile file = ImageFile.Open(target, readOnly: false);
+        if (file.IsDevice)
+        {
+            throw new DiskImageException($"{target} is a device, and a new image is a file; choose another name, and copy the file to the device if need be.");
         }
     }
 

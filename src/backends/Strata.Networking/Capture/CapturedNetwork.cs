@@ -1,4 +1,5 @@
 using Strata.Core.Networking;
+using Strata.Core.State;
 
 namespace Strata.Networking.Capture;
 
@@ -31,6 +32,8 @@ public sealed class CapturedNetwork(INetworkBackend network, PcapWriter capture)
     }
 
     public void Resume() => network.Resume();
+
+    public IReadOnlyList<IUnit> GetUnits(string name) => network.GetUnits(name);
 
     public bool TryReceive(ReadOnlySpan<byte> head, ReadOnlySpan<byte> payload, in FrameOffload offload)
     {

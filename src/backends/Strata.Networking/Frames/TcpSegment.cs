@@ -54,6 +54,9 @@ public readonly ref struct TcpSegment
     /// <summary>As in the header: not scaled.</summary>
     public ushort Window => BinaryPrimitives.ReadUInt16BigEndian(_bytes[14..]);
 
+    /// <summary>With <see cref="TcpFlags.Urg"/>: bytes from <see cref="Sequence"/> to behind the urgent one.</summary>
+    public ushort UrgentPointer => BinaryPrimitives.ReadUInt16BigEndian(_bytes[18..]);
+
     public ReadOnlySpan<byte> Data => _bytes[HeaderLength..];
 
     /// <summary>Sequence numbers that the segment takes.</summary>
@@ -122,8 +125,10 @@ public readonly ref struct TcpSegment
 
     /// <summary>Writes a header with a checksum field of zero.</summary>
     /// <param name="optionLength">Bytes of options behind it, a multiple of 4, written by <see cref="WriteSynOptions"/>.</param>
+    /// <param name="urgentPointer">Counts with <see cref="TcpFlags.Urg"/>.</param>
     public static void WriteHeader(
-        Span<byte> place, ushort sourcePort, ushort destinationPort, uint sequence, uint acknowledgment, TcpFlags flags, ushort window, int optionLength = 0)
+        Span<byte> place, ushort sourcePort, ushort destinationPort, uint sequence, uint acknowledgment, TcpFlags flags, ushort window, int optionLength = 0,
+        ushort urgentPointer = 0)
     {
         BinaryPrimitives.WriteUInt16BigEndian(place, sourcePort);
         BinaryPrimitives.WriteUInt16BigEndian(place[2..], destinationPort);
@@ -132,7 +137,8 @@ public readonly ref struct TcpSegment
         place[12] = (byte)((HeaderSize + optionLength) / 4 << 4);
         place[13] = (byte)flags;
         BinaryPrimitives.WriteUInt16BigEndian(place[14..], window);
-        BinaryPrimitives.WriteUInt32BigEndian(place[16..], 0);
+        BinaryPrimitives.WriteUInt16BigEndian(place[16..], 0);
+        BinaryPrimitives.WriteUInt16BigEndian(place[18..], urgentPointer);
     }
 
     /// <summary>Writes a SYN's options.</summary>

@@ -48,6 +48,9 @@ internal sealed class DhcpServer(GuestLink link)
 
     public int LeaseCount => _leases.Count;
 
+    /// <summary>The one not heard of for longest first.</summary>
+    public IEnumerable<(MacAddress Station, Ipv4Address Address)> Leases => _order.Select(station => (station, _leases[station]));
+
     private uint LastGuest => link.Options.Network.BroadcastAddress.Value - 1;
 
     public void OnMessage(ReadOnlySpan<byte> message)
@@ -95,6 +98,18 @@ internal sealed class DhcpServer(GuestLink link)
 
     /// <summary>The address that was given to a client, or null.</summary>
     public Ipv4Address? Find(MacAddress client) => _leases.TryGetValue(client, out Ipv4Address lease) ? lease : null;
+
+    /// <summary>Replaces all leases, which are in the order of <see cref="Leases"/>.</summary>
+    public void Load(IEnumerable<(MacAddress Station, Ipv4Address Address)> leases)
+    {
+        _leases.Clear();
+        _order.Clear();
+        foreach ((MacAddress station, Ipv4Address address) in leases)
+        {
+            _leases.Add(station, address);
+            _order.Add(station);
+        }
+    }
 
     /// <summary>Gives a client without an address a certain one, if that is free.</summary>
     public bool TryReserve(MacAddress client, Ipv4Address address)

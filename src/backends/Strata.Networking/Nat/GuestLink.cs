@@ -13,7 +13,7 @@ internal sealed class GuestLink(UserNetworkOptions options)
     public const int LargestHeaderSize = EthernetFrame.HeaderSize + InternetPacket.LargestHeaderSize;
 
     /// <summary>Addresses remembered; a guest that makes up more forgets its oldest.</summary>
-    private const int MostNeighbours = 256;
+    public const int MostNeighbours = 256;
 
     private readonly Dictionary<InternetAddress, MacAddress> _neighbours = [];
     private readonly Queue<InternetAddress> _order = new(); // of _neighbours, oldest first
@@ -33,6 +33,9 @@ internal sealed class GuestLink(UserNetworkOptions options)
     public FrameFeatures Accepts => _receiver?.Accepts ?? FrameFeatures.None;
 
     public int NeighbourCount => _neighbours.Count;
+
+    /// <summary>Oldest first.</summary>
+    public IEnumerable<(InternetAddress Address, MacAddress Station)> Neighbours => _order.Select(address => (address, _neighbours[address]));
 
     /// <summary>Bytes before a transport header.</summary>
     public static int HeaderSize(InternetAddress guest) => EthernetFrame.HeaderSize + InternetPacket.HeaderSize(guest);
@@ -73,6 +76,13 @@ internal sealed class GuestLink(UserNetworkOptions options)
         {
             _neighbours.Remove(_order.Dequeue());
         }
+    }
+
+    /// <summary>Forgets who sent frames.</summary>
+    public void Forget()
+    {
+        _neighbours.Clear();
+        _order.Clear();
     }
 
     /// <summary>Writes Ethernet and IP headers for a guest.</summary>

@@ -1,5 +1,6 @@
 using System.Net;
 using Strata.Core.Networking;
+using Strata.Core.State;
 using Strata.Core.Time;
 using Strata.Networking.Frames;
 
@@ -90,6 +91,8 @@ public sealed class PortForwarder : INetworkBackend, IFrameReceiver
         _forwards.Resume();
         Network.Resume();
     }
+
+    public IReadOnlyList<IUnit> GetUnits(string name) => [.. _forwards.GetUnits($"{name}-forwards"), .. Network.GetUnits(name)];
 
     public void Dispose()
     {

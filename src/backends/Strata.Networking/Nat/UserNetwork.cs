@@ -13,7 +13,7 @@ namespace Strata.Networking.Nat;
 /// <para>One lock guards everything. It is held while frames come in (a card's thread), while sockets are served (one thread of its
 /// own) and while timers fire (the clock's thread); no call under it waits.</para>
 /// </summary>
-public sealed class UserNetwork : INetworkBackend
+public sealed partial class UserNetwork : INetworkBackend
 {
     private readonly Lock _gate = new();
     private readonly UserNetworkOptions _options;

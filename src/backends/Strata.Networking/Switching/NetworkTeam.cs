@@ -1,4 +1,5 @@
 using Strata.Core.Networking;
+using Strata.Core.State;
 using Strata.Networking.Frames;
 
 namespace Strata.Networking.Switching;
@@ -88,6 +89,8 @@ public sealed class NetworkTeam : INetworkBackend
             member.Network.Resume();
         }
     }
+
+    public IReadOnlyList<IUnit> GetUnits(string name) => [.. _members.Index().SelectMany(member => member.Item.Network.GetUnits($"{name}.{member.Index}"))];
 
     public void Dispose()
     {

@@ -79,7 +79,7 @@ internal sealed partial class TcpConnection
             return;
         }
 
-        _receiveNext = segment.Sequence + 1;
+        _receiveNext = _toHost = segment.Sequence + 1;
         TakeSynOptions(segment);
         TakeWindow(segment, scaled: false);
         if (!acknowledges)
@@ -142,6 +142,7 @@ internal sealed partial class TcpConnection
             return;
         }
 
+        TakeUrgentPointer(segment);
         TakeData(segment);
         if (State != TcpState.Closed)
         {
@@ -253,6 +254,7 @@ internal sealed partial class TcpConnection
         int data = (int)Math.Min(advance, (uint)_toSend.Count);
         _toSend.Skip(data);
         _unacknowledged = acknowledgment;
+        ForgetUrgentIfAcknowledged();
         _duplicates = 0;
         _isProbing = false;
         _timer.OnAcknowledged(acknowledgment, _nat.Clock.Now);

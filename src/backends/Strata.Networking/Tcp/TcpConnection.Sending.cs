@@ -100,9 +100,9 @@ internal sealed partial class TcpConnection
         return true;
     }
 
-    /// <summary>Bytes of one segment: many of the guest's at once if its card cuts them.</summary>
+    /// <summary>Bytes of one segment: many of the guest's at once if its card cuts them, which would repeat an urgent pointer in each.</summary>
     private int LargestPiece() =>
-        _nat.Link.Accepts.HasFlag(_segmentation) ? LargestSegment / _segmentSize * _segmentSize : _segmentSize;
+        _nat.Link.Accepts.HasFlag(_segmentation) && !_hasUrgentToGuest ? LargestSegment / _segmentSize * _segmentSize : _segmentSize;
 
     private void OnRetransmissionTime(long now)
     {
@@ -213,7 +213,9 @@ internal sealed partial class TcpConnection
         Span<byte> head = stackalloc byte[LargestHeadSize];
         head = head[..HeadSize];
         Span<byte> tcp = head[TcpPlace..];
-        TcpSegment.WriteHeader(tcp, Key.RemotePort, Key.GuestPort, sequence, _receiveNext, flags, AdvertiseWindow());
+        ushort urgent = flags.HasFlag(TcpFlags.Rst) ? (ushort)0 : UrgentPointerFor(sequence);
+        flags |= urgent == 0 ? TcpFlags.None : TcpFlags.Urg;
+        TcpSegment.WriteHeader(tcp, Key.RemotePort, Key.GuestPort, sequence, _receiveNext, flags, AdvertiseWindow(), urgentPointer: urgent);
         if (SendFrame(head, tcp, data))
         {
             _ackWanted = false;

@@ -128,7 +128,7 @@ internal sealed partial class TcpConnection
     /// <summary>Sends once.</summary>
     private int TrySend(ReadOnlySpan<byte> data)
     {
-        int count = _socket.Send(data, SocketFlags.None, out SocketError error);
+        int count = SendToSocket(data, out SocketError error);
         if (error == SocketError.Success)
         {
             return count;
@@ -155,6 +155,7 @@ internal sealed partial class TcpConnection
                 return;
             }
 
+            bool isAtMark = IsAtMark();
             int count = _socket.Receive(place[..Math.Min(place.Length, ReadSize)], SocketFlags.None, out SocketError error);
             if (error is SocketError.WouldBlock or SocketError.IOPending)
             {
@@ -166,6 +167,11 @@ internal sealed partial class TcpConnection
             {
                 Abort();
                 return;
+            }
+
+            if (isAtMark && count > 0)
+            {
+                MarkNextByteToGuest();
             }
 
             _toSend.Append(count);

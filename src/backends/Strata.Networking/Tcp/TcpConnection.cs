@@ -50,6 +50,7 @@ internal sealed partial class TcpConnection : ISocketEvents
         _ipHeaderSize = InternetPacket.HeaderSize(key.Guest);
         _segmentation = key.Guest.IsIpv4 ? FrameFeatures.Tcp4Segmentation : FrameFeatures.Tcp6Segmentation;
         _socket = socket;
+        KeepUrgentDataInLine(socket);
         _received = new ByteRing(service.Budget, ReceiveLimit);
         _toSend = new ByteRing(service.Budget, SendLimit);
         _unacknowledged = _next = _initialSequence = service.Sequences.Next(key);
@@ -58,6 +59,12 @@ internal sealed partial class TcpConnection : ISocketEvents
     public FlowKey Key { get; }
 
     public TcpState State { get; private set; } = TcpState.Connecting;
+
+    /// <summary>SND.NXT: what the guest would get next.</summary>
+    public uint SendNext => _next;
+
+    /// <summary>RCV.NXT: what the guest would send next.</summary>
+    public uint ReceiveNext => _receiveNext;
 
     /// <summary>When <see cref="OnTimer"/> wants to be called, in nanoseconds; <see cref="long.MaxValue"/> for never.</summary>
     public long Deadline { get; private set; } = long.MaxValue;
@@ -68,7 +75,7 @@ internal sealed partial class TcpConnection : ISocketEvents
     /// <summary>The guest's SYN; the host's connection is under way.</summary>
     public void Begin(in TcpSegment syn)
     {
-        _receiveNext = syn.Sequence + 1;
+        _receiveNext = _toHost = syn.Sequence + 1;
         TakeSynOptions(syn);
         _sendWindow = syn.Window;
         _windowSequence = syn.Sequence;

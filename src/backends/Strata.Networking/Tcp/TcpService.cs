@@ -189,6 +189,42 @@ internal sealed class TcpService : IDisposable
         }
     }
 
+    /// <summary>The connections that the guest believes in, in the order of their ends. One that it waits for is none: it will ask again.</summary>
+    public IEnumerable<TcpResetState> SaveConnections() => _connections.Values
+        .Where(connection => connection.State is not (TcpState.Closed or TcpState.TimeWait or TcpState.Connecting))
+        .OrderBy(connection => (connection.Key.Guest.Value, connection.Key.GuestPort, connection.Key.Remote.Value, connection.Key.RemotePort))
+        .Select(connection => new TcpResetState
+        {
+            Guest = connection.Key.Guest.Value,
+            GuestPort = connection.Key.GuestPort,
+            Remote = connection.Key.Remote.Value,
+            RemotePort = connection.Key.RemotePort,
+            Sequence = connection.SendNext,
+            Acknowledgment = connection.ReceiveNext,
+        });
+
+    /// <summary>Ends every connection without a word to the guest; hosts see them reset.</summary>
+    public void DropAll()
+    {
+        foreach (TcpConnection connection in _connections.Values.ToArray())
+        {
+            connection.Drop();
+        }
+    }
+
+    /// <summary>A reset for the guest.</summary>
+    /// <param name="acknowledgment">Null for a segment without one.</param>
+    public void SendReset(FlowKey key, uint sequence, uint? acknowledgment)
+    {
+        Span<byte> tcp = stackalloc byte[TcpSegment.HeaderSize];
+        TcpSegment.WriteHeader(
+            tcp, key.RemotePort, key.GuestPort, sequence, acknowledgment ?? 0, acknowledgment is null ? TcpFlags.Rst : TcpFlags.Rst | TcpFlags.Ack, window: 0);
+        ulong sum = InternetChecksum.PseudoHeader(key.Remote, key.Guest, Ipv4Packet.ProtocolTcp, tcp.Length);
+        System.Buffers.Binary.BinaryPrimitives.WriteUInt16BigEndian(
+            tcp[TcpSegment.ChecksumOffset..], InternetChecksum.Finish(InternetChecksum.Add(tcp, sum)));
+        _nat.Link.SendPacket(key.Remote, key.Guest, Ipv4Packet.ProtocolTcp, tcp);
+    }
+
     /// <summary>Under the gate.</summary>
     public void Dispose()
     {
@@ -200,10 +236,7 @@ internal sealed class TcpService : IDisposable
         }
 
         _listeners.Clear();
-        foreach (TcpConnection connection in _connections.Values.ToArray())
-        {
-            connection.Drop();
-        }
+        DropAll();
     }
 
     /// <param name="quote">The whole packet, for an error.</param>
@@ -288,14 +321,10 @@ internal sealed class TcpService : IDisposable
     private void Refuse(FlowKey key, in TcpSegment segment)
     {
         bool acknowledges = segment.Has(TcpFlags.Ack);
-        Span<byte> tcp = stackalloc byte[TcpSegment.HeaderSize];
-        TcpSegment.WriteHeader(
-            tcp, key.RemotePort, key.GuestPort, acknowledges ? segment.Acknowledgment : 0,
-            acknowledges ? 0 : segment.Sequence + segment.SequenceLength, acknowledges ? TcpFlags.Rst : TcpFlags.Rst | TcpFlags.Ack, window: 0);
-        ulong sum = InternetChecksum.PseudoHeader(key.Remote, key.Guest, Ipv4Packet.ProtocolTcp, tcp.Length);
-        System.Buffers.Binary.BinaryPrimitives.WriteUInt16BigEndian(
-            tcp[TcpSegment.ChecksumOffset..], InternetChecksum.Finish(InternetChecksum.Add(tcp, sum)));
-        _nat.Link.SendPacket(key.Remote, key.Guest, Ipv4Packet.ProtocolTcp, tcp);
+        SendReset(
+            key,
+            acknowledges ? segment.Acknowledgment : 0,
+            acknowledges ? null : segment.Sequence + segment.SequenceLength);
     }
 
     /// <summary>The clock's thread.</summary>

@@ -87,7 +87,7 @@ public sealed class DebianImage : GuestImage
         {
             throw new StrataException(
                 StrataError.BadInput,
-                $"The machine kept in {folder} is in use: one that runs from it, or a program that copies it. Stop it (strata list names the machines that run), or give --keep another name.",
+                $"The machine kept in {folder} is in use: one that runs from it, or a program that copies it. Stop it (strata list names the machines that run), or give --keep another name. {error.Message}",
                 error);
         }
         catch (DiskImageException error)

@@ -5,6 +5,14 @@ public interface IInterruptSink
 {
     /// <summary>Drives pin <paramref name="pin"/> to a level. Called on any thread; may take the controller's lock.</summary>
     void SetPin(int pin, bool high);
+
+    /// <summary>
+    /// The device behind a pin has been loaded and drives this level. It is no edge: a controller has the levels of its pins in a record of
+    /// its own. Only wiring that keeps levels without a record takes notice. While the machine stands still.
+    /// </summary>
+    void RestorePin(int pin, bool high)
+    {
+    }
 }
 
 /// <summary>Delivers message-signalled interrupts: a 32-bit data word written to an address in 0xFEE00000..0xFEEFFFFF.</summary>
@@ -32,6 +40,16 @@ public sealed class InterruptLine(IInterruptSink sink, int pin)
             IsHigh = high;
             sink.SetPin(pin, high);
         }
+    }
+
+    /// <summary>
+    /// The level after a load of the device, in place of <see cref="Set"/>: the controller behind the wire knows it already.
+    /// While the machine stands still.
+    /// </summary>
+    public void Restore(bool high)
+    {
+        IsHigh = high;
+        sink.RestorePin(pin, high);
     }
 
     /// <summary>A rising and a falling edge, for edge-triggered sources.</summary>

@@ -19,9 +19,23 @@ public sealed class SharedInterruptLine(InterruptLine output) : IInterruptSink
     {
         lock (_gate)
         {
-            ulong bit = 1UL << pin;
-            _high = high ? _high | bit : _high & ~bit;
+            Note(pin, high);
             output.Set(_high != 0);
         }
+    }
+
+    void IInterruptSink.RestorePin(int pin, bool high)
+    {
+        lock (_gate)
+        {
+            Note(pin, high);
+            output.Restore(_high != 0);
+        }
+    }
+
+    private void Note(int pin, bool high)
+    {
+        ulong bit = 1UL << pin;
+        _high = high ? _high | bit : _high & ~bit;
     }
 }

@@ -30,16 +30,7 @@ public sealed unsafe partial class GuestMemory
         try
         {
             SetGuarded(pages);
-            if (!RevokeWrites().IsOver)
-            {
-                throw new InvalidOperationException("A vCPU runs: the machine must be paused before its memory is guarded.");
-            }
-
-            if (Volatile.Read(ref _writesInFlight) != 0)
-            {
-                throw new InvalidOperationException("A device is writing: devices must be quiet before their machine's memory is guarded.");
-            }
-
+            DemandQuiet();
             if (BlindWriters > 0)
             {
                 guard.TakeAll(CancellationToken.None);
@@ -52,6 +43,20 @@ public sealed unsafe partial class GuestMemory
         }
 
         return guard;
+    }
+
+    /// <summary>Nobody writes, and nobody will without asking anew.</summary>
+    private void DemandQuiet()
+    {
+        if (!RevokeWrites().IsOver)
+        {
+            throw new InvalidOperationException("A vCPU runs: the machine must be paused before its memory is kept as it is.");
+        }
+
+        if (Volatile.Read(ref _writesInFlight) != 0)
+        {
+            throw new InvalidOperationException("A device is writing: devices must be quiet before their machine's memory is kept as it is.");
+        }
     }
 
     internal bool IsGuarded(ulong page) => (Volatile.Read(ref _watch[page]) & GuardedFlag) != 0;

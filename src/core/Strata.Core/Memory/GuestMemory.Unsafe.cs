@@ -6,7 +6,7 @@ using Strata.Core.Posix;
 namespace Strata.Core.Memory;
 
 /// <summary>
-/// Guest RAM: one host mapping, with two bytes of notes for each 4 KiB page.
+/// Guest RAM: one host mapping (<see cref="MemoryForm"/>), with two bytes of notes for each 4 KiB page.
 /// <para>Dirty: set by every writer, and taken away by <see cref="HarvestDirty"/>. Watched: why a writer may not just write. Some engine
 /// holds instructions of the page (<see cref="MarkCode"/>), or its bytes are still to be saved (<see cref="Guard"/>).</para>
 /// <para>Who writes guest RAM, and how each keeps the notes:</para>
@@ -33,6 +33,9 @@ public sealed unsafe partial class GuestMemory : IDisposable
     public const ulong PageSize = 1UL << PageShift;
     public const ulong PageMask = PageSize - 1;
 
+    /// <summary>Bytes: what an x86 processor of 42 physical address bits reaches.</summary>
+    public const ulong LargestSize = 1UL << 42;
+
     private const byte CodeFlag = 1;
     private const byte GuardedFlag = 2;
     private const byte TakingFlag = 4;
@@ -43,21 +46,25 @@ public sealed unsafe partial class GuestMemory : IDisposable
     private int _writesInFlight;
     private int _blindWriters;
 
-    /// <param name="size">Bytes; a multiple of 4 KiB.</param>
+    /// <summary>Zeros of this process alone, in huge pages where the host has them.</summary>
+    /// <param name="size">Bytes; a multiple of 4 KiB, at most <see cref="LargestSize"/>.</param>
     /// <exception cref="InsufficientMemoryException">The host cannot map that much.</exception>
     public GuestMemory(ulong size)
+        : this(size, MemoryForm.Anonymous) => _base = (byte*)HostMapping.Reserve(size);
+
+    private GuestMemory(ulong size, MemoryForm form)
     {
-        if (size == 0 || (size & PageMask) != 0)
+        if (size is 0 or > LargestSize || (size & PageMask) != 0)
         {
-            throw new ArgumentOutOfRangeException(nameof(size), $"Guest memory must be a positive multiple of 4 KiB, not {size} bytes.");
+            throw new ArgumentOutOfRangeException(
+                nameof(size), $"Guest memory must be a positive multiple of 4 KiB, at most {LargestSize >> 40} TiB, not {size} bytes.");
         }
 
         Size = size;
-        int pages = checked((int)(size >> PageShift));
-        int rounded = checked(pages + 7) & ~7; // in whole words of eight flags
+        Form = form;
+        int rounded = ((int)(size >> PageShift) + 7) & ~7; // in whole words of eight flags
         _dirty = GC.AllocateArray<byte>(rounded, pinned: true);
         _watch = GC.AllocateArray<byte>(rounded, pinned: true);
-        _base = (byte*)HostMapping.Reserve(size);
     }
 
     /// <summary>
@@ -183,7 +190,7 @@ public sealed unsafe partial class GuestMemory : IDisposable
 
         Interlocked.Increment(ref _writesInFlight);
         PrepareWrite(offset, length);
-        bool done = length == 0 || HostMapping.Discard((nint)_base + (nint)offset, length);
+        bool done = length == 0 || DiscardHost(offset, length);
         NoteWrite(offset, length);
         Interlocked.Decrement(ref _writesInFlight);
         return done;
@@ -205,6 +212,8 @@ public sealed unsafe partial class GuestMemory : IDisposable
             HostMapping.Release((nint)_base, Size);
             _base = null;
         }
+
+        File?.Dispose();
     }
 
     /// <returns>The flags before.</returns>

@@ -1,3 +1,5 @@
+using Strata.Core.State;
+
 namespace Strata.Core.Networking;
 
 /// <summary>
@@ -17,6 +19,13 @@ public interface INetworkBackend : IDisposable
     /// <param name="frame">From the destination address on; valid during the call only. Everything in it is the guest's word.</param>
     /// <param name="offload">What the guest left undone; already checked against the frame's length and <see cref="Accepts"/>.</param>
     void Send(ReadOnlySpan<byte> frame, in FrameOffload offload);
+
+    /// <summary>
+    /// What the backend keeps for this card's guest, to be saved with the machine: none where it keeps nothing, or where others use it, too.
+    /// The card is quiesced before these units and goes on before them.
+    /// </summary>
+    /// <param name="name">The unit's, or what the names of several begin with.</param>
+    IReadOnlyList<IUnit> GetUnits(string name) => [];
 
     /// <summary>The receiver has room again after it refused a frame. The call may come without need.</summary>
     void Resume();

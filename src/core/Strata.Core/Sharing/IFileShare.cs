@@ -83,6 +83,15 @@ public interface IFileShare : IDisposable
 
     Errno GetSpace(out FileSystemSpace space);
 
+    /// <summary>What the guest knows of the share.</summary>
+    FileShareState SaveState();
+
+    /// <summary>
+    /// Takes over what a guest knew, of this share or of another one: in place of what is known now. What is not here any more is ESTALE.
+    /// </summary>
+    /// <exception cref="State.StateException">It cannot be what a guest knew; nothing has changed.</exception>
+    void LoadState(FileShareState state);
+
     /// <summary>Forgets all nodes but the root and closes all handles: the guest has gone.</summary>
     void Reset();
 }

@@ -43,6 +43,14 @@ public sealed class StateReader
         return value >= smallest && value <= largest ? value : throw Refuse(field, $"is {value}, not {smallest} to {largest}");
     }
 
+    /// <summary>An integer in which only some bits may be set.</summary>
+    public T ReadBits<T>(string field, T allowed)
+        where T : unmanaged, IBinaryInteger<T>, IMinMaxValue<T>
+    {
+        T value = Read<T>(field);
+        return (value & ~allowed) == T.Zero ? value : throw Refuse(field, $"is 0x{value:x}, with bits set that do not exist");
+    }
+
     public bool ReadBoolean(string field) => Read<byte>(field, 0, 1) == 1;
 
     /// <summary>Fills <paramref name="target"/> with as many bytes as it has.</summary>
@@ -81,6 +89,14 @@ public sealed class StateReader
         return values;
     }
 
+    /// <summary>Integers behind their number, which both sides know.</summary>
+    public T[] ReadExactly<T>(string field, int count)
+        where T : unmanaged, IBinaryInteger<T>, IMinMaxValue<T>
+    {
+        T[] values = ReadArray<T>(field, count);
+        return values.Length == count ? values : throw Refuse(field, $"has {values.Length} elements, not {count}");
+    }
+
     /// <summary>A record: all of it, and nothing behind it.</summary>
     public T ReadRecord<T>()
         where T : IStateRecord<T>
@@ -110,6 +126,14 @@ public sealed class StateReader
         }
 
         return records;
+    }
+
+    /// <summary>Records behind their number, which both sides know.</summary>
+    public T[] ReadExactRecords<T>(string field, int count)
+        where T : IStateRecord<T>
+    {
+        T[] records = ReadRecords<T>(field, count);
+        return records.Length == count ? records : throw Refuse(field, $"has {records.Length} elements, not {count}");
     }
 
     /// <summary>A number of things, of which each takes at least <paramref name="size"/> of the bytes that follow: no memory is taken for what is not there.</summary>

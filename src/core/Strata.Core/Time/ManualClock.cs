@@ -1,11 +1,15 @@
+using Strata.Core.State;
+
 namespace Strata.Core.Time;
 
 /// <summary>A clock that only moves when told to: deterministic runs and tests. <see cref="Advance"/> fires due timers on the calling thread.</summary>
-public sealed class ManualClock : IVirtualClock
+public sealed class ManualClock : IVirtualClock, IUnit<ClockState>
 {
     private readonly Lock _gate = new();
     private readonly List<Timer> _armed = [];
     private long _now;
+
+    public string UnitName => "clock";
 
     public long Now => Volatile.Read(ref _now);
 
@@ -36,6 +40,20 @@ public sealed class ManualClock : IVirtualClock
         }
 
         Volatile.Write(ref _now, target);
+    }
+
+    /// <summary>Does nothing: virtual time never goes back while a machine lives.</summary>
+    public void Reset()
+    {
+    }
+
+    public ClockState SaveState() => new() { Now = Now };
+
+    /// <summary>Timers stay armed: whoever owns them arms them anew.</summary>
+    public void LoadState(ClockState state)
+    {
+        ArgumentNullException.ThrowIfNull(state);
+        Volatile.Write(ref _now, state.Now);
     }
 
     private Timer? TakeDue(long target)

@@ -1,10 +1,11 @@
 using System.Diagnostics;
 using Strata.Core.Posix;
+using Strata.Core.State;
 
 namespace Strata.Core.Time;
 
 /// <summary>Virtual time that follows the host's monotonic clock while it runs. One thread fires the timers.</summary>
-public sealed class RealTimeClock : IVirtualClock, IDisposable
+public sealed class RealTimeClock : IVirtualClock, IUnit<ClockState>, IDisposable
 {
     private const long NanosecondsPerSecond = 1_000_000_000;
 
@@ -18,6 +19,7 @@ public sealed class RealTimeClock : IVirtualClock, IDisposable
     private readonly TimeSpan _gap;
     private readonly Action? _onGap;
     private readonly Lock _gapGate = new(); // nothing is locked under it but by _onGap
+    private readonly Lock _callbackGate = new(); // held while a timer's callback runs; before all others
     private long _nextLook = long.MaxValue; // host time at which the thread means to look at the timers again
     private long _offset;      // virtual = host + offset while running; guarded by _gate for writes
     private long _stoppedAt;   // virtual time while stopped
@@ -33,6 +35,8 @@ public sealed class RealTimeClock : IVirtualClock, IDisposable
         _thread = new Thread(FireTimers) { IsBackground = true, Name = "strata-clock" };
         _thread.Start();
     }
+
+    public string UnitName => "clock";
 
     public long Now => _running ? HostNow() + Volatile.Read(ref _offset) : Volatile.Read(ref _stoppedAt);
 
@@ -52,6 +56,10 @@ public sealed class RealTimeClock : IVirtualClock, IDisposable
         }
     }
 
+    /// <summary>
+    /// Stops the time. No timer's callback is under way on return, unless one calls this itself: what it would wait for must not be held
+    /// here.
+    /// </summary>
     public void Stop()
     {
         lock (_gate)
@@ -61,6 +69,33 @@ public sealed class RealTimeClock : IVirtualClock, IDisposable
                 Volatile.Write(ref _stoppedAt, HostNow() + _offset);
                 _running = false;
             }
+        }
+
+        lock (_callbackGate)
+        {
+            // A callback that was taken from the queue before has ended, and TakeDue gives none out while the time stands still.
+        }
+    }
+
+    /// <summary>Does nothing: virtual time never goes back while a machine lives.</summary>
+    public void Reset()
+    {
+    }
+
+    public ClockState SaveState() => new() { Now = Now };
+
+    /// <summary>Takes the time over, which must stand still. Timers stay armed: whoever owns them arms them anew.</summary>
+    public void LoadState(ClockState state)
+    {
+        ArgumentNullException.ThrowIfNull(state);
+        lock (_gate)
+        {
+            if (_running)
+            {
+                throw new InvalidOperationException("The clock must be stopped before its time is set.");
+            }
+
+            Volatile.Write(ref _stoppedAt, state.Now);
         }
     }
 
@@ -151,18 +186,7 @@ public sealed class RealTimeClock : IVirtualClock, IDisposable
     {
         while (!_disposed)
         {
-            Timer? due = TakeDue(out long wait);
-            if (_onGap is not null && (wait < 0 || wait > LongestWait))
-            {
-                wait = LongestWait;
-            }
-
-            NoteNextLook(HostNow(), due is null ? wait : 0);
-            if (due is not null)
-            {
-                due.Callback();
-            }
-            else
+            if (!TryFire(out long wait))
             {
                 _wake.Wait(wait);
             }
@@ -171,6 +195,24 @@ public sealed class RealTimeClock : IVirtualClock, IDisposable
         lock (_gate)
         {
             _wake.Dispose();
+        }
+    }
+
+    /// <summary>Runs the callback of a timer whose time has come.</summary>
+    /// <param name="wait">If there is none: for how long to wait for one, in ns, or −1.</param>
+    private bool TryFire(out long wait)
+    {
+        lock (_callbackGate)
+        {
+            Timer? due = TakeDue(out wait);
+            if (_onGap is not null && (wait < 0 || wait > LongestWait))
+            {
+                wait = LongestWait;
+            }
+
+            NoteNextLook(HostNow(), due is null ? wait : 0);
+            due?.Callback();
+            return due is not null;
         }
     }
 

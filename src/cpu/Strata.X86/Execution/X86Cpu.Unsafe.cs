@@ -2,6 +2,7 @@ using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using Strata.Core.Bus;
 using Strata.Core.Memory;
+using Strata.Core.Time;
 using Strata.X86.Paging;
 using Strata.X86.Paravirt;
 using Strata.X86.Registers;
@@ -27,7 +28,8 @@ public sealed unsafe partial class X86Cpu : IDisposable
         Ports = wiring.Ports;
         GuestMemories = [.. wiring.Memory.Memories()];
         Tlb = new Tlb();
-        Paravirtual = new ParavirtualInterface(wiring.Cpuid, wiring.Memory, wiring.LocalApic, wiring.WallTimeOrigin);
+        Paravirtual = new ParavirtualInterface(
+            wiring.Cpuid, wiring.Memory, wiring.LocalApic, wiring.Wall ?? new WallClock(wiring.Clock, DateTime.UnixEpoch));
 
         // SAFETY: freed in Dispose; zeroed memory is a valid context.
         Context = (VcpuContext*)NativeMemory.AlignedAlloc((nuint)sizeof(VcpuContext), 64);

@@ -22,8 +22,8 @@ public sealed class X86CpuWiring
 
     public CpuidPolicy Cpuid { get; init; } = new();
 
-    /// <summary>Wall time at virtual time zero, UTC, as the paravirtual clock tells it.</summary>
-    public DateTime WallTimeOrigin { get; init; } = DateTime.UnixEpoch;
+    /// <summary>The machine's wall time, as the paravirtual clock tells it. Null for one that begins in 1970.</summary>
+    public WallClock? Wall { get; init; }
 
     /// <summary>Called before each interrupt: leads to <see cref="X86Cpu.PostStoodStill"/> if the host has just left the machine alone. Or null.</summary>
     public Action? LookForStandstill { get; init; }

@@ -1,5 +1,6 @@
 using Strata.Core.Bus;
 using Strata.Core.Memory;
+using Strata.Core.Time;
 using Strata.X86.Apic;
 using Strata.X86.Cpuid;
 
@@ -15,9 +16,9 @@ public sealed class ParavirtualInterface
     // Configuration
     private readonly ParavirtFeatures _features;
     private readonly ClockRate _rate;
-    private readonly DateTime _origin;
 
     // Wiring
+    private readonly WallClock _wall;
     private readonly AddressSpace _memory;
     private readonly ILocalApic? _apic;
 
@@ -27,13 +28,12 @@ public sealed class ParavirtualInterface
     private ulong _stealTime;
     private ulong _endOfInterrupt;
 
-    /// <param name="origin">Wall time at virtual time zero, UTC.</param>
-    public ParavirtualInterface(CpuidPolicy policy, AddressSpace memory, ILocalApic? apic, DateTime origin)
+    public ParavirtualInterface(CpuidPolicy policy, AddressSpace memory, ILocalApic? apic, WallClock wall)
     {
         ArgumentNullException.ThrowIfNull(policy);
         _features = policy.Paravirtual;
         _rate = ClockRate.Of(policy.TscFrequency);
-        _origin = origin;
+        _wall = wall;
         _memory = memory;
         _apic = apic;
     }
@@ -169,7 +169,7 @@ public sealed class ParavirtualInterface
         {
             using (record)
             {
-                GuestRecord.WriteWallClock(record.Span, _origin);
+                GuestRecord.WriteWallClock(record.Span, _wall.Origin);
             }
         }
     }

@@ -2,6 +2,7 @@ using System.Buffers.Binary;
 using System.Text;
 using Strata.Core.Bus;
 using Strata.Core.Memory;
+using Strata.Core.State;
 
 namespace Strata.Devices.Firmware;
 
@@ -13,7 +14,7 @@ namespace Strata.Devices.Firmware;
 /// </code>
 /// Items are added while the machine is built and are read-only for the guest.
 /// </summary>
-public sealed class FwCfg : IPortDevice
+public sealed class FwCfg : IPortDevice, IUnit<FwCfgState>
 {
     /// <summary>Ports in the range.</summary>
     public const int PortCount = 12;
@@ -32,10 +33,15 @@ public sealed class FwCfg : IPortDevice
     private const uint ControlSelect = 8;
     private const uint ControlWrite = 16;
 
-    private readonly AddressSpace _memory;
-    private readonly Lock _gate = new();
+    // Configuration
     private readonly Dictionary<ushort, byte[]> _items = [];
     private readonly List<(string Name, ushort Key, int Size)> _files = [];
+
+    // Wiring
+    private readonly AddressSpace _memory;
+
+    // Guest-visible state
+    private readonly Lock _gate = new();
     private ushort _selector;
     private uint _offset;
     private uint _dmaHigh;
@@ -47,6 +53,8 @@ public sealed class FwCfg : IPortDevice
         _items[KeyId] = [3, 0, 0, 0]; // port interface and DMA
         UpdateDirectory();
     }
+
+    public string UnitName => "fw-cfg";
 
     public void Add(ushort key, byte[] content) => _items[key] = content;
 
@@ -101,6 +109,31 @@ public sealed class FwCfg : IPortDevice
                 default:
                     break;
             }
+        }
+    }
+
+    public void Reset()
+    {
+        lock (_gate)
+        {
+            (_selector, _offset, _dmaHigh) = (0, 0, 0);
+        }
+    }
+
+    public FwCfgState SaveState()
+    {
+        lock (_gate)
+        {
+            return new FwCfgState { Selector = _selector, Offset = _offset, DmaHigh = _dmaHigh };
+        }
+    }
+
+    public void LoadState(FwCfgState state)
+    {
+        ArgumentNullException.ThrowIfNull(state);
+        lock (_gate)
+        {
+            (_selector, _offset, _dmaHigh) = (state.Selector, state.Offset, state.DmaHigh);
         }
     }
 

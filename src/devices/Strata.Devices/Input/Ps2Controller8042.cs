@@ -1,5 +1,6 @@
 using Strata.Core.Bus;
 using Strata.Core.Interrupts;
+using Strata.Core.State;
 using Strata.Devices.Power;
 
 namespace Strata.Devices.Input;
@@ -8,7 +9,8 @@ namespace Strata.Devices.Input;
 /// The 8042 keyboard controller with a keyboard that answers but has no keys pressed, ports 0x60 and 0x64.
 /// It also resets the machine: command 0xFE pulses the processor's reset line.
 /// </summary>
-public sealed class Ps2Controller8042(IMachineControl control, InterruptLine keyboardInterrupt) : IPortDevice
+public sealed partial class Ps2Controller8042(IMachineControl control, InterruptLine keyboardInterrupt)
+    : IPortDevice, IUnit<Ps2Controller8042State>
 {
     private const byte OutputFull = 1;
     private const byte SystemFlag = 4;
@@ -19,14 +21,17 @@ public sealed class Ps2Controller8042(IMachineControl control, InterruptLine key
     private const byte Acknowledge = 0xFA;
     private const byte Echo = 0xEE;
     private const byte OutputReset = 1; // active low
-    private const int OutputLimit = 16;
+    private const byte ConfigAtReset = ConfigInterrupt | 4 | ConfigMouseDisabled | 0x40;
+    private const byte OutputPortAtReset = 3;
+    internal const int OutputLimit = 16;
 
+    // Guest-visible state
     private readonly Lock _gate = new();
     private readonly Queue<byte> _output = new();
-    private byte _config = ConfigInterrupt | 4 | ConfigMouseDisabled | 0x40;
+    private byte _config = ConfigAtReset;
     private byte _pendingCommand;
     private byte _pendingKeyboard;
-    private byte _outputPort = 3;
+    private byte _outputPort = OutputPortAtReset;
     private bool _lastWasCommand;
 
     /// <summary>The port 0x60 and 0x64 view: map it at 0x60 for one port and at 0x64 for one port through <see cref="Status"/>.</summary>
@@ -70,8 +75,9 @@ public sealed class Ps2Controller8042(IMachineControl control, InterruptLine key
         }
     }
 
-    private void UpdateInterrupt() =>
-        keyboardInterrupt.Set(_output.Count > 0 && (_config & (ConfigInterrupt | ConfigKeyboardDisabled)) == ConfigInterrupt);
+    private bool IsInterruptDue => _output.Count > 0 && (_config & (ConfigInterrupt | ConfigKeyboardDisabled)) == ConfigInterrupt;
+
+    private void UpdateInterrupt() => keyboardInterrupt.Set(IsInterruptDue);
 
     private void WriteData(byte value)
     {

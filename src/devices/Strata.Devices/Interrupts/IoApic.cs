@@ -1,5 +1,6 @@
 using Strata.Core.Bus;
 using Strata.Core.Interrupts;
+using Strata.Core.State;
 
 namespace Strata.Devices.Interrupts;
 
@@ -11,7 +12,7 @@ namespace Strata.Devices.Interrupts;
 /// </code>
 /// It sends what the local APICs receive as MSIs. Messages leave under the chip's lock: the local APIC is the last of the order.
 /// </summary>
-public sealed class IoApic(IMsiSink bus) : IMmioDevice, IInterruptSink, IEoiSink
+public sealed partial class IoApic(IMsiSink bus) : IMmioDevice, IInterruptSink, IEoiSink, IUnit<IoApicState>
 {
     public const int PinCount = 24;
 
@@ -24,8 +25,10 @@ public sealed class IoApic(IMsiSink bus) : IMmioDevice, IInterruptSink, IEoiSink
     private const uint VersionValue = 0x0017_0020;
 
     private readonly Lock _gate = new();
+    private readonly long[] _sent = new long[PinCount]; // interrupts a pin, for inspection; under _gate as all below
+
+    // Guest-visible state
     private readonly ulong[] _entries = CreateEntries();
-    private readonly long[] _sent = new long[PinCount]; // interrupts a pin, for inspection
     private uint _select;
     private uint _id;
     private uint _lines;
@@ -130,7 +133,7 @@ public sealed class IoApic(IMsiSink bus) : IMmioDevice, IInterruptSink, IEoiSink
     {
         if (index == 0)
         {
-            _id = value & 0x0F000000;
+            _id = value & IdBits;
             return;
         }
 

@@ -1,5 +1,6 @@
 using Strata.Core.Bus;
 using Strata.Core.Interrupts;
+using Strata.Core.State;
 
 namespace Strata.Devices.Interrupts;
 
@@ -7,11 +8,14 @@ namespace Strata.Devices.Interrupts;
 /// The pair of 8259A interrupt controllers of a PC, slave on pin 2. Intel 8259A data sheet (231468).
 /// Ports: the master's two, the slave's two, and ELCR at 0x4D0 through the three views below.
 /// </summary>
-public sealed class Pic8259 : IInterruptSink, IPicAcknowledge
+public sealed partial class Pic8259 : IInterruptSink, IPicAcknowledge, IUnit<Pic8259State>
 {
     private const int CascadePin = 2;
 
+    // Wiring
     private readonly Action<bool> _output;
+
+    // Guest-visible state
     private readonly Lock _gate = new();
     private readonly Chip _master = new();
     private readonly Chip _slave = new();
@@ -81,7 +85,7 @@ public sealed class Pic8259 : IInterruptSink, IPicAcknowledge
     }
 
     /// <summary>One 8259A.</summary>
-    private sealed class Chip
+    private sealed partial class Chip
     {
         private int _initStep;
         private bool _expectsIcw4;

@@ -9,13 +9,16 @@ namespace Strata.Devices.Pci;
 /// entry:  +0 address low   +4 address high   +8 data   +12 vector control (bit 0 masks)
 /// </code>
 /// </summary>
-public sealed class MsixTable : IMmioDevice
+public sealed partial class MsixTable : IMmioDevice
 {
     /// <summary>Bytes of the BAR.</summary>
     public const uint BarSize = 0x1000;
 
     /// <summary>Offset of the pending-bit array.</summary>
     public const int PendingOffset = 0x800;
+
+    /// <summary>Words of an entry.</summary>
+    internal const int EntryWords = 4;
 
     /// <summary>Vector number that means "none".</summary>
     public const ushort NoVector = 0xFFFF;
@@ -36,13 +39,10 @@ public sealed class MsixTable : IMmioDevice
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(vectors);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(vectors, PendingOffset / EntrySize);
         Vectors = vectors;
-        _words = new uint[vectors * 4];
+        _words = new uint[vectors * EntryWords];
         _pending = new ulong[(vectors + 63) / 64];
         _sent = new long[vectors];
-        for (int i = 0; i < vectors; i++)
-        {
-            _words[(i * 4) + 3] = 1;
-        }
+        MaskAll();
     }
 
     public int Vectors { get; }
@@ -123,6 +123,14 @@ public sealed class MsixTable : IMmioDevice
         {
             _control = control;
             SendPending();
+        }
+    }
+
+    private void MaskAll()
+    {
+        for (int vector = 0; vector < Vectors; vector++)
+        {
+            _words[(vector * EntryWords) + 3] = 1;
         }
     }
 

@@ -4,18 +4,22 @@ using Strata.Core.Interrupts;
 namespace Strata.Devices.Pci;
 
 /// <summary>
-/// PCI bus 0 with configuration mechanism #1 on ports 0xCF8 and 0xCFC. Functions are plugged in while the machine is built.
+/// PCI bus 0 with configuration mechanism #1 on ports 0xCF8 and 0xCFC. Functions are plugged in while the machine is built, up to eight
+/// into a slot.
 /// </summary>
-public sealed class PciBus : IPortDevice
+public sealed partial class PciBus : IPortDevice
 {
+    internal const uint AddressMask = 0x80FFFFFC;
+
     private const int Slots = 32;
+    private const int FunctionsOfSlot = 8;
     private const int Links = 4;
     private const uint Enable = 1u << 31;
 
     private readonly AddressSpace _memory;
     private readonly IMsiSink _msi;
     private readonly SharedInterruptLine[] _links;
-    private readonly PciFunction?[] _functions = new PciFunction?[Slots];
+    private readonly PciFunction?[] _functions = new PciFunction?[Slots * FunctionsOfSlot];
     private uint _address;
 
     /// <param name="linkLine">Interrupt line of PCI link 0..3.</param>
@@ -30,21 +34,37 @@ public sealed class PciBus : IPortDevice
     /// <summary>Ports 0xCF8..0xCFF.</summary>
     public const int PortCount = 8;
 
-    /// <summary>What is plugged in, by slot. Complete when the machine is built.</summary>
-    public IEnumerable<(int Slot, PciFunction Function)> Functions =>
-        _functions.Index().Where(slot => slot.Item is not null).Select(slot => (slot.Index, slot.Item!));
+    /// <summary>What is plugged in, by slot and number. Complete when the machine is built.</summary>
+    public IEnumerable<(int Slot, int Number, PciFunction Function)> Functions => _functions.Index()
+        .Where(place => place.Item is not null)
+        .Select(place => (place.Index / FunctionsOfSlot, place.Index % FunctionsOfSlot, place.Item!));
 
     /// <summary>Puts a function into a slot, 0..31; slot 0 holds the host bridge.</summary>
-    public void Plug(int slot, PciFunction function)
+    /// <param name="number">0..7. Guests look for further functions of a slot only if there is a function 0, so that one comes first.</param>
+    public void Plug(int slot, PciFunction function, int number = 0)
     {
         ArgumentNullException.ThrowIfNull(function);
-        if (_functions[slot] is not null)
+        ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual((uint)slot, (uint)Slots, nameof(slot));
+        ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual((uint)number, (uint)FunctionsOfSlot, nameof(number));
+        int place = (slot * FunctionsOfSlot) + number;
+        if (_functions[place] is not null)
         {
-            throw new InvalidOperationException($"PCI slot {slot} is taken.");
+            throw new InvalidOperationException($"PCI function {number} of slot {slot} is taken.");
         }
 
-        function.Plug(_memory, _links[slot % Links].CreateInput(), _msi);
-        _functions[slot] = function;
+        PciFunction? first = _functions[slot * FunctionsOfSlot];
+        if (number > 0 && first is null)
+        {
+            throw new InvalidOperationException($"PCI slot {slot} has no function 0: plug that in before function {number}.");
+        }
+
+        InterruptLine line = function.InterruptPin is { } pin ? _links[(slot + pin) % Links].CreateInput() : InterruptLine.Unconnected;
+        function.Plug($"pci/{slot:x2}.{number}", _memory, line, _msi);
+        _functions[place] = function;
+        if (number > 0)
+        {
+            first!.SetMultiFunction();
+        }
     }
 
     public uint ReadPort(ushort offset, AccessWidth width)
@@ -63,7 +83,7 @@ public sealed class PciBus : IPortDevice
         {
             if (width == AccessWidth.Dword && offset == 0)
             {
-                _address = value & 0x80FFFFFC;
+                _address = value & AddressMask;
             }
 
             return;
@@ -76,8 +96,8 @@ public sealed class PciBus : IPortDevice
     {
         uint address = _address;
         register = (int)(address & 0xFC);
-        bool bus0 = (address & Enable) != 0 && ((address >> 16) & 0xFF) == 0 && ((address >> 8) & 7) == 0;
-        return bus0 ? _functions[(address >> 11) & 0x1F] : null;
+        bool bus0 = (address & Enable) != 0 && ((address >> 16) & 0xFF) == 0;
+        return bus0 ? _functions[(address >> 8) & 0xFF] : null;
     }
 
     /// <summary>Intel 440FX host bridge, as far as an operating system looks at it.</summary>

@@ -23,6 +23,9 @@ internal static class PciConfig
     public const int InterruptLine = 0x3C;
     public const int InterruptPin = 0x3D;
 
+    /// <summary>In the header type: the device has more functions than this one.</summary>
+    public const byte HeaderMultiFunction = 1 << 7;
+
     public const ushort CommandIo = 1;
     public const ushort CommandMemory = 2;
     public const ushort CommandBusMaster = 4;

@@ -8,10 +8,12 @@ namespace Strata.Devices.Pci;
 /// One PCI function with memory BARs, capabilities, INTx and MSI-X. A device derives from it, adds BARs and capabilities
 /// in its constructor, and is plugged into a <see cref="PciBus"/>. Configuration accesses hold <see cref="ConfigGate"/>.
 /// </summary>
-public abstract class PciFunction
+public abstract partial class PciFunction
 {
+    /// <summary>Bytes of configuration space.</summary>
+    internal const int ConfigSize = 256;
+
     private const int HeaderSize = 0x40;
-    private const int ConfigSize = 256;
 
     private readonly byte[] _config = new byte[ConfigSize];
     private readonly byte[] _writable = new byte[ConfigSize];
@@ -46,12 +48,24 @@ public abstract class PciFunction
     public MsixTable? Msix { get; private set; }
 
     /// <summary>Connects the function to the machine; the bus calls it once.</summary>
-    internal void Plug(AddressSpace memory, InterruptLine line, IMsiSink msi)
+    internal void Plug(string unitName, AddressSpace memory, InterruptLine line, IMsiSink msi)
     {
+        UnitName = unitName;
         _memory = memory;
         _line = line;
         Msix?.Connect(msi);
+        _config.CopyTo(_powerOn, 0);
     }
+
+    /// <summary>Tells the guest that the device has further functions.</summary>
+    internal void SetMultiFunction()
+    {
+        _config[PciConfig.HeaderType] |= PciConfig.HeaderMultiFunction;
+        _powerOn[PciConfig.HeaderType] = _config[PciConfig.HeaderType];
+    }
+
+    /// <summary>The pin it interrupts by, 0 for INTA#; null without one.</summary>
+    internal int? InterruptPin => _config[PciConfig.InterruptPin] is var pin and > 0 ? pin - 1 : null;
 
     /// <summary>Reads 1, 2 or 4 bytes of configuration space.</summary>
     public uint ReadConfig(int offset, AccessWidth width)
@@ -177,13 +191,18 @@ public abstract class PciFunction
         lock (ConfigGate)
         {
             _interrupt = high;
-            ushort status = Get16(PciConfig.Status);
-            Put16(PciConfig.Status, (ushort)(high ? status | PciConfig.StatusInterrupt : status & ~PciConfig.StatusInterrupt));
+            UpdateStatus();
             UpdateLine();
         }
     }
 
     protected Span<byte> Config => _config;
+
+    private void UpdateStatus()
+    {
+        ushort status = Get16(PciConfig.Status);
+        Put16(PciConfig.Status, (ushort)(_interrupt ? status | PciConfig.StatusInterrupt : status & ~PciConfig.StatusInterrupt));
+    }
 
     private void UpdateLine()
     {
@@ -196,36 +215,42 @@ public abstract class PciFunction
         _line?.Set(high);
     }
 
-    /// <summary>Moves each BAR to where the guest put it. A place that is taken leaves the BAR unmapped.</summary>
+    /// <summary>
+    /// Moves each BAR to where the guest put it: all leave their old places before one takes a new one. A place that is taken leaves the
+    /// BAR unmapped.
+    /// </summary>
     private void UpdateBars()
     {
-        bool enabled = (Get16(PciConfig.Command) & PciConfig.CommandMemory) != 0;
-        for (int i = 0; i < _bars.Length; i++)
+        if (_memory is null)
         {
-            if (_bars[i] is not { } bar || _memory is null)
-            {
-                continue;
-            }
+            return;
+        }
 
-            ulong address = BinaryPrimitives.ReadUInt32LittleEndian(_config.AsSpan(PciConfig.Bar0 + (i * 4))) & ~(bar.Size - 1UL);
-            bool sizing = address == (~(bar.Size - 1) & 0xFFFFFFFF);
-            ulong? wanted = enabled && address != 0 && !sizing ? address : null;
-            if (wanted == bar.Mapped)
-            {
-                continue;
-            }
-
-            if (bar.Mapped is { } old)
+        foreach ((int index, Bar? bar) in _bars.Index())
+        {
+            if (bar is { Mapped: { } old } && Place(index, bar) != old)
             {
                 _memory.UnmapDevice(old, bar.Device);
                 bar.Mapped = null;
             }
+        }
 
-            if (wanted is { } place && _memory.TryMapDevice(place, bar.Size, bar.Device))
+        foreach ((int index, Bar? bar) in _bars.Index())
+        {
+            if (bar is { Mapped: null } && Place(index, bar) is { } wanted && _memory.TryMapDevice(wanted, bar.Size, bar.Device))
             {
-                bar.Mapped = place;
+                bar.Mapped = wanted;
             }
         }
+    }
+
+    /// <summary>Where the guest wants a BAR; null for nowhere, and while it asks for the size.</summary>
+    private ulong? Place(int index, Bar bar)
+    {
+        bool enabled = (Get16(PciConfig.Command) & PciConfig.CommandMemory) != 0;
+        ulong address = BinaryPrimitives.ReadUInt32LittleEndian(_config.AsSpan(PciConfig.Bar0 + (index * 4))) & ~(bar.Size - 1UL);
+        bool sizing = address == (~(bar.Size - 1) & 0xFFFFFFFF);
+        return enabled && address != 0 && !sizing ? address : null;
     }
 
     private ushort Get16(int offset) => BinaryPrimitives.ReadUInt16LittleEndian(_config.AsSpan(offset));

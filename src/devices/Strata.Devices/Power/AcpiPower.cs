@@ -1,5 +1,6 @@
 using Strata.Core.Bus;
 using Strata.Core.Interrupts;
+using Strata.Core.State;
 using Strata.Core.Time;
 
 namespace Strata.Devices.Power;
@@ -14,7 +15,7 @@ namespace Strata.Devices.Power;
 /// +8 PM_TMR   32-bit counter of 3.579545 MHz
 /// </code>
 /// </summary>
-public sealed class AcpiPower : IPortDevice
+public sealed partial class AcpiPower : IPortDevice, IUnit<AcpiPowerState>
 {
     /// <summary>Ports in the range.</summary>
     public const int PortCount = 12;
@@ -23,14 +24,19 @@ public sealed class AcpiPower : IPortDevice
     public const int SleepTypeS5 = 5;
 
     private const ushort PowerButton = 1 << 8;
-    private const ushort EnableMask = 0x0721;
+    internal const ushort StatusMask = 0x8731;
+    internal const ushort EnableMask = 0x0721;
+
     private const ushort SleepEnable = 1 << 13;
     private const ushort SciEnable = 1;
     private const long TimerHz = 3_579_545;
 
+    // Wiring
     private readonly IMachineControl _control;
     private readonly IVirtualClock _clock;
     private readonly InterruptLine _sci;
+
+    // Guest-visible state
     private readonly Lock _gate = new();
     private ushort _status;
     private ushort _enable;
@@ -111,5 +117,7 @@ public sealed class AcpiPower : IPortDevice
         }
     }
 
-    private void UpdateSci() => _sci.Set((_status & _enable & EnableMask) != 0);
+    private bool IsSciDue => (_status & _enable & EnableMask) != 0;
+
+    private void UpdateSci() => _sci.Set(IsSciDue);
 }

@@ -1,5 +1,6 @@
 using Strata.Core.Bus;
 using Strata.Core.Interrupts;
+using Strata.Core.State;
 
 namespace Strata.Devices.Serial;
 
@@ -14,9 +15,9 @@ public interface ISerialBackend
 /// National PC16550D UART. Transmission takes no time: the holding register is always empty again when the guest looks.
 /// Ports +0 .. +7 as in the data sheet, "Register Descriptions".
 /// </summary>
-public sealed class Uart16550(ISerialBackend backend, InterruptLine interrupt) : IPortDevice
+public sealed partial class Uart16550(ISerialBackend backend, InterruptLine interrupt) : IPortDevice, IUnit<Uart16550State>
 {
-    private const int FifoSize = 16;
+    internal const int FifoSize = 16;
     private const byte InterruptReceive = 1;
     private const byte InterruptTransmit = 2;
     private const byte InterruptLineStatus = 4;
@@ -28,8 +29,11 @@ public sealed class Uart16550(ISerialBackend backend, InterruptLine interrupt) :
     private const byte ModemOut2 = 0x08;
 
     /// <summary>Line status reads without a byte sent in between that make a guest one that polls for input.</summary>
-    private const int PollingReads = 256;
+    internal const int PollingReads = 256;
 
+    private const ushort DivisorAtReset = 12;
+
+    // Guest-visible state
     private readonly Lock _gate = new();
     private Queue<byte> _received = new();
     private Queue<byte> _backlog = new();
@@ -38,7 +42,7 @@ public sealed class Uart16550(ISerialBackend backend, InterruptLine interrupt) :
     private byte _lineControl;
     private byte _modemControl;
     private byte _scratch;
-    private ushort _divisor = 12;
+    private ushort _divisor = DivisorAtReset;
     private bool _transmitPending;
     private bool _overrun;
     private bool _listens;
@@ -280,5 +284,7 @@ public sealed class Uart16550(ISerialBackend backend, InterruptLine interrupt) :
     }
 
     /// <summary>OUT2 gates the interrupt line on a PC.</summary>
-    private void UpdateInterrupt() => interrupt.Set(InterruptCause() != 1 && (_modemControl & (ModemOut2 | ModemLoopback)) == ModemOut2);
+    private bool IsInterruptDue => InterruptCause() != 1 && (_modemControl & (ModemOut2 | ModemLoopback)) == ModemOut2;
+
+    private void UpdateInterrupt() => interrupt.Set(IsInterruptDue);
 }

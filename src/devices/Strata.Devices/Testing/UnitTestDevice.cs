@@ -1,5 +1,6 @@
 using Strata.Core.Bus;
 using Strata.Core.Interrupts;
+using Strata.Core.State;
 
 namespace Strata.Devices.Testing;
 
@@ -7,7 +8,7 @@ namespace Strata.Devices.Testing;
 /// What kvm-unit-tests drive: a scratch register at port 0xE0, interrupt lines from port 0x2000 on, and memory that is reached
 /// access by access, as a device is.
 /// </summary>
-public sealed class UnitTestDevice(IInterruptSink interrupts)
+public sealed class UnitTestDevice(IInterruptSink interrupts) : IUnit<UnitTestDeviceState>
 {
     /// <summary>Interrupt lines that can be driven.</summary>
     public const int LineCount = 24;
@@ -15,8 +16,15 @@ public sealed class UnitTestDevice(IInterruptSink interrupts)
     /// <summary>Bytes of the device memory.</summary>
     public const int MemorySize = 0x10000;
 
+    // Wiring
+    private readonly InterruptLine[] _lines = [.. Enumerable.Range(0, LineCount).Select(pin => new InterruptLine(interrupts, pin))];
+
+    // Guest-visible state
     private readonly byte[] _memory = new byte[MemorySize];
+    private readonly Lock _lineGate = new(); // the lines' levels
     private uint _scratch;
+
+    public string UnitName => "unit-test-device";
 
     /// <summary>Memory-mapped bytes at 0xFF000000.</summary>
     public IMmioDevice Memory => new MemoryWindow(_memory);
@@ -25,7 +33,35 @@ public sealed class UnitTestDevice(IInterruptSink interrupts)
     public IPortDevice Scratch => new ScratchPorts(this);
 
     /// <summary>Ports 0x2000 + line.</summary>
-    public IPortDevice Lines => new LinePorts(interrupts);
+    public IPortDevice Lines => new LinePorts(this);
+
+    public void Reset()
+    {
+        Array.Clear(_memory);
+        Volatile.Write(ref _scratch, 0);
+        lock (_lineGate)
+        {
+            Array.ForEach(_lines, line => line.Set(false));
+        }
+    }
+
+    public UnitTestDeviceState SaveState() => new()
+    {
+        Scratch = Volatile.Read(ref _scratch),
+        Lines = [.. _lines.Select(line => line.IsHigh ? (byte)1 : (byte)0)],
+        Memory = [.. _memory],
+    };
+
+    public void LoadState(UnitTestDeviceState state)
+    {
+        ArgumentNullException.ThrowIfNull(state);
+        Volatile.Write(ref _scratch, state.Scratch);
+        state.Memory.CopyTo(_memory, 0);
+        for (int i = 0; i < LineCount; i++)
+        {
+            _lines[i].Restore(state.Lines[i] != 0);
+        }
+    }
 
     private sealed class ScratchPorts(UnitTestDevice owner) : IPortDevice
     {
@@ -60,10 +96,16 @@ public sealed class UnitTestDevice(IInterruptSink interrupts)
         }
     }
 
-    private sealed class LinePorts(IInterruptSink sink) : IPortDevice
+    private sealed class LinePorts(UnitTestDevice owner) : IPortDevice
     {
         public uint ReadPort(ushort offset, AccessWidth width) => 0;
 
-        public void WritePort(ushort offset, AccessWidth width, uint value) => sink.SetPin(offset, (value & 1) != 0);
+        public void WritePort(ushort offset, AccessWidth width, uint value)
+        {
+            lock (owner._lineGate)
+            {
+                owner._lines[offset].Set((value & 1) != 0);
+            }
+        }
     }
 }

@@ -1,5 +1,6 @@
 using Strata.Core.Bus;
 using Strata.Core.Interrupts;
+using Strata.Core.State;
 using Strata.Core.Time;
 
 namespace Strata.Devices.Timers;
@@ -7,16 +8,22 @@ namespace Strata.Devices.Timers;
 /// <summary>
 /// Intel 8254 interval timer, 1.193182 MHz, with the PC's port 0x61. Channel 0 drives IRQ 0, channel 2 the speaker. Intel 8254 data sheet (231164).
 /// </summary>
-public sealed class Pit8254 : IPortDevice
+public sealed partial class Pit8254 : IPortDevice, IUnit<Pit8254State>
 {
     public const long Frequency = 1_193_182;
 
+    internal const int ChannelCount = 3;
+
+    // Wiring
     private readonly IVirtualClock _clock;
     private readonly InterruptLine _interrupt;
     private readonly IVirtualTimer _timer;
+
+    // Guest-visible state
     private readonly Lock _gate = new();
     private readonly Channel[] _channels;
     private bool _speakerData;
+    private long _nextRise = VirtualTime.Never; // when channel 0's output rises next, as the timer is armed
 
     public Pit8254(IVirtualClock clock, InterruptLine interrupt)
     {
@@ -88,6 +95,7 @@ public sealed class Pit8254 : IPortDevice
         channel.Configure(value);
         if (select == 0)
         {
+            _nextRise = VirtualTime.Never;
             _timer.Disarm();
             _interrupt.Set(channel.Output(_clock.Now));
         }
@@ -102,14 +110,8 @@ public sealed class Pit8254 : IPortDevice
 
     private void Arm()
     {
-        if (_channels[0].NextRise(_clock.Now) is { } deadline)
-        {
-            _timer.Arm(deadline);
-        }
-        else
-        {
-            _timer.Disarm();
-        }
+        _nextRise = _channels[0].NextRise(_clock.Now) ?? VirtualTime.Never;
+        _timer.ArmOrDisarm(_nextRise);
     }
 
     private void OnTimer()
@@ -117,9 +119,9 @@ public sealed class Pit8254 : IPortDevice
         lock (_gate)
         {
             Channel channel = _channels[0];
-            if (!channel.IsRunning)
+            if (_nextRise > _clock.Now)
             {
-                return;
+                return; // programmed anew while this was under way
             }
 
             if (channel.IsPulsed)
@@ -161,7 +163,7 @@ public sealed class Pit8254 : IPortDevice
     }
 
     /// <summary>One counter. Its value follows from the time it was loaded; nothing ticks.</summary>
-    private sealed class Channel
+    private sealed partial class Channel
     {
         private int _mode;
         private int _access = 3;
@@ -178,8 +180,6 @@ public sealed class Pit8254 : IPortDevice
         private bool _triggered;
 
         public bool Gate { get; set; }
-
-        public bool IsRunning => _loaded;
 
         /// <summary>The output is high but for a while before it rises again.</summary>
         public bool IsPulsed => _mode is not (0 or 1);

@@ -1,55 +1,73 @@
 using Strata.Core.Bus;
 using Strata.Core.Interrupts;
+using Strata.Core.State;
 using Strata.Core.Time;
 
 namespace Strata.Devices.Timers;
 
 /// <summary>
-/// Motorola MC146818 real-time clock with 128 bytes of CMOS RAM, ports 0x70 and 0x71. The wall time is the start time plus virtual time.
+/// Motorola MC146818 real-time clock with 128 bytes of CMOS RAM, ports 0x70 and 0x71. It shows the machine's wall time, or what the guest
+/// has set, as a distance from it. Registers, updates, alarms and periodic interrupts count from the same second.
 /// <code>
 /// A: 7 UIP  6..4 divider  3..0 rate     B: 7 SET 6 PIE 5 AIE 4 UIE 3 SQWE 2 DM(binary) 1 24h 0 DSE
 /// C: 7 IRQF 6 PF 5 AF 4 UF (read clears) D: 7 VRT
 /// </code>
 /// </summary>
-public sealed class RtcMc146818 : IPortDevice
+public sealed partial class RtcMc146818 : IPortDevice, IUnit<RtcMc146818State>
 {
+    internal const int RamSize = 128;
+
     private const int RegisterA = 10;
     private const int RegisterB = 11;
     private const int RegisterC = 12;
     private const int RegisterD = 13;
     private const int Century = 0x32;
+    private const byte DividerReset = 0x60; // bits 6 and 5 of register A
     private const byte Set = 0x80;
     private const byte PeriodicEnable = 0x40;
     private const byte AlarmEnable = 0x20;
     private const byte UpdateEnable = 0x10;
+    private const byte SquareWaveEnable = 8;
     private const byte Binary = 4;
     private const byte TwentyFourHours = 2;
+    private const byte InterruptRequest = 0x80;
+    private const byte InterruptCauses = PeriodicEnable | AlarmEnable | UpdateEnable;
     private const long Second = 1_000_000_000;
+    private const long SecondsPerDay = 86_400;
     private const long UpdateDuration = 244_000;
+    private const long NanosecondsPerTick = TimeSpan.NanosecondsPerTick;
 
+    // Wiring
     private readonly IVirtualClock _clock;
+    private readonly WallClock _wall;
     private readonly InterruptLine _interrupt;
     private readonly IVirtualTimer _periodicTimer;
     private readonly IVirtualTimer _secondTimer;
-    private readonly Lock _gate = new();
-    private readonly byte[] _ram = new byte[128];
-    private DateTime _base;
-    private long _baseTime;
-    private long _flagsRead;
-    private byte _index;
 
-    /// <param name="start">Wall time at virtual time zero; the guest sees it as it is (UTC by custom).</param>
-    public RtcMc146818(IVirtualClock clock, InterruptLine interrupt, DateTime start)
+    // Guest-visible state
+    private readonly Lock _gate = new();
+    private readonly byte[] _ram = new byte[RamSize];
+    private byte _index;
+    private long _offset;    // what the clock is ahead of the wall time, in units of 100 ns
+    private long _flagsKnown; // virtual time up to which register C has the events that no timer runs for
+    private long _periodicDue = VirtualTime.Never; // as the timers are armed
+    private long _secondDue = VirtualTime.Never;
+
+    /// <param name="wall">The guest sees it as it is (UTC by custom).</param>
+    public RtcMc146818(IVirtualClock clock, WallClock wall, InterruptLine interrupt)
     {
+        ArgumentNullException.ThrowIfNull(clock);
+        ArgumentNullException.ThrowIfNull(wall);
         _clock = clock;
+        _wall = wall;
         _interrupt = interrupt;
-        _base = start;
-        _baseTime = clock.Now;
-        _periodicTimer = clock.CreateTimer(OnPeriodic);
-        _secondTimer = clock.CreateTimer(OnSecond);
+        _periodicTimer = clock.CreateTimer(OnTimer);
+        _secondTimer = clock.CreateTimer(OnTimer);
+        _flagsKnown = clock.Now;
         _ram[RegisterA] = 0x26;
         _ram[RegisterB] = TwentyFourHours;
         _ram[RegisterD] = 0x80;
+        wall.Stepped += OnStep;
     }
 
     /// <summary>A CMOS byte that firmware or an operating system looks at, set while the machine is built.</summary>
@@ -59,6 +77,7 @@ public sealed class RtcMc146818 : IPortDevice
     {
         lock (_gate)
         {
+            CatchUp();
             return offset == 0 ? _index : Read(_index);
         }
     }
@@ -67,6 +86,7 @@ public sealed class RtcMc146818 : IPortDevice
     {
         lock (_gate)
         {
+            CatchUp();
             if (offset == 0)
             {
                 _index = (byte)(value & 0x7F); // bit 7 masks NMI, of which a PC chipset has no other source here
@@ -78,8 +98,10 @@ public sealed class RtcMc146818 : IPortDevice
         }
     }
 
-    /// <summary>The calendar ends with the year 9999 and stands still there.</summary>
-    private DateTime Wall => _base.AddTicks(Math.Min((_clock.Now - _baseTime) / 100, (DateTime.MaxValue - _base).Ticks));
+    /// <summary>The registers stand still, for the guest to write them: by SET, or as the divider is held in reset.</summary>
+    private bool IsHeld => (_ram[RegisterB] & Set) != 0 || IsDividerReset;
+
+    private bool IsDividerReset => (_ram[RegisterA] & DividerReset) == DividerReset;
 
     private byte Read(int index)
     {
@@ -89,12 +111,12 @@ public sealed class RtcMc146818 : IPortDevice
             case Century:
                 return ReadTime(index);
             case RegisterA:
-                bool updating = (_clock.Now - _baseTime) % Second > Second - UpdateDuration && (_ram[RegisterB] & Set) == 0;
+                bool updating = Phase(_clock.Now) > Second - UpdateDuration && !IsHeld;
                 return (byte)(_ram[RegisterA] | (updating ? 0x80 : 0));
             case RegisterC:
-                byte flags = (byte)(_ram[RegisterC] | PassedEvents());
+                NotePassedEvents();
+                byte flags = _ram[RegisterC];
                 _ram[RegisterC] = 0;
-                _flagsRead = _clock.Now;
                 _interrupt.Set(false);
                 return flags;
             default:
@@ -102,74 +124,21 @@ public sealed class RtcMc146818 : IPortDevice
         }
     }
 
-    /// <summary>The flags of events that no timer ran for because their interrupts are off: a guest may poll them.</summary>
-    private byte PassedEvents()
-    {
-        long since = Math.Max(_flagsRead, _baseTime) - _baseTime;
-        long now = _clock.Now - _baseTime;
-        bool updated = (_ram[RegisterB] & Set) == 0 && now / Second > since / Second;
-        bool ticked = PeriodicInterval() is { } interval && now / interval > since / interval;
-        return (byte)((updated ? UpdateEnable : 0) | (ticked ? PeriodicEnable : 0));
-    }
-
-    private byte ReadTime(int index)
-    {
-        if ((_ram[RegisterB] & Set) != 0)
-        {
-            return _ram[index];
-        }
-
-        DateTime wall = Wall;
-        int hour = wall.Hour;
-        bool afternoon = hour >= 12;
-        if ((_ram[RegisterB] & TwentyFourHours) == 0)
-        {
-            hour = hour % 12 == 0 ? 12 : hour % 12;
-        }
-
-        return index switch
-        {
-            0 => Encode(wall.Second),
-            2 => Encode(wall.Minute),
-            4 => (byte)(Encode(hour) | ((_ram[RegisterB] & TwentyFourHours) == 0 && afternoon ? 0x80 : 0)),
-            6 => Encode((int)wall.DayOfWeek + 1),
-            7 => Encode(wall.Day),
-            8 => Encode(wall.Month),
-            9 => Encode(wall.Year % 100),
-            _ => Encode(wall.Year / 100),
-        };
-    }
-
-    private byte Encode(int value) => (_ram[RegisterB] & Binary) != 0 ? (byte)value : (byte)(((value / 10) << 4) | (value % 10));
-
-    private int Decode(byte value) => (_ram[RegisterB] & Binary) != 0 ? value : ((value >> 4) * 10) + (value & 0xF);
-
     private void Write(int index, byte value)
     {
         switch (index)
         {
             case RegisterA:
-                _ram[RegisterA] = (byte)(value & 0x7F);
-                Schedule();
+                WriteControls((byte)(value & 0x7F), _ram[RegisterB]);
                 break;
             case RegisterB:
-                WriteControl(value);
+                WriteControls(_ram[RegisterA], (value & Set) != 0 ? (byte)(value & ~UpdateEnable) : value); // SET clears UIE
                 break;
             case RegisterC or RegisterD:
                 break;
             case <= 9 and not (1 or 3 or 5):
             case Century:
-                if ((_ram[RegisterB] & Set) == 0)
-                {
-                    FreezeTime();
-                }
-
-                _ram[index] = value;
-                if ((_ram[RegisterB] & Set) == 0)
-                {
-                    ThawTime();
-                }
-
+                WriteTime(index, value);
                 break;
             default:
                 _ram[index] = value;
@@ -177,126 +146,131 @@ public sealed class RtcMc146818 : IPortDevice
         }
     }
 
-    private void WriteControl(byte value)
+    private void WriteTime(int index, byte value)
     {
-        bool freezes = (value & Set) != 0 && (_ram[RegisterB] & Set) == 0;
-        bool thaws = (value & Set) == 0 && (_ram[RegisterB] & Set) != 0;
-        if (freezes)
+        if (IsHeld)
         {
-            FreezeTime();
+            _ram[index] = value;
+            return;
         }
 
-        _ram[RegisterB] = (value & Set) != 0 ? (byte)(value & ~UpdateEnable) : value; // SET clears UIE
-        if (thaws)
+        FreezeTime();
+        _ram[index] = value;
+        ThawTime(Fraction);
+    }
+
+    /// <summary>Registers A and B: both can hold the time.</summary>
+    private void WriteControls(byte a, byte b)
+    {
+        bool wasHeld = IsHeld;
+        bool wasReset = IsDividerReset;
+        NotePassedEvents();
+        if (!wasHeld)
         {
-            ThawTime();
+            FreezeTime(); // in the format that register B has up to now
+        }
+
+        (_ram[RegisterA], _ram[RegisterB]) = (a, b);
+        if (wasReset && !IsDividerReset)
+        {
+            // The first update comes half a second behind the end of the divider's reset.
+            ThawTime(TimeSpan.TicksPerSecond / 2);
+        }
+        else if (wasHeld && !IsHeld)
+        {
+            ThawTime(Fraction);
         }
 
         Schedule();
     }
 
-    /// <summary>Copies the running time into the registers, which the guest then edits.</summary>
-    private void FreezeTime()
+    /// <summary>The flags of events that no timer ran for because their interrupts are off: a guest may poll them.</summary>
+    private void NotePassedEvents()
     {
-        foreach (int index in (ReadOnlySpan<int>)[0, 2, 4, 6, 7, 8, 9, Century])
-        {
-            _ram[index] = ReadTime(index);
-        }
-    }
-
-    /// <summary>Starts from what the registers say; an impossible date keeps the old time.</summary>
-    private void ThawTime()
-    {
-        int hour = Decode((byte)(_ram[4] & 0x7F));
-        if ((_ram[RegisterB] & TwentyFourHours) == 0)
-        {
-            hour = (hour % 12) + ((_ram[4] & 0x80) != 0 ? 12 : 0);
-        }
-
-        int year = (Decode(_ram[Century]) * 100) + Decode(_ram[9]);
-        int month = Decode(_ram[8]);
-        int day = Decode(_ram[7]);
-        bool valid = year is >= 1 and <= 9999 && month is >= 1 and <= 12 && day >= 1 && day <= DateTime.DaysInMonth(year, month)
-            && hour <= 23 && Decode(_ram[2]) <= 59 && Decode(_ram[0]) <= 59;
-        if (valid)
-        {
-            _base = new DateTime(year, month, day, hour, Decode(_ram[2]), Decode(_ram[0]), DateTimeKind.Utc);
-            _baseTime = _clock.Now;
-        }
+        long now = _clock.Now;
+        bool updated = !IsHeld && Count(now, 1) > Count(_flagsKnown, 1);
+        bool ticked = PeriodicRate is var rate and not 0 && Count(now, rate) > Count(_flagsKnown, rate);
+        _ram[RegisterC] |= (byte)((updated ? UpdateEnable : 0) | (ticked ? PeriodicEnable : 0));
+        _flagsKnown = now;
     }
 
     /// <summary>Arms the timers that the enabled interrupts need; with none enabled nothing runs.</summary>
     private void Schedule()
     {
-        if ((_ram[RegisterB] & PeriodicEnable) != 0 && PeriodicInterval() is { } interval)
-        {
-            _periodicTimer.Arm(_clock.Now + interval);
-        }
-        else
-        {
-            _periodicTimer.Disarm();
-        }
-
-        if ((_ram[RegisterB] & (AlarmEnable | UpdateEnable)) != 0)
-        {
-            long phase = (_clock.Now - _baseTime) % Second;
-            _secondTimer.Arm(_clock.Now + Second - phase);
-        }
-        else
-        {
-            _secondTimer.Disarm();
-        }
+        long now = _clock.Now;
+        _periodicDue = (_ram[RegisterB] & PeriodicEnable) != 0 && PeriodicRate is var rate and not 0 ? Next(now, rate) : VirtualTime.Never;
+        _secondDue = (_ram[RegisterB] & (AlarmEnable | UpdateEnable)) != 0 ? Next(now, 1) : VirtualTime.Never;
+        ArmTimers();
     }
 
-    private long? PeriodicInterval()
+    private void ArmTimers()
     {
-        int rate = _ram[RegisterA] & 0xF;
-        if (rate == 0)
-        {
-            return null;
-        }
-
-        rate = rate <= 2 ? rate + 7 : rate;
-        return Second * (1L << (rate - 1)) / 32768;
+        _periodicTimer.ArmOrDisarm(_periodicDue);
+        _secondTimer.ArmOrDisarm(_secondDue);
     }
 
-    private void OnPeriodic()
+    private void OnTimer()
     {
         lock (_gate)
         {
-            if ((_ram[RegisterB] & PeriodicEnable) != 0 && PeriodicInterval() is { } interval)
-            {
-                Raise(PeriodicEnable);
-                _periodicTimer.Arm(_clock.Now + interval);
-            }
+            CatchUp();
         }
     }
 
-    private void OnSecond()
+    /// <summary>The wall time has moved, and the seconds with it. An alarm that was set for the time in between is due.</summary>
+    private void OnStep(TimeSpan by)
     {
         lock (_gate)
         {
-            if ((_ram[RegisterB] & Set) == 0)
+            long last = Time.Ticks / TimeSpan.TicksPerSecond;
+            long first = Math.Max(((Time.Ticks - by.Ticks) / TimeSpan.TicksPerSecond) + 1, last - SecondsPerDay + 1);
+            for (long second = Math.Max(first, 0); second <= last && !IsHeld; second++)
             {
-                Raise((byte)(UpdateEnable | (AlarmMatches() ? AlarmEnable : 0)));
+                if (AlarmMatches(new DateTime(second * TimeSpan.TicksPerSecond)))
+                {
+                    Raise(AlarmEnable);
+                    break;
+                }
             }
 
             Schedule();
         }
     }
 
-    private bool AlarmMatches()
+    /// <summary>Whatever is due by now happens, also where a guest looks before the clock's thread gets there.</summary>
+    private void CatchUp()
     {
-        bool Matches(int alarm, int time) => (_ram[alarm] & 0xC0) == 0xC0 || _ram[alarm] == ReadTime(time);
+        long now = _clock.Now;
+        if (_periodicDue > now && _secondDue > now)
+        {
+            return;
+        }
+
+        if (_periodicDue <= now)
+        {
+            Raise(PeriodicEnable);
+        }
+
+        if (_secondDue <= now && !IsHeld)
+        {
+            Raise((byte)(UpdateEnable | (AlarmMatches(Time) ? AlarmEnable : 0)));
+        }
+
+        Schedule();
+    }
+
+    private bool AlarmMatches(DateTime time)
+    {
+        bool Matches(int alarm, int index) => (_ram[alarm] & 0xC0) == 0xC0 || _ram[alarm] == Encode(index, time);
         return Matches(1, 0) && Matches(3, 2) && Matches(5, 4);
     }
 
     private void Raise(byte cause)
     {
         _ram[RegisterC] |= cause;
-        if ((_ram[RegisterC] & _ram[RegisterB] & 0x70) != 0)
+        if ((_ram[RegisterC] & _ram[RegisterB] & InterruptCauses) != 0)
         {
-            _ram[RegisterC] |= 0x80;
+            _ram[RegisterC] |= InterruptRequest;
             _interrupt.Set(true);
         }
     }

@@ -12,7 +12,7 @@ namespace Strata.Virtio.Balloon;
 /// configuration: 0 pages wanted (32)  4 pages held, written by the driver (32)
 /// </code>
 /// </summary>
-public sealed class VirtioBalloon : VirtioDevice
+public sealed partial class VirtioBalloon : VirtioDevice<VirtioBalloonState>
 {
     private const ulong FeatureStatistics = 1 << 1;
     private const ulong FeatureDeflateOnOutOfMemory = 1 << 2;
@@ -32,6 +32,7 @@ public sealed class VirtioBalloon : VirtioDevice
     private bool _hasEnded; // under Gate
     private TaskCompletionSource<GuestMemoryStatistics>? _statistics; // under Gate
     private long _returned;
+    private volatile uint _wantedPages; // by the host; shown to the guest while the device is not quiesced
 
     public VirtioBalloon(AddressSpace memory)
         : base(memory, queues: 5, "strata-balloon")
@@ -52,11 +53,11 @@ public sealed class VirtioBalloon : VirtioDevice
     /// <summary>Bytes that the host should get, rounded down to pages. The guest takes its time, and gives what it can spare.</summary>
     public ulong WantedBytes
     {
-        get => BinaryPrimitives.ReadUInt32LittleEndian(_configuration) * GuestMemory.PageSize;
+        get => _wantedPages * GuestMemory.PageSize;
         set
         {
-            BinaryPrimitives.WriteUInt32LittleEndian(_configuration, (uint)Math.Min(value >> GuestMemory.PageShift, uint.MaxValue));
-            ConfigurationChanged?.Invoke();
+            _wantedPages = (uint)Math.Min(value >> GuestMemory.PageShift, uint.MaxValue);
+            ShowWanted();
         }
     }
 
@@ -111,6 +112,35 @@ public sealed class VirtioBalloon : VirtioDevice
         }
 
         base.Dispose(disposing);
+    }
+
+    /// <summary>Tells the driver what the host wishes, if it does not know it.</summary>
+    private void ShowWanted()
+    {
+        if (!TryEnter())
+        {
+            return;
+        }
+
+        try
+        {
+            bool changed;
+            lock (Gate)
+            {
+                uint wanted = _wantedPages;
+                changed = BinaryPrimitives.ReadUInt32LittleEndian(_configuration) != wanted;
+                BinaryPrimitives.WriteUInt32LittleEndian(_configuration, wanted);
+            }
+
+            if (changed)
+            {
+                ConfigurationChanged?.Invoke();
+            }
+        }
+        finally
+        {
+            Leave();
+        }
     }
 
     private static IOException Ended() => new("The machine has ended.");

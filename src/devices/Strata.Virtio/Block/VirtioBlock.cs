@@ -12,7 +12,7 @@ namespace Strata.Virtio.Block;
 /// <para>Cache: a driver that takes neither FLUSH nor CONFIG_WCE gets every write on stable storage before its completion; with FLUSH
 /// writes wait for the next flush; with CONFIG_WCE the driver chooses, by the writeback field.</para>
 /// </summary>
-public sealed class VirtioBlock : VirtioDevice
+public sealed partial class VirtioBlock : VirtioDevice<VirtioBlockState>
 {
     private const uint LargestDiscard = 1 << 21; // sectors of a segment: 1 GiB
     private const int MostDiscards = 16;         // segments of a request

@@ -13,7 +13,7 @@ namespace Strata.Virtio.Console;
 /// has connected the port to its console, and says so by that message only. Until then, and while the port is closed, input waits. A
 /// driver that does not take the feature gets it as soon as it has buffers.</para>
 /// </summary>
-public sealed class VirtioConsole : VirtioDevice
+public sealed partial class VirtioConsole : VirtioDevice<VirtioConsoleState>
 {
     private const int ReceiveQueue = 0;
     private const int TransmitQueue = 1;
@@ -22,10 +22,10 @@ public sealed class VirtioConsole : VirtioDevice
     private const uint OnlyPort = 0;
 
     /// <summary>Input kept for a guest that does not take it, in bytes: as many as the serial port keeps.</summary>
-    private const int InputCapacity = 1 << 16;
+    internal const int InputCapacity = 1 << 16;
 
     /// <summary>Messages kept for a driver that asks for them and does not take them; more are lost.</summary>
-    private const int MostMessages = 16;
+    internal const int MostMessages = 16;
 
     private readonly Action<ReadOnlySpan<byte>> _output;
     private readonly byte[] _configuration = new byte[ConfigurationSize];

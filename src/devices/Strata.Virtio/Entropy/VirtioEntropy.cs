@@ -7,7 +7,8 @@ namespace Strata.Virtio.Entropy;
 
 /// <summary>virtio-rng: fills buffers with random bytes. Virtual I/O Device (VIRTIO) 1.2, "Entropy Device".</summary>
 /// <param name="fill">Source of the bytes; null for the host's random source.</param>
-public sealed class VirtioEntropy(AddressSpace memory, VirtioEntropy.Filler? fill = null) : VirtioDevice(memory, queues: 1, "strata-entropy")
+public sealed partial class VirtioEntropy(AddressSpace memory, VirtioEntropy.Filler? fill = null)
+    : VirtioDevice<VirtioEntropyState>(memory, queues: 1, "strata-entropy")
 {
     /// <summary>Most bytes given for one request: a guest cannot make the host produce gigabytes.</summary>
     private const uint LargestRequest = 1 << 16;

@@ -20,7 +20,8 @@ internal sealed partial class FuseServer(AddressSpace memory, IFileShare share, 
 
     private readonly FuseReply _reply = new() { Validity = validity };
     private readonly byte[] _arguments = new byte[(2 * LongestTarget) + PageSize];
-    private bool _initialized;
+    /// <summary>The driver has opened the session.</summary>
+    public bool IsInitialized { get; set; }
 
     /// <summary>Serves one chain.</summary>
     /// <returns>Bytes written into it; 0 for requests that have no answer, and for what is no request.</returns>
@@ -63,19 +64,19 @@ internal sealed partial class FuseServer(AddressSpace memory, IFileShare share, 
                 return 0; // requests are served in order: what it would interrupt is done
             case FuseOperation.Initialize:
                 return Answer(chain, request, Initialize(arguments));
-            case FuseOperation.Read when _initialized:
+            case FuseOperation.Read when IsInitialized:
                 return Read(chain, request, arguments);
-            case FuseOperation.Write when _initialized:
+            case FuseOperation.Write when IsInitialized:
                 return Answer(chain, request, Write(ref reader, arguments));
             default:
-                return Answer(chain, request, _initialized ? Execute(request, arguments) : Errno.EIO);
+                return Answer(chain, request, IsInitialized ? Execute(request, arguments) : Errno.EIO);
         }
     }
 
     /// <summary>The driver has gone.</summary>
     public void Reset()
     {
-        _initialized = false;
+        IsInitialized = false;
         share.Reset();
     }
 
@@ -121,7 +122,7 @@ internal sealed partial class FuseServer(AddressSpace memory, IFileShare share, 
         BinaryPrimitives.WriteUInt32LittleEndian(body[20..], LargestTransfer);
         BinaryPrimitives.WriteUInt32LittleEndian(body[24..], 1); // times have nanoseconds
         BinaryPrimitives.WriteUInt16LittleEndian(body[28..], LargestTransfer / PageSize);
-        _initialized = true;
+        IsInitialized = true;
         return Errno.None;
     }
 

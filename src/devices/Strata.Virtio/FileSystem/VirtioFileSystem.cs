@@ -10,7 +10,7 @@ namespace Strata.Virtio.FileSystem;
 /// virtio-fs: a share that the guest mounts by its tag. Virtual I/O Device (VIRTIO) 1.2, "File System Device". Queue 0 is for
 /// requests without an answer, queue 1 for all others.
 /// </summary>
-public sealed class VirtioFileSystem : VirtioDevice
+public sealed partial class VirtioFileSystem : VirtioDevice<VirtioFileSystemState>
 {
     /// <summary>Bytes of a tag in UTF-8.</summary>
     public const int LongestTag = 36;

@@ -11,7 +11,9 @@ namespace Strata.Virtio.Network;
 /// </summary>
 internal sealed class FlowSteering
 {
-    private const int Slots = 1024;
+    /// <summary>How many flows are told apart at most.</summary>
+    internal const int Slots = 1024;
+
     private const int MacBytes = 12;
     private const int TypeIpv4 = 0x0800;
     private const int TypeIpv6 = 0x86DD;
@@ -65,6 +67,11 @@ internal sealed class FlowSteering
     }
 
     public void Forget() => Array.Clear(_flows);
+
+    public long[] SaveFlows() => [.. _flows];
+
+    /// <param name="flows">As many as there are slots, or none. Any content is possible: pairs that are not there are not looked at.</param>
+    public void LoadFlows(long[] flows) => flows.CopyTo(_flows, 0);
 
     /// <summary>The same for both directions of a flow: addresses, and ports of TCP and UDP but of fragments.</summary>
     /// <returns>False for a frame that is no IP.</returns>

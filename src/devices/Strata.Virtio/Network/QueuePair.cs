@@ -44,6 +44,14 @@ internal sealed class QueuePair(AddressSpace memory, int number, VirtQueue recei
         SaidBroken = false;
     }
 
+    /// <summary>Chains that wait for frames are the driver's again, as if they had not been taken.</summary>
+    public void PutBack()
+    {
+        receive.PutBack(_held.Count);
+        _held.Clear();
+        _heldCapacity = 0;
+    }
+
     /// <summary>Hands a frame to the driver.</summary>
     /// <param name="isMergeable">It may be spread over several chains.</param>
     /// <returns>False if there is no room.</returns>
@@ -62,10 +70,11 @@ internal sealed class QueuePair(AddressSpace memory, int number, VirtQueue recei
     /// Takes the driver's next frame, and gives the last one's chain back: not before it was sent, because then the driver may send the
     /// flow's next frame from another pair.
     /// </summary>
+    /// <param name="takes">False to give the last one's chain back only.</param>
     /// <param name="allowed">What the driver may leave undone.</param>
     /// <param name="frame">Behind the header, until the next call; empty for what is no frame or contradicts its header.</param>
     /// <returns>False if there is none.</returns>
-    public bool TryTake(FrameFeatures allowed, out ReadOnlySpan<byte> frame, out FrameOffload offload)
+    public bool TryTake(bool takes, FrameFeatures allowed, out ReadOnlySpan<byte> frame, out FrameOffload offload)
     {
         frame = default;
         offload = FrameOffload.None;
@@ -74,7 +83,7 @@ internal sealed class QueuePair(AddressSpace memory, int number, VirtQueue recei
             transmit.Complete(_sending, 0);
         }
 
-        _sending = transmit.Take();
+        _sending = takes ? transmit.Take() : null;
         if (_sending is null)
         {
             return false;

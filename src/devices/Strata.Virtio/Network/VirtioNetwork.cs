@@ -2,47 +2,31 @@ using System.Buffers.Binary;
 using Strata.Core.Bus;
 using Strata.Core.Networking;
 using Strata.Virtio.Queue;
+using static Strata.Virtio.Network.NetworkLayout;
 
 namespace Strata.Virtio.Network;
 
 /// <summary>
 /// virtio-net with one queue pair or several, checksum and TCP segmentation offload and mergeable receive buffers. Virtual I/O Device
 /// (VIRTIO) 1.2, "Network Device". Queue 2n carries frames to the guest, queue 2n + 1 frames from it; behind the pairs lies the control
-/// queue, which a device with one pair does not have. A pair has a worker and a lock of its own.
+/// queue. A pair has a worker and a lock of its own.
 /// <para>Frames from the guest are copied under the pair's lock and sent without it, on the pair's worker, so that a backend may answer
 /// at once: the lock order is backend → pair.</para>
 /// </summary>
-public sealed class VirtioNetwork : VirtioDevice, IFrameReceiver
+public sealed partial class VirtioNetwork : VirtioDevice<VirtioNetworkState>, IFrameReceiver
 {
     /// <summary>Bytes of the largest frame with segmentation offload: 64 KiB behind an Ethernet header with a VLAN tag.</summary>
     public const int LargestFrame = 0x10000 + 18;
 
-    private const ulong FeatureChecksum = 1 << 0;
-    private const ulong FeatureGuestChecksum = 1 << 1;
-    private const ulong FeatureMtu = 1 << 3;
-    private const ulong FeatureMac = 1 << 5;
-    private const ulong FeatureGuestTcp4 = 1 << 7;
-    private const ulong FeatureGuestTcp6 = 1 << 8;
-    private const ulong FeatureHostTcp4 = 1 << 11;
-    private const ulong FeatureHostTcp6 = 1 << 12;
-    private const ulong FeatureMergeableBuffers = 1 << 15;
-    private const ulong FeatureStatus = 1 << 16;
-    private const ulong FeatureControlQueue = 1 << 17;
-    private const ulong FeatureMultiQueue = 1 << 22;
-    private const int StatusField = 6;
-    private const int PairsField = 8;
-    private const int MtuField = 10;
-    private const int MacSize = 6;
-    private const ushort LinkUp = 1;
-
     private readonly INetworkBackend _backend;
-    private readonly byte[] _configuration = new byte[12];
+    private readonly byte[] _configuration = new byte[ConfigurationSize];
     private readonly QueuePair[] _pairs;
     private readonly FlowSteering _steering = new();
     private volatile int _activePairs = 1;  // what the driver asked for; written under Hold
-    private volatile bool _isLinkUp = true; // both of the following; all three written under Gate
+    private volatile bool _isLinkUp = true; // both of the following, as the driver is told; all three written under Gate
     private volatile bool _isPlugged = true;
     private volatile bool _hasCarrier = true;
+    private volatile bool _mustAnnounce; // the driver is asked to, and has not; written under Hold
     private volatile FrameFeatures _receiverAccepts; // what the driver takes; written under Hold
     private volatile FrameFeatures _driverMay; // what the driver may leave undone; written under Hold
 
@@ -50,15 +34,15 @@ public sealed class VirtioNetwork : VirtioDevice, IFrameReceiver
     /// <param name="mtu">Bytes of the largest IP packet without offloads, 68..65535.</param>
     /// <param name="pairs">1..<see cref="VirtioDevice.MostParallelQueues"/>; more than one are offered as VIRTIO_NET_F_MQ.</param>
     public VirtioNetwork(AddressSpace memory, INetworkBackend backend, ReadOnlySpan<byte> macAddress, ushort mtu = 1500, int pairs = 1)
-        : base(memory, pairs == 1 ? 2 : (2 * pairs) + 1, "strata-network", workers: pairs, queuesPerWorker: 2)
+        : base(memory, (2 * pairs) + 1, "strata-network", workers: pairs, queuesPerWorker: 2)
     {
         ArgumentOutOfRangeException.ThrowIfGreaterThan(pairs, MostParallelQueues);
         ArgumentNullException.ThrowIfNull(backend);
         ArgumentOutOfRangeException.ThrowIfNotEqual(macAddress.Length, MacSize);
-        ArgumentOutOfRangeException.ThrowIfLessThan(mtu, 68);
+        ArgumentOutOfRangeException.ThrowIfLessThan(mtu, SmallestMtu);
         _backend = backend;
         macAddress.CopyTo(_configuration);
-        BinaryPrimitives.WriteUInt16LittleEndian(_configuration.AsSpan(StatusField), LinkUp);
+        BinaryPrimitives.WriteUInt16LittleEndian(_configuration.AsSpan(StatusField), VIRTIO_NET_S_LINK_UP);
         BinaryPrimitives.WriteUInt16LittleEndian(_configuration.AsSpan(MtuField), mtu);
         BinaryPrimitives.WriteUInt16LittleEndian(_configuration.AsSpan(PairsField), (ushort)pairs);
         _pairs = [.. Enumerable.Range(0, pairs).Select(i => new QueuePair(memory, i, Queues[2 * i], Queues[(2 * i) + 1]))];
@@ -73,13 +57,13 @@ public sealed class VirtioNetwork : VirtioDevice, IFrameReceiver
     {
         get
         {
-            ulong features = FeatureMac | FeatureStatus | FeatureMtu | FeatureMergeableBuffers
-                | FeatureGuestChecksum | FeatureGuestTcp4 | FeatureGuestTcp6
-                | (_pairs.Length > 1 ? FeatureControlQueue | FeatureMultiQueue : 0);
+            ulong features = VIRTIO_NET_F_MAC | VIRTIO_NET_F_STATUS | VIRTIO_NET_F_MTU | VIRTIO_NET_F_MRG_RXBUF
+                | VIRTIO_NET_F_GUEST_CSUM | VIRTIO_NET_F_GUEST_TSO4 | VIRTIO_NET_F_GUEST_TSO6
+                | VIRTIO_NET_F_CTRL_VQ | VIRTIO_NET_F_GUEST_ANNOUNCE | (_pairs.Length > 1 ? VIRTIO_NET_F_MQ : 0);
             FrameFeatures accepts = _backend.Accepts;
-            features |= accepts.HasFlag(FrameFeatures.PartialChecksum) ? FeatureChecksum : 0;
-            features |= accepts.HasFlag(FrameFeatures.Tcp4Segmentation) ? FeatureHostTcp4 : 0;
-            return features | (accepts.HasFlag(FrameFeatures.Tcp6Segmentation) ? FeatureHostTcp6 : 0);
+            features |= accepts.HasFlag(FrameFeatures.PartialChecksum) ? VIRTIO_NET_F_CSUM : 0;
+            features |= accepts.HasFlag(FrameFeatures.Tcp4Segmentation) ? VIRTIO_NET_F_HOST_TSO4 : 0;
+            return features | (accepts.HasFlag(FrameFeatures.Tcp6Segmentation) ? VIRTIO_NET_F_HOST_TSO6 : 0);
         }
     }
 
@@ -96,8 +80,9 @@ public sealed class VirtioNetwork : VirtioDevice, IFrameReceiver
 
     public void SetCarrier(bool up) => SetLink(_isPlugged, up);
 
-    /// <summary>Without the control queue nobody could ask for more pairs than one.</summary>
-    public override bool CanWorkWith(ulong features) => (features & FeatureMultiQueue) == 0 || (features & FeatureControlQueue) != 0;
+    /// <summary>Without the control queue nobody could ask for more pairs than one, or say that the card was announced.</summary>
+    public override bool CanWorkWith(ulong features) =>
+        (features & (VIRTIO_NET_F_MQ | VIRTIO_NET_F_GUEST_ANNOUNCE)) == 0 || (features & VIRTIO_NET_F_CTRL_VQ) != 0;
 
     public bool TryReceive(ReadOnlySpan<byte> head, ReadOnlySpan<byte> payload, in FrameOffload offload)
     {
@@ -129,8 +114,9 @@ public sealed class VirtioNetwork : VirtioDevice, IFrameReceiver
         Array.ForEach(_pairs, pair => pair.Reset());
         _activePairs = 1;
         _steering.Forget();
-        _receiverAccepts = FeaturesOf(features, FeatureGuestChecksum, FeatureGuestTcp4, FeatureGuestTcp6);
-        _driverMay = FeaturesOf(features, FeatureChecksum, FeatureHostTcp4, FeatureHostTcp6);
+        SetStatus(_isLinkUp, mustAnnounce: false);
+        _receiverAccepts = FeaturesOf(features, VIRTIO_NET_F_GUEST_CSUM, VIRTIO_NET_F_GUEST_TSO4, VIRTIO_NET_F_GUEST_TSO6);
+        _driverMay = FeaturesOf(features, VIRTIO_NET_F_CSUM, VIRTIO_NET_F_HOST_TSO4, VIRTIO_NET_F_HOST_TSO6);
         if (features != 0)
         {
             Notify(); // frames that were refused until now may come
@@ -154,7 +140,7 @@ public sealed class VirtioNetwork : VirtioDevice, IFrameReceiver
     }
 
     /// <summary>Where the control queue lies with what was negotiated; -1 without one.</summary>
-    private int ControlIndex => (DriverFeatures & FeatureControlQueue) == 0 ? -1 : (DriverFeatures & FeatureMultiQueue) == 0 ? 2 : 2 * _pairs.Length;
+    private int ControlIndex => (DriverFeatures & VIRTIO_NET_F_CTRL_VQ) == 0 ? -1 : (DriverFeatures & VIRTIO_NET_F_MQ) == 0 ? 2 : 2 * _pairs.Length;
 
     /// <summary>The pair for a frame: where its flow is sent from, unless the driver has not yet seen what went elsewhere.</summary>
     private int Choose(ReadOnlySpan<byte> head, out uint? hash)
@@ -176,6 +162,24 @@ public sealed class VirtioNetwork : VirtioDevice, IFrameReceiver
     /// <returns>Null if the driver does not use this pair.</returns>
     private bool? TryReceive(QueuePair pair, bool isChoice, uint? flow, ReadOnlySpan<byte> head, ReadOnlySpan<byte> payload, in FrameOffload offload)
     {
+        if (!TryEnter(pair.ReceiveIndex))
+        {
+            return false; // behind the pause every backend is asked to go on
+        }
+
+        try
+        {
+            return TryReceiveInside(pair, isChoice, flow, head, payload, offload);
+        }
+        finally
+        {
+            Leave(pair.ReceiveIndex);
+        }
+    }
+
+    /// <inheritdoc cref="TryReceive(QueuePair, bool, uint?, ReadOnlySpan{byte}, ReadOnlySpan{byte}, in FrameOffload)"/>
+    private bool? TryReceiveInside(QueuePair pair, bool isChoice, uint? flow, ReadOnlySpan<byte> head, ReadOnlySpan<byte> payload, in FrameOffload offload)
+    {
         bool interrupt;
         string? broken;
         lock (GateOf(pair.ReceiveIndex))
@@ -190,7 +194,7 @@ public sealed class VirtioNetwork : VirtioDevice, IFrameReceiver
                 return null;
             }
 
-            bool filled = DriverFeatures != 0 && pair.TryFill(head, payload, offload, (DriverFeatures & FeatureMergeableBuffers) != 0);
+            bool filled = DriverFeatures != 0 && pair.TryFill(head, payload, offload, (DriverFeatures & VIRTIO_NET_F_MRG_RXBUF) != 0);
             if (!filled && !pair.Receive.IsBroken)
             {
                 pair.IsStarved = true;
@@ -243,7 +247,7 @@ public sealed class VirtioNetwork : VirtioDevice, IFrameReceiver
     {
         VirtQueue queue = Queues[index];
         bool more = true;
-        while (more && !IsDisposed)
+        while (more && !MustStop)
         {
             bool interrupt;
             string? broken;
@@ -255,10 +259,12 @@ public sealed class VirtioNetwork : VirtioDevice, IFrameReceiver
                 if (chain is not null)
                 {
                     int pairs = _activePairs;
-                    bool isMulti = (DriverFeatures & FeatureMultiQueue) != 0;
-                    queue.Complete(chain, NetworkControl.Execute(Memory, chain, isMulti ? _pairs.Length : 0, ref pairs));
+                    bool mustAnnounce = _mustAnnounce;
+                    bool isMulti = (DriverFeatures & VIRTIO_NET_F_MQ) != 0;
+                    queue.Complete(chain, NetworkControl.Execute(Memory, chain, isMulti ? _pairs.Length : 0, ref pairs, ref mustAnnounce));
                     changed = pairs != _activePairs;
                     _activePairs = pairs;
+                    SetStatus(_isLinkUp, mustAnnounce);
                 }
 
                 interrupt = queue.ShouldInterrupt();
@@ -289,17 +295,46 @@ public sealed class VirtioNetwork : VirtioDevice, IFrameReceiver
         lock (Gate)
         {
             (_isPlugged, _hasCarrier) = (plugged, carrier);
-            bool up = plugged && carrier;
-            if (_isLinkUp == up)
-            {
-                return;
-            }
-
-            _isLinkUp = up;
-            BinaryPrimitives.WriteUInt16LittleEndian(_configuration.AsSpan(StatusField), up ? LinkUp : (ushort)0);
         }
 
-        ConfigurationChanged?.Invoke();
+        ShowLink();
+    }
+
+    /// <summary>Tells the driver about the link, if it does not know; while the device is quiesced, behind that.</summary>
+    private void ShowLink()
+    {
+        if (!TryEnter())
+        {
+            return;
+        }
+
+        try
+        {
+            bool changed;
+            lock (Gate)
+            {
+                bool up = _isPlugged && _hasCarrier;
+                changed = _isLinkUp != up;
+                SetStatus(up, _mustAnnounce);
+            }
+
+            if (changed)
+            {
+                ConfigurationChanged?.Invoke();
+            }
+        }
+        finally
+        {
+            Leave();
+        }
+    }
+
+    /// <summary>Under <see cref="VirtioDevice.Gate"/>.</summary>
+    private void SetStatus(bool isLinkUp, bool mustAnnounce)
+    {
+        (_isLinkUp, _mustAnnounce) = (isLinkUp, mustAnnounce);
+        int status = (isLinkUp ? VIRTIO_NET_S_LINK_UP : 0) | (mustAnnounce ? VIRTIO_NET_S_ANNOUNCE : 0);
+        BinaryPrimitives.WriteUInt16LittleEndian(_configuration.AsSpan(StatusField), (ushort)status);
     }
 
     private static FrameFeatures FeaturesOf(ulong features, ulong checksum, ulong tcp4, ulong tcp6) =>
@@ -319,7 +354,7 @@ public sealed class VirtioNetwork : VirtioDevice, IFrameReceiver
             ReadOnlySpan<byte> frame = default;
             lock (GateOf(pair.TransmitIndex))
             {
-                more = DriverFeatures != 0 && pair.TryTake(_driverMay, out frame, out offload);
+                more = DriverFeatures != 0 && pair.TryTake(!MustStop, _driverMay, out frame, out offload);
                 interrupt = pair.Transmit.ShouldInterrupt();
                 broken = pair.Transmit.BrokenReason;
             }

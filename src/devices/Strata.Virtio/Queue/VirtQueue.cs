@@ -9,7 +9,7 @@ namespace Strata.Virtio.Queue;
 /// the guest and is checked: what breaks the rules makes <see cref="IsBroken"/> true, and the queue stands still until a reset.
 /// One thread at a time consumes; the owner serialises.
 /// </summary>
-public sealed class VirtQueue(AddressSpace memory)
+public sealed partial class VirtQueue(AddressSpace memory)
 {
     /// <summary>Largest size offered.</summary>
     public const ushort MaxSize = 256;
@@ -147,6 +147,9 @@ public sealed class VirtQueue(AddressSpace memory)
             && (ushort)(_usedIndex - wanted - 1) < (ushort)(_usedIndex - before);
     }
 
+    /// <summary>How many chains were taken, modulo 65,536.</summary>
+    public ushort TakenIndex => _lastAvailable;
+
     /// <summary>How many chains were returned, modulo 65,536.</summary>
     public ushort UsedIndex => _usedIndex;
 
@@ -158,12 +161,28 @@ public sealed class VirtQueue(AddressSpace memory)
     public bool HasDriverSeen(ushort usedIndex) =>
         UsesEventIndex && TryRead16(AvailableRing + 4 + (2UL * Size), out ushort wanted) && (short)(wanted - usedIndex) >= 0;
 
+    /// <summary>How many chains the driver has offered, modulo 65,536; null where its ring cannot be read. Changes nothing.</summary>
+    public ushort? PeekAvailable() => IsEnabled && memory.TryGetSpan(AvailableRing + 2, 2, out ReadOnlySpan<byte> span)
+        ? BinaryPrimitives.ReadUInt16LittleEndian(span)
+        : null;
+
+    /// <summary>Asks the driver to ring for the next chain that it offers, although the last ones have not been taken.</summary>
+    /// <returns>How many it has offered until then.</returns>
+    public ushort WatchAvailable()
+    {
+        ushort available = PeekAvailable() ?? _lastAvailable;
+        if (UsesEventIndex)
+        {
+            TryWrite16(UsedRing + 4 + (8UL * Size), available);
+            Thread.MemoryBarrier(); // the driver must see it before the next look at its index
+        }
+
+        return available;
+    }
+
     /// <summary>What the queue is set to and how far it is. Under the owner's lock, as everything here; changes nothing.</summary>
     public QueueInspection Inspect(int index)
     {
-        ushort? available = IsEnabled && memory.TryGetSpan(AvailableRing + 2, 2, out ReadOnlySpan<byte> span)
-            ? BinaryPrimitives.ReadUInt16LittleEndian(span)
-            : null;
         return new QueueInspection
         {
             Index = index,
@@ -174,7 +193,7 @@ public sealed class VirtQueue(AddressSpace memory)
             UsedRing = UsedRing,
             Vector = Vector == 0xFFFF ? null : Vector,
             UsesEventIndex = UsesEventIndex,
-            AvailableIndex = available,
+            AvailableIndex = PeekAvailable(),
             TakenIndex = _lastAvailable,
             UsedIndex = _usedIndex,
             BrokenReason = BrokenReason,

@@ -11,7 +11,7 @@ namespace Strata.Virtio.Transport;
 /// BAR 0:  0000 common configuration   1000 ISR status   2000 device configuration   3000 notifications (one word a queue)
 /// </code>
 /// </summary>
-public sealed class VirtioPci : PciFunction, IMmioDevice
+public sealed partial class VirtioPci : PciFunction, IMmioDevice
 {
     private const ushort Vendor = 0x1AF4;
     private const ushort DeviceBase = 0x1040;
@@ -43,6 +43,7 @@ public sealed class VirtioPci : PciFunction, IMmioDevice
         : base(new PciIdentity(Vendor, (ushort)(DeviceBase + device.DeviceType), device.ClassCode, 1, Vendor, 0x40))
     {
         _device = device;
+        _device.FunctionName = () => UnitName;
         _device.QueueInterrupt = SignalQueue;
         _device.NeedsReset = OnNeedsReset;
         _device.ConfigurationChanged = OnConfigurationChanged;
@@ -283,14 +284,11 @@ public sealed class VirtioPci : PciFunction, IMmioDevice
     {
         if (value == 0)
         {
-            Reset();
+            ResetRegisters();
             return;
         }
 
-        ulong offered = _device.Features | VirtioDevice.CommonFeatures;
-        bool acceptable = (_driverFeatures & ~offered) == 0 && (_driverFeatures & VirtioDevice.Version1Feature) != 0
-            && _device.CanWorkWith(_driverFeatures);
-        if ((value & StatusFeaturesOk) != 0 && (_status & StatusFeaturesOk) == 0 && !acceptable)
+        if ((value & StatusFeaturesOk) != 0 && (_status & StatusFeaturesOk) == 0 && !IsAcceptable(_driverFeatures))
         {
             value &= unchecked((byte)~StatusFeaturesOk);
         }
@@ -308,7 +306,25 @@ public sealed class VirtioPci : PciFunction, IMmioDevice
         }
     }
 
-    private void Reset()
+    private bool IsAcceptable(ulong features) => (features & ~(_device.Features | VirtioDevice.CommonFeatures)) == 0
+        && (features & VirtioDevice.Version1Feature) != 0 && _device.CanWorkWith(features);
+
+    /// <summary>As after power-on: more than what a driver can do.</summary>
+    private void ResetTransport()
+    {
+        using (_device.Hold())
+        {
+            lock (_gate)
+            {
+                ResetRegisters();
+                _generation = 0;
+            }
+        }
+
+        TakeInterruptStatus();
+    }
+
+    private void ResetRegisters()
     {
         foreach (VirtQueue queue in _device.Queues)
         {

@@ -6,12 +6,13 @@ namespace Strata.Virtio.Vsock;
 
 /// <summary>
 /// virtio-vsock: stream sockets between the host and the guest, without a network. Virtual I/O Device (VIRTIO) 1.2, "Socket
-/// Device". Queue 0 carries packets to the guest, queue 1 from it, queue 2 events, of which there are none.
+/// Device". Queue 0 carries packets to the guest, queue 1 from it, queue 2 events.
 /// </summary>
-public sealed class VirtioVsock : VirtioDevice
+public sealed partial class VirtioVsock : VirtioDevice<VirtioVsockState>
 {
     private const int ReceiveQueue = 0;
     private const int TransmitQueue = 1;
+    private const int EventQueue = 2;
 
     /// <summary>Bytes of content in one packet; what Linux sends at most.</summary>
     private const int LargestPacket = 64 << 10;
@@ -46,9 +47,9 @@ public sealed class VirtioVsock : VirtioDevice
 
     protected override bool HasWork(int queue) => queue switch
     {
-        ReceiveQueue => _hub.HasOutgoing,
+        ReceiveQueue => _hub.HasOutgoing && !IsHeldBack(),
         TransmitQueue => _hub.CanReceive,
-        _ => false,
+        _ => MustReportReset(),
     };
 
     protected override uint Process(int queue, DescriptorChain chain)
@@ -56,6 +57,11 @@ public sealed class VirtioVsock : VirtioDevice
         if (queue == ReceiveQueue)
         {
             return Send(chain);
+        }
+
+        if (queue == EventQueue)
+        {
+            return ReportReset(chain);
         }
 
         Receive(chain);
@@ -72,6 +78,7 @@ public sealed class VirtioVsock : VirtioDevice
         if (DriverFeatures == 0)
         {
             _hub.Reset();
+            _reset = VsockResetProgress.None;
         }
     }
 

@@ -4,7 +4,7 @@ namespace Strata.Virtio.Vsock;
 /// The host's end of all connections with a guest: packets in, packets out, programs in between. VIRTIO 1.2, "Socket Device".
 /// Members are safe on any thread; <paramref name="wake"/> is called without the gate when there is something for the guest.
 /// </summary>
-internal sealed class VsockHub(Action wake)
+internal sealed partial class VsockHub(Action wake)
 {
     public const ulong HostCid = 2;
     public const ulong GuestCid = 3;
@@ -15,7 +15,7 @@ internal sealed class VsockHub(Action wake)
     /// <summary>Refusals that wait for room in the guest's buffers; the guest is not listened to meanwhile.</summary>
     public const int MostRefusals = 64;
 
-    private const uint FirstDynamicPort = 0x4000_0000;
+    public const uint FirstDynamicPort = 0x4000_0000;
 
     private readonly Lock _gate = new(); // over everything below and every connection; never held while calling out
     private readonly Dictionary<(uint Host, uint Guest), VsockConnection> _connections = [];
@@ -171,20 +171,27 @@ internal sealed class VsockHub(Action wake)
     {
         lock (_gate)
         {
-            _ready.Clear();
-            _refusals.Clear();
-            foreach (VsockConnection connection in _connections.Values.ToArray())
+            End(new VsockException("The guest's driver was reset."));
+        }
+    }
+
+    /// <summary>Ends every connection that the guest knows; those that it was asked for it will be asked for again. Under the gate.</summary>
+    private void End(VsockException reason)
+    {
+        _ready.Clear();
+        _refusals.Clear();
+        _lost.Clear();
+        foreach (VsockConnection connection in _connections.Values.ToArray())
+        {
+            connection.IsQueued = false;
+            if (connection.IsConnected)
             {
-                connection.IsQueued = false;
-                if (connection.IsConnected)
-                {
-                    Remove(connection, new VsockException("The guest's driver was reset."));
-                }
-                else
-                {
-                    connection.MustRequest = true;
-                    Enqueue(connection);
-                }
+                Remove(connection, reason);
+            }
+            else
+            {
+                connection.MustRequest = true;
+                Enqueue(connection);
             }
         }
     }

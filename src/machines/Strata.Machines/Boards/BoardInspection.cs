@@ -12,7 +12,7 @@ public sealed record BoardInspection
     /// <summary>Pins of the I/O APIC.</summary>
     public required IReadOnlyList<InterruptPinInspection> InterruptPins { get; init; }
 
-    /// <summary>PCI functions by slot.</summary>
+    /// <summary>PCI functions by slot and number.</summary>
     public required IReadOnlyList<DeviceInspection> Devices { get; init; }
 }
 
@@ -21,4 +21,4 @@ public sealed record BoardInspection
 public sealed record ProcessorInspection(int Index, long InstructionsExecuted, string Counters);
 
 /// <param name="Virtio">Null for other devices than virtio's.</param>
-public sealed record DeviceInspection(int Slot, PciInspection Pci, VirtioInspection? Virtio);
+public sealed record DeviceInspection(int Slot, int Function, PciInspection Pci, VirtioInspection? Virtio);

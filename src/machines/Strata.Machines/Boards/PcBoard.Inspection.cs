@@ -16,7 +16,8 @@ public sealed partial class PcBoard
             {
                 Processors = [.. _vcpus.Select(vcpu => new ProcessorInspection(vcpu.Engine.Index, vcpu.InstructionsExecuted, vcpu.Engine.DescribeCounters()))],
                 InterruptPins = _ioApic.Inspect(),
-                Devices = [.. _pci!.Functions.Select(slot => new DeviceInspection(slot.Slot, slot.Function.Inspect(), (slot.Function as VirtioPci)?.InspectVirtio()))],
+                Devices = [.. _pci!.Functions.Select(place => new DeviceInspection(
+                    place.Slot, place.Number, place.Function.Inspect(), (place.Function as VirtioPci)?.InspectVirtio()))],
             };
         }
     }

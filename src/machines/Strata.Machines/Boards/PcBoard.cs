@@ -47,6 +47,7 @@ public sealed partial class PcBoard : IMachineControl, IDisposable
     private readonly PcBoardOptions _options;
     private readonly GuestMemory _ram;
     private readonly IVirtualClock _clock;
+    private readonly WallClock _wall;
     private readonly ApicBus _apicBus = new();
     private readonly List<VcpuThread> _vcpus = [];
     private readonly List<LocalApic> _apics = [];
@@ -77,6 +78,7 @@ public sealed partial class PcBoard : IMachineControl, IDisposable
         try
         {
             _clock = options.Deterministic is { } deterministic ? deterministic.Clock : new RealTimeClock(StandstillLimit, OnStandstill);
+            _wall = new WallClock(_clock, options.StartTime);
             MapRam(Memory, _ram);
             Pic8259 pic = new(OnPicOutput);
             _ioApic = new IoApic(_apicBus);
@@ -272,7 +274,7 @@ public sealed partial class PcBoard : IMachineControl, IDisposable
         Pit8254 pit = new(_clock, Interrupts.Line(0));
         Ports.Map(0x40, 4, pit);
         Ports.Map(0x61, 1, pit.Speaker);
-        Ports.Map(0x70, 2, new RtcMc146818(_clock, Interrupts.Line(PcMemoryMap.RtcPin), _options.StartTime));
+        Ports.Map(0x70, 2, new RtcMc146818(_clock, _wall, Interrupts.Line(PcMemoryMap.RtcPin)));
         Ps2Controller8042 keyboard = new(this, Interrupts.Line(PcMemoryMap.KeyboardPin));
         Ports.Map(0x60, 1, keyboard);
         Ports.Map(0x64, 1, keyboard.Status);
@@ -374,7 +376,7 @@ public sealed partial class PcBoard : IMachineControl, IDisposable
                     Clock = _clock,
                     LocalApic = apic,
                     Cpuid = policy,
-                    WallTimeOrigin = _options.StartTime,
+                    Wall = _wall,
                     LookForStandstill = _clock is RealTimeClock clock ? clock.LookForGap : null,
                     Random = _options.Deterministic is { } deterministic ? deterministic.NextRandom : X86CpuWiring.HostRandom,
                 },

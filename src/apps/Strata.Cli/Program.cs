@@ -3,6 +3,7 @@ using System.CommandLine.Invocation;
 using Strata;
 using Strata.Cli;
 using Strata.Cli.Machines;
+using Strata.Cli.Snapshots;
 using Strata.Cli.Switches;
 
 // Not a RootCommand: that one is called after the executable file.
@@ -14,6 +15,7 @@ DocumentedCommand root = new("strata", "Strata runs unmodified operating systems
 {
     CommandHelp.CreateOption(), new VersionOption(),
     RunArguments.Create(), ListCommand.Create(), ExecCommand.Create(), ConsoleCommand.Create(), CopyCommand.Create(), EngineCommand.Create(), ExplainCommand.Create(), InspectCommand.Create(), StopCommand.Create(),
+    SnapshotCommand.Create(), RestoreCommand.CreateSuspend(), RestoreCommand.CreateResume(),
     ImageCommand.Create(), DiskCommand.Create(), SwitchCommand.Create(), ProbeCommand.Create(), VerifyCommand.Create(),
 };
 

@@ -2,6 +2,7 @@ using System.Diagnostics;
 using Strata.Control;
 using Strata.Engines;
 using Strata.Machines.Boards;
+using Strata.Snapshots;
 
 namespace Strata.Cli;
 
@@ -36,7 +37,7 @@ internal sealed class RunCommand(RunOptions options) : IDisposable
             Interlocked.Exchange(ref interrupted, true);
             _ = _machine?.StopAsync();
         });
-        await using VirtualMachine machine = await VirtualMachine.StartAsync(spec, Attachments).ConfigureAwait(false);
+        await using VirtualMachine machine = await StartAsync(spec).ConfigureAwait(false);
         await using ControlServer? control = reservation is null ? null : ControlServer.Start(machine, reservation);
         ForwardedPortText.ReportChosen(machine);
         TimeSpan startUp = DateTime.UtcNow - Process.GetCurrentProcess().StartTime.ToUniversalTime();
@@ -122,8 +123,30 @@ internal sealed class RunCommand(RunOptions options) : IDisposable
         }
     }
 
+    private async Task<VirtualMachine> StartAsync(MachineSpec spec)
+    {
+        if (options.Restore is not { } restore)
+        {
+            return await VirtualMachine.StartAsync(spec, Attachments).ConfigureAwait(false);
+        }
+
+        VirtualMachine machine = await VirtualMachine.RestoreAsync(
+            SnapshotSets.Of(restore.Machine), restore.Snapshot, restore.Options with { Name = spec.Name }, Attachments).ConfigureAwait(false);
+        if (restore.UsesUp)
+        {
+            await SnapshotCatalog.DeleteAsync(restore.Machine, restore.Snapshot).ConfigureAwait(false);
+        }
+
+        return machine;
+    }
+
     private Task<MachineSpec> ResolveSpecAsync()
     {
+        if (options.Restore is not null)
+        {
+            return Task.FromResult(options.Spec); // it was resolved when the machine was started
+        }
+
         MachineSpec spec = options.Spec is { Kernel: not null, CommandLine: null } plain ? plain with { CommandLine = "console=ttyS0 panic=-1" } : options.Spec;
         return spec.ResolveAsync(LineProgress.ForTerminal());
     }

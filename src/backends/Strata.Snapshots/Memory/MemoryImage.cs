@@ -1,9 +1,8 @@
-using Strata.Core.Memory;
 
 namespace Strata.Snapshots.Memory;
 
 /// <summary>What a machine's memory held at a moment: layers, and which of them has which chunk. Never changes. Safe on any thread.</summary>
-public sealed class MemoryImage : IDisposable
+public sealed partial class MemoryImage : IDisposable
 {
     /// <summary>Most layers of an image: a builder that would need more stores everything anew.</summary>
     public const int MostLayers = 32;

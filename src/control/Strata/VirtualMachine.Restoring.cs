@@ -1,0 +1,58 @@
+using Strata.Core.State;
+using Strata.Engines;
+using Strata.Machines.Boards;
+using Strata.Snapshots;
+using Strata.Snapshots.Memory;
+using Strata.Snapshots.Sets;
+using Strata.Specs;
+
+namespace Strata;
+
+/// <content>Machines that come from snapshots.</content>
+public sealed partial class VirtualMachine
+{
+    /// <summary>
+    /// Starts a machine where a snapshot was taken. Its memory is mapped and read when it is used, so it runs before the snapshot has been
+    /// read. Any engine goes on with what any other has saved.
+    /// </summary>
+    /// <param name="set">The machine's snapshots: <see cref="SnapshotSets.Of"/>.</param>
+    /// <param name="name">Which one.</param>
+    /// <param name="attachments">What the machine is connected to in this process; null for nothing.</param>
+    /// <exception cref="StrataException">The snapshot is damaged, what it needs is not there, or the machine that was saved still runs.</exception>
+    public static async Task<VirtualMachine> RestoreAsync(
+        SnapshotSet set, string name, RestoreOptions? options = null, MachineAttachments? attachments = null, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(set);
+        try
+        {
+            using Snapshot snapshot = set.Open(name);
+            return await RestoreAsync(set, snapshot, options ?? new RestoreOptions(), attachments ?? MachineAttachments.None).ConfigureAwait(false);
+        }
+        catch (SnapshotException error)
+        {
+            throw new StrataException(StrataError.BadInput, error.Message, error);
+        }
+        catch (Exception error) when (error is StateException or SpecException)
+        {
+            throw new StrataException(StrataError.BadInput, $"The snapshot {name} cannot be restored. {error.Message}", error);
+        }
+    }
+
+    private static async Task<VirtualMachine> RestoreAsync(SnapshotSet set, Snapshot snapshot, RestoreOptions options, MachineAttachments attachments)
+    {
+        MachineSpec spec = MachineSpec.Read(snapshot.Manifest.Machine);
+        spec = spec with { Name = options.Name ?? spec.Name, Engine = options.Engine ?? spec.Engine };
+        GuestConsole console = new(attachments.ConsoleOutput, spec.Console);
+        EngineChoice choice = await ChooseEngineAsync(spec).ConfigureAwait(false);
+        MachineNetworks networks = MachineNetworks.Open(spec.Networks, spec.Name, attachments);
+        try
+        {
+            return null!;
+        }
+        catch
+        {
+            networks.Dispose();
+            throw;
+        }
+    }
+}

@@ -1,0 +1,91 @@
+using Strata.Core.State;
+using Strata.Snapshots;
+using Strata.Snapshots.Sets;
+
+namespace Strata;
+
+/// <content>Saving the machine, and going back.</content>
+public sealed partial class VirtualMachine
+{
+    private readonly MachineSaver _saver;
+
+    /// <summary>
+    /// Saves the machine while it goes on: memory, devices, disks. It stands still for some milliseconds, however much memory it has;
+    /// what changes before it is saved is copied first. Only what has changed since the last snapshot in the same set is stored.
+    /// </summary>
+    /// <param name="set">Where; null for the machine's own set, which needs a name: <see cref="SnapshotSets.Of"/>.</param>
+    /// <exception cref="StrataException">It cannot be saved; the machine goes on, and the set is as it was.</exception>
+    public Task<SnapshotReport> CreateSnapshotAsync(SnapshotRequest request, SnapshotSet? set = null, CancellationToken cancellationToken = default) =>
+        SaveAsync(request, set, end: null, cancellationToken);
+
+    /// <inheritdoc cref="CreateSnapshotAsync(SnapshotRequest, SnapshotSet?, CancellationToken)"/>
+    public Task<SnapshotReport> CreateSnapshotAsync(string name, CancellationToken cancellationToken = default) =>
+        CreateSnapshotAsync(new SnapshotRequest { Name = name }, null, cancellationToken);
+
+    /// <summary>
+    /// Saves the machine and ends it: <see cref="RestoreAsync"/> lets it go on. Disks that are files of their own stay where they are, and must
+    /// not change until then.
+    /// </summary>
+    /// <inheritdoc cref="CreateSnapshotAsync(SnapshotRequest, SnapshotSet?, CancellationToken)"/>
+    public Task<SnapshotReport> SuspendAsync(SnapshotRequest request, SnapshotSet? set = null, CancellationToken cancellationToken = default) =>
+        SaveAsync(request, set, EndSuspendedAsync, cancellationToken);
+
+    /// <summary>A moment to go back to when the checkpoint is disposed: for tests that leave no trace.</summary>
+    /// <exception cref="StrataException">The machine has ended.</exception>
+    public async Task<MachineCheckpoint> CheckpointAsync(CancellationToken cancellationToken = default)
+    {
+        try
+        {
+            return await _saver.CheckpointAsync(cancellationToken).ConfigureAwait(false);
+        }
+        catch (Exception error) when (error is InvalidOperationException or IOException)
+        {
+            throw new StrataException(StrataError.Host, error.Message, error);
+        }
+    }
+
+    /// <summary>Takes this running machine back to one of its snapshots. Consoles, forwarded ports and the agent's callers stay; open connections end.</summary>
+    /// <returns>How long it stood still.</returns>
+    /// <exception cref="StrataException">The snapshot is damaged or of another machine.</exception>
+    public async Task<TimeSpan> RollBackAsync(string name, SnapshotSet? set = null, CancellationToken cancellationToken = default)
+    {
+        try
+        {
+            using Snapshot snapshot = (set ?? OwnSet()).Open(name);
+            return await _saver.RollBackAsync(snapshot, set ?? OwnSet(), cancellationToken).ConfigureAwait(false);
+        }
+        catch (Exception error) when (error is StateException or InvalidOperationException or IOException)
+        {
+            throw new StrataException(StrataError.BadInput, error.Message, error);
+        }
+    }
+
+    private async Task<SnapshotReport> SaveAsync(SnapshotRequest request, SnapshotSet? set, Func<Task>? end, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(request);
+        try
+        {
+            return await _saver.SaveAsync(
+                set ?? OwnSet(), request, manifest => manifest with { Machine = Spec.RootedAt(Environment.CurrentDirectory).ToElement() }, end, cancellationToken)
+                .ConfigureAwait(false);
+        }
+        catch (SnapshotException error)
+        {
+            throw new StrataException(StrataError.BadInput, error.Message, error);
+        }
+        catch (Exception error) when (error is IOException or UnauthorizedAccessException or InvalidOperationException)
+        {
+            throw new StrataException(StrataError.Host, $"The machine could not be saved: {error.Message}", error);
+        }
+    }
+
+    private SnapshotSet OwnSet() => Spec.Name is { } name
+        ? SnapshotSets.Of(name)
+        : throw new StrataException(StrataError.BadInput, "The machine has no name that its snapshots could be kept under; give it one, or say in which set they are to be.");
+
+    private async Task EndSuspendedAsync()
+    {
+        _board.Suspend();
+        await DisposeAsync().ConfigureAwait(false);
+    }
+}

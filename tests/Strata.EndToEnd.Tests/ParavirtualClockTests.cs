@@ -1,6 +1,7 @@
 using Strata.Devices.Serial;
 using Strata.EndToEnd.Tests.Harness;
 using Strata.Machines.Boards;
+using Strata.Machines.Engines;
 using Xunit.Abstractions;
 
 namespace Strata.EndToEnd.Tests;
@@ -12,21 +13,24 @@ public sealed class ParavirtualClockTests(ITestOutputHelper output)
     private const int StayMilliseconds = 20;
     private const long Microsecond = 1_000;
 
+    private static readonly EngineDescriptor Translator = EngineRegistry.Find("translator")!;
+    private static readonly EngineDescriptor Kvm = EngineRegistry.Find("kvm")!;
+
     [Fact]
     public Task Clock_SwitchesBetweenSoftwareEngines_IsVirtualTime() =>
-        CompareAsync([EngineKind.Interpreter, EngineKind.Translator], allowed: Microsecond);
+        CompareAsync([EngineRegistry.Interpreter, Translator], allowed: Microsecond);
 
     [KvmFact]
     public Task Clock_SwitchesBetweenAllEngines_IsVirtualTimeWithinAMillisecond() =>
-        CompareAsync([EngineKind.Interpreter, EngineKind.Kvm, EngineKind.Translator], allowed: 1000 * Microsecond);
+        CompareAsync([EngineRegistry.Interpreter, Kvm, Translator], allowed: 1000 * Microsecond);
 
-    private async Task CompareAsync(EngineKind[] engines, long allowed)
+    private async Task CompareAsync(EngineDescriptor[] engines, long allowed)
     {
         using PcBoard board = new(new PcBoardOptions
         {
             MemorySize = 16 << 20,
             Engine = engines[^1],
-            PortableCpu = engines.Contains(EngineKind.Kvm),
+            PortableCpu = engines.Contains(Kvm),
             AcceptsDefectiveKvm = true, // the guest makes no system calls
             Serial = new NoSerial(),
             StartTime = DateTime.UnixEpoch,

@@ -20,7 +20,7 @@ public sealed class BadInputTests : IDisposable
 
     [Fact]
     public Task StartAsync_EngineThatThereIsNone_NamesThoseThatThereAre() =>
-        AssertRefusedAsync(Spec() with { Engine = (Engine)77 }, "77", "Translator");
+        AssertRefusedAsync(Spec() with { Engine = new Engine("qemu") }, "qemu", "translator");
 
     [Fact]
     public Task StartAsync_MissingKernel_NamesTheFile() =>

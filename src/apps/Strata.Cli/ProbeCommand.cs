@@ -39,7 +39,7 @@ internal static class ProbeCommand
         text.AppendLine("ENGINE       KERNEL MIPS   USER MIPS   EXIT µs   FAULT µs      MIX s");
         foreach (EngineMeasurement m in results)
         {
-            string name = EngineNames.Of(m.Engine);
+            string name = m.Engine.Name;
             text.AppendLine(m.Unavailable is { } cause
                 ? $"{name,-11}  {cause}"
                 : string.Create(CultureInfo.InvariantCulture, $"{name,-11}  {m.KernelMips,11:F1} {m.UserMips,11:F1} {m.ExitMicroseconds,9:F2} {m.FaultMicroseconds,10:F2} {(double.IsFinite(m.MixSeconds) ? m.MixSeconds.ToString("F2", CultureInfo.InvariantCulture) : "-"),10}"));
@@ -47,10 +47,10 @@ internal static class ProbeCommand
 
         foreach (EngineMeasurement m in results.Where(m => m.Defect is not null))
         {
-            text.AppendLine().AppendLine($"{EngineNames.Of(m.Engine)} is defective: {m.Defect}.");
+            text.AppendLine().AppendLine($"{m.Engine.Name} is defective: {m.Defect}.");
         }
 
-        return text.AppendLine().AppendLine($"--engine auto is {EngineNames.Of(choice.Engine)}.").ToString();
+        return text.AppendLine().AppendLine($"--engine auto is {choice.Engine.Name}.").ToString();
     }
 
     private static string ToJson(IReadOnlyList<EngineMeasurement> results, EngineChoice choice)
@@ -59,12 +59,12 @@ internal static class ProbeCommand
         using (Utf8JsonWriter json = new(stream, new JsonWriterOptions { Indented = true }))
         {
             json.WriteStartObject();
-            json.WriteString("auto", EngineNames.Of(choice.Engine));
+            json.WriteString("auto", choice.Engine.Name);
             json.WriteStartArray("engines");
             foreach (EngineMeasurement m in results)
             {
                 json.WriteStartObject();
-                json.WriteString("engine", EngineNames.Of(m.Engine));
+                json.WriteString("engine", m.Engine.Name);
                 if (m.Unavailable is { } cause)
                 {
                     json.WriteString("unavailable", cause);

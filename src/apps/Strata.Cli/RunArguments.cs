@@ -102,6 +102,11 @@ internal sealed class RunArguments
         Description = "Do not offer what guests that were built for KVM know: its clock, steal time, hypercalls.",
     };
 
+    private readonly Option<bool> _testDevices = new("--test-devices")
+    {
+        Description = "Add the devices that kvm-unit-tests drive: scratch port E0H, interrupt lines from port 2000H, memory at FF000000H.",
+    };
+
     private readonly Option<bool> _defective = new("--accept-defective-kvm")
     {
         Description = "Use a KVM that `strata probe` calls defective; for small guests only.",
@@ -144,7 +149,8 @@ internal sealed class RunArguments
         {
             arguments._image, arguments._name, arguments._spec, arguments._kernel, arguments._initrd, arguments._append, arguments._memory, arguments._cpus,
             arguments._disk, arguments._share, arguments._exec, arguments._balloon, arguments._engine, arguments._console, arguments._serial,
-            arguments._stats, arguments._trace, arguments._perfMap, arguments._portable, arguments._noParavirt, arguments._defective,
+            arguments._stats, arguments._trace, arguments._perfMap, arguments._portable, arguments._noParavirt,
+            arguments._testDevices, arguments._defective,
             arguments._keep, arguments._hostName, arguments._timeZone, arguments._sshKey,
         };
         arguments._network.AddTo(run);
@@ -209,6 +215,7 @@ internal sealed class RunArguments
         Engine = IsGiven(result, _engine) ? EngineNames.Parse(result.GetValue(_engine)!) : spec.Engine,
         PortableCpu = result.GetValue(_portable) || spec.PortableCpu,
         Paravirtual = !result.GetValue(_noParavirt) && spec.Paravirtual,
+        TestDevices = result.GetValue(_testDevices) || spec.TestDevices,
         AcceptsDefectiveKvm = result.GetValue(_defective) || spec.AcceptsDefectiveKvm,
         WritePerfMap = result.GetValue(_perfMap) || spec.WritePerfMap,
         Console = IsGiven(result, _console) ? ParseConsole(result.GetValue(_console)!) : spec.Console,

@@ -208,10 +208,10 @@ internal sealed class RunCommand(RunOptions options) : IDisposable
         }
     }
 
-    /// <summary>The engine behind the current one: translator, interpreter, KVM, and round again.</summary>
+    /// <summary>The engine behind the current one, and round again.</summary>
     private static void SwitchEngine(VirtualMachine machine)
     {
-        Engine[] order = [Engine.Translator, Engine.Interpreter, Engine.Kvm];
+        Engine[] order = [.. EngineNames.All.Select(EngineNames.Parse).Where(engine => engine != Engine.Auto)];
         int current = Array.IndexOf(order, machine.Engine);
         for (int step = 1; step < order.Length; step++)
         {
@@ -219,12 +219,12 @@ internal sealed class RunCommand(RunOptions options) : IDisposable
             try
             {
                 TimeSpan pause = machine.SwitchEngineAsync(next).GetAwaiter().GetResult();
-                Console.Error.Write($"\r\nstrata: engine {EngineNames.Of(next)}, after {pause.TotalMilliseconds:F1} ms\r\n");
+                Console.Error.Write($"\r\nstrata: engine {next.Name}, after {pause.TotalMilliseconds:F1} ms\r\n");
                 return;
             }
             catch (StrataException error)
             {
-                Console.Error.Write($"\r\nstrata: not on engine {EngineNames.Of(next)}: {error.Message}\r\n");
+                Console.Error.Write($"\r\nstrata: not on engine {next.Name}: {error.Message}\r\n");
             }
         }
     }
@@ -234,7 +234,7 @@ internal sealed class RunCommand(RunOptions options) : IDisposable
         using Process self = Process.GetCurrentProcess();
         TimeSpan whole = DateTime.UtcNow - self.StartTime.ToUniversalTime();
         double millions = machine.InstructionsExecuted / 1e6;
-        Console.Error.WriteLine($"strata: engine {EngineNames.Of(machine.InitialEngine.Engine)}. {machine.InitialEngine.Reason}");
+        Console.Error.WriteLine($"strata: engine {machine.InitialEngine.Engine.Name}. {machine.InitialEngine.Reason}");
         Console.Error.WriteLine($"strata: first guest instruction after {startUp.TotalMilliseconds:F0} ms, whole run {whole.TotalSeconds:F2} s");
         string speed = options.Spec.Engine == Engine.Interpreter ? $", {millions:F0} million guest instructions, {millions / (whole - startUp).TotalSeconds:F0} MIPS" : string.Empty;
         Console.Error.WriteLine($"strata: peak memory {self.PeakWorkingSet64 >> 20} MiB{speed}");

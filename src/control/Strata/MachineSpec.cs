@@ -79,6 +79,9 @@ public sealed partial record MachineSpec
     /// </summary>
     public bool Paravirtual { get; init; } = true;
 
+    /// <summary>Give the machine the devices that kvm-unit-tests drive; operating systems know nothing of them.</summary>
+    public bool TestDevices { get; init; }
+
     /// <summary>
     /// Use the host's KVM even if it is found to execute something wrongly: for small guests that do without. An operating system's
     /// programs crash there.
@@ -111,22 +114,6 @@ public sealed partial record MachineSpec
 
     /// <summary>Which device <see cref="VirtualMachine.Console"/> is.</summary>
     public ConsoleDevice Console { get; init; } = ConsoleDevice.Serial;
-}
-
-/// <summary>How guest code is executed.</summary>
-public enum Engine
-{
-    /// <summary>The fastest on this host, by measurement: see <see cref="Engines.EngineProbe"/>.</summary>
-    Auto,
-
-    /// <summary>The portable reference.</summary>
-    Interpreter,
-
-    /// <summary>Binary translation; needs an x64 Linux host.</summary>
-    Translator,
-
-    /// <summary>The CPU's own virtualization; needs a usable /dev/kvm.</summary>
-    Kvm,
 }
 
 /// <summary>A device that can be the machine's console.</summary>

@@ -1,8 +1,6 @@
 using Strata.Control;
 using Strata.Engines;
-using Strata.Machines.Boards;
-using Strata.X86.Kvm;
-using Strata.X86.Translator;
+using Strata.Machines.Engines;
 
 namespace Strata;
 
@@ -17,12 +15,7 @@ public sealed partial class VirtualMachine
     public EngineChoice InitialEngine { get; }
 
     /// <summary>The engine that runs the machine now.</summary>
-    public Engine Engine => _board.Engine switch
-    {
-        EngineKind.Kvm => Engine.Kvm,
-        EngineKind.Translator => Engine.Translator,
-        _ => Engine.Interpreter,
-    };
+    public Engine Engine => new(_board.Engine.Name);
 
     /// <summary>
     /// Moves the running machine to another engine at an instruction boundary. The guest notices nothing but the time it takes; no
@@ -33,12 +26,13 @@ public sealed partial class VirtualMachine
     /// <exception cref="StrataException">The host cannot run this machine on that engine, or the machine has ended. It stays on the old one.</exception>
     public async Task<TimeSpan> SwitchEngineAsync(Engine engine, CancellationToken cancellationToken = default)
     {
+        ArgumentNullException.ThrowIfNull(engine);
         Engine target = engine == Engine.Auto ? (await new EngineProbe().ChooseAsync().ConfigureAwait(false)).Engine : engine;
-        EngineKind kind = KindOf(target);
+        EngineDescriptor wanted = EngineNames.Find(target);
         try
         {
             Engine before = Engine;
-            TimeSpan pause = await Task.Run(() => _board.SwitchEngine(kind), cancellationToken).ConfigureAwait(false);
+            TimeSpan pause = await Task.Run(() => _board.SwitchEngine(wanted), cancellationToken).ConfigureAwait(false);
             if (pause > TimeSpan.Zero)
             {
                 Note(new EngineSwitch(before, target, pause.TotalMilliseconds, DateTime.UtcNow));
@@ -46,7 +40,7 @@ public sealed partial class VirtualMachine
 
             return pause;
         }
-        catch (Exception error) when (error is KvmUnavailableException or PlatformNotSupportedException)
+        catch (EngineUnavailableException error)
         {
             throw new StrataException(StrataError.Host, error.Message, error);
         }
@@ -89,20 +83,4 @@ public sealed partial class VirtualMachine
     private static async Task<EngineChoice> ChooseEngineAsync(MachineSpec spec) => spec.Engine == Engine.Auto
         ? await new EngineProbe().ChooseAsync().ConfigureAwait(false)
         : new EngineChoice(spec.Engine, "Asked for.");
-
-    private static EngineKind KindOf(Engine engine)
-    {
-        if (engine == Engine.Translator && !Translator.IsSupported)
-        {
-            throw new StrataException(StrataError.Host, "The translator needs an x64 Linux host; use the interpreter here.");
-        }
-
-        return engine switch
-        {
-            Engine.Kvm => EngineKind.Kvm,
-            Engine.Translator => EngineKind.Translator,
-            Engine.Interpreter => EngineKind.Interpreter,
-            _ => throw new StrataException(StrataError.BadInput, $"There is no engine {engine}; use {string.Join(", ", Enum.GetNames<Engine>())}."),
-        };
-    }
 }

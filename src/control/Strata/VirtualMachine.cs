@@ -5,10 +5,10 @@ using Strata.Engines;
 using Strata.Images;
 using Strata.Machines.Boards;
 using Strata.Machines.Boot;
+using Strata.Machines.Engines;
 using Strata.Networking.Nat;
 using Strata.Virtio.Balloon;
 using Strata.Virtio.Vsock;
-using Strata.X86.Kvm;
 using Strata.X86.Translator;
 using Strata.X86.Translator.Tracing;
 
@@ -214,22 +214,26 @@ public sealed partial class VirtualMachine : IAsyncDisposable
     private VirtioVsock Sockets => _board.Sockets
         ?? throw new StrataException(StrataError.BadInput, "The machine has no sockets; start it with MachineSpec.Sockets.");
 
-    /// <summary>With <see cref="Engine.Auto"/>, a KVM that cannot run this machine gives way to the translator.</summary>
+    /// <summary>With <see cref="Engine.Auto"/>, an engine that cannot run this machine gives way to the next.</summary>
     private static (PcBoard Board, EngineChoice Choice) CreateBoardOrFallBack(
         MachineSpec spec, MachineAttachments attachments, byte[] kernel, byte[]? initrd, GuestConsole console, MachineNetworks networks, EngineChoice choice)
     {
-        try
+        List<Engine> failed = [];
+        while (true)
         {
-            return (CreateBoard(spec, attachments, kernel, initrd, console, networks, choice.Engine), choice);
-        }
-        catch (KvmUnavailableException error) when (spec.Engine == Engine.Auto)
-        {
-            choice = new EngineChoice(Engine.Translator, $"KVM was faster but cannot run this machine. {error.Message}");
-            return (CreateBoard(spec, attachments, kernel, initrd, console, networks, choice.Engine), choice);
-        }
-        catch (KvmUnavailableException error)
-        {
-            throw new StrataException(StrataError.Host, error.Message, error);
+            try
+            {
+                return (CreateBoard(spec, attachments, kernel, initrd, console, networks, choice.Engine), choice);
+            }
+            catch (EngineUnavailableException error) when (spec.Engine == Engine.Auto && choice.Engine != Engine.Interpreter)
+            {
+                failed.Add(choice.Engine);
+                choice = EngineProbe.ChooseWithout(failed, error.Message);
+            }
+            catch (EngineUnavailableException error)
+            {
+                throw new StrataException(StrataError.Host, error.Message, error);
+            }
         }
     }
 
@@ -253,9 +257,10 @@ public sealed partial class VirtualMachine : IAsyncDisposable
                 Kernel = kernel,
                 Initrd = initrd,
                 CommandLine = spec.CommandLine ?? MachineSpec.DefaultCommandLine,
-                Engine = KindOf(engine),
+                Engine = EngineNames.Find(engine),
                 PortableCpu = spec.PortableCpu,
                 Paravirtual = spec.Paravirtual,
+                HasTestDevices = spec.TestDevices,
                 AcceptsDefectiveKvm = spec.AcceptsDefectiveKvm,
                 Translation = new TranslatorOptions
                 {

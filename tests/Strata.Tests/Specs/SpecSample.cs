@@ -36,6 +36,7 @@ internal static class SpecSample
         [typeof(InternetNetwork)] = InternetNetwork.Parse("fd00:7:8:9::/64"),
         [typeof(IPAddress)] = IPAddress.IPv6Loopback,
         [typeof(IPEndPoint)] = new IPEndPoint(IPAddress.Parse("9.9.9.9"), 5353),
+        [typeof(Engine)] = Engine.Kvm,
         [typeof(BackingAccess)] = BackingAccess.Detached,
     };
 

@@ -35,7 +35,7 @@ internal static class EngineCommand
                 }
                 else
                 {
-                    Console.WriteLine(EngineNames.Of(description.Engine ?? Engine.Auto));
+                    Console.WriteLine((description.Engine ?? Engine.Auto).Name);
                 }
 
                 return ExitCodes.Success;
@@ -49,8 +49,8 @@ internal static class EngineCommand
             else
             {
                 Console.WriteLine(done.From == done.To
-                    ? $"{EngineNames.Of(done.To)} already"
-                    : string.Create(CultureInfo.InvariantCulture, $"{EngineNames.Of(done.From)} to {EngineNames.Of(done.To)}, paused for {done.PauseMilliseconds:F1} ms"));
+                    ? $"{done.To.Name} already"
+                    : string.Create(CultureInfo.InvariantCulture, $"{done.From.Name} to {done.To.Name}, paused for {done.PauseMilliseconds:F1} ms"));
             }
 
             return ExitCodes.Success;

@@ -1,7 +1,6 @@
 using System.CommandLine;
 using System.Globalization;
 using Strata.Control;
-using Strata.Engines;
 
 namespace Strata.Cli.Machines;
 
@@ -40,18 +39,18 @@ internal static class ExplainCommand
 
     private static void Print(EngineReport report)
     {
-        Console.WriteLine($"engine:     {EngineNames.Of(report.Engine)}");
-        Console.WriteLine($"started on: {EngineNames.Of(report.InitialEngine)}. {Printable.Text(report.Reason)}");
+        Console.WriteLine($"engine:     {report.Engine.Name}");
+        Console.WriteLine($"started on: {report.InitialEngine.Name}. {Printable.Text(report.Reason)}");
         foreach (EngineSwitch moved in report.Switches)
         {
             Console.WriteLine(string.Create(
                 CultureInfo.InvariantCulture,
-                $"moved:      {moved.At:yyyy-MM-dd HH:mm:ss} UTC, {EngineNames.Of(moved.From)} to {EngineNames.Of(moved.To)}, paused for {moved.PauseMilliseconds:F1} ms"));
+                $"moved:      {moved.At:yyyy-MM-dd HH:mm:ss} UTC, {moved.From.Name} to {moved.To.Name}, paused for {moved.PauseMilliseconds:F1} ms"));
         }
 
         foreach (EngineFigures figures in report.Measurements)
         {
-            Console.WriteLine($"measured:   {EngineNames.Of(figures.Engine)}: {Printable.Text(Describe(figures))}");
+            Console.WriteLine($"measured:   {figures.Engine.Name}: {Printable.Text(Describe(figures))}");
         }
 
         if (report.Measurements.Count == 0)

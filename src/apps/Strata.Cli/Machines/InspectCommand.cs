@@ -3,7 +3,6 @@ using System.Globalization;
 using Strata.Control;
 using Strata.Devices.Interrupts;
 using Strata.Devices.Pci;
-using Strata.Engines;
 using Strata.Machines.Boards;
 using Strata.Virtio;
 using Strata.Virtio.Queue;
@@ -57,7 +56,7 @@ internal static class InspectCommand
     private static void Print(MachineInspection inspection)
     {
         MachineDescription machine = inspection.Machine;
-        Console.WriteLine($"{machine.Name}: {Printable.Text(machine.Image)} on {EngineNames.Of(machine.Engine ?? Engine.Auto)}, {machine.Processors} CPUs, {ByteSize.Format((long)machine.Memory)}");
+        Console.WriteLine($"{machine.Name}: {Printable.Text(machine.Image)} on {(machine.Engine ?? Engine.Auto).Name}, {machine.Processors} CPUs, {ByteSize.Format((long)machine.Memory)}");
         if (machine.Forwards.Count > 0)
         {
             Console.WriteLine($"forwards {string.Join(' ', machine.Forwards.Select(forward => Printable.Text(forward.ToString())))}");

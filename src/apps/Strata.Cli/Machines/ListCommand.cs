@@ -1,7 +1,6 @@
 using System.CommandLine;
 using System.Globalization;
 using Strata.Control;
-using Strata.Engines;
 
 namespace Strata.Cli.Machines;
 
@@ -45,7 +44,7 @@ internal static class ListCommand
         foreach (MachineDescription machine in machines)
         {
             Console.WriteLine(machine.Engine is { } engine
-                ? $"{machine.Name.PadRight(name)}  {Printable.Text(machine.Image).PadRight(image)}  {EngineNames.Of(engine),-11}  {machine.Processors,4}  {ByteSize.Format((long)machine.Memory),-8}  {Uptime(machine.UptimeSeconds),-10}  {machine.ProcessId,-7}  {string.Join(' ', machine.Forwards.Select(forward => Printable.Text(forward.ToString())))}".TrimEnd()
+                ? $"{machine.Name.PadRight(name)}  {Printable.Text(machine.Image).PadRight(image)}  {engine.Name,-11}  {machine.Processors,4}  {ByteSize.Format((long)machine.Memory),-8}  {Uptime(machine.UptimeSeconds),-10}  {machine.ProcessId,-7}  {string.Join(' ', machine.Forwards.Select(forward => Printable.Text(forward.ToString())))}".TrimEnd()
                 : $"{machine.Name.PadRight(name)}  does not answer: it is starting, or its process is stopped");
         }
     }

@@ -1,3 +1,5 @@
+using Strata.Machines.Engines;
+
 namespace Strata.Engines;
 
 /// <summary>What one engine achieved on this host.</summary>
@@ -22,6 +24,16 @@ public sealed record EngineMeasurement
 
     /// <summary>One page fault in user mode with a handler that returns at once: microseconds.</summary>
     public double FaultMicroseconds { get; init; }
+
+    /// <summary>An estimate from what is usual.</summary>
+    internal static EngineMeasurement Of(Engine engine, EngineSpeed speed) => new()
+    {
+        Engine = engine,
+        KernelMips = speed.KernelMips,
+        UserMips = speed.UserMips,
+        ExitMicroseconds = speed.ExitMicroseconds,
+        FaultMicroseconds = speed.FaultMicroseconds,
+    };
 
     /// <summary>
     /// Seconds that a mix would take: 0.4 billion kernel and 0.6 billion user instructions, 20,000 exits and 150,000 page faults, about

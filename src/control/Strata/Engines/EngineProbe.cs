@@ -1,10 +1,7 @@
 using System.Globalization;
 using Strata.Images;
+using Strata.Machines.Engines;
 using Strata.X86.Cpuid;
-using Strata.X86.Execution;
-using Strata.X86.Interpreter;
-using Strata.X86.Kvm;
-using Strata.X86.Translator;
 
 namespace Strata.Engines;
 
@@ -22,21 +19,11 @@ public sealed class EngineProbe(string? cache = null)
     private static readonly TimeSpan FullSlice = TimeSpan.FromMilliseconds(60);
     private static readonly TimeSpan QuickSlice = TimeSpan.FromMilliseconds(8);
 
-    /// <summary>How long a start waits for the first measurement of KVM.</summary>
+    /// <summary>How long a start waits for a first measurement.</summary>
     private static readonly TimeSpan Patience = TimeSpan.FromMilliseconds(100);
 
     /// <summary>Kernel-mode speed below which nothing else can make an engine the best, in MIPS.</summary>
     private const double Hopeless = 100;
-
-    /// <summary>What a translator is worth that was not measured: on the slow side of what hosts show.</summary>
-    private static readonly EngineMeasurement TypicalTranslator = new()
-    {
-        Engine = Engine.Translator,
-        KernelMips = 1500,
-        UserMips = 1500,
-        ExitMicroseconds = 0.3,
-        FaultMicroseconds = 1.5,
-    };
 
     private readonly ProbeCache _cache = new(cache ?? new ImageCache().Folder);
 
@@ -44,7 +31,7 @@ public sealed class EngineProbe(string? cache = null)
     public Task<IReadOnlyList<EngineMeasurement>> MeasureAsync(CancellationToken cancellationToken = default) => OnThreadAsync(() =>
     {
         List<EngineMeasurement> results = [];
-        foreach (Engine engine in (Engine[])[Engine.Interpreter, Engine.Translator, Engine.Kvm])
+        foreach (EngineDescriptor engine in EngineRegistry.All.Reverse()) // the slowest first, as tables show them
         {
             cancellationToken.ThrowIfCancellationRequested();
             results.Add(Measure(engine, FullSlice));
@@ -55,44 +42,51 @@ public sealed class EngineProbe(string? cache = null)
     });
 
     /// <summary>
-    /// What <see cref="Engine.Auto"/> is here: from the cache, or without a KVM at once, or by a measurement of KVM alone
-    /// that takes 10 ms where it is slow and 40 ms where it is fast. It does not keep the caller longer than 100 ms.
+    /// What <see cref="Engine.Auto"/> is here: from the cache, or at once where only engines of known speed can run, or by a measurement of
+    /// the others alone, which takes 10 ms where KVM is slow and 40 ms where it is fast. It does not keep the caller longer than 100 ms.
     /// </summary>
     public async Task<EngineChoice> ChooseAsync()
     {
-        if (!Translator.IsSupported)
+        EngineDescriptor[] unknown = [.. EngineRegistry.All.Where(engine => engine.TypicalSpeed is null && engine.FindObstacle() is null)];
+        if (unknown.Length == 0)
         {
-            return new EngineChoice(Engine.Interpreter, "This host is no x64 Linux, so only the interpreter runs.");
-        }
-
-        if (!KvmDevice.CanOpen(out string reason))
-        {
-            return new EngineChoice(Engine.Translator, $"KVM cannot be used. {reason}");
+            EngineDescriptor best = BestByTypicalSpeed([]);
+            IEnumerable<string> obstacles = EngineRegistry.All.TakeWhile(engine => engine != best)
+                .Select(engine => engine.FindObstacle()).OfType<string>();
+            return new EngineChoice(new Engine(best.Name), $"Nothing faster can be used. {string.Join(" ", obstacles)}");
         }
 
         IReadOnlyList<EngineMeasurement>? results = _cache.Read();
         if (results is null)
         {
-            Task<EngineMeasurement> measurement = OnThreadAsync(MeasureKvm);
+            Task<EngineMeasurement[]> measurement = OnThreadAsync(() => MeasureQuickly(unknown));
             try
             {
-                results = [await measurement.WaitAsync(Patience).ConfigureAwait(false)];
+                results = await measurement.WaitAsync(Patience).ConfigureAwait(false);
             }
             catch (TimeoutException)
             {
                 // Its thread goes on, and the next start knows the result.
-                return new EngineChoice(Engine.Translator, $"KVM could not be measured within {Patience.TotalMilliseconds:F0} ms, so it is slow or this host is busy; `strata probe` measures it.");
+                string names = string.Join(" and ", unknown.Select(engine => engine.Name));
+                return new EngineChoice(
+                    new Engine(BestByTypicalSpeed([]).Name),
+                    $"{names} could not be measured within {Patience.TotalMilliseconds:F0} ms, so it is slow or this host is busy; `strata probe` measures it.");
             }
         }
 
         return Choose(results);
     }
 
-    private EngineMeasurement MeasureKvm()
+    /// <summary>The choice behind engines that turned out not to run a machine.</summary>
+    /// <param name="why">What the last one of them said.</param>
+    internal static EngineChoice ChooseWithout(IReadOnlyList<Engine> failed, string why) =>
+        new(new Engine(BestByTypicalSpeed(failed).Name), $"{failed[^1].Name} was faster but cannot run this machine. {why}");
+
+    private EngineMeasurement[] MeasureQuickly(EngineDescriptor[] engines)
     {
-        EngineMeasurement result = Measure(Engine.Kvm, QuickSlice, stopEarly: true);
-        _cache.Write([result]);
-        return result;
+        EngineMeasurement[] results = [.. engines.Select(engine => Measure(engine, QuickSlice, stopEarly: true))];
+        _cache.Write(results);
+        return results;
     }
 
     /// <summary>What was measured last on this host since it started; empty if nothing was.</summary>
@@ -102,31 +96,41 @@ public sealed class EngineProbe(string? cache = null)
     public static EngineChoice Choose(IReadOnlyList<EngineMeasurement> results)
     {
         ArgumentNullException.ThrowIfNull(results);
-        bool measured = results.Any(result => result.Engine == Engine.Translator);
-        EngineMeasurement[] all = [.. results, .. measured ? Array.Empty<EngineMeasurement>() : [TypicalTranslator]];
+        bool isPartial = results.All(result => EngineRegistry.Find(result.Engine.Name)?.TypicalSpeed is null);
+        EngineMeasurement[] all = [.. results, .. isPartial ? [Estimate(BestByTypicalSpeed([]))] : Array.Empty<EngineMeasurement>()];
         EngineMeasurement best = all.MinBy(result => result.MixSeconds)!;
         EngineMeasurement other = all.Where(result => result.Engine != best.Engine).MinBy(result => result.MixSeconds)!;
-        return new EngineChoice(best.Engine, $"{(measured ? "Measured on this host" : "KVM measured on this host, the translator estimated")}: {Describe(best)}; {Describe(other)}.");
+        string how = isPartial
+            ? $"{string.Join(" and ", results.Select(result => result.Engine.Name))} measured on this host, {all[^1].Engine.Name} estimated"
+            : "Measured on this host";
+        return new EngineChoice(best.Engine, $"{how}: {Describe(best)}; {Describe(other)}.");
     }
 
     /// <summary>Measures one engine.</summary>
     /// <param name="slice">Time for each of the four figures.</param>
     /// <param name="stopEarly">Leave the other figures zero if kernel mode alone rules the engine out.</param>
-    internal static EngineMeasurement Measure(Engine engine, TimeSpan slice, bool stopEarly = false)
+    internal static EngineMeasurement Measure(EngineDescriptor engine, TimeSpan slice, bool stopEarly = false)
     {
         try
         {
             return Run(engine, slice, stopEarly);
         }
-        catch (Exception error) when (error is KvmUnavailableException or PlatformNotSupportedException or InvalidOperationException)
+        catch (Exception error) when (error is EngineUnavailableException or InvalidOperationException)
         {
-            return new EngineMeasurement { Engine = engine, Unavailable = error.Message };
+            return new EngineMeasurement { Engine = new Engine(engine.Name), Unavailable = error.Message };
         }
     }
 
+    /// <summary>The fastest that can run here, of those whose speed is known; the interpreter at least.</summary>
+    private static EngineDescriptor BestByTypicalSpeed(IReadOnlyList<Engine> failed) => EngineRegistry.All
+        .Where(engine => engine.TypicalSpeed is not null && failed.All(other => other.Name != engine.Name) && engine.FindObstacle() is null)
+        .MinBy(engine => Estimate(engine).MixSeconds) ?? EngineRegistry.Interpreter;
+
+    private static EngineMeasurement Estimate(EngineDescriptor engine) => EngineMeasurement.Of(new Engine(engine.Name), engine.TypicalSpeed!);
+
     private static string Describe(EngineMeasurement m)
     {
-        string name = EngineNames.Of(m.Engine);
+        string name = m.Engine.Name;
         string defect = m.Defect is { } wrong ? $" (defective: {wrong})" : string.Empty;
         return m.Unavailable is { } cause
             ? $"{name} cannot run ({cause.TrimEnd('.')})"
@@ -135,39 +139,25 @@ public sealed class EngineProbe(string? cache = null)
                 : string.Create(CultureInfo.InvariantCulture, $"{name} does {m.KernelMips:F1} MIPS in kernel mode and {m.UserMips:F0} in user mode, {m.ExitMicroseconds:F1} µs an exit, {m.FaultMicroseconds:F1} µs a page fault{defect}");
     }
 
-    private static EngineMeasurement Run(Engine engine, TimeSpan slice, bool stopEarly)
+    private static EngineMeasurement Run(EngineDescriptor engine, TimeSpan slice, bool stopEarly)
     {
-        using KvmDevice? device = engine == Engine.Kvm ? KvmDevice.Open() : null;
-        CpuidPolicy policy = device?.Adapt(new CpuidPolicy()) ?? new CpuidPolicy();
-        KvmMachine? kvm = null;
-        try
+        CpuidPolicy policy = engine.Narrow(new CpuidPolicy()).Policy;
+        using ProbeMachine machine = new(policy, memory => engine.Create(new EngineSetup { Memory = memory, Policy = policy, AcceptsDefects = true }));
+        double kernelMips = machine.Measure(ProbeProgram.Loop, user: false, slice) * ProbeProgram.LoopInstructions / 1e6;
+        if (stopEarly && kernelMips < Hopeless)
         {
-            using ProbeMachine machine = new(policy, wiring => engine switch
-            {
-                Engine.Interpreter => new Interpreter(wiring),
-                Engine.Translator => new Translator(wiring, new TranslatorOptions()),
-                _ => new KvmEngine(wiring, kvm = new KvmMachine(device!, wiring.Memory, policy)),
-            });
-            double kernelMips = machine.Measure(ProbeProgram.Loop, user: false, slice) * ProbeProgram.LoopInstructions / 1e6;
-            if (stopEarly && kernelMips < Hopeless)
-            {
-                return new EngineMeasurement { Engine = engine, KernelMips = kernelMips };
-            }
+            return new EngineMeasurement { Engine = new Engine(engine.Name), KernelMips = kernelMips };
+        }
 
-            return new EngineMeasurement
-            {
-                Engine = engine,
-                Defect = device is null ? null : KvmSelfTest.FindDefect(device),
-                KernelMips = kernelMips,
-                UserMips = machine.Measure(ProbeProgram.Loop, user: true, slice) * ProbeProgram.LoopInstructions / 1e6,
-                ExitMicroseconds = 1e6 / machine.Measure(ProbeProgram.Exit, user: false, slice),
-                FaultMicroseconds = 1e6 / machine.Measure(ProbeProgram.Touch, user: true, slice),
-            };
-        }
-        finally
+        return new EngineMeasurement
         {
-            kvm?.Dispose();
-        }
+            Engine = new Engine(engine.Name),
+            Defect = engine.FindDefect(),
+            KernelMips = kernelMips,
+            UserMips = machine.Measure(ProbeProgram.Loop, user: true, slice) * ProbeProgram.LoopInstructions / 1e6,
+            ExitMicroseconds = 1e6 / machine.Measure(ProbeProgram.Exit, user: false, slice),
+            FaultMicroseconds = 1e6 / machine.Measure(ProbeProgram.Touch, user: true, slice),
+        };
     }
 
     /// <summary>A thread of its own: engines bind to the thread and want a deep stack.</summary>

@@ -1,4 +1,5 @@
 using System.Globalization;
+using Strata.Machines.Engines;
 
 namespace Strata.Engines;
 
@@ -64,21 +65,20 @@ internal sealed class ProbeCache(string folder)
     private static string? ReadBootId() => File.Exists(BootIdFile) ? File.ReadAllText(BootIdFile).Trim() : null;
 
     private static string Print(EngineMeasurement m) => m.Unavailable is { } cause
-        ? $"{EngineNames.Of(m.Engine)} - {cause.ReplaceLineEndings(" ")}"
-        : string.Create(CultureInfo.InvariantCulture, $"{EngineNames.Of(m.Engine)} {m.KernelMips:R} {m.UserMips:R} {m.ExitMicroseconds:R} {m.FaultMicroseconds:R} {m.Defect?.ReplaceLineEndings(" ")}");
+        ? $"{m.Engine.Name} - {cause.ReplaceLineEndings(" ")}"
+        : string.Create(CultureInfo.InvariantCulture, $"{m.Engine.Name} {m.KernelMips:R} {m.UserMips:R} {m.ExitMicroseconds:R} {m.FaultMicroseconds:R} {m.Defect?.ReplaceLineEndings(" ")}");
 
     private static EngineMeasurement? Parse(string line)
     {
         string[] words = line.Split(' ', 3);
-        Engine? engine = words[0] switch { "kvm" => Engine.Kvm, "translator" => Engine.Translator, "interpreter" => Engine.Interpreter, _ => null };
-        if (engine is null || words.Length < 3)
+        if (EngineRegistry.Find(words[0]) is not { } engine || words.Length < 3)
         {
             return null;
         }
 
         if (words[1] == "-")
         {
-            return new EngineMeasurement { Engine = engine.Value, Unavailable = words[2] };
+            return new EngineMeasurement { Engine = new Engine(engine.Name), Unavailable = words[2] };
         }
 
         string[] parts = line.Split(' ', 6);
@@ -86,7 +86,7 @@ internal sealed class ProbeCache(string folder)
         return parts.Length == 6 && !figures.Contains(null)
             ? new EngineMeasurement
             {
-                Engine = engine.Value,
+                Engine = new Engine(engine.Name),
                 KernelMips = figures[0]!.Value,
                 UserMips = figures[1]!.Value,
                 ExitMicroseconds = figures[2]!.Value,

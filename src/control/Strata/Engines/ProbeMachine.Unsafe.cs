@@ -2,6 +2,7 @@ using System.Diagnostics;
 using Strata.Core.Bus;
 using Strata.Core.Memory;
 using Strata.Core.Time;
+using Strata.Machines.Engines;
 using Strata.X86.Cpuid;
 using Strata.X86.Execution;
 using Strata.X86.Registers;
@@ -34,21 +35,27 @@ internal sealed unsafe class ProbeMachine : IDisposable
     private const uint Flat = SegmentState.Present | SegmentState.NonSystem | SegmentState.Accessed | SegmentState.ReadableOrWritable | SegmentState.Granularity;
 
     private readonly GuestMemory _memory = new(MemorySize);
+    private readonly X86Cpu _cpu;
+    private readonly IMachineEngine _machine;
     private readonly IX86Engine _engine;
 
-    /// <param name="create">Makes the engine over the memory and for the CPUID policy given.</param>
-    public ProbeMachine(CpuidPolicy policy, Func<X86CpuWiring, IX86Engine> create)
+    /// <param name="create">Makes the engine over the memory given.</param>
+    public ProbeMachine(CpuidPolicy policy, Func<AddressSpace, IMachineEngine> create)
     {
         AddressSpace space = new();
         space.MapRam(0, _memory, 0, MemorySize);
         BuildTables();
         ProbeProgram.SkipTwo.CopyTo(_memory.Slice(Handler, ProbeProgram.SkipTwo.Length));
+        _cpu = new X86Cpu(new X86CpuWiring { Index = 0, Memory = space, Ports = new PortSpace(), Clock = new ManualClock(), Cpuid = policy });
         try
         {
-            _engine = create(new X86CpuWiring { Index = 0, Memory = space, Ports = new PortSpace(), Clock = new ManualClock(), Cpuid = policy });
+            _machine = create(space);
+            _engine = _machine.CreateVcpu(_cpu);
         }
         catch
         {
+            _machine?.Dispose();
+            _cpu.Dispose();
             _memory.Dispose();
             throw;
         }
@@ -74,6 +81,8 @@ internal sealed unsafe class ProbeMachine : IDisposable
     public void Dispose()
     {
         _engine.Dispose();
+        _machine.Dispose();
+        _cpu.Dispose();
         _memory.Dispose();
     }
 

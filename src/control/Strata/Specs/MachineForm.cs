@@ -81,7 +81,7 @@ internal static class MachineForm
             "Processors."
         },
         {
-            "engine", new ChoiceKind<Engine>([.. EngineNames.All]),
+            "engine", new ChoiceKind<Engine>([.. EngineNames.All.Select(name => (new Engine(name), name))]),
             s => s.Engine, (s, v) => s with { Engine = v },
             "How guest code is executed."
         },
@@ -91,6 +91,7 @@ internal static class MachineForm
             "Offer only what every engine of this host can run."
         },
         { "paravirtual", Flag, s => s.Paravirtual, (s, v) => s with { Paravirtual = v }, "Offer what guests built for KVM know." },
+        { "testDevices", Flag, s => s.TestDevices, (s, v) => s with { TestDevices = v }, "Give the machine what kvm-unit-tests drive." },
         {
             "acceptsDefectiveKvm", Flag,
             s => s.AcceptsDefectiveKvm, (s, v) => s with { AcceptsDefectiveKvm = v },

@@ -16,11 +16,20 @@ public enum VcpuStop
     Shutdown,
 }
 
-/// <summary>One virtual processor. One dedicated thread calls <see cref="Run"/>; <see cref="Kick"/> is safe on any thread.</summary>
-public interface IVcpu
+/// <summary>
+/// One virtual processor, whatever it is a processor of. One dedicated thread calls <see cref="Run"/>; <see cref="Kick"/> is safe on any
+/// thread.
+/// </summary>
+public interface IVcpu : IDisposable
 {
-    /// <summary>Zero-based index in the machine; also the initial APIC ID.</summary>
+    /// <summary>Zero-based index in the machine.</summary>
     int Index { get; }
+
+    /// <summary>Guest instructions executed one by one since the start (translated code does not count); any thread, approximate.</summary>
+    long InstructionsExecuted { get; }
+
+    /// <summary>Counters of the engine as lines for people; any thread, approximate.</summary>
+    string DescribeCounters();
 
     /// <summary>Executes up to about <paramref name="instructionBudget"/> guest instructions, serving MMIO and port I/O on the way.</summary>
     VcpuStop Run(long instructionBudget);

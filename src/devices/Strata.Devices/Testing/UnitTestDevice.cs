@@ -6,7 +6,7 @@ namespace Strata.Devices.Testing;
 
 /// <summary>
 /// What kvm-unit-tests drive: a scratch register at port 0xE0, interrupt lines from port 0x2000 on, and memory that is reached
-/// access by access, as a device is.
+/// access by access, as a device is. A machine has it only on request.
 /// </summary>
 public sealed class UnitTestDevice(IInterruptSink interrupts) : IUnit<UnitTestDeviceState>
 {

@@ -1,109 +1,83 @@
 using Strata.Core.Bus;
+using Strata.Machines.Engines;
 using Strata.X86.Cpuid;
 using Strata.X86.Execution;
-using Strata.X86.Interpreter;
-using Strata.X86.Kvm;
-using Strata.X86.Translator;
 
 namespace Strata.Machines.Boards;
 
-/// <summary>Makes the engines of one machine; KVM's side of the machine is made once and kept. Calls are serialized by the board.</summary>
+/// <summary>The engines of one machine: the side of the machine that an engine has is made once and kept. Calls are serialized by the board.</summary>
 internal sealed class BoardEngines : IDisposable
 {
     private readonly AddressSpace _memory;
     private readonly PcBoardOptions _options;
-    private readonly CpuidPolicy _policy;
-    private KvmMachine? _kvm;
+    private readonly ProcessorOffer _offer;
+    private readonly Dictionary<EngineDescriptor, IMachineEngine> _engines = [];
 
     /// <param name="memory">RAM must be mapped.</param>
     /// <param name="wanted">What the machine offers to its guest, before engines narrow it.</param>
-    /// <exception cref="KvmUnavailableException">The machine is to run on KVM, which this host does not have.</exception>
+    /// <exception cref="EngineUnavailableException">The host does not have the engine that the machine is to run on.</exception>
     public BoardEngines(AddressSpace memory, PcBoardOptions options, CpuidPolicy wanted)
     {
         _memory = memory;
         _options = options;
-        _policy = wanted;
-        if (options.Engine == EngineKind.Kvm)
+        _offer = options.Engine.Narrow(wanted);
+        if (options.PortableCpu)
         {
-            OpenKvm(narrow: true);
-        }
-        else if (options.PortableCpu && TryOpenDevice() is { } device)
-        {
-            using (device)
+            foreach (EngineDescriptor other in EngineRegistry.All.Where(engine => engine != options.Engine))
             {
-                Policy = device.Adapt(wanted);
-                TscOrigin = device.TscOrigin;
+                _offer = TryNarrow(other, _offer);
             }
         }
+
+        Prepare(options.Engine);
     }
 
     /// <summary>What the guest is told of its processors.</summary>
-    public CpuidPolicy Policy
-    {
-        get => field ?? _policy;
-        private set;
-    }
+    public CpuidPolicy Policy => _offer.Policy;
 
     /// <summary>What the processors' time-stamp counters show at the start, in ticks.</summary>
-    public ulong TscOrigin { get; private set; }
+    public ulong TscOrigin => _offer.TscOrigin;
 
     /// <summary>Does what can fail, before anything is stopped for a new engine.</summary>
-    /// <exception cref="KvmUnavailableException">KVM cannot run this machine.</exception>
-    public void Prepare(EngineKind kind)
+    /// <exception cref="EngineUnavailableException">The engine cannot run this machine.</exception>
+    public void Prepare(EngineDescriptor engine)
     {
-        if (kind == EngineKind.Kvm && _kvm is null)
+        if (!_engines.ContainsKey(engine))
         {
-            OpenKvm(narrow: false);
+            _engines[engine] = engine.Create(new EngineSetup
+            {
+                Memory = _memory,
+                Policy = Policy,
+                Translation = _options.Translation,
+                AcceptsDefects = _options.AcceptsDefectiveKvm,
+            });
         }
     }
 
     /// <summary>An engine over a processor as the last engine left it.</summary>
-    public IX86Engine Create(EngineKind kind, X86Cpu cpu) => kind switch
-    {
-        EngineKind.Translator => new Translator(cpu, _options.Translation with { IsOnlyProcessor = _options.Processors == 1 }),
-        EngineKind.Kvm => new KvmEngine(cpu, _kvm ?? throw new InvalidOperationException("KVM has not been prepared.")),
-        _ => new Interpreter(cpu),
-    };
+    public IX86Engine Create(EngineDescriptor engine, X86Cpu cpu) => _engines[engine].CreateVcpu(cpu);
 
     /// <summary>Marks what guests wrote behind everybody's back. No processor may run.</summary>
-    public void HarvestDirtyPages() => _kvm?.HarvestDirtyPages();
+    public void HarvestDirtyPages(EngineDescriptor engine) => _engines[engine].HarvestDirtyPages();
 
-    public void Dispose() => _kvm?.Dispose();
-
-    private static KvmDevice? TryOpenDevice()
+    public void Dispose()
     {
-        try
+        foreach (IMachineEngine engine in _engines.Values)
         {
-            return KvmDevice.Open();
-        }
-        catch (KvmUnavailableException)
-        {
-            return null; // the host's other engines take any processor
+            engine.Dispose();
         }
     }
 
-    private void OpenKvm(bool narrow)
+    private static ProcessorOffer TryNarrow(EngineDescriptor engine, ProcessorOffer offer)
     {
-        KvmDevice device = KvmDevice.Open();
         try
         {
-            if (!_options.AcceptsDefectiveKvm && KvmSelfTest.FindDefect(device) is { } defect)
-            {
-                throw new KvmUnavailableException($"This host's KVM is defective: {defect}. Use --engine translator, or run on the host below this one.");
-            }
-
-            if (narrow)
-            {
-                Policy = device.Adapt(_policy);
-                TscOrigin = device.TscOrigin;
-            }
-
-            _kvm = new KvmMachine(device, _memory, Policy, logsDirtyPages: false, ownsDevice: true);
+            ProcessorOffer narrow = engine.FindObstacle() is null ? engine.Narrow(offer.Policy) : offer;
+            return narrow with { TscOrigin = Math.Max(offer.TscOrigin, narrow.TscOrigin) };
         }
-        catch
+        catch (EngineUnavailableException)
         {
-            device.Dispose();
-            throw;
+            return offer; // the machine cannot come to this engine anyway
         }
     }
 }

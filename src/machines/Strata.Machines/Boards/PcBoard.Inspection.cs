@@ -1,5 +1,3 @@
-using Strata.Virtio.Transport;
-
 namespace Strata.Machines.Boards;
 
 /// <content>Looking inside.</content>
@@ -9,15 +7,14 @@ public sealed partial class PcBoard
     /// <exception cref="ObjectDisposedException">The machine has been disposed: the memory that its queues lie in is gone.</exception>
     public BoardInspection Inspect()
     {
-        lock (_engineGate)
+        lock (_gate)
         {
             ObjectDisposedException.ThrowIf(_disposed, this);
             return new BoardInspection
             {
-                Processors = [.. _vcpus.Select(vcpu => new ProcessorInspection(vcpu.Engine.Index, vcpu.InstructionsExecuted, vcpu.Engine.DescribeCounters()))],
-                InterruptPins = _ioApic.Inspect(),
-                Devices = [.. _pci!.Functions.Select(place => new DeviceInspection(
-                    place.Slot, place.Number, place.Function.Inspect(), (place.Function as VirtioPci)?.InspectVirtio()))],
+                Processors = [.. _processors!.All.Select(processor => processor.Inspect())],
+                InterruptPins = _chipset.IoApic.Inspect(),
+                Devices = _devices!.Inspect(),
             };
         }
     }

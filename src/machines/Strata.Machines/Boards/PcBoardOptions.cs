@@ -2,6 +2,7 @@ using Strata.Core.Networking;
 using Strata.Core.Sharing;
 using Strata.Core.Storage;
 using Strata.Devices.Serial;
+using Strata.Machines.Engines;
 using Strata.X86.Translator;
 
 namespace Strata.Machines.Boards;
@@ -25,7 +26,8 @@ public sealed class PcBoardOptions
     /// <summary>Processors, 1..64.</summary>
     public int Processors { get; init; } = 1;
 
-    public EngineKind Engine { get; init; }
+    /// <summary>What executes guest code at the start.</summary>
+    public EngineDescriptor Engine { get; init; } = EngineRegistry.Interpreter;
 
     /// <summary>Offer only what every engine of this host can run, so that the machine can be switched to any of them.</summary>
     public bool PortableCpu { get; init; }
@@ -33,7 +35,7 @@ public sealed class PcBoardOptions
     /// <summary>Offer guests that were built for KVM its clock, steal time, hypercalls and the like: on every engine.</summary>
     public bool Paravirtual { get; init; } = true;
 
-    /// <summary>Use a KVM even if <see cref="Strata.X86.Kvm.KvmSelfTest"/> finds a defect: for small guests that do without what is broken.</summary>
+    /// <summary>Use a KVM even if its self-test finds a defect: for small guests that do without what is broken.</summary>
     public bool AcceptsDefectiveKvm { get; init; }
 
     /// <summary>How the translator works, where it is the engine.</summary>
@@ -60,8 +62,19 @@ public sealed class PcBoardOptions
     /// <summary>The machine has sockets between host and guest (virtio-vsock).</summary>
     public bool HasSockets { get; init; }
 
+    /// <summary>The machine has the devices of test suites: a scratch register, interrupt lines and memory that test programs drive.</summary>
+    public bool HasTestDevices { get; init; }
+
     /// <summary>The machine has a memory balloon (virtio-balloon), through which the guest returns memory to the host.</summary>
     public bool HasBalloon { get; init; }
+
+    /// <summary>
+    /// Whether the run ends where a reset is asked for; otherwise the guest starts again. Called on the thread that asks.
+    /// </summary>
+    public Func<MachineExit, bool> EndsOnReset { get; init; } = _ => true;
+
+    /// <summary>Hears of each reset that the run survives, while the machine stands still: what would have been its end.</summary>
+    public Action<MachineExit>? OnReset { get; init; }
 
     /// <summary>Wall time of the RTC at start.</summary>
     public required DateTime StartTime { get; init; }

@@ -3,14 +3,15 @@ using Strata.Core.Posix;
 
 #pragma warning disable RS0030 // How long the host takes to wake a thread is the host's time, not the guest's.
 
-namespace Strata.Machines.Boards;
+namespace Strata.Core.Execution;
 
 /// <summary>
 /// Where a halted processor waits. It looks out for its wake-up for a while before it gives the host's processor back, as to be woken
 /// by the host takes tens of microseconds. For how long follows from the waits before: it doubles where a wake-up came soon after it
-/// had given up, and ends where none came. Never more processors of a board run or look out than the host has.
+/// had given up, and ends where none came. Never more processors of a machine run or look out than the host has.
 /// </summary>
-internal sealed class HaltGate(HaltGate.Crew crew) : IDisposable
+/// <param name="awake">Shared by the machine's processors.</param>
+public sealed class HaltGate(AwakeProcessors awake) : IDisposable
 {
     private const int None = 0;
     private const int Signaled = 1;
@@ -55,7 +56,7 @@ internal sealed class HaltGate(HaltGate.Crew crew) : IDisposable
     {
         while (Volatile.Read(ref _state) != Signaled)
         {
-            if (!crew.MayLookOut || Stopwatch.GetElapsedTime(begun).TotalNanoseconds >= _lookOut)
+            if (!awake.MayLookOut || Stopwatch.GetElapsedTime(begun).TotalNanoseconds >= _lookOut)
             {
                 return false;
             }
@@ -73,29 +74,16 @@ internal sealed class HaltGate(HaltGate.Crew crew) : IDisposable
             return;
         }
 
-        crew.Leave();
+        awake.Leave();
         while (Volatile.Read(ref _state) != Signaled)
         {
             _event.Wait(nanoseconds: -1);
         }
 
-        crew.Join();
+        awake.Join();
     }
 
     /// <param name="waited">Time of a wait that looking out did not end, in ns.</param>
     private void Adapt(long waited) =>
         _lookOut = waited > Longest ? 0 : Math.Clamp(2 * _lookOut, Shortest, Longest);
-
-    /// <summary>The processors of one board that are awake. Members are safe on any thread.</summary>
-    internal sealed class Crew
-    {
-        private readonly int _places = Environment.ProcessorCount;
-        private int _awake;
-
-        public bool MayLookOut => _places > 1 && Volatile.Read(ref _awake) <= _places;
-
-        public void Join() => Interlocked.Increment(ref _awake);
-
-        public void Leave() => Interlocked.Decrement(ref _awake);
-    }
 }

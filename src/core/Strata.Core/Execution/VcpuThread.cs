@@ -1,17 +1,18 @@
-using Strata.Core.Execution;
 using Strata.Core.Posix;
-using Strata.X86.Apic;
-using Strata.X86.Execution;
+using Strata.Core.Time;
 
-namespace Strata.Machines.Boards;
+namespace Strata.Core.Execution;
 
 /// <summary>
-/// A vCPU on its thread: runs, parks while halted or paused, and stops at the request of the board. The processor stays; its engine
-/// can be replaced while it is paused. Members are safe on any thread; those about pausing are serialized by the board.
+/// A vCPU on its thread: runs, waits while it is halted or paused, and stops at the request of its machine. The vCPU can be replaced by
+/// another while it is paused. Members are safe on any thread; those about pausing are serialized by the machine.
 /// </summary>
-internal sealed class VcpuThread : ILocalApicHost, IDisposable
+public sealed class VcpuThread : IDisposable
 {
-    /// <summary>Instructions between two looks at the board's requests; kicks end a run earlier.</summary>
+    /// <summary>Guests are told when they stood still for longer. Linux's watchdogs wait for ten seconds and more.</summary>
+    public static readonly TimeSpan StandstillLimit = TimeSpan.FromSeconds(2);
+
+    /// <summary>Instructions between two looks at the machine's requests; kicks end a run earlier.</summary>
     private const long RunBudget = 1_000_000;
 
     /// <summary>Interpreter handlers that are not yet compiled to tail calls nest: a slice's worth of frames must fit.</summary>
@@ -20,8 +21,9 @@ internal sealed class VcpuThread : ILocalApicHost, IDisposable
     /// <summary>Steal time is brought up to date no more often: a tick of most guests, in ns.</summary>
     private const long StealInterval = 4_000_000;
 
-    private readonly PcBoard _board;
-    private readonly HaltGate.Crew _crew;
+    private readonly IVcpuHost _host;
+    private readonly IVirtualClock _clock;
+    private readonly AwakeProcessors _awake;
     private readonly HaltGate _halt;
     private readonly Thread _thread;
 
@@ -29,7 +31,7 @@ internal sealed class VcpuThread : ILocalApicHost, IDisposable
     private readonly object _pauseGate = new();
     private bool _isParked;
     private bool _hasEnded;
-    private volatile IX86Engine _engine;
+    private volatile IVcpu _vcpu;
     private long _executedBefore;
     private volatile bool _pause;
     private volatile bool _stop;
@@ -39,67 +41,56 @@ internal sealed class VcpuThread : ILocalApicHost, IDisposable
     private ulong _delaySeen;
     private long _stealCounted;
 
-    /// <param name="crew">Shared by the board's processors.</param>
-    public VcpuThread(PcBoard board, X86Cpu cpu, IX86Engine engine, HaltGate.Crew crew)
+    /// <param name="vcpu">Disposed with the thread.</param>
+    /// <param name="awake">Shared by the machine's processors.</param>
+    public VcpuThread(IVcpu vcpu, IVcpuHost host, IVirtualClock clock, AwakeProcessors awake)
     {
-        _crew = crew;
-        _halt = new HaltGate(crew);
-        _board = board;
-        Cpu = cpu;
-        _engine = engine;
-        _thread = new Thread(Run, StackSize) { IsBackground = true, Name = $"strata-vcpu{engine.Index}" };
+        ArgumentNullException.ThrowIfNull(vcpu);
+        _awake = awake;
+        _halt = new HaltGate(awake);
+        _host = host;
+        _clock = clock;
+        _vcpu = vcpu;
+        _thread = new Thread(Run, StackSize) { IsBackground = true, Name = $"strata-vcpu{vcpu.Index}" };
     }
 
-    public X86Cpu Cpu { get; }
+    /// <summary>The vCPU that runs now.</summary>
+    public IVcpu Vcpu => _vcpu;
 
-    public IX86Engine Engine => _engine;
+    /// <summary>Instructions of all vCPUs that have run here, as far as they count them.</summary>
+    public long InstructionsExecuted => Volatile.Read(ref _executedBefore) + _vcpu.InstructionsExecuted;
 
-    /// <summary>Instructions of all engines so far, as far as they count them.</summary>
-    public long InstructionsExecuted => Volatile.Read(ref _executedBefore) + _engine.InstructionsExecuted;
-
+    /// <summary>Starts the thread; once.</summary>
     public void Start() => _thread.Start();
 
+    /// <summary>Makes the vCPU look for interrupts, and wakes it.</summary>
     public void Kick()
     {
-        _engine.Kick();
+        _vcpu.Kick();
         _halt.Signal();
-    }
-
-    public void SignalNmi()
-    {
-        Cpu.PostNmi();
-        Kick();
-    }
-
-    public void SignalInit()
-    {
-        Cpu.PostInit();
-        Kick();
-    }
-
-    public void SignalWake()
-    {
-        Cpu.PostWake();
-        Kick();
-    }
-
-    public void SignalStartup(byte vector)
-    {
-        Cpu.PostStartup(vector);
-        Kick();
     }
 
     /// <summary>Asks the thread to end after the current instructions.</summary>
     public void RequestStop()
     {
-        _stop = true;
+        lock (_pauseGate)
+        {
+            _stop = true;
+            Monitor.PulseAll(_pauseGate);
+        }
+
         Kick();
     }
 
     /// <summary>Asks the processor to stand still at an instruction boundary.</summary>
     public void RequestPause()
     {
-        _pause = true;
+        lock (_pauseGate)
+        {
+            _pause = true;
+            Monitor.PulseAll(_pauseGate);
+        }
+
         Kick();
     }
 
@@ -128,22 +119,22 @@ internal sealed class VcpuThread : ILocalApicHost, IDisposable
         }
     }
 
-    /// <summary>Gives the processor another engine; it stands still meanwhile.</summary>
-    /// <param name="create">Makes the engine.</param>
+    /// <summary>Gives the thread another vCPU; it stands still meanwhile.</summary>
+    /// <param name="create">Makes it; the old one has been disposed.</param>
     /// <param name="restore">Makes one like the old one, should that fail.</param>
-    public void ReplaceEngine(Func<X86Cpu, IX86Engine> create, Func<X86Cpu, IX86Engine> restore)
+    public void Replace(Func<IVcpu> create, Func<IVcpu> restore)
     {
+        ArgumentNullException.ThrowIfNull(create);
+        ArgumentNullException.ThrowIfNull(restore);
         Volatile.Write(ref _executedBefore, InstructionsExecuted);
-        _engine.Dispose();
-        Cpu.Tlb.FlushAll(); // the old engine knew who may write where
-        Cpu.MoveTsc(0); // and its counter may have been another than the one that follows from virtual time
+        _vcpu.Dispose();
         try
         {
-            _engine = create(Cpu);
+            _vcpu = create();
         }
         catch
         {
-            _engine = restore(Cpu);
+            _vcpu = restore();
             throw;
         }
     }
@@ -157,12 +148,12 @@ internal sealed class VcpuThread : ILocalApicHost, IDisposable
         }
     }
 
+    /// <summary>Stops the thread, waits for it, and disposes the vCPU.</summary>
     public void Dispose()
     {
         RequestStop();
         Join();
-        _engine.Dispose();
-        Cpu.Dispose();
+        _vcpu.Dispose();
         _halt.Dispose();
     }
 
@@ -174,18 +165,30 @@ internal sealed class VcpuThread : ILocalApicHost, IDisposable
     {
         lock (_pauseGate)
         {
-            long start = _board.Clock.Now;
+            long start = _clock.Now;
             _isParked = true;
             Monitor.PulseAll(_pauseGate);
-            while (_pause)
+            while (_pause && !_stop)
             {
                 Monitor.Wait(_pauseGate);
             }
 
             _isParked = false;
-            if (_board.Clock.Now - start > PcBoard.StandstillLimit.Ticks * TimeSpan.NanosecondsPerTick)
+            if (_clock.Now - start > StandstillLimit.Ticks * TimeSpan.NanosecondsPerTick)
             {
-                Cpu.PostStoodStill(); // the guest's clock went on meanwhile
+                _host.OnStoodStill(); // the guest's clock went on meanwhile
+            }
+        }
+    }
+
+    /// <summary>A processor that has shut down executes nothing: only the machine can change that.</summary>
+    private void WaitForRequest()
+    {
+        lock (_pauseGate)
+        {
+            while (!_pause && !_stop)
+            {
+                Monitor.Wait(_pauseGate);
             }
         }
     }
@@ -193,8 +196,8 @@ internal sealed class VcpuThread : ILocalApicHost, IDisposable
     /// <summary>Tells the guest how long its processor had to wait for the host's.</summary>
     private void CountStealTime()
     {
-        long now = _board.Clock.Now;
-        if (!Cpu.Paravirtual.CountsStealTime || now - _stealCounted < StealInterval)
+        long now = _clock.Now;
+        if (!_host.CountsStealTime || now - _stealCounted < StealInterval)
         {
             return;
         }
@@ -206,7 +209,7 @@ internal sealed class VcpuThread : ILocalApicHost, IDisposable
         {
             if (!isFirst && delay > _delaySeen)
             {
-                Cpu.Paravirtual.AddStealTime(delay - _delaySeen);
+                _host.AddStealTime(delay - _delaySeen);
             }
 
             _delaySeen = delay;
@@ -215,7 +218,7 @@ internal sealed class VcpuThread : ILocalApicHost, IDisposable
 
     private void Run()
     {
-        _crew.Join();
+        _awake.Join();
         try
         {
             while (!_stop)
@@ -227,14 +230,15 @@ internal sealed class VcpuThread : ILocalApicHost, IDisposable
                 }
 
                 CountStealTime();
-                switch (_engine.Run(RunBudget))
+                switch (_vcpu.Run(RunBudget))
                 {
                     case VcpuStop.Halted:
                         _halt.Wait();
                         break;
                     case VcpuStop.Shutdown:
-                        _board.OnTripleFault(_engine);
-                        return;
+                        _host.OnShutdown();
+                        WaitForRequest();
+                        break;
                     default:
                         break;
                 }
@@ -244,12 +248,12 @@ internal sealed class VcpuThread : ILocalApicHost, IDisposable
         catch (Exception error)
 #pragma warning restore CA1031
         {
-            _board.OnError(_engine, error);
+            _host.OnError(error);
         }
         finally
         {
             _delay?.Dispose();
-            _crew.Leave();
+            _awake.Leave();
             lock (_pauseGate)
             {
                 _hasEnded = true;

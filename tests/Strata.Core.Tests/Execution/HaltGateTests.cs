@@ -1,18 +1,18 @@
-using Strata.Machines.Boards;
+using Strata.Core.Execution;
 
-namespace Strata.Machines.Tests.Boards;
+namespace Strata.Core.Tests.Execution;
 
 public sealed class HaltGateTests : IDisposable
 {
     private static readonly TimeSpan Patience = TimeSpan.FromMinutes(1);
 
-    private readonly HaltGate.Crew _crew = new();
+    private readonly AwakeProcessors _awake = new();
     private readonly HaltGate _gate;
 
     public HaltGateTests()
     {
-        _crew.Join();
-        _gate = new HaltGate(_crew);
+        _awake.Join();
+        _gate = new HaltGate(_awake);
     }
 
     public void Dispose() => _gate.Dispose();
@@ -40,11 +40,11 @@ public sealed class HaltGateTests : IDisposable
         const int rounds = 20_000;
         for (int i = 0; i < others; i++)
         {
-            _crew.Join(); // more than the host has: nobody looks out, each wait sleeps
+            _awake.Join(); // more than the host has: nobody looks out, each wait sleeps
         }
 
-        using HaltGate answer = new(_crew);
-        _crew.Join();
+        using HaltGate answer = new(_awake);
+        _awake.Join();
         int turns = 0;
         Task other = Task.Run(() =>
         {

@@ -1,0 +1,106 @@
+using Strata.Devices.Power;
+using Strata.Machines.Boot;
+
+namespace Strata.Machines.Boards;
+
+/// <content>
+/// Reset: a request comes in the middle of an instruction, on the thread of the processor that is to be reset; it is carried out on
+/// another thread, once all processors stand still.
+/// </content>
+public sealed partial class PcBoard
+{
+    private readonly ResetRate _resetRate = new();
+    private MachineExit? _pendingReset; // any thread, interlocked
+    private int _resets;
+
+    /// <summary>How often the guest has been started again.</summary>
+    public int Resets => Volatile.Read(ref _resets);
+
+    /// <summary>
+    /// A guest of a deterministic machine has asked for a reset: its owner calls <see cref="ServeReset"/> before it runs a processor again.
+    /// </summary>
+    public bool IsResetPending => Volatile.Read(ref _pendingReset) is not null;
+
+    /// <summary>Resets the machine as the guest's own request does: memory stays, all else begins anew. Any thread.</summary>
+    public void Reset() => RequestReset(new MachineExit(MachineExitReason.Reset, 0, "The host asked for a reset."));
+
+    /// <summary>Carries out a reset that has been asked for. Not for a vCPU's thread; of a deterministic machine: between runs.</summary>
+    public void ServeReset()
+    {
+        lock (_gate)
+        {
+            if (_pauses > 0 || _disposed || _exit.Task.IsCompleted || !IsResetPending)
+            {
+                return; // the end of the pause comes back to it
+            }
+
+            if (TryHoldStill())
+            {
+                LetGo();
+            }
+        }
+    }
+
+    void IMachineControl.RequestReset(string reason) =>
+        RequestReset(new MachineExit(MachineExitReason.Reset, 0, $"The guest asked for a reset ({reason})."));
+
+    /// <summary>Any thread. Requests before the first one is carried out are part of it.</summary>
+    private void RequestReset(MachineExit cause)
+    {
+        if (_wiring.Options.EndsOnReset(cause))
+        {
+            End(cause);
+        }
+        else if (Interlocked.CompareExchange(ref _pendingReset, cause, null) is null)
+        {
+            _processors!.RequestPause(); // the guest's next instructions are not meant to run
+            ServeResetLater();
+        }
+    }
+
+    private void ServeResetLater()
+    {
+        if (IsResetPending && _wiring.Options.Deterministic is null)
+        {
+            ThreadPool.QueueUserWorkItem(_ => ServeResetOrEnd());
+        }
+    }
+
+    private void ServeResetOrEnd()
+    {
+        try
+        {
+            ServeReset();
+        }
+#pragma warning disable CA1031 // A defect of the monitor must end this machine with a message, not the host process.
+        catch (Exception error)
+#pragma warning restore CA1031
+        {
+            End(new MachineExit(MachineExitReason.Error, 0, $"The machine could not be reset: {error}"));
+        }
+    }
+
+    /// <summary>Under <see cref="_gate"/>, while everything stands still.</summary>
+    /// <returns>False if the machine has ended instead.</returns>
+    private bool TryResetIfRequested()
+    {
+        if (Interlocked.Exchange(ref _pendingReset, null) is not { } cause)
+        {
+            return true;
+        }
+
+        if (_resetRate.IsTooHigh(_clock.Now))
+        {
+            End(cause with { Details = $"{cause.Details} It was reset {ResetRate.Most} times within {ResetRate.Window.TotalSeconds:F0} s and does not come up." });
+            return false;
+        }
+
+        IReadOnlyList<ulong> counters = _processors!.TimeStampOffsets();
+        _roster.Reset();
+        BootEntry entry = _loader.Load();
+        _processors.Enter(entry, counters);
+        Interlocked.Increment(ref _resets);
+        _wiring.Options.OnReset?.Invoke(cause);
+        return true;
+    }
+}

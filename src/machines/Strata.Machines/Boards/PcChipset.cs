@@ -1,0 +1,98 @@
+using Strata.Core.Bus;
+using Strata.Core.State;
+using Strata.Devices.Firmware;
+using Strata.Devices.Input;
+using Strata.Devices.Interrupts;
+using Strata.Devices.Power;
+using Strata.Devices.Serial;
+using Strata.Devices.Testing;
+using Strata.Devices.Timers;
+
+namespace Strata.Machines.Boards;
+
+/// <summary>The chips that every PC has at fixed addresses: interrupt controllers, timers, keyboard controller, serial port, power.</summary>
+internal sealed class PcChipset
+{
+    private readonly BoardWiring _wiring;
+    private readonly Pit8254 _pit;
+    private readonly RtcMc146818 _rtc;
+    private readonly Ps2Controller8042 _keyboard;
+    private readonly FwCfg _firmware;
+    private UnitTestDevice? _testDevice;
+
+    /// <param name="onPicOutput">Called with the level of the PICs' INTR output when it changes.</param>
+    public PcChipset(BoardWiring wiring, Action<bool> onPicOutput)
+    {
+        _wiring = wiring;
+        Pic = new Pic8259(onPicOutput);
+        IoApic = new IoApic(wiring.Apics);
+        wiring.Apics.EoiSink = IoApic;
+        Interrupts = new IsaInterrupts(Pic, IoApic);
+        _pit = new Pit8254(wiring.Clock, Interrupts.Line(0));
+        _rtc = new RtcMc146818(wiring.Clock, wiring.Wall, Interrupts.Line(PcMemoryMap.RtcPin));
+        _keyboard = new Ps2Controller8042(wiring.Control, Interrupts.Line(PcMemoryMap.KeyboardPin));
+        Power = new AcpiPower(wiring.Control, wiring.Clock, Interrupts.Line(PcMemoryMap.SciPin));
+        Reset = new ResetControl(wiring.Control);
+        Serial = new Uart16550(wiring.Options.Serial, Interrupts.Line(PcMemoryMap.SerialPin)) { HoldsEarlyInput = true };
+        _firmware = CreateFirmwareConfiguration();
+        Map(wiring.Memory, wiring.Ports);
+    }
+
+    public Pic8259 Pic { get; }
+
+    public IoApic IoApic { get; }
+
+    public IsaInterrupts Interrupts { get; }
+
+    public AcpiPower Power { get; }
+
+    /// <summary>The reset register, which lies inside PCI's ports.</summary>
+    public ResetControl Reset { get; }
+
+    /// <summary>The first serial port.</summary>
+    public Uart16550 Serial { get; }
+
+    /// <summary>Puts what has state on the roster: interrupt controllers before what interrupts.</summary>
+    public void Enlist(UnitRoster roster)
+    {
+        object?[] chips = [Pic, IoApic, _pit, _rtc, _keyboard, Power, Reset, Serial, _firmware, _testDevice];
+        foreach (IUnit unit in chips.OfType<IUnit>())
+        {
+            roster.Add(unit);
+        }
+    }
+
+    private void Map(AddressSpace memory, PortSpace ports)
+    {
+        memory.MapDevice(PcMemoryMap.IoApicStart, 0x1000, IoApic);
+        ports.Map(0x20, 2, Pic.Master);
+        ports.Map(0xA0, 2, Pic.Slave);
+        ports.Map(0x4D0, 2, Pic.EdgeLevel);
+        ports.Map(0x40, 4, _pit);
+        ports.Map(0x61, 1, _pit.Speaker);
+        ports.Map(0x70, 2, _rtc);
+        ports.Map(0x60, 1, _keyboard);
+        ports.Map(0x64, 1, _keyboard.Status);
+        ports.Map(PcMemoryMap.AcpiPowerPort, AcpiPower.PortCount, Power);
+        ports.Map(PcMemoryMap.DebugExitPort, 4, new DebugExit(_wiring.Control));
+        ports.Map(PcMemoryMap.SerialPort, 8, Serial);
+        ports.Map(PcMemoryMap.FirmwarePort, FwCfg.PortCount, _firmware);
+        if (_wiring.Options.HasTestDevices)
+        {
+            _testDevice = new UnitTestDevice(Interrupts);
+            ports.Map(PcMemoryMap.TestScratchPort, 4, _testDevice.Scratch);
+            memory.MapDevice(PcMemoryMap.TestMemoryStart, UnitTestDevice.MemorySize, _testDevice.Memory);
+            ports.Map(PcMemoryMap.TestLinePort, UnitTestDevice.LineCount, _testDevice.Lines);
+        }
+    }
+
+    private FwCfg CreateFirmwareConfiguration()
+    {
+        PcBoardOptions options = _wiring.Options;
+        FwCfg firmware = new(_wiring.Memory);
+        firmware.Add(FwCfg.KeyRamSize, BitConverter.GetBytes(options.MemorySize));
+        firmware.Add(FwCfg.KeyProcessors, (ushort)options.Processors);
+        firmware.Add(FwCfg.KeyMaxProcessors, (ushort)options.Processors);
+        return firmware;
+    }
+}

@@ -1,0 +1,223 @@
+using Strata.Core.Execution;
+using Strata.Core.Interrupts;
+using Strata.Core.Posix;
+using Strata.Core.State;
+using Strata.Core.Time;
+using Strata.Machines.Boot;
+using Strata.Machines.Engines;
+using Strata.X86.Apic;
+using Strata.X86.Cpuid;
+using Strata.X86.Execution;
+using Strata.X86.Paravirt;
+using Strata.X86.Registers;
+
+namespace Strata.Machines.Boards;
+
+/// <summary>The processors of a board and the engine that executes them all. Calls are serialized by the board, except as said.</summary>
+internal sealed class PcProcessors : IDisposable
+{
+    private static readonly TimeSpan PauseCheck = TimeSpan.FromMilliseconds(10);
+
+    private readonly PcBoard _board;
+    private readonly BoardWiring _wiring;
+    private readonly List<PcProcessor> _all = [];
+    private readonly List<LocalApic> _apics = [];
+    private BoardEngines? _engines;
+
+    public PcProcessors(PcBoard board, BoardWiring wiring)
+    {
+        _board = board;
+        _wiring = wiring;
+        Engine = wiring.Options.Engine;
+    }
+
+    /// <summary>All of them, by index; complete once they have been made. Any thread.</summary>
+    public IReadOnlyList<PcProcessor> All => _all;
+
+    /// <summary>What executes them now.</summary>
+    public EngineDescriptor Engine { get; private set; }
+
+    /// <summary>Makes them. Apart from the constructor, so that those made when one fails can be disposed.</summary>
+    /// <exception cref="EngineUnavailableException">The host does not have the engine, or it cannot run this machine.</exception>
+    public void Create(IPicAcknowledge pic)
+    {
+        PcBoardOptions options = _wiring.Options;
+        AwakeProcessors awake = new();
+        _engines = new BoardEngines(
+            _wiring.Memory, options, new CpuidPolicy { ProcessorCount = options.Processors, Paravirtual = ParavirtualFeatures(options) });
+        CpuidPolicy policy = _engines.Policy;
+        for (int i = 0; i < options.Processors; i++)
+        {
+            PcProcessor? processor = null;
+            LocalApic apic = new((uint)i, _wiring.Clock, _wiring.Apics, policy, i == 0 ? pic : null, () => processor!.Cpu.ReadTsc());
+            _apics.Add(apic);
+            processor = Create(
+                new X86CpuWiring
+                {
+                    Index = i,
+                    Memory = _wiring.Memory,
+                    Ports = _wiring.Ports,
+                    Clock = _wiring.Clock,
+                    LocalApic = apic,
+                    Cpuid = policy,
+                    Wall = _wiring.Wall,
+                    LookForStandstill = _wiring.Clock is RealTimeClock clock ? clock.LookForGap : null,
+                    Random = options.Deterministic is { } deterministic ? deterministic.NextRandom : X86CpuWiring.HostRandom,
+                },
+                apic,
+                awake);
+            _all.Add(processor);
+            apic.Connect(processor);
+        }
+    }
+
+    /// <summary>Puts the processors and their local APICs on the roster.</summary>
+    public void Enlist(UnitRoster roster)
+    {
+        foreach (PcProcessor processor in _all)
+        {
+            object[] parts = [processor.Cpu, processor.Apic];
+            foreach (IUnit unit in parts.OfType<IUnit>())
+            {
+                roster.Add(unit);
+            }
+        }
+    }
+
+    /// <summary>By how much each time-stamp counter differs from virtual time, apart from what the guest changed, in ticks.</summary>
+    public IReadOnlyList<ulong> TimeStampOffsets() =>
+        [.. _all.Select(processor => processor.Cpu.State.TscOffset - processor.Cpu.State.TscAdjust)];
+
+    /// <summary>Puts them where a guest begins: the first one at its entry, the others waiting to be started.</summary>
+    /// <param name="timeStampOffsets">For each of them, in ticks; null at the first start.</param>
+    public void Enter(BootEntry entry, IReadOnlyList<ulong>? timeStampOffsets = null)
+    {
+        _all[0].Cpu.SetState(BootState.Create(_wiring.Memory, entry));
+        for (int i = 1; i < _all.Count; i++)
+        {
+            X86CpuState waiting = X86CpuState.AtReset();
+            waiting.Activity = ActivityState.WaitForStartup;
+            _all[i].Cpu.SetState(waiting);
+        }
+
+        for (int i = 0; i < _all.Count; i++)
+        {
+            _all[i].Cpu.State.TscOffset = timeStampOffsets?[i] ?? _engines!.TscOrigin;
+        }
+    }
+
+    public void Start() => _all.ForEach(processor => processor.Thread.Start());
+
+    /// <summary>Any thread.</summary>
+    public void RequestStop() => _all.ForEach(processor => processor.Thread.RequestStop());
+
+    /// <summary>Any thread.</summary>
+    public void RequestPause() => _all.ForEach(processor => processor.Thread.RequestPause());
+
+    /// <summary>Waits until all of them stand still.</summary>
+    /// <param name="hasEnded">Asked from time to time.</param>
+    /// <returns>False if the machine has ended meanwhile.</returns>
+    public bool WaitUntilPaused(Func<bool> hasEnded)
+    {
+        foreach (PcProcessor processor in _all)
+        {
+            while (!processor.Thread.WaitPaused(PauseCheck))
+            {
+                if (hasEnded())
+                {
+                    return false;
+                }
+            }
+        }
+
+        return !hasEnded();
+    }
+
+    public void Resume() => _all.ForEach(processor => processor.Thread.Resume());
+
+    public void Join() => _all.ForEach(processor => processor.Thread.Join());
+
+    /// <summary>The host did not run this process, or not its clock's thread. Any thread.</summary>
+    public void PostStandstill() => _all.ForEach(processor => processor.Cpu.PostStoodStill());
+
+    /// <summary>The PICs' INTR output changed. Any thread.</summary>
+    public void OnPicOutput(bool high)
+    {
+        if (high && _apics.Count > 0)
+        {
+            _apics[0].NotifyExternal();
+        }
+    }
+
+    /// <summary>Does what can fail, before anything is stopped for a new engine.</summary>
+    /// <exception cref="EngineUnavailableException">The engine cannot run this machine.</exception>
+    public void Prepare(EngineDescriptor engine) => _engines!.Prepare(engine);
+
+    /// <summary>Replaces the engine of all processors, which stand still: of all or of none.</summary>
+    public void ReplaceEngines(EngineDescriptor wanted)
+    {
+        BoardEngines engines = _engines!;
+        EngineDescriptor old = Engine;
+        engines.HarvestDirtyPages(old);
+        int done = 0;
+        try
+        {
+            for (; done < _all.Count; done++)
+            {
+                _all[done].ReplaceEngine(cpu => engines.Create(wanted, cpu), cpu => engines.Create(old, cpu));
+            }
+
+            Engine = wanted;
+        }
+        catch
+        {
+            // Code is tracked within one engine only.
+            for (int i = 0; i < done; i++)
+            {
+                _all[i].ReplaceEngine(cpu => engines.Create(old, cpu), cpu => engines.Create(old, cpu));
+            }
+
+            throw;
+        }
+    }
+
+    /// <summary>Frees them; nobody interrupts them any more.</summary>
+    public void Dispose()
+    {
+        _apics.ForEach(apic => apic.Dispose());
+        _all.ForEach(processor => processor.Dispose());
+        _engines?.Dispose();
+    }
+
+    /// <summary>Steal time needs a host that tells it; a deterministic machine has none, but the guest may ask.</summary>
+    private static ParavirtFeatures ParavirtualFeatures(PcBoardOptions options) => !options.Paravirtual ? ParavirtFeatures.None
+        : options.Deterministic != null || RunDelay.IsAvailable ? ParavirtFeatures.All
+        : ParavirtFeatures.All & ~ParavirtFeatures.StealTime;
+
+    private PcProcessor Create(X86CpuWiring wiring, LocalApic apic, AwakeProcessors awake)
+    {
+        X86Cpu? cpu = null;
+        IX86Engine? engine = null;
+        try
+        {
+            if (_wiring.Options.Deterministic is { CreateEngine: { } create })
+            {
+                engine = create(wiring);
+                cpu = engine.Cpu;
+            }
+            else
+            {
+                cpu = new X86Cpu(wiring);
+                engine = _engines!.Create(Engine, cpu);
+            }
+
+            return new PcProcessor(_board, _wiring, cpu, apic, engine, awake);
+        }
+        catch
+        {
+            engine?.Dispose();
+            cpu?.Dispose();
+            throw;
+        }
+    }
+}

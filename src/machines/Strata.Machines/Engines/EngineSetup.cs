@@ -1,0 +1,21 @@
+using Strata.Core.Bus;
+using Strata.X86.Cpuid;
+using Strata.X86.Translator;
+
+namespace Strata.Machines.Engines;
+
+/// <summary>The machine that an engine is to execute.</summary>
+public sealed record EngineSetup
+{
+    /// <summary>Guest-physical memory; RAM has been mapped.</summary>
+    public required AddressSpace Memory { get; init; }
+
+    /// <summary>What the guest is told of its processors: the engine has to run all of it.</summary>
+    public required CpuidPolicy Policy { get; init; }
+
+    /// <summary>How the translator works.</summary>
+    public TranslatorOptions Translation { get; init; } = new();
+
+    /// <summary>Use an engine even if it is found to execute something wrongly on this host.</summary>
+    public bool AcceptsDefects { get; init; }
+}

@@ -42,17 +42,38 @@ public sealed partial class VirtualMachine
     {
         MachineSpec spec = MachineSpec.Read(snapshot.Manifest.Machine);
         spec = spec with { Name = options.Name ?? spec.Name, Engine = options.Engine ?? spec.Engine };
-        GuestConsole console = new(attachments.ConsoleOutput, spec.Console);
-        EngineChoice choice = await ChooseEngineAsync(spec).ConfigureAwait(false);
-        MachineNetworks networks = MachineNetworks.Open(spec.Networks, spec.Name, attachments);
+        CheckRestored(spec, snapshot);
+        bool isClone = options.Identity == MachineIdentity.New;
+        VirtualMachine machine = await OpenAsync(spec, attachments, new MachineOrigin
+        {
+            Boot = BootFiles.Later(spec),
+            OpenDisk = (disk, index) => MachineDisk.Open(disk, snapshot.Manifest.Disks[index], set, isClone),
+            Memory = snapshot.Memory,
+        }).ConfigureAwait(false);
         try
         {
-            return null!;
+            machine._board.Pause();
+            machine._board.LoadState(snapshot.Units);
+            machine._board.FollowHostTime();
+            machine._saver.Current = snapshot.Manifest.Name;
+            await machine.RunAsync().ConfigureAwait(false);
+            machine._board.Resume();
+            return machine;
         }
         catch
         {
-            networks.Dispose();
+            await machine.DisposeAsync().ConfigureAwait(false);
             throw;
+        }
+    }
+
+    /// <summary>The manifest and its parts are of one machine, whoever put them together.</summary>
+    private static void CheckRestored(MachineSpec spec, Snapshot snapshot)
+    {
+        spec.Check();
+        if (spec.Memory != snapshot.Memory.Size || spec.Disks.Count != snapshot.Manifest.Disks.Count)
+        {
+            throw new SnapshotException($"The snapshot {snapshot.Manifest.Name} has other memory or disks than its machine's specification: it is damaged.");
         }
     }
 }

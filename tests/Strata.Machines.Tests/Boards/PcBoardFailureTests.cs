@@ -57,7 +57,7 @@ public sealed partial class PcBoardFailureTests
             MemorySize = memory,
             Serial = new NoSerial(),
             StartTime = DateTime.UnixEpoch,
-            Kernel = BzImages.Create(),
+            Guest = () => new GuestFiles(BzImages.Create()),
             Disks = disks,
             Networks = networks,
         }).Dispose();

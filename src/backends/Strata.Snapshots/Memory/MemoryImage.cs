@@ -29,6 +29,13 @@ public sealed partial class MemoryImage : IDisposable
     /// <summary>Layer n of the map is the element n − 1.</summary>
     public IReadOnlyList<MemoryLayer> Layers => _layers;
 
+    /// <summary>The same image for another owner.</summary>
+    public MemoryImage Share()
+    {
+        ObjectDisposedException.ThrowIf(_disposed, this);
+        return new MemoryImage(Map, [.. _layers.Select(layer => layer.Share())]);
+    }
+
     /// <summary>Reads the bytes of one chunk.</summary>
     /// <param name="chunk">Its index.</param>
     /// <param name="target">Of <see cref="ChunkMap.ChunkSize"/>.</param>

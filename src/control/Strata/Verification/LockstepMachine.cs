@@ -33,8 +33,7 @@ internal sealed class LockstepMachine : ISerialBackend, IDisposable
             Deterministic = _deterministic,
             Serial = this,
             StartTime = StartTime,
-            Kernel = files.Kernel,
-            Initrd = files.Initrd,
+            Guest = () => new GuestFiles(files.Kernel, files.Initrd),
             CommandLine = spec.CommandLine,
         });
         Engines = Board.Engines;

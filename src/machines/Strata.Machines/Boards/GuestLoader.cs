@@ -11,6 +11,7 @@ internal sealed class GuestLoader(BoardWiring wiring)
     public BootEntry Load()
     {
         PcBoardOptions options = wiring.Options;
+        GuestFiles files = options.Guest();
         WriteTables(wiring.Memory, options.Processors);
         return BootLoader.Load(new BootRequest
         {
@@ -18,8 +19,8 @@ internal sealed class GuestLoader(BoardWiring wiring)
             LowMemory = Math.Min(options.MemorySize, PcMemoryMap.LowMemoryLimit),
             MemoryMap = BuildMemoryMap(options.MemorySize),
             Rsdp = PcMemoryMap.AcpiStart,
-            Kernel = options.Kernel,
-            Initrd = options.Initrd,
+            Kernel = files.Kernel,
+            Initrd = files.Initrd,
             CommandLine = options.CommandLine,
         });
     }

@@ -45,7 +45,7 @@ public sealed partial class PcBoard : IMachineControl, IDisposable
                 $"Memory must be a whole number of MiB, {SmallestMemory / Megabyte} to {PcBoardOptions.LargestMemory / Megabyte}; {options.MemorySize:N0} bytes is not.", nameof(options));
         }
 
-        _ram = new GuestMemory(options.MemorySize); // what a host is most likely to refuse comes before there is anything to dispose of
+        _ram = options.SavedMemory ?? new GuestMemory(options.MemorySize); // what a host is most likely to refuse comes before there is anything to dispose of
         try
         {
             _clock = options.Deterministic is { } deterministic ? deterministic.Clock : new RealTimeClock(VcpuThread.StandstillLimit, OnStandstill);
@@ -58,7 +58,10 @@ public sealed partial class PcBoard : IMachineControl, IDisposable
             _processors = new PcProcessors(this, _wiring);
             _processors.Create(_chipset.Pic);
             Enlist();
-            _processors.Enter(_loader.Load());
+            if (options.SavedMemory is null)
+            {
+                _processors.Enter(_loader.Load());
+            }
         }
         catch
         {
@@ -149,6 +152,9 @@ public sealed partial class PcBoard : IMachineControl, IDisposable
 
     /// <summary>Presses the power button.</summary>
     public void PressPowerButton() => _chipset.Power.PressPowerButton();
+
+    /// <summary>Ends the run of a machine that has been saved, while it stands still.</summary>
+    public void Suspend() => End(new MachineExit(MachineExitReason.Suspended, 0, "The machine was saved, and suspended."));
 
     /// <summary>Ends the run at once, as pulling the plug does.</summary>
     public void Stop() => End(new MachineExit(MachineExitReason.Stopped, 0, "The machine was stopped by the host."));

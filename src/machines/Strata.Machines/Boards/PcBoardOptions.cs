@@ -1,3 +1,4 @@
+using Strata.Core.Memory;
 using Strata.Core.Networking;
 using Strata.Core.Sharing;
 using Strata.Core.Storage;
@@ -79,9 +80,11 @@ public sealed class PcBoardOptions
     /// <summary>Wall time of the RTC at start.</summary>
     public required DateTime StartTime { get; init; }
 
-    public required byte[] Kernel { get; init; }
+    /// <summary>RAM with the content of a machine that was saved; null for a guest that is loaded. The board disposes it.</summary>
+    public GuestMemory? SavedMemory { get; init; }
 
-    public byte[]? Initrd { get; init; }
+    /// <summary>What the guest is loaded from at the start, and again after a reset. For a saved machine it is asked after a reset only.</summary>
+    public required Func<GuestFiles> Guest { get; init; }
 
     public string CommandLine { get; init; } = string.Empty;
 }
@@ -91,3 +94,8 @@ public sealed class PcBoardOptions
 /// <param name="MacAddress">Six bytes.</param>
 /// <param name="Mtu">Bytes of the largest IP packet, 68..65535.</param>
 public sealed record NetworkCardOptions(INetworkBackend Backend, ReadOnlyMemory<byte> MacAddress, ushort Mtu = 1500);
+
+/// <summary>What a boot loader loads.</summary>
+/// <param name="Kernel">A kernel image.</param>
+/// <param name="Initrd">An initial RAM disk, or null.</param>
+public sealed record GuestFiles(byte[] Kernel, byte[]? Initrd = null);

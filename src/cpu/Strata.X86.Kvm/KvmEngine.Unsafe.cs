@@ -41,6 +41,7 @@ public sealed unsafe partial class KvmEngine : IX86Engine
     private bool _isReady;
 
     private bool _tscIsSet;
+    private int _discontinuities;
 
     /// <param name="wiring">The engine makes the processor and disposes it.</param>
     /// <exception cref="KvmUnavailableException">KVM refused.</exception>
@@ -60,6 +61,7 @@ public sealed unsafe partial class KvmEngine : IX86Engine
         _context = cpu.Context;
         _transfer = new StateTransfer(_vcpu, machine.Device);
         _tsc = new TimeStampCounter(cpu, _vcpu, machine.Device.OffsetsTsc);
+        _discontinuities = cpu.Discontinuities;
         foreach (GuestMemory memory in cpu.GuestMemories)
         {
             memory.AddBlindWriter();
@@ -81,6 +83,7 @@ public sealed unsafe partial class KvmEngine : IX86Engine
     {
         _interpreter.BindThread();
         _signal.BindThread();
+        NoticeDiscontinuity();
         _interpreter.EnterGuest();
         try
         {
@@ -144,6 +147,17 @@ public sealed unsafe partial class KvmEngine : IX86Engine
         }
 
         return VcpuStop.BudgetSpent;
+    }
+
+    /// <summary>After a load of the state, or a stop of time, KVM has neither: its counter has gone on meanwhile.</summary>
+    private void NoticeDiscontinuity()
+    {
+        if (_discontinuities != Cpu.Discontinuities)
+        {
+            _discontinuities = Cpu.Discontinuities;
+            _isHeld = false;
+            _tscIsSet = false;
+        }
     }
 
     /// <summary>One stay in the guest.</summary>

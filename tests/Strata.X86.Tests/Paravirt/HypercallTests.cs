@@ -43,7 +43,7 @@ public sealed class HypercallTests
 
         Assert.Equal(0, machine.Call(Hypercall.KickCpu, rcx: 77));
 
-        Assert.All(machine.Cpus, cpu => Assert.False(cpu.GetParavirtState().IsKicked));
+        Assert.All(machine.Cpus, cpu => Assert.False(cpu.SaveState().IsWakePosted));
     }
 
     [Theory]

@@ -13,7 +13,7 @@ namespace Strata.Networking.NamedSwitches;
 /// that are left go through the same election again; the carrier is cut only where that takes longer than a second.
 /// Safe on any thread.
 /// </summary>
-public sealed class NamedSwitchPort : INetworkBackend, IChannelReader
+public sealed partial class NamedSwitchPort : INetworkBackend, IChannelReader
 {
     private static readonly TimeSpan JoinPatience = TimeSpan.FromSeconds(5);
     private static readonly TimeSpan RefusalPatience = TimeSpan.FromSeconds(1);

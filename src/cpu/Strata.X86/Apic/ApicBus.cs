@@ -1,4 +1,5 @@
 using Strata.Core.Interrupts;
+using Strata.Core.State;
 
 namespace Strata.X86.Apic;
 
@@ -6,11 +7,17 @@ namespace Strata.X86.Apic;
 /// Routes interrupt messages between the local APICs, the I/O APIC and MSI devices of one machine. Local APICs are attached while
 /// the machine is built; afterwards every member is safe on any thread and takes no lock.
 /// </summary>
-public sealed class ApicBus : IMsiSink
+public sealed class ApicBus : IMsiSink, IUnit<ApicBusState>
 {
     private const ulong MsiLogical = 1 << 2;
+
+    // Wiring
     private LocalApic[] _apics = [];
-    private int _next;
+
+    // Guest-visible state
+    private int _next; // how many lowest-priority messages there have been: the next one's processor follows from it
+
+    public string UnitName => "apic-bus";
 
     /// <summary>Hears end-of-interrupt messages of level-triggered vectors: the I/O APIC.</summary>
     public IEoiSink? EoiSink { get; set; }
@@ -65,6 +72,16 @@ public sealed class ApicBus : IMsiSink
                 apic.Accept(mode, vector, level: false);
             }
         }
+    }
+
+    public void Reset() => Volatile.Write(ref _next, 0);
+
+    public ApicBusState SaveState() => new() { Next = Volatile.Read(ref _next) };
+
+    public void LoadState(ApicBusState state)
+    {
+        ArgumentNullException.ThrowIfNull(state);
+        Volatile.Write(ref _next, state.Next);
     }
 
     internal void EndOfInterrupt(byte vector) => EoiSink?.EndOfInterrupt(vector);

@@ -34,6 +34,9 @@ public interface ILocalApic : IMmioDevice
     /// <summary>The guest's flag that replaces end-of-interrupt commands, or null for none. vCPU thread.</summary>
     void UseEoiFlag(EoiFlag? flag);
 
+    /// <summary>The same after a load of the state: the flag may be raised, and stays so. While the processor stands still.</summary>
+    void RestoreEoiFlag(EoiFlag? flag);
+
     /// <summary>INIT: everything but the APIC ID and base.</summary>
     void Init();
 }

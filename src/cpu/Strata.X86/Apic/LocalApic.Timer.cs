@@ -33,7 +33,19 @@ public sealed partial class LocalApic
         _initialCount = count;
         _countStart = _clock.Now;
         _counts = count != 0;
-        if (_counts)
+        ArmTimer();
+    }
+
+    /// <summary>Arms the host side for what the registers say; a deadline that has passed fires at once.</summary>
+    private void ArmTimer()
+    {
+        if (IsDeadlineMode && _tscDeadline != 0)
+        {
+            ulong now = _readTsc();
+            long left = _tscDeadline > now ? _policy.ToNanoseconds(_tscDeadline - now) : 0;
+            _timer.Arm(left > long.MaxValue / 2 ? long.MaxValue : _clock.Now + left);
+        }
+        else if (!IsDeadlineMode && _counts)
         {
             _timer.Arm(_countStart + CountDuration);
         }
@@ -66,7 +78,7 @@ public sealed partial class LocalApic
         if (_counts)
         {
             _countStart = _clock.Now - (passed * CountPeriod(Divisor));
-            _timer.Arm(_countStart + CountDuration);
+            ArmTimer();
         }
     }
 
@@ -104,11 +116,9 @@ public sealed partial class LocalApic
                 return;
             }
 
-            ulong now = _readTsc();
-            if (value > now)
+            if (value > _readTsc())
             {
-                long left = _policy.ToNanoseconds(value - now);
-                _timer.Arm(left > long.MaxValue / 2 ? long.MaxValue : _clock.Now + left);
+                ArmTimer();
                 return;
             }
 
@@ -131,15 +141,14 @@ public sealed partial class LocalApic
             lvt = _lvt[1];
             if (IsDeadlineMode)
             {
-                ulong now = _readTsc();
                 if (_tscDeadline == 0)
                 {
                     return;
                 }
 
-                if (now < _tscDeadline)
+                if (_readTsc() < _tscDeadline)
                 {
-                    _timer.Arm(_clock.Now + _policy.ToNanoseconds(_tscDeadline - now));
+                    ArmTimer();
                     return;
                 }
 
@@ -152,7 +161,7 @@ public sealed partial class LocalApic
             else if ((lvt & LvtTimerModeMask) == LvtTimerPeriodic)
             {
                 _countStart += (_clock.Now - _countStart) / CountDuration * CountDuration;
-                _timer.Arm(_countStart + CountDuration);
+                ArmTimer();
             }
             else
             {

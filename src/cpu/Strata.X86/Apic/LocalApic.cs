@@ -30,7 +30,7 @@ public sealed partial class LocalApic : ILocalApic, IDisposable
     private readonly VectorSet _irr = new();
     private readonly VectorSet _isr = new();
     private readonly VectorSet _tmr = new();
-    private readonly uint[] _lvt = new uint[7]; // CMCI, timer, thermal, performance, LINT0, LINT1, error
+    private readonly uint[] _lvt = new uint[LocalApicState.LvtEntries]; // CMCI, timer, thermal, performance, LINT0, LINT1, error
     private ulong _base;
     private uint _xApicId;
     private uint _taskPriority;
@@ -119,6 +119,7 @@ public sealed partial class LocalApic : ILocalApic, IDisposable
     {
         lock (_gate)
         {
+            _eoiOffered = false; // the flag is the guest's memory, which is left alone
             _base = 0xFEE0_0000 | BaseEnable | (_id == 0 ? BaseBsp : 0);
             _xApicId = _id << 24;
             ResetRegisters();

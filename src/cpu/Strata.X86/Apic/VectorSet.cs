@@ -63,6 +63,11 @@ internal sealed class VectorSet
         }
     }
 
+    /// <summary>A copy of the eight words.</summary>
+    public uint[] ToArray() => [.. _words];
+
+    public void Load(uint[] words) => words.CopyTo(_words, 0);
+
     public void Clear() => Array.Clear(_words);
 
     private static uint Bit(int vector) => 1u << (vector & 31);

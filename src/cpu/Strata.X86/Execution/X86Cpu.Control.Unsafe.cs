@@ -5,15 +5,15 @@ namespace Strata.X86.Execution;
 /// <summary>Control registers and EFER. Intel SDM Vol. 3A, "Control Registers".</summary>
 public sealed unsafe partial class X86Cpu
 {
-    private const ulong Cr0Writable = Cr0.PE | Cr0.MP | Cr0.EM | Cr0.TS | Cr0.NE | Cr0.WP | Cr0.AM | Cr0.NW | Cr0.CD | Cr0.PG;
+    internal const ulong Cr0Writable = Cr0.PE | Cr0.MP | Cr0.EM | Cr0.TS | Cr0.NE | Cr0.WP | Cr0.AM | Cr0.NW | Cr0.CD | Cr0.PG;
     private const ulong Cr3NoFlush = 1UL << 63;
     private const ulong PcidMask = 0xFFF;
 
     /// <summary>Bits of CR4 that this processor has.</summary>
-    private const ulong Cr4Writable = Cr4.VME | Cr4.PVI | Cr4.TSD | Cr4.DE | Cr4.PSE | Cr4.PAE | Cr4.MCE | Cr4.PGE | Cr4.PCE | Cr4.OSFXSR
+    internal const ulong Cr4Writable = Cr4.VME | Cr4.PVI | Cr4.TSD | Cr4.DE | Cr4.PSE | Cr4.PAE | Cr4.MCE | Cr4.PGE | Cr4.PCE | Cr4.OSFXSR
         | Cr4.OSXMMEXCPT | Cr4.UMIP | Cr4.FSGSBASE | Cr4.PCIDE | Cr4.OSXSAVE | Cr4.SMEP | Cr4.SMAP;
 
-    private const ulong EferWritable = Efer.SCE | Efer.LME | Efer.NXE;
+    internal const ulong EferWritable = Efer.SCE | Efer.LME | Efer.NXE;
 
     /// <summary>MOV from CR0, CR2, CR3, CR4 or CR8; the privilege check is the instruction's.</summary>
     public bool TryReadControl(int number, out ulong value)

@@ -17,16 +17,6 @@ public sealed unsafe partial class X86Cpu
     /// <summary>Ends the halt, or the next one. Any thread; the caller kicks the vCPU afterwards.</summary>
     public void PostWake() => Volatile.Write(ref _kicked, 1);
 
-    /// <summary>The part of the state that is about the paravirtual interface; while the processor stands still.</summary>
-    public ParavirtState GetParavirtState() => Paravirtual.Save(Volatile.Read(ref _kicked) != 0);
-
-    /// <summary>Replaces that part; after <see cref="SetState"/>, as the clock's record depends on the TSC.</summary>
-    public void SetParavirtState(in ParavirtState state)
-    {
-        Volatile.Write(ref _kicked, state.IsKicked ? 1 : 0);
-        Paravirtual.Restore(state, Context->State.TscOffset);
-    }
-
     /// <summary>Moves the TSC, and with it what the guest's clock takes for time zero.</summary>
     public void MoveTsc(ulong ticks)
     {

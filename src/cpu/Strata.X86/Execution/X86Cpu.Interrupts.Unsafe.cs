@@ -9,7 +9,7 @@ public sealed unsafe partial class X86Cpu
     private const int SignalStartup = 2;
     private const int SignalStoodStill = 4;
     private const int SignalNmi = 8; // counted from here up
-    private const int MaxPendingNmis = 2; // one being delivered and one latched behind it
+    internal const int MaxPendingNmis = 2; // one being delivered and one latched behind it
 
     private int _signals;
     private volatile byte _startupVector;

@@ -134,7 +134,7 @@ public sealed unsafe partial class X86Cpu
 
     private bool TrySetAddress(ref ulong register, ulong value)
     {
-        if ((ulong)(((long)value << 16) >> 16) != value)
+        if (!IsSignExtended(value))
         {
             return RaiseGeneralProtection();
         }
@@ -145,15 +145,25 @@ public sealed unsafe partial class X86Cpu
 
     private bool TryWritePat(ulong value)
     {
+        if (!IsPat(value))
+        {
+            return RaiseGeneralProtection();
+        }
+
+        Context->State.Pat = value;
+        return true;
+    }
+
+    private static bool IsPat(ulong value)
+    {
         for (int i = 0; i < 64; i += 8)
         {
             if ((byte)(value >> i) is 2 or 3 or > 7)
             {
-                return RaiseGeneralProtection();
+                return false;
             }
         }
 
-        Context->State.Pat = value;
         return true;
     }
 

@@ -29,7 +29,7 @@ public sealed unsafe partial class X86Cpu : IDisposable
         GuestMemories = [.. wiring.Memory.Memories()];
         Tlb = new Tlb();
         Paravirtual = new ParavirtualInterface(
-            wiring.Cpuid, wiring.Memory, wiring.LocalApic, wiring.Wall ?? new WallClock(wiring.Clock, DateTime.UnixEpoch));
+            wiring.Index, wiring.Cpuid, wiring.Memory, wiring.LocalApic, wiring.Wall ?? new WallClock(wiring.Clock, DateTime.UnixEpoch));
 
         // SAFETY: freed in Dispose; zeroed memory is a valid context.
         Context = (VcpuContext*)NativeMemory.AlignedAlloc((nuint)sizeof(VcpuContext), 64);
@@ -94,6 +94,7 @@ public sealed unsafe partial class X86Cpu : IDisposable
         Context->PendingException = 0;
         Context->Cpl = (byte)((state.Cr0 & Cr0.PE) == 0 ? 0 : (state.Rflags & RFlags.VM) != 0 ? 3 : state.Ss.Dpl);
         Tlb.FlushAll();
+        Tlb.SwitchTo((state.Cr4 & Cr4.PCIDE) != 0 ? (int)(state.Cr3 & PcidMask) : 0, flush: false);
         UpdateMode();
     }
 

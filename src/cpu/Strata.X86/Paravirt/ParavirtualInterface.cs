@@ -1,5 +1,6 @@
 using Strata.Core.Bus;
 using Strata.Core.Memory;
+using Strata.Core.State;
 using Strata.Core.Time;
 using Strata.X86.Apic;
 using Strata.X86.Cpuid;
@@ -11,11 +12,12 @@ namespace Strata.X86.Paravirt;
 /// records true. The same for every engine; addresses come from the guest and are used within RAM only.
 /// On the vCPU's thread, or while it stands still.
 /// </summary>
-public sealed class ParavirtualInterface
+public sealed class ParavirtualInterface : IUnit<ParavirtState>
 {
     // Configuration
     private readonly ParavirtFeatures _features;
     private readonly ClockRate _rate;
+    private readonly int _index;
 
     // Wiring
     private readonly WallClock _wall;
@@ -28,15 +30,19 @@ public sealed class ParavirtualInterface
     private ulong _stealTime;
     private ulong _endOfInterrupt;
 
-    public ParavirtualInterface(CpuidPolicy policy, AddressSpace memory, ILocalApic? apic, WallClock wall)
+    /// <param name="index">The processor's.</param>
+    public ParavirtualInterface(int index, CpuidPolicy policy, AddressSpace memory, ILocalApic? apic, WallClock wall)
     {
         ArgumentNullException.ThrowIfNull(policy);
+        _index = index;
         _features = policy.Paravirtual;
         _rate = ClockRate.Of(policy.TscFrequency);
         _wall = wall;
         _memory = memory;
         _apic = apic;
     }
+
+    public string UnitName => $"paravirt{_index}";
 
     /// <summary>The guest wants to know for how long its processor could not run.</summary>
     public bool CountsStealTime => (_stealTime & ParavirtMsr.Enable) != 0;
@@ -122,17 +128,41 @@ public sealed class ParavirtualInterface
         _apic?.UseEoiFlag(null);
     }
 
-    /// <param name="isKicked">The part that the processor keeps.</param>
-    internal ParavirtState Save(bool isKicked) => new(_systemTime, _wallClock, _stealTime, _endOfInterrupt, isKicked);
-
-    /// <summary>Takes a saved state over. It may come from outside: what the guest could not have written counts as not written.</summary>
-    internal void Restore(in ParavirtState state, ulong tscOffset)
+    public ParavirtState SaveState() => new()
     {
-        Reset();
-        (_systemTime, _wallClock) = (state.SystemTime, state.WallClock);
-        _ = TryWriteStealTime(state.StealTime) && TryWriteEndOfInterrupt(state.EndOfInterrupt);
-        PublishClock(tscOffset);
+        SystemTime = _systemTime,
+        WallClock = _wallClock,
+        StealTime = _stealTime,
+        EndOfInterrupt = _endOfInterrupt,
+    };
+
+    /// <summary>The records are in the memory that was saved with this: nothing is written to them.</summary>
+    public void LoadState(ParavirtState state)
+    {
+        ArgumentNullException.ThrowIfNull(state);
+        if (FindMissing(state) is { } missing)
+        {
+            throw new StateException($"The saved state of {UnitName} cannot be used: it has {missing}, which this machine does not offer.");
+        }
+
+        EoiFlag flag = new(_memory, state.EndOfInterrupt & ~ParavirtMsr.Enable);
+        bool hasFlag = (state.EndOfInterrupt & ParavirtMsr.Enable) != 0;
+        if (hasFlag && !flag.IsWritable)
+        {
+            throw new StateException($"The saved state of {UnitName} cannot be used: EndOfInterrupt lies outside of RAM.");
+        }
+
+        (_systemTime, _wallClock, _stealTime, _endOfInterrupt) = (state.SystemTime, state.WallClock, state.StealTime, state.EndOfInterrupt);
+        _apic?.RestoreEoiFlag(hasFlag ? flag : null);
     }
+
+    private string? FindMissing(ParavirtState state) => state switch
+    {
+        { SystemTime: not 0 } or { WallClock: not 0 } when !Has(ParavirtFeatures.Clock | ParavirtFeatures.ClockOld) => "a clock",
+        { StealTime: not 0 } when !Has(ParavirtFeatures.StealTime) => "steal time",
+        { EndOfInterrupt: not 0 } when !Has(ParavirtFeatures.EndOfInterrupt) => "an end-of-interrupt flag",
+        _ => null,
+    };
 
     private void PublishClock(ulong tscOffset, bool isNew)
     {

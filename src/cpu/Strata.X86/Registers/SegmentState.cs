@@ -42,6 +42,9 @@ public struct SegmentState
     /// <summary>Loaded with a null selector: any use faults outside 64-bit mode.</summary>
     public const uint Unusable = 1 << 16;
 
+    /// <summary>All bits that mean something.</summary>
+    public const uint AllAttributes = 0x1_F0FF;
+
     public ulong Base;
 
     /// <summary>In bytes, inclusive; granularity already applied.</summary>

@@ -73,14 +73,15 @@ public sealed partial class VirtioVsock
     private bool _wasLoaded; // since the device last went on
 
     /// <inheritdoc/>
-    public override void Reset() => LoadState(new VirtioVsockState
+    public override void Reset()
     {
-        GuestCid = VsockHub.GuestCid,
-        NextPort = VsockHub.FirstDynamicPort,
-        ResetProgress = VsockResetProgress.None,
-        ResetMark = 0,
-        Resets = [],
-    });
+        lock (Gate)
+        {
+            _hub.Load([], VsockHub.FirstDynamicPort, "The machine was reset.");
+            (_reset, _resetMark) = (VsockResetProgress.None, 0);
+            _wasLoaded = false;
+        }
+    }
 
     /// <inheritdoc/>
     public override VirtioVsockState SaveState()
@@ -104,7 +105,7 @@ public sealed partial class VirtioVsock
         ArgumentNullException.ThrowIfNull(state);
         lock (Gate)
         {
-            _hub.Load(state.Resets, state.NextPort);
+            _hub.Load(state.Resets, state.NextPort, "The machine was put back to a saved state, which does not know the connection.");
             (_reset, _resetMark) = (state.ResetProgress, state.ResetMark);
             _wasLoaded = true;
         }

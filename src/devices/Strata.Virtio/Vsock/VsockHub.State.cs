@@ -80,11 +80,12 @@ internal sealed partial class VsockHub
     }
 
     /// <summary>The guest is another one: connections to the one before end, and who waits for an answer waits for this one's.</summary>
-    public void Load(IReadOnlyList<VsockResetState> resets, uint nextPort)
+    /// <param name="reason">What the connections' programs are told.</param>
+    public void Load(IReadOnlyList<VsockResetState> resets, uint nextPort, string reason)
     {
         lock (_gate)
         {
-            End(new VsockException("The machine was put back to a saved state, which does not know the connection."));
+            End(new VsockException(reason));
             _lost.AddRange(resets);
             _nextPort = nextPort;
         }

@@ -11,12 +11,12 @@ internal sealed class BootFiles
     /// <summary>Bytes that a file is read by.</summary>
     private const int ReadUnit = 1 << 20;
 
-    private readonly Lazy<GuestFiles> _files;
+    private readonly Lazy<BootPayload> _files;
 
-    private BootFiles(Func<GuestFiles> read) => _files = new Lazy<GuestFiles>(read);
+    private BootFiles(Func<BootPayload> read) => _files = new Lazy<BootPayload>(read);
 
     /// <exception cref="StrataException">A file cannot be read.</exception>
-    public GuestFiles Load() => _files.Value;
+    public BootPayload Load() => _files.Value;
 
     /// <summary>Reads the files now.</summary>
     /// <exception cref="StrataException">A file cannot be read.</exception>
@@ -24,7 +24,7 @@ internal sealed class BootFiles
     {
         byte[] kernel = await ReadAsync(spec, spec.Kernel!, "kernel", cancellationToken).ConfigureAwait(false);
         byte[]? initrd = await ReadInitrdAsync(spec, cancellationToken).ConfigureAwait(false);
-        return new BootFiles(() => new GuestFiles(kernel, initrd));
+        return new BootFiles(() => new BootPayload(kernel, initrd));
     }
 
     /// <summary>Reads the files when they are needed.</summary>

@@ -26,7 +26,7 @@ public sealed partial class VirtualMachine
         try
         {
             using Snapshot snapshot = set.Open(name);
-            return await RestoreAsync(set, snapshot, options ?? new RestoreOptions(), attachments ?? MachineAttachments.None).ConfigureAwait(false);
+            return await RestoreFromAsync(set, snapshot, options ?? new RestoreOptions(), attachments ?? MachineAttachments.None).ConfigureAwait(false);
         }
         catch (SnapshotException error)
         {
@@ -38,7 +38,7 @@ public sealed partial class VirtualMachine
         }
     }
 
-    private static async Task<VirtualMachine> RestoreAsync(SnapshotSet set, Snapshot snapshot, RestoreOptions options, MachineAttachments attachments)
+    private static async Task<VirtualMachine> RestoreFromAsync(SnapshotSet set, Snapshot snapshot, RestoreOptions options, MachineAttachments attachments)
     {
         MachineSpec spec = MachineSpec.Read(snapshot.Manifest.Machine);
         spec = spec with { Name = options.Name ?? spec.Name, Engine = options.Engine ?? spec.Engine };
@@ -54,7 +54,7 @@ public sealed partial class VirtualMachine
         {
             machine._board.Pause();
             machine._board.LoadState(snapshot.Units);
-            machine._board.FollowHostTime();
+            machine._board.Wall.StepTo(DateTime.UtcNow);
             machine._saver.Current = snapshot.Manifest.Name;
             await machine.RunAsync().ConfigureAwait(false);
             machine._board.Resume();

@@ -36,7 +36,7 @@ public sealed class TestDevicesTests : ISerialBackend
         MemorySize = 16 << 20,
         Serial = this,
         StartTime = DateTime.UnixEpoch,
-        Guest = () => new GuestFiles(BzImages.Create()),
+        Guest = () => new BootPayload(BzImages.Create()),
         HasTestDevices = hasTestDevices,
     });
 

@@ -17,7 +17,7 @@ public sealed partial class MemoryImage
     {
         ChunkRun[] runs = [.. Map.Runs().Where(run => run.Layer != ChunkMap.Zeros)];
         ChunkRun[] mapped = runs.Length <= MostMappings ? runs : [.. runs.OrderByDescending(run => run.Length).Take(MostMappings)];
-        GuestMemory memory = new(Size, [.. mapped.Select(run => new MemoryPiece(run.Offset, run.Length, _layers[run.Layer - 1].File, (long)run.Offset))]);
+        GuestMemory memory = GuestMemory.MapPieces(Size, [.. mapped.Select(run => new MemoryPiece(run.Offset, run.Length, _layers[run.Layer - 1].File, run.Offset))]);
         try
         {
             byte[] chunk = new byte[ChunkMap.ChunkSize];

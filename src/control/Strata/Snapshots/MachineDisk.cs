@@ -57,13 +57,22 @@ internal sealed class MachineDisk : IDisposable
     /// <summary>Opens a disk as a snapshot has it.</summary>
     /// <param name="stored">How the snapshot keeps it.</param>
     /// <param name="set">Of the snapshot.</param>
+    /// <param name="isClone">The disk's own file is left alone: what is written lies over the snapshot's image.</param>
     /// <exception cref="SnapshotException">What the snapshot needs has changed.</exception>
-    public static MachineDisk Open(DiskSpec spec, DiskManifest stored, SnapshotSet set)
+    public static MachineDisk Open(DiskSpec spec, DiskManifest stored, SnapshotSet set, bool isClone)
     {
         Check(stored);
         if (stored.Kind == DiskKind.Referenced)
         {
-            return Open(spec);
+            return Open(isClone ? spec with { Snapshot = !spec.ReadOnly } : spec);
+        }
+
+        if (!spec.Snapshot && !isClone)
+        {
+            PutBackFile(spec, stored, set);
+            MachineDisk own = Open(spec);
+            own.WasSaved(set.Folder, stored.Chain);
+            return own;
         }
 
         DiskOpenOptions options = new() { Format = "qcow2", Backing = BackingAccess.Any };

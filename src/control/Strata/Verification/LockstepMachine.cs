@@ -33,7 +33,7 @@ internal sealed class LockstepMachine : ISerialBackend, IDisposable
             Deterministic = _deterministic,
             Serial = this,
             StartTime = StartTime,
-            Guest = () => new GuestFiles(files.Kernel, files.Initrd),
+            Guest = () => new BootPayload(files.Kernel, files.Initrd),
             CommandLine = spec.CommandLine,
         });
         Engines = Board.Engines;

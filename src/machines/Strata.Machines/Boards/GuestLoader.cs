@@ -11,7 +11,7 @@ internal sealed class GuestLoader(BoardWiring wiring)
     public BootEntry Load()
     {
         PcBoardOptions options = wiring.Options;
-        GuestFiles files = options.Guest();
+        BootPayload files = options.Guest();
         WriteTables(wiring.Memory, options.Processors);
         return BootLoader.Load(new BootRequest
         {

@@ -85,6 +85,9 @@ public sealed partial class PcBoard : IMachineControl, IDisposable
 
     public IVirtualClock Clock => _clock;
 
+    /// <summary>The guest's wall time, which whoever restores a machine steps to the host's.</summary>
+    public WallClock Wall => _wiring.Wall;
+
     /// <summary>The processors' engines, for whoever runs a deterministic machine; of others, for tools.</summary>
     public IReadOnlyList<IX86Engine> Engines => [.. _processors!.All.Select(processor => processor.Engine)];
 

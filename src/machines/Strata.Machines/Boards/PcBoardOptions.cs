@@ -84,7 +84,7 @@ public sealed class PcBoardOptions
     public GuestMemory? SavedMemory { get; init; }
 
     /// <summary>What the guest is loaded from at the start, and again after a reset. For a saved machine it is asked after a reset only.</summary>
-    public required Func<GuestFiles> Guest { get; init; }
+    public required Func<BootPayload> Guest { get; init; }
 
     public string CommandLine { get; init; } = string.Empty;
 }
@@ -98,4 +98,4 @@ public sealed record NetworkCardOptions(INetworkBackend Backend, ReadOnlyMemory<
 /// <summary>What a boot loader loads.</summary>
 /// <param name="Kernel">A kernel image.</param>
 /// <param name="Initrd">An initial RAM disk, or null.</param>
-public sealed record GuestFiles(byte[] Kernel, byte[]? Initrd = null);
+public sealed record BootPayload(byte[] Kernel, byte[]? Initrd = null);

@@ -1,3 +1,4 @@
+using System.Globalization;
 using Strata.EndToEnd.Tests.Harness;
 
 namespace Strata.EndToEnd.Tests;
@@ -34,6 +35,23 @@ public sealed class CommandDebianTests(DebianGuest guest) : IClassFixture<Debian
 
         Assert.Equal(Success, code);
         Assert.Contains("\nanswer-42", command.Output.ReplaceLineEndings("\n"), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Run_Terminated_PowersTheGuestOffAndKeepsWhatItWrote()
+    {
+        using TemporaryFolder folder = new();
+        string disk = folder.Write("disk.raw", new byte[1 << 20]);
+        using HostCommand command = HostCommand.StartStrata("run", "debian-tiny", "--memory", "256M", "--disk", $"{disk},format=raw");
+        await command.WaitForOutputAsync(DebianGuest.Prompt, _timeout.Token);
+        await command.TypeAsync("echo kept > /dev/vda; echo written-$((6 * 7))\n", _timeout.Token);
+        await command.WaitForOutputAsync("written-42", _timeout.Token);
+
+        await HostCommand.RunAsync("kill", ["-TERM", command.Id.ToString(CultureInfo.InvariantCulture)], _timeout.Token);
+        (int code, string errors) = await command.WaitForExitAsync(_timeout.Token);
+
+        Assert.Equal((Success, string.Empty), (code, errors));
+        Assert.Equal("kept\n"u8.ToArray(), (await File.ReadAllBytesAsync(disk, _timeout.Token))[..5]);
     }
 
     [Fact]

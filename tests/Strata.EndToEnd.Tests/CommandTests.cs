@@ -13,6 +13,7 @@ public sealed class CommandTests : IDisposable
     private const int GuestReset = 101;
     private const int TripleFault = 102;
     private const int Interrupted = 130;
+    private const int Terminated = 143;
 
     private readonly TemporaryFolder _folder = new();
     private readonly CancellationTokenSource _timeout = new(TimeSpan.FromMinutes(5));
@@ -120,17 +121,41 @@ public sealed class CommandTests : IDisposable
         Assert.Equal(Success, (await command.WaitForExitAsync(_timeout.Token)).Code);
     }
 
-    [Theory]
-    [InlineData("-TERM")]
-    [InlineData("-INT")]
-    public async Task Run_Signal_EndsTheMachine(string signal)
+    [Fact]
+    public async Task Run_Interrupted_EndsTheMachineAtOnce()
     {
-        using HostCommand command = HostCommand.StartStrata("run", "--kernel", Program(PrintAndWait), "--memory", "16M");
+        using HostCommand command = HostCommand.StartStrata("run", "--kernel", Program(PrintAndWait), "--memory", "16M", "--stop-timeout", "600");
         await command.WaitForOutputAsync("+", _timeout.Token);
 
-        await HostCommand.RunAsync("kill", [signal, command.Id.ToString(CultureInfo.InvariantCulture)], _timeout.Token);
+        await KillAsync(command, "-INT");
 
         Assert.Equal(Interrupted, (await command.WaitForExitAsync(_timeout.Token)).Code);
+    }
+
+    [Fact]
+    public async Task Run_TerminatedAndGuestDoesNotListen_EndsTheMachineAfterTheTimeout()
+    {
+        using HostCommand command = HostCommand.StartStrata("run", "--kernel", Program(PrintAndWait), "--memory", "16M", "--stop-timeout", "1");
+        await command.WaitForOutputAsync("+", _timeout.Token);
+
+        await KillAsync(command, "-TERM");
+        (int code, string errors) = await command.WaitForExitAsync(_timeout.Token);
+
+        Assert.Equal(Terminated, code);
+        Assert.Contains("--stop-timeout", errors, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Run_TerminatedTwice_EndsTheMachineAtOnce()
+    {
+        using HostCommand command = HostCommand.StartStrata("run", "--kernel", Program(PrintAndWait), "--memory", "16M", "--stop-timeout", "600");
+        await command.WaitForOutputAsync("+", _timeout.Token);
+
+        await KillAsync(command, "-TERM");
+        await Task.Delay(500, _timeout.Token); // two at once are one
+        await KillAsync(command, "-TERM");
+
+        Assert.Equal(Terminated, (await command.WaitForExitAsync(_timeout.Token)).Code);
     }
 
     [Fact]
@@ -205,6 +230,9 @@ public sealed class CommandTests : IDisposable
         c.hlt();
         c.jmp(forever);
     }
+
+    private Task<string> KillAsync(HostCommand command, string signal) =>
+        HostCommand.RunAsync("kill", [signal, command.Id.ToString(CultureInfo.InvariantCulture)], _timeout.Token);
 
     private string Program(Action<Assembler> program) => _folder.Write("program", MultibootProgram.Assemble(program));
 

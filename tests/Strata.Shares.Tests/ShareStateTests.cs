@@ -37,6 +37,29 @@ public sealed class ShareStateTests : IDisposable
         Assert.Equal("Content", File.ReadAllText(_tree.PathOf("folder/inner/file")));
     }
 
+    /// <summary>The guest's kernel compares the generation of what it is shown with that of what it knows.</summary>
+    [Fact]
+    public void Load_NodesAndHandles_HaveTheGenerationThatTheGuestKnows()
+    {
+        _tree.Write("file", "content");
+        _tree.Lookup(IFileShare.Root, "file", out FileEntry before);
+
+        HostFolder share = Restore();
+
+        Assert.Equal(Errno.None, share.Lookup(IFileShare.Root, "file"u8, out FileEntry after));
+        Assert.Equal((before.Node, before.Generation), (after.Node, after.Generation));
+    }
+
+    [Fact]
+    public void Save_NodesThatWereGivenBack_AreNotInIt()
+    {
+        _tree.Write("file", "content");
+        ulong node = _tree.NodeOf("file");
+        _tree.Share.Forget(node, 1);
+
+        Assert.Empty(_tree.Share.SaveState().Nodes);
+    }
+
     [Fact]
     public void Load_OpenFolder_CanBeRead()
     {

@@ -26,8 +26,26 @@ public sealed class FolderShareTests : IDisposable
         Assert.Equal(new FolderShare(folder, tag, readOnly), FolderShare.Parse(text));
 
     [Theory]
+    [InlineData("/srv/data:tag,owner=1000", 1000U, 1000U)]
+    [InlineData("/srv/data,owner=1000:100", 1000U, 100U)]
+    [InlineData("/srv/data,owner=0", 0U, 0U)]
+    public void Parse_Owner_IsUserAndGroup(string text, uint user, uint group)
+    {
+        FolderShare share = FolderShare.Parse(text);
+
+        Assert.Equal("/srv/data", share.Folder);
+        Assert.Equal(new GuestOwner(user, group), share.Owner);
+    }
+
+    [Theory]
     [InlineData("")]
     [InlineData(":tag")]
+    [InlineData("/srv/data,owner")]
+    [InlineData("/srv/data,owner=")]
+    [InlineData("/srv/data,owner=root")]
+    [InlineData("/srv/data,owner=1:2:3")]
+    [InlineData("/srv/data,owner=-1")]
+    [InlineData("/srv/data,owner=4294967295")]
     [InlineData("/srv/data:tag,writable")]
     [InlineData("/srv/data:tag,readonly,more")]
     [InlineData("/srv/da,ta")]

@@ -12,6 +12,8 @@ public sealed class TreeReceiverTests : IDisposable
     private const int Seed = 815;
     private const int Rounds = 3000;
 
+    private static readonly byte[] Name = "copy"u8.ToArray();
+
     private readonly TemporaryFolder _folder = new();
     private readonly List<string> _leftOut = [];
     private readonly HostFolder _share;
@@ -21,16 +23,16 @@ public sealed class TreeReceiverTests : IDisposable
     {
         Directory.CreateDirectory(_folder.PathOf("target"));
         _share = HostFolder.Open(_folder.PathOf("target"));
-        _receiver = new TreeReceiver(_share, "copy", _leftOut.Add);
+        _receiver = new TreeReceiver(_share, Name, _leftOut.Add);
     }
 
     [Fact]
     public void Add_Tree_IsWrittenWithModesAndLinks()
     {
         Folder("", 0b101_101_000);
+        Link("link", "sub/file");
         Folder("sub", 0b111_000_000);
         File("sub/file", "content", 0b110_100_000);
-        Link("link", "sub/file");
         Link("sub/up", "../sub");
         Assert.True(_receiver.End());
 
@@ -91,24 +93,138 @@ public sealed class TreeReceiverTests : IDisposable
         Directory.CreateSymbolicLink(Target("logs"), _folder.PathOf("outside"));
         Folder("", 0b111_000_000);
 
-        Assert.Throws<StrataException>(() => Folder("logs", 0b111_000_000));
+        Folder("logs", 0b111_000_000);
+        File("logs/file", "x", 0b110_000_000);
+        Assert.True(_receiver.End());
+
         Assert.Empty(Directory.EnumerateFileSystemEntries(_folder.PathOf("outside")));
+        Assert.StartsWith("logs: ", Assert.Single(_leftOut), StringComparison.Ordinal);
     }
 
     [Fact]
-    public void Add_FileOverALink_ReplacesTheLink()
+    public void Add_FileOverALink_LeavesBothAndSaysSo()
     {
-        string outside = _folder.Write("outside", "untouched"u8);
-        Directory.CreateDirectory(Target(""));
-        System.IO.File.CreateSymbolicLink(Target("file"), outside);
+        string outside = MakeLinkThatLeadsOut();
 
         Folder("", 0b111_000_000);
         File("file", "new", 0b110_000_000);
+        File("rest", "rest", 0b110_000_000);
         _receiver.End();
+
+        Assert.Equal("untouched", System.IO.File.ReadAllText(outside));
+        Assert.Equal(outside, new FileInfo(Target("file")).LinkTarget);
+        Assert.Equal("rest", System.IO.File.ReadAllText(Target("rest")));
+        Assert.Contains("--replace", Assert.Single(_leftOut), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Add_FileOverALinkWhenReplacing_ReplacesTheLink()
+    {
+        string outside = MakeLinkThatLeadsOut();
+        TreeReceiver receiver = new(_share, Name, _leftOut.Add, replaces: true);
+
+        receiver.Add(new TreeNode(0x1C0, 'd', [], []));
+        receiver.Add(new TreeNode(0x180, 'f', "file"u8.ToArray(), []));
+        receiver.Write("new"u8);
+        receiver.End();
+        receiver.End();
 
         Assert.Equal("untouched", System.IO.File.ReadAllText(outside));
         Assert.Equal("new", System.IO.File.ReadAllText(Target("file")));
         Assert.Null(new FileInfo(Target("file")).LinkTarget);
+    }
+
+    [Fact]
+    public void Add_FileOverAFile_KeepsItsModeAndItsOtherNames()
+    {
+        System.IO.File.WriteAllText(Target(""), "what was there, and longer");
+        System.IO.File.SetUnixFileMode(Target(""), (UnixFileMode)0b110_100_000);
+        Assert.Equal(Errno.None, _share.Lookup(IFileShare.Root, Name, out FileEntry entry));
+        Assert.Equal(Errno.None, _share.Link(entry.Node, IFileShare.Root, "other"u8, out _));
+
+        File("", "new", 0b111_111_111);
+        _receiver.End();
+
+        Assert.Equal("new", System.IO.File.ReadAllText(_folder.PathOf("target/other")));
+        Assert.Equal((UnixFileMode)0b110_100_000, System.IO.File.GetUnixFileMode(Target("")));
+    }
+
+    [Fact]
+    public void Add_FolderOverAFolder_KeepsItsMode()
+    {
+        Directory.CreateDirectory(Target("sub"));
+        System.IO.File.SetUnixFileMode(Target("sub"), (UnixFileMode)0b111_101_000);
+
+        Folder("", 0b111_000_000);
+        Folder("sub", 0b111_111_111);
+        _receiver.End();
+
+        Assert.Equal((UnixFileMode)0b111_101_000, System.IO.File.GetUnixFileMode(Target("sub")));
+    }
+
+    [Fact]
+    public void Add_FileOverAFolder_IsLeftOutAndTheRestIsWritten()
+    {
+        Directory.CreateDirectory(Target("taken"));
+
+        Folder("", 0b101_101_000);
+        File("taken", "x", 0b110_000_000);
+        File("written", "y", 0b110_000_000);
+        Assert.True(_receiver.End());
+
+        Assert.StartsWith("taken: ", Assert.Single(_leftOut), StringComparison.Ordinal);
+        Assert.Equal("y", System.IO.File.ReadAllText(Target("written")));
+    }
+
+    [Theory]
+    [InlineData(247)]
+    [InlineData(248)]
+    [InlineData(255)]
+    public void Add_LongestNames_AreWritten(int length)
+    {
+        string name = new('k', length);
+
+        Folder("", 0b111_000_000);
+        File(name, "x", 0b110_000_000);
+        _receiver.End();
+
+        Assert.Equal("x", System.IO.File.ReadAllText(Target(name)));
+    }
+
+    [Fact]
+    public void LeaveOut_RestOfAFile_LeavesNothingOfIt()
+    {
+        Folder("", 0b111_000_000);
+        _receiver.Add(new TreeNode(0x1FF, 'f', "file"u8.ToArray(), []));
+        _receiver.Write("half"u8);
+        _receiver.LeaveOut("file: it cannot be read");
+        File("next", "whole", 0b110_000_000);
+        _receiver.End();
+
+        Assert.Equal([Target("next")], Directory.EnumerateFileSystemEntries(Target("")));
+        Assert.Equal(["file: it cannot be read"], _leftOut);
+    }
+
+    [Fact]
+    public void Abandon_FoldersThatWereBegun_HaveTheirModes()
+    {
+        Folder("", 0b111_101_101);
+        Folder("sub", 0b111_101_000);
+
+        _receiver.Abandon();
+
+        Assert.Equal((UnixFileMode)0b111_101_101, System.IO.File.GetUnixFileMode(Target("")));
+        Assert.Equal((UnixFileMode)0b111_101_000, System.IO.File.GetUnixFileMode(Target("sub")));
+    }
+
+    [Fact]
+    public void Add_FolderThatWasLeft_IsRefused()
+    {
+        Folder("", 0b111_000_000);
+        Folder("one", 0b111_000_000);
+        Folder("two", 0b111_000_000);
+
+        Assert.Throws<InvalidDataException>(() => File("one/late", "x", 0b110_000_000));
     }
 
     [Fact]
@@ -165,7 +281,7 @@ public sealed class TreeReceiverTests : IDisposable
         string canary = _folder.Write("canary", "alive"u8);
         for (int i = 0; i < Rounds; i++)
         {
-            TreeReceiver receiver = new(_share, "copy", _ => { });
+            TreeReceiver receiver = new(_share, Name, _ => { });
             try
             {
                 receiver.Add(new TreeNode(0x1C0, 'd', [], []));
@@ -255,6 +371,14 @@ public sealed class TreeReceiverTests : IDisposable
     {
         _share.Dispose();
         _folder.Dispose();
+    }
+
+    private string MakeLinkThatLeadsOut()
+    {
+        string outside = _folder.Write("outside", "untouched"u8);
+        Directory.CreateDirectory(Target(""));
+        System.IO.File.CreateSymbolicLink(Target("file"), outside);
+        return outside;
     }
 
     private string Target(string path) => Path.TrimEndingDirectorySeparator(Path.Combine(_folder.PathOf("target"), "copy", path));

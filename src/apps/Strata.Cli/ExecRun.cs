@@ -13,7 +13,7 @@ internal static class ExecRun
     private static readonly TimeSpan SyncPatience = TimeSpan.FromSeconds(10);
 
     public static async Task<int> ExecuteAsync(
-        MachineSpec spec, MachineAttachments attachments, MachineReservation? reservation, string line, bool statistics)
+        MachineSpec spec, MachineAttachments attachments, MachineReservation? reservation, string line, bool statistics, TerminationSignals signals)
     {
         await using VirtualMachine machine = await VirtualMachine.StartAsync(spec, attachments).ConfigureAwait(false);
         await using ControlServer? control = reservation is null ? null : ControlServer.Start(machine, reservation);
@@ -21,7 +21,7 @@ internal static class ExecRun
         Task<MachineExit> end = machine.WaitForExitAsync(CancellationToken.None);
         try
         {
-            using GuestCommandRun run = new(machine.Agent);
+            using GuestCommandRun run = new(machine.Agent, signals);
             int code = await run.ExecuteAsync(GuestCommand.Shell(line), GuestTerminal.None, passTerminalInput: false).ConfigureAwait(false);
             if (!run.WasInterrupted)
             {
@@ -57,7 +57,7 @@ internal static class ExecRun
             return ExitCodes.Failure;
         }
 
-        return RunCommand.Report(exit, interrupted: false);
+        return RunCommand.Report(exit, signal: null);
     }
 
     /// <summary>What the guest wrote to its disks gets there before the plug is pulled.</summary>

@@ -12,45 +12,45 @@ internal enum GuestTerminal
 }
 
 /// <summary>
-/// One command in a guest with this process's streams and signals. The first SIGINT or SIGTERM goes to the command, if there is one
-/// already; the next ends the run.
+/// One command in a guest with this process's streams and signals. The first SIGINT, SIGTERM or SIGHUP goes to the command, if there is one
+/// already; the same again ends the run.
 /// </summary>
 internal sealed class GuestCommandRun : IDisposable
 {
-    private const int HangUpSignal = 1;
-    private const int InterruptSignal = 2;
-    private const int TerminateSignal = 15;
     private const string OutputName = "The command's output";
+    private const string TerminalVariable = "TERM";
 
     /// <summary>For a command whose output nobody reads to end by itself.</summary>
     private static readonly TimeSpan UnreadPatience = TimeSpan.FromSeconds(5);
 
     private readonly GuestAgent _agent;
     private readonly CancellationTokenSource _interrupted = new();
-    private readonly List<PosixSignalRegistration> _signals;
+    private readonly IDisposable _taken;
+    private readonly HashSet<int> _sent = []; // by one signal at a time
     private GuestProcess? _process;
+    private volatile int _lastSignal;
 
-    public GuestCommandRun(GuestAgent agent)
+    public GuestCommandRun(GuestAgent agent, TerminationSignals signals)
     {
         _agent = agent;
-        _signals = [Forward(PosixSignal.SIGINT, InterruptSignal), Forward(PosixSignal.SIGTERM, TerminateSignal), Forward(PosixSignal.SIGHUP, HangUpSignal)];
+        _taken = signals.Take(OnSignal, PosixSignal.SIGINT, PosixSignal.SIGTERM, PosixSignal.SIGHUP);
     }
 
     /// <summary>A second signal, or one before the command ran, ended the run.</summary>
     public bool WasInterrupted => _interrupted.IsCancellationRequested;
 
     /// <param name="passTerminalInput">What is typed goes to the command even if it has no terminal; otherwise it reads the end at once.</param>
-    /// <returns>The command's exit code, <see cref="ExitCodes.Interrupted"/>, or a failure where its output could not be written.</returns>
+    /// <returns>The command's exit code, the code of the signal that ended the run, or a failure where output could not be written.</returns>
     /// <exception cref="StrataException">The command could not be started, or was lost.</exception>
     public async Task<int> ExecuteAsync(GuestCommand command, GuestTerminal terminal, bool passTerminalInput)
     {
-        using Terminal? raw = terminal == GuestTerminal.OfThisProcess ? new Terminal(onSignal: null) : null;
+        using Terminal? raw = terminal == GuestTerminal.OfThisProcess ? new Terminal() : null;
         using GuestOutput output = new(new StandardStream(StandardStream.Output), OutputName);
         using GuestOutput errors = new(new StandardStream(StandardStream.Errors), OutputName);
         try
         {
             GuestProcess process = await _agent.StartAsync(
-                raw is null ? command : command with { Terminal = Terminal.Size ?? new TerminalSize(24, 80) },
+                raw is null ? command : WithTerminal(command),
                 bytes => output.Write(bytes.Span),
                 bytes => errors.Write(bytes.Span),
                 _interrupted.Token).ConfigureAwait(false);
@@ -71,14 +71,26 @@ internal sealed class GuestCommandRun : IDisposable
         }
         catch (OperationCanceledException) when (_interrupted.IsCancellationRequested)
         {
-            return ExitCodes.Interrupted;
+            return TerminationSignals.ExitCode(_lastSignal);
         }
     }
 
     public void Dispose()
     {
-        _signals.ForEach(signal => signal.Dispose());
+        _taken.Dispose();
         _interrupted.Dispose();
+    }
+
+    /// <summary>The terminal's kind is the caller's, as its size is; the guest knows what it can do.</summary>
+    private static GuestCommand WithTerminal(GuestCommand command)
+    {
+        Dictionary<string, string> variables = new(command.Environment);
+        if (Environment.GetEnvironmentVariable(TerminalVariable) is { Length: > 0 } kind)
+        {
+            variables.TryAdd(TerminalVariable, kind);
+        }
+
+        return command with { Terminal = Terminal.Size ?? new TerminalSize(24, 80), Environment = variables };
     }
 
     private static void Resize(GuestProcess process)
@@ -93,15 +105,12 @@ internal sealed class GuestCommandRun : IDisposable
     {
         try
         {
-            if (passTerminalInput || Console.IsInputRedirected)
+            using StandardStream input = new(StandardStream.Input);
+            byte[] buffer = new byte[32 << 10];
+            int count;
+            while ((passTerminalInput || Console.IsInputRedirected) && (count = await ReadAsync(input, buffer).ConfigureAwait(false)) > 0)
             {
-                using StandardStream input = new(StandardStream.Input);
-                byte[] buffer = new byte[32 << 10];
-                int count;
-                while ((count = await input.ReadAsync(buffer).ConfigureAwait(false)) > 0)
-                {
-                    await process.WriteInputAsync(buffer.AsMemory(0, count)).ConfigureAwait(false);
-                }
+                await process.WriteInputAsync(buffer.AsMemory(0, count)).ConfigureAwait(false);
             }
 
             await process.CompleteInputAsync().ConfigureAwait(false);
@@ -109,6 +118,20 @@ internal sealed class GuestCommandRun : IDisposable
         catch (Exception error) when (error is IOException or ObjectDisposedException)
         {
             // The guest has gone, or the command has ended; whoever waits for it says so.
+        }
+    }
+
+    /// <summary>What cannot be read, such as a folder or a terminal that was closed, ends the command's input: it must not wait for more.</summary>
+    private static async Task<int> ReadAsync(StandardStream input, byte[] buffer)
+    {
+        try
+        {
+            return await input.ReadAsync(buffer).ConfigureAwait(false);
+        }
+        catch (IOException error)
+        {
+            await Console.Error.WriteLineAsync($"strata: {error.Message} The command finds its end.").ConfigureAwait(false);
+            return 0;
         }
     }
 
@@ -138,20 +161,16 @@ internal sealed class GuestCommandRun : IDisposable
         await close(_interrupted.Token).ConfigureAwait(false);
     }
 
-    private PosixSignalRegistration Forward(PosixSignal signal, int number)
+    private void OnSignal(int number)
     {
-        bool sent = false;
-        return PosixSignalRegistration.Create(signal, context =>
+        _lastSignal = number;
+        if (_process is not { } process || !_sent.Add(number))
         {
-            context.Cancel = true;
-            if (_process is not { } process || Interlocked.Exchange(ref sent, true))
-            {
-                _interrupted.Cancel();
-            }
-            else
-            {
-                _ = process.SignalAsync(number, _interrupted.Token);
-            }
-        });
+            _ = _interrupted.CancelAsync();
+        }
+        else
+        {
+            _ = process.SignalAsync(number, _interrupted.Token);
+        }
     }
 }

@@ -113,6 +113,9 @@ internal sealed class RunArguments
     };
 
 
+    private readonly Option<int> _stopTimeout = NumberOption.Create(
+        "--stop-timeout", "Seconds that the guest may take to shut down after SIGTERM, 0 to 86400.", example: 120, defaultValue: 30);
+
     private readonly Option<string?> _keep = new("--keep")
     {
         Description = "Keep the disk of the debian image under a name, or in a folder, and start from it the next time. Without it all changes are thrown away.",
@@ -131,7 +134,7 @@ internal sealed class RunArguments
 
     private readonly NetworkArguments _network = new();
 
-    public static Command Create()
+    public static Command Create(TerminationSignals signals)
     {
         RunArguments arguments = new();
         DocumentedCommand run = new("run", "Start a machine with its console on this terminal. Ctrl-A X quits, Ctrl-A H helps.", """
@@ -144,20 +147,22 @@ internal sealed class RunArguments
 
             Exit code 0: the guest powered off, or Ctrl-A X; 1: the machine could not be started; 2: bad options or files;
             101: the guest reset itself; 102: triple fault; 103: an error in Strata; 104: the guest's kernel panicked;
-            130: interrupted. With --exec, the command's own.
+            130: interrupted; 143: SIGTERM, and the guest did not shut down. With --exec, the command's own.
+
+            SIGTERM and SIGHUP ask the guest to shut down and wait for that; a second one ends the machine at once.
             """)
         {
             arguments._image, arguments._name, arguments._spec, arguments._kernel, arguments._initrd, arguments._append, arguments._memory, arguments._cpus,
             arguments._disk, arguments._share, arguments._exec, arguments._balloon, arguments._engine, arguments._console, arguments._serial,
             arguments._stats, arguments._trace, arguments._perfMap, arguments._portable, arguments._noParavirt,
             arguments._testDevices, arguments._defective,
-            arguments._keep, arguments._hostName, arguments._timeZone, arguments._sshKey,
+            arguments._keep, arguments._hostName, arguments._timeZone, arguments._sshKey, arguments._stopTimeout,
         };
         arguments._network.AddTo(run);
         run.SetAction(async (result, token) =>
         {
             using RunCommand command = new(await arguments.ParseAsync(result, token));
-            return await command.ExecuteAsync();
+            return await command.ExecuteAsync(signals, token);
         });
         return run;
     }
@@ -173,6 +178,7 @@ internal sealed class RunArguments
             Spec = spec with { Name = result.GetValue(_name) ?? spec.Name, Networks = _network.Apply(result, spec.Networks) },
             Exec = result.GetValue(_exec),
             Serial = result.GetValue(_serial)!,
+            StopPatience = ParseStopTimeout(result.GetValue(_stopTimeout)),
             Statistics = result.GetValue(_stats),
             Trace = result.GetValue(_trace),
         };
@@ -223,6 +229,10 @@ internal sealed class RunArguments
 
     /// <summary>On the command line, and not by its default.</summary>
     internal static bool IsGiven(ParseResult result, Option option) => result.GetResult(option) is { Implicit: false };
+
+    private static TimeSpan ParseStopTimeout(int seconds) => seconds is >= 0 and <= 86_400
+        ? TimeSpan.FromSeconds(seconds)
+        : throw new StrataException(StrataError.BadInput, $"Nobody waits for {seconds} seconds; give --stop-timeout 0 to 86400.");
 
     private static ConsoleDevice ParseConsole(string text) => text switch
     {

@@ -12,7 +12,6 @@ internal sealed class RunCommand(RunOptions options) : IDisposable
     private readonly GuestOutput _output = new(new StandardStream(StandardStream.Output));
     private readonly GuestOutput _serial = OpenSerial(options is { Exec: not null, Serial: "stdio" } ? "none" : options.Serial);
     private readonly StreamWriter? _trace = options.Trace is { } path ? new StreamWriter(OpenFile(path, "trace")) : null;
-    private VirtualMachine? _machine;
 
     private MachineAttachments Attachments => new()
     {
@@ -21,35 +20,29 @@ internal sealed class RunCommand(RunOptions options) : IDisposable
         SerialOutput = bytes => _serial.Write(bytes.Span),
     };
 
-    public async Task<int> ExecuteAsync()
+    /// <param name="token">Ends what comes before the machine's start; from then on the signals are taken.</param>
+    public async Task<int> ExecuteAsync(TerminationSignals signals, CancellationToken token)
     {
-        MachineSpec spec = await ResolveSpecAsync().ConfigureAwait(false);
+        MachineSpec spec = await ResolveSpecAsync(token).ConfigureAwait(false);
         await using MachineReservation? reservation = await ReserveNameAsync(spec).ConfigureAwait(false);
         spec = spec with { Name = reservation?.Name };
         if (options.Exec is { } line)
         {
-            return await ExecRun.ExecuteAsync(spec, Attachments, reservation, line, options.Statistics).ConfigureAwait(false);
+            return await ExecRun.ExecuteAsync(spec, Attachments, reservation, line, options.Statistics, signals).ConfigureAwait(false);
         }
 
-        bool interrupted = false;
-        using Terminal terminal = new(() =>
-        {
-            Interlocked.Exchange(ref interrupted, true);
-            _ = _machine?.StopAsync();
-        });
-        await using VirtualMachine machine = await StartAsync(spec).ConfigureAwait(false);
+        using MachineShutdown shutdown = new(options.StopPatience, signals);
+        using Terminal terminal = new();
+        await using VirtualMachine machine = await StartAsync(spec, token).ConfigureAwait(false);
         await using ControlServer? control = reservation is null ? null : ControlServer.Start(machine, reservation);
         ForwardedPortText.ReportChosen(machine);
         TimeSpan startUp = DateTime.UtcNow - Process.GetCurrentProcess().StartTime.ToUniversalTime();
-        Interlocked.Exchange(ref _machine, machine); // a fence: either the signal sees the machine or this sees the signal
-        if (Volatile.Read(ref interrupted))
-        {
-            await machine.StopAsync().ConfigureAwait(false);
-        }
-
-        Thread input = new(() => PumpInput(machine, control?.Name)) { IsBackground = true, Name = "strata-input" };
+        shutdown.Start(machine);
+        bool mustHold = !terminal.IsRaw && machine.DropsTypedAhead;
+        HeldInput held = new(bytes => machine.Console.WriteAsync(bytes), mustHold ? machine.Agent.WaitForConsoleReaderAsync(token) : Task.CompletedTask);
+        Thread input = new(() => PumpInput(machine, control?.Name, held)) { IsBackground = true, Name = "strata-input" };
         input.Start();
-        MachineExit exit = await machine.WaitForExitAsync().ConfigureAwait(false);
+        MachineExit exit = await machine.WaitForExitAsync(CancellationToken.None).ConfigureAwait(false);
         terminal.Dispose();
         foreach (string? failure in (string?[])[machine.CaptureFailure, machine.SwitchFailure, _output.Failure, _serial.Failure])
         {
@@ -64,7 +57,7 @@ internal sealed class RunCommand(RunOptions options) : IDisposable
             ReportStatistics(machine, startUp);
         }
 
-        int code = Report(exit, interrupted);
+        int code = Report(exit, shutdown.StoppedBy);
         bool isIncomplete = (_output.Failure ?? _serial.Failure) is not null;
         return isIncomplete && code == ExitCodes.Success ? ExitCodes.Failure : code;
     }
@@ -123,24 +116,24 @@ internal sealed class RunCommand(RunOptions options) : IDisposable
         }
     }
 
-    private async Task<VirtualMachine> StartAsync(MachineSpec spec)
+    private async Task<VirtualMachine> StartAsync(MachineSpec spec, CancellationToken token)
     {
         if (options.Restore is not { } restore)
         {
-            return await VirtualMachine.StartAsync(spec, Attachments).ConfigureAwait(false);
+            return await VirtualMachine.StartAsync(spec, Attachments, token).ConfigureAwait(false);
         }
 
         VirtualMachine machine = await VirtualMachine.RestoreAsync(
-            SnapshotSets.Of(restore.Machine), restore.Snapshot, restore.Options with { Name = spec.Name }, Attachments).ConfigureAwait(false);
+            SnapshotSets.Of(restore.Machine), restore.Snapshot, restore.Options with { Name = spec.Name }, Attachments, token).ConfigureAwait(false);
         if (restore.UsesUp)
         {
-            await SnapshotCatalog.DeleteAsync(restore.Machine, restore.Snapshot).ConfigureAwait(false);
+            await SnapshotCatalog.DeleteAsync(restore.Machine, restore.Snapshot, token).ConfigureAwait(false);
         }
 
         return machine;
     }
 
-    private Task<MachineSpec> ResolveSpecAsync()
+    private Task<MachineSpec> ResolveSpecAsync(CancellationToken token)
     {
         if (options.Restore is not null)
         {
@@ -148,14 +141,14 @@ internal sealed class RunCommand(RunOptions options) : IDisposable
         }
 
         MachineSpec spec = options.Spec is { Kernel: not null, CommandLine: null } plain ? plain with { CommandLine = "console=ttyS0 panic=-1" } : options.Spec;
-        return spec.ResolveAsync(LineProgress.ForTerminal());
+        return spec.ResolveAsync(LineProgress.ForTerminal(), token);
     }
 
     /// <summary>
     /// Standard input to the guest; Ctrl-A is the escape. The end of input does not stop the guest, and no more does input that cannot be
     /// read, such as that of a terminal that was closed.
     /// </summary>
-    private static void PumpInput(VirtualMachine machine, string? name)
+    private static void PumpInput(VirtualMachine machine, string? name, HeldInput held)
     {
         using StandardStream input = new(StandardStream.Input);
         byte[] buffer = new byte[4096];
@@ -180,7 +173,7 @@ internal sealed class RunCommand(RunOptions options) : IDisposable
 
             pass.Clear();
             keys.Take(buffer.AsSpan(0, count), pass, key => RunEscape(machine, name, key, pass));
-            machine.Console.WriteAsync(pass.ToArray()).GetAwaiter().GetResult();
+            held.TypeAsync([.. pass]).GetAwaiter().GetResult();
         }
     }
 
@@ -241,7 +234,8 @@ internal sealed class RunCommand(RunOptions options) : IDisposable
         Console.Error.WriteLine(machine.DescribeCounters());
     }
 
-    internal static int Report(MachineExit exit, bool interrupted)
+    /// <param name="signal">Number of the one that stopped the machine, if one did.</param>
+    internal static int Report(MachineExit exit, int? signal)
     {
         if (exit.Reason == MachineExitReason.PowerOff)
         {
@@ -256,7 +250,7 @@ internal sealed class RunCommand(RunOptions options) : IDisposable
             MachineExitReason.Panic => ExitCodes.GuestPanic,
             MachineExitReason.TripleFault => ExitCodes.TripleFault,
             MachineExitReason.Error => ExitCodes.MonitorError,
-            _ => interrupted ? ExitCodes.Interrupted : ExitCodes.Success,
+            _ => signal is { } number ? TerminationSignals.ExitCode(number) : ExitCodes.Success,
         };
     }
 }

@@ -20,6 +20,9 @@ internal sealed record RunOptions
     /// <summary>File for the translation trace, or null.</summary>
     public string? Trace { get; init; }
 
+    /// <summary>How long a guest that SIGTERM asked to shut down may take.</summary>
+    public TimeSpan StopPatience { get; init; } = TimeSpan.FromSeconds(30);
+
     /// <summary>Print figures about the run at its end.</summary>
     public bool Statistics { get; init; }
 }

@@ -12,8 +12,10 @@ namespace Strata.Cli;
 /// <param name="isText">
 /// Text for people and programs: a reader that has had enough is no failure, and of what is wrong with standard error nobody is left to be told.
 /// </param>
-internal sealed unsafe class StandardStream(int descriptor, bool isText = false) : Stream
+internal sealed unsafe partial class StandardStream(int descriptor, bool isText = false) : Stream
 {
+    private const int GetFlags = 1; // F_GETFD
+    private const int CloseOnExec = 1; // FD_CLOEXEC
     private const int Interrupted = 4; // EINTR
     private const int WouldBlock = 11; // EAGAIN
     private const int BrokenPipe = 32; // EPIPE
@@ -21,6 +23,12 @@ internal sealed unsafe class StandardStream(int descriptor, bool isText = false)
     public const int Input = 0;
     public const int Output = 1;
     public const int Errors = 2;
+
+    /// <summary>
+    /// False if this process was started with the descriptor closed. The runtime then got its number for a file of its own, which is closed
+    /// on exec, as one that was inherited cannot be.
+    /// </summary>
+    private readonly bool _isInherited = Control(descriptor, GetFlags) is var flags and >= 0 && (flags & CloseOnExec) == 0;
 
     public override bool CanRead => descriptor == Input;
 
@@ -49,6 +57,12 @@ internal sealed unsafe class StandardStream(int descriptor, bool isText = false)
     /// <exception cref="OutputLostException">Not all of it was written.</exception>
     public override void Write(ReadOnlySpan<byte> bytes)
     {
+        if (!_isInherited)
+        {
+            _ = isText || descriptor == Errors || bytes.IsEmpty ? 0 : throw new OutputLostException("Standard output is closed.", isUnread: false);
+            return;
+        }
+
         // SAFETY: the span is pinned while its own bytes are written.
         fixed (byte* start = bytes)
         {
@@ -88,10 +102,15 @@ internal sealed unsafe class StandardStream(int descriptor, bool isText = false)
         // Nothing is kept back.
     }
 
-    /// <returns>Zero at the end, which on a terminal nobody has typed.</returns>
+    /// <returns>Zero at the end, which on a terminal nobody has typed, and where there is no input.</returns>
     /// <exception cref="IOException">It cannot be read, or not any more, such as that of a terminal that was closed.</exception>
     public override int Read(Span<byte> buffer)
     {
+        if (!_isInherited)
+        {
+            return 0;
+        }
+
         // SAFETY: the span is pinned while no more than its own bytes are filled.
         fixed (byte* start = buffer)
         {
@@ -130,4 +149,7 @@ internal sealed unsafe class StandardStream(int descriptor, bool isText = false)
         // SAFETY: one structure, of this frame.
         _ = Poll(&poll, 1, milliseconds: -1);
     }
+
+    [LibraryImport("libc", EntryPoint = "fcntl")]
+    private static partial int Control(int descriptor, int command, int argument = 0);
 }

@@ -3,8 +3,8 @@ using System.Runtime.InteropServices;
 namespace Strata.Cli;
 
 /// <summary>
-/// Raw mode of the controlling terminal, by tcgetattr(3) and tcsetattr(3). Restores the old mode when disposed, at process exit
-/// and on termination signals; makes it raw again when the process was stopped and goes on, as shell and runtime then restore theirs.
+/// Raw mode of the controlling terminal, by tcgetattr(3) and tcsetattr(3). Restores the old mode when disposed and at process
+/// exit; makes it raw again when the process was stopped and goes on, as shell and runtime then restore theirs.
 /// </summary>
 internal sealed partial class Terminal : IDisposable
 {
@@ -20,13 +20,12 @@ internal sealed partial class Terminal : IDisposable
     private const int TermiosSize = 128;
 
     private readonly byte[] _saved = new byte[TermiosSize];
-    private readonly List<PosixSignalRegistration> _signals = [];
+    private PosixSignalRegistration? _continued;
     private readonly Lock _gate = new();
     private bool _isRaw; // under _gate
 
     /// <summary>Makes standard input raw if it is a terminal.</summary>
-    /// <param name="onSignal">What a termination signal does; null if somebody else sees to them.</param>
-    public Terminal(Action? onSignal)
+    public Terminal()
     {
         if (IsTerminal(StandardInput) == 1 && GetAttributes(StandardInput, _saved) == 0)
         {
@@ -35,28 +34,15 @@ internal sealed partial class Terminal : IDisposable
             _isRaw = SetAttributes(StandardInput, Now, raw) == 0;
             if (!OperatingSystem.IsWindows())
             {
-                _signals.Add(PosixSignalRegistration.Create(PosixSignal.SIGCONT, context =>
+                _continued = PosixSignalRegistration.Create(PosixSignal.SIGCONT, context =>
                 {
                     context.Cancel = true; // or the runtime puts back the mode that it found, after this
                     MakeRawAgain(raw);
-                }));
+                });
             }
         }
 
         AppDomain.CurrentDomain.ProcessExit += (_, _) => Restore();
-        if (onSignal is null)
-        {
-            return;
-        }
-
-        foreach (PosixSignal signal in (ReadOnlySpan<PosixSignal>)[PosixSignal.SIGTERM, PosixSignal.SIGHUP, PosixSignal.SIGINT, PosixSignal.SIGQUIT])
-        {
-            _signals.Add(PosixSignalRegistration.Create(signal, context =>
-            {
-                context.Cancel = true;
-                onSignal();
-            }));
-        }
     }
 
     /// <summary>Of the terminal that standard output is; null if it is none.</summary>
@@ -84,10 +70,7 @@ internal sealed partial class Terminal : IDisposable
     public void Dispose()
     {
         Restore();
-        foreach (PosixSignalRegistration signal in _signals)
-        {
-            signal.Dispose();
-        }
+        _continued?.Dispose();
     }
 
     private void MakeRawAgain(byte[] raw)

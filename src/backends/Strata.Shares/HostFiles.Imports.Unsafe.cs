@@ -112,9 +112,6 @@ internal static unsafe partial class HostFiles
     [LibraryImport("libc", EntryPoint = "getrlimit")]
     private static partial int GetLimit(int resource, ResourceLimit* limit);
 
-    [LibraryImport("libc", EntryPoint = "open", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
-    private static partial int OpenPath(string path, int flags, uint mode);
-
     [LibraryImport("libc", EntryPoint = "openat", SetLastError = true)]
     private static partial int OpenAt(int folder, byte* path, int flags, uint mode);
 
@@ -186,4 +183,16 @@ internal static unsafe partial class HostFiles
 
     [LibraryImport("libc", EntryPoint = "fstatvfs", SetLastError = true)]
     private static partial int GetVolumeStatus(int descriptor, VolumeStatus* status);
+
+    [LibraryImport("libc", EntryPoint = "getxattr", SetLastError = true)]
+    private static partial nint GetExtendedAttribute(byte* path, byte* name, byte* value, nuint size);
+
+    [LibraryImport("libc", EntryPoint = "setxattr", SetLastError = true)]
+    private static partial int SetExtendedAttribute(byte* path, byte* name, byte* value, nuint size, int flags);
+
+    [LibraryImport("libc", EntryPoint = "removexattr", SetLastError = true)]
+    private static partial int RemoveExtendedAttribute(byte* path, byte* name);
+
+    [LibraryImport("libc", EntryPoint = "listxattr", SetLastError = true)]
+    private static partial nint ListExtendedAttributes(byte* path, byte* names, nuint size);
 }

@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using Strata.Core.Posix;
 using Strata.Core.Sharing;
 
 namespace Strata.Shares;
@@ -24,6 +25,9 @@ internal static unsafe partial class HostFiles
 
     /// <summary>Longest name of one component, bytes.</summary>
     public const int LongestName = 255;
+
+    /// <summary>Most bytes of an extended attribute, and of the names of a file's.</summary>
+    public const int LargestAttribute = 65536;
 
     private const int CurrentFolder = -100;
     private const int SymlinkNoFollow = 0x100;
@@ -73,7 +77,12 @@ internal static unsafe partial class HostFiles
 
     public static Errno Open(string path, int flags, out int descriptor)
     {
-        descriptor = OpenPath(path, flags | CloseOnExec, 0);
+        fixed (byte* text = (byte[])[.. ByteText.GetBytes(path), 0])
+        {
+            // SAFETY: the path ends with a zero.
+            descriptor = OpenAt(CurrentFolder, text, flags | CloseOnExec, 0);
+        }
+
         return descriptor < 0 ? LastError() : Errno.None;
     }
 
@@ -306,6 +315,60 @@ internal static unsafe partial class HostFiles
             LongestName = (uint)status.LongestName,
         };
         return error;
+    }
+
+    /// <param name="name">Without zeros, at most <see cref="LongestName"/> bytes; here and below.</param>
+    /// <param name="value">Empty to ask for the length only.</param>
+    public static Errno GetAttribute(int descriptor, ReadOnlySpan<byte> name, Span<byte> value, out int length)
+    {
+        byte* link = stackalloc byte[LinkSize];
+        FormatLink(descriptor, link);
+        byte* text = stackalloc byte[LongestName + 1];
+        Terminate(name, text);
+        fixed (byte* place = value)
+        {
+            // SAFETY: the call writes at most the span's length.
+            nint count = GetExtendedAttribute(link, text, place, (nuint)value.Length);
+            length = (int)Math.Max(0, count);
+            return count < 0 ? LastError() : Errno.None;
+        }
+    }
+
+    /// <param name="flags">1: fail if it exists; 2: fail if it does not.</param>
+    public static Errno SetAttribute(int descriptor, ReadOnlySpan<byte> name, ReadOnlySpan<byte> value, uint flags)
+    {
+        byte* link = stackalloc byte[LinkSize];
+        FormatLink(descriptor, link);
+        byte* text = stackalloc byte[LongestName + 1];
+        Terminate(name, text);
+        fixed (byte* content = value)
+        {
+            // SAFETY: the call reads the span's bytes.
+            return Check(SetExtendedAttribute(link, text, content, (nuint)value.Length, (int)flags));
+        }
+    }
+
+    public static Errno RemoveAttribute(int descriptor, ReadOnlySpan<byte> name)
+    {
+        byte* link = stackalloc byte[LinkSize];
+        FormatLink(descriptor, link);
+        byte* text = stackalloc byte[LongestName + 1];
+        Terminate(name, text);
+        return Check(RemoveExtendedAttribute(link, text));
+    }
+
+    /// <summary>All names of a file's attributes, each with a zero behind it.</summary>
+    public static Errno ListAttributes(int descriptor, Span<byte> names, out int length)
+    {
+        byte* link = stackalloc byte[LinkSize];
+        FormatLink(descriptor, link);
+        fixed (byte* place = names)
+        {
+            // SAFETY: the call writes at most the span's length.
+            nint count = ListExtendedAttributes(link, place, (nuint)names.Length);
+            length = (int)Math.Max(0, count);
+            return count < 0 ? LastError() : Errno.None;
+        }
     }
 
     private const int LinkSize = 32;

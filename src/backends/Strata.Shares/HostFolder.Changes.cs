@@ -157,49 +157,25 @@ public sealed partial class HostFolder
         return error;
     }
 
-    /// <summary>
-    /// A new file belongs to the guest's user who made it, where the host lets it, and has the permissions that the guest asked
-    /// for, whatever this process's umask is. What the host refuses stays as it was made.
-    /// </summary>
-    private void GiveTo(FileOwner owner, int folder, int made, uint mode)
-    {
-        if (RunsAsRoot && owner != default)
-        {
-            bool inherits = GetStatus(folder, out HostFiles.FileStatus parent) == Errno.None && (parent.Mode & SetGroupId) != 0;
-            _ = HostFiles.ChangeOwner(made, owner.UserId, inherits ? uint.MaxValue : owner.GroupId);
-        }
-
-        if (GetStatus(made, out HostFiles.FileStatus status) != Errno.None || (status.Mode & KindMask) == KindLink)
-        {
-            return;
-        }
-
-        uint wanted = (status.Mode & KindMask) == KindFolder ? mode | (status.Mode & SetGroupId) : mode;
-        if ((status.Mode & ~KindMask) != wanted)
-        {
-            _ = HostFiles.ChangeMode(made, wanted);
-        }
-    }
-
     private Errno Apply(Node file, int descriptor, in AttributeChange change)
     {
         Errno error = Errno.None;
         if (change.Size is { } size)
         {
             error = Resize(file, descriptor, change.Handle, size);
+            DropCapability(file, descriptor);
         }
 
         if (error == Errno.None && (change.UserId is not null || change.GroupId is not null))
         {
-            uint user = change.UserId is { } u ? ToHost(u, _userId) : uint.MaxValue;
-            uint group = change.GroupId is { } g ? ToHost(g, _groupId) : uint.MaxValue;
-            error = HostFiles.ChangeOwner(descriptor, user, group);
+            error = ChangeOwner(descriptor, change.UserId, change.GroupId);
+            DropCapability(file, descriptor);
         }
 
         if (error == Errno.None && change.Mode is { } mode)
         {
             uint allowed = file.Kind == KindFolder ? FolderPermissions : FilePermissions;
-            error = file.Kind == KindLink ? Errno.EOPNOTSUPP : HostFiles.ChangeMode(descriptor, mode & allowed);
+            error = file.Kind == KindLink ? Errno.EOPNOTSUPP : ChangeMode(descriptor, mode & allowed);
         }
 
         if (error == Errno.None && (change.ChangeAccessTime != TimeChange.Keep || change.ChangeModificationTime != TimeChange.Keep))

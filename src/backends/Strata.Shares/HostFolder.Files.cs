@@ -106,9 +106,18 @@ public sealed partial class HostFolder
     public Errno Write(ulong handle, ulong offset, ReadOnlySpan<byte> data, bool cached, out int count)
     {
         count = 0;
-        return GetOpen(handle, isFolder: false, out Handle? file) is var lost and not Errno.None ? lost
-            : !Fits(file!, offset, (ulong)data.Length, cached) ? Errno.EFBIG
-            : HostFiles.Write(file!.Descriptor, (long)offset, data, file.Appends && !cached, out count);
+        if (GetOpen(handle, isFolder: false, out Handle? file) is var lost and not Errno.None)
+        {
+            return lost;
+        }
+
+        if (!Fits(file!, offset, (ulong)data.Length, cached))
+        {
+            return Errno.EFBIG;
+        }
+
+        DropCapability(file!.Node, file.Descriptor);
+        return HostFiles.Write(file.Descriptor, (long)offset, data, file.Appends && !cached, out count);
     }
 
     public Errno Synchronize(ulong handle, bool dataOnly) =>
@@ -178,10 +187,18 @@ public sealed partial class HostFolder
     public Errno Allocate(ulong handle, uint mode, ulong offset, ulong length)
     {
         bool known = mode is 0 or AllocateKeepSize or (AllocateKeepSize | AllocatePunchHole) or AllocateZeroRange or (AllocateZeroRange | AllocateKeepSize);
-        return GetOpen(handle, isFolder: false, out Handle? file) is var lost and not Errno.None ? lost
-            : !known ? Errno.EOPNOTSUPP
-            : !Fits(file!, offset, length, cached: true) ? Errno.EFBIG
-            : HostFiles.Allocate(file!.Descriptor, (int)mode, (long)offset, (long)length);
+        if (GetOpen(handle, isFolder: false, out Handle? file) is var lost and not Errno.None)
+        {
+            return lost;
+        }
+
+        if (!known || !Fits(file!, offset, length, cached: true))
+        {
+            return known ? Errno.EFBIG : Errno.EOPNOTSUPP;
+        }
+
+        DropCapability(file!.Node, file.Descriptor);
+        return HostFiles.Allocate(file.Descriptor, (int)mode, (long)offset, (long)length);
     }
 
     public Errno FindData(ulong handle, ulong offset, bool hole, out ulong found)
@@ -206,11 +223,29 @@ public sealed partial class HostFolder
     public Errno CopyRange(ulong source, ulong sourceOffset, ulong target, ulong targetOffset, ulong length, out ulong copied)
     {
         copied = 0;
-        return GetOpen(source, isFolder: false, out Handle? from) is var lost and not Errno.None ? lost
-            : GetOpen(target, isFolder: false, out Handle? to) is var gone and not Errno.None ? gone
-            : sourceOffset > long.MaxValue || to!.Appends ? Errno.EINVAL
-            : !Fits(to, targetOffset, Math.Min(length, LongestCopy), cached: true) ? Errno.EFBIG
-            : HostFiles.CopyRange(from!.Descriptor, (long)sourceOffset, to.Descriptor, (long)targetOffset, (nuint)Math.Min(length, LongestCopy), out copied);
+        if (GetOpen(source, isFolder: false, out Handle? from) is var lost and not Errno.None)
+        {
+            return lost;
+        }
+
+        if (GetOpen(target, isFolder: false, out Handle? to) is var gone and not Errno.None)
+        {
+            return gone;
+        }
+
+        length = Math.Min(length, LongestCopy);
+        if (sourceOffset > long.MaxValue || to!.Appends)
+        {
+            return Errno.EINVAL;
+        }
+
+        if (!Fits(to, targetOffset, length, cached: true))
+        {
+            return Errno.EFBIG;
+        }
+
+        DropCapability(to.Node, to.Descriptor);
+        return HostFiles.CopyRange(from!.Descriptor, (long)sourceOffset, to.Descriptor, (long)targetOffset, (nuint)length, out copied);
     }
 
     /// <summary>Whether a write ends inside the largest file.</summary>
@@ -262,6 +297,11 @@ public sealed partial class HostFolder
         Errno error = HostFiles.Reopen(descriptor, Flags(mode), out int opened);
         if (error == Errno.None)
         {
+            if ((mode & OpenMode.Truncate) != 0)
+            {
+                DropCapability(file, opened);
+            }
+
             handle = Add(new Handle(file, opened, IsFolder: false, mode & KeptMode));
         }
 

@@ -11,6 +11,7 @@ public sealed partial class HostFolder
     public FileShareState SaveState() => new()
     {
         LastNode = _nodes.LastId,
+        Generation = _generation,
         LastHandle = _lastHandle,
         Nodes = _nodes.Save(FileShareState.MostNodes),
         Handles =
@@ -35,17 +36,18 @@ public sealed partial class HostFolder
         {
             if (handle.Handle > state.LastHandle || (handle.Node != 0 && !byId.ContainsKey(handle.Node)))
             {
-                throw new StateException($"The saved state of a shared folder cannot be used: open file {handle.Handle} is of no file that it knows.");
+                throw new StateException($"Open file {handle.Handle} of the shared folder is of no file that the record knows.");
             }
         }
 
         if (state.Handles.DistinctBy(handle => handle.Handle).Count() != state.Handles.Count)
         {
-            throw new StateException("The saved state of a shared folder cannot be used: two open files have the same number.");
+            throw new StateException("Two open files of the shared folder have the same number.");
         }
 
         Reset();
         _nodes.Load(nodes, state.LastNode);
+        _generation = state.Generation;
         _lastHandle = state.LastHandle;
         foreach (SharedHandleState handle in state.Handles)
         {

@@ -1,4 +1,5 @@
 using System.Diagnostics.CodeAnalysis;
+using System.Security.Cryptography;
 using Strata.Core.Sharing;
 
 namespace Strata.Shares;
@@ -7,8 +8,7 @@ namespace Strata.Shares;
 /// A folder of the host as a share. Files are reached by descriptors that were opened one component at a time without following
 /// symbolic links, so no name, link or race leads out of the folder. Only regular files and folders are opened; device files are
 /// never made; set-user-ID bits, and set-group-ID bits of files, are never set.
-/// <para>Owners: everything is done as the user who runs the machine. A user other than root appears to the guest as user 0, and so
-/// do files made for any guest user; root's share has the host's owners and files belong to the guest's user who made them.</para>
+/// <para>Everything is done as the user who runs the machine.</para>
 /// </summary>
 public sealed partial class HostFolder : IFileShare
 {
@@ -23,6 +23,7 @@ public sealed partial class HostFolder : IFileShare
     private const uint FolderPermissions = 0x7FF; // and set-group-ID: files inside inherit the group
     private const int DescriptorShare = 8; // a share takes this part of the process's descriptors, three times
     private const int LargestHeld = 16384;
+    private const int ForgottenShare = 16; // of the nodes, so many more are remembered for handles
     private const int SmallestHeld = 16;
 
     private readonly NodeTable _nodes;
@@ -31,14 +32,17 @@ public sealed partial class HostFolder : IFileShare
     private readonly ulong _largestFile;
     private readonly uint _userId = HostFiles.UserId;
     private readonly uint _groupId = HostFiles.GroupId;
+    private uint _generation = (uint)RandomNumberGenerator.GetInt32(1, int.MaxValue); // node numbers of other runs are not ours
     private ulong _lastHandle;
 
-    private HostFolder(int root, in HostFiles.FileStatus status, bool readOnly, ShareLimits limits)
+    private HostFolder(int root, in HostFiles.FileStatus status, bool readOnly, FileOwner? owner, ShareLimits limits)
     {
         IsReadOnly = readOnly;
+        _isMapped = owner is not null || _userId != 0;
+        _owner = owner ?? default;
         _mostHandles = limits.Handles;
         _largestFile = limits.FileSize;
-        _nodes = new NodeTable(limits.Nodes, limits.HeldNodes);
+        _nodes = new NodeTable(limits.Nodes, limits.HeldNodes, limits.Nodes / ForgottenShare);
         _nodes.SetRoot(root, FileKey.Of(status), status.Mode & KindMask);
     }
 
@@ -49,13 +53,14 @@ public sealed partial class HostFolder : IFileShare
 
     internal int HandleCount => _handles.Count;
 
-    private bool RunsAsRoot => _userId == 0;
-
     /// <summary>Opens a folder for a guest.</summary>
+    /// <param name="owner">
+    /// The guest's user and group who stand for those of this process. Null for user 0, or in a process of root for the host's owners.
+    /// </param>
     /// <exception cref="IOException">It cannot be used; the message says why and what to do.</exception>
-    public static HostFolder Open(string path, bool readOnly = false) => Open(path, readOnly, DefaultLimits());
+    public static HostFolder Open(string path, bool readOnly = false, FileOwner? owner = null) => Open(path, readOnly, DefaultLimits(), owner);
 
-    internal static HostFolder Open(string path, bool readOnly, ShareLimits limits)
+    internal static HostFolder Open(string path, bool readOnly, ShareLimits limits, FileOwner? owner = null)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
         Errno error = HostFiles.Open(path, HostFiles.PathOnly | HostFiles.FolderOnly, out int root);
@@ -78,7 +83,7 @@ public sealed partial class HostFolder : IFileShare
             error = HostFiles.GetStatus(root, out HostFiles.FileStatus status);
             if (error == Errno.None)
             {
-                return new HostFolder(root, status, readOnly, limits);
+                return new HostFolder(root, status, readOnly, owner, limits);
             }
         }
 
@@ -99,6 +104,31 @@ public sealed partial class HostFolder : IFileShare
 
         _nodes.Trim();
         return error;
+    }
+
+    public Errno LookupSelf(ulong node, out FileEntry entry)
+    {
+        entry = default;
+        Errno error = Resolve(node, out Node? file, out int descriptor);
+        if (error == Errno.None)
+        {
+            error = GetAttributes(descriptor, out NodeAttributes attributes);
+            if (error == Errno.None)
+            {
+                _nodes.AddReference(file!);
+                entry = EntryOf(file!, attributes);
+            }
+        }
+
+        _nodes.Trim();
+        return error;
+    }
+
+    public Errno LookupParent(ulong node, out FileEntry entry)
+    {
+        entry = default;
+        ulong parent = node == IFileShare.Root ? node : _nodes.TryGet(node, out Node? file) ? file.Parent?.Id ?? 0 : 0;
+        return parent == 0 ? Errno.ESTALE : LookupSelf(parent, out entry);
     }
 
     public void Forget(ulong node, ulong count) => _nodes.Forget(node, count);
@@ -172,7 +202,7 @@ public sealed partial class HostFolder : IFileShare
     private Errno GetAttributes(int descriptor, out NodeAttributes attributes)
     {
         Errno error = GetStatus(descriptor, out HostFiles.FileStatus status);
-        attributes = error == Errno.None ? Describe(status) : default;
+        attributes = error == Errno.None ? Describe(status, descriptor) : default;
         return error;
     }
 
@@ -221,30 +251,34 @@ public sealed partial class HostFolder : IFileShare
             return error;
         }
 
+        NodeAttributes attributes = Describe(status, descriptor);
         error = _nodes.Adopt(folder, name, descriptor, FileKey.Of(status), status.Mode & KindMask, out node);
-        entry = error == Errno.None ? new FileEntry(node!.Id, Describe(status)) : default;
+        entry = error == Errno.None ? EntryOf(node!, attributes) : default;
         return error;
     }
 
-    private NodeAttributes Describe(in HostFiles.FileStatus status) => new()
+    private FileEntry EntryOf(Node node, in NodeAttributes attributes) =>
+        new(node.Id, attributes) { Generation = node.Id == IFileShare.Root ? 0 : _generation };
+
+    private NodeAttributes Describe(in HostFiles.FileStatus status, int descriptor)
     {
-        Inode = status.Inode,
-        Size = status.Size,
-        Blocks = status.Blocks,
-        AccessTime = Time(status.AccessTime),
-        ModificationTime = Time(status.ModificationTime),
-        ChangeTime = Time(status.ChangeTime),
-        Mode = status.Mode,
-        Links = status.Links,
-        UserId = ToGuest(status.UserId, _userId),
-        GroupId = ToGuest(status.GroupId, _groupId),
-        Device = (status.DeviceMinor & 0xFF) | (status.DeviceMajor << 8) | ((status.DeviceMinor & ~0xFFu) << 12),
-        BlockSize = status.BlockSize,
-    };
-
-    private uint ToGuest(uint id, uint own) => !RunsAsRoot && id == own ? 0 : id;
-
-    private uint ToHost(uint id, uint own) => !RunsAsRoot && id == 0 ? own : id;
+        (FileOwner owner, uint mode) = ViewOf(status, descriptor);
+        return new()
+        {
+            Inode = status.Inode,
+            Size = status.Size,
+            Blocks = status.Blocks,
+            AccessTime = Time(status.AccessTime),
+            ModificationTime = Time(status.ModificationTime),
+            ChangeTime = Time(status.ChangeTime),
+            Mode = mode,
+            Links = status.Links,
+            UserId = owner.UserId,
+            GroupId = owner.GroupId,
+            Device = (status.DeviceMinor & 0xFF) | (status.DeviceMajor << 8) | ((status.DeviceMinor & ~0xFFu) << 12),
+            BlockSize = status.BlockSize,
+        };
+    }
 
     private static FileTime Time(in HostFiles.StatusTime time) => new(time.Seconds, time.Nanoseconds);
 }

@@ -40,6 +40,9 @@ internal sealed class Node(ulong id, FileKey key, uint kind)
     /// <summary>Nodes that name this one as their parent.</summary>
     public int Children { get; set; }
 
+    /// <summary>Those of them that are in the list of <see cref="Forgotten"/> ones.</summary>
+    public int ForgottenChildren { get; set; }
+
     /// <summary>Open handles: while there are some the file stays held.</summary>
     public int Handles { get; set; }
 
@@ -52,6 +55,12 @@ internal sealed class Node(ulong id, FileKey key, uint kind)
     public Node? Parent { get; set; }
 
     public byte[] Name { get; set; } = [];
+
+    /// <summary>Its place among those that the guest has given back, or null.</summary>
+    public LinkedListNode<Node>? Forgotten { get; set; }
+
+    /// <summary>Nobody has looked since it could have got one.</summary>
+    public bool MayHaveCapability { get; set; } = true;
 
     /// <summary>Its place among the held nodes that may be let go, or null.</summary>
     public LinkedListNode<Node>? Place { get; set; }

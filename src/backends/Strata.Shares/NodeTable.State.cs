@@ -16,13 +16,13 @@ internal sealed partial class NodeTable
 
     public Node Root => _root!;
 
-    /// <summary>All nodes but the root, by number, but a folder before what is in it.</summary>
+    /// <summary>All nodes but the root and those given back, by number, but a folder before what is in it.</summary>
     public IReadOnlyList<SharedNodeState> Save(int most)
     {
         List<SharedNodeState> states = [];
         HashSet<Node> done = [_root!];
         Stack<Node> path = [];
-        foreach (Node node in _byId.Values.OrderBy(node => node.Id))
+        foreach (Node node in _byId.Values.Where(node => node.Forgotten is null).OrderBy(node => node.Id))
         {
             for (Node? above = node; above is not null && done.Add(above); above = ParentOf(above))
             {
@@ -116,5 +116,5 @@ internal sealed partial class NodeTable
 
     private static FileKey KeyOf(ulong[] numbers) => new((uint)numbers[0], (uint)numbers[1], numbers[2], (long)numbers[3], (uint)numbers[4]);
 
-    private static StateException Refuse(string why) => new($"The saved state of a shared folder cannot be used: {why}.");
+    private static StateException Refuse(string why) => new($"The record of the shared folder is wrong: {why}.");
 }

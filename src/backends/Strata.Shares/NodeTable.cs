@@ -8,8 +8,9 @@ namespace Strata.Shares;
 /// recently is let go and found again, and compared with what it was, when it is needed.
 /// </summary>
 /// <param name="mostNodes">Nodes that the guest may know at a time.</param>
+/// <param name="mostForgotten">Nodes beside those that are remembered in case the guest comes back with a handle.</param>
 /// <param name="mostHeld">Nodes that are held by a descriptor; orphans and open ones come on top, each as many at most.</param>
-internal sealed partial class NodeTable(int mostNodes, int mostHeld) : IDisposable
+internal sealed partial class NodeTable(int mostNodes, int mostHeld, int mostForgotten) : IDisposable
 {
     /// <summary>Folders inside each other that are looked through to find a node again.</summary>
     private const int DeepestPath = 4096;
@@ -23,8 +24,6 @@ internal sealed partial class NodeTable(int mostNodes, int mostHeld) : IDisposab
     private Node? _root;
     private ulong _lastId = IFileShare.Root;
     private int _orphans;
-
-    public int Count => _byId.Count;
 
     /// <summary>Takes over the root's descriptor.</summary>
     public void SetRoot(int descriptor, FileKey key, uint kind)
@@ -44,7 +43,7 @@ internal sealed partial class NodeTable(int mostNodes, int mostHeld) : IDisposab
         node = Find(key);
         if (node is null)
         {
-            if (_byId.Count >= mostNodes)
+            if (Count >= mostNodes)
             {
                 HostFiles.Close(descriptor);
                 return Errno.ENFILE;
@@ -55,9 +54,9 @@ internal sealed partial class NodeTable(int mostNodes, int mostHeld) : IDisposab
             _byKey.Add(key, node);
         }
 
+        AddReference(node);
         Hold(node, descriptor);
         Place(node, parent, name);
-        node.References++;
         return Errno.None;
     }
 
@@ -125,6 +124,12 @@ internal sealed partial class NodeTable(int mostNodes, int mostHeld) : IDisposab
             parent.Children++;
             Node? old = node.Parent;
             node.Parent = parent;
+            if (node.Forgotten is not null)
+            {
+                parent.ForgottenChildren++;
+                old!.ForgottenChildren--;
+            }
+
             Leave(old);
         }
 
@@ -143,6 +148,13 @@ internal sealed partial class NodeTable(int mostNodes, int mostHeld) : IDisposab
         if (node.IsOrphan || node == _root)
         {
             HostFiles.Close(descriptor);
+            return Errno.None;
+        }
+
+        if (node.Forgotten is not null)
+        {
+            HostFiles.Close(descriptor);
+            Remove(node);
             return Errno.None;
         }
 
@@ -181,10 +193,12 @@ internal sealed partial class NodeTable(int mostNodes, int mostHeld) : IDisposab
         _byId.Clear();
         _byKey.Clear();
         _held.Clear();
+        _forgotten.Clear();
         _orphans = 0;
         if (_root is not null)
         {
             _root.Children = 0;
+            _root.ForgottenChildren = 0;
             _byId.Add(_root.Id, _root);
             _byKey.Add(_root.Key, _root);
         }
@@ -302,31 +316,6 @@ internal sealed partial class NodeTable(int mostNodes, int mostHeld) : IDisposab
         {
             parent.Children--;
             DropUnused(parent);
-        }
-    }
-
-    /// <summary>Removes a node that nobody refers to, and its ancestors if that was all that kept them.</summary>
-    private void DropUnused(Node node)
-    {
-        Node? unused = node;
-        while (unused is { References: 0, Children: 0 } && unused != _root && _byId.Remove(unused.Id))
-        {
-            _byKey.Remove(unused.Key);
-            Release(unused);
-            if (unused.IsOrphan)
-            {
-                unused.IsOrphan = false;
-                _orphans--;
-            }
-
-            Node? parent = unused.Parent;
-            unused.Parent = null;
-            if (parent is not null)
-            {
-                parent.Children--;
-            }
-
-            unused = parent;
         }
     }
 }

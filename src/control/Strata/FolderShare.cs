@@ -18,8 +18,14 @@ public sealed record FolderShare(string Folder, string Tag, bool IsReadOnly = fa
     /// </summary>
     public TimeSpan Validity { get; init; }
 
+    /// <summary>
+    /// The guest's user who stands for the user that runs the machine: the folder's files are his. Null for root or, where root runs the
+    /// machine, for the host's own owners.
+    /// </summary>
+    public GuestOwner? Owner { get; init; }
+
     /// <summary>What <see cref="Parse"/> understands, for help texts.</summary>
-    public const string Syntax = "FOLDER[:TAG][,readonly]";
+    public const string Syntax = "FOLDER[:TAG][,readonly][,owner=USER[:GROUP]]";
 
     private const int LongestTag = 36;
 
@@ -41,9 +47,10 @@ public sealed record FolderShare(string Folder, string Tag, bool IsReadOnly = fa
         FolderShare share = new(folder, tag ?? TagOf(folder));
         foreach (string part in parts.Skip(1))
         {
-            share = part switch
+            share = part.Split('=', 2) switch
             {
-                "readonly" => share with { IsReadOnly = true },
+                ["readonly"] => share with { IsReadOnly = true },
+                ["owner", string numbers] when GuestOwner.TryParse(numbers, out GuestOwner? owner) => share with { Owner = owner },
                 _ => throw new StrataException(
                     StrataError.BadInput, $"\"{part}\" is no option of a shared folder; write {Syntax}; {OptionList.Escape}."),
             };
@@ -63,7 +70,7 @@ public sealed record FolderShare(string Folder, string Tag, bool IsReadOnly = fa
 
         try
         {
-            return HostFolder.Open(Folder, IsReadOnly);
+            return HostFolder.Open(Folder, IsReadOnly, Owner is { } owner ? new FileOwner(owner.UserId, owner.GroupId) : null);
         }
         catch (Exception error) when (error is IOException or ArgumentException)
         {

@@ -14,6 +14,7 @@ internal readonly partial record struct HostFileStatus(uint UserId, uint Mode, u
     private const uint KindMask = 0xF000;
     private const uint KindFolder = 0x4000;
     private const uint KindRegular = 0x8000;
+    private const uint KindLink = 0xA000;
     private const int CurrentFolder = -100;
     private const int NoFollow = 0x100;
     private const uint BasicStatus = 0x7FF;
@@ -27,23 +28,38 @@ internal readonly partial record struct HostFileStatus(uint UserId, uint Mode, u
 
     public bool IsFolder => (Mode & KindMask) == KindFolder;
 
+    public bool IsLink => (Mode & KindMask) == KindLink;
+
     public bool IsRegular => (Mode & KindMask) == KindRegular;
+
+    /// <summary>Like <see cref="Of"/>, or null where there is no such file or it may not be looked at.</summary>
+    public static HostFileStatus? TryOf(string path, bool followLink)
+    {
+        try
+        {
+            return Of(path, followLink);
+        }
+        catch (IOException)
+        {
+            return null;
+        }
+    }
 
     /// <param name="followLink">Look at what a link leads to, not at the link.</param>
     /// <exception cref="IOException">There is no such file, or it may not be looked at.</exception>
     public static HostFileStatus Of(string path, bool followLink)
     {
         byte[] status = new byte[StatusSize];
-        return Statx(CurrentFolder, path, followLink ? 0 : NoFollow, BasicStatus, status) == 0
+        return Statx(CurrentFolder, HostFile.Terminated(path), followLink ? 0 : NoFollow, BasicStatus, status) == 0
             ? new HostFileStatus(
                 BitConverter.ToUInt32(status, UserOffset),
                 BitConverter.ToUInt16(status, ModeOffset),
                 BitConverter.ToUInt64(status, NumberOffset),
                 new FileTime(BitConverter.ToInt64(status, ModifiedOffset), BitConverter.ToUInt32(status, ModifiedOffset + 8)))
-            : throw new IOException($"{path}: {Marshal.GetLastPInvokeErrorMessage()}");
+            : throw new IOException(Marshal.GetLastPInvokeErrorMessage());
     }
 
-    // SAFETY: the buffer is as large as the kernel's structure.
-    [LibraryImport("libc", EntryPoint = "statx", StringMarshalling = StringMarshalling.Utf8, SetLastError = true)]
-    private static partial int Statx(int folder, string path, int flags, uint mask, [Out] byte[] status);
+    // SAFETY: the path ends with a zero, and the buffer is as large as the kernel's structure.
+    [LibraryImport("libc", EntryPoint = "statx", SetLastError = true)]
+    private static partial int Statx(int folder, byte[] path, int flags, uint mask, [Out] byte[] status);
 }

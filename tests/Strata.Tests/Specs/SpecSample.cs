@@ -26,6 +26,7 @@ internal static class SpecSample
     {
         [typeof(string)] = "other",
         [typeof(int)] = 4321,
+        [typeof(uint)] = 4321U,
         [typeof(long)] = 4_321_000L,
         [typeof(ulong)] = 4_321_000UL,
         [typeof(double)] = 0.375,

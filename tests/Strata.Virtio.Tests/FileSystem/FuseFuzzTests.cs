@@ -14,7 +14,7 @@ public sealed class FuseFuzzTests : IDisposable
         ["a", "b", "c", "folder", "link", "up", "..", ".", "", "secret", "../secret", "/etc/passwd", "folder/a", "shared"];
 
     private static readonly uint[] Operations =
-        [1, 1, 1, 1, 2, 3, 4, 5, 6, 8, 9, 10, 11, 12, 12, 13, 14, 14, 15, 15, 16, 16, 17, 18, 20, 22, 26, 27, 28, 29, 35, 35, 38, 42, 43, 44, 45, 45, 46, 47];
+        [1, 1, 1, 1, 2, 3, 4, 5, 6, 8, 9, 10, 11, 12, 12, 13, 14, 14, 15, 15, 16, 16, 17, 18, 20, 21, 22, 23, 24, 26, 27, 28, 29, 35, 35, 38, 42, 43, 44, 45, 45, 46, 47];
 
     private readonly FuseGuest _guest = new();
     private readonly Random _random = new(RandomSeed);
@@ -70,6 +70,16 @@ public sealed class FuseFuzzTests : IDisposable
         Assert.Equal(-1, _guest.Memory(0x8_0000, 0x1000).IndexOfAnyExcept((byte)0xA5));
     }
 
+    private string Attribute() => _random.Next(6) switch
+    {
+        0 => "user.a",
+        1 => "trusted.a",
+        2 => "security.capability",
+        3 => "user.strata.owner",
+        4 => "security.selinux",
+        _ => new string('x', _random.Next(300)),
+    };
+
     private ulong RandomAddress() => _random.Next(4) switch
     {
         0 => 0xB_0000 + (ulong)_random.Next(0x4_0000),
@@ -109,6 +119,10 @@ public sealed class FuseFuzzTests : IDisposable
             14 or 27 => FuseGuest.Numbers(flags),
             15 or 28 or 44 => FuseGuest.Numbers(handle, small * (ulong)_random.Next(2), 4096, 0, 0),
             16 => [.. FuseGuest.Numbers(handle, small, 100, 0, 0), .. Bytes(100)],
+            21 => [.. FuseGuest.Numbers((uint)_random.Next(40)), .. FuseGuest.Name(Attribute()), .. Bytes(30)],
+            22 => [.. FuseGuest.Numbers((uint)_random.Next(80)), .. FuseGuest.Name(Attribute())],
+            23 => FuseGuest.Numbers((uint)_random.Next(200)),
+            24 => FuseGuest.Name(Attribute()),
             26 => [7, 0, 0, 0, 38, 0, 0, 0, .. Bytes(8)],
             35 => [.. FuseGuest.Numbers(flags | (0x1B6UL << 32), 0), .. name],
             38 => _random.Next(50) == 0 ? [] : name,

@@ -14,6 +14,10 @@ public sealed class FuseServerTests : IDisposable
     private const uint Read = 15;
     private const uint Write = 16;
     private const uint Release = 18;
+    private const uint SetExtendedAttribute = 21;
+    private const uint GetExtendedAttribute = 22;
+    private const uint ListExtendedAttributes = 23;
+    private const uint RemoveExtendedAttribute = 24;
     private const uint OpenFolder = 27;
     private const uint ReadFolder = 28;
     private const uint ReadFolderPlus = 44;
@@ -34,6 +38,8 @@ public sealed class FuseServerTests : IDisposable
         Assert.Equal(256, BinaryPrimitives.ReadUInt16LittleEndian(body.AsSpan(28)));
         int features = U32(body, 12);
         Assert.Equal(1 << 12, features & (1 << 12)); // the page cache follows the file
+        Assert.Equal(1 << 4, features & (1 << 4)); // handles outlive what the guest knows
+        Assert.Equal(1 << 28, features & (1 << 28)); // writes need not ask for capabilities first
         Assert.Equal(0, features & ((1 << 1) | (1 << 10) | (1 << 16) | (1 << 20))); // no remote locks, write-back cache, ACLs
     }
 
@@ -150,7 +156,6 @@ public sealed class FuseServerTests : IDisposable
     }
 
     [Theory]
-    [InlineData(FuseGuest.GetExtendedAttribute)]
     [InlineData(25U)] // FLUSH: every write reached the host already
     [InlineData(31U)] // GETLK: the guest's kernel keeps the locks
     [InlineData(48U)] // SETUPMAPPING
@@ -168,11 +173,75 @@ public sealed class FuseServerTests : IDisposable
     [InlineData(Open, 7)]
     [InlineData(Read, 39)]
     [InlineData(Rename, 8)]
+    [InlineData(SetExtendedAttribute, 7)]
+    [InlineData(GetExtendedAttribute, 7)]
+    [InlineData(ListExtendedAttributes, 7)]
+    [InlineData(RemoveExtendedAttribute, 0)]
     public void Request_TooShort_IsInvalid(uint operation, int length)
     {
         _guest.Start();
 
         Assert.Equal((int)Errno.EINVAL, _guest.Call(operation, FuseGuest.Root, new byte[length]).Error);
+    }
+
+    /// <summary>What a driver asks that has a handle and no inode any more.</summary>
+    [Fact]
+    public void Lookup_DotAndDotDot_AreTheNodeItselfAndItsFolder()
+    {
+        _guest.Start();
+        Directory.CreateDirectory(Path.Combine(_guest.Folder, "folder"));
+        File.WriteAllText(Path.Combine(_guest.Folder, "folder", "file"), "12345");
+        (_, byte[] folder) = _guest.Call(FuseGuest.Lookup, FuseGuest.Root, FuseGuest.Name("folder"));
+        (_, byte[] file) = _guest.Call(FuseGuest.Lookup, (ulong)U64(folder, 0), FuseGuest.Name("file"));
+        _guest.Send(_guest.Build(2, (ulong)U64(file, 0), FuseGuest.Numbers(1)));
+        _guest.Send(_guest.Build(2, (ulong)U64(folder, 0), FuseGuest.Numbers(1)));
+
+        (int error, byte[] itself) = _guest.Call(FuseGuest.Lookup, (ulong)U64(file, 0), FuseGuest.Name("."));
+        (int errorAbove, byte[] above) = _guest.Call(FuseGuest.Lookup, (ulong)U64(file, 0), FuseGuest.Name(".."));
+
+        Assert.Equal((0, 0), (error, errorAbove));
+        Assert.Equal((U64(file, 0), U64(file, 8), 5), (U64(itself, 0), U64(itself, 8), U64(itself, 40 + 8)));
+        Assert.Equal((U64(folder, 0), U64(folder, 8)), (U64(above, 0), U64(above, 8)));
+        Assert.Equal((int)Errno.ESTALE, _guest.Call(FuseGuest.Lookup, 12345, FuseGuest.Name(".")).Error);
+    }
+
+    [Fact]
+    public void ExtendedAttribute_SetReadListedAndRemoved_IsWhatItWas()
+    {
+        _guest.Start();
+        (int set, _) = _guest.Call(SetExtendedAttribute, FuseGuest.Root, [.. Halves(5, 0), .. FuseGuest.Name("trusted.a"), .. "value"u8]);
+
+        (int read, byte[] value) = _guest.Call(GetExtendedAttribute, FuseGuest.Root, [.. Halves(100, 0), .. FuseGuest.Name("trusted.a")]);
+        (int sized, byte[] size) = _guest.Call(GetExtendedAttribute, FuseGuest.Root, [.. Halves(0, 0), .. FuseGuest.Name("trusted.a")]);
+        (int listed, byte[] names) = _guest.Call(ListExtendedAttributes, FuseGuest.Root, Halves(100, 0));
+        (int counted, byte[] count) = _guest.Call(ListExtendedAttributes, FuseGuest.Root, Halves(0, 0));
+        (int removed, _) = _guest.Call(RemoveExtendedAttribute, FuseGuest.Root, FuseGuest.Name("trusted.a"));
+
+        Assert.Equal((0, 0, 0, 0, 0, 0), (set, read, sized, listed, counted, removed));
+        Assert.Equal("value"u8, value);
+        Assert.Equal("trusted.a\0"u8, names);
+        Assert.Equal((8, 5), (size.Length, U32(size, 0)));
+        Assert.Equal((8, 10), (count.Length, U32(count, 0)));
+        Assert.Equal((int)Errno.ENODATA, _guest.Call(GetExtendedAttribute, FuseGuest.Root, [.. Halves(0, 0), .. FuseGuest.Name("trusted.a")]).Error);
+    }
+
+    [Fact]
+    public void ExtendedAttribute_LabelOfASecurityModule_IsNotSupported()
+    {
+        _guest.Start();
+
+        Assert.Equal(
+            (int)Errno.EOPNOTSUPP, _guest.Call(SetExtendedAttribute, FuseGuest.Root, [.. Halves(1, 0), .. FuseGuest.Name("security.selinux"), 0]).Error);
+    }
+
+    [Theory]
+    [InlineData(3U)]
+    [InlineData(uint.MaxValue)]
+    public void SetExtendedAttribute_LessValueThanSaid_IsInvalid(uint size)
+    {
+        _guest.Start();
+
+        Assert.Equal((int)Errno.EINVAL, _guest.Call(SetExtendedAttribute, FuseGuest.Root, [.. Halves(size, 0), .. FuseGuest.Name("user.a"), 1, 2]).Error);
     }
 
     [Fact]

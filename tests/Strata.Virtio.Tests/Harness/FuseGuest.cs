@@ -16,7 +16,6 @@ internal sealed class FuseGuest : IDisposable
 {
     public const uint Lookup = 1;
     public const uint GetAttributes = 3;
-    public const uint GetExtendedAttribute = 22;
     public const uint Initialize = 26;
     public const ulong Root = 1;
     public const string Secret = "the secret outside of the share";

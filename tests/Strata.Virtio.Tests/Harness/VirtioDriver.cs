@@ -206,6 +206,9 @@ internal sealed class VirtioDriver : IInterruptSink, IMsiSink, IDisposable
         }
     }
 
+    /// <summary>This controller has no record: it learns the levels of its pins from the devices.</summary>
+    public void RestorePin(int pin, bool high) => SetPin(pin, high);
+
     public void Send(ulong address, uint data)
     {
         lock (_gate)

@@ -39,6 +39,7 @@ public sealed class FileSystemStateTests : IDisposable
             nameof(VirtioFileSystemState.Share) => new FileShareState
             {
                 LastNode = 77,
+                Generation = 12345,
                 LastHandle = 9,
                 Nodes = ((FileShareState)old!).Nodes,
                 Handles = [new SharedHandleState { Handle = 8, Node = entry.Node, IsFolder = false, Mode = OpenMode.Write | OpenMode.Append }],

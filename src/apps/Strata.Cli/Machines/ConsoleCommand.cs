@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.Runtime.InteropServices;
 using Strata.Control;
 
 namespace Strata.Cli.Machines;
@@ -6,7 +7,7 @@ namespace Strata.Cli.Machines;
 /// <summary>`strata console`: a terminal for a machine that runs, beside its own if it has one.</summary>
 internal static class ConsoleCommand
 {
-    public static Command Create()
+    public static Command Create(TerminationSignals signals)
     {
         Argument<string> machine = MachineArguments.Machine();
         Option<bool> readOnly = new("--read-only") { Description = "Look on without typing." };
@@ -26,17 +27,18 @@ internal static class ConsoleCommand
         {
             machine, readOnly,
         };
-        command.SetAction((result, token) => AttachAsync(result.GetValue(machine)!, result.GetValue(readOnly), token));
+        command.SetAction((result, token) => AttachAsync(result.GetValue(machine)!, result.GetValue(readOnly), signals, token));
         return command;
     }
 
-    private static async Task<int> AttachAsync(string name, bool readOnly, CancellationToken cancellationToken)
+    private static async Task<int> AttachAsync(string name, bool readOnly, TerminationSignals signals, CancellationToken cancellationToken)
     {
         Stream console = await new MachineRegistry().Find(name).OpenConsoleAsync(cancellationToken).ConfigureAwait(false);
         await using (console.ConfigureAwait(false))
         {
             using CancellationTokenSource left = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-            using Terminal terminal = new(left.Cancel);
+            using IDisposable taken = signals.Take(number => _ = left.CancelAsync(), PosixSignal.SIGTERM, PosixSignal.SIGHUP, PosixSignal.SIGINT, PosixSignal.SIGQUIT);
+            using Terminal terminal = new();
             if (terminal.IsRaw)
             {
                 Console.Error.Write($"strata: attached to {name}; Ctrl-A D leaves\r\n");

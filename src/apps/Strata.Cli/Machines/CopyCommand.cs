@@ -10,10 +10,13 @@ internal static class CopyCommand
     {
         Argument<string> source = new("source") { Description = "A path of the host, or MACHINE:PATH." };
         Argument<string> target = new("target") { Description = "The same; one of the two is in a machine." };
+        Option<bool> replace = new("--replace") { Description = "Put new files in the place of what exists, each when it is complete." };
         DocumentedCommand command = new("cp", "Copy a file or folder into a running machine or out of it, with permissions and times.", """
-            Where the target is a folder, the copy goes into it. Links are copied as links. Out of a machine, set-user-ID bits, and links that
-            lead out of what is copied, stay behind: what is left out is named. A host path with a colon needs a slash before it: ./a:b. The
-            guest needs the agent: the images of `strata image list` have it.
+            Where the target is a folder, the copy goes into it. Data goes into what exists, as with cp: a file keeps its owner, mode and hard
+            links, a device gets the data, and a link is followed; out of a machine only one that is the target itself. Links in a tree are
+            copied as links. Out of a machine, set-user-ID bits, and links that lead out of what is copied, stay behind. What stays behind or
+            cannot be copied is named, and the rest is copied. A host path with a colon needs a slash before it: ./a:b. The guest needs the
+            agent: the images of `strata image list` have it.
 
             Examples:
               strata cp ./src debian-tiny:/root
@@ -22,7 +25,7 @@ internal static class CopyCommand
             Exit code 0: all was copied; 1: something was left out, or failed; 2: bad paths, or no such machine runs.
             """)
         {
-            source, target,
+            source, target, replace,
         };
         command.SetAction(async (result, token) =>
         {
@@ -32,10 +35,10 @@ internal static class CopyCommand
             switch (fromMachine, toMachine)
             {
                 case (null, { } machine):
-                    await new MachineRegistry().Find(machine).Agent.CopyToGuestAsync(from, to, LeftOut, token);
+                    await new MachineRegistry().Find(machine).Agent.CopyToGuestAsync(from, to, LeftOut, result.GetValue(replace), token);
                     break;
                 case ({ } machine, null):
-                    await new MachineRegistry().Find(machine).Agent.CopyFromGuestAsync(from, to, LeftOut, token);
+                    await new MachineRegistry().Find(machine).Agent.CopyFromGuestAsync(from, to, LeftOut, result.GetValue(replace), token);
                     break;
                 default:
                     throw new StrataException(StrataError.BadInput, "One of the two paths has to be in a machine, written MACHINE:PATH, and the other on the host.");

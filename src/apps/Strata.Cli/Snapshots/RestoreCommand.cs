@@ -12,7 +12,7 @@ internal static class RestoreCommand
     /// <summary>The snapshot that `strata suspend` makes and `strata resume` uses up.</summary>
     private const string Suspended = "suspended";
 
-    public static Command Create()
+    public static Command Create(TerminationSignals signals)
     {
         Argument<string> machine = SnapshotCommand.Machine();
         Argument<string> name = SnapshotCommand.Snapshot();
@@ -37,7 +37,7 @@ internal static class RestoreCommand
                 return ExitCodes.Success;
             }
 
-            return await RunAsync(which, result.GetValue(name)!, new RestoreOptions { Name = which, Engine = EngineOf(result.GetValue(engine)!) });
+            return await RunAsync(which, result.GetValue(name)!, new RestoreOptions { Name = which, Engine = EngineOf(result.GetValue(engine)!) }, usesUp: false, signals, token);
         });
         return command;
     }
@@ -65,7 +65,7 @@ internal static class RestoreCommand
         return command;
     }
 
-    public static Command CreateResume()
+    public static Command CreateResume(TerminationSignals signals)
     {
         Argument<string> machine = SnapshotCommand.Machine();
         Option<string> engine = Engine();
@@ -80,7 +80,7 @@ internal static class RestoreCommand
         command.SetAction(async (result, token) =>
         {
             string name = result.GetValue(machine)!;
-            return await RunAsync(name, Suspended, new RestoreOptions { Name = name, Engine = EngineOf(result.GetValue(engine)!) }, usesUp: true);
+            return await RunAsync(name, Suspended, new RestoreOptions { Name = name, Engine = EngineOf(result.GetValue(engine)!) }, usesUp: true, signals, token);
         });
         return command;
     }
@@ -93,14 +93,15 @@ internal static class RestoreCommand
 
     private static Engine? EngineOf(string text) => text.Length == 0 ? null : EngineNames.Parse(text);
 
-    private static async Task<int> RunAsync(string machine, string snapshot, RestoreOptions restore, bool usesUp = false)
+    private static async Task<int> RunAsync(
+        string machine, string snapshot, RestoreOptions restore, bool usesUp, TerminationSignals signals, CancellationToken token)
     {
         using RunCommand run = new(new RunOptions
         {
             Spec = SnapshotCatalog.ReadSpec(machine, snapshot) with { Name = restore.Name },
             Restore = new RestoredRun(machine, snapshot, restore, usesUp),
         });
-        return await run.ExecuteAsync();
+        return await run.ExecuteAsync(signals, token);
     }
 }
 

@@ -9,7 +9,7 @@ namespace Strata.Cli.Snapshots;
 /// <summary>`strata snapshot`: what machines were, kept to go back to.</summary>
 internal static class SnapshotCommand
 {
-    public static Command Create() => new DocumentedCommand("snapshot", "Save machines while they run, and go back to what they were.", """
+    public static Command Create(TerminationSignals signals) => new DocumentedCommand("snapshot", "Save machines while they run, and go back to what they were.", """
         A snapshot has all of a machine: memory, devices, disks. The machine stands still for some milliseconds and goes on. Any engine goes on
         with what another has saved. A machine's snapshots are kept under its name, in ~/.local/share/strata/snapshots
         ($XDG_DATA_HOME/strata/snapshots), and store only what has changed since the one before.
@@ -20,7 +20,7 @@ internal static class SnapshotCommand
           strata snapshot restore web before-upgrade     also if web does not run any more
         """)
     {
-        CreateCreate(), CreateList(), CreateShow(), RestoreCommand.Create(), CreateDelete(), CreateExport(), CreateImport(),
+        CreateCreate(), CreateList(), CreateShow(), RestoreCommand.Create(signals), CreateDelete(), CreateExport(), CreateImport(),
     };
 
     public static Argument<string> Machine() => new("machine") { Description = "Name of the machine that was saved." };

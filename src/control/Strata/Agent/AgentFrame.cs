@@ -1,5 +1,5 @@
 using System.Buffers.Binary;
-using System.Text;
+using Strata.Core.Posix;
 
 namespace Strata;
 
@@ -11,12 +11,16 @@ namespace Strata;
 /// I  input, empty at its end         W  rows (16) columns (16)
 /// K  signal (32); with a stream (32) behind it, 1 output, 2 error output, its reading end is closed instead: agents that do not know
 ///    that send the signal
-/// U  put a tree: name for a folder that exists, path; then N … E      T  get a tree: path; then N or V … E
+/// U  put a tree: name for a folder that exists, path; then M, N … E    T  get a tree: path; then N, V or L … E
+/// M  manner of putting: 1, what exists is replaced (32)
 /// N  node: mode (32) kind (8: d f l) path below the tree's, target of a link; texts with their length (32); then, from agents that know
 ///    it, when it was modified: seconds since 1970 (64) nanoseconds (32); behind a file D … E
-/// V  left out: path
+///    in the order of a walk, a folder before what is in it and all of that before what is beside it
+/// L  left out: errno (32), path; from the agent at any time while a tree is put. Behind content instead of E: the rest cannot be read
+/// V  left out, as it is no file, folder or link: path
+/// Y  wait until the guest's console is read; then A
 /// P  put: mode (32), path; then D … E    G  get: path
-/// A  accepted: process ID or mode (32)   O, R  output, error output   C  input taken (32)
+/// A  accepted: process ID, mode, or version of the agent, where 1 knows M and L (32)   O, R  output, error output   C  input taken (32)
 /// X  exit: code (32) signal (32)     D  content   E  end of it   F  failed: errno (32), text
 /// </code>
 /// </summary>
@@ -32,7 +36,7 @@ internal readonly record struct AgentFrame(char Type, byte[] Payload)
         : throw new InvalidDataException($"The guest's agent sent a frame '{Type}' that is too short.");
 
     /// <summary>The text behind the number of a failure.</summary>
-    public string Text => Encoding.UTF8.GetString(Payload.AsSpan(Math.Min(4, Payload.Length)));
+    public string Text => ByteText.GetString(Payload.AsSpan(Math.Min(4, Payload.Length)));
 
     /// <returns>Null at the end of the stream.</returns>
     /// <exception cref="InvalidDataException">What comes is no frame.</exception>
@@ -117,7 +121,7 @@ internal readonly record struct AgentFrame(char Type, byte[] Payload)
 
     private static void WriteText(BinaryWriter writer, string text)
     {
-        byte[] bytes = Encoding.UTF8.GetBytes(text);
+        byte[] bytes = ByteText.GetBytes(text);
         writer.Write(bytes.Length);
         writer.Write(bytes);
     }

@@ -1,5 +1,6 @@
-using System.Text;
 using Strata.Control;
+using Strata.Core.Posix;
+using Strata.Core.Sharing;
 using Strata.Virtio.Vsock;
 
 namespace Strata;
@@ -15,7 +16,11 @@ public sealed partial class GuestAgent
 
     private const int Piece = 64 << 10;
     private const uint DefaultMode = 0x1A4;
+    private const int NotExecutableCode = 126;
+    private const int NotFoundCode = 127;
     private static readonly TimeSpan RetryDelay = TimeSpan.FromMilliseconds(10);
+
+    private static readonly string[] ScriptParts = ["agent.pl", "agent.files.pl", "agent.listen.pl"];
 
     private readonly Func<uint, CancellationToken, Task<Stream>> _connect;
 
@@ -30,9 +35,12 @@ public sealed partial class GuestAgent
     {
         get
         {
-            using Stream resource = typeof(GuestAgent).Assembly.GetManifestResourceStream("agent.pl")!;
-            using StreamReader reader = new(resource);
-            return reader.ReadToEnd();
+            return string.Concat(ScriptParts.Select(part =>
+            {
+                using Stream resource = typeof(GuestAgent).Assembly.GetManifestResourceStream(part)!;
+                using StreamReader reader = new(resource);
+                return reader.ReadToEnd();
+            }));
         }
     }
 
@@ -43,7 +51,8 @@ public sealed partial class GuestAgent
         GuestCommand command, Action<ReadOnlyMemory<byte>> output, Action<ReadOnlyMemory<byte>> errorOutput, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(command);
-        (Stream connection, AgentFrame accepted) = await OpenAsync('S', AgentFrame.Start(command), cancellationToken).ConfigureAwait(false);
+        (Stream connection, AgentFrame accepted) = await OpenAsync(
+            'S', AgentFrame.Start(command), cancellationToken, frame => StartFailure(frame, command)).ConfigureAwait(false);
         return new GuestProcess(connection, (int)accepted.Number(), output, errorOutput);
     }
 
@@ -62,13 +71,16 @@ public sealed partial class GuestAgent
         return new GuestResult(code, output.ToArray(), errors.ToArray());
     }
 
-    /// <summary>Writes a file of the guest; it appears under its name when all of it is there.</summary>
+    /// <summary>
+    /// Writes a file of the guest, which takes the place of one that exists when all of it is there, and gets its owner. A link is followed; a device
+    /// or FIFO takes the data.
+    /// </summary>
     /// <param name="mode">Permission bits.</param>
     /// <exception cref="StrataException">No agent answers, or the guest cannot write the file.</exception>
     public async Task PutAsync(Stream content, string guestPath, uint mode = DefaultMode, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(content);
-        byte[] request = [.. AgentFrame.Numbers(mode), .. Encoding.UTF8.GetBytes(guestPath)];
+        byte[] request = [.. AgentFrame.Numbers(mode), .. ByteText.GetBytes(guestPath)];
         (Stream connection, _) = await OpenAsync('P', request, cancellationToken).ConfigureAwait(false);
         await using (connection.ConfigureAwait(false))
         {
@@ -94,7 +106,7 @@ public sealed partial class GuestAgent
     public async Task<uint> GetAsync(string guestPath, Stream target, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(target);
-        (Stream connection, AgentFrame accepted) = await OpenAsync('G', Encoding.UTF8.GetBytes(guestPath), cancellationToken).ConfigureAwait(false);
+        (Stream connection, AgentFrame accepted) = await OpenAsync('G', ByteText.GetBytes(guestPath), cancellationToken).ConfigureAwait(false);
         await using (connection.ConfigureAwait(false))
         {
             while (true)
@@ -115,9 +127,45 @@ public sealed partial class GuestAgent
         }
     }
 
+    /// <summary>
+    /// Waits until a program in the guest reads its console. What is typed before, programs such as getty and login may throw away when they start.
+    /// </summary>
+    /// <exception cref="StrataException">No agent answers, or it is an older one that cannot tell.</exception>
+    public async Task WaitForConsoleReaderAsync(CancellationToken cancellationToken = default)
+    {
+        (Stream connection, _) = await OpenAsync('Y', [], cancellationToken).ConfigureAwait(false);
+        await connection.DisposeAsync().ConfigureAwait(false);
+    }
+
+    /// <summary>Runs what powers the guest off, to the end of either.</summary>
+    /// <exception cref="StrataException">No agent answers, or the command cannot be started.</exception>
+    internal async Task RequestShutDownAsync(GuestCommand command, CancellationToken cancellationToken)
+    {
+        GuestProcess process = await StartAsync(command, _ => { }, _ => { }, cancellationToken).ConfigureAwait(false);
+        await using (process.ConfigureAwait(false))
+        {
+            Task<int> end = process.WaitForExitAsync(cancellationToken);
+            await ((Task)end).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing); // the machine takes the command with it
+        }
+    }
+
     internal static StrataException Failure(AgentFrame frame) => frame.Type == 'F'
         ? new StrataException(StrataError.Guest, $"The guest refused: {Printable.Text(frame.Text)}.")
         : new StrataException(StrataError.Guest, $"The guest's agent sent a frame '{Printable.Text(frame.Type.ToString())}' out of turn; is it the one of this version?");
+
+    /// <summary>As a shell tells a program that is not there from one that cannot be run, if it was the program that the guest refused.</summary>
+    private static StrataException StartFailure(AgentFrame frame, GuestCommand command)
+    {
+        StrataException failure = Failure(frame);
+        if (frame.Type != 'F')
+        {
+            return failure;
+        }
+
+        bool isProgram = frame.Text.StartsWith($"{command.Arguments[0]}: ", StringComparison.Ordinal);
+        int code = isProgram && (Errno)frame.Number() == Errno.ENOENT ? NotFoundCode : NotExecutableCode;
+        return new StrataException(failure.Error, failure.Message) { CommandExitCode = code };
+    }
 
     private static async Task WriteAllAsync(GuestProcess process, ReadOnlyMemory<byte> input, CancellationToken cancellationToken)
     {
@@ -150,14 +198,14 @@ public sealed partial class GuestAgent
         }
     }
 
-    private async Task<(Stream Connection, AgentFrame Accepted)> OpenAsync(char type, byte[] request, CancellationToken cancellationToken)
+    private async Task<(Stream Connection, AgentFrame Accepted)> OpenAsync(char type, byte[] request, CancellationToken cancellationToken, Func<AgentFrame, StrataException>? failure = null)
     {
         Stream connection = await ConnectAsync(cancellationToken).ConfigureAwait(false);
         try
         {
             await WriteAsync(connection, type, request, cancellationToken).ConfigureAwait(false);
             AgentFrame answer = await ReadAsync(connection, cancellationToken).ConfigureAwait(false);
-            return answer.Type == 'A' ? (connection, answer) : throw Failure(answer);
+            return answer.Type == 'A' ? (connection, answer) : throw (failure ?? Failure)(answer);
         }
         catch
         {

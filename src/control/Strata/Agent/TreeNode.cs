@@ -11,7 +11,10 @@ namespace Strata;
 /// <param name="Modified">When the content last changed; null where an older agent does not tell.</param>
 internal readonly record struct TreeNode(uint Mode, char Kind, byte[] Path, byte[] Target, FileTime? Modified = null)
 {
-    private const int LargestText = 4096;
+    /// <summary>Bytes: a tree may be deeper than a path can be long, but one frame has to hold it.</summary>
+    public const int LongestPath = AgentFrame.LargestPayload - (1 << 14);
+
+    private const int LongestTarget = 4096;
     private const int TimeSize = 12;
     private const uint NanosecondsOfASecond = 1_000_000_000;
 
@@ -45,8 +48,8 @@ internal readonly record struct TreeNode(uint Mode, char Kind, byte[] Path, byte
         uint mode = BinaryPrimitives.ReadUInt32LittleEndian(bytes) & 0xFFF;
         char kind = (char)bytes[4];
         ReadOnlySpan<byte> rest = bytes[5..];
-        byte[] path = TakeText(ref rest);
-        byte[] target = TakeText(ref rest);
+        byte[] path = TakeText(ref rest, LongestPath);
+        byte[] target = TakeText(ref rest, LongestTarget);
         FileTime? modified = TakeTime(ref rest);
         return rest.IsEmpty
             ? new TreeNode(mode, kind, path, target, modified)
@@ -67,10 +70,10 @@ internal readonly record struct TreeNode(uint Mode, char Kind, byte[] Path, byte
             : throw new InvalidDataException($"The guest's agent sent a node of a tree with a time of {time.Nanoseconds:N0} nanoseconds.");
     }
 
-    private static byte[] TakeText(ref ReadOnlySpan<byte> bytes)
+    private static byte[] TakeText(ref ReadOnlySpan<byte> bytes, int longest)
     {
         uint length = bytes.Length >= 4 ? BinaryPrimitives.ReadUInt32LittleEndian(bytes) : uint.MaxValue;
-        if (length > LargestText || length > bytes.Length - 4)
+        if (length > longest || length > bytes.Length - 4)
         {
             throw new InvalidDataException("The guest's agent sent a node of a tree with a text that is cut or too long.");
         }

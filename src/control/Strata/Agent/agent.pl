@@ -1,15 +1,14 @@
 #!/usr/bin/perl
 # Runs programs in this guest for the host and copies files, over AF_VSOCK port 1025. One connection serves one
 # operation; the frames are described in AgentFrame.cs. It needs perl alone, without modules: perl-base has it all.
+# Three files make one script: programs, files and trees, and what listens.
 use strict;
 use warnings;
 
 use constant { AF_VSOCK => 40, SOCK_STREAM => 1, ANY_CID => 0xFFFFFFFF, HOST_CID => 2, PORT => 1025 };
-use constant { LARGEST_FRAME => 1 << 20, PIECE => 1 << 15, WNOHANG => 1 };
+use constant { VERSION => 1, LARGEST_FRAME => 1 << 20, PIECE => 1 << 15, WNOHANG => 1 };
 use constant { TIOCSPTLCK => 0x40045431, TIOCGPTN => 0x80045430, TIOCSCTTY => 0x540E, TIOCSWINSZ => 0x5414 };
-use constant { KIND => 0170000, FOLDER => 0040000, LINK => 0120000, REGULAR => 0100000 };
-use constant { SYS_SETSID => 112, SYS_NEWFSTATAT => 262, SYS_UTIMENSAT => 280, EINTR => 4, EAGAIN => 11 };
-use constant { AT_FDCWD => -100, AT_SYMLINK_NOFOLLOW => 0x100, UTIME_OMIT => 0x3FFFFFFE };
+use constant { SYS_SETSID => 112, EINTR => 4, EAGAIN => 11 };
 
 $SIG{PIPE} = 'IGNORE';
 my $client;
@@ -94,6 +93,7 @@ sub start_process {
         open(STDIN, '<&', $in_read) && open(STDOUT, '>&', $out_write) && open(STDERR, '>&', $error_write)
             or die_in_child($why_write, 'standard streams');
         $SIG{$_} = 'DEFAULT' for qw(PIPE INT QUIT); # the shell that started the agent in the background ignores the last two
+        $ENV{TERM} //= 'xterm' if $tty;
         %ENV = (%ENV, map { split(/=/, $_, 2) } grep { /=/ } @$variables);
         chdir $folder or die_in_child($why_write, $folder);
         { no warnings 'exec'; exec { $arguments->[0] } @$arguments; }
@@ -174,161 +174,4 @@ sub forward {
     return 0 if !$count;
     send_frame($type, $bytes);
     return 1;
-}
-
-# perl's own stat and utime know whole seconds. struct stat has st_mtim at 88. A time is seconds and nanoseconds, or nothing.
-sub modified {
-    my ($path, $flags) = @_;
-    my $status = "\0" x 144;
-    return syscall(SYS_NEWFSTATAT, AT_FDCWD, $path, $status, $flags) == 0 ? unpack('x88 q< q<', $status) : ();
-}
-
-sub set_modified {
-    my ($path, @time) = @_;
-    my $times = @time ? pack('q< q< q< q<', 0, UTIME_OMIT, @time) : return 1;
-    return syscall(SYS_UTIMENSAT, AT_FDCWD, $path, $times, AT_SYMLINK_NOFOLLOW) == 0;
-}
-
-# The file gets its name when all of it is there.
-sub receive_file {
-    my ($path, $mode, $ready, @time) = @_;
-    my $part = "$path.part$$";
-    open(my $file, '>', $part) or fail($path);
-    binmode $file;
-    $ready->() if $ready;
-    while (1) {
-        my ($type, $data) = read_frame();
-        if (!defined $type) { unlink $part; exit 1; }
-        last if $type eq 'E';
-        if (!print {$file} $data) { my $error = $!; unlink $part; $! = $error; fail($path); }
-    }
-    close($file) && chmod($mode, $part) && set_modified($part, @time) && rename($part, $path) or do { my $error = $!; unlink $part; $! = $error; fail($path); };
-}
-
-sub put_file {
-    my ($payload) = @_;
-    my ($mode, $path) = unpack('V a*', $payload);
-    receive_file($path, $mode & 07777, sub { send_frame('A', pack('V', 0)) });
-    send_frame('E', '');
-}
-
-sub send_content {
-    my ($file, $path) = @_;
-    while (1) {
-        my $count = sysread($file, my $bytes, PIECE);
-        fail($path) if !defined $count;
-        last if !$count;
-        send_frame('D', $bytes);
-    }
-    send_frame('E', '');
-}
-
-sub get_file {
-    my ($path) = @_;
-    open(my $file, '<', $path) or fail($path);
-    if (!-f $file) { $! = 22; fail("$path is no regular file"); }
-    my @status = stat $file;
-    send_frame('A', pack('V', $status[2] & 07777));
-    send_content($file, $path);
-}
-
-# A tree arrives as nodes, folders before what is in them. What exists is replaced, folders are merged; folders get their modes
-# and times at the end, as they must be writable until then.
-sub put_tree {
-    my ($payload) = @_;
-    my ($name, $path) = unpack('V/a a*', $payload);
-    $path =~ s{(?<=.)/+$}{} and (-d $path or do { $! = 20; fail($path); });
-    $path = $path eq '/' ? "/$name" : "$path/$name" if -d $path;
-    send_frame('A', pack('V', 0));
-    my @folders;
-    while (1) {
-        my ($type, $data) = read_frame();
-        exit 1 if !defined $type;
-        last if $type eq 'E';
-        if ($type ne 'N') { $! = 71; fail("frame $type in a tree"); }
-        my ($mode, $kind, $below, $target, $rest) = unpack('V a V/a V/a a*', $data);
-        my @time = length $rest == 12 ? unpack('q< V', $rest) : ();
-        my $place = length $below ? "$path/$below" : $path;
-        if ($kind eq 'd') {
-            -d $place && !-l $place or mkdir($place, 0700) or fail($place);
-            push @folders, [$place, $mode & 07777, @time];
-        }
-        elsif ($kind eq 'l') {
-            unlink $place if -l $place || -f _;
-            symlink($target, $place) && set_modified($place, @time) or fail($place);
-        }
-        elsif ($kind eq 'f') { receive_file($place, $mode & 07777, undef, @time); }
-        else { $! = 22; fail("kind $kind"); }
-    }
-    for (reverse @folders) {
-        my ($place, $mode, @time) = @$_;
-        chmod($mode, $place) && set_modified($place, @time) or fail($place);
-    }
-    send_frame('E', '');
-}
-
-sub get_tree {
-    my ($path) = @_;
-    $path =~ s{(?<=.)/+$}{};
-    my @status = stat $path or fail($path);
-    send_frame('A', pack('V', 0));
-    send_node($path, '', @status);
-    send_frame('E', '');
-}
-
-sub send_node {
-    no warnings 'recursion';
-    my ($path, $below, @status) = @_;
-    my ($mode, $kind) = ($status[2] & 07777, $status[2] & KIND);
-    my @time = modified($path, length $below ? AT_SYMLINK_NOFOLLOW : 0);
-    my $time = @time ? pack('q< V', @time) : '';    # it has gone meanwhile
-    if ($kind == FOLDER) {
-        send_frame('N', pack('V a V/a V/a', $mode, 'd', $below, '') . $time);
-        opendir(my $folder, $path) or fail($path);
-        for my $name (sort readdir $folder) {
-            next if $name eq '.' || $name eq '..';
-            my @inner = lstat "$path/$name" or next;    # it has gone meanwhile
-            send_node("$path/$name", length $below ? "$below/$name" : $name, @inner);
-        }
-        closedir $folder;
-    }
-    elsif ($kind == LINK) {
-        my $target = readlink $path;
-        send_frame('N', pack('V a V/a V/a', $mode, 'l', $below, $target) . $time) if defined $target;
-    }
-    elsif ($kind == REGULAR) {
-        open(my $file, '<', $path) or fail($path);
-        send_frame('N', pack('V a V/a V/a', $mode, 'f', $below, '') . $time);
-        send_content($file, $path);
-    }
-    else { send_frame('V', $below); }    # a device, FIFO or socket stays where it is
-}
-
-sub serve {
-    my ($type, $payload) = read_frame();
-    exit 0 if !defined $type;
-    if ($type eq 'S') { run_process($payload); }
-    elsif ($type eq 'P') { put_file($payload); }
-    elsif ($type eq 'G') { get_file($payload); }
-    elsif ($type eq 'U') { put_tree($payload); }
-    elsif ($type eq 'T') { get_tree($payload); }
-    else { $! = 22; fail("operation $type"); }
-    read_frame();    # the host closes when it has read everything
-    exit 0;
-}
-
-socket(my $server, AF_VSOCK, SOCK_STREAM, 0) or die "AF_VSOCK: $!";
-bind($server, pack('S S L L x4', AF_VSOCK, 0, PORT, ANY_CID)) or die "bind: $!";
-listen($server, 64) or die "listen: $!";
-$SIG{CHLD} = 'IGNORE';
-while (1) {
-    my $peer = accept($client, $server);
-    next if !$peer;
-    my $pid = (unpack('S S L L', $peer))[3] == HOST_CID ? fork : -1;
-    if (defined $pid && $pid == 0) {
-        $SIG{CHLD} = 'DEFAULT';
-        close $server;
-        serve();
-    }
-    close $client;
 }

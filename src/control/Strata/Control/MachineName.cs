@@ -1,3 +1,7 @@
+using System.Globalization;
+using System.Text;
+using Strata.Core.Posix;
+
 namespace Strata.Control;
 
 /// <summary>Names of running machines: they are parts of file names and words of command lines.</summary>
@@ -25,12 +29,32 @@ public static class MachineName
     }
 }
 
-/// <summary>Text from guests and other processes, for terminals: nothing in it may act as a control sequence.</summary>
+/// <summary>
+/// Text from guests and other processes, for terminals: nothing in it may act as a control sequence. Bytes that are no text, as
+/// <see cref="ByteText"/> keeps them, are shown as \xE9.
+/// </summary>
 public static class Printable
 {
     public static string Text(string text)
     {
         ArgumentNullException.ThrowIfNull(text);
-        return string.Concat(text.Select(character => char.IsControl(character) ? '?' : character));
+        StringBuilder printable = new(text.Length);
+        for (int i = 0; i < text.Length; i++)
+        {
+            if (char.IsSurrogatePair(text, i))
+            {
+                printable.Append(text, i++, 2);
+            }
+            else if (ByteText.IsByte(text[i]))
+            {
+                printable.Append(CultureInfo.InvariantCulture, $"\\x{text[i] & 0xFF:x2}");
+            }
+            else
+            {
+                printable.Append(char.IsControl(text[i]) || char.IsSurrogate(text[i]) ? '?' : text[i]);
+            }
+        }
+
+        return printable.ToString();
     }
 }

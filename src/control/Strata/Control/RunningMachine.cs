@@ -92,12 +92,7 @@ public sealed class RunningMachine
             return;
         }
 
-        GuestProcess process = await Agent.StartAsync(command, _ => { }, _ => { }, cancellationToken).ConfigureAwait(false);
-        await using (process.ConfigureAwait(false))
-        {
-            Task<int> end = process.WaitForExitAsync(cancellationToken);
-            await ((Task)end).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing); // the machine takes the command with it
-        }
+        await Agent.RequestShutDownAsync(command, cancellationToken).ConfigureAwait(false);
     }
 
     /// <summary>Stops the machine at once, as pulling the plug does.</summary>

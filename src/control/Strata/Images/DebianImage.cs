@@ -19,7 +19,7 @@ public sealed class DebianImage : GuestImage
     internal const string PackagesFile = "packages";
 
     /// <summary>Raised when the image is built differently: an older one in a cache is made again.</summary>
-    private const string Recipe = "6";
+    private const string Recipe = "7";
 
     /// <param name="cache">Where it is kept, or null for the user's cache.</param>
     public DebianImage(ImageCache? cache = null)
@@ -28,6 +28,10 @@ public sealed class DebianImage : GuestImage
     }
 
     public override string Description => "a whole Debian with systemd, apt and OpenSSH";
+
+    /// <remarks>systemd, getty and login each flush the terminal.</remarks>
+    /// <inheritdoc/>
+    public override bool DropsTypedAhead => true;
 
     /// <summary>The command line that starts the system, without a setup.</summary>
     internal static string CommandLine => "console=ttyS0 quiet panic=-1";

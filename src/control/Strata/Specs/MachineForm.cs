@@ -33,6 +33,11 @@ internal static class MachineForm
             s => s.Validity, (s, v) => s with { Validity = v },
             "How long the guest may use names and attributes without asking again."
         },
+        {
+            "owner", Optional(new TextKind<GuestOwner>("a user, or a user and a group, such as \"1000:1000\"", GuestOwner.TryParse, owner => owner.ToString())),
+            s => s.Owner, (s, v) => s with { Owner = v },
+            "The guest's user, and group, whose the folder's files are; null for root or, where root runs the machine, for the host's owners."
+        },
     };
 
     private static readonly SpecRecord<MachineSpec> Machine = new("a machine specification", () => new MachineSpec())

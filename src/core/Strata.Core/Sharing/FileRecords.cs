@@ -39,7 +39,11 @@ public readonly record struct NodeAttributes
 
 /// <summary>A file that the guest holds a reference to.</summary>
 /// <param name="Node">Its number in the share; never used for another file.</param>
-public readonly record struct FileEntry(ulong Node, NodeAttributes Attributes);
+public readonly record struct FileEntry(ulong Node, NodeAttributes Attributes)
+{
+    /// <summary>Differs between runs that give out the same numbers, so that a handle of another run is stale; 0 for the root.</summary>
+    public uint Generation { get; init; }
+}
 
 /// <summary>The guest process that asks, in the guest's numbers.</summary>
 public readonly record struct FileOwner(uint UserId, uint GroupId);

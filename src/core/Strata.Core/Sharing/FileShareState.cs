@@ -20,7 +20,10 @@ public sealed class FileShareState : IStateRecord<FileShareState>
     /// <summary>The number given last to a node; none is used twice.</summary>
     public required ulong LastNode { get; set; }
 
-    /// <summary>The same for open files and folders.</summary>
+    /// <summary>That of every node: <see cref="FileEntry.Generation"/>.</summary>
+    public required uint Generation { get; set; }
+
+    /// <summary>The number given last to an open file or folder.</summary>
     public required ulong LastHandle { get; set; }
 
     /// <summary>All but the root. A folder comes before what is in it.</summary>
@@ -35,6 +38,7 @@ public sealed class FileShareState : IStateRecord<FileShareState>
         return new FileShareState
         {
             LastNode = reader.Read<ulong>(nameof(LastNode), IFileShare.Root, ulong.MaxValue),
+            Generation = reader.Read<uint>(nameof(Generation)),
             LastHandle = reader.Read<ulong>(nameof(LastHandle)),
             Nodes = reader.ReadRecords<SharedNodeState>(nameof(Nodes), MostNodes),
             Handles = reader.ReadRecords<SharedHandleState>(nameof(Handles), MostHandles),
@@ -46,6 +50,7 @@ public sealed class FileShareState : IStateRecord<FileShareState>
     {
         ArgumentNullException.ThrowIfNull(writer);
         writer.Write(LastNode);
+        writer.Write(Generation);
         writer.Write(LastHandle);
         writer.WriteRecords(Nodes);
         writer.WriteRecords(Handles);

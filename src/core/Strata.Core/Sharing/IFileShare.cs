@@ -15,6 +15,15 @@ public interface IFileShare : IDisposable
     /// <summary>Finds a name and takes a reference to it.</summary>
     Errno Lookup(ulong parent, ReadOnlySpan<byte> name, out FileEntry entry);
 
+    /// <summary>
+    /// Takes a reference to a node by its number alone, as one who kept a handle of it does: also to one that was given back, if it is
+    /// remembered and its file still has its name. Otherwise it is ESTALE.
+    /// </summary>
+    Errno LookupSelf(ulong node, out FileEntry entry);
+
+    /// <summary>As <see cref="LookupSelf"/>, to the folder that the node is in; the root's is the root.</summary>
+    Errno LookupParent(ulong node, out FileEntry entry);
+
     /// <summary>Gives references back.</summary>
     void Forget(ulong node, ulong count);
 
@@ -80,6 +89,20 @@ public interface IFileShare : IDisposable
 
     /// <summary>Copies inside the share without a detour through the guest.</summary>
     Errno CopyRange(ulong source, ulong sourceOffset, ulong target, ulong targetOffset, ulong length, out ulong copied);
+
+    /// <summary>Reads an extended attribute; names are the guest's, and which there are is the share's to say.</summary>
+    /// <param name="value">Empty to ask for the length only.</param>
+    /// <param name="length">Bytes; ERANGE if they do not fit.</param>
+    Errno GetExtendedAttribute(ulong node, ReadOnlySpan<byte> name, Span<byte> value, out int length);
+
+    /// <param name="flags">Those of setxattr(2): 1 to make only, 2 to replace only.</param>
+    Errno SetExtendedAttribute(ulong node, ReadOnlySpan<byte> name, ReadOnlySpan<byte> value, uint flags);
+
+    Errno RemoveExtendedAttribute(ulong node, ReadOnlySpan<byte> name);
+
+    /// <summary>The names of all, each with a zero behind it.</summary>
+    /// <param name="names">Empty to ask for the length only.</param>
+    Errno ListExtendedAttributes(ulong node, Span<byte> names, out int length);
 
     Errno GetSpace(out FileSystemSpace space);
 

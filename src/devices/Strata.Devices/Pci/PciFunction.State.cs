@@ -109,7 +109,7 @@ public abstract partial class PciFunction : IUnit<PciFunctionState>
             UpdateStatus();
             Msix?.LoadState(state.Msix!, Get16(Msix.Capability + 2));
             UpdateBars();
-            UpdateLine();
+            _line?.Restore(IsLineHigh);
         }
     }
 

@@ -204,9 +204,12 @@ public abstract partial class PciFunction
         Put16(PciConfig.Status, (ushort)(_interrupt ? status | PciConfig.StatusInterrupt : status & ~PciConfig.StatusInterrupt));
     }
 
+    private bool IsLineHigh =>
+        _interrupt && (Get16(PciConfig.Command) & PciConfig.CommandInterruptDisable) == 0 && Msix is not { IsEnabled: true };
+
     private void UpdateLine()
     {
-        bool high = _interrupt && (Get16(PciConfig.Command) & PciConfig.CommandInterruptDisable) == 0 && Msix is not { IsEnabled: true };
+        bool high = IsLineHigh;
         if (high && _line is { IsHigh: false })
         {
             _lineInterrupts++;

@@ -50,6 +50,18 @@ public sealed partial class AcpiPower : IPortDevice, IUnit<AcpiPowerState>
         _sci = sci;
     }
 
+    /// <summary>Whether the guest wants to be told when the power button is pressed. Until then a press is lost. Any thread.</summary>
+    public bool IsPowerButtonEnabled
+    {
+        get
+        {
+            lock (_gate)
+            {
+                return (_enable & PowerButton) != 0;
+            }
+        }
+    }
+
     /// <summary>Presses the power button: an operating system that listens shuts down. Any thread.</summary>
     public void PressPowerButton()
     {

@@ -13,7 +13,8 @@ internal readonly ref struct FuseArguments(ReadOnlySpan<byte> bytes)
     public static int SizeOf(FuseOperation operation) => operation switch
     {
         FuseOperation.Forget or FuseOperation.ForgetMany or FuseOperation.MakeFolder or FuseOperation.Rename or FuseOperation.Link
-            or FuseOperation.Open or FuseOperation.OpenFolder => 8,
+            or FuseOperation.Open or FuseOperation.OpenFolder or FuseOperation.SetExtendedAttribute or FuseOperation.GetExtendedAttribute
+            or FuseOperation.ListExtendedAttributes => 8,
         FuseOperation.MakeNode or FuseOperation.Synchronize or FuseOperation.SynchronizeFolder or FuseOperation.Create
             or FuseOperation.RenameWithFlags or FuseOperation.Initialize => 16,
         FuseOperation.Release or FuseOperation.ReleaseFolder or FuseOperation.Seek => 24,
@@ -40,5 +41,15 @@ internal readonly ref struct FuseArguments(ReadOnlySpan<byte> bytes)
         next = offset + length + 1;
         name = length < 0 ? default : name[..length];
         return length >= 0;
+    }
+
+    /// <summary>So many bytes at an offset.</summary>
+    /// <returns>False if there are fewer.</returns>
+    public bool TryGetBytes(int offset, uint length, out ReadOnlySpan<byte> bytes)
+    {
+        bytes = _bytes[Math.Min(offset, _bytes.Length)..];
+        bool isWhole = length <= (uint)bytes.Length;
+        bytes = isWhole ? bytes[..(int)length] : default;
+        return isWhole;
     }
 }

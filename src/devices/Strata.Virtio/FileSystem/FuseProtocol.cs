@@ -24,6 +24,7 @@ internal static class FuseProtocol
 
     public const uint FeatureAsyncRead = 1 << 0;
     public const uint FeatureAtomicTruncate = 1 << 3;
+    public const uint FeatureExports = 1 << 4;
     public const uint FeatureBigWrites = 1 << 5;
     public const uint FeatureAutoInvalidateData = 1 << 12;
     public const uint FeatureReadFolderPlus = 1 << 13;
@@ -31,6 +32,7 @@ internal static class FuseProtocol
     public const uint FeatureAsyncDirect = 1 << 15;
     public const uint FeatureParallelFolders = 1 << 18;
     public const uint FeatureMaxPages = 1 << 22;
+    public const uint FeatureDropsPrivileges = 1 << 28;
 
     public const uint SetMode = 1 << 0;
     public const uint SetUser = 1 << 1;
@@ -41,6 +43,8 @@ internal static class FuseProtocol
     public const uint SetHandle = 1 << 6;
     public const uint SetAccessTimeNow = 1 << 7;
     public const uint SetModificationTimeNow = 1 << 8;
+
+    public const int LargestExtendedAttribute = 65536;
 
     public const uint WriteFromCache = 1 << 0;
     public const uint SynchronizeDataOnly = 1 << 0;
@@ -80,6 +84,10 @@ internal enum FuseOperation : uint
     GetSpace = 17,
     Release = 18,
     Synchronize = 20,
+    SetExtendedAttribute = 21,
+    GetExtendedAttribute = 22,
+    ListExtendedAttributes = 23,
+    RemoveExtendedAttribute = 24,
     Initialize = 26,
     OpenFolder = 27,
     ReadFolder = 28,

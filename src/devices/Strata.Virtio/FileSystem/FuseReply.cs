@@ -31,11 +31,15 @@ internal sealed class FuseReply
 
     public void Add(ReadOnlySpan<byte> bytes) => bytes.CopyTo(Add(bytes.Length));
 
+    /// <summary>Takes the end back.</summary>
+    public void Cut(int length) => Length = length;
+
     /// <summary>struct fuse_entry_out.</summary>
     public void AddEntry(in FileEntry entry)
     {
         Span<byte> at = Add(FuseProtocol.EntrySize);
         BinaryPrimitives.WriteUInt64LittleEndian(at, entry.Node);
+        BinaryPrimitives.WriteUInt64LittleEndian(at[8..], entry.Generation);
         PutValidity(at[16..], at[32..]);
         PutValidity(at[24..], at[36..]);
         PutAttributes(at[40..], entry.Attributes);

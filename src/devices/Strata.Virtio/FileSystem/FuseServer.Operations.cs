@@ -10,9 +10,7 @@ internal sealed partial class FuseServer
         switch (request.Operation)
         {
             case FuseOperation.Lookup:
-                return arguments.TryGetName(0, out ReadOnlySpan<byte> name, out _)
-                    ? Entry(share.Lookup(request.Node, name, out FileEntry found), found)
-                    : Errno.EINVAL;
+                return Lookup(request, arguments);
             case FuseOperation.GetAttributes:
                 return Attributes(share.GetAttributes(request.Node, out NodeAttributes attributes), attributes);
             case FuseOperation.SetAttributes:
@@ -22,7 +20,7 @@ internal sealed partial class FuseServer
             case FuseOperation.MakeSymbolicLink or FuseOperation.MakeNode or FuseOperation.MakeFolder or FuseOperation.Link or FuseOperation.Create:
                 return Make(request, arguments);
             case FuseOperation.Unlink:
-                return arguments.TryGetName(0, out name, out _) ? share.Unlink(request.Node, name) : Errno.EINVAL;
+                return arguments.TryGetName(0, out ReadOnlySpan<byte> name, out _) ? share.Unlink(request.Node, name) : Errno.EINVAL;
             case FuseOperation.RemoveFolder:
                 return arguments.TryGetName(0, out name, out _) ? share.RemoveFolder(request.Node, name) : Errno.EINVAL;
             case FuseOperation.Rename:
@@ -38,6 +36,9 @@ internal sealed partial class FuseServer
                 return Errno.None;
             case FuseOperation.ReadFolder or FuseOperation.ReadFolderPlus:
                 return ReadFolder(request, arguments);
+            case FuseOperation.SetExtendedAttribute or FuseOperation.GetExtendedAttribute or FuseOperation.ListExtendedAttributes
+                or FuseOperation.RemoveExtendedAttribute:
+                return ExecuteOnExtendedAttributes(request, arguments);
             case FuseOperation.Destroy:
                 Reset();
                 return Errno.None;
@@ -74,6 +75,66 @@ internal sealed partial class FuseServer
             default:
                 return Errno.ENOSYS;
         }
+    }
+
+    private Errno ExecuteOnExtendedAttributes(in FuseRequest request, FuseArguments arguments)
+    {
+        if (request.Operation == FuseOperation.ListExtendedAttributes)
+        {
+            Errno error = share.ListExtendedAttributes(request.Node, RoomFor(arguments.U32(0)), out int length);
+            return Sized(error, arguments.U32(0), length);
+        }
+
+        int structure = FuseArguments.SizeOf(request.Operation);
+        if (!arguments.TryGetName(structure, out ReadOnlySpan<byte> name, out int next))
+        {
+            return Errno.EINVAL;
+        }
+
+        switch (request.Operation)
+        {
+            case FuseOperation.GetExtendedAttribute:
+                Errno error = share.GetExtendedAttribute(request.Node, name, RoomFor(arguments.U32(0)), out int length);
+                return Sized(error, arguments.U32(0), length);
+            case FuseOperation.SetExtendedAttribute:
+                return arguments.TryGetBytes(next, arguments.U32(0), out ReadOnlySpan<byte> value)
+                    ? share.SetExtendedAttribute(request.Node, name, value, arguments.U32(4))
+                    : Errno.EINVAL;
+            default:
+                return share.RemoveExtendedAttribute(request.Node, name);
+        }
+    }
+
+    /// <summary>Room for so many bytes in the answer; none if only their number is asked for.</summary>
+    private Span<byte> RoomFor(uint size) => _reply.Add((int)Math.Min(size, FuseProtocol.LargestExtendedAttribute));
+
+    /// <summary>What <see cref="RoomFor"/> made room for, as much as there is; or struct fuse_getxattr_out.</summary>
+    private Errno Sized(Errno error, uint size, int length)
+    {
+        if (error == Errno.None && size == 0)
+        {
+            _reply.AddNumber((uint)length);
+        }
+        else
+        {
+            _reply.Cut(error == Errno.None ? length : 0);
+        }
+
+        return error;
+    }
+
+    /// <summary>"." and ".." are the words of a driver that has a node's number from a handle and nothing else.</summary>
+    private Errno Lookup(in FuseRequest request, FuseArguments arguments)
+    {
+        if (!arguments.TryGetName(0, out ReadOnlySpan<byte> name, out _))
+        {
+            return Errno.EINVAL;
+        }
+
+        Errno error = name.SequenceEqual("."u8) ? share.LookupSelf(request.Node, out FileEntry found)
+            : name.SequenceEqual(".."u8) ? share.LookupParent(request.Node, out found)
+            : share.Lookup(request.Node, name, out found);
+        return Entry(error, found);
     }
 
     private Errno Entry(Errno error, in FileEntry entry)

@@ -19,7 +19,8 @@ internal sealed partial class FuseServer(AddressSpace memory, IFileShare share, 
     private const int LongestTarget = 4096;
 
     private readonly FuseReply _reply = new() { Validity = validity };
-    private readonly byte[] _arguments = new byte[(2 * LongestTarget) + PageSize];
+    private readonly byte[] _arguments = new byte[FuseProtocol.LargestExtendedAttribute + PageSize];
+
     /// <summary>The driver has opened the session.</summary>
     public bool IsInitialized { get; set; }
 
@@ -109,7 +110,8 @@ internal sealed partial class FuseServer(AddressSpace memory, IFileShare share, 
         }
 
         const uint always = FuseProtocol.FeatureAsyncRead | FuseProtocol.FeatureAtomicTruncate | FuseProtocol.FeatureBigWrites
-            | FuseProtocol.FeatureAutoInvalidateData | FuseProtocol.FeatureAsyncDirect | FuseProtocol.FeatureParallelFolders | FuseProtocol.FeatureMaxPages;
+            | FuseProtocol.FeatureAutoInvalidateData | FuseProtocol.FeatureAsyncDirect | FuseProtocol.FeatureParallelFolders | FuseProtocol.FeatureMaxPages
+            | FuseProtocol.FeatureExports | FuseProtocol.FeatureDropsPrivileges;
         const uint whenCached = FuseProtocol.FeatureReadFolderPlus | FuseProtocol.FeatureReadFolderPlusAuto; // or the entries are asked for again
         uint wanted = _reply.Validity > TimeSpan.Zero ? always | whenCached : always;
         Span<byte> body = _reply.Add(FuseProtocol.InitReplySize);

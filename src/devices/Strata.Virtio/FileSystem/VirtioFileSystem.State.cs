@@ -75,7 +75,15 @@ public sealed partial class VirtioFileSystem
 
         lock (Gate)
         {
-            _share.LoadState(state.Share);
+            try
+            {
+                _share.LoadState(state.Share);
+            }
+            catch (StateException error)
+            {
+                throw new StateException($"The saved state of {UnitName} cannot be used. {error.Message}", error);
+            }
+
             _server.IsInitialized = state.IsInitialized;
         }
     }

@@ -153,6 +153,9 @@ public sealed partial class PcBoard : IMachineControl, IDisposable
     /// <exception cref="ArgumentOutOfRangeException">There is no such card.</exception>
     public void SetNetworkLink(int card, bool up) => _devices!.Card(card).IsLinkUp = up;
 
+    /// <summary>Whether the guest listens to the power button.</summary>
+    public bool IsPowerButtonEnabled => _chipset.Power.IsPowerButtonEnabled;
+
     /// <summary>Presses the power button.</summary>
     public void PressPowerButton() => _chipset.Power.PressPowerButton();
 
@@ -221,6 +224,7 @@ public sealed partial class PcBoard : IMachineControl, IDisposable
     {
         _roster.Add((IUnit)_clock);
         _roster.Add(_wiring.Wall);
+        _roster.Add(_wiring.Apics);
         _processors!.Enlist(_roster);
         _chipset.Enlist(_roster);
         _devices!.Enlist(_roster);

@@ -55,10 +55,14 @@ internal sealed class PcChipset
     /// <summary>Puts what has state on the roster: interrupt controllers before what interrupts.</summary>
     public void Enlist(UnitRoster roster)
     {
-        object?[] chips = [Pic, IoApic, _pit, _rtc, _keyboard, Power, Reset, Serial, _firmware, _testDevice];
-        foreach (IUnit unit in chips.OfType<IUnit>())
+        foreach (IUnit unit in (IUnit[])[Pic, IoApic, _pit, _rtc, _keyboard, Power, Reset, Serial, _firmware])
         {
             roster.Add(unit);
+        }
+
+        if (_testDevice is not null)
+        {
+            roster.Add(_testDevice);
         }
     }
 

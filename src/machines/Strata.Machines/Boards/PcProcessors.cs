@@ -71,16 +71,17 @@ internal sealed class PcProcessors : IDisposable
         }
     }
 
-    /// <summary>Puts the processors and their local APICs on the roster.</summary>
+    /// <summary>
+    /// Puts the processors on the roster: time-stamp counters before the APICs whose timers compare with them, and those before the
+    /// paravirtual interface, which gives them the guest's flag.
+    /// </summary>
     public void Enlist(UnitRoster roster)
     {
         foreach (PcProcessor processor in _all)
         {
-            object[] parts = [processor.Cpu, processor.Apic];
-            foreach (IUnit unit in parts.OfType<IUnit>())
-            {
-                roster.Add(unit);
-            }
+            roster.Add(processor.Cpu);
+            roster.Add(processor.Apic);
+            roster.Add(processor.Cpu.Paravirtual);
         }
     }
 

@@ -1,0 +1,69 @@
+# What listens: a process for each connection.
+
+# Whether a program reads the guest's console. A terminal's numbers in /proc are as in makedev(3), small ones major * 256 + minor.
+sub console_is_read {
+    my %consoles;
+    for my $name (split ' ', first_line('/sys/class/tty/console/active')) {
+        my ($major, $minor) = split /:/, first_line("/sys/class/tty/$name/dev");
+        $consoles{$major * 256 + $minor} = 1 if defined $minor;
+    }
+    opendir(my $folder, '/proc') or fail('/proc');
+    for my $pid (grep { /^\d+$/ } readdir $folder) {
+        my ($name, $group, $terminal, $foreground) = first_line("/proc/$pid/stat") =~ /\((.*)\) S \d+ (\d+) \d+ (\d+) (-?\d+) / or next;
+        return 1 if $consoles{$terminal} && $group == $foreground && waits_for_input($pid, $name);
+    }
+    return 0;
+}
+
+# It sleeps in read, poll, select, pselect6 or ppoll. login polls for other things than its terminal.
+sub waits_for_input {
+    my ($pid, $name) = @_;
+    my ($call) = first_line("/proc/$pid/syscall") =~ /^(\d+) / or return 0;
+    return $call == 0 || $name ne 'login' && ($call == 7 || $call == 23 || $call == 270 || $call == 271);
+}
+
+sub first_line {
+    my ($path) = @_;
+    open(my $file, '<', $path) or return '';    # the process has gone meanwhile
+    return readline($file) // '';
+}
+
+# Programs that start at the console, such as getty and login, throw away what was typed before them.
+sub await_console {
+    until (console_is_read()) {
+        my $reads = '';
+        vec($reads, fileno($client), 1) = 1;
+        exit 0 if select($reads, undef, undef, 0.05);    # the host has gone
+    }
+    send_frame('A', pack('V', VERSION));
+}
+
+sub serve {
+    my ($type, $payload) = read_frame();
+    exit 0 if !defined $type;
+    if ($type eq 'S') { run_process($payload); }
+    elsif ($type eq 'P') { put_file($payload); }
+    elsif ($type eq 'G') { get_file($payload); }
+    elsif ($type eq 'U') { put_tree($payload); }
+    elsif ($type eq 'T') { get_tree($payload); }
+    elsif ($type eq 'Y') { await_console(); }
+    else { $! = 22; fail("operation $type"); }
+    read_frame();    # the host closes when it has read everything
+    exit 0;
+}
+
+socket(my $server, AF_VSOCK, SOCK_STREAM, 0) or die "AF_VSOCK: $!";
+bind($server, pack('S S L L x4', AF_VSOCK, 0, PORT, ANY_CID)) or die "bind: $!";
+listen($server, 64) or die "listen: $!";
+$SIG{CHLD} = 'IGNORE';
+while (1) {
+    my $peer = accept($client, $server);
+    next if !$peer;
+    my $pid = (unpack('S S L L', $peer))[3] == HOST_CID ? fork : -1;
+    if (defined $pid && $pid == 0) {
+        $SIG{CHLD} = 'DEFAULT';
+        close $server;
+        serve();
+    }
+    close $client;
+}

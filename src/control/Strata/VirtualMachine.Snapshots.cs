@@ -9,6 +9,9 @@ public sealed partial class VirtualMachine
 {
     private readonly MachineSaver _saver;
 
+    /// <summary>A suspension under way: the machine's end is told when it is on stable storage.</summary>
+    private volatile Task _suspension = Task.CompletedTask;
+
     /// <summary>
     /// Saves the machine while it goes on: memory, devices, disks. It stands still for some milliseconds, however much memory it has;
     /// what changes before it is saved is copied first. Only what has changed since the last snapshot in the same set is stored.
@@ -27,8 +30,12 @@ public sealed partial class VirtualMachine
     /// not change until then.
     /// </summary>
     /// <inheritdoc cref="CreateSnapshotAsync(SnapshotRequest, SnapshotSet?, CancellationToken)"/>
-    public Task<SnapshotReport> SuspendAsync(SnapshotRequest request, SnapshotSet? set = null, CancellationToken cancellationToken = default) =>
-        SaveAsync(request, set, EndSuspendedAsync, cancellationToken);
+    public Task<SnapshotReport> SuspendAsync(SnapshotRequest request, SnapshotSet? set = null, CancellationToken cancellationToken = default)
+    {
+        Task<SnapshotReport> suspension = SaveAsync(request, set, EndSuspendedAsync, cancellationToken);
+        _suspension = suspension;
+        return suspension;
+    }
 
     /// <summary>A moment to go back to when the checkpoint is disposed: for tests that leave no trace.</summary>
     /// <exception cref="StrataException">The machine has ended.</exception>

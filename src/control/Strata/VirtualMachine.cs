@@ -150,9 +150,15 @@ public sealed partial class VirtualMachine : IAsyncDisposable
     }
 
     /// <summary>Waits for the machine's end.</summary>
+    /// <exception cref="StrataException">It was to be suspended, and could not be saved.</exception>
     public async Task<MachineExit> WaitForExitAsync(CancellationToken cancellationToken = default)
     {
         MachineExit exit = await _board.Exit.WaitAsync(cancellationToken).ConfigureAwait(false);
+        if (exit.Reason == MachineExitReason.Suspended)
+        {
+            await _suspension.WaitAsync(cancellationToken).ConfigureAwait(false);
+        }
+
         return exit.Reason == MachineExitReason.Reset && Console.FindPanic() is { } panic
             ? exit with { Reason = MachineExitReason.Panic, Details = $"The guest's kernel panicked: {panic}" }
             : exit;

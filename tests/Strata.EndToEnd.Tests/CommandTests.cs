@@ -89,7 +89,7 @@ public sealed class CommandTests : IDisposable
             c.jmp(undefined);
         });
 
-        (int code, _, string errors) = await RunAsync("run", "--kernel", kernel, "--memory", "16M");
+        (int code, _, string errors) = await RunAsync("run", "--kernel", kernel, "--memory", "16M", "--reset", "exit");
 
         Assert.Equal(TripleFault, code);
         Assert.Contains($"0x{MultibootProgram.Entry + shortJumpSize:x}", errors, StringComparison.Ordinal);
@@ -104,10 +104,26 @@ public sealed class CommandTests : IDisposable
             c.hlt();
         });
 
-        (int code, _, string errors) = await RunAsync("run", "--kernel", kernel, "--memory", "16M");
+        (int code, _, string errors) = await RunAsync("run", "--kernel", kernel, "--memory", "16M", "--reset", "exit");
 
         Assert.Equal(GuestReset, code);
         Assert.Contains("reset", errors, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Run_GuestThatResetsForEver_EndsAndSaysSo()
+    {
+        string kernel = Program(c =>
+        {
+            c.OutByte(0x64, 0xFE);
+            c.hlt();
+        });
+
+        (int code, _, string errors) = await RunAsync("run", "--kernel", kernel, "--memory", "16M");
+
+        Assert.Equal(GuestReset, code);
+        Assert.Contains("It starts again.", errors, StringComparison.Ordinal);
+        Assert.Contains("does not come up", errors, StringComparison.Ordinal);
     }
 
     [Fact]

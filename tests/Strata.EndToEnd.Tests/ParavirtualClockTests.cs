@@ -34,7 +34,7 @@ public sealed class ParavirtualClockTests(ITestOutputHelper output)
             AcceptsDefectiveKvm = true, // the guest makes no system calls
             Serial = new NoSerial(),
             StartTime = DateTime.UnixEpoch,
-            Guest = () => new BootPayload(ClockProbe.Assemble()),
+            Kernel = ClockProbe.Assemble(),
         });
         ClockProbe probe = new(board);
         board.Ports.Map(ClockProbe.FirstPort, ClockProbe.PortCount, probe);

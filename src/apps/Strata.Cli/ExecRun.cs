@@ -1,5 +1,4 @@
 using Strata.Control;
-using Strata.Machines.Boards;
 
 namespace Strata.Cli;
 

@@ -1,5 +1,3 @@
-using Strata.Core.Posix;
-
 namespace Strata.Cli;
 
 /// <summary>The command line as it was given: the runtime turns bytes that are no UTF-8 into U+FFFD, and with them a file's name is lost.</summary>
@@ -9,7 +7,7 @@ internal static class RawArguments
     private const char Replacement = '\uFFFD';
 
     /// <param name="arguments">As the runtime tells them.</param>
-    /// <returns>The same, with such bytes as <see cref="ByteText"/> keeps them.</returns>
+    /// <returns>The same, with such bytes as <see cref="HostText"/> keeps them.</returns>
     public static string[] Of(string[] arguments) => Array.Exists(arguments, argument => argument.Contains(Replacement, StringComparison.Ordinal))
         ? Recover(arguments, File.ReadAllBytes(CommandLineFile))
         : arguments;
@@ -20,7 +18,7 @@ internal static class RawArguments
         List<string> words = [];
         while (commandLine.IndexOf((byte)0) is var length and >= 0)
         {
-            words.Add(ByteText.GetString(commandLine[..length]));
+            words.Add(HostText.Decode(commandLine[..length]));
             commandLine = commandLine[(length + 1)..];
         }
 

@@ -1,7 +1,6 @@
 using System.Diagnostics;
 using Strata.Control;
 using Strata.Engines;
-using Strata.Machines.Boards;
 using Strata.Snapshots;
 
 namespace Strata.Cli;
@@ -18,6 +17,7 @@ internal sealed class RunCommand(RunOptions options) : IDisposable
         TranslationTrace = _trace,
         ConsoleOutput = bytes => (options.Spec.Console == ConsoleDevice.Serial ? _serial : _output).Write(bytes.Span),
         SerialOutput = bytes => _serial.Write(bytes.Span),
+        GuestReset = reason => Console.Error.Write(Console.IsErrorRedirected ? $"strata: {reason} It starts again.\n" : $"\r\nstrata: {reason} It starts again.\r\n"),
     };
 
     /// <param name="token">Ends what comes before the machine's start; from then on the signals are taken.</param>
@@ -124,7 +124,7 @@ internal sealed class RunCommand(RunOptions options) : IDisposable
         }
 
         VirtualMachine machine = await VirtualMachine.RestoreAsync(
-            SnapshotSets.Of(restore.Machine), restore.Snapshot, restore.Options with { Name = spec.Name }, Attachments, token).ConfigureAwait(false);
+            SnapshotStore.Of(restore.Machine), restore.Snapshot, restore.Options with { Name = spec.Name }, Attachments, token).ConfigureAwait(false);
         if (restore.UsesUp)
         {
             await SnapshotCatalog.DeleteAsync(restore.Machine, restore.Snapshot, token).ConfigureAwait(false);

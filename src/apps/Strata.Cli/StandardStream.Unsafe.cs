@@ -1,6 +1,5 @@
 using System.Runtime.InteropServices;
-using Strata.Core.Posix;
-using static Strata.Core.Posix.DescriptorCalls;
+using static Strata.Cli.DescriptorCalls;
 
 namespace Strata.Cli;
 

@@ -1,4 +1,4 @@
-using Strata.Machines.Boards;
+using Strata.Machines.Boot;
 
 namespace Strata;
 
@@ -11,12 +11,12 @@ internal sealed class BootFiles
     /// <summary>Bytes that a file is read by.</summary>
     private const int ReadUnit = 1 << 20;
 
-    private readonly Lazy<BootPayload> _files;
+    private readonly Lazy<GuestFiles> _files;
 
-    private BootFiles(Func<BootPayload> read) => _files = new Lazy<BootPayload>(read);
+    private BootFiles(Func<GuestFiles> read) => _files = new Lazy<GuestFiles>(read);
 
     /// <exception cref="StrataException">A file cannot be read.</exception>
-    public BootPayload Load() => _files.Value;
+    public GuestFiles Load() => _files.Value;
 
     /// <summary>Reads the files now.</summary>
     /// <exception cref="StrataException">A file cannot be read.</exception>
@@ -24,7 +24,14 @@ internal sealed class BootFiles
     {
         byte[] kernel = await ReadAsync(spec, spec.Kernel!, "kernel", cancellationToken).ConfigureAwait(false);
         byte[]? initrd = await ReadInitrdAsync(spec, cancellationToken).ConfigureAwait(false);
-        return new BootFiles(() => new BootPayload(kernel, initrd));
+        List<BootModule> modules = [];
+        foreach (ModuleFile module in spec.Modules)
+        {
+            modules.Add(new BootModule(await ReadAsync(spec, module.Path, "module", cancellationToken).ConfigureAwait(false), module.Text));
+        }
+
+        GuestFiles files = new(kernel, initrd, modules);
+        return new BootFiles(() => files);
     }
 
     /// <summary>Reads the files when they are needed.</summary>

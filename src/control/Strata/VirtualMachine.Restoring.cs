@@ -15,18 +15,18 @@ public sealed partial class VirtualMachine
     /// Starts a machine where a snapshot was taken. Its memory is mapped and read when it is used, so it runs before the snapshot has been
     /// read. Any engine goes on with what any other has saved.
     /// </summary>
-    /// <param name="set">The machine's snapshots: <see cref="SnapshotSets.Of"/>.</param>
+    /// <param name="store">The machine's snapshots: <see cref="SnapshotStore.Of"/>.</param>
     /// <param name="name">Which one.</param>
     /// <param name="attachments">What the machine is connected to in this process; null for nothing.</param>
     /// <exception cref="StrataException">The snapshot is damaged, what it needs is not there, or the machine that was saved still runs.</exception>
     public static async Task<VirtualMachine> RestoreAsync(
-        SnapshotSet set, string name, RestoreOptions? options = null, MachineAttachments? attachments = null, CancellationToken cancellationToken = default)
+        SnapshotStore store, string name, RestoreOptions? options = null, MachineAttachments? attachments = null, CancellationToken cancellationToken = default)
     {
-        ArgumentNullException.ThrowIfNull(set);
+        ArgumentNullException.ThrowIfNull(store);
         try
         {
-            using Snapshot snapshot = set.Open(name);
-            return await RestoreFromAsync(set, snapshot, options ?? new RestoreOptions(), attachments ?? MachineAttachments.None).ConfigureAwait(false);
+            using Snapshot snapshot = store.Set.Open(name);
+            return await RestoreFromAsync(store.Set, snapshot, options ?? new RestoreOptions(), attachments ?? MachineAttachments.None).ConfigureAwait(false);
         }
         catch (SnapshotException error)
         {

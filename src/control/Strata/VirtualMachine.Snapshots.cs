@@ -14,14 +14,14 @@ public sealed partial class VirtualMachine
 
     /// <summary>
     /// Saves the machine while it goes on: memory, devices, disks. It stands still for some milliseconds, however much memory it has;
-    /// what changes before it is saved is copied first. Only what has changed since the last snapshot in the same set is stored.
+    /// what changes before it is saved is copied first. Only what has changed since the last snapshot in the same store is stored.
     /// </summary>
-    /// <param name="set">Where; null for the machine's own set, which needs a name: <see cref="SnapshotSets.Of"/>.</param>
-    /// <exception cref="StrataException">It cannot be saved; the machine goes on, and the set is as it was.</exception>
-    public Task<SnapshotReport> CreateSnapshotAsync(SnapshotRequest request, SnapshotSet? set = null, CancellationToken cancellationToken = default) =>
-        SaveAsync(request, set, end: null, cancellationToken);
+    /// <param name="store">Where; null for the machine's own, which needs a name: <see cref="SnapshotStore.Of"/>.</param>
+    /// <exception cref="StrataException">It cannot be saved; the machine goes on, and the store is as it was.</exception>
+    public Task<SnapshotReport> CreateSnapshotAsync(SnapshotRequest request, SnapshotStore? store = null, CancellationToken cancellationToken = default) =>
+        SaveAsync(request, store, end: null, cancellationToken);
 
-    /// <inheritdoc cref="CreateSnapshotAsync(SnapshotRequest, SnapshotSet?, CancellationToken)"/>
+    /// <inheritdoc cref="CreateSnapshotAsync(SnapshotRequest, SnapshotStore?, CancellationToken)"/>
     public Task<SnapshotReport> CreateSnapshotAsync(string name, CancellationToken cancellationToken = default) =>
         CreateSnapshotAsync(new SnapshotRequest { Name = name }, null, cancellationToken);
 
@@ -29,10 +29,10 @@ public sealed partial class VirtualMachine
     /// Saves the machine and ends it: <see cref="RestoreAsync"/> lets it go on. Disks that are files of their own stay where they are, and must
     /// not change until then.
     /// </summary>
-    /// <inheritdoc cref="CreateSnapshotAsync(SnapshotRequest, SnapshotSet?, CancellationToken)"/>
-    public Task<SnapshotReport> SuspendAsync(SnapshotRequest request, SnapshotSet? set = null, CancellationToken cancellationToken = default)
+    /// <inheritdoc cref="CreateSnapshotAsync(SnapshotRequest, SnapshotStore?, CancellationToken)"/>
+    public Task<SnapshotReport> SuspendAsync(SnapshotRequest request, SnapshotStore? store = null, CancellationToken cancellationToken = default)
     {
-        Task<SnapshotReport> suspension = SaveAsync(request, set, EndSuspendedAsync, cancellationToken);
+        Task<SnapshotReport> suspension = SaveAsync(request, store, EndSuspendedAsync, cancellationToken);
         _suspension = suspension;
         return suspension;
     }
@@ -54,12 +54,13 @@ public sealed partial class VirtualMachine
     /// <summary>Takes this running machine back to one of its snapshots. Consoles, forwarded ports and the agent's callers stay; open connections end.</summary>
     /// <returns>How long it stood still.</returns>
     /// <exception cref="StrataException">The snapshot is damaged or of another machine.</exception>
-    public async Task<TimeSpan> RollBackAsync(string name, SnapshotSet? set = null, CancellationToken cancellationToken = default)
+    public async Task<TimeSpan> RollBackAsync(string name, SnapshotStore? store = null, CancellationToken cancellationToken = default)
     {
         try
         {
-            using Snapshot snapshot = (set ?? OwnSet()).Open(name);
-            return await _saver.RollBackAsync(snapshot, set ?? OwnSet(), cancellationToken).ConfigureAwait(false);
+            SnapshotSet set = (store ?? OwnStore()).Set;
+            using Snapshot snapshot = set.Open(name);
+            return await _saver.RollBackAsync(snapshot, set, cancellationToken).ConfigureAwait(false);
         }
         catch (Exception error) when (error is StateException or InvalidOperationException or IOException)
         {
@@ -67,13 +68,13 @@ public sealed partial class VirtualMachine
         }
     }
 
-    private async Task<SnapshotReport> SaveAsync(SnapshotRequest request, SnapshotSet? set, Func<Task>? end, CancellationToken cancellationToken)
+    private async Task<SnapshotReport> SaveAsync(SnapshotRequest request, SnapshotStore? store, Func<Task>? end, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(request);
         try
         {
             return await _saver.SaveAsync(
-                set ?? OwnSet(), request, manifest => manifest with { Machine = Spec.RootedAt(Environment.CurrentDirectory).ToElement() }, end, cancellationToken)
+                (store ?? OwnStore()).Set, request, manifest => manifest with { Machine = Spec.RootedAt(Environment.CurrentDirectory).ToElement() }, end, cancellationToken)
                 .ConfigureAwait(false);
         }
         catch (SnapshotException error)
@@ -86,9 +87,9 @@ public sealed partial class VirtualMachine
         }
     }
 
-    private SnapshotSet OwnSet() => Spec.Name is { } name
-        ? SnapshotSets.Of(name)
-        : throw new StrataException(StrataError.BadInput, "The machine has no name that its snapshots could be kept under; give it one, or say in which set they are to be.");
+    private SnapshotStore OwnStore() => Spec.Name is { } name
+        ? SnapshotStore.Of(name)
+        : throw new StrataException(StrataError.BadInput, "The machine has no name that its snapshots could be kept under; give it one, or say in which store they are to be.");
 
     private async Task EndSuspendedAsync()
     {

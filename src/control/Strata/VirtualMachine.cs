@@ -1,4 +1,5 @@
 using System.Net;
+using Strata.Core.Memory;
 using Strata.Core.Sharing;
 using Strata.Core.Storage;
 using Strata.Engines;
@@ -153,13 +154,13 @@ public sealed partial class VirtualMachine : IAsyncDisposable
     /// <exception cref="StrataException">It was to be suspended, and could not be saved.</exception>
     public async Task<MachineExit> WaitForExitAsync(CancellationToken cancellationToken = default)
     {
-        MachineExit exit = await _board.Exit.WaitAsync(cancellationToken).ConfigureAwait(false);
+        MachineExit exit = MachineExit.Of(await _board.Exit.WaitAsync(cancellationToken).ConfigureAwait(false));
         if (exit.Reason == MachineExitReason.Suspended)
         {
             await _suspension.WaitAsync(cancellationToken).ConfigureAwait(false);
         }
 
-        return exit.Reason == MachineExitReason.Reset && Console.FindPanic() is { } panic
+        return exit.Reason is MachineExitReason.Reset or MachineExitReason.TripleFault && Console.FindPanic() is { } panic
             ? exit with { Reason = MachineExitReason.Panic, Details = $"The guest's kernel panicked: {panic}" }
             : exit;
     }
@@ -181,6 +182,12 @@ public sealed partial class VirtualMachine : IAsyncDisposable
     /// <exception cref="StrataException">The machine has none.</exception>
     public VirtioBalloon Balloon => _board.Balloon
         ?? throw new StrataException(StrataError.BadInput, "The machine has no memory balloon; start it with MachineSpec.Balloon.");
+
+    /// <summary>How often the guest has reset its machine and been started again.</summary>
+    public int Resets => _board.Resets;
+
+    /// <summary>Presses the reset button: processors, devices and the guest begin anew, memory and disks stay what they are.</summary>
+    public void Reset() => _board.Reset();
 
     /// <summary>Presses the power button; an operating system that listens shuts down.</summary>
     public void PressPowerButton() => _board.PressPowerButton();
@@ -249,6 +256,7 @@ public sealed partial class VirtualMachine : IAsyncDisposable
         List<(string Tag, IFileShare Share, TimeSpan Validity)> shares = [];
         try
         {
+            GuestFiles? files = origin.Memory is null || spec.Modules.Count > 0 ? origin.Boot.Load() : null; // a saved guest is loaded again after a reset only
             disks.AddRange(spec.Disks.Select(origin.OpenDisk));
             CheckTags(spec);
             shares.AddRange(spec.Shares.Select(share => (share.Tag, share.Open(), share.Validity)));
@@ -259,8 +267,16 @@ public sealed partial class VirtualMachine : IAsyncDisposable
                 Serial = spec.Console == ConsoleDevice.Serial ? console : new SerialTap(attachments.SerialOutput),
                 Console = spec.Console == ConsoleDevice.Virtio ? console : null,
                 StartTime = DateTime.UtcNow,
-                Guest = origin.Boot.Load,
-                SavedMemory = origin.Memory?.CreateMemory(),
+                EndsOnReset = _ => EndsOnReset(spec.Reset, console),
+                OnReset = reset => attachments.GuestReset?.Invoke(reset.Details),
+                WorldTime = () => DateTime.UtcNow,
+                CreateMemory = size => origin.Memory?.CreateMemory() ?? new GuestMemory(size),
+                Kernel = origin.Memory is null ? files!.Kernel : null,
+                ReadImages = () => (origin.Boot.Load().Kernel, origin.Boot.Load().Initrd),
+                KernelName = spec.Kernel!,
+                Initrd = origin.Memory is null ? files!.Initrd : null,
+                InitrdName = spec.Initrd ?? "initrd",
+                Modules = files?.Modules ?? [],
                 CommandLine = spec.CommandLine ?? MachineSpec.DefaultCommandLine,
                 Engine = EngineNames.Find(engine),
                 PortableCpu = spec.PortableCpu,
@@ -297,6 +313,13 @@ public sealed partial class VirtualMachine : IAsyncDisposable
             }
         }
     }
+
+    private static bool EndsOnReset(ResetPolicy policy, GuestConsole console) => policy switch
+    {
+        ResetPolicy.Exit => true,
+        ResetPolicy.Always => false,
+        _ => console.FindPanic() is not null,
+    };
 
     private static void CheckSlots(PcBoardOptions options)
     {

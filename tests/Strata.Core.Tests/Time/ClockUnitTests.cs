@@ -128,4 +128,31 @@ public sealed class ClockUnitTests
         clock.Advance(Second);
         Assert.Equal(ticks < 0 ? DateTime.MinValue.AddSeconds(1) : DateTime.MaxValue, wall.UtcNow);
     }
+
+    [Fact]
+    public void FollowWorld_MachineBuiltEarlier_TellsTheTimeAtWhichItStarts()
+    {
+        ManualClock clock = new();
+        DateTime world = Origin;
+        WallClock wall = new(clock, Origin, () => world);
+        world = Origin.AddSeconds(3);
+
+        wall.FollowWorld();
+        clock.Advance(Second);
+
+        Assert.Equal(Origin.AddSeconds(4), wall.UtcNow);
+    }
+
+    [Fact]
+    public void ReadWorld_MachineThatStoodStill_TellsTheWorldsTime()
+    {
+        ManualClock clock = new();
+        clock.Advance(Second);
+        WallClock wall = new(clock, Origin, () => Origin.AddDays(1));
+
+        DateTime time = wall.ReadWorld(out long now);
+
+        Assert.Equal((Origin.AddDays(1), Second), (time, now));
+        Assert.Equal(Origin.AddSeconds(1), wall.UtcNow);
+    }
 }

@@ -1,4 +1,5 @@
 using Strata.Core.Bus;
+using Strata.Core.Time;
 using Strata.Devices.Serial;
 using Strata.Devices.Tests.Harness;
 
@@ -18,6 +19,7 @@ public sealed class Uart16550Tests
     private const int Out2 = 0x08;
     private const int Loopback = 0x10;
 
+    private readonly ManualClock _clock = new();
     private readonly List<byte> _sent = [];
     private readonly RecordingSink _interrupts = new();
     private readonly Strata.Core.Interrupts.InterruptLine _line;
@@ -26,7 +28,7 @@ public sealed class Uart16550Tests
     public Uart16550Tests()
     {
         _line = _interrupts.Line(4);
-        _uart = new Uart16550(new Backend(_sent), _line);
+        _uart = new Uart16550(new Backend(_sent), _line, _clock);
     }
 
     [Fact]
@@ -103,6 +105,7 @@ public sealed class Uart16550Tests
         {
             Assert.Equal(0, _uart.In(LineStatus) & 2);
             got.Add(_uart.In(Data));
+            PassTime();
         }
 
         Assert.Equal(sent, got);
@@ -131,10 +134,103 @@ public sealed class Uart16550Tests
         Assert.True(_line.IsHigh);
         Assert.Equal(0x04, _uart.In(Identification) & 0x0F);
         _uart.In(Data);
+        Assert.False(_line.IsHigh);
+        PassTime();
         Assert.True(_line.IsHigh);
         _uart.In(Data);
+        PassTime();
         Assert.False(_line.IsHigh);
         Assert.Equal(0x01, _uart.In(Identification) & 0x0F);
+    }
+
+    /// <summary>An edge-triggered input needs an edge for each lot of bytes, and a driver's loop over what is there an end.</summary>
+    [Theory]
+    [InlineData(0x01)]
+    [InlineData(0x81)]
+    [InlineData(0xC1)]
+    [InlineData(0x00)]
+    public void Receive_MoreThanAnyDriverTakesAtOnce_EveryLotHasAnEdge(int fifo)
+    {
+        _uart.Out(FifoControl, fifo);
+        _uart.Out(ModemControl, Out2);
+        _uart.Out(InterruptEnable, 1);
+        byte[] sent = [.. Enumerable.Range(0, 3_000).Select(i => (byte)(i / 7))];
+        Assert.Equal(sent.Length, _uart.Receive(sent));
+        List<byte> got = [];
+        int largest = 0;
+
+        for (int lots = 1; got.Count < sent.Length; lots++)
+        {
+            Assert.Equal(lots, _interrupts.RisingEdges);
+            int before = got.Count;
+            while ((_uart.In(LineStatus) & 1) != 0)
+            {
+                got.Add(_uart.In(Data));
+            }
+
+            largest = Math.Max(largest, got.Count - before);
+            Assert.False(_line.IsHigh);
+            PassTime();
+        }
+
+        Assert.Equal(sent, got);
+        Assert.Equal(fifo == 0 ? 1 : 16, largest);
+    }
+
+    /// <summary>"RCVR FIFO Timeout Interrupt": below the trigger level a byte that waits interrupts again, after a while.</summary>
+    [Fact]
+    public void Receive_DriverTakesOneByteAnInterrupt_GetsAnEdgeForEach()
+    {
+        _uart.Out(FifoControl, 0xC1);
+        _uart.Out(ModemControl, Out2);
+        _uart.Out(InterruptEnable, 1);
+        _uart.Receive("abc"u8);
+
+        foreach (char expected in "abc")
+        {
+            Assert.True(_line.IsHigh);
+            Assert.Equal(0xCC, _uart.In(Identification));
+            Assert.Equal(expected, (char)_uart.In(Data));
+            Assert.False(_line.IsHigh);
+            PassTime();
+        }
+
+        Assert.False(_line.IsHigh);
+        Assert.Equal(3, _interrupts.RisingEdges);
+    }
+
+    [Theory]
+    [InlineData(0x01, 1)]
+    [InlineData(0x41, 4)]
+    [InlineData(0x81, 8)]
+    [InlineData(0xC1, 14)]
+    public void Receive_TriggerLevel_TellsDataFromTimeout(int fifo, int level)
+    {
+        _uart.Out(FifoControl, fifo);
+        _uart.Out(InterruptEnable, 1);
+        _uart.Receive(new byte[level]);
+
+        Assert.Equal(0xC4, _uart.In(Identification));
+        _uart.In(Data);
+        PassTime();
+        Assert.Equal(level == 1 ? 0xC1 : 0xCC, _uart.In(Identification));
+    }
+
+    [Fact]
+    public void FifoReset_FullBacklog_RefusesMoreWithoutACountBelowZero()
+    {
+        Uart16550 uart = new(new Backend(_sent), _line, _clock) { HoldsEarlyInput = true };
+        uart.Out(FifoControl, 1);
+        uart.Out(ModemControl, Out2);
+        uart.Out(InterruptEnable, 1);
+        uart.Receive(new byte[16]);
+        Assert.Equal(Uart16550.BacklogLimit, uart.Receive(new byte[2 * Uart16550.BacklogLimit]));
+        uart.Out(InterruptEnable, 0);
+        uart.Out(ModemControl, 0);
+
+        uart.Out(FifoControl, 3); // the FIFO's bytes go in front of the others
+
+        Assert.Equal(0, uart.Receive([1]));
     }
 
     [Fact]
@@ -175,6 +271,19 @@ public sealed class Uart16550Tests
         Assert.True(_line.IsHigh);
 
         _uart.Out(ModemControl, 0);
+        Assert.False(_line.IsHigh);
+    }
+
+    [Fact]
+    public void Out2_ClearOnAPortWithoutTheGate_LetsInterruptsThrough()
+    {
+        Uart16550 uart = new(new Backend(_sent), _line, _clock) { RequiresOut2 = false };
+        uart.Out(InterruptEnable, 1);
+
+        uart.Receive("a"u8);
+        Assert.True(_line.IsHigh);
+
+        uart.Out(ModemControl, Loopback);
         Assert.False(_line.IsHigh);
     }
 
@@ -283,6 +392,7 @@ public sealed class Uart16550Tests
             _uart.WritePort((ushort)random.Next(8), (AccessWidth)(1 << random.Next(3)), (uint)random.Next());
             _uart.ReadPort((ushort)random.Next(8), AccessWidth.Byte);
             _uart.Receive([(byte)i]);
+            _clock.Advance(random.Next(2) * Uart16550.LineDelay);
         }
 
         _uart.Out(ModemControl, 0);
@@ -291,6 +401,9 @@ public sealed class Uart16550Tests
         _uart.Out(Data, 'x');
         Assert.Equal("x"u8.ToArray(), _sent);
     }
+
+    /// <summary>As long as the line takes.</summary>
+    private void PassTime() => _clock.Advance(Uart16550.LineDelay);
 
     private sealed class Backend(List<byte> sent) : ISerialBackend
     {

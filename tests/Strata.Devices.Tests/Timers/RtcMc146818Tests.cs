@@ -1,4 +1,6 @@
+using Strata.Core.Bus;
 using Strata.Core.Time;
+using Strata.Devices.Power;
 using Strata.Devices.Tests.Harness;
 using Strata.Devices.Timers;
 
@@ -230,6 +232,119 @@ public sealed class RtcMc146818Tests
         Assert.Equal(0xA0, Read(C) & 0xA0);
         _clock.Advance(3600 * Second);
         Assert.Equal(1, _interrupts.RisingEdges);
+    }
+
+    /// <summary>ACPI specification 6.4, "RTC/CMOS Alarm".</summary>
+    [Fact]
+    public void Alarm_PowerManagementEnabled_RaisesTheSystemControlInterrupt()
+    {
+        AcpiPower power = new(new RecordingControl(), _clock, _interrupts.Line(9));
+        _rtc.AlarmRang = power.SignalAlarm;
+        power.WritePort(2, AccessWidth.Word, 0x400);
+        Write(1, 0x00);
+        Write(3, 0x00);
+        Write(5, 0x00);
+        Write(B, 0x22);
+
+        _clock.Advance((2 * Second) - 1);
+        Assert.Equal(0u, power.ReadPort(0, AccessWidth.Word) & 0x400);
+        _clock.Advance(1);
+
+        Assert.Equal(0x400u, power.ReadPort(0, AccessWidth.Word) & 0x400);
+        Assert.Equal([(9, true), (8, true)], _interrupts.Levels);
+        power.WritePort(0, AccessWidth.Word, 0x400);
+        Assert.Equal((9, false), _interrupts.Levels[^1]);
+    }
+
+    [Fact]
+    public void Alarm_InterruptOff_LeavesPowerManagementAlone()
+    {
+        int rung = 0;
+        _rtc.AlarmRang = () => rung++;
+        Write(1, 0xFF);
+        Write(3, 0xFF);
+        Write(5, 0xFF);
+        Write(B, 0x12);
+
+        _clock.Advance(3 * Second);
+
+        Assert.Equal(0, rung);
+    }
+
+    /// <summary>A machine that was stored over the time of its alarm, and whose wall time is then set right.</summary>
+    [Theory]
+    [InlineData(3, 0)]
+    [InlineData(100, 1)]
+    [InlineData(1_000_000, 1)]
+    public void Alarm_WallTimeStepsOverIt_RingsOnce(int seconds, int expected)
+    {
+        int rung = 0;
+        _rtc.AlarmRang = () => rung++;
+        Write(1, 0x30);
+        Write(3, 0x00);
+        Write(5, 0x00);
+        Write(B, 0x22);
+
+        _wall.Step(TimeSpan.FromSeconds(seconds));
+
+        Assert.Equal(expected, rung);
+    }
+
+    /// <summary>Registers, update flag, update interrupt, alarm and periodic interrupt: one second, the wall time's.</summary>
+    [Theory]
+    [InlineData(0)]
+    [InlineData(0.26)]
+    [InlineData(0.9375)]
+    public void Second_WallTimeWithAFraction_IsTheSameEverywhere(double fraction)
+    {
+        _wall.Step(TimeSpan.FromSeconds(fraction));
+        Write(A, 0x2F); // 2 Hz
+        Write(1, 0xFF);
+        Write(3, 0xFF);
+        Write(5, 0xFF);
+        Write(B, 0x72);
+        long boundary = Second - (long)(fraction * Second);
+        int before = Read(0);
+        Read(C);
+
+        _clock.Advance(boundary - 1_000);
+        Assert.Equal((before, 0x80), (Read(0), Read(A) & 0x80));
+        Read(C);
+        _clock.Advance(1_000);
+
+        Assert.NotEqual(before, Read(0));
+        Assert.Equal(0, Read(A) & 0x80);
+        Assert.Equal(0xF0, Read(C));
+    }
+
+    /// <summary>"... the first update cycle is one-half second later."</summary>
+    [Fact]
+    public void Divider_ReleasedFromReset_UpdatesHalfASecondLater()
+    {
+        _clock.Advance(Second / 10);
+        Write(A, 0x76);
+        SetTime(0x30, 0x45, 0x06, 0x29, 0x02, 0x24, 0x20);
+        _clock.Advance(10 * Second);
+        Assert.Equal(0x30, Read(0));
+
+        Write(A, 0x26);
+
+        _clock.Advance((Second / 2) - 1);
+        Assert.Equal(0x30, Read(0));
+        _clock.Advance(1);
+        Assert.Equal(0x31, Read(0));
+    }
+
+    [Fact]
+    public void Set_TimeWritten_KeepsThePhaseOfTheSecond()
+    {
+        _clock.Advance(Second * 3 / 10);
+        SetTime(0x30, 0x45, 0x06, 0x29, 0x02, 0x24, 0x20);
+
+        _clock.Advance((Second * 7 / 10) - 1);
+        Assert.Equal(0x30, Read(0));
+        _clock.Advance(1);
+        Assert.Equal(0x31, Read(0));
     }
 
     [Theory]

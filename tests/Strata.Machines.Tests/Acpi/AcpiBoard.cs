@@ -17,7 +17,7 @@ internal sealed class AcpiBoard : IDisposable, ISerialBackend
             Processors = processors,
             Serial = this,
             StartTime = DateTime.UnixEpoch,
-            Guest = () => new BootPayload(BzImages.Create()),
+            Kernel = BzImages.Create(),
         });
         Rsdp = FindRsdp();
         Xsdt = Table(Field64(Rsdp, 24));

@@ -57,7 +57,7 @@ public sealed partial class PcBoardFailureTests
             MemorySize = memory,
             Serial = new NoSerial(),
             StartTime = DateTime.UnixEpoch,
-            Guest = () => new BootPayload(BzImages.Create()),
+            Kernel = BzImages.Create(),
             Disks = disks,
             Networks = networks,
         }).Dispose();

@@ -36,7 +36,7 @@ public sealed class TestDevicesTests : ISerialBackend
         MemorySize = 16 << 20,
         Serial = this,
         StartTime = DateTime.UnixEpoch,
-        Guest = () => new BootPayload(BzImages.Create()),
+        Kernel = BzImages.Create(),
         HasTestDevices = hasTestDevices,
     });
 

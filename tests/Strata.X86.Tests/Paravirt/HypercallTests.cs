@@ -78,7 +78,7 @@ public sealed class HypercallTests
     [InlineData(Hypercall.PollInterrupts, 0)]
     [InlineData(Hypercall.SchedYield, 0)]
     [InlineData(0UL, NoSuchCall)]
-    [InlineData(9UL, NoSuchCall)]
+    [InlineData(8UL, NoSuchCall)]
     [InlineData(0xFFFF_FFFFUL, NoSuchCall)]
     public void Call_ByNumber_Answers(ulong number, int result)
     {
@@ -112,5 +112,45 @@ public sealed class HypercallTests
         Assert.Equal(NotPermitted, machine.Call(Hypercall.SendIpi, rbx: 1, rsi: 0x51));
 
         Assert.False(machine.Apic.HasPendingInterrupt);
+    }
+
+    /// <summary>Linux kernel documentation, "KVM hypercalls", KVM_HC_CLOCK_PAIRING.</summary>
+    [Fact]
+    public void ClockPairing_WallClock_TellsTimeAndCounterOfOneMoment()
+    {
+        using ParavirtMachine machine = new();
+        machine.Clock.Advance(1_500_000_100);
+        machine.Write(Msr.IA32_TSC, 1UL << 40);
+        machine.Fill(0x2000, 64, 0xFF);
+
+        Assert.Equal(0, machine.Call(Hypercall.ClockPairing, rbx: 0x2000));
+
+        DateTime time = DateTime.UnixEpoch.AddSeconds(machine.Quad(0x2000)).AddTicks((long)machine.Quad(0x2008) / 100);
+        Assert.Equal(ParavirtMachine.Origin.AddTicks(15_000_001), time);
+        Assert.Equal(machine.Cpu.ReadTsc(), machine.Quad(0x2010));
+        Assert.Equal(0UL, machine.Quad(0x2018) | machine.Quad(0x2038));
+        Assert.True(machine.Ram.IsDirty(2));
+    }
+
+    [Theory]
+    [InlineData(ParavirtMachine.Rom, 0, -14)]
+    [InlineData(ParavirtMachine.MemorySize - 63, 0, -14)]
+    [InlineData(0x2000, 1, -95)]
+    public void ClockPairing_RecordOutsideOfRamOrOtherClock_IsRefused(ulong address, ulong clock, int expected)
+    {
+        using ParavirtMachine machine = new();
+        machine.Fill(0x2000, 64, 0xFF);
+
+        Assert.Equal(expected, machine.Call(Hypercall.ClockPairing, rbx: address, rcx: clock));
+
+        Assert.Equal(ulong.MaxValue, machine.Quad(0x2000));
+    }
+
+    [Fact]
+    public void ClockPairing_NoClockOffered_DoesNotExist()
+    {
+        using ParavirtMachine machine = new(features: ParavirtFeatures.All & ~ParavirtFeatures.Clock);
+
+        Assert.Equal(-1000, machine.Call(Hypercall.ClockPairing, rbx: 0x2000));
     }
 }

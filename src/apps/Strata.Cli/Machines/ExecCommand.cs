@@ -40,7 +40,7 @@ internal static class ExecCommand
         };
         command.SetAction(async (result, _) =>
         {
-            RunningMachine running = new MachineRegistry().Find(result.GetValue(machine)!);
+            IMachine running = new MachineRegistry().Find(result.GetValue(machine)!);
             bool isTerminal = result.GetValue(terminal) || (!result.GetValue(noTerminal) && !Console.IsInputRedirected && !Console.IsOutputRedirected);
             using GuestCommandRun run = new(running.Agent, signals);
             return await run.ExecuteAsync(

@@ -1,6 +1,5 @@
 using System.CommandLine;
 using Strata.Control;
-using Strata.Machines.Boards;
 
 namespace Strata.Cli.Machines;
 
@@ -30,7 +29,7 @@ internal static class StopCommand
         };
         command.SetAction(async (result, token) =>
         {
-            RunningMachine running = new MachineRegistry().Find(result.GetValue(machine)!);
+            IMachine running = new MachineRegistry().Find(result.GetValue(machine)!);
             if (result.GetValue(force))
             {
                 await running.StopAsync(token);
@@ -48,7 +47,7 @@ internal static class StopCommand
         return command;
     }
 
-    private static async Task<int> ShutDownAsync(RunningMachine running, TimeSpan patience, CancellationToken token)
+    private static async Task<int> ShutDownAsync(IMachine running, TimeSpan patience, CancellationToken token)
     {
         using CancellationTokenSource limit = CancellationTokenSource.CreateLinkedTokenSource(token);
         limit.CancelAfter(patience);

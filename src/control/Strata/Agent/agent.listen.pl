@@ -38,6 +38,22 @@ sub await_console {
     send_frame('A', pack('V', VERSION));
 }
 
+# Linux sets its clock by the RTC at boot, which tells whole seconds; and a machine can have stood still. The host's time comes by a PTP
+# clock, where the kernel has it. A difference that no program would notice is left alone.
+use constant { SYS_CLOCK_SETTIME => 227, SYS_CLOCK_GETTIME => 228, CLOCK_REALTIME => 0, CLOCK_TOLERANCE => 0.002 };
+
+sub set_clock {
+    return if first_line('/sys/class/ptp/ptp0/clock_name') !~ /^KVM virtual PTP/;
+    open(my $ptp, '<', '/dev/ptp0') or return;
+    my $id = 3 - 8 * (fileno($ptp) + 1);    # FD_TO_CLOCKID
+    my ($host, $guest) = (pack('q2', 0, 0), pack('q2', 0, 0));
+    return if syscall(SYS_CLOCK_GETTIME, $id, $host) != 0 || syscall(SYS_CLOCK_GETTIME, CLOCK_REALTIME, $guest) != 0;
+    my ($seconds, $rest) = unpack('q2', $host);
+    my ($own_seconds, $own_rest) = unpack('q2', $guest);
+    my $ahead = $own_seconds - $seconds + ($own_rest - $rest) / 1e9;
+    syscall(SYS_CLOCK_SETTIME, CLOCK_REALTIME, $host) if abs($ahead) > CLOCK_TOLERANCE;
+}
+
 sub serve {
     my ($type, $payload) = read_frame();
     exit 0 if !defined $type;
@@ -52,6 +68,7 @@ sub serve {
     exit 0;
 }
 
+set_clock();
 socket(my $server, AF_VSOCK, SOCK_STREAM, 0) or die "AF_VSOCK: $!";
 bind($server, pack('S S L L x4', AF_VSOCK, 0, PORT, ANY_CID)) or die "bind: $!";
 listen($server, 64) or die "listen: $!";
@@ -63,6 +80,7 @@ while (1) {
     if (defined $pid && $pid == 0) {
         $SIG{CHLD} = 'DEFAULT';
         close $server;
+        set_clock();
         serve();
     }
     close $client;

@@ -1,6 +1,5 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
-using Strata.Machines.Boards;
 using Strata.Snapshots;
 
 namespace Strata.Control;

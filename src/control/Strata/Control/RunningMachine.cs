@@ -1,7 +1,6 @@
 using System.Net.Sockets;
 using Strata.Core.Posix;
 using Strata.Images;
-using Strata.Machines.Boards;
 using Strata.Snapshots;
 using Strata.Specs;
 using Strata.Virtio.Vsock;
@@ -12,7 +11,7 @@ namespace Strata.Control;
 /// A machine that another process runs, reached through its control socket; <see cref="MachineRegistry"/> finds it. Every call is a
 /// connection of its own. Members are safe on any thread.
 /// </summary>
-public sealed class RunningMachine
+public sealed class RunningMachine : IMachine
 {
     private static readonly TimeSpan FullBacklogDelay = TimeSpan.FromMilliseconds(10);
 
@@ -60,7 +59,7 @@ public sealed class RunningMachine
     public async Task<EngineSwitch> SwitchEngineAsync(Engine engine, CancellationToken cancellationToken = default) =>
         Part((await AskAsync(new ControlRequest { Operation = ControlOperation.Engine, Engine = engine }, cancellationToken).ConfigureAwait(false)).Switch);
 
-    /// <summary>Saves the machine, which goes on; see <see cref="VirtualMachine.CreateSnapshotAsync(SnapshotRequest, Snapshots.Sets.SnapshotSet?, CancellationToken)"/>.</summary>
+    /// <summary>Saves the machine, which goes on; see <see cref="VirtualMachine.CreateSnapshotAsync(SnapshotRequest, SnapshotStore?, CancellationToken)"/>.</summary>
     public async Task<SnapshotReport> CreateSnapshotAsync(SnapshotRequest request, CancellationToken cancellationToken = default) =>
         Part((await AskAsync(new ControlRequest { Operation = ControlOperation.Snapshot, Snapshot = request }, cancellationToken).ConfigureAwait(false)).Snapshot);
 

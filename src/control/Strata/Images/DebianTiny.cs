@@ -11,7 +11,7 @@ public sealed class DebianTiny : GuestImage
     public const string Name = "debian-tiny";
 
     /// <summary>Raised when the image is built differently: an older one in a cache is made again.</summary>
-    private const string Recipe = "15";
+    private const string Recipe = "17";
 
     private const string KernelFile = "vmlinuz";
     private const string InitrdFile = "initrd";
@@ -21,14 +21,17 @@ public sealed class DebianTiny : GuestImage
     private static readonly string[] AgentPackages = ["perl-base", "libc6", "libcrypt1"];
 
     /// <summary>Drivers the shell should find loaded; what they depend on is loaded before them.</summary>
-    private static readonly string[] Modules = ["virtio_pci", "virtio_blk", "virtio_console", "virtio_rng"];
+    private static readonly string[] Modules = ["virtio_pci", "virtio_blk", "virtio_console", "virtio_rng", "button"];
 
     /// <summary>
     /// Drivers that are loaded where the machine has their device, by its PCI device number: most machines start sooner without.
     /// What two of them depend on has to be among <see cref="Modules"/>.
     /// </summary>
     private static readonly (string Device, string Module)[] DeviceModules =
-        [("0x1041", "virtio_net"), ("0x105a", "virtiofs"), ("0x1053", "vmw_vsock_virtio_transport"), ("0x1045", "virtio_balloon")];
+    [
+        ("0x1041", "virtio_net"), ("0x105a", "virtiofs"), ("0x1053", "vmw_vsock_virtio_transport"), ("0x1045", "virtio_balloon"),
+        ("0x1053", "ptp_kvm"), // the agent sets the clock by it
+    ];
 
     /// <summary>What udhcpc runs with a lease in its environment.</summary>
     private const string DhcpScript =

@@ -216,5 +216,5 @@ internal sealed class MachineDisk : IDisposable
         }
     }
 
-    private static DiskOpenOptions OptionsOf(DiskSpec spec) => new() { Format = spec.Format, ReadOnly = spec.ReadOnly, Backing = spec.Backing };
+    private static DiskOpenOptions OptionsOf(DiskSpec spec) => new() { Format = spec.Format, ReadOnly = spec.ReadOnly, Backing = DiskTool.ToAccess(spec.Backing) };
 }

@@ -12,16 +12,16 @@ namespace Strata.Snapshots;
 public static class SnapshotCatalog
 {
     /// <summary>The machines that have snapshots.</summary>
-    public static IReadOnlyList<string> Machines() => SnapshotSets.Machines();
+    public static IReadOnlyList<string> Machines() => SnapshotStore.Machines();
 
     /// <summary>A machine's snapshots, the oldest first.</summary>
     public static IReadOnlyList<SnapshotSummary> List(string machine) =>
-        [.. SnapshotSets.Of(machine).List().Select(entry => SnapshotSummary.Of(machine, entry))];
+        [.. SnapshotStore.Of(machine).Set.List().Select(entry => SnapshotSummary.Of(machine, entry))];
 
     /// <summary>What a snapshot consists of; its files are checked.</summary>
     public static SnapshotDetails Show(string machine, string name) => Guard(() =>
     {
-        using Snapshot snapshot = SnapshotSets.Of(machine).Open(name);
+        using Snapshot snapshot = SnapshotStore.Of(machine).Set.Open(name);
         SnapshotManifest manifest = snapshot.Manifest;
         return new SnapshotDetails
         {
@@ -41,7 +41,7 @@ public static class SnapshotCatalog
     /// <summary>The machine that a snapshot is of.</summary>
     public static MachineSpec ReadSpec(string machine, string name) => Guard(() =>
     {
-        using Snapshot snapshot = SnapshotSets.Of(machine).Open(name);
+        using Snapshot snapshot = SnapshotStore.Of(machine).Set.Open(name);
         return MachineSpec.Read(snapshot.Manifest.Machine);
     });
 
@@ -50,7 +50,7 @@ public static class SnapshotCatalog
     {
         try
         {
-            await SnapshotSets.Of(machine).DeleteAsync(name, cancellationToken).ConfigureAwait(false);
+            await SnapshotStore.Of(machine).Set.DeleteAsync(name, cancellationToken).ConfigureAwait(false);
         }
         catch (SnapshotException error)
         {
@@ -60,7 +60,7 @@ public static class SnapshotCatalog
 
     /// <summary>Writes a snapshot and all that it needs.</summary>
     public static Task ExportAsync(string machine, string name, Stream output, IProgress<string>? progress, CancellationToken cancellationToken = default) =>
-        Task.Run(() => Guard(() => Export(SnapshotSets.Of(machine), name, output, progress, cancellationToken)), cancellationToken);
+        Task.Run(() => Guard(() => Export(SnapshotStore.Of(machine).Set, name, output, progress, cancellationToken)), cancellationToken);
 
     /// <summary>Reads what <see cref="ExportAsync"/> wrote.</summary>
     /// <param name="machine">Whose it is to be.</param>
@@ -71,7 +71,7 @@ public static class SnapshotCatalog
         try
         {
             return await SnapshotArchive.ReadAsync(
-                SnapshotSets.Of(machine), name, input, (path, size) => Qcow2Image.Create(path, new DiskCreateOptions { Size = size }), cancellationToken)
+                SnapshotStore.Of(machine).Set, name, input, (path, size) => Qcow2Image.Create(path, new DiskCreateOptions { Size = size }), cancellationToken)
                 .ConfigureAwait(false);
         }
         catch (Exception error) when (error is SnapshotException or DiskImageException)

@@ -174,6 +174,7 @@ public sealed class VcpuThread : IDisposable
             }
 
             _isParked = false;
+            (_delay, _stealCounted) = (ForgetDelay(), _clock.Now); // no pause is stolen time, and the clock may have become another
             if (_clock.Now - start > StandstillLimit.Ticks * TimeSpan.NanosecondsPerTick)
             {
                 _host.OnStoodStill(); // the guest's clock went on meanwhile
@@ -191,6 +192,13 @@ public sealed class VcpuThread : IDisposable
                 Monitor.Wait(_pauseGate);
             }
         }
+    }
+
+    /// <summary>The host's count starts over with the next look at it.</summary>
+    private RunDelay? ForgetDelay()
+    {
+        _delay?.Dispose();
+        return null;
     }
 
     /// <summary>Tells the guest how long its processor had to wait for the host's.</summary>

@@ -8,9 +8,12 @@ namespace Strata.Core.Time;
 /// </summary>
 /// <param name="clock">The machine's virtual time.</param>
 /// <param name="origin">Wall time at virtual time zero, UTC.</param>
-public sealed class WallClock(IVirtualClock clock, DateTime origin) : IUnit<WallClockState>
+/// <param name="world">The world's time, UTC, for a machine that follows it; null for one that lives in a time of its own.</param>
+public sealed class WallClock(IVirtualClock clock, DateTime origin, Func<DateTime>? world = null) : IUnit<WallClockState>
 {
     private const long NanosecondsPerTick = TimeSpan.NanosecondsPerTick;
+    private const int PairingAttempts = 5;
+    private const long GoodPairing = 2_000; // ns
 
     // Guest-visible state
     private long _origin = origin.Ticks;
@@ -46,6 +49,43 @@ public sealed class WallClock(IVirtualClock clock, DateTime origin) : IUnit<Wall
 
     /// <summary>Makes it a certain moment now.</summary>
     public void StepTo(DateTime utcNow) => Step(utcNow - UtcNow);
+
+    /// <summary>Steps to the world's time: when a machine starts, and when it goes on after a stop.</summary>
+    public void FollowWorld()
+    {
+        if (world is not null)
+        {
+            StepTo(world());
+        }
+    }
+
+    /// <summary>The world's time, or the machine's where that is its world, and the virtual time at which it was so.</summary>
+    /// <param name="now">Virtual time, in ns.</param>
+    public DateTime ReadWorld(out long now)
+    {
+        if (world is null)
+        {
+            now = clock.Now;
+            return At(now);
+        }
+
+        // A thread that loses its processor in between would pair times that do not belong together.
+        DateTime time = default;
+        now = 0;
+        long shortest = long.MaxValue;
+        for (int i = 0; i < PairingAttempts && shortest > GoodPairing; i++)
+        {
+            long before = clock.Now;
+            DateTime candidate = world();
+            long took = clock.Now - before;
+            if (took < shortest)
+            {
+                (shortest, now, time) = (took, before + (took / 2), candidate);
+            }
+        }
+
+        return time;
+    }
 
     /// <summary>Does nothing: the time goes on over a machine's reset.</summary>
     public void Reset()

@@ -42,6 +42,9 @@ public sealed unsafe partial class X86Cpu
             case Hypercall.KickCpu when (features & ParavirtFeatures.Unhalt) != 0 && Wiring.LocalApic is LocalApic apic:
                 apic.WakeProcessor((uint)Register(Gpr.Rcx));
                 return 0;
+            case Hypercall.ClockPairing when (features & ParavirtFeatures.Clock) != 0:
+                Context->EndBlock = 1; // the record may lie in a page of code
+                return Paravirtual.PairClocks(Register(Gpr.Rbx) & mask, Register(Gpr.Rcx) & mask, TscAt);
             case Hypercall.SendIpi when (features & ParavirtFeatures.SendIpi) != 0 && Wiring.LocalApic is LocalApic apic:
                 return SendIpi(apic, mask);
             case Hypercall.SchedYield when (features & ParavirtFeatures.SchedYield) != 0:

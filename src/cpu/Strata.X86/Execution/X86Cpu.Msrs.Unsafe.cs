@@ -11,7 +11,9 @@ public sealed unsafe partial class X86Cpu
     private const ulong MicrocodeRevision = 0x1UL << 32;
 
     /// <summary>The time-stamp counter as the guest sees it.</summary>
-    public ulong ReadTsc() => Wiring.Cpuid.ToTsc(Wiring.Clock.Now) + Context->State.TscOffset;
+    public ulong ReadTsc() => TscAt(Wiring.Clock.Now);
+
+    private ulong TscAt(long now) => Wiring.Cpuid.ToTsc(now) + Context->State.TscOffset;
 
     public bool TryReadMsr(uint index, out ulong value)
     {

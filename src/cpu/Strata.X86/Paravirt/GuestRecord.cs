@@ -9,6 +9,7 @@ namespace Strata.X86.Paravirt;
 /// clock       0 version (4) | 8 TSC at the reference (8) | 16 ns at the reference (8) | 24 multiplier (4) | 28 shift (1) | 29 flags (1)
 /// wall clock  0 version (4) | 4 seconds since 1970 (4)   |  8 ns (4)
 /// steal time  0 ns (8)      | 8 version (4)              | 12 flags (4) | 16 preempted (1)
+/// pairing     0 seconds since 1970 (8)   |  8 ns (8)              | 16 TSC (8)                  | 24 flags, zeros (40)
 /// </code>
 /// </summary>
 internal static class GuestRecord
@@ -16,6 +17,7 @@ internal static class GuestRecord
     public const int ClockSize = 32;
     public const int WallClockSize = 12;
     public const int StealTimeSize = 64;
+    public const int ClockPairingSize = 64;
 
     private const int ClockFlags = 29;
     private const byte ClockIsStable = 1;
@@ -58,6 +60,16 @@ internal static class GuestRecord
         BinaryPrimitives.WriteUInt32LittleEndian(record[4..], (uint)Math.DivRem(ticks, TimeSpan.TicksPerSecond, out long rest));
         BinaryPrimitives.WriteUInt32LittleEndian(record[8..], (uint)(rest * TimeSpan.NanosecondsPerTick));
         Close(record, version);
+    }
+
+    /// <summary>Has no version: the guest waits for it.</summary>
+    public static void WriteClockPairing(Span<byte> record, DateTime time, ulong tsc)
+    {
+        long ticks = (time - DateTime.UnixEpoch).Ticks;
+        record.Clear();
+        BinaryPrimitives.WriteInt64LittleEndian(record, Math.DivRem(ticks, TimeSpan.TicksPerSecond, out long rest));
+        BinaryPrimitives.WriteInt64LittleEndian(record[8..], rest * TimeSpan.NanosecondsPerTick);
+        BinaryPrimitives.WriteUInt64LittleEndian(record[16..], tsc);
     }
 
     /// <param name="nanoseconds">Added to what the record says.</param>

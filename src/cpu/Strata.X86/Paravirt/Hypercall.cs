@@ -11,6 +11,9 @@ public static class Hypercall
     /// <summary>Ends the halt, or the next one, of the processor whose APIC ID RCX is.</summary>
     public const ulong KickCpu = 5;
 
+    /// <summary>The world's time and the TSC at the same moment, into a record at RBX; RCX is 0 for the wall clock.</summary>
+    public const ulong ClockPairing = 9;
+
     /// <summary>An interrupt to the processors in a bitmap (RBX low, RCX high half) that starts at APIC ID RDX; RSI is the ICR.</summary>
     public const ulong SendIpi = 10;
 
@@ -18,6 +21,8 @@ public static class Hypercall
     public const ulong SchedYield = 11;
 
     internal const long NotPermitted = -1;
+    internal const long BadAddress = -14;
     internal const long BadArgument = -22;
+    internal const long NotSupported = -95;
     internal const long NoSuchCall = -1000;
 }

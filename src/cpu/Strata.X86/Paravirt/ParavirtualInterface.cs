@@ -108,6 +108,23 @@ public sealed class ParavirtualInterface : IUnit<ParavirtState>
         }
     }
 
+    /// <summary>Serves <see cref="Hypercall.ClockPairing"/>: by it a guest sets its clock as by a PTP clock.</summary>
+    /// <param name="kind">0 is the wall clock.</param>
+    /// <param name="readTsc">The processor's TSC at a virtual time.</param>
+    /// <returns>0, or why not.</returns>
+    internal long PairClocks(ulong address, ulong kind, Func<long, ulong> readTsc)
+    {
+        if (kind != 0)
+        {
+            return Hypercall.NotSupported;
+        }
+
+        Span<byte> record = stackalloc byte[GuestRecord.ClockPairingSize];
+        DateTime time = _wall.ReadWorld(out long now);
+        GuestRecord.WriteClockPairing(record, time, readTsc(now));
+        return _memory.TryWriteBytes(address, record) ? 0 : Hypercall.BadAddress;
+    }
+
     /// <summary>Tells the guest of time during which its processor wanted to run and the host ran something else.</summary>
     public void AddStealTime(ulong nanoseconds)
     {

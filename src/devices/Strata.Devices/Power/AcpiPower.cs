@@ -24,6 +24,7 @@ public sealed partial class AcpiPower : IPortDevice, IUnit<AcpiPowerState>
     public const int SleepTypeS5 = 5;
 
     private const ushort PowerButton = 1 << 8;
+    private const ushort RealTimeClock = 1 << 10;
     internal const ushort StatusMask = 0x8731;
     internal const ushort EnableMask = 0x0721;
 
@@ -68,6 +69,16 @@ public sealed partial class AcpiPower : IPortDevice, IUnit<AcpiPowerState>
         lock (_gate)
         {
             _status |= PowerButton;
+            UpdateSci();
+        }
+    }
+
+    /// <summary>The RTC's alarm has gone off: a system that sleeps, and has asked for it, wakes. Any thread.</summary>
+    public void SignalAlarm()
+    {
+        lock (_gate)
+        {
+            _status |= RealTimeClock;
             UpdateSci();
         }
     }

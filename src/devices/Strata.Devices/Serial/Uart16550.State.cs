@@ -1,4 +1,5 @@
 using Strata.Core.State;
+using Strata.Core.Time;
 
 namespace Strata.Devices.Serial;
 
@@ -43,6 +44,12 @@ public sealed class Uart16550State : IStateRecord<Uart16550State>
     /// <summary>Reads of LSR without a byte sent in between, as far as they are counted.</summary>
     public required ushort StatusReads { get; set; }
 
+    /// <summary>Bytes below the trigger level have waited for long enough to interrupt.</summary>
+    public required bool TimedOut { get; set; }
+
+    /// <summary>Virtual time at which the line brings the next bytes, or the receive timeout; it may have passed.</summary>
+    public required long LineDue { get; set; }
+
     public static Uart16550State Read(StateReader reader, ushort version)
     {
         ArgumentNullException.ThrowIfNull(reader);
@@ -60,6 +67,8 @@ public sealed class Uart16550State : IStateRecord<Uart16550State>
             Overrun = reader.ReadBoolean(nameof(Overrun)),
             Listens = reader.ReadBoolean(nameof(Listens)),
             StatusReads = reader.Read<ushort>(nameof(StatusReads), 0, Uart16550.PollingReads),
+            TimedOut = reader.ReadBoolean(nameof(TimedOut)),
+            LineDue = reader.ReadDeadline(nameof(LineDue)),
         };
     }
 
@@ -78,6 +87,8 @@ public sealed class Uart16550State : IStateRecord<Uart16550State>
         writer.Write(Overrun);
         writer.Write(Listens);
         writer.Write(StatusReads);
+        writer.Write(TimedOut);
+        writer.Write(LineDue);
     }
 }
 
@@ -98,6 +109,8 @@ public sealed partial class Uart16550
             (_interruptEnable, _fifoControl, _lineControl, _scratch) = (0, 0, 0, 0);
             _divisor = DivisorAtReset;
             (_transmitPending, _overrun, _listens, _statusReads) = (false, false, false, 0);
+            (_timedOut, _lineDue) = (false, VirtualTime.Never);
+            _timer.Disarm();
             UpdateInterrupt();
         }
     }
@@ -106,6 +119,7 @@ public sealed partial class Uart16550
     {
         lock (_gate)
         {
+            _timer.ArmOrDisarm(_lineDue);
             Refill();
             UpdateInterrupt();
         }
@@ -129,6 +143,8 @@ public sealed partial class Uart16550
                 Overrun = _overrun,
                 Listens = _listens,
                 StatusReads = (ushort)_statusReads,
+                TimedOut = _timedOut,
+                LineDue = _lineDue,
             };
         }
     }
@@ -150,7 +166,9 @@ public sealed partial class Uart16550
             _overrun = state.Overrun;
             _listens = state.Listens;
             _statusReads = state.StatusReads;
-            interrupt.Restore(IsInterruptDue);
+            (_timedOut, _lineDue) = (state.TimedOut, state.LineDue);
+            _timer.Disarm(); // until Resume
+            _interrupt.Restore(IsInterruptDue);
         }
     }
 }

@@ -1,6 +1,7 @@
 using Strata.Core.Bus;
 using Strata.Core.Interrupts;
 using Strata.Core.State;
+using Strata.Core.Time;
 
 namespace Strata.Devices.Serial;
 
@@ -14,10 +15,23 @@ public interface ISerialBackend
 /// <summary>
 /// National PC16550D UART. Transmission takes no time: the holding register is always empty again when the guest looks.
 /// Ports +0 .. +7 as in the data sheet, "Register Descriptions".
+/// <para>Reception takes time, as on a line: a guest that has taken the FIFO's bytes finds it empty for a while. So the interrupt falls and
+/// rises again, which its edge-triggered input needs, and a driver's loop over what is there ends.</para>
 /// </summary>
-public sealed partial class Uart16550(ISerialBackend backend, InterruptLine interrupt) : IPortDevice, IUnit<Uart16550State>
+public sealed partial class Uart16550 : IPortDevice, IUnit<Uart16550State>
 {
+    /// <summary>
+    /// Between the guest's last read and the next bytes, in ns: longer than a driver takes to see that there are no more, and short
+    /// enough for 100 KB a second. It stands for the four character times of a receive timeout as well.
+    /// </summary>
+    public const long LineDelay = 100_000;
+
     internal const int FifoSize = 16;
+    private const byte CauseNone = 1;
+    private const byte CauseTransmit = 2;
+    private const byte CauseReceive = 4;
+    private const byte CauseLineStatus = 6;
+    private const byte CauseTimeout = 12;
     private const byte InterruptReceive = 1;
     private const byte InterruptTransmit = 2;
     private const byte InterruptLineStatus = 4;
@@ -33,6 +47,12 @@ public sealed partial class Uart16550(ISerialBackend backend, InterruptLine inte
 
     private const ushort DivisorAtReset = 12;
 
+    // Wiring
+    private readonly ISerialBackend _backend;
+    private readonly InterruptLine _interrupt;
+    private readonly IVirtualClock _clock;
+    private readonly IVirtualTimer _timer;
+
     // Guest-visible state
     private readonly Lock _gate = new();
     private Queue<byte> _received = new();
@@ -47,6 +67,17 @@ public sealed partial class Uart16550(ISerialBackend backend, InterruptLine inte
     private bool _overrun;
     private bool _listens;
     private int _statusReads;
+    private bool _timedOut; // bytes below the trigger level have waited for long enough to interrupt
+    private long _lineDue = VirtualTime.Never; // when the line brings the next bytes, or the receive timeout, as the timer is armed
+
+    public Uart16550(ISerialBackend backend, InterruptLine interrupt, IVirtualClock clock)
+    {
+        ArgumentNullException.ThrowIfNull(clock);
+        _backend = backend;
+        _interrupt = interrupt;
+        _clock = clock;
+        _timer = clock.CreateTimer(OnLine);
+    }
 
     /// <summary>Bytes that a host may have waiting for the guest; more are refused by <see cref="Receive"/>.</summary>
     public const int BacklogLimit = 1 << 16;
@@ -58,6 +89,12 @@ public sealed partial class Uart16550(ISerialBackend backend, InterruptLine inte
     /// </summary>
     public bool HoldsEarlyInput { get; init; }
 
+    /// <summary>
+    /// Modem output 2 gates the interrupt line, as the wiring of a PC's serial port has it (by default). Virtual machines' serial ports do
+    /// without, and there are kernels that were never tried on others.
+    /// </summary>
+    public bool RequiresOut2 { get; init; } = true;
+
     private bool HasFifo => (_fifoControl & 1) != 0;
 
     /// <summary>Bytes from the host. They wait in a bounded backlog until the guest has read what came before. Any thread.</summary>
@@ -66,7 +103,7 @@ public sealed partial class Uart16550(ISerialBackend backend, InterruptLine inte
     {
         lock (_gate)
         {
-            int taken = Math.Min(bytes.Length, BacklogLimit - _backlog.Count);
+            int taken = Math.Clamp(BacklogLimit - _backlog.Count, 0, bytes.Length);
             for (int i = 0; i < taken; i++)
             {
                 _backlog.Enqueue(bytes[i]);
@@ -100,7 +137,7 @@ public sealed partial class Uart16550(ISerialBackend backend, InterruptLine inte
 
         if (transmit)
         {
-            backend.Write([data]);
+            _backend.Write([data]);
         }
     }
 
@@ -112,14 +149,12 @@ public sealed partial class Uart16550(ISerialBackend backend, InterruptLine inte
             case 0 when latch:
                 return (byte)_divisor;
             case 0:
-                byte value = _received.Count > 0 ? _received.Dequeue() : (byte)0;
-                Refill();
-                return value;
+                return TakeReceived();
             case 1:
                 return latch ? (byte)(_divisor >> 8) : _interruptEnable;
             case 2:
                 byte cause = InterruptCause();
-                if (cause == 2)
+                if (cause == CauseTransmit)
                 {
                     _transmitPending = false;
                 }
@@ -138,6 +173,42 @@ public sealed partial class Uart16550(ISerialBackend backend, InterruptLine inte
                 return ModemStatus();
             default:
                 return _scratch;
+        }
+    }
+
+    /// <summary>
+    /// A receive timeout ends with the byte that is taken, and comes again where others are left. The line goes on behind the last one,
+    /// however slow the guest is.
+    /// </summary>
+    private byte TakeReceived()
+    {
+        if (!_received.TryDequeue(out byte value))
+        {
+            return 0;
+        }
+
+        _timedOut = false;
+        bool isLast = _received.Count == 0 && _backlog.Count > 0;
+        bool leavesSome = _received.Count > 0 && _received.Count < TriggerLevel && _lineDue == VirtualTime.Never;
+        if (isLast || leavesSome)
+        {
+            _lineDue = _clock.Now + LineDelay;
+            _timer.Arm(_lineDue);
+        }
+
+        return value;
+    }
+
+    private void OnLine()
+    {
+        lock (_gate)
+        {
+            if (_lineDue <= _clock.Now)
+            {
+                _lineDue = VirtualTime.Never;
+                Refill();
+                UpdateInterrupt();
+            }
         }
     }
 
@@ -160,6 +231,7 @@ public sealed partial class Uart16550(ISerialBackend backend, InterruptLine inte
                 _transmitPending = true;
                 if ((_modemControl & ModemLoopback) == 0)
                 {
+                    NoteListening(sends: true);
                     return true;
                 }
 
@@ -236,12 +308,15 @@ public sealed partial class Uart16550(ISerialBackend backend, InterruptLine inte
         }
 
         _received.Enqueue(value);
+        _timedOut = true;
     }
 
     /// <summary>A receive interrupt would reach the processor: the driver is ready for bytes.</summary>
-    private void NoteListening()
+    /// <param name="sends">A byte was sent: without the gate, enabled interrupts alone can be a look at whether the port is there.</param>
+    private void NoteListening(bool sends = false)
     {
-        bool interrupts = (_interruptEnable & InterruptReceive) != 0 && (_modemControl & (ModemOut2 | ModemLoopback)) == ModemOut2;
+        bool opens = (_modemControl & ModemOut2) != 0 || (sends && !RequiresOut2);
+        bool interrupts = (_interruptEnable & InterruptReceive) != 0 && opens && (_modemControl & ModemLoopback) == 0;
         if (interrupts && !_listens)
         {
             _listens = true;
@@ -258,33 +333,54 @@ public sealed partial class Uart16550(ISerialBackend backend, InterruptLine inte
         }
     }
 
-    /// <summary>Moves waiting bytes into the FIFO: the host's line never overruns.</summary>
+    /// <summary>
+    /// Moves waiting bytes into an empty FIFO, unless the line has more to wait: it never overruns. Where fewer come than make an
+    /// interrupt, no others follow, so their timeout is over at once.
+    /// </summary>
     private void Refill()
     {
-        while ((_listens || !HoldsEarlyInput) && _backlog.Count > 0 && _received.Count < (HasFifo ? FifoSize : 1) && (_modemControl & ModemLoopback) == 0)
+        if (_lineDue != VirtualTime.Never || (_modemControl & ModemLoopback) != 0 || (HoldsEarlyInput && !_listens))
+        {
+            return;
+        }
+
+        for (int room = _received.Count > 0 ? 0 : HasFifo ? FifoSize : 1; room > 0 && _backlog.Count > 0; room--)
         {
             _received.Enqueue(_backlog.Dequeue());
         }
+
+        _timedOut = _received.Count > 0;
     }
 
-    /// <summary>The interrupt identification without the FIFO bits; 1 is none.</summary>
+    /// <summary>Bytes that make an interrupt by themselves.</summary>
+    private int TriggerLevel => !HasFifo ? 1 : (_fifoControl >> 6) switch { 0 => 1, 1 => 4, 2 => 8, _ => 14 };
+
+    /// <summary>The interrupt identification without the bits that tell of a FIFO.</summary>
     private byte InterruptCause()
     {
         if (_overrun && (_interruptEnable & InterruptLineStatus) != 0)
         {
-            return 6;
+            return CauseLineStatus;
         }
 
-        if (_received.Count > 0 && (_interruptEnable & InterruptReceive) != 0)
+        if ((_interruptEnable & InterruptReceive) != 0 && _received.Count > 0)
         {
-            return 4;
+            if (_received.Count >= TriggerLevel)
+            {
+                return CauseReceive;
+            }
+
+            if (_timedOut)
+            {
+                return CauseTimeout;
+            }
         }
 
-        return _transmitPending && (_interruptEnable & InterruptTransmit) != 0 ? (byte)2 : (byte)1;
+        return _transmitPending && (_interruptEnable & InterruptTransmit) != 0 ? CauseTransmit : CauseNone;
     }
 
-    /// <summary>OUT2 gates the interrupt line on a PC.</summary>
-    private bool IsInterruptDue => InterruptCause() != 1 && (_modemControl & (ModemOut2 | ModemLoopback)) == ModemOut2;
+    private bool IsInterruptDue =>
+        InterruptCause() != CauseNone && (_modemControl & ModemLoopback) == 0 && (!RequiresOut2 || (_modemControl & ModemOut2) != 0);
 
-    private void UpdateInterrupt() => interrupt.Set(IsInterruptDue);
+    private void UpdateInterrupt() => _interrupt.Set(IsInterruptDue);
 }

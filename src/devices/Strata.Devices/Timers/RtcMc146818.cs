@@ -70,6 +70,12 @@ public sealed partial class RtcMc146818 : IPortDevice, IUnit<RtcMc146818State>
         wall.Stepped += OnStep;
     }
 
+    /// <summary>
+    /// An alarm interrupts: the chipset's power management hears of it beside the interrupt controllers. Under the chip's lock; once, while
+    /// the machine is built.
+    /// </summary>
+    public Action? AlarmRang { get; set; }
+
     /// <summary>A CMOS byte that firmware or an operating system looks at, set while the machine is built.</summary>
     public void SetByte(int index, byte value) => _ram[index] = value;
 
@@ -268,6 +274,11 @@ public sealed partial class RtcMc146818 : IPortDevice, IUnit<RtcMc146818State>
     private void Raise(byte cause)
     {
         _ram[RegisterC] |= cause;
+        if ((cause & _ram[RegisterB] & AlarmEnable) != 0)
+        {
+            AlarmRang?.Invoke();
+        }
+
         if ((_ram[RegisterC] & _ram[RegisterB] & InterruptCauses) != 0)
         {
             _ram[RegisterC] |= InterruptRequest;

@@ -113,6 +113,7 @@ public sealed partial class PcBoard
     {
         if (_isStarted)
         {
+            _wiring.Wall.FollowWorld();
             (_clock as RealTimeClock)?.Start();
         }
 

@@ -45,12 +45,13 @@ public sealed partial class PcBoard : IMachineControl, IDisposable
                 $"Memory must be a whole number of MiB, {SmallestMemory / Megabyte} to {PcBoardOptions.LargestMemory / Megabyte}; {options.MemorySize:N0} bytes is not.", nameof(options));
         }
 
-        _ram = options.SavedMemory ?? new GuestMemory(options.MemorySize); // what a host is most likely to refuse comes before there is anything to dispose of
+        _ram = options.CreateMemory(options.MemorySize); // what a host is most likely to refuse comes before there is anything to dispose of
         try
         {
             _clock = options.Deterministic is { } deterministic ? deterministic.Clock : new RealTimeClock(VcpuThread.StandstillLimit, OnStandstill);
             MapRam(Memory, _ram);
-            _wiring = new BoardWiring(options, Memory, Ports, _clock, new WallClock(_clock, options.StartTime), new ApicBus(), this);
+            WallClock wall = new(_clock, options.StartTime, options.WorldTime);
+            _wiring = new BoardWiring(options, Memory, Ports, _clock, wall, new ApicBus(), this);
             _loader = new GuestLoader(_wiring);
             _chipset = new PcChipset(_wiring, high => _processors?.OnPicOutput(high));
             _devices = new PcDevices(_wiring, _chipset);
@@ -58,9 +59,9 @@ public sealed partial class PcBoard : IMachineControl, IDisposable
             _processors = new PcProcessors(this, _wiring);
             _processors.Create(_chipset.Pic);
             Enlist();
-            if (options.SavedMemory is null)
+            if (options.Kernel is { } kernel)
             {
-                _processors.Enter(_loader.Load());
+                _processors.Enter(_loader.Load(kernel, options.Initrd));
             }
         }
         catch
@@ -117,6 +118,7 @@ public sealed partial class PcBoard : IMachineControl, IDisposable
             _isStarted = true;
             if (_pauses == 0)
             {
+                _wiring.Wall.FollowWorld(); // what was read when the machine was built is old by now
                 clock.Start();
             }
 

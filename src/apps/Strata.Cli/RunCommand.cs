@@ -39,7 +39,8 @@ internal sealed class RunCommand(RunOptions options) : IDisposable
         TimeSpan startUp = DateTime.UtcNow - Process.GetCurrentProcess().StartTime.ToUniversalTime();
         shutdown.Start(machine);
         bool mustHold = !terminal.IsRaw && machine.DropsTypedAhead;
-        HeldInput held = new(bytes => machine.Console.WriteAsync(bytes), mustHold ? machine.Agent.WaitForConsoleReaderAsync(token) : Task.CompletedTask);
+        Task reader = mustHold ? machine.Agent.WaitForConsoleReaderAsync(token) : Task.CompletedTask;
+        HeldInput held = new(bytes => machine.Console.WriteAsync(bytes), reader);
         Thread input = new(() => PumpInput(machine, control?.Name, held)) { IsBackground = true, Name = "strata-input" };
         input.Start();
         MachineExit exit = await machine.WaitForExitAsync(CancellationToken.None).ConfigureAwait(false);

@@ -90,11 +90,8 @@ internal sealed class MachineSaver : IDisposable
         }
     }
 
-    public void Dispose()
-    {
-        _base.Dispose();
-        _gate.Dispose();
-    }
+    /// <summary>The machine has ended; one that is being suspended is saved to the end nevertheless.</summary>
+    public void Dispose() => _base.Dispose();
 
     private async Task<SnapshotReport> SaveLockedAsync(
         SnapshotSet set, SnapshotRequest request, Func<SnapshotManifest, SnapshotManifest> describe, Func<Task>? end, CancellationToken cancellationToken)

@@ -28,7 +28,8 @@ internal sealed class RunArguments
         Description = "Kernel to boot instead of an image: a Linux bzImage, an ELF image with a PVH entry, or a Multiboot image.",
     };
 
-    private readonly Option<string?> _initrd = new("--initrd") { Description = "Initial RAM disk for --kernel; a module for Multiboot." };
+    private readonly Option<string?> _initrd = new("--initrd") { Description = "Initial RAM disk for --kernel; the first module for Multiboot." };
+    private readonly Option<string[]> _module = ModuleOption.Create();
     private readonly Option<string?> _append = new("--append") { Description = "Kernel command line (with an image: added to its own)." };
     private readonly Option<string> _memory = new("--memory", "-m")
     {
@@ -158,7 +159,7 @@ internal sealed class RunArguments
             SIGTERM and SIGHUP ask the guest to shut down and wait for that; a second one ends the machine at once.
             """)
         {
-            arguments._image, arguments._name, arguments._spec, arguments._kernel, arguments._initrd, arguments._append, arguments._memory, arguments._cpus,
+            arguments._image, arguments._name, arguments._spec, arguments._kernel, arguments._initrd, arguments._module, arguments._append, arguments._memory, arguments._cpus,
             arguments._disk, arguments._share, arguments._exec, arguments._balloon, arguments._engine, arguments._console, arguments._serial,
             arguments._stats, arguments._trace, arguments._perfMap, arguments._portable, arguments._noParavirt,
             arguments._reset, arguments._testDevices, arguments._defective,
@@ -201,12 +202,13 @@ internal sealed class RunArguments
 
         if (image is not null || kernel is not null)
         {
-            spec = spec with { Image = image, Kernel = kernel, Initrd = null, InitrdOverlays = [], ImageFolder = null, CommandLine = null };
+            spec = spec with { Image = image, Kernel = kernel, Initrd = null, InitrdOverlays = [], Modules = [], ImageFolder = null, CommandLine = null };
         }
 
         return spec with
         {
             Initrd = result.GetValue(_initrd) ?? spec.Initrd,
+            Modules = IsGiven(result, _module) ? [.. result.GetValue(_module)!.Select(ModuleFile.Parse)] : spec.Modules,
             CommandLine = result.GetValue(_append) ?? spec.CommandLine,
             Keep = result.GetValue(_keep) ?? spec.Keep,
             Setup = ImageCommand.ReadSetup(spec.Setup, result.GetValue(_hostName), result.GetValue(_timeZone), result.GetValue(_sshKey)),

@@ -53,8 +53,12 @@ public sealed partial record MachineSpec
     /// <summary>Further initial RAM disks, unpacked over the first in this order.</summary>
     public IReadOnlyList<string> InitrdOverlays { get; init; } = [];
 
+    /// <summary>What a Multiboot or PVH kernel is given behind the initial RAM disk.</summary>
+    public IReadOnlyList<ModuleFile> Modules { get; init; } = [];
+
     /// <summary>
     /// Kernel command line; null for "console=ttyS0". With the kernel of <see cref="Image"/>: what is added to the image's own.
+    /// A Multiboot kernel finds its path in front of it.
     /// </summary>
     public string? CommandLine { get; init; }
 

@@ -40,6 +40,13 @@ internal static class MachineForm
         },
     };
 
+    private static readonly SpecRecord<ModuleFile> Module = new(
+        "a module", () => new ModuleFile(string.Empty, string.Empty), ModuleFile.Parse, ModuleFile.Syntax)
+    {
+        { "path", FilePath, m => m.Path, (m, v) => m with { Path = v }, "The file.", true },
+        { "text", Text, m => m.Text, (m, v) => m with { Text = v }, "The string that comes with it.", true },
+    };
+
     private static readonly SpecRecord<MachineSpec> Machine = new("a machine specification", () => new MachineSpec())
     {
         { "name", OptionalText, s => s.Name, (s, v) => s with { Name = v }, "What others call the machine." },
@@ -69,6 +76,11 @@ internal static class MachineForm
             "initrdOverlays", new ListKind<string>(FilePath, MostOverlays),
             s => s.InitrdOverlays, (s, v) => s with { InitrdOverlays = v },
             "Initial RAM disks that are unpacked over the first."
+        },
+        {
+            "modules", new ListKind<ModuleFile>(Module, MostDevices),
+            s => s.Modules, (s, v) => s with { Modules = v },
+            "What a Multiboot or PVH kernel is given behind the initial RAM disk."
         },
         {
             "commandLine", OptionalText,

@@ -1,6 +1,7 @@
 using Strata.Core.Bus;
 using Strata.Machines.Acpi;
 using Strata.Machines.Boot;
+using Strata.Machines.Firmware;
 
 namespace Strata.Machines.Boards;
 
@@ -22,16 +23,25 @@ internal sealed class GuestLoader(BoardWiring wiring)
     {
         PcBoardOptions options = wiring.Options;
         WriteTables(wiring.Memory, options.Processors);
-        return BootLoader.Load(new BootRequest
+        BootEntry entry = BootLoader.Load(new BootRequest
         {
             Memory = wiring.Memory,
             LowMemory = Math.Min(options.MemorySize, PcMemoryMap.LowMemoryLimit),
             MemoryMap = BuildMemoryMap(options.MemorySize),
             Rsdp = PcMemoryMap.AcpiStart,
             Kernel = kernel,
+            KernelName = options.KernelName,
             Initrd = initrd,
+            InitrdName = options.InitrdName,
+            Modules = options.Modules,
             CommandLine = options.CommandLine,
         });
+        if (entry.ExpectsBios)
+        {
+            BiosArea.InitializeChips(wiring.Ports);
+        }
+
+        return entry;
     }
 
     private static void WriteTables(AddressSpace memory, int processors)
@@ -41,6 +51,8 @@ internal sealed class GuestLoader(BoardWiring wiring)
         {
             throw new InvalidOperationException("The ACPI tables lie outside of RAM.");
         }
+
+        BiosArea.Write(memory, processors);
     }
 
     private static List<MemoryMapEntry> BuildMemoryMap(ulong size)
@@ -48,7 +60,8 @@ internal sealed class GuestLoader(BoardWiring wiring)
         ulong low = Math.Min(size, PcMemoryMap.LowMemoryLimit);
         List<MemoryMapEntry> map =
         [
-            new(0, PcMemoryMap.VgaStart, 1),
+            new(0, PcMemoryMap.ExtendedBiosStart, 1),
+            new(PcMemoryMap.ExtendedBiosStart, PcMemoryMap.VgaStart - PcMemoryMap.ExtendedBiosStart, 2),
             new(PcMemoryMap.AcpiStart, PcMemoryMap.OneMegabyte - PcMemoryMap.AcpiStart, 2),
             new(PcMemoryMap.OneMegabyte, low - PcMemoryMap.OneMegabyte, 1),
         ];

@@ -3,6 +3,7 @@ using Strata.Core.Networking;
 using Strata.Core.Sharing;
 using Strata.Core.Storage;
 using Strata.Devices.Serial;
+using Strata.Machines.Boot;
 using Strata.Machines.Engines;
 using Strata.X86.Translator;
 
@@ -98,7 +99,16 @@ public sealed class PcBoardOptions
     /// <summary>Reads kernel and initrd for a guest that starts again; null where they are those of the first start.</summary>
     public Func<(byte[] Kernel, byte[]? Initrd)>? ReadImages { get; init; }
 
+    /// <summary>What a kernel that has its own name in front of its command line finds there.</summary>
+    public string KernelName { get; init; } = "kernel";
+
     public byte[]? Initrd { get; init; }
+
+    /// <summary>The initrd's string where it is a module.</summary>
+    public string InitrdName { get; init; } = "initrd";
+
+    /// <summary>What a kernel is given beside the initrd, by protocols that know modules.</summary>
+    public IReadOnlyList<BootModule> Modules { get; init; } = [];
 
     public string CommandLine { get; init; } = string.Empty;
 }

@@ -3,6 +3,7 @@ using Strata.Core.Execution;
 using Strata.Core.Memory;
 using Strata.X86.Execution;
 using Strata.X86.Interpreter.Tests.Harness;
+using static Iced.Intel.AssemblerRegisters;
 
 namespace Strata.Conformance.Tests;
 
@@ -110,10 +111,41 @@ public sealed unsafe class DirtyPagesTests
             }
         };
 
-        machine.Start(a => a.mov(Iced.Intel.AssemblerRegisters.__qword_ptr[Iced.Intel.AssemblerRegisters.rbx], Iced.Intel.AssemblerRegisters.rax));
+        machine.Start(a => a.mov(__qword_ptr[rbx], rax));
 
         machine.AssertNoEvent();
         Assert.Equal(2, dropped);
+        Assert.False(machine.Memory.HoldsCode(page));
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void Store_ThroughARightThatAFlushTakesAway_DropsCodeDecodedBefore(bool translated)
+    {
+        using SystemMachine machine = MapChangeTests.CreateUsed(translated);
+        const ulong page = SystemMachine.Data / Page;
+        machine.Memory.MarkCode(page + 1);
+        machine.Memory.CodeWritten += (memory, index) =>
+        {
+            if (index == page + 1)
+            {
+                Thread other = new(() => memory.MarkCode(page)); // decodes, and asks for the right to write
+                other.Start();
+                other.Join();
+            }
+        };
+
+        machine.Start(a =>
+        {
+            a.mov(__qword_ptr[rbx], rax); // the right
+            a.mov(__byte_ptr[rbx + (int)Page], al);
+            a.mov(__qword_ptr[rbx], rcx); // the bytes that were decoded, before the request is served
+            a.mov(rax, cr3);
+            a.mov(cr3, rax);
+        });
+
+        machine.AssertNoEvent();
         Assert.False(machine.Memory.HoldsCode(page));
     }
 

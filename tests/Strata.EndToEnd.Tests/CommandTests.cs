@@ -140,7 +140,7 @@ public sealed class CommandTests : IDisposable
     [Fact]
     public async Task Run_Interrupted_EndsTheMachineAtOnce()
     {
-        using HostCommand command = HostCommand.StartStrata("run", "--kernel", Program(PrintAndWait), "--memory", "16M", "--stop-timeout", "600");
+        using HostCommand command = StartWaiting("600");
         await command.WaitForOutputAsync("+", _timeout.Token);
 
         await KillAsync(command, "-INT");
@@ -151,7 +151,7 @@ public sealed class CommandTests : IDisposable
     [Fact]
     public async Task Run_TerminatedAndGuestDoesNotListen_EndsTheMachineAfterTheTimeout()
     {
-        using HostCommand command = HostCommand.StartStrata("run", "--kernel", Program(PrintAndWait), "--memory", "16M", "--stop-timeout", "1");
+        using HostCommand command = StartWaiting("1");
         await command.WaitForOutputAsync("+", _timeout.Token);
 
         await KillAsync(command, "-TERM");
@@ -164,7 +164,7 @@ public sealed class CommandTests : IDisposable
     [Fact]
     public async Task Run_TerminatedTwice_EndsTheMachineAtOnce()
     {
-        using HostCommand command = HostCommand.StartStrata("run", "--kernel", Program(PrintAndWait), "--memory", "16M", "--stop-timeout", "600");
+        using HostCommand command = StartWaiting("600");
         await command.WaitForOutputAsync("+", _timeout.Token);
 
         await KillAsync(command, "-TERM");
@@ -246,6 +246,9 @@ public sealed class CommandTests : IDisposable
         c.hlt();
         c.jmp(forever);
     }
+
+    private HostCommand StartWaiting(string stopTimeout) =>
+        HostCommand.StartStrata("run", "--kernel", Program(PrintAndWait), "--memory", "16M", "--stop-timeout", stopTimeout);
 
     private Task<string> KillAsync(HostCommand command, string signal) =>
         HostCommand.RunAsync("kill", [signal, command.Id.ToString(CultureInfo.InvariantCulture)], _timeout.Token);

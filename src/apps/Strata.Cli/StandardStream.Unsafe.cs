@@ -58,8 +58,12 @@ internal sealed unsafe partial class StandardStream(int descriptor, bool isText 
     {
         if (!_isInherited)
         {
-            _ = isText || descriptor == Errors || bytes.IsEmpty ? 0 : throw new OutputLostException("Standard output is closed.", isUnread: false);
-            return;
+            if (isText || descriptor == Errors || bytes.IsEmpty)
+            {
+                return;
+            }
+
+            throw new OutputLostException("Standard output is closed.", isUnread: false);
         }
 
         // SAFETY: the span is pinned while its own bytes are written.

@@ -40,7 +40,8 @@ public sealed partial class VirtualMachine
     }
 
     /// <summary>
-    /// Whether what starts at the guest's console throws away what was typed before: <see cref="GuestAgent.WaitForConsoleReaderAsync"/> says when to type.
+    /// Whether what starts at the guest's console throws away what was typed before: <see cref="GuestAgent.WaitForConsoleReaderAsync"/>
+    /// says when to type.
     /// </summary>
     public bool DropsTypedAhead => Image is { DropsTypedAhead: true };
 

@@ -61,6 +61,7 @@ public sealed unsafe class Interpreter : IX86Engine
         Cpu.Memory.CodeMarked += OnCodeMarked;
         Cpu.Memory.WritesRevoked += OnWritesRevoked;
         Cpu.Memory.MapChanged += OnMapChanged;
+        Cpu.Tlb.BeforeFlush = OnFlush;
     }
 
     public int Index { get; }
@@ -172,6 +173,11 @@ public sealed unsafe class Interpreter : IX86Engine
         Cpu.Memory.CodeMarked -= OnCodeMarked;
         Cpu.Memory.WritesRevoked -= OnWritesRevoked;
         Cpu.Memory.MapChanged -= OnMapChanged;
+        if (Cpu.Tlb.BeforeFlush == OnFlush)
+        {
+            Cpu.Tlb.BeforeFlush = null; // no other engine has taken over
+        }
+
 
         _blocks.Dispose();
         _single.Dispose();
@@ -338,6 +344,12 @@ public sealed unsafe class Interpreter : IX86Engine
         Interlocked.MemoryBarrier();
         ServeRequests();
         return Interlocked.Exchange(ref _kicked, 0) == 0;
+    }
+
+    private void OnFlush()
+    {
+        Interlocked.MemoryBarrier(); // stores have landed, or the request of who has read before is seen
+        ServeRequests();
     }
 
     private void SetInside(int inside)

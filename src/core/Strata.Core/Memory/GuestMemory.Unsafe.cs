@@ -109,6 +109,7 @@ public sealed unsafe partial class GuestMemory : IDisposable
         if ((Set(pageIndex, CodeFlag) & CodeFlag) == 0)
         {
             CodeMarked?.Invoke(this, pageIndex);
+            Interlocked.MemoryBarrier(); // requests are seen before the bytes are read
         }
     }
 

@@ -51,7 +51,6 @@ sub read_clock {
 }
 
 sub set_clock {
-    use integer;
     return if first_line('/sys/class/ptp/ptp0/clock_name') !~ /^KVM virtual PTP/;
     open(my $ptp, '<', '/dev/ptp0') or return;
     my $id = 3 - 8 * (fileno($ptp) + 1);    # FD_TO_CLOCKID
@@ -62,8 +61,9 @@ sub set_clock {
         $behind = $host - $before - ($after - $before) / 2;
     }
     return if abs($behind) <= CLOCK_TOLERANCE;
-    my $time = read_clock(CLOCK_REALTIME) + $behind;
-    syscall(SYS_CLOCK_SETTIME, CLOCK_REALTIME, pack('q2', $time / 1_000_000_000, $time % 1_000_000_000));
+    my $time = read_clock(CLOCK_REALTIME) + int($behind);
+    my $rest = $time % 1_000_000_000;
+    syscall(SYS_CLOCK_SETTIME, CLOCK_REALTIME, pack('q2', ($time - $rest) / 1_000_000_000, $rest));
 }
 
 sub serve {

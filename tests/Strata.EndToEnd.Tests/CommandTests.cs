@@ -89,7 +89,7 @@ public sealed class CommandTests : IDisposable
             c.jmp(undefined);
         });
 
-        (int code, _, string errors) = await RunAsync("run", "--kernel", kernel, "--memory", "16M");
+        (int code, _, string errors) = await RunAsync("run", "--kernel", kernel, "--memory", "16M", "--reset", "exit");
 
         Assert.Equal(TripleFault, code);
         Assert.Contains($"0x{MultibootProgram.Entry + shortJumpSize:x}", errors, StringComparison.Ordinal);
@@ -104,10 +104,26 @@ public sealed class CommandTests : IDisposable
             c.hlt();
         });
 
-        (int code, _, string errors) = await RunAsync("run", "--kernel", kernel, "--memory", "16M");
+        (int code, _, string errors) = await RunAsync("run", "--kernel", kernel, "--memory", "16M", "--reset", "exit");
 
         Assert.Equal(GuestReset, code);
         Assert.Contains("reset", errors, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Run_GuestThatResetsForEver_EndsAndSaysSo()
+    {
+        string kernel = Program(c =>
+        {
+            c.OutByte(0x64, 0xFE);
+            c.hlt();
+        });
+
+        (int code, _, string errors) = await RunAsync("run", "--kernel", kernel, "--memory", "16M");
+
+        Assert.Equal(GuestReset, code);
+        Assert.Contains("It starts again.", errors, StringComparison.Ordinal);
+        Assert.Contains("does not come up", errors, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -124,7 +140,7 @@ public sealed class CommandTests : IDisposable
     [Fact]
     public async Task Run_Interrupted_EndsTheMachineAtOnce()
     {
-        using HostCommand command = HostCommand.StartStrata("run", "--kernel", Program(PrintAndWait), "--memory", "16M", "--stop-timeout", "600");
+        using HostCommand command = StartWaiting("600");
         await command.WaitForOutputAsync("+", _timeout.Token);
 
         await KillAsync(command, "-INT");
@@ -135,7 +151,7 @@ public sealed class CommandTests : IDisposable
     [Fact]
     public async Task Run_TerminatedAndGuestDoesNotListen_EndsTheMachineAfterTheTimeout()
     {
-        using HostCommand command = HostCommand.StartStrata("run", "--kernel", Program(PrintAndWait), "--memory", "16M", "--stop-timeout", "1");
+        using HostCommand command = StartWaiting("1");
         await command.WaitForOutputAsync("+", _timeout.Token);
 
         await KillAsync(command, "-TERM");
@@ -148,7 +164,7 @@ public sealed class CommandTests : IDisposable
     [Fact]
     public async Task Run_TerminatedTwice_EndsTheMachineAtOnce()
     {
-        using HostCommand command = HostCommand.StartStrata("run", "--kernel", Program(PrintAndWait), "--memory", "16M", "--stop-timeout", "600");
+        using HostCommand command = StartWaiting("600");
         await command.WaitForOutputAsync("+", _timeout.Token);
 
         await KillAsync(command, "-TERM");
@@ -230,6 +246,9 @@ public sealed class CommandTests : IDisposable
         c.hlt();
         c.jmp(forever);
     }
+
+    private HostCommand StartWaiting(string stopTimeout) =>
+        HostCommand.StartStrata("run", "--kernel", Program(PrintAndWait), "--memory", "16M", "--stop-timeout", stopTimeout);
 
     private Task<string> KillAsync(HostCommand command, string signal) =>
         HostCommand.RunAsync("kill", [signal, command.Id.ToString(CultureInfo.InvariantCulture)], _timeout.Token);

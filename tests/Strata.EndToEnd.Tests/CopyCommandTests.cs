@@ -23,7 +23,7 @@ public sealed class CopyCommandTests(NamedMachine guest) : IClassFixture<NamedMa
     {
         string disk = _folder.Write("disk.raw", new byte[1 << 20]);
         string payload = _folder.Write("payload", "payload"u8);
-        using HostCommand run = guest.Start("run", "debian-tiny", "--memory", "256M", "--name", "with-disk", "--disk", $"{disk},format=raw");
+        using HostCommand run = StartWithDisk("with-disk", disk);
         await run.WaitForOutputAsync(DebianGuest.Prompt, _timeout.Token);
 
         (int code, _, string errors) = await RunAsync("cp", payload, "with-disk:/dev/vda");
@@ -33,7 +33,7 @@ public sealed class CopyCommandTests(NamedMachine guest) : IClassFixture<NamedMa
 
         Assert.Equal((0, string.Empty, "block special file\n", 0), (code, errors, kind, back));
         Assert.Equal("payload"u8.ToArray(), (await File.ReadAllBytesAsync(disk, _timeout.Token))[..7]);
-        Assert.Equal(await File.ReadAllBytesAsync(disk, _timeout.Token), await File.ReadAllBytesAsync(_folder.PathOf("back"), _timeout.Token));
+        Assert.Equal(File.ReadAllBytes(disk), File.ReadAllBytes(_folder.PathOf("back")));
     }
 
     [Fact]
@@ -41,7 +41,7 @@ public sealed class CopyCommandTests(NamedMachine guest) : IClassFixture<NamedMa
     {
         string disk = _folder.Write("small.raw", new byte[1 << 20]);
         string payload = _folder.Write("payload", new byte[(1 << 20) + 1]);
-        using HostCommand run = guest.Start("run", "debian-tiny", "--memory", "256M", "--name", "with-small-disk", "--disk", $"{disk},format=raw");
+        using HostCommand run = StartWithDisk("with-small-disk", disk);
         await run.WaitForOutputAsync(DebianGuest.Prompt, _timeout.Token);
 
         (int code, _, string errors) = await RunAsync("cp", payload, "with-small-disk:/dev/vda");
@@ -66,20 +66,25 @@ public sealed class CopyCommandTests(NamedMachine guest) : IClassFixture<NamedMa
     public async Task Copy_OntoALinkInTheGuest_WritesWhereItLeads()
     {
         string payload = _folder.Write("payload", "payload"u8);
-        await GuestAsync("mkdir /root/links && cd /root/links && echo a-long-text > target && ln -s target link && ln -s missing dangling && mkdir folder && ln -s folder to-folder");
+        await GuestAsync(
+            "mkdir -p /root/links/folder && cd /root/links && echo a-long-text > target"
+            + " && ln -s target link && ln -s missing dangling && ln -s folder to-folder");
 
         Assert.Equal(0, (await RunAsync("cp", payload, $"{Machine}:/root/links/link")).Code);
         Assert.Equal(0, (await RunAsync("cp", payload, $"{Machine}:/root/links/dangling")).Code);
         Assert.Equal(0, (await RunAsync("cp", payload, $"{Machine}:/root/links/to-folder")).Code);
 
-        Assert.Equal("payload target payload missing payload", await GuestAsync("cd /root/links && echo -n $(cat target) $(readlink link) $(cat missing) $(readlink dangling) $(cat folder/payload)"));
+        Assert.Equal(
+            "payload target payload missing payload",
+            await GuestAsync("cd /root/links && echo -n $(cat target; echo; readlink link; cat missing; echo; readlink dangling; cat folder/payload)"));
     }
 
     [Fact]
     public async Task Copy_OntoAFileOfAnotherOwner_KeepsOwnerModeAndHardLinks()
     {
         string payload = _folder.Write("payload", "payload"u8);
-        await GuestAsync("mkdir /root/owned && cd /root/owned && echo a-long-text > file && chmod 640 file && chown 7:8 file && ln file other");
+        await GuestAsync(
+            "mkdir /root/owned && cd /root/owned && echo a-long-text > file && chmod 640 file && chown 7:8 file && ln file other");
 
         Assert.Equal(0, (await RunAsync("cp", payload, $"{Machine}:/root/owned/file")).Code);
 
@@ -94,14 +99,17 @@ public sealed class CopyCommandTests(NamedMachine guest) : IClassFixture<NamedMa
         await File.WriteAllTextAsync(Path.Combine(tree, "sub", "file"), "new", _timeout.Token);
         await File.WriteAllTextAsync(Path.Combine(tree, "sub", "linked"), "through", _timeout.Token);
         await GuestAsync(
-            "mkdir -p /root/merged/real && cd /root/merged && ln -s real sub && echo old-and-longer > real/file && chmod 600 real/file && chown 7 real/file && chmod 1777 real && ln -s ../aim real/linked");
+            "mkdir -p /root/merged/real && cd /root/merged && ln -s real sub && echo old-and-longer > real/file"
+            + " && chmod 600 real/file && chown 7 real/file && chmod 1777 real && ln -s ../aim real/linked");
 
         (int code, _, string errors) = await RunAsync("cp", tree, $"{Machine}:/root");
 
         Assert.Equal((0, string.Empty), (code, errors));
         Assert.Equal(
             "real new 600 7 1777 ../aim through",
-            await GuestAsync("cd /root/merged && echo -n $(readlink sub) $(cat real/file) $(stat -c '%a %u' real/file) $(stat -c %a real) $(readlink real/linked) $(cat aim)"));
+            await GuestAsync(
+                "cd /root/merged && echo -n $(readlink sub) $(cat real/file) $(stat -c '%a %u' real/file)"
+                + " $(stat -c %a real) $(readlink real/linked) $(cat aim)"));
     }
 
     [Fact]
@@ -114,7 +122,8 @@ public sealed class CopyCommandTests(NamedMachine guest) : IClassFixture<NamedMa
         Assert.Equal(0, (await RunAsync("cp", "--replace", payload, $"{Machine}:/root/replaced/null")).Code);
 
         Assert.Equal(
-            "target payload regular file regular file", await GuestAsync("cd /root/replaced && echo -n $(cat target) $(cat link) $(stat -c %F link) $(stat -c %F null)"));
+            "target payload regular file regular file",
+            await GuestAsync("cd /root/replaced && echo -n $(cat target) $(cat link) $(stat -c %F link) $(stat -c %F null)"));
     }
 
     [Fact]
@@ -192,14 +201,16 @@ public sealed class CopyCommandTests(NamedMachine guest) : IClassFixture<NamedMa
     public async Task Copy_FilesThatComeAndGo_DoNotEndTheCopy()
     {
         await GuestAsync("mkdir -m 750 /root/busy && cd /root/busy && for i in $(seq 200); do echo $i > f$i; done");
-        using HostCommand change = guest.Start(
-            "exec", Machine, "sh", "-c", "cd /root/busy; echo ready; while :; do for i in $(seq 40); do echo x > tmp$i; done; rm -f tmp*; done");
+        const string comeAndGo = "cd /root/busy; echo ready; while :; do for i in $(seq 40); do echo x > tmp$i; done; rm -f tmp*; done";
+        using HostCommand change = guest.Start("exec", Machine, "sh", "-c", comeAndGo);
         await change.WaitForOutputAsync("ready", _timeout.Token);
 
         (int code, _, string errors) = await RunAsync("cp", $"{Machine}:/root/busy", _folder.Root);
 
         Assert.InRange(code, 0, Failure);
-        Assert.All(errors.Split('\n', StringSplitOptions.RemoveEmptyEntries), line => Assert.StartsWith("strata: left out /root/busy/tmp", line, StringComparison.Ordinal));
+        Assert.All(
+            errors.Split('\n', StringSplitOptions.RemoveEmptyEntries),
+            line => Assert.StartsWith("strata: left out /root/busy/tmp", line, StringComparison.Ordinal));
         Assert.Equal(200, Directory.GetFiles(_folder.PathOf("busy"), "f*").Length);
         Assert.Equal((UnixFileMode)0b111_101_000, File.GetUnixFileMode(_folder.PathOf("busy")));
     }
@@ -224,7 +235,7 @@ public sealed class CopyCommandTests(NamedMachine guest) : IClassFixture<NamedMa
     [Fact]
     public async Task Copy_TreeDeeperThanAPathCanBeLong_GoesBothWaysWhole()
     {
-        const string make = "mkdir \"/root/deep\"; chdir \"/root/deep\"; for (1..50) { mkdir \"d\"x100; chdir \"d\"x100 } open F,\">bottom\"; print F \"here\"";
+        const string make = "mkdir '/root/deep'; chdir '/root/deep'; for (1..50) { mkdir 'd'x100; chdir 'd'x100 } open F,'>bottom'; print F 'here'";
         const string count = "$f=shift; chdir $f; while (chdir \"d\"x100) { $n++ } open F,\"<bottom\"; print \"$n \", <F>";
         await RunAsync("exec", Machine, "perl", "-e", make);
 
@@ -241,7 +252,8 @@ public sealed class CopyCommandTests(NamedMachine guest) : IClassFixture<NamedMa
     {
         string script = $"cd \"$1\" && x=$(printf '{OddByte}') && mkdir \"d$x\" && echo in > \"d$x/f$x\" && ln -s \"d$x/f$x\" \"l$x\""
             + $" && dotnet \"$0\" cp \"d$x\" \"{Machine}:/root/e$x\" && dotnet \"$0\" cp \"{Machine}:/root/e$x/f$x\" \"$x\" && cat \"$x\""
-            + $" && dotnet \"$0\" exec {Machine} cat \"/root/e$x/f$x\" && mkdir t && cp -P \"l$x\" t && dotnet \"$0\" cp t {Machine}:/root/odd"
+            + $" && dotnet \"$0\" exec {Machine} cat \"/root/e$x/f$x\""
+            + $" && mkdir t && cp -P \"l$x\" t && dotnet \"$0\" cp t {Machine}:/root/odd"
             + $" && dotnet \"$0\" exec {Machine} readlink \"/root/odd/l$x\" | od -An -tx1 && rm -rf ./*";
 
         Assert.Equal((0, "in\nin\n 64 e9 2f 66 e9 0a\n"), await HostAsync(script, _folder.Root));
@@ -250,7 +262,8 @@ public sealed class CopyCommandTests(NamedMachine guest) : IClassFixture<NamedMa
     [Fact]
     public async Task Exec_ArgumentsAndVariablesThatAreNoText_ArriveAsTheyAre()
     {
-        string script = $"x=$(printf '{OddByte}'); dotnet \"$0\" exec -e \"X=$x\" {Machine} sh -c 'printf %s \"$X.$1\"' sh \"$x\" | od -An -tx1";
+        string script = $"x=$(printf '{OddByte}')"
+            + $"; dotnet \"$0\" exec -e \"X=$x\" {Machine} sh -c 'printf %s \"$X.$1\"' sh \"$x\" | od -An -tx1";
 
         Assert.Equal((0, " e9 2e e9\n"), await HostAsync(script));
     }
@@ -268,6 +281,9 @@ public sealed class CopyCommandTests(NamedMachine guest) : IClassFixture<NamedMa
         _timeout.Dispose();
         _folder.Dispose();
     }
+
+    private HostCommand StartWithDisk(string name, string disk) =>
+        guest.Start("run", "debian-tiny", "--memory", "256M", "--name", name, "--disk", $"{disk},format=raw");
 
     private async Task<string> GuestAsync(string line)
     {

@@ -28,6 +28,7 @@ public sealed class DebianAgentTests(DebianGuest guest) : IClassFixture<DebianGu
         Assert.Equal((42, "standard input\n/tmp\n", "first arg second from the host\n"), (result.ExitCode, result.OutputText, result.ErrorText));
 
         await CopyMuchAsync(agent);
+        await PutOntoWhatExistsAsync(agent);
         await SignalAsync(agent);
         await FailAsync(agent);
         await TalkThroughSocketsAsync(machine);
@@ -52,6 +53,22 @@ public sealed class DebianAgentTests(DebianGuest guest) : IClassFixture<DebianGu
         using MemoryStream back = new();
         Assert.Equal(0x1EDU, await agent.GetAsync("/tmp/blob", back, _timeout.Token));
         Assert.Equal(Digest(blob), Digest(back.ToArray()));
+    }
+
+    /// <summary>A link is followed, a device takes the data, and a file that is replaced keeps its owner.</summary>
+    private async Task PutOntoWhatExistsAsync(GuestAgent agent)
+    {
+        await agent.RunAsync(
+            GuestCommand.Shell("mkdir /root/put && cd /root/put && echo old > file && chown 7:8 file && ln -s file link && mknod null c 1 3"),
+            default,
+            _timeout.Token);
+
+        await agent.PutAsync(new MemoryStream("new"u8.ToArray()), "/root/put/link", 0x1A0, _timeout.Token);
+        await agent.PutAsync(new MemoryStream("gone"u8.ToArray()), "/root/put/null", cancellationToken: _timeout.Token);
+
+        GuestResult result = await agent.RunAsync(
+            GuestCommand.Shell("cd /root/put && stat -c '%a %u %g' file && cat link && stat -c ' %F' link null && ls"), default, _timeout.Token);
+        Assert.Equal("640 7 8\nnew symbolic link\n character special file\nfile\nlink\nnull\n", result.OutputText);
     }
 
     private async Task SignalAsync(GuestAgent agent)

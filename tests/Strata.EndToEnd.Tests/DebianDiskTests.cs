@@ -3,7 +3,6 @@ using Strata.Disks.Images;
 using Strata.Disks.Operations;
 using Strata.Disks.Qcow2;
 using Strata.EndToEnd.Tests.Harness;
-using Strata.Machines.Boards;
 
 namespace Strata.EndToEnd.Tests;
 

@@ -35,6 +35,33 @@ public sealed class DebianImageServicesTests : IDisposable
     }
 
     [ImageFact]
+    public async Task Run_CommandsPipedBeforeTheGuestListens_AreExecuted()
+    {
+        await _image.EnsureAsync(cancellationToken: _timeout.Token);
+        using HostCommand command = HostCommand.StartStrata("run", "debian");
+
+        await command.TypeAsync("echo answer-$((6 * 7))\npoweroff\n", _timeout.Token);
+        command.EndInput();
+        (int code, _) = await command.WaitForExitAsync(_timeout.Token);
+
+        Assert.Equal(0, code);
+        Assert.Contains("answer-42", command.Output, StringComparison.Ordinal);
+    }
+
+    [ImageFact]
+    public async Task Run_TerminatedWhileItBoots_ShutsDown()
+    {
+        await _image.EnsureAsync(cancellationToken: _timeout.Token);
+        using HostCommand command = HostCommand.StartStrata("run", "debian", "--keep", _folder.PathOf("kept"), "--stop-timeout", "240");
+        await command.WaitForOutputAsync("Debian", _timeout.Token);
+
+        await HostCommand.RunAsync("kill", ["-TERM", command.Id.ToString(CultureInfo.InvariantCulture)], _timeout.Token);
+
+        Assert.Equal((0, string.Empty), await command.WaitForExitAsync(_timeout.Token));
+        Assert.Contains("Power down", command.Output, StringComparison.Ordinal);
+    }
+
+    [ImageFact]
     public async Task Exec_WithSharedFolders_FindsThemMounted()
     {
         await _image.EnsureAsync(cancellationToken: _timeout.Token);

@@ -57,6 +57,35 @@ public sealed class DebianNetworkTests(DebianGuest guest) : IClassFixture<Debian
         Assert.True(new FileInfo(capture).Length > 500);
     }
 
+    /// <summary>Both ends are kernels here: what one marks, recv(MSG_OOB) of the other gives, and nothing else is lost or marked.</summary>
+    [Fact]
+    public async Task Forward_UrgentData_IsUrgentInBothDirections()
+    {
+        const string server = """
+            socket(S,2,1,0);bind(S,pack("S n a4 x8",2,7777,"\0"x4));listen(S,1);print "rea"."dy\n";accept(C,S);select(undef,undef,undef,0.5);recv(C,$u,1,1);recv(C,$d,9,0);print "urgent $u data $d\n";send(C,"a?",1);send(C,"bc",0);sleep 1
+            """;
+        PortForward forward = new(TransportProtocol.Tcp, IPAddress.Loopback, 0, GuestPort);
+        MachineSpec spec = guest.SpecWithAgent with { Networks = [NetworkCard.User(new UserNetworkOptions { Forwards = [forward] })] };
+        await using VirtualMachine machine = await VirtualMachine.StartAsync(spec, _timeout.Token);
+        await machine.Console.WaitForAsync(DebianGuest.Prompt, _timeout.Token);
+        await machine.Console.WriteLineAsync($"perl -e '$|=1;{server.Trim()}'", _timeout.Token);
+        await machine.Console.WaitForAsync("ready", _timeout.Token);
+
+        using TcpClient caller = new();
+        await caller.ConnectAsync(machine.ListenEndPoint(forward)!, _timeout.Token);
+        await caller.Client.SendAsync("!"u8.ToArray(), SocketFlags.OutOfBand, _timeout.Token);
+        await caller.Client.SendAsync("abc"u8.ToArray(), SocketFlags.None, _timeout.Token);
+        await machine.Console.WaitForAsync("urgent ! data abc", _timeout.Token);
+        byte[] urgent = new byte[1];
+        Assert.True(SpinWait.SpinUntil(() => caller.Client.Poll(0, SelectMode.SelectError), TimeSpan.FromSeconds(30)), "Nothing urgent came to the host.");
+        caller.Client.Receive(urgent, SocketFlags.OutOfBand);
+        using StreamReader reader = new(caller.GetStream(), Encoding.ASCII);
+        string rest = await reader.ReadToEndAsync(_timeout.Token);
+
+        Assert.Equal("?"u8.ToArray(), urgent);
+        Assert.Equal("abc", rest);
+    }
+
     [Fact]
     public async Task Restricted_WgetFromTheHost_IsRefusedAtOnce()
     {

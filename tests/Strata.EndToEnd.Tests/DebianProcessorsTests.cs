@@ -1,5 +1,4 @@
 using Strata.EndToEnd.Tests.Harness;
-using Strata.Machines.Boards;
 
 namespace Strata.EndToEnd.Tests;
 

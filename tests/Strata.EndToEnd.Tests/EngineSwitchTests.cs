@@ -3,7 +3,6 @@ using System.Globalization;
 using System.Security.Cryptography;
 using System.Text.RegularExpressions;
 using Strata.EndToEnd.Tests.Harness;
-using Strata.Machines.Boards;
 using Xunit.Abstractions;
 
 namespace Strata.EndToEnd.Tests;

@@ -2,7 +2,9 @@ using Strata.EndToEnd.Tests.Harness;
 
 namespace Strata.EndToEnd.Tests;
 
-/// <summary>`strata exec` for callers such as cron, systemd and timeout(1): without input, ended by signals, with codes that tell.</summary>
+/// <summary>
+/// `strata exec` for callers such as cron, systemd and timeout(1): without input, ended by signals, with codes that tell.
+/// </summary>
 public sealed class ExecCommandTests(NamedMachine guest) : IClassFixture<NamedMachine>, IDisposable
 {
     private const string Machine = NamedMachine.Name;
@@ -17,7 +19,8 @@ public sealed class ExecCommandTests(NamedMachine guest) : IClassFixture<NamedMa
     [InlineData("0>/dev/null", "strata: Standard input cannot be read: Bad file descriptor. The command finds its end.\n")]
     public async Task Exec_InputThatCannotBeRead_IsTheEndOfTheCommandsInput(string redirection, string message)
     {
-        (int code, string output, string errors) = await HostAsync($"exec dotnet \"$0\" exec {Machine} sh -c 'cat; echo end' {redirection}");
+        (int code, string output, string errors) = await HostAsync(
+            $"exec dotnet \"$0\" exec {Machine} sh -c 'cat; echo end' {redirection}");
 
         Assert.Equal((0, "end\n", message), (code, output, errors));
     }
@@ -63,7 +66,8 @@ public sealed class ExecCommandTests(NamedMachine guest) : IClassFixture<NamedMa
     public async Task Exec_EndedByTimeout_LetsTheCommandCleanUp()
     {
         (int code, string output, _) = await HostAsync(
-            $"exec timeout --preserve-status 3 dotnet \"$0\" exec {Machine} sh -c 'trap \"echo cleaned; exit 9\" TERM; while :; do sleep 0.1; done'");
+            $"exec timeout --preserve-status 3 dotnet \"$0\" exec {Machine} sh -c"
+            + " 'trap \"echo cleaned; exit 9\" TERM; while :; do sleep 0.1; done'");
 
         Assert.Equal((9, "cleaned\n"), (code, output));
     }
@@ -72,7 +76,8 @@ public sealed class ExecCommandTests(NamedMachine guest) : IClassFixture<NamedMa
     public async Task Exec_TerminatedTwice_IsTheSignalsCode()
     {
         (int code, _, string errors) = await HostAsync(
-            $"dotnet \"$0\" exec {Machine} sh -c 'trap \"\" TERM; while :; do sleep 0.1; done' & p=$!; sleep 3; kill -TERM $p; sleep 0.5; kill -TERM $p; wait $p");
+            $"dotnet \"$0\" exec {Machine} sh -c 'trap \"\" TERM; while :; do sleep 0.1; done' &"
+            + " p=$!; sleep 3; kill -TERM $p; sleep 0.5; kill -TERM $p; wait $p");
 
         Assert.Equal(143, code);
         Assert.DoesNotContain("xception", errors, StringComparison.Ordinal);
@@ -81,7 +86,8 @@ public sealed class ExecCommandTests(NamedMachine guest) : IClassFixture<NamedMa
     [HostToolFact("script")]
     public async Task Exec_OnATerminal_HasItsKind()
     {
-        (int code, string output, _) = await HostAsync($"TERM=vt220 script -qec \"dotnet '$0' exec -t {Machine} sh -c 'echo \\$TERM'\" /dev/null");
+        (int code, string output, _) = await HostAsync(
+            $"TERM=vt220 script -qec \"dotnet '$0' exec -t {Machine} sh -c 'echo \\$TERM'\" /dev/null");
 
         Assert.Equal((0, "vt220\r\n"), (code, output));
     }

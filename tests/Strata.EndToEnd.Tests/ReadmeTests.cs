@@ -1,6 +1,5 @@
 using Strata.EndToEnd.Tests.Harness;
 using Strata.Images;
-using Strata.Machines.Boards;
 
 namespace Strata.EndToEnd.Tests;
 

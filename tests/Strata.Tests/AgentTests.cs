@@ -82,6 +82,70 @@ public sealed class AgentTests : IDisposable
         Assert.Equal(StrataError.Guest, error.Error);
     }
 
+    [Theory]
+    [InlineData(2, "prog: No such file or directory", 127)]
+    [InlineData(13, "prog: Permission denied", 126)]
+    [InlineData(2, "/folder: No such file or directory", 126)]
+    public async Task Start_AgentRefuses_HasTheCodeOfAShell(uint errno, string text, int expected)
+    {
+        GuestAgent agent = await AnsweringAsync(('F', [.. AgentFrame.Numbers(errno), .. Encoding.UTF8.GetBytes(text)]));
+
+        StrataException error = await Assert.ThrowsAsync<StrataException>(
+            () => agent.RunAsync(new GuestCommand(["prog"]) { Folder = "/folder" }, default, _timeout.Token));
+
+        Assert.Equal((StrataError.Guest, expected), (error.Error, error.CommandExitCode));
+    }
+
+    [Fact]
+    public async Task CopyToGuest_EntriesThatTheAgentCannotWrite_AreNamedAndTheCopyEnds()
+    {
+        List<string> leftOut = [];
+        GuestAgent agent = await AnsweringAsync(
+            ('A', AgentFrame.Numbers(1)), ('L', [.. AgentFrame.Numbers(28), .. "/root/tree/a"u8]), ('L', [.. AgentFrame.Numbers(26), .. "/root/tree/b"u8]), ('E', []));
+
+        await agent.CopyToGuestAsync("/proc/version", "/root", leftOut.Add, cancellationToken: _timeout.Token);
+
+        Assert.Equal("/root/tree/a: cannot be written in the guest: No space left on device", leftOut[0]);
+        Assert.Contains("--replace", leftOut[1], StringComparison.Ordinal);
+        Assert.Equal(2, leftOut.Count);
+    }
+
+    [Fact]
+    public async Task CopyFromGuest_EntriesThatTheAgentCannotRead_AreNamedAndTheRestIsWritten()
+    {
+        List<string> leftOut = [];
+        string folder = Directory.CreateTempSubdirectory("strata-test-").FullName;
+        GuestAgent agent = await AnsweringAsync(
+            ('A', AgentFrame.Numbers(1)),
+            ('N', new TreeNode(0x1ED, 'd', [], []).ToBytes()),
+            ('L', [.. AgentFrame.Numbers(5), .. "gone\u001b[2J"u8]),
+            ('N', new TreeNode(0x1A4, 'f', "half"u8.ToArray(), []).ToBytes()),
+            ('D', "half"u8.ToArray()),
+            ('L', [.. AgentFrame.Numbers(5), .. "half"u8]),
+            ('N', new TreeNode(0x1A4, 'f', "whole"u8.ToArray(), []).ToBytes()),
+            ('D', "whole"u8.ToArray()),
+            ('E', []),
+            ('E', []));
+
+        await agent.CopyFromGuestAsync("/root/tree/", folder, leftOut.Add, cancellationToken: _timeout.Token);
+
+        Assert.Equal(
+            ["/root/tree/gone?[2J: cannot be read in the guest: Input/output error", "/root/tree/half: cannot be read in the guest: Input/output error"], leftOut);
+        Assert.Equal([Path.Combine(folder, "tree", "whole")], Directory.GetFiles(folder, "*", SearchOption.AllDirectories));
+        Directory.Delete(folder, recursive: true);
+    }
+
+    [Fact]
+    public async Task CopyFromGuest_OntoADeviceWithAFolder_IsRefused()
+    {
+        GuestAgent agent = await AnsweringAsync(('A', AgentFrame.Numbers(1)), ('N', new TreeNode(0x1ED, 'd', [], []).ToBytes()), ('E', []));
+
+        StrataException error = await Assert.ThrowsAsync<StrataException>(
+            () => agent.CopyFromGuestAsync("/root", "/dev/null", cancellationToken: _timeout.Token));
+
+        Assert.Equal(StrataError.BadInput, error.Error);
+    }
+
     [Fact]
     public async Task Run_AgentHangsUpBeforeItHasReadTheRequest_IsAnErrorOfTheGuest()
     {
@@ -124,6 +188,19 @@ public sealed class AgentTests : IDisposable
 
         Assert.Equal([8, 0, 0, 0, (byte)'K', 13, 0, 0, 0, 1, 0, 0, 0, 8, 0, 0, 0, (byte)'K', 13, 0, 0, 0, 2, 0, 0, 0], sent.ToArray());
         await fromAgent.Writer.CompleteAsync();
+    }
+
+    /// <summary>An agent that says the same whatever it is asked.</summary>
+    private async Task<GuestAgent> AnsweringAsync(params (char Type, byte[] Payload)[] frames)
+    {
+        MemoryStream stream = new();
+        foreach ((char type, byte[] payload) in frames)
+        {
+            await AgentFrame.WriteAsync(stream, type, payload, _timeout.Token);
+        }
+
+        stream.Position = 0;
+        return new GuestAgent((_, _) => Task.FromResult<Stream>(new Duplex(stream, Stream.Null)));
     }
 
     private async Task<int> RunAsync(params (char Type, byte[] Payload)[] frames)

@@ -1,6 +1,5 @@
 using System.Globalization;
 using System.Text;
-using Strata.Machines.Boards;
 
 namespace Strata.Tests;
 

@@ -18,7 +18,7 @@ public sealed class DiskSpecTests
                 Format = "raw",
                 ReadOnly = true,
                 Snapshot = true,
-                Backing = BackingAccess.Any,
+                Backing = BackingImages.Any,
                 Throttle = new DiskThrottle(10 << 20, 500),
             },
             DiskSpec.Parse("a.img,format=raw,readonly,snapshot,backing=any,bps=10M,iops=500"));

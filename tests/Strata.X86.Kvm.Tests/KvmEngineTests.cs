@@ -1,6 +1,7 @@
 using Iced.Intel;
 using Strata.Core.Bus;
 using Strata.Core.Execution;
+using Strata.Core.Memory;
 using Strata.X86.Paravirt;
 using Strata.X86.Registers;
 using static Iced.Intel.AssemblerRegisters;
@@ -198,6 +199,68 @@ public sealed class KvmEngineTests
 
         Assert.True(guest.Memory.IsDirty(KvmGuest.Data >> 12));
         Assert.Equal(!precise, guest.Memory.IsDirty(0x300));
+    }
+
+    [KvmFact]
+    public void Map_RomOverAPageWhileTheGuestRuns_IsSeen()
+    {
+        using KvmGuest guest = new();
+        using GuestMemory rom = new(GuestMemory.PageSize);
+        rom.Slice(0, 1)[0] = 0x11;
+        guest.Place(64, a =>
+        {
+            Label loop = a.CreateLabel();
+            a.Label(ref loop);
+            a.inc(__qword_ptr[KvmGuest.Data + 0x1000]);
+            a.cmp(__byte_ptr[KvmGuest.Data], 0x11);
+            a.jne(loop);
+            a.hlt();
+        });
+        guest.Cpu.SetState(guest.LongMode());
+        VcpuStop stop = VcpuStop.BudgetSpent;
+        Thread thread = new(() => stop = guest.Engine.Run(long.MaxValue)) { IsBackground = true };
+        thread.Start();
+        while (Volatile.Read(ref guest.Quad(KvmGuest.Data + 0x1000)) == 0)
+        {
+            Thread.Yield();
+        }
+
+        guest.Space.Map(MemoryRegion.Rom(KvmGuest.Data, rom, 0, GuestMemory.PageSize));
+
+        Assert.True(thread.Join(TimeSpan.FromSeconds(60)));
+        Assert.Equal(VcpuStop.Halted, stop);
+    }
+
+    [KvmFact]
+    public void HarvestDirty_WhileTheGuestRuns_FindsItsPagesAgainAndNoOthers()
+    {
+        using KvmGuest guest = new();
+        guest.Place(64, a =>
+        {
+            Label loop = a.CreateLabel();
+            a.Label(ref loop);
+            a.inc(__qword_ptr[KvmGuest.Data]);
+            a.jmp(loop);
+        });
+        guest.Cpu.SetState(guest.LongMode());
+        Thread thread = new(() => guest.Engine.Run(long.MaxValue)) { IsBackground = true };
+        thread.Start();
+        PageBitmap all = new(guest.Memory.Pages);
+        PageBitmap some = new(guest.Memory.Pages);
+        guest.Memory.HarvestDirty(all); // starts the log
+        ulong before = Volatile.Read(ref guest.Quad(KvmGuest.Data));
+        while (Volatile.Read(ref guest.Quad(KvmGuest.Data)) == before)
+        {
+            Thread.Yield();
+        }
+
+        guest.Memory.HarvestDirty(some);
+        guest.Engine.Kick();
+
+        Assert.True(thread.Join(TimeSpan.FromSeconds(60)));
+        Assert.Equal((long)guest.Memory.Pages, all.CountPages());
+        Assert.True(some.Contains(KvmGuest.Data >> 12));
+        Assert.InRange(some.CountPages(), 1, 8); // accessed bits of the tables may be among them
     }
 
     [KvmFact]

@@ -1,5 +1,4 @@
 using Strata.Control;
-using Strata.Machines.Boards;
 
 namespace Strata.Cli;
 
@@ -13,7 +12,12 @@ internal static class ExecRun
     private static readonly TimeSpan SyncPatience = TimeSpan.FromSeconds(10);
 
     public static async Task<int> ExecuteAsync(
-        MachineSpec spec, MachineAttachments attachments, MachineReservation? reservation, string line, bool statistics, TerminationSignals signals)
+        MachineSpec spec,
+        MachineAttachments attachments,
+        MachineReservation? reservation,
+        string line,
+        bool statistics,
+        TerminationSignals signals)
     {
         await using VirtualMachine machine = await VirtualMachine.StartAsync(spec, attachments).ConfigureAwait(false);
         await using ControlServer? control = reservation is null ? null : ControlServer.Start(machine, reservation);

@@ -1,5 +1,4 @@
 using Strata.Control;
-using Strata.Networking.Nat;
 
 namespace Strata.Cli;
 
@@ -9,9 +8,9 @@ internal static class ForwardedPortText
     /// <summary>A line on standard error for each port that was forwarded without a number of the host.</summary>
     public static void ReportChosen(VirtualMachine machine)
     {
-        foreach (ForwardedPort port in machine.ForwardedPorts.Where(port => port.Forward.HostPort == 0))
+        foreach (MachineForward forward in machine.ChosenForwards)
         {
-            Console.Error.WriteLine($"strata: the host chose a port: --forward {MachineForward.Of(port)}");
+            Console.Error.WriteLine($"strata: the host chose a port: --forward {forward}");
         }
     }
 }

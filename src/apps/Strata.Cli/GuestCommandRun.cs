@@ -40,7 +40,8 @@ internal sealed class GuestCommandRun : IDisposable
     public bool WasInterrupted => _interrupted.IsCancellationRequested;
 
     /// <param name="passTerminalInput">What is typed goes to the command even if it has no terminal; otherwise it reads the end at once.</param>
-    /// <returns>The command's exit code, the code of the signal that ended the run, or a failure where output could not be written.</returns>
+    /// <returns>The command's exit code, the code of the signal that ended the run, or a failure where output could not be
+    /// written.</returns>
     /// <exception cref="StrataException">The command could not be started, or was lost.</exception>
     public async Task<int> ExecuteAsync(GuestCommand command, GuestTerminal terminal, bool passTerminalInput)
     {
@@ -121,7 +122,9 @@ internal sealed class GuestCommandRun : IDisposable
         }
     }
 
-    /// <summary>What cannot be read, such as a folder or a terminal that was closed, ends the command's input: it must not wait for more.</summary>
+    /// <summary>
+    /// What cannot be read, such as a folder or a terminal that was closed, ends the command's input: it must not wait for more.
+    /// </summary>
     private static async Task<int> ReadAsync(StandardStream input, byte[] buffer)
     {
         try

@@ -1,8 +1,8 @@
 namespace Strata.Cli;
 
 /// <summary>
-/// What goes to a guest's console. From a pipe or file it comes before anything in the guest reads it, and what starts there may throw it away:
-/// then it waits here until a program reads.
+/// What goes to a guest's console. From a pipe or file it comes before anything in the guest reads it, and what starts there may throw
+/// it away: then it waits here until a program reads.
 /// </summary>
 internal sealed class HeldInput
 {

@@ -8,7 +8,13 @@ namespace Strata.Cli;
 /// </summary>
 internal sealed class MachineShutdown : IDisposable
 {
-    private static readonly int[] Polite = [TerminationSignals.NumberOf(PosixSignal.SIGTERM), TerminationSignals.NumberOf(PosixSignal.SIGHUP)];
+    private static readonly int[] Polite =
+        [TerminationSignals.NumberOf(PosixSignal.SIGTERM), TerminationSignals.NumberOf(PosixSignal.SIGHUP)];
+
+    /// <summary>A guest that boots has the driver of its power button before the program that acts on it.</summary>
+    private static readonly TimeSpan AskAgain = TimeSpan.FromSeconds(5);
+
+    private static readonly TimeSpan EndPatience = TimeSpan.FromSeconds(2);
 
     private readonly TimeSpan _patience;
     private readonly IDisposable _taken;
@@ -45,22 +51,35 @@ internal sealed class MachineShutdown : IDisposable
     {
         await _asked.Task.ConfigureAwait(false);
         using CancellationTokenSource limit = new(_patience);
+        Task end = machine.WaitForExitAsync(CancellationToken.None);
         try
         {
-            await machine.RequestShutDownAsync(limit.Token).ConfigureAwait(false);
-            await machine.WaitForExitAsync(limit.Token).ConfigureAwait(false);
+            do
+            {
+                limit.Token.ThrowIfCancellationRequested();
+                await machine.RequestShutDownAsync(limit.Token).ConfigureAwait(false);
+            }
+            while (await Task.WhenAny(end, Task.Delay(AskAgain, limit.Token)).ConfigureAwait(false) != end);
         }
         catch (OperationCanceledException)
         {
-            await Console.Error.WriteLineAsync(
-                $"strata: the guest did not shut down within {_patience.TotalSeconds:F0} s and is stopped; --stop-timeout gives it more time.").ConfigureAwait(false);
-            _pulled.TrySetResult();
+            PullFor($"the guest did not shut down within {_patience.TotalSeconds:F0} s and is stopped; --stop-timeout gives it more time.");
         }
         catch (StrataException error)
         {
-            await Console.Error.WriteLineAsync($"strata: the guest cannot be asked to shut down and is stopped: {error.Message}").ConfigureAwait(false);
-            _pulled.TrySetResult();
+            if (await Task.WhenAny(end, Task.Delay(EndPatience)).ConfigureAwait(false) == end)
+            {
+                return; // it took the agent's answer with it
+            }
+
+            PullFor($"the guest cannot be asked to shut down and is stopped: {error.Message}");
         }
+    }
+
+    private void PullFor(string reason)
+    {
+        Console.Error.WriteLine($"strata: {reason}");
+        _pulled.TrySetResult();
     }
 
     private async Task PullAsync(VirtualMachine machine)

@@ -15,7 +15,8 @@ DocumentedCommand root = new("strata", "Strata runs unmodified operating systems
     """)
 {
     CommandHelp.CreateOption(), new VersionOption(),
-    RunArguments.Create(signals), ListCommand.Create(), ExecCommand.Create(signals), ConsoleCommand.Create(signals), CopyCommand.Create(), EngineCommand.Create(), ExplainCommand.Create(), InspectCommand.Create(), StopCommand.Create(),
+    RunArguments.Create(signals), ListCommand.Create(), ExecCommand.Create(signals), ConsoleCommand.Create(signals),
+    CopyCommand.Create(), EngineCommand.Create(), ExplainCommand.Create(), InspectCommand.Create(), StopCommand.Create(),
     ImageCommand.Create(), DiskCommand.Create(), SwitchCommand.Create(), ProbeCommand.Create(), VerifyCommand.Create(),
 };
 

@@ -28,7 +28,8 @@ internal sealed class RunArguments
         Description = "Kernel to boot instead of an image: a Linux bzImage, an ELF image with a PVH entry, or a Multiboot image.",
     };
 
-    private readonly Option<string?> _initrd = new("--initrd") { Description = "Initial RAM disk for --kernel; a module for Multiboot." };
+    private readonly Option<string?> _initrd = new("--initrd") { Description = "Initial RAM disk for --kernel; the first module for Multiboot." };
+    private readonly Option<string[]> _module = ModuleOption.Create();
     private readonly Option<string?> _append = new("--append") { Description = "Kernel command line (with an image: added to its own)." };
     private readonly Option<string> _memory = new("--memory", "-m")
     {
@@ -102,6 +103,12 @@ internal sealed class RunArguments
         Description = "Do not offer what guests that were built for KVM know: its clock, steal time, hypercalls.",
     };
 
+    private readonly Option<string> _reset = new("--reset")
+    {
+        Description = "What happens where the guest resets its machine: restart (it starts again, but behind a kernel panic the run ends), exit, or always (it starts again in any case).",
+        DefaultValueFactory = _ => "restart",
+    };
+
     private readonly Option<bool> _testDevices = new("--test-devices")
     {
         Description = "Add the devices that kvm-unit-tests drive: scratch port E0H, interrupt lines from port 2000H, memory at FF000000H.",
@@ -146,16 +153,16 @@ internal sealed class RunArguments
               strata run --spec web.json --memory 2G                   what a file says, with more memory
 
             Exit code 0: the guest powered off, or Ctrl-A X; 1: the machine could not be started; 2: bad options or files;
-            101: the guest reset itself; 102: triple fault; 103: an error in Strata; 104: the guest's kernel panicked;
+            101: the guest reset itself (--reset exit), 102: by a triple fault; 103: an error in Strata; 104: the guest's kernel panicked;
             130: interrupted; 143: SIGTERM, and the guest did not shut down. With --exec, the command's own.
 
             SIGTERM and SIGHUP ask the guest to shut down and wait for that; a second one ends the machine at once.
             """)
         {
-            arguments._image, arguments._name, arguments._spec, arguments._kernel, arguments._initrd, arguments._append, arguments._memory, arguments._cpus,
+            arguments._image, arguments._name, arguments._spec, arguments._kernel, arguments._initrd, arguments._module, arguments._append, arguments._memory, arguments._cpus,
             arguments._disk, arguments._share, arguments._exec, arguments._balloon, arguments._engine, arguments._console, arguments._serial,
             arguments._stats, arguments._trace, arguments._perfMap, arguments._portable, arguments._noParavirt,
-            arguments._testDevices, arguments._defective,
+            arguments._reset, arguments._testDevices, arguments._defective,
             arguments._keep, arguments._hostName, arguments._timeZone, arguments._sshKey, arguments._stopTimeout,
         };
         arguments._network.AddTo(run);
@@ -195,12 +202,13 @@ internal sealed class RunArguments
 
         if (image is not null || kernel is not null)
         {
-            spec = spec with { Image = image, Kernel = kernel, Initrd = null, InitrdOverlays = [], ImageFolder = null, CommandLine = null };
+            spec = spec with { Image = image, Kernel = kernel, Initrd = null, InitrdOverlays = [], Modules = [], ImageFolder = null, CommandLine = null };
         }
 
         return spec with
         {
             Initrd = result.GetValue(_initrd) ?? spec.Initrd,
+            Modules = IsGiven(result, _module) ? [.. result.GetValue(_module)!.Select(ModuleFile.Parse)] : spec.Modules,
             CommandLine = result.GetValue(_append) ?? spec.CommandLine,
             Keep = result.GetValue(_keep) ?? spec.Keep,
             Setup = ImageCommand.ReadSetup(spec.Setup, result.GetValue(_hostName), result.GetValue(_timeZone), result.GetValue(_sshKey)),
@@ -221,6 +229,7 @@ internal sealed class RunArguments
         Engine = IsGiven(result, _engine) ? EngineNames.Parse(result.GetValue(_engine)!) : spec.Engine,
         PortableCpu = result.GetValue(_portable) || spec.PortableCpu,
         Paravirtual = !result.GetValue(_noParavirt) && spec.Paravirtual,
+        Reset = IsGiven(result, _reset) ? ParseReset(result.GetValue(_reset)!) : spec.Reset,
         TestDevices = result.GetValue(_testDevices) || spec.TestDevices,
         AcceptsDefectiveKvm = result.GetValue(_defective) || spec.AcceptsDefectiveKvm,
         WritePerfMap = result.GetValue(_perfMap) || spec.WritePerfMap,
@@ -233,6 +242,14 @@ internal sealed class RunArguments
     private static TimeSpan ParseStopTimeout(int seconds) => seconds is >= 0 and <= 86_400
         ? TimeSpan.FromSeconds(seconds)
         : throw new StrataException(StrataError.BadInput, $"Nobody waits for {seconds} seconds; give --stop-timeout 0 to 86400.");
+
+    private static ResetPolicy ParseReset(string text) => text switch
+    {
+        "restart" => ResetPolicy.Restart,
+        "exit" => ResetPolicy.Exit,
+        "always" => ResetPolicy.Always,
+        _ => throw new StrataException(StrataError.BadInput, $"--reset is restart, exit or always, not \"{text}\"."),
+    };
 
     private static ConsoleDevice ParseConsole(string text) => text switch
     {

@@ -1,7 +1,6 @@
 using System.Diagnostics;
 using Strata.Control;
 using Strata.Engines;
-using Strata.Machines.Boards;
 
 namespace Strata.Cli;
 
@@ -17,6 +16,7 @@ internal sealed class RunCommand(RunOptions options) : IDisposable
         TranslationTrace = _trace,
         ConsoleOutput = bytes => (options.Spec.Console == ConsoleDevice.Serial ? _serial : _output).Write(bytes.Span),
         SerialOutput = bytes => _serial.Write(bytes.Span),
+        GuestReset = reason => Console.Error.Write(Console.IsErrorRedirected ? $"strata: {reason} It starts again.\n" : $"\r\nstrata: {reason} It starts again.\r\n"),
     };
 
     /// <param name="token">Ends what comes before the machine's start; from then on the signals are taken.</param>
@@ -38,7 +38,8 @@ internal sealed class RunCommand(RunOptions options) : IDisposable
         TimeSpan startUp = DateTime.UtcNow - Process.GetCurrentProcess().StartTime.ToUniversalTime();
         shutdown.Start(machine);
         bool mustHold = !terminal.IsRaw && machine.DropsTypedAhead;
-        HeldInput held = new(bytes => machine.Console.WriteAsync(bytes), mustHold ? machine.Agent.WaitForConsoleReaderAsync(token) : Task.CompletedTask);
+        Task reader = mustHold ? machine.Agent.WaitForConsoleReaderAsync(token) : Task.CompletedTask;
+        HeldInput held = new(bytes => machine.Console.WriteAsync(bytes), reader);
         Thread input = new(() => PumpInput(machine, control?.Name, held)) { IsBackground = true, Name = "strata-input" };
         input.Start();
         MachineExit exit = await machine.WaitForExitAsync(CancellationToken.None).ConfigureAwait(false);

@@ -1,6 +1,5 @@
 using System.Runtime.InteropServices;
-using Strata.Core.Posix;
-using static Strata.Core.Posix.DescriptorCalls;
+using static Strata.Cli.DescriptorCalls;
 
 namespace Strata.Cli;
 
@@ -59,8 +58,12 @@ internal sealed unsafe partial class StandardStream(int descriptor, bool isText 
     {
         if (!_isInherited)
         {
-            _ = isText || descriptor == Errors || bytes.IsEmpty ? 0 : throw new OutputLostException("Standard output is closed.", isUnread: false);
-            return;
+            if (isText || descriptor == Errors || bytes.IsEmpty)
+            {
+                return;
+            }
+
+            throw new OutputLostException("Standard output is closed.", isUnread: false);
         }
 
         // SAFETY: the span is pinned while its own bytes are written.

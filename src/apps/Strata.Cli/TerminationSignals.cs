@@ -4,9 +4,9 @@ using System.Runtime.InteropServices;
 namespace Strata.Cli;
 
 /// <summary>
-/// SIGINT, SIGTERM and their kin. A command that knows better takes them over; otherwise the first one cancels it, and two seconds later the
-/// process ends without it. `timeout`, and a shell that ends a job, send one signal to the process and another to its group: the same signal
-/// twice within a tenth of a second counts once.
+/// SIGINT, SIGTERM and their kin. A command that knows better takes them over; otherwise the first one cancels it, and two seconds
+/// later the process ends without it. `timeout`, and a shell that ends a job, send one signal to the process and another to its group:
+/// the same signal twice within a tenth of a second counts once.
 /// </summary>
 internal sealed class TerminationSignals : IDisposable
 {
@@ -48,7 +48,8 @@ internal sealed class TerminationSignals : IDisposable
         Task<int> running = Task.Run(() => command(Token));
         try
         {
-            return await Task.WhenAny(running, _abandoned.Task).ConfigureAwait(false) == running ? await running.ConfigureAwait(false) : CancelledCode();
+            Task first = await Task.WhenAny(running, _abandoned.Task).ConfigureAwait(false);
+            return first == running ? await running.ConfigureAwait(false) : CancelledCode();
         }
         catch (OperationCanceledException) when (Token.IsCancellationRequested)
         {

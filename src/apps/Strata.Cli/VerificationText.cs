@@ -68,9 +68,10 @@ internal static class VerificationText
     private static string CommandLine(VerificationSpec spec, Divergence divergence, long fault)
     {
         string initrd = spec.Initrd == null ? string.Empty : $" --initrd {spec.Initrd}";
+        string modules = string.Concat(spec.Modules.Select(module => $" --module '{module.Text}'"));
         string input = string.Concat(spec.Input.Select(line => $" --send '{line}'"));
         string flip = fault > 0 ? Format($" --fault-at {fault}") : string.Empty;
-        return Format($"strata verify --kernel {spec.Kernel}{initrd} --append '{spec.CommandLine}' -m {spec.Memory >> 20}M --cpus {spec.Processors} --seed {spec.Seed}")
+        return Format($"strata verify --kernel {spec.Kernel}{initrd}{modules} --append '{spec.CommandLine}' -m {spec.Memory >> 20}M --cpus {spec.Processors} --seed {spec.Seed}")
             + Format($"{input} --prompt '{spec.Prompt}' --from {divergence.Before}{flip}");
     }
 

@@ -37,6 +37,7 @@ internal static class VerifyCommand
         Argument<string?> image = new("image") { Description = "Image to run: debian-tiny. Left out with --kernel.", Arity = ArgumentArity.ZeroOrOne };
         Option<string?> kernel = new("--kernel") { Description = "Kernel to boot instead of an image: a Linux bzImage, an ELF image with a PVH entry, or a Multiboot image." };
         Option<string?> initrd = new("--initrd") { Description = "Initial RAM disk for --kernel." };
+        Option<string[]> module = ModuleOption.Create();
         Option<string?> append = new("--append") { Description = "Kernel command line (with an image: added to its own)." };
         Option<string> memory = new("--memory", "-m") { Description = "RAM of each of the two machines, such as 256M.", DefaultValueFactory = _ => "256M" };
         Option<int> cpus = NumberOption.Create("--cpus", "Number of processors, 1 to 64; they run in turns.", example: 2, defaultValue: 1);
@@ -52,15 +53,22 @@ internal static class VerifyCommand
         Option<string> output = OutputOption.Create();
         DocumentedCommand command = new("verify", "Run a guest on the translator and on the interpreter at once and compare their states after every block.", Details)
         {
-            image, kernel, initrd, append, memory, cpus, seed, from, every, memoryEvery, limit, send, prompt, quiet, faultAt, output,
+            image, kernel, initrd, module, append, memory, cpus, seed, from, every, memoryEvery, limit, send, prompt, quiet, faultAt, output,
         };
         command.SetAction(async (result, token) =>
         {
             bool json = OutputOption.IsJson(result, output); // the result only, without what the guest prints
             long fault = result.GetValue(faultAt);
             VerificationSpec spec = await CreateSpecAsync(result.GetValue(image), result.GetValue(kernel), result.GetValue(initrd), result.GetValue(append), token);
+            string[] modules = result.GetValue(module) ?? [];
+            if (modules.Length != 0 && result.GetValue(kernel) == null)
+            {
+                throw new StrataException(StrataError.BadInput, "--module goes with --kernel: an image has its own.");
+            }
+
             spec = spec with
             {
+                Modules = [.. modules.Select(ModuleFile.Parse)],
                 Memory = ByteSize.ParseMemory(result.GetValue(memory)!),
                 Processors = result.GetValue(cpus),
                 Seed = result.GetValue(seed),
@@ -70,7 +78,7 @@ internal static class VerifyCommand
                 Limit = result.GetValue(limit),
                 Input = result.GetValue(send) is { Length: > 0 } lines ? lines : spec.Input,
                 Prompt = result.GetValue(prompt)!,
-                Wrap = fault > 0 ? (engine, executed) => new FaultyEngine(engine, executed, fault) : null,
+                FaultAt = fault,
                 ConsoleOutput = json || result.GetValue(quiet) ? null : Show,
             };
             using ProgressLine progress = new();

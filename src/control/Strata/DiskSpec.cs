@@ -25,7 +25,7 @@ public sealed record DiskSpec
     public bool Snapshot { get; init; }
 
     /// <summary>Which backing images may be opened.</summary>
-    public BackingAccess Backing { get; init; } = BackingAccess.SameFolder;
+    public BackingImages Backing { get; init; } = BackingImages.SameFolder;
 
     /// <summary>Bounds on the disk's speed; null for none.</summary>
     public DiskThrottle? Throttle { get; init; }
@@ -49,9 +49,9 @@ public sealed record DiskSpec
                 ("format", { Length: > 0 }) => disk with { Format = value },
                 ("readonly", null) => disk with { ReadOnly = true },
                 ("snapshot", null) => disk with { Snapshot = true },
-                ("backing", "folder") => disk with { Backing = BackingAccess.SameFolder },
-                ("backing", "any") => disk with { Backing = BackingAccess.Any },
-                ("backing", "none") => disk with { Backing = BackingAccess.None },
+                ("backing", "folder") => disk with { Backing = BackingImages.SameFolder },
+                ("backing", "any") => disk with { Backing = BackingImages.Any },
+                ("backing", "none") => disk with { Backing = BackingImages.None },
                 ("bps", not null) when ByteSize.TryParse(value, out long bytes) && bytes > 0 =>
                     disk with { Throttle = (disk.Throttle ?? new DiskThrottle()) with { BytesPerSecond = bytes } },
                 ("iops", not null) when long.TryParse(value, NumberStyles.None, CultureInfo.InvariantCulture, out long count) && count > 0 =>
@@ -66,7 +66,7 @@ public sealed record DiskSpec
     /// <exception cref="IOException">The image cannot be opened. The message is for the user.</exception>
     internal IBlockBackend Open()
     {
-        DiskOpenOptions options = new() { Format = Format, ReadOnly = ReadOnly, Backing = Backing };
+        DiskOpenOptions options = new() { Format = Format, ReadOnly = ReadOnly, Backing = DiskTool.ToAccess(Backing) };
         IBlockBackend disk = Snapshot && !ReadOnly ? TemporaryOverlay.Open(Path, options) : DiskImages.Open(Path, options);
         return Throttle is null ? disk : new ThrottledDisk(disk, Throttle);
     }

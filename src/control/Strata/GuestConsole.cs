@@ -120,7 +120,7 @@ public sealed class GuestConsole : ISerialBackend
             Task first = await Task.WhenAny(changed, board.Exit).WaitAsync(cancellationToken).ConfigureAwait(false);
             if (first == board.Exit && !changed.IsCompleted)
             {
-                MachineExit exit = await board.Exit.ConfigureAwait(false);
+                Machines.Boards.MachineExit exit = await board.Exit.ConfigureAwait(false);
                 throw new StrataException(StrataError.Guest, $"The machine stopped before it printed \"{text}\": {exit.Details} {nameof(Output)} has what it did print.");
             }
         }

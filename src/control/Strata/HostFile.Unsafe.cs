@@ -5,8 +5,8 @@ using Strata.Core.Posix;
 namespace Strata;
 
 /// <summary>
-/// Files of the host by open(2) and readlink(2). .NET's own opening asks for locks, which other programs' advisory ones refuse, and knows no
-/// name that is not UTF-8.
+/// Files of the host by open(2) and readlink(2). .NET's own opening asks for locks, which other programs' advisory ones refuse, and
+/// knows no name that is not UTF-8.
 /// </summary>
 internal static unsafe partial class HostFile
 {

@@ -17,6 +17,12 @@ public sealed record MachineAttachments
     /// </summary>
     public Action<ReadOnlyMemory<byte>>? SerialOutput { get; init; }
 
+    /// <summary>
+    /// Hears of each reset that the machine goes on behind, by a sentence that says what it was. The machine stands still meanwhile: must
+    /// not block, and not wait for the machine.
+    /// </summary>
+    public Action<string>? GuestReset { get; init; }
+
     /// <summary>Receives guest and host disassembly of every translated block; null for none. Slow.</summary>
     public TextWriter? TranslationTrace { get; init; }
 

@@ -52,6 +52,7 @@ public sealed partial record MachineSpec
             Kernel = RootIfAny(Kernel),
             Initrd = RootIfAny(Initrd),
             InitrdOverlays = [.. InitrdOverlays.Select(Root)],
+            Modules = [.. Modules.Select(module => module with { Path = Root(module.Path) })],
             Disks = [.. Disks.Select(disk => disk with { Path = Root(disk.Path) })],
             Networks = [.. Networks.Select(card => card with { Capture = RootIfAny(card.Capture) })],
             Shares = [.. Shares.Select(share => share with { Folder = Root(share.Folder) })],
@@ -93,6 +94,11 @@ public sealed partial record MachineSpec
         if (Kernel is null && (Initrd is not null || InitrdOverlays.Count > 0))
         {
             throw new StrataException(StrataError.BadInput, "--initrd goes with --kernel: an image has its own.");
+        }
+
+        if (Kernel is null && Modules.Count > 0)
+        {
+            throw new StrataException(StrataError.BadInput, "--module goes with --kernel: an image's kernel takes none.");
         }
 
         if (Kernel is not null && (Keep is not null || Setup != GuestSetup.Default))

@@ -53,8 +53,12 @@ public sealed partial record MachineSpec
     /// <summary>Further initial RAM disks, unpacked over the first in this order.</summary>
     public IReadOnlyList<string> InitrdOverlays { get; init; } = [];
 
+    /// <summary>What a Multiboot or PVH kernel is given behind the initial RAM disk.</summary>
+    public IReadOnlyList<ModuleFile> Modules { get; init; } = [];
+
     /// <summary>
     /// Kernel command line; null for "console=ttyS0". With the kernel of <see cref="Image"/>: what is added to the image's own.
+    /// A Multiboot kernel finds its path in front of it.
     /// </summary>
     public string? CommandLine { get; init; }
 
@@ -78,6 +82,9 @@ public sealed partial record MachineSpec
     /// guest finds no hypervisor that it knows.
     /// </summary>
     public bool Paravirtual { get; init; } = true;
+
+    /// <summary>What happens where the guest resets its machine.</summary>
+    public ResetPolicy Reset { get; init; }
 
     /// <summary>Give the machine the devices that kvm-unit-tests drive; operating systems know nothing of them.</summary>
     public bool TestDevices { get; init; }

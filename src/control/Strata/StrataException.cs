@@ -39,8 +39,8 @@ public sealed class StrataException : Exception
     public StrataError Error { get; }
 
     /// <summary>
-    /// What a shell would end with where a command of the guest cannot be started: 127 if there is no such program, 126 for any other reason.
-    /// Null for other errors.
+    /// What a shell would end with where a command of the guest cannot be started: 127 if there is no such program, 126 for any other
+    /// reason. Null for other errors.
     /// </summary>
     public int? CommandExitCode { get; init; }
 }

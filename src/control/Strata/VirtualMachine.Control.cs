@@ -1,7 +1,6 @@
 using System.Diagnostics;
 using Strata.Control;
 using Strata.Images;
-using Strata.Machines.Boards;
 
 namespace Strata;
 
@@ -14,7 +13,10 @@ public sealed partial class VirtualMachine
 
     /// <summary>Processors, interrupts and devices in detail; approximate, as the machine goes on meanwhile.</summary>
     /// <exception cref="ObjectDisposedException">The machine has been disposed.</exception>
-    public BoardInspection Inspect() => _board.Inspect();
+    public BoardInspection Inspect() => InspectionMapping.Of(_board.Inspect());
+
+    /// <summary>Ports whose number the host chose, as `strata run --forward` takes them.</summary>
+    public IReadOnlyList<MachineForward> ChosenForwards => [.. ForwardedPorts.Where(port => port.Forward.HostPort == 0).Select(MachineForward.Of)];
 
     /// <summary>
     /// Asks the guest to shut down: by the power button, as soon as the guest listens to it, or through the agent where its image does not.
@@ -38,16 +40,17 @@ public sealed partial class VirtualMachine
     }
 
     /// <summary>
-    /// Whether what starts at the guest's console throws away what was typed before: <see cref="GuestAgent.WaitForConsoleReaderAsync"/> says when to type.
+    /// Whether what starts at the guest's console throws away what was typed before: <see cref="GuestAgent.WaitForConsoleReaderAsync"/>
+    /// says when to type.
     /// </summary>
     public bool DropsTypedAhead => Image is { DropsTypedAhead: true };
 
     private GuestImage? Image => GuestImages.All().FirstOrDefault(image => image.ImageName == Spec.Image);
 
-    internal MachineDescription Describe(MachineReservation reservation) => new()
+    private MachineDescription Describe() => new()
     {
-        Name = reservation.Name,
-        Image = reservation.Image,
+        Name = Name,
+        Image = Spec.Image ?? Path.GetFileName(Spec.Kernel!),
         Engine = Engine,
         Processors = Spec.Processors,
         Memory = Spec.Memory,

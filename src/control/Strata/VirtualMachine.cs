@@ -121,13 +121,20 @@ public sealed partial class VirtualMachine : IAsyncDisposable
     {
         byte[] kernel = await ReadAsync(spec, spec.Kernel!, "kernel", cancellationToken).ConfigureAwait(false);
         byte[]? initrd = await ReadInitrdAsync(spec, cancellationToken).ConfigureAwait(false);
+        List<BootModule> modules = [];
+        foreach (ModuleFile module in spec.Modules)
+        {
+            modules.Add(new BootModule(await ReadAsync(spec, module.Path, "module", cancellationToken).ConfigureAwait(false), module.Text));
+        }
+
+        GuestFiles files = new(kernel, initrd, modules);
         GuestConsole console = new(attachments.ConsoleOutput, spec.Console);
         EngineChoice choice = await ChooseEngineAsync(spec).ConfigureAwait(false);
         MachineNetworks networks = MachineNetworks.Open(spec.Networks, spec.Name, attachments);
         PcBoard board;
         try
         {
-            (board, choice) = CreateBoardOrFallBack(spec, attachments, kernel, initrd, console, networks, choice);
+            (board, choice) = CreateBoardOrFallBack(spec, attachments, files, console, networks, choice);
         }
         catch
         {
@@ -155,8 +162,8 @@ public sealed partial class VirtualMachine : IAsyncDisposable
     /// <summary>Waits for the machine's end.</summary>
     public async Task<MachineExit> WaitForExitAsync(CancellationToken cancellationToken = default)
     {
-        MachineExit exit = await _board.Exit.WaitAsync(cancellationToken).ConfigureAwait(false);
-        return exit.Reason == MachineExitReason.Reset && Console.FindPanic() is { } panic
+        MachineExit exit = MachineExit.Of(await _board.Exit.WaitAsync(cancellationToken).ConfigureAwait(false));
+        return exit.Reason is MachineExitReason.Reset or MachineExitReason.TripleFault && Console.FindPanic() is { } panic
             ? exit with { Reason = MachineExitReason.Panic, Details = $"The guest's kernel panicked: {panic}" }
             : exit;
     }
@@ -178,6 +185,12 @@ public sealed partial class VirtualMachine : IAsyncDisposable
     /// <exception cref="StrataException">The machine has none.</exception>
     public VirtioBalloon Balloon => _board.Balloon
         ?? throw new StrataException(StrataError.BadInput, "The machine has no memory balloon; start it with MachineSpec.Balloon.");
+
+    /// <summary>How often the guest has reset its machine and been started again.</summary>
+    public int Resets => _board.Resets;
+
+    /// <summary>Presses the reset button: processors, devices and the guest begin anew, memory and disks stay what they are.</summary>
+    public void Reset() => _board.Reset();
 
     /// <summary>Presses the power button; an operating system that listens shuts down.</summary>
     public void PressPowerButton() => _board.PressPowerButton();
@@ -216,14 +229,14 @@ public sealed partial class VirtualMachine : IAsyncDisposable
 
     /// <summary>With <see cref="Engine.Auto"/>, an engine that cannot run this machine gives way to the next.</summary>
     private static (PcBoard Board, EngineChoice Choice) CreateBoardOrFallBack(
-        MachineSpec spec, MachineAttachments attachments, byte[] kernel, byte[]? initrd, GuestConsole console, MachineNetworks networks, EngineChoice choice)
+        MachineSpec spec, MachineAttachments attachments, GuestFiles files, GuestConsole console, MachineNetworks networks, EngineChoice choice)
     {
         List<Engine> failed = [];
         while (true)
         {
             try
             {
-                return (CreateBoard(spec, attachments, kernel, initrd, console, networks, choice.Engine), choice);
+                return (CreateBoard(spec, attachments, files, console, networks, choice.Engine), choice);
             }
             catch (EngineUnavailableException error) when (spec.Engine == Engine.Auto && choice.Engine != Engine.Interpreter)
             {
@@ -238,7 +251,7 @@ public sealed partial class VirtualMachine : IAsyncDisposable
     }
 
     private static PcBoard CreateBoard(
-        MachineSpec spec, MachineAttachments attachments, byte[] kernel, byte[]? initrd, GuestConsole console, MachineNetworks networks, Engine engine)
+        MachineSpec spec, MachineAttachments attachments, GuestFiles files, GuestConsole console, MachineNetworks networks, Engine engine)
     {
         List<IBlockBackend> disks = [];
         List<(string Tag, IFileShare Share, TimeSpan Validity)> shares = [];
@@ -254,9 +267,14 @@ public sealed partial class VirtualMachine : IAsyncDisposable
                 Serial = spec.Console == ConsoleDevice.Serial ? console : new SerialTap(attachments.SerialOutput),
                 Console = spec.Console == ConsoleDevice.Virtio ? console : null,
                 StartTime = DateTime.UtcNow,
+                EndsOnReset = _ => EndsOnReset(spec.Reset, console),
+                OnReset = reset => attachments.GuestReset?.Invoke(reset.Details),
                 WorldTime = () => DateTime.UtcNow,
-                Kernel = kernel,
-                Initrd = initrd,
+                Kernel = files.Kernel,
+                KernelName = spec.Kernel!,
+                Initrd = files.Initrd,
+                InitrdName = spec.Initrd ?? "initrd",
+                Modules = files.Modules,
                 CommandLine = spec.CommandLine ?? MachineSpec.DefaultCommandLine,
                 Engine = EngineNames.Find(engine),
                 PortableCpu = spec.PortableCpu,
@@ -292,6 +310,13 @@ public sealed partial class VirtualMachine : IAsyncDisposable
             }
         }
     }
+
+    private static bool EndsOnReset(ResetPolicy policy, GuestConsole console) => policy switch
+    {
+        ResetPolicy.Exit => true,
+        ResetPolicy.Always => false,
+        _ => console.FindPanic() is not null,
+    };
 
     private static void CheckSlots(PcBoardOptions options)
     {

@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using System.Runtime.InteropServices;
 using Iced.Intel;
+using Strata.Core.Bus;
 using Strata.Core.Execution;
 using Strata.Core.Memory;
 using Strata.X86.Execution;
@@ -26,7 +27,7 @@ public sealed unsafe class Interpreter : IX86Engine
 
     private readonly VcpuContext* _context;
     private readonly BlockCache _blocks;
-    private readonly ConcurrentQueue<PageRequest> _requests = new();
+    private readonly ConcurrentQueue<Request> _requests = new();
     private readonly OpCache _single;
     private readonly long[] _stepped = new long[(int)Enum.GetValues<Code>().Max() + 1];
     private readonly Op* _step;
@@ -56,12 +57,11 @@ public sealed unsafe class Interpreter : IX86Engine
         _step = (Op*)NativeMemory.AllocZeroed(2, (nuint)sizeof(Op));
         _bounce = (byte*)NativeMemory.AllocZeroed(64);
         _context->Scratch1 = (nint)_bounce;
-        foreach (GuestMemory memory in Cpu.GuestMemories)
-        {
-            memory.CodeWritten += OnCodeWritten;
-            memory.CodeMarked += OnCodeMarked;
-            memory.WritesRevoked += OnWritesRevoked;
-        }
+        Cpu.Memory.CodeWritten += OnCodeWritten;
+        Cpu.Memory.CodeMarked += OnCodeMarked;
+        Cpu.Memory.WritesRevoked += OnWritesRevoked;
+        Cpu.Memory.MapChanged += OnMapChanged;
+        Cpu.Tlb.BeforeFlush = OnFlush;
     }
 
     public int Index { get; }
@@ -88,6 +88,9 @@ public sealed unsafe class Interpreter : IX86Engine
     /// Set by an engine that executes with this interpreter's help: a host page of code has changed. Called on the vCPU's thread.
     /// </summary>
     public Action<nint>? PageInvalidated { get; set; }
+
+    /// <summary>Set by such an engine, too: the map has changed, and the TLB is empty. Called on the vCPU's thread.</summary>
+    public Action? MapTaken { get; set; }
 
     /// <summary>Makes the calling thread the vCPU's; <see cref="Run"/> does so by itself.</summary>
     public void BindThread() => _threadId = Environment.CurrentManagedThreadId;
@@ -166,12 +169,15 @@ public sealed unsafe class Interpreter : IX86Engine
 
     public void Dispose()
     {
-        foreach (GuestMemory memory in Cpu.GuestMemories)
+        Cpu.Memory.CodeWritten -= OnCodeWritten;
+        Cpu.Memory.CodeMarked -= OnCodeMarked;
+        Cpu.Memory.WritesRevoked -= OnWritesRevoked;
+        Cpu.Memory.MapChanged -= OnMapChanged;
+        if (Cpu.Tlb.BeforeFlush == OnFlush)
         {
-            memory.CodeWritten -= OnCodeWritten;
-            memory.CodeMarked -= OnCodeMarked;
-            memory.WritesRevoked -= OnWritesRevoked;
+            Cpu.Tlb.BeforeFlush = null; // no other engine has taken over
         }
+
 
         _blocks.Dispose();
         _single.Dispose();
@@ -340,6 +346,12 @@ public sealed unsafe class Interpreter : IX86Engine
         return Interlocked.Exchange(ref _kicked, 0) == 0;
     }
 
+    private void OnFlush()
+    {
+        Interlocked.MemoryBarrier(); // stores have landed, or the request of who has read before is seen
+        ServeRequests();
+    }
+
     private void SetInside(int inside)
     {
         Volatile.Write(ref _inside, inside);
@@ -349,24 +361,37 @@ public sealed unsafe class Interpreter : IX86Engine
 
     private void ServeRequests()
     {
-        while (_requests.TryDequeue(out PageRequest request))
+        while (_requests.TryDequeue(out Request request))
         {
-            byte* page = request.Memory.Base + (request.Index << GuestMemory.PageShift);
-            if (request.Round is { } round)
+            switch (request.Kind)
             {
-                Cpu.Tlb.RevokeAllWrites();
-                round.Settle();
+                case RequestKind.CodeWritten:
+                    Invalidate((byte*)request.HostPage);
+                    break;
+                case RequestKind.CodeMarked when Cpu.Tlb.RevokeWrite((byte*)request.HostPage):
+                    // This vCPU may have written since the page was decoded: decode it again.
+                    request.Memory!.InvalidateCode(request.Index);
+                    break;
+                case RequestKind.RevokeWrites:
+                    Cpu.Tlb.RevokeAllWrites();
+                    break;
+                case RequestKind.MapChanged:
+                    TakeMap();
+                    break;
+                default:
+                    break;
             }
-            else if (request.Written)
-            {
-                Invalidate(page);
-            }
-            else if (Cpu.Tlb.RevokeWrite(page))
-            {
-                // This vCPU may have written since the page was decoded: decode it again.
-                request.Memory.InvalidateCode(request.Index);
-            }
+
+            request.Ticket?.Settle();
         }
+    }
+
+    /// <summary>What the TLB holds may lie elsewhere now. Decoded code belongs to host pages, which are found anew.</summary>
+    private void TakeMap()
+    {
+        Cpu.Tlb.FlushAll();
+        _context->EndBlock = 1;
+        MapTaken?.Invoke();
     }
 
     private void Invalidate(byte* page)
@@ -377,38 +402,61 @@ public sealed unsafe class Interpreter : IX86Engine
 
     private void OnCodeWritten(GuestMemory memory, ulong page)
     {
-        if (Environment.CurrentManagedThreadId == _threadId)
+        byte* hostPage = memory.Base + (page << GuestMemory.PageShift);
+        if (IsOwnThread)
         {
-            Invalidate(memory.Base + (page << GuestMemory.PageShift));
+            Invalidate(hostPage);
         }
         else
         {
-            Post(new PageRequest(memory, page, Written: true));
+            Post(new Request(RequestKind.CodeWritten, (nint)hostPage));
         }
     }
 
     private void OnCodeMarked(GuestMemory memory, ulong page)
     {
-        if (Environment.CurrentManagedThreadId == _threadId)
+        byte* hostPage = memory.Base + (page << GuestMemory.PageShift);
+        if (IsOwnThread)
         {
-            Cpu.Tlb.RevokeWrite(memory.Base + (page << GuestMemory.PageShift));
+            Cpu.Tlb.RevokeWrite(hostPage);
         }
         else
         {
-            Post(new PageRequest(memory, page, Written: false));
+            Post(new Request(RequestKind.CodeMarked, (nint)hostPage, memory, page));
         }
     }
 
     private void OnWritesRevoked(GuestMemory memory, AttentionRound round)
     {
-        if (Environment.CurrentManagedThreadId == _threadId)
+        if (IsOwnThread)
         {
             Cpu.Tlb.RevokeAllWrites();
-            return;
         }
+        else
+        {
+            Post(RequestKind.RevokeWrites, round);
+        }
+    }
 
+    private void OnMapChanged(AddressSpace space, AttentionRound round)
+    {
+        if (IsOwnThread)
+        {
+            TakeMap();
+        }
+        else
+        {
+            Post(RequestKind.MapChanged, round);
+        }
+    }
+
+    private bool IsOwnThread => Environment.CurrentManagedThreadId == _threadId;
+
+    /// <summary>Asks for something that somebody may wait for.</summary>
+    private void Post(RequestKind kind, AttentionRound round)
+    {
         AttentionTicket ticket = round.Join();
-        Post(new PageRequest(memory, 0, Written: false, ticket));
+        Post(new Request(kind, Ticket: ticket));
         Interlocked.MemoryBarrier();
         if (Volatile.Read(ref _inside) == 0)
         {
@@ -416,13 +464,27 @@ public sealed unsafe class Interpreter : IX86Engine
         }
     }
 
-    private void Post(PageRequest request)
+    private void Post(Request request)
     {
         _requests.Enqueue(request);
         Volatile.Write(ref _context->Attention, 1);
     }
 
-    /// <param name="Written">A page of code was written; otherwise one became a source of code, and is not to be written unnoticed.</param>
-    /// <param name="Round">Not null: no page is to be written unnoticed.</param>
-    private readonly record struct PageRequest(GuestMemory Memory, ulong Index, bool Written, AttentionTicket? Round = null);
+    private enum RequestKind
+    {
+        /// <summary>A page of code was written.</summary>
+        CodeWritten,
+
+        /// <summary>A page became a source of code, and is not to be written unnoticed.</summary>
+        CodeMarked,
+
+        /// <summary>No page is to be written unnoticed.</summary>
+        RevokeWrites,
+
+        /// <summary>Other RAM or ROM shows than before.</summary>
+        MapChanged,
+    }
+
+    /// <param name="HostPage">Of the page that it is about. Its memory may be gone when the request is served.</param>
+    private readonly record struct Request(RequestKind Kind, nint HostPage = 0, GuestMemory? Memory = null, ulong Index = 0, AttentionTicket? Ticket = null);
 }

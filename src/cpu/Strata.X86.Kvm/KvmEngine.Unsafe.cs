@@ -1,5 +1,4 @@
 using Strata.Core.Execution;
-using Strata.Core.Memory;
 using Strata.X86.Execution;
 using Strata.X86.Kvm.Interface;
 using Strata.X86.Kvm.State;
@@ -62,10 +61,7 @@ public sealed unsafe partial class KvmEngine : IX86Engine
         _transfer = new StateTransfer(_vcpu, machine.Device);
         _tsc = new TimeStampCounter(cpu, _vcpu, machine.Device.OffsetsTsc);
         _discontinuities = cpu.Discontinuities;
-        foreach (GuestMemory memory in cpu.GuestMemories)
-        {
-            memory.AddBlindWriter();
-        }
+        cpu.Memory.AddBlindWriter();
     }
 
     public int Index => Cpu.Wiring.Index;
@@ -105,11 +101,7 @@ public sealed unsafe partial class KvmEngine : IX86Engine
 
     public void Dispose()
     {
-        foreach (GuestMemory memory in Cpu.GuestMemories)
-        {
-            memory.RemoveBlindWriter();
-        }
-
+        Cpu.Memory.RemoveBlindWriter();
         _interpreter.Dispose();
         if (_ownsCpu)
         {

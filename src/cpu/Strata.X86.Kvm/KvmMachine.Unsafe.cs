@@ -1,6 +1,5 @@
 using System.Runtime.InteropServices;
 using Strata.Core.Bus;
-using Strata.Core.Memory;
 using Strata.X86.Cpuid;
 using Strata.X86.Kvm.Interface;
 using Strata.X86.Registers;
@@ -10,9 +9,9 @@ namespace Strata.X86.Kvm;
 /// <summary>
 /// KVM's side of one machine: its memory slots, which are the machine's own memory, and its vCPUs. Interrupt controllers stay
 /// ours. Vcpus are made once and kept, as KVM never lets go of one; engines come and go.
-/// <para>Threads: made and disposed by the board; <see cref="HarvestDirtyPages"/> on any, with vCPUs running.</para>
+/// <para>Threads: made and disposed by the board; <see cref="HarvestDirtyPages"/>, and changes of the memory map, on any, with vCPUs running.</para>
 /// </summary>
-public sealed unsafe class KvmMachine : IDisposable
+public sealed unsafe partial class KvmMachine : IDisposable
 {
     /// <summary>Three pages that KVM needs on old Intel CPUs for real mode; below the firmware area, where no RAM is.</summary>
     private const ulong TssAddress = 0xFFFB_D000;
@@ -36,13 +35,10 @@ public sealed unsafe class KvmMachine : IDisposable
     private readonly KvmDevice _device;
     private readonly bool _ownsDevice;
     private readonly int _descriptor;
-    private readonly List<Slot> _slots = [];
     private readonly Dictionary<int, KvmVcpu> _vcpus = [];
-    private readonly Lock _harvest = new();
-    private bool _logsDirtyPages; // written under _harvest
 
     /// <param name="device">Disposed with the machine if <paramref name="ownsDevice"/>.</param>
-    /// <param name="memory">RAM ranges must be complete.</param>
+    /// <param name="memory">KVM's slots follow its changes.</param>
     /// <param name="policy">What the guest is told of its processors.</param>
     /// <param name="logsDirtyPages">Find written pages one by one from the start, at the price of small pages; otherwise from the first harvest on, which finds all.</param>
     /// <exception cref="KvmUnavailableException">KVM cannot run this machine.</exception>
@@ -54,13 +50,14 @@ public sealed unsafe class KvmMachine : IDisposable
         _device = device;
         _ownsDevice = ownsDevice;
         _logsDirtyPages = logsDirtyPages;
+        _memory = memory;
         Policy = policy;
         _descriptor = HostCalls.Control(device.Descriptor, KvmRequest.CreateVm, 0);
         Demand(_descriptor, "create a machine");
         try
         {
             Configure();
-            MapMemory(memory);
+            MapMemory();
         }
         catch
         {
@@ -75,18 +72,6 @@ public sealed unsafe class KvmMachine : IDisposable
     internal KvmDevice Device => _device;
 
     internal int Descriptor => _descriptor;
-
-    /// <summary>
-    /// Sets the dirty flag of every page that guests wrote since the last time. KVM's log loses nothing where vCPUs run: a page's bit is
-    /// taken and its next write is caught in one.
-    /// </summary>
-    public void HarvestDirtyPages()
-    {
-        lock (_harvest)
-        {
-            Harvest(startLog: false);
-        }
-    }
 
     /// <summary>The vCPU with an index, made on first use.</summary>
     internal KvmVcpu GetVcpu(int index)
@@ -107,53 +92,12 @@ public sealed unsafe class KvmMachine : IDisposable
             vcpu.Dispose();
         }
 
-        foreach (GuestMemory memory in _slots.Select(slot => slot.Memory).Distinct())
-        {
-            memory.CollectingDirty -= OnCollectingDirty;
-        }
+        UnmapMemory();
 
         _ = HostCalls.Close(_descriptor);
         if (_ownsDevice)
         {
             _device.Dispose();
-        }
-    }
-
-    /// <summary>Who asks once asks again: from the first time on pages are told one by one.</summary>
-    private void OnCollectingDirty(GuestMemory memory)
-    {
-        if (memory.BlindWriters == 0)
-        {
-            return; // another engine runs; what was written before was harvested when it took over
-        }
-
-        lock (_harvest)
-        {
-            Harvest(startLog: true);
-        }
-    }
-
-    private void Harvest(bool startLog)
-    {
-        bool logged = _logsDirtyPages;
-        _logsDirtyPages |= startLog;
-        foreach (Slot slot in _slots.Where(slot => !slot.ReadOnly))
-        {
-            if (logged)
-            {
-                HarvestLog(slot);
-                continue;
-            }
-
-            if (startLog)
-            {
-                SetRegion(slot); // what is written from now on is in the log
-            }
-
-            for (ulong page = 0; page < slot.Pages; page++)
-            {
-                slot.Memory.MarkDirty(slot.FirstPage + page);
-            }
         }
     }
 
@@ -205,56 +149,4 @@ public sealed unsafe class KvmMachine : IDisposable
 
         Demand(HostCalls.Control(_descriptor, KvmRequest.SetMsrFilter, filter), "filter MSRs");
     }
-
-    private void MapMemory(AddressSpace memory)
-    {
-        foreach ((ulong gpa, ulong length, bool readOnly) in memory.RamRanges())
-        {
-            _ = memory.TryGetRamPage(gpa, out RamPage page);
-            Slot slot = new((uint)_slots.Count, gpa, page.Memory, page.Index, length >> GuestMemory.PageShift, readOnly);
-            _slots.Add(slot);
-            SetRegion(slot);
-        }
-
-        foreach (GuestMemory distinct in memory.Memories())
-        {
-            distinct.CollectingDirty += OnCollectingDirty;
-        }
-    }
-
-    /// <summary>Tells KVM of a slot, or of a change of its flags.</summary>
-    private void SetRegion(Slot slot)
-    {
-        ulong length = slot.Pages << GuestMemory.PageShift;
-        KvmMemoryRegion region = new()
-        {
-            Slot = slot.Number,
-            Flags = (slot.ReadOnly ? KvmMemoryRegion.ReadOnly : 0) | (_logsDirtyPages ? KvmMemoryRegion.LogDirtyPages : 0),
-            GuestPhysicalAddress = slot.Gpa,
-            Size = length,
-            UserspaceAddress = (ulong)slot.Memory.Base + (slot.FirstPage << GuestMemory.PageShift),
-        };
-        Demand(HostCalls.Control(_descriptor, KvmRequest.SetUserMemoryRegion, &region), $"map {length >> 20} MiB of memory at 0x{slot.Gpa:x}");
-    }
-
-    private void HarvestLog(Slot slot)
-    {
-        ulong[] bitmap = new ulong[(slot.Pages + 63) / 64];
-        fixed (ulong* start = bitmap)
-        {
-            // SAFETY: one bit a page of the slot, rounded up to 64.
-            KvmDirtyLog log = new() { Slot = slot.Number, Bitmap = start };
-            Demand(HostCalls.Control(_descriptor, KvmRequest.GetDirtyLog, &log), "tell which pages were written");
-        }
-
-        for (int word = 0; word < bitmap.Length; word++)
-        {
-            for (ulong bits = bitmap[word]; bits != 0; bits &= bits - 1)
-            {
-                slot.Memory.MarkDirty(slot.FirstPage + ((ulong)word * 64) + (ulong)System.Numerics.BitOperations.TrailingZeroCount(bits));
-            }
-        }
-    }
-
-    private readonly record struct Slot(uint Number, ulong Gpa, GuestMemory Memory, ulong FirstPage, ulong Pages, bool ReadOnly);
 }

@@ -1,12 +1,12 @@
 using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics.X86;
 using Strata.Core.Execution;
-using Strata.Core.Memory;
 using Strata.X86.Execution;
 using Strata.X86.Paging;
 using Strata.X86.Registers;
 using Strata.X86.Translator.Blocks;
 using Strata.X86.Translator.Cache;
+using Strata.X86.Translator.Emit;
 
 namespace Strata.X86.Translator;
 
@@ -37,7 +37,7 @@ public sealed unsafe partial class Translator : IBlockEngine
     private readonly BlockLookup _blocks;
     private readonly X87Home _x87;
     private readonly bool _ownsCpu;
-    private readonly bool _walksTables;
+    private readonly RamWindows? _windows;
     private long _executed;
     private long _invalidations; // pages of code that were written
 
@@ -58,11 +58,11 @@ public sealed unsafe partial class Translator : IBlockEngine
         }
 
         _counting = options.CountInstructions;
-        _interpreter = new Interpreter.Interpreter(cpu) { PageInvalidated = OnPageInvalidated, CountsExactly = _counting };
+        _interpreter = new Interpreter.Interpreter(cpu) { PageInvalidated = OnPageInvalidated, MapTaken = OnMapTaken, CountsExactly = _counting };
         _context = Cpu.Context;
         Counters = new TranslatorCounters { Interpreted = _interpreter.SteppedByCode };
-        _walksTables = cpu.Memory.TryGetFlatRam(out FlatRam ram);
-        _cache = new TranslationCache(options, cpu.Wiring.Index, cpu.Tlb.Layout, _walksTables ? ram : null);
+        _windows = RamWindows.Of(cpu.Memory.Current);
+        _cache = new TranslationCache(options, cpu.Wiring.Index, cpu.Tlb.Layout, _windows);
 
         // SAFETY: freed in Dispose.
         _bridge = (Bridge*)NativeMemory.AlignedAlloc((nuint)sizeof(Bridge), 64);
@@ -234,7 +234,7 @@ public sealed unsafe partial class Translator : IBlockEngine
     {
         const ulong extensions = Efer.LMA | Efer.NXE;
         const int user = 1;
-        if (!_walksTables || (s.EferMsr & extensions) != extensions || (s.Cr0 & Cr0.PG) == 0)
+        if (_windows is null || (s.EferMsr & extensions) != extensions || (s.Cr0 & Cr0.PG) == 0)
         {
             return 0;
         }
@@ -260,6 +260,8 @@ public sealed unsafe partial class Translator : IBlockEngine
         _bridge->JumpTable = jumps;
         _gates.Update();
     }
+
+    private void OnMapTaken() => _windows?.Update(Cpu.Memory.Current);
 
     private void OnPageInvalidated(nint page)
     {

@@ -144,7 +144,7 @@ public sealed class MemoryGuardTests : IDisposable
     [Fact]
     public void Guard_BlindWriter_SavesEverythingAtOnce()
     {
-        _memory.AddBlindWriter();
+        _memory.AddBlindWriters(1);
 
         using MemoryGuard guard = _memory.Guard(Save);
 

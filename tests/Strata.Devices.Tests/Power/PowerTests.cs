@@ -78,6 +78,18 @@ public sealed class PowerTests
     }
 
     [Fact]
+    public void IsPowerButtonEnabled_GuestListens_SaysSo()
+    {
+        Assert.False(_acpi.IsPowerButtonEnabled);
+
+        Write(Enable, PowerButton);
+        Assert.True(_acpi.IsPowerButtonEnabled);
+
+        Write(Enable, 0);
+        Assert.False(_acpi.IsPowerButtonEnabled);
+    }
+
+    [Fact]
     public void PowerButton_EnabledLater_RaisesSciThen()
     {
         _acpi.PressPowerButton();

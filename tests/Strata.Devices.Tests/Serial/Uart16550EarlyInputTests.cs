@@ -90,6 +90,19 @@ public sealed class Uart16550EarlyInputTests
         Assert.Equal(0x60, _uart.In(LineStatus));
     }
 
+    [Fact]
+    public void Receive_GuestPrintsWithInterruptsEnabledButNoGate_GetsIt()
+    {
+        Uart16550 uart = new(new Backend([]), new RecordingSink().Line(4), _clock) { HoldsEarlyInput = true, RequiresOut2 = false };
+        uart.Receive("w"u8);
+
+        uart.Out(InterruptEnable, 0x0F);
+        Assert.Equal(0x60, uart.In(LineStatus)); // a driver's look at whether the port is there
+        uart.Out(Data, '.');
+
+        Assert.Equal((byte)'w', uart.In(Data));
+    }
+
     private string Take(int count)
     {
         string taken = string.Empty;

@@ -275,6 +275,19 @@ public sealed class Uart16550Tests
     }
 
     [Fact]
+    public void Out2_ClearOnAPortWithoutTheGate_LetsInterruptsThrough()
+    {
+        Uart16550 uart = new(new Backend(_sent), _line, _clock) { RequiresOut2 = false };
+        uart.Out(InterruptEnable, 1);
+
+        uart.Receive("a"u8);
+        Assert.True(_line.IsHigh);
+
+        uart.Out(ModemControl, Loopback);
+        Assert.False(_line.IsHigh);
+    }
+
+    [Fact]
     public void Loopback_Data_ComesBackAndDoesNotLeave()
     {
         _uart.Out(ModemControl, Loopback);

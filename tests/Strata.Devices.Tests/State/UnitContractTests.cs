@@ -4,6 +4,7 @@ using Strata.Core.Interrupts;
 using Strata.Core.Memory;
 using Strata.Core.Tests.State;
 using Strata.Core.Time;
+using Strata.Devices.Display;
 using Strata.Devices.Firmware;
 using Strata.Devices.Input;
 using Strata.Devices.Interrupts;
@@ -132,6 +133,16 @@ public sealed class UnitContractTests
         power.PressPowerButton();
 
         UnitContract.Check(power);
+    }
+
+    [Fact]
+    public void Crtc_CursorMoved_HoldsTheContract()
+    {
+        Crtc6845 crtc = new();
+        crtc.Out(0, 0x0F);
+        crtc.Out(1, 0x55);
+
+        UnitContract.Check(crtc);
     }
 
     [Fact]

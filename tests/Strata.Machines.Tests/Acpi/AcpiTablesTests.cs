@@ -1,5 +1,6 @@
 using Strata.Core.Bus;
 using Strata.Machines.Boards;
+using Strata.Machines.Tests.Boards;
 
 namespace Strata.Machines.Tests.Acpi;
 
@@ -143,7 +144,7 @@ public sealed class AcpiTablesTests
 
         board.WritePort((uint)AcpiBoard.Field64(fadt, 120), AccessWidth.Byte, fadt[128]);
 
-        Assert.Equal(MachineExitReason.Reset, (await board.Board.Exit.WaitAsync(TimeSpan.FromSeconds(10))).Reason);
+        await GuestBoard.WaitUntilAsync(() => board.Board.Resets == 1);
     }
 
     [Fact]

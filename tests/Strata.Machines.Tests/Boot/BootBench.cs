@@ -31,6 +31,7 @@ internal sealed class BootBench : IDisposable
         MemoryMap = Map,
         Rsdp = Rsdp,
         Kernel = kernel,
+        KernelName = "kernel.elf",
         Initrd = initrd,
         CommandLine = commandLine,
     };

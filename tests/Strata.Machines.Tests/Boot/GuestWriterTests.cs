@@ -50,12 +50,18 @@ public sealed class GuestWriterTests : IDisposable
     [Theory]
     [InlineData(ulong.MaxValue)]
     [InlineData(0UL)]
-    public void Write_Nothing_SucceedsAnywhere(ulong gpa)
+    [InlineData(0x2000UL)]
+    public void Write_Nothing_SucceedsAnywhereAndTakesNoPlace(ulong gpa)
     {
+        _bench.Fill(0x2000, 4, 0xCC);
         GuestWriter writer = new(_bench.Memory);
 
         writer.Write(gpa, [], "image");
         writer.Clear(gpa, 0, "image");
+
+        Assert.Equal([0xCC, 0xCC, 0xCC, 0xCC], _bench.Bytes(0x2000, 4));
+        writer.Write(0x2000, [1, 2], "another"); // which overlaps nothing
+        Assert.Equal([1, 2, 0xCC, 0xCC], _bench.Bytes(0x2000, 4));
     }
 
     [Fact]

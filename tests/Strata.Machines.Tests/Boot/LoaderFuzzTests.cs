@@ -57,6 +57,7 @@ public sealed class LoaderFuzzTests : IDisposable
     {
         byte[] valid = ElfImages.Create(is64: true);
         Random random = new(4711);
+        int loaded = 0;
         uint[] sizes = [0, 1, 3, 4, 5, 0x7FFFFFFF, 0x80000000, 0xFFFFFFF0, 0xFFFFFFFC, 0xFFFFFFFD, 0xFFFFFFFF];
 
         for (int run = 0; run < Runs; run++)
@@ -64,8 +65,10 @@ public sealed class LoaderFuzzTests : IDisposable
             byte[] image = [.. valid];
             int notes = image.Length - ElfImages.Notes.Length;
             image.Put32(notes + (random.Next(ElfImages.Notes.Length / 4) * 4), sizes[random.Next(sizes.Length)]);
-            LoadOrRefuse(image, $"notes, run {run}");
+            loaded += LoadOrRefuse(image, $"notes, run {run}") ? 1 : 0;
         }
+
+        Assert.InRange(loaded, 1, Runs - 1); // some damage hits what the entry hangs on, and some does not
     }
 
     public void Dispose() => _bench.Dispose();
@@ -115,7 +118,7 @@ public sealed class LoaderFuzzTests : IDisposable
             { Rax: 0x2BADB002 } => Multiboot(entry.Rbx),
             _ => Pvh(entry.Rbx),
         };
-        Assert.True(_bench.Text(commandLine) == "console=ttyS0", $"{what}: command line");
+        Assert.True(_bench.Text(commandLine) is "console=ttyS0" or "kernel.elf console=ttyS0", $"{what}: command line");
         Assert.True(size == (ulong)Initrd.Length, $"{what}: initrd size {size}");
         Assert.True(initrd + size <= BootBench.Size, $"{what}: initrd at 0x{initrd:x}");
         Assert.True(_bench.Bytes(initrd, Initrd.Length).AsSpan().SequenceEqual(Initrd), $"{what}: initrd content");

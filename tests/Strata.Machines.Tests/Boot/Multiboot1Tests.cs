@@ -1,3 +1,4 @@
+using System.IO.Compression;
 using Strata.Machines.Boot;
 
 namespace Strata.Machines.Tests.Boot;
@@ -16,7 +17,7 @@ public sealed class Multiboot1Tests : IDisposable
 
         BootEntry entry = _bench.Load(image);
 
-        Assert.Equal(new BootEntry(EntryMode.Protected32, MultibootImages.Entry, Rax: 0x2BADB002, Rbx: entry.Rbx), entry);
+        Assert.Equal(new BootEntry(EntryMode.Protected32, MultibootImages.Entry, Rax: 0x2BADB002, Rbx: entry.Rbx, ExpectsBios: true), entry);
         byte[] expected = [.. image, .. new byte[MultibootImages.BssSize], 0xCC];
         Assert.Equal(expected, _bench.Bytes(MultibootImages.LoadAddress, expected.Length));
     }
@@ -63,7 +64,7 @@ public sealed class Multiboot1Tests : IDisposable
         Assert.Equal(0b10_0100_0101u, _bench.Read32(info)); // flags: mem, cmdline, mmap, boot_loader_name
         Assert.Equal(640u, _bench.Read32(info + 4)); // mem_lower, KiB
         Assert.Equal((uint)((BootBench.Size - 0x100000) / 1024), _bench.Read32(info + 8)); // mem_upper, KiB
-        Assert.Equal("test 1 2", _bench.Text(_bench.Read32(info + 16)));
+        Assert.Equal("kernel.elf test 1 2", _bench.Text(_bench.Read32(info + 16)));
         Assert.Equal("Strata", _bench.Text(_bench.Read32(info + 64)));
     }
 
@@ -136,6 +137,7 @@ public sealed class Multiboot1Tests : IDisposable
     [InlineData(20, MultibootImages.LoadAddress - 1)] // ends before it starts
     [InlineData(20, MultibootImages.LoadAddress + MultibootImages.Size + 1)] // longer than the file
     [InlineData(24, 0xFFFFFFFFu)] // more bss than memory
+    [InlineData(24, MultibootImages.LoadAddress + MultibootImages.Size - 1)] // zeroed memory that ends inside what is loaded
     public void Load_ImpossibleAddressField_IsRefused(int field, uint value) =>
         Assert.Throws<BootImageException>(() => _bench.Load(MultibootImages.Create().Put32(Header + field, value)));
 
@@ -143,18 +145,97 @@ public sealed class Multiboot1Tests : IDisposable
     public void Load_EntryBeyond4GiB_IsRefused() =>
         Assert.Throws<BootImageException>(() => _bench.Load(ElfImages.CreateMultiboot(is64: true).Put64(24, 0x1_0020_0000)));
 
-    [Theory]
-    [InlineData(0xD000u)]
-    [InlineData(0x20000u)]
-    public void Load_KernelUnderTheBootInformation_IsRefused(uint address)
+    [Fact]
+    public void Load_NoCommandLine_IsTheKernelsNameAlone() =>
+        Assert.Equal("kernel.elf", _bench.Text(_bench.Read32(_bench.Load(MultibootImages.Create()).Rbx + 16)));
+
+    [Fact]
+    public void Load_Modules_FollowTheInitrdEachWithItsOwnString()
     {
-        byte[] image = MultibootImages.Create()
-            .Put32(Header + 12, address + Header).Put32(Header + 16, address).Put32(Header + 20, address + 0x800).Put32(Header + 24, 0);
+        byte[] initrd = LittleEndian.Pattern(5_000, 1);
+        BootModule[] modules = [new(LittleEndian.Pattern(12_345, 2), "vmlinuz root=/dev/sda quiet"), new(LittleEndian.Pattern(1, 3), "tiny")];
 
-        BootImageException error = Assert.Throws<BootImageException>(() => _bench.Load(image));
+        ulong info = BootLoader.Load(_bench.Request(MultibootImages.Create(), initrd) with { Modules = modules }).Rbx;
 
-        Assert.Contains("overlaps", error.Message, StringComparison.Ordinal);
+        Assert.Equal(3u, _bench.Read32(info + 20)); // mods_count
+        (byte[] Content, string Text)[] expected = [(initrd, "initrd"), .. modules.Select(module => (module.Content, module.Text))];
+        uint table = _bench.Read32(info + 24);
+        Assert.All(expected.Index(), item =>
+        {
+            uint at = table + (16 * (uint)item.Index);
+            uint start = _bench.Read32(at);
+            Assert.Equal(0u, start % 4096);
+            Assert.Equal(item.Item.Content, _bench.Bytes(start, (int)(_bench.Read32(at + 4) - start)));
+            Assert.Equal(item.Item.Text, _bench.Text(_bench.Read32(at + 8)));
+        });
+    }
+
+    [Theory]
+    [InlineData(0xD000u, 0x800)] // where the tables are otherwise
+    [InlineData(0x1000u, 0x9EC00)] // all low memory
+    [InlineData(0x8000u, 0x5A00)]
+    public void Load_KernelLinkedLow_FindsTheBootInformationElsewhere(uint address, int size)
+    {
+        byte[] image = LittleEndian.Pattern(size, 5)
+            .PutBytes(Header, MultibootImages.Header(1 << 16))
+            .Put32(Header + 12, address + Header).Put32(Header + 16, address).Put32(Header + 20, 0).Put32(Header + 24, 0);
+
+        ulong info = _bench.Load(image, commandLine: "x").Rbx;
+
+        Assert.Equal(image, _bench.Bytes(address, image.Length));
+        ulong[] tables = [info, _bench.Read32(info + 16), _bench.Read32(info + 48), _bench.Read32(info + 64)];
+        Assert.All(tables, table => Assert.False(table >= address && table < address + (ulong)size, $"0x{table:x} lies in the image."));
+        Assert.Equal("kernel.elf x", _bench.Text(_bench.Read32(info + 16)));
+    }
+
+    [Fact]
+    public void Load_ModulesThatFillMemory_AreRefused()
+    {
+        BootModule module = new(new byte[BootBench.Size / 2], "half");
+
+        BootImageException error = Assert.Throws<BootImageException>(
+            () => BootLoader.Load(_bench.Request(MultibootImages.Create()) with { Modules = [module, module] }));
+
+        Assert.Contains("half", error.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Load_CompressedImage_IsUnpacked()
+    {
+        byte[] image = MultibootImages.Create();
+
+        _bench.Load(Compress(image));
+
+        Assert.Equal(image, _bench.Bytes(MultibootImages.LoadAddress, image.Length));
+    }
+
+    [Fact]
+    public void Load_CompressedImageLargerThanMemory_IsRefused()
+    {
+        BootImageException error = Assert.Throws<BootImageException>(() => _bench.Load(Compress(new byte[BootBench.Size + 1])));
+
+        Assert.Contains("16 MiB", error.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Load_DamagedCompressedImage_IsRefused()
+    {
+        byte[] file = Compress(LittleEndian.Pattern(100_000, 7));
+        file.AsSpan(20, 40).Fill(0xFF);
+
+        Assert.Throws<BootImageException>(() => _bench.Load(file));
     }
 
     public void Dispose() => _bench.Dispose();
+
+    private static byte[] Compress(byte[] bytes)
+    {
+        using MemoryStream result = new();
+        using (GZipStream stream = new(result, CompressionLevel.Fastest))
+        {
+            stream.Write(bytes);
+        }
+
+        return result.ToArray();
+    }
 }

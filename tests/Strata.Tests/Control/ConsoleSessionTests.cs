@@ -18,7 +18,7 @@ public sealed class ConsoleSessionTests : IAsyncLifetime, IDisposable
 
     public ConsoleSessionTests() => _registry = new MachineRegistry(_folder.PathOf("strata"));
 
-    private RunningMachine Running => _registry.Find("echo");
+    private IMachine Running => _registry.Find("echo");
 
     public async Task InitializeAsync()
     {

@@ -4,7 +4,6 @@ using System.Text;
 using Iced.Intel;
 using Strata.Control;
 using Strata.EndToEnd.Tests.Harness;
-using Strata.Machines.Boards;
 using Strata.Networking.Nat;
 
 namespace Strata.Tests.Control;
@@ -25,7 +24,7 @@ public sealed class ControlServerTests : IAsyncLifetime, IDisposable
         Forwards = [new(TransportProtocol.Tcp, IPAddress.Loopback, 0, 22), new(TransportProtocol.Udp, IPAddress.Loopback, 0, 53), new(TransportProtocol.Tcp, IPAddress.Loopback, 0, 22)],
     });
 
-    private RunningMachine Running => _registry.Find("idle");
+    private IMachine Running => _registry.Find("idle");
 
     public async Task InitializeAsync()
     {
@@ -87,6 +86,7 @@ public sealed class ControlServerTests : IAsyncLifetime, IDisposable
         await Running.StopAsync(_timeout.Token);
 
         await end;
+        Assert.Equal(MachineExitReason.Stopped, (await _machine!.WaitForExitAsync(_timeout.Token)).Reason);
 
         async Task EndAsync()
         {

@@ -26,7 +26,7 @@ public sealed class SwitchRegistryTests : IDisposable
         using NamedSwitchPort two = Join(registry, "b-lab", "two");
         using NamedSwitchPort three = Join(registry, "a-lab", "three");
 
-        IReadOnlyList<NamedSwitchDescription> all = await registry.ListAsync();
+        IReadOnlyList<SwitchDescription> all = await registry.ListAsync();
         for (int attempt = 0; attempt < 10 && !all.All(lab => lab.Answers); attempt++)
         {
             all = await registry.ListAsync(); // a busy host of tests may not answer in the time that a person would wait
@@ -44,7 +44,7 @@ public sealed class SwitchRegistryTests : IDisposable
         SwitchRegistry registry = new(Root);
         Join(registry, "lab", "one").Dispose(); // makes the folder
         Socket[] sockets = [.. Enumerable.Range(0, hosts).Select(number => Listen($"silent-{number}"))];
-        IReadOnlyList<NamedSwitchDescription> all = [];
+        IReadOnlyList<SwitchDescription> all = [];
         int attempts = 0;
         do // a busy host of tests may not get round in the time that a person would wait
         {

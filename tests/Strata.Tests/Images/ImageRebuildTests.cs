@@ -1,7 +1,6 @@
 using System.Diagnostics;
 using Strata.EndToEnd.Tests.Harness;
 using Strata.Images;
-using Strata.Machines.Boards;
 
 namespace Strata.Tests.Images;
 

@@ -1,6 +1,5 @@
 using System.Net;
 using System.Reflection;
-using Strata.Disks.Images;
 using Strata.Networking.Frames;
 using Strata.Networking.NamedSwitches;
 using Strata.Networking.Nat;
@@ -37,8 +36,8 @@ internal static class SpecSample
         [typeof(InternetNetwork)] = InternetNetwork.Parse("fd00:7:8:9::/64"),
         [typeof(IPAddress)] = IPAddress.IPv6Loopback,
         [typeof(IPEndPoint)] = new IPEndPoint(IPAddress.Parse("9.9.9.9"), 5353),
+        [typeof(BackingImages)] = BackingImages.Detached,
         [typeof(Engine)] = Engine.Kvm,
-        [typeof(BackingAccess)] = BackingAccess.Detached,
     };
 
     public static MachineSpec Create() => Fill(new MachineSpec());

@@ -23,7 +23,7 @@ public sealed class VerifierTests : IDisposable
         VerificationResult result = await Verifier.RunAsync(_spec);
 
         Assert.Null(result.Divergence);
-        Assert.Equal(Machines.Boards.MachineExitReason.DebugExit, result.Exit?.Reason);
+        Assert.Equal(MachineExitReason.DebugExit, result.Exit?.Reason);
         Assert.InRange(result.Instructions, AtLeast, AtLeast + 100);
         Assert.True(result.Comparisons > LongModeProgram.Rounds);
     }
@@ -36,7 +36,7 @@ public sealed class VerifierTests : IDisposable
         VerificationResult result = await Verifier.RunAsync(spec);
 
         Assert.Null(result.Divergence);
-        Assert.Equal(Machines.Boards.MachineExitReason.DebugExit, result.Exit?.Reason);
+        Assert.Equal(MachineExitReason.DebugExit, result.Exit?.Reason);
     }
 
     [Theory]
@@ -47,7 +47,7 @@ public sealed class VerifierTests : IDisposable
     [InlineData(12_346, 700)]
     public async Task RunAsync_OneWrongBit_FindsTheInstruction(long faulty, long every)
     {
-        VerificationSpec spec = _spec with { Every = every, Wrap = (engine, executed) => new FaultyEngine(engine, executed, faulty) };
+        VerificationSpec spec = _spec with { Every = every, FaultAt = faulty };
 
         VerificationResult result = await Verifier.RunAsync(spec);
 
@@ -71,7 +71,7 @@ public sealed class VerifierTests : IDisposable
     public async Task RunAsync_FromLaterOn_DoesNotSeeTheFaultBefore()
     {
         // A wrong bit in the accumulator stays wrong: the first comparison finds it, but not where it came from.
-        VerificationSpec spec = _spec with { From = 15_000, Wrap = (engine, executed) => new FaultyEngine(engine, executed, 10_000) };
+        VerificationSpec spec = _spec with { From = 15_000, FaultAt = 10_000 };
 
         VerificationResult result = await Verifier.RunAsync(spec);
 

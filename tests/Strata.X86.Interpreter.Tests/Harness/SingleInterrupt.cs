@@ -39,6 +39,10 @@ public sealed class SingleInterrupt : ILocalApic
     {
     }
 
+    public void RestoreEoiFlag(EoiFlag? flag)
+    {
+    }
+
     public void Init() => Vector = null;
 
     public ulong ReadMmio(ulong offset, AccessWidth width) => 0;

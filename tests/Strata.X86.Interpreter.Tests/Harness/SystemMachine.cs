@@ -148,6 +148,25 @@ public sealed unsafe partial class SystemMachine : IDisposable
         Continue();
     }
 
+    /// <summary>Runs a program of any length from State.Rip to its HLT, or until a kick.</summary>
+    public void RunToEnd()
+    {
+        Cpu.SetState(State);
+        GoOnToEnd();
+    }
+
+    /// <summary>The same from where the last run left it.</summary>
+    public void GoOnToEnd()
+    {
+        do
+        {
+            Stop = _engine.Run(10_000_000);
+        }
+        while (Stop == VcpuStop.BudgetSpent);
+
+        Cpu.GetState(out State);
+    }
+
     /// <summary>Goes on without reloading the state, as after an event that ends HLT.</summary>
     public void Continue()
     {

@@ -1,3 +1,4 @@
+using Strata.Disks.Tests.Harness;
 using Strata.X86.Execution;
 using Strata.X86.Interpreter.Tests.Harness;
 using Strata.X86.Registers;
@@ -33,6 +34,31 @@ public sealed unsafe class SelfModifyingCodeTests
 
         machine.AssertNoEvent();
         Assert.Equal(0x77UL, machine.State.Gprs[Gpr.Rax] & 0xFF);
+    }
+
+    [Fact]
+    public void Store_IntoTheSameCodeOverAndOver_CostsTheSameEveryTime()
+    {
+        const int turns = 40_000;
+        using SystemMachine machine = new(GuestMode.Long);
+        machine.PlaceBytes(Function, [0xB8, 1, 0, 0, 0, 0xC3]); // MOV EAX, 1; RET
+        TimeSpan before = ThreadTime.Used;
+
+        machine.Start(a =>
+        {
+            a.mov(ecx, turns);
+            Iced.Intel.Label again = a.CreateLabel();
+            a.Label(ref again);
+            a.mov(__dword_ptr[Function + 1], ecx);
+            a.call(Function);
+            a.dec(ecx);
+            a.jnz(again);
+        });
+
+        machine.AssertNoEvent();
+        Assert.Equal(1UL, machine.State.Gprs[Gpr.Rax]);
+        TimeSpan used = ThreadTime.Used - before;
+        Assert.True(used < TimeSpan.FromSeconds(3), $"{turns:N0} turns took {used}."); // 0.3 s; a cost that grows with them, a minute
     }
 
     [Fact]

@@ -14,6 +14,13 @@ public sealed class HostTheoryAttribute : TheoryAttribute
     public HostTheoryAttribute() => Skip = HostSupport.SkipReason;
 }
 
+/// <summary>A test that executes fused multiply-add on the host; skipped where its processor has none.</summary>
+public sealed class FmaFactAttribute : FactAttribute
+{
+    public FmaFactAttribute() =>
+        Skip = HostSupport.SkipReason ?? (System.Runtime.Intrinsics.X86.Fma.IsSupported ? null : "needs a host processor with FMA");
+}
+
 internal static class HostSupport
 {
     public static string? SkipReason =>

@@ -1,14 +1,11 @@
 using System.CommandLine;
-using Strata.Control;
-using Strata.Disks;
-using Strata.Disks.Images;
 
 namespace Strata.Cli.Disks;
 
 /// <summary>What the commands of `strata disk` share: options, their meaning and the ways of output.</summary>
 internal static class DiskArguments
 {
-    public static string FormatNames => string.Join(", ", DiskImages.Formats.Select(format => format.Name));
+    public static string FormatNames => string.Join(", ", DiskTool.Formats.Select(format => format.Name));
 
     public static Argument<string> Image(string name = "image", string description = "Image file.") => new(name) { Description = description };
 
@@ -17,7 +14,7 @@ internal static class DiskArguments
 
     public static Option<string?> Subformat()
     {
-        IEnumerable<string> kinds = DiskImages.Formats
+        IEnumerable<string> kinds = DiskTool.Formats
             .Where(format => format.Subformats.Count > 1)
             .Select(format => $"{format.Name}: {string.Join(", ", format.Subformats)}");
         return new Option<string?>("--subformat") { Description = string.Join("; ", kinds.Prepend("Kind of image, for formats that have several")) + "." };
@@ -31,11 +28,11 @@ internal static class DiskArguments
 
     public static Option<bool> Force(string what) => new("--force", "-f") { Description = what };
 
-    public static BackingAccess ParseBacking(string text) => text switch
+    public static BackingImages ParseBacking(string text) => text switch
     {
-        "folder" => BackingAccess.SameFolder,
-        "any" => BackingAccess.Any,
-        "none" => BackingAccess.None,
+        "folder" => BackingImages.SameFolder,
+        "any" => BackingImages.Any,
+        "none" => BackingImages.None,
         _ => throw BadInput($"\"{text}\" says no backing images; write folder, any or none."),
     };
 
@@ -51,10 +48,6 @@ internal static class DiskArguments
         try
         {
             return command();
-        }
-        catch (DiskImageException error)
-        {
-            throw new StrataException(StrataError.BadInput, Printable.Text(error.Message), error);
         }
         catch (OperationCanceledException)
         {

@@ -1,7 +1,5 @@
 using System.CommandLine;
 using Strata.Control;
-using Strata.Disks;
-using Strata.Disks.Images;
 
 namespace Strata.Cli.Disks;
 
@@ -29,14 +27,7 @@ internal static class DiskCheckCommand
         {
             bool json = OutputOption.IsJson(result, output);
             bool write = result.GetValue(repair);
-            using DiskImage disk = DiskImages.Open(result.GetValue(image)!, new DiskOpenOptions
-            {
-                Format = result.GetValue(format),
-                ReadOnly = !write,
-                ForRepair = true,
-                Backing = BackingAccess.Detached,
-            });
-            DiskCheckReport report = disk.Check(write);
+            DiskCheck report = DiskTool.Check(new DiskSource(result.GetValue(image)!) { Format = result.GetValue(format) }, write);
             if (json)
             {
                 OutputOption.WriteJson(report);
@@ -51,7 +42,7 @@ internal static class DiskCheckCommand
         return command;
     }
 
-    private static void Print(DiskCheckReport report)
+    private static void Print(DiskCheck report)
     {
         foreach (string error in report.Errors)
         {

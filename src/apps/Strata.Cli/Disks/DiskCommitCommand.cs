@@ -1,6 +1,4 @@
 using System.CommandLine;
-using Strata.Disks.Images;
-using Strata.Disks.Operations;
 
 namespace Strata.Cli.Disks;
 
@@ -24,9 +22,8 @@ internal static class DiskCommitCommand
         command.SetAction((result, token) => Task.FromResult(DiskArguments.Run(() =>
         {
             using TerminalProgress progress = new("Committing");
-            DiskChain.Commit(
-                result.GetValue(image)!,
-                new DiskOpenOptions { Format = result.GetValue(format), Backing = DiskArguments.ParseBacking(result.GetValue(allowed)!) },
+            DiskTool.Commit(
+                new DiskSource(result.GetValue(image)!) { Format = result.GetValue(format), Backing = DiskArguments.ParseBacking(result.GetValue(allowed)!) },
                 result.GetValue(keep),
                 progress,
                 token);

@@ -1,7 +1,4 @@
 using System.CommandLine;
-using Strata.Disks;
-using Strata.Disks.Images;
-using Strata.Disks.Operations;
 
 namespace Strata.Cli.Disks;
 
@@ -33,15 +30,13 @@ internal static class DiskCompareCommand
         command.SetAction((result, token) => Task.FromResult(DiskArguments.Run(() =>
         {
             bool json = OutputOption.IsJson(result, output);
-            BackingAccess backing = DiskArguments.ParseBacking(result.GetValue(allowed)!);
-            using DiskImage left = DiskImages.Open(
-                result.GetValue(first)!, new DiskOpenOptions { Format = result.GetValue(firstFormat), ReadOnly = true, Backing = backing });
-            using DiskImage right = DiskImages.Open(
-                result.GetValue(second)!, new DiskOpenOptions { Format = result.GetValue(secondFormat), ReadOnly = true, Backing = backing });
-            DiskComparison comparison;
+            BackingImages backing = DiskArguments.ParseBacking(result.GetValue(allowed)!);
+            DiskSource left = new(result.GetValue(first)!) { Format = result.GetValue(firstFormat), Backing = backing };
+            DiskSource right = new(result.GetValue(second)!) { Format = result.GetValue(secondFormat), Backing = backing };
+            DiskDifference comparison;
             using (TerminalProgress progress = new("Comparing"))
             {
-                comparison = DiskComparison.Run(left, right, progress, token);
+                comparison = DiskTool.Compare(left, right, progress, token);
             }
 
             bool isSame = comparison.IsSame && (comparison.HasSameSize || !result.GetValue(strict));

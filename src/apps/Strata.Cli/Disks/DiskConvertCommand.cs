@@ -1,7 +1,4 @@
 using System.CommandLine;
-using Strata.Disks;
-using Strata.Disks.Images;
-using Strata.Disks.Operations;
 
 namespace Strata.Cli.Disks;
 
@@ -35,20 +32,13 @@ internal static class DiskConvertCommand
         command.SetAction((result, token) => Task.FromResult(DiskArguments.Run(() =>
         {
             string name = result.GetValue(target)!;
-            using DiskImage disk = DiskImages.Open(result.GetValue(source)!, new DiskOpenOptions
-            {
-                Format = result.GetValue(from),
-                ReadOnly = true,
-                Backing = DiskArguments.ParseBacking(result.GetValue(allowed)!),
-            });
             using TerminalProgress progress = new("Converting");
-            DiskConversion.Run(
-                disk,
+            DiskTool.Convert(
+                new DiskSource(result.GetValue(source)!) { Format = result.GetValue(from), Backing = DiskArguments.ParseBacking(result.GetValue(allowed)!) },
                 name,
                 result.GetValue(to) ?? FormatOf(name),
-                new DiskCreateOptions
+                new DiskCreation
                 {
-                    Size = disk.Sectors * 512,
                     Overwrite = result.GetValue(force),
                     ClusterSize = result.GetValue(cluster) is { } unit ? (int)Math.Min(DiskArguments.ParseSize(unit), int.MaxValue) : null,
                     Subformat = result.GetValue(subformat),
@@ -65,7 +55,7 @@ internal static class DiskConvertCommand
     {
         string extension = Path.GetExtension(path).TrimStart('.');
         return extension is "img" ? "raw"
-            : DiskImages.Formats.FirstOrDefault(format => format.Name.Equals(extension, StringComparison.OrdinalIgnoreCase))?.Name
+            : DiskTool.Formats.FirstOrDefault(format => format.Name.Equals(extension, StringComparison.OrdinalIgnoreCase))?.Name
             ?? throw DiskArguments.BadInput($"The name {path} shows no format; add --to with one of {DiskArguments.FormatNames}.");
     }
 }

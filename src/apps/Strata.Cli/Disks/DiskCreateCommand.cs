@@ -1,6 +1,4 @@
 using System.CommandLine;
-using Strata.Disks;
-using Strata.Disks.Images;
 
 namespace Strata.Cli.Disks;
 
@@ -44,21 +42,12 @@ internal static class DiskCreateCommand
         command.SetAction(result => DiskArguments.Run(() =>
         {
             string path = result.GetValue(image)!;
-            string? backingFile = result.GetValue(backing);
-            string? statedFormat = result.GetValue(backingFormat);
-            long? bytes = result.GetValue(size) is { } text ? DiskArguments.ParseSize(text) : null;
-            if (backingFile is not null)
+            DiskTool.Create(path, result.GetValue(format)!, new DiskCreation
             {
-                (statedFormat, long backingSize) = Inspect(path, backingFile, statedFormat);
-                bytes ??= backingSize;
-            }
-
-            using DiskImage disk = DiskImages.Create(path, result.GetValue(format)!, new DiskCreateOptions
-            {
-                Size = bytes ?? throw DiskArguments.BadInput("How large is the disk to be? Give a size such as 10G."),
+                Size = result.GetValue(size) is { } text ? DiskArguments.ParseSize(text) : null,
                 Overwrite = result.GetValue(force),
-                BackingFile = backingFile,
-                BackingFormat = statedFormat,
+                BackingFile = result.GetValue(backing),
+                BackingFormat = result.GetValue(backingFormat),
                 ClusterSize = result.GetValue(cluster) is { } unit ? (int)Math.Min(DiskArguments.ParseSize(unit), int.MaxValue) : null,
                 Subformat = result.GetValue(subformat),
                 Version = result.GetResult(version) is null ? null : result.GetValue(version),
@@ -68,14 +57,5 @@ internal static class DiskCreateCommand
             return ExitCodes.Success;
         }));
         return command;
-    }
-
-    /// <summary>Opening the backing image now, before the overlay is made, finds a wrong name early.</summary>
-    private static (string Format, long Size) Inspect(string path, string backingFile, string? format)
-    {
-        string file = Path.Combine(Path.GetDirectoryName(Path.GetFullPath(path))!, backingFile);
-        using DiskImage backing = DiskImages.Open(
-            file, new DiskOpenOptions { Format = format, ReadOnly = true, Backing = BackingAccess.Detached });
-        return (backing.Format, backing.Sectors * 512);
     }
 }

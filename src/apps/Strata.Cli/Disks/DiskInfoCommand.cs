@@ -1,8 +1,6 @@
 using System.CommandLine;
 using System.Globalization;
 using Strata.Control;
-using Strata.Disks;
-using Strata.Disks.Images;
 
 namespace Strata.Cli.Disks;
 
@@ -24,23 +22,15 @@ internal static class DiskInfoCommand
         };
         command.SetAction(result => DiskArguments.Run(() =>
         {
-            string path = result.GetValue(image)!;
             bool json = OutputOption.IsJson(result, output);
-            using DiskImage disk = DiskImages.Open(
-                path, new DiskOpenOptions { Format = result.GetValue(format), ReadOnly = true, Backing = BackingAccess.Detached });
-            DiskImageInfo info = disk.Describe();
-            using ImageFile file = ImageFile.Open(path, readOnly: true);
-            long allocated = file.AllocatedBytes;
+            DiskDescription info = DiskTool.Describe(new DiskSource(result.GetValue(image)!) { Format = result.GetValue(format) });
             if (json)
             {
-                OutputOption.WriteJson(new
-                {
-                    File = path, info.Format, info.Subformat, info.VirtualSize, AllocatedSize = allocated, info.ClusterSize, info.BackingFile, info.BackingFormat, info.IsDirty, info.Snapshots,
-                });
+                OutputOption.WriteJson(info);
             }
             else
             {
-                Print(path, info, allocated);
+                Print(info);
             }
 
             return ExitCodes.Success;
@@ -48,13 +38,13 @@ internal static class DiskInfoCommand
         return command;
     }
 
-    private static void Print(string path, DiskImageInfo info, long allocated)
+    private static void Print(DiskDescription info)
     {
-        Console.WriteLine($"file:      {path}");
+        Console.WriteLine($"file:      {info.File}");
         Console.WriteLine($"format:    {info.Format}{(info.Subformat is null ? string.Empty : $" ({info.Subformat})")}");
         Console.WriteLine(
             string.Create(CultureInfo.InvariantCulture, $"disk:      {ByteSize.Format(info.VirtualSize)} ({info.VirtualSize:N0} bytes)"));
-        Console.WriteLine($"takes:     {ByteSize.Format(allocated)}");
+        Console.WriteLine($"takes:     {ByteSize.Format(info.AllocatedSize)}");
         if (info.ClusterSize is { } cluster)
         {
             Console.WriteLine($"clusters:  {ByteSize.Format(cluster)}");

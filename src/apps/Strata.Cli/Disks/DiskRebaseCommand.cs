@@ -1,6 +1,4 @@
 using System.CommandLine;
-using Strata.Disks.Images;
-using Strata.Disks.Operations;
 
 namespace Strata.Cli.Disks;
 
@@ -33,16 +31,9 @@ internal static class DiskRebaseCommand
         };
         command.SetAction((result, token) => Task.FromResult(DiskArguments.Run(() =>
         {
-            string path = result.GetValue(image)!;
-            DiskOpenOptions options = new() { Format = "qcow2", Backing = DiskArguments.ParseBacking(result.GetValue(allowed)!) };
-            if (result.GetValue(isUnsafe))
-            {
-                DiskChain.RebaseUnsafely(path, result.GetValue(backing), result.GetValue(backingFormat), options);
-                return ExitCodes.Success;
-            }
-
+            DiskSource overlay = new(result.GetValue(image)!) { Format = "qcow2", Backing = DiskArguments.ParseBacking(result.GetValue(allowed)!) };
             using TerminalProgress progress = new("Rebasing");
-            DiskChain.Rebase(path, result.GetValue(backing), result.GetValue(backingFormat), options, progress, token);
+            DiskTool.Rebase(overlay, result.GetValue(backing), result.GetValue(backingFormat), result.GetValue(isUnsafe), progress, token);
             return ExitCodes.Success;
         })));
         return command;

@@ -1,6 +1,4 @@
 using System.CommandLine;
-using Strata.Disks;
-using Strata.Disks.Images;
 
 namespace Strata.Cli.Disks;
 
@@ -27,18 +25,16 @@ internal static class DiskResizeCommand
         };
         command.SetAction(result => DiskArguments.Run(() =>
         {
-            using DiskImage disk = DiskImages.Open(
-                result.GetValue(image)!, new DiskOpenOptions { Format = result.GetValue(format), Backing = DiskArguments.ParseBacking(result.GetValue(allowed)!) });
             string text = result.GetValue(size)!;
-            long old = disk.Sectors * 512;
-            long bytes = text.StartsWith('+') ? old + DiskArguments.ParseSize(text[1..]) : DiskArguments.ParseSize(text);
-            if (bytes < old && !result.GetValue(shrink))
+            DiskSource disk = new(result.GetValue(image)!) { Format = result.GetValue(format), Backing = DiskArguments.ParseBacking(result.GetValue(allowed)!) };
+            DiskTool.Resize(disk, old =>
             {
-                throw DiskArguments.BadInput(
-                    $"The disk has {ByteSize.Format(old)}; a smaller size loses what is behind it. Add --shrink if that is meant.");
-            }
-
-            disk.Resize(bytes);
+                long bytes = text.StartsWith('+') ? old + DiskArguments.ParseSize(text[1..]) : DiskArguments.ParseSize(text);
+                return bytes >= old || result.GetValue(shrink)
+                    ? bytes
+                    : throw DiskArguments.BadInput(
+                        $"The disk has {ByteSize.Format(old)}; a smaller size loses what is behind it. Add --shrink if that is meant.");
+            });
             return ExitCodes.Success;
         }));
         return command;

@@ -1,8 +1,6 @@
 using System.CommandLine;
 using System.Globalization;
 using Strata.Control;
-using Strata.Disks.Images;
-using Strata.Disks.Qcow2;
 
 namespace Strata.Cli.Disks;
 
@@ -18,14 +16,14 @@ internal static class DiskSnapshotCommand
         """)
     {
         CreateList(),
-        CreateChange("create", "Keep the disk's present content under a name.", (image, name) => image.CreateSnapshot(name, DateTimeOffset.UtcNow)),
-        CreateChange("apply", "Make the disk what it was when a snapshot was taken; what was written since is lost.", (image, name) => image.ApplySnapshot(name)),
-        CreateChange("delete", "Forget a snapshot and free what only it used.", (image, name) => image.DeleteSnapshot(name)),
+        CreateChange("create", "Keep the disk's present content under a name.", DiskTool.CreateSnapshot),
+        CreateChange("apply", "Make the disk what it was when a snapshot was taken; what was written since is lost.", DiskTool.ApplySnapshot),
+        CreateChange("delete", "Forget a snapshot and free what only it used.", DiskTool.DeleteSnapshot),
     };
 
-    public static void Print(IReadOnlyList<DiskSnapshotInfo> snapshots)
+    public static void Print(IReadOnlyList<DiskSnapshot> snapshots)
     {
-        foreach (DiskSnapshotInfo snapshot in snapshots)
+        foreach (DiskSnapshot snapshot in snapshots)
         {
             string created = snapshot.Created.ToLocalTime().ToString("yyyy-MM-dd HH:mm:ss", CultureInfo.InvariantCulture);
             Console.WriteLine(
@@ -41,8 +39,7 @@ internal static class DiskSnapshotCommand
         command.SetAction(result => DiskArguments.Run(() =>
         {
             bool json = OutputOption.IsJson(result, output);
-            using Qcow2Image disk = Open(result.GetValue(image)!, readOnly: true);
-            IReadOnlyList<DiskSnapshotInfo> snapshots = disk.Describe().Snapshots;
+            IReadOnlyList<DiskSnapshot> snapshots = DiskTool.ListSnapshots(result.GetValue(image)!);
             if (json)
             {
                 OutputOption.WriteJson(snapshots);
@@ -57,25 +54,16 @@ internal static class DiskSnapshotCommand
         return command;
     }
 
-    private static DocumentedCommand CreateChange(string verb, string description, Action<Qcow2Image, string> change)
+    private static DocumentedCommand CreateChange(string verb, string description, Action<string, string> change)
     {
         Argument<string> image = DiskArguments.Image();
         Argument<string> name = new("name") { Description = "Name of the snapshot." };
         DocumentedCommand command = new(verb, description, $"Example: strata disk snapshot {verb} root.qcow2 before-upgrade") { image, name };
         command.SetAction(result => DiskArguments.Run(() =>
         {
-            if (string.IsNullOrEmpty(result.GetValue(name)))
-            {
-                throw DiskArguments.BadInput("A snapshot needs a name.");
-            }
-
-            using Qcow2Image disk = Open(result.GetValue(image)!, readOnly: false);
-            change(disk, result.GetValue(name)!);
+            change(result.GetValue(image)!, result.GetValue(name)!);
             return ExitCodes.Success;
         }));
         return command;
     }
-
-    private static Qcow2Image Open(string path, bool readOnly) =>
-        Qcow2Image.Open(path, new DiskOpenOptions { ReadOnly = readOnly, Backing = BackingAccess.Detached });
 }

@@ -1,14 +1,13 @@
 using System.Globalization;
-using Strata.Disks.Operations;
 
 namespace Strata.Cli.Disks;
 
 /// <summary>A line with a percentage that is written over; nothing where standard error is no terminal.</summary>
-internal sealed class TerminalProgress(string what) : IProgress<DiskProgress>, IDisposable
+internal sealed class TerminalProgress(string what) : IProgress<DiskStep>, IDisposable
 {
     private int _shown = -1;
 
-    public void Report(DiskProgress value)
+    public void Report(DiskStep value)
     {
         int tenths = value.Total == 0 ? 1000 : (int)(value.Done * 1000.0 / value.Total);
         if (!Console.IsErrorRedirected && tenths != _shown)

@@ -37,7 +37,8 @@ internal static class ConsoleCommand
         await using (console.ConfigureAwait(false))
         {
             using CancellationTokenSource left = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-            using IDisposable taken = signals.Take(number => _ = left.CancelAsync(), PosixSignal.SIGTERM, PosixSignal.SIGHUP, PosixSignal.SIGINT, PosixSignal.SIGQUIT);
+            using IDisposable taken = signals.Take(
+                number => _ = left.CancelAsync(), PosixSignal.SIGTERM, PosixSignal.SIGHUP, PosixSignal.SIGINT, PosixSignal.SIGQUIT);
             using Terminal terminal = new();
             if (terminal.IsRaw)
             {

@@ -12,11 +12,11 @@ internal static class CopyCommand
         Argument<string> target = new("target") { Description = "The same; one of the two is in a machine." };
         Option<bool> replace = new("--replace") { Description = "Put new files in the place of what exists, each when it is complete." };
         DocumentedCommand command = new("cp", "Copy a file or folder into a running machine or out of it, with permissions and times.", """
-            Where the target is a folder, the copy goes into it. Data goes into what exists, as with cp: a file keeps its owner, mode and hard
-            links, a device gets the data, and a link is followed; out of a machine only one that is the target itself. Links in a tree are
-            copied as links. Out of a machine, set-user-ID bits, and links that lead out of what is copied, stay behind. What stays behind or
-            cannot be copied is named, and the rest is copied. A host path with a colon needs a slash before it: ./a:b. The guest needs the
-            agent: the images of `strata image list` have it.
+            Where the target is a folder, the copy goes into it. Data goes into what exists, as with cp: a file keeps its owner, mode and
+            hard links, a device gets the data, and a link is followed; out of a machine only one that is the target itself. Links in a
+            tree are copied as links. Out of a machine, set-user-ID bits, and links that lead out of what is copied, stay behind. What stays
+            behind or cannot be copied is named, and the rest is copied. A host path with a colon needs a slash before it: ./a:b. The guest
+            needs the agent: the images of `strata image list` have it.
 
             Examples:
               strata cp ./src debian-tiny:/root

@@ -24,7 +24,7 @@ internal static class EngineCommand
         };
         command.SetAction(async (result, token) =>
         {
-            RunningMachine running = new MachineRegistry().Find(result.GetValue(machine)!);
+            IMachine running = new MachineRegistry().Find(result.GetValue(machine)!);
             bool json = OutputOption.IsJson(result, output);
             if (result.GetValue(engine) is not { } wanted)
             {

@@ -21,8 +21,8 @@ internal static class ExecCommand
         Option<bool> terminal = new("--tty", "-t") { Description = "Give the command a terminal; the default where input and output are terminals." };
         Option<bool> noTerminal = new("--no-tty", "-T") { Description = "Give the command no terminal." };
         DocumentedCommand command = new(Name, "Run a command in a running machine, with this command's input and outputs.", """
-            Ctrl-C and SIGTERM go to the command; a second one leaves it, which ends it. The options stand before the machine's name. The guest needs the
-            agent: the images of `strata image list` have it.
+            Ctrl-C and SIGTERM go to the command; a second one leaves it, which ends it. The options stand before the machine's name. The
+            guest needs the agent: the images of `strata image list` have it.
 
             Examples:
               strata exec debian-tiny uname -a
@@ -32,15 +32,15 @@ internal static class ExecCommand
             When nobody reads the output any more, as behind `| head`, the command's next write ends it by SIGPIPE, or fails; if it runs
             on for five seconds, it is ended.
 
-            Exit code: the command's own; 127: the guest has no such program; 126: it cannot be run; 128 and the number for a signal, be it the
-            command's or this one's; 141: it ran on though nobody read its output; 1: the guest did not answer; 2: no such machine runs.
+            Exit code: the command's own; 127: the guest has no such program; 126: it cannot be run; 128 and the number for a signal, be it
+            the command's or this one's; 141: it ran on though nobody read its output; 1: the guest did not answer; 2: no such machine runs.
             """)
         {
             machine, words, environment, folder, terminal, noTerminal,
         };
         command.SetAction(async (result, _) =>
         {
-            RunningMachine running = new MachineRegistry().Find(result.GetValue(machine)!);
+            IMachine running = new MachineRegistry().Find(result.GetValue(machine)!);
             bool isTerminal = result.GetValue(terminal) || (!result.GetValue(noTerminal) && !Console.IsInputRedirected && !Console.IsOutputRedirected);
             using GuestCommandRun run = new(running.Agent, signals);
             return await run.ExecuteAsync(

@@ -1,11 +1,6 @@
 using System.CommandLine;
 using System.Globalization;
 using Strata.Control;
-using Strata.Devices.Interrupts;
-using Strata.Devices.Pci;
-using Strata.Machines.Boards;
-using Strata.Virtio;
-using Strata.Virtio.Queue;
 
 namespace Strata.Cli.Machines;
 

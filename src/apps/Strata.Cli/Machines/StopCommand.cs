@@ -1,6 +1,5 @@
 using System.CommandLine;
 using Strata.Control;
-using Strata.Machines.Boards;
 
 namespace Strata.Cli.Machines;
 
@@ -11,6 +10,9 @@ internal static class StopCommand
 
     /// <summary>A guest that powers off takes the agent's answer with it: the machine's end says more.</summary>
     private static readonly TimeSpan EndPatience = TimeSpan.FromSeconds(5);
+
+    /// <summary>A guest that boots has the driver of its power button before the program that acts on it.</summary>
+    private static readonly TimeSpan AskAgain = TimeSpan.FromSeconds(5);
 
     public static Command Create()
     {
@@ -30,7 +32,7 @@ internal static class StopCommand
         };
         command.SetAction(async (result, token) =>
         {
-            RunningMachine running = new MachineRegistry().Find(result.GetValue(machine)!);
+            IMachine running = new MachineRegistry().Find(result.GetValue(machine)!);
             if (result.GetValue(force))
             {
                 await running.StopAsync(token);
@@ -48,12 +50,22 @@ internal static class StopCommand
         return command;
     }
 
-    private static async Task<int> ShutDownAsync(RunningMachine running, TimeSpan patience, CancellationToken token)
+    private static async Task AskAsync(IMachine running, Task end, CancellationToken token)
+    {
+        do
+        {
+            token.ThrowIfCancellationRequested();
+            await running.RequestShutDownAsync(token);
+        }
+        while (await Task.WhenAny(end, Task.Delay(AskAgain, token)) != end);
+    }
+
+    private static async Task<int> ShutDownAsync(IMachine running, TimeSpan patience, CancellationToken token)
     {
         using CancellationTokenSource limit = CancellationTokenSource.CreateLinkedTokenSource(token);
         limit.CancelAfter(patience);
         Task<MachineExit?> end = running.WaitForExitAsync(limit.Token);
-        Task request = running.RequestShutDownAsync(limit.Token);
+        Task request = AskAsync(running, end, limit.Token);
         try
         {
             if (await Task.WhenAny(end, request) == request && request.IsFaulted && await Task.WhenAny(end, Task.Delay(EndPatience, token)) != end)

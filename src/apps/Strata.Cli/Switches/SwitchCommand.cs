@@ -2,7 +2,6 @@ using System.CommandLine;
 using System.Globalization;
 using Strata.Cli.Machines;
 using Strata.Control;
-using Strata.Networking.NamedSwitches;
 
 namespace Strata.Cli.Switches;
 
@@ -30,7 +29,7 @@ internal static class SwitchCommand
         };
         command.SetAction(async (result, token) =>
         {
-            IReadOnlyList<NamedSwitchDescription> switches = await new SwitchRegistry().ListAsync(token);
+            IReadOnlyList<SwitchDescription> switches = await new SwitchRegistry().ListAsync(token);
             if (OutputOption.IsJson(result, output))
             {
                 MachineArguments.WriteJson(switches);
@@ -60,7 +59,7 @@ internal static class SwitchCommand
         };
         command.SetAction(async (result, token) =>
         {
-            NamedSwitchDescription description = await new SwitchRegistry().FindAsync(result.GetValue(name)!, token);
+            SwitchDescription description = await new SwitchRegistry().FindAsync(result.GetValue(name)!, token);
             if (OutputOption.IsJson(result, output))
             {
                 MachineArguments.WriteJson(description);
@@ -75,12 +74,12 @@ internal static class SwitchCommand
         return command;
     }
 
-    private static void PrintList(IReadOnlyList<NamedSwitchDescription> switches)
+    private static void PrintList(IReadOnlyList<SwitchDescription> switches)
     {
         int name = Width("NAME", switches.Select(one => one.Name));
         int host = Width("HOST", switches.Select(one => one.Host));
         Console.WriteLine($"{"NAME".PadRight(name)}  {"HOST".PadRight(host)}  PID      MACHINES  STATIONS  WAY OUT");
-        foreach (NamedSwitchDescription one in switches)
+        foreach (SwitchDescription one in switches)
         {
             Console.WriteLine(one.Answers
                 ? string.Create(
@@ -90,7 +89,7 @@ internal static class SwitchCommand
         }
     }
 
-    private static void PrintPorts(NamedSwitchDescription description)
+    private static void PrintPorts(SwitchDescription description)
     {
         if (!description.Answers)
         {
@@ -101,7 +100,7 @@ internal static class SwitchCommand
         Console.WriteLine($"{description.Name}: {(description.IsIsolated ? "without a way out" : "with a way out")}, hosted by {Printable.Text(description.Host)} (process {description.HostProcessId})\n");
         int machine = Width("MACHINE", description.Ports.Select(Label));
         Console.WriteLine($"PORT  {"MACHINE".PadRight(machine)}  PID      MAC                ADDRESS          VLAN          IN         OUT  FILTERED    LOST    FULL");
-        foreach (NamedSwitchPortDescription port in description.Ports)
+        foreach (SwitchPortDescription port in description.Ports)
         {
             Console.WriteLine(string.Create(
                 CultureInfo.InvariantCulture,
@@ -109,7 +108,7 @@ internal static class SwitchCommand
         }
     }
 
-    private static string Label(NamedSwitchPortDescription port) => Printable.Text(port.Machine ?? "(router)");
+    private static string Label(SwitchPortDescription port) => Printable.Text(port.Machine ?? "(router)");
 
     private static int Width(string title, IEnumerable<string> texts) => texts.Select(text => text.Length).Append(title.Length).Max();
 }

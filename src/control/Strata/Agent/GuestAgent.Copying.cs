@@ -9,21 +9,31 @@ namespace Strata;
 public sealed partial class GuestAgent
 {
     private const int MostLinks = 40;
+    private const uint TextFileBusy = 26; // ETXTBSY
+    private const string RunsHint = "A program that runs is not written to; --replace puts the new one in its place";
 
-    /// <summary>Of <see cref="AgentFrame"/>: the agent answers that it writes into what exists and goes on behind what it cannot write.</summary>
+    /// <summary>
+    /// Of <see cref="AgentFrame"/>: the agent answers that it writes into what exists and goes on behind what it cannot write.
+    /// </summary>
     private const uint GoesOn = 1;
 
     /// <summary>
     /// Copies a file or folder of the host to the guest, with permissions, times of modification and links as links. Where the target is a folder of the
-    /// guest, the copy goes into it under its own name. Folders that exist are merged; the data of a file goes into what has its name: a file, which
-    /// keeps its owner, mode and other names, a device, or what a link leads to. What cannot be read or written is left out, and the rest is copied.
+    /// guest, the copy goes into it under its own name. Folders that exist are merged; the data of a file goes into what has its name:
+    /// a file, which keeps its owner, mode and other names, a device, or what a link leads to. What cannot be read or written is left
+    /// out, and the rest is copied.
     /// </summary>
-    /// <param name="source">On the host; a link here is followed, a device or FIFO read. Bytes that are no UTF-8 as <see cref="ByteText"/> keeps them, here and below.</param>
+    /// <param name="source">On the host; a link here is followed, a device or FIFO read. Bytes that are no UTF-8 as <see
+    /// cref="ByteText"/> keeps them, here and below.</param>
     /// <param name="leftOut">Hears of each thing that stays behind; null to ignore them. It is called by one thread at a time.</param>
     /// <param name="replace">Files take the place of what exists, whatever it is but a folder, when their content is complete.</param>
     /// <exception cref="StrataException">No agent answers, or the source cannot be read or the target not be written at all.</exception>
     public async Task CopyToGuestAsync(
-        string source, string guestPath, Action<string>? leftOut = null, bool replace = false, CancellationToken cancellationToken = default)
+        string source,
+        string guestPath,
+        Action<string>? leftOut = null,
+        bool replace = false,
+        CancellationToken cancellationToken = default)
     {
         ArgumentException.ThrowIfNullOrEmpty(source);
         ArgumentException.ThrowIfNullOrEmpty(guestPath);
@@ -76,15 +86,20 @@ public sealed partial class GuestAgent
 
     /// <summary>
     /// Copies a file or folder of the guest to the host, with permissions, but for set-user-ID bits, and times of modification. Where the target is a folder,
-    /// the copy goes into it under its own name. Folders that exist are merged, and files written into those that exist, as the other way; a device, or what
-    /// a link leads to, only where the target itself is one. Nothing that the guest sends gets outside of the copy, whatever it is named; links that would
-    /// lead outside are left out, as is what cannot be read or written.
+    /// the copy goes into it under its own name. Folders that exist are merged, and files written into those that exist, as the other
+    /// way; a device, or what a link leads to, only where the target itself is one. Nothing that the guest sends gets outside of the
+    /// copy, whatever it is named; links that would lead outside are left out, as is what cannot be read or written.
     /// </summary>
     /// <param name="leftOut">Hears of each thing that stays in the guest. Null to ignore them.</param>
     /// <param name="replace">Files take the place of what exists, whatever it is but a folder, when their content is complete.</param>
-    /// <exception cref="StrataException">No agent answers, it breaks the rules, or the source cannot be read or the target not be written at all.</exception>
+    /// <exception cref="StrataException">No agent answers, it breaks the rules, or the source cannot be read or the target not be
+    /// written at all.</exception>
     public async Task CopyFromGuestAsync(
-        string guestPath, string target, Action<string>? leftOut = null, bool replace = false, CancellationToken cancellationToken = default)
+        string guestPath,
+        string target,
+        Action<string>? leftOut = null,
+        bool replace = false,
+        CancellationToken cancellationToken = default)
     {
         ArgumentException.ThrowIfNullOrEmpty(guestPath);
         ArgumentException.ThrowIfNullOrEmpty(target);
@@ -141,7 +156,8 @@ public sealed partial class GuestAgent
         }
         catch (IOException error)
         {
-            throw new StrataException(StrataError.BadInput, $"{Printable.Text(path)} cannot be written: {error.Message}; check its permissions.", error);
+            throw new StrataException(
+                StrataError.BadInput, $"{Printable.Text(path)} cannot be written: {error.Message}; check its permissions.", error);
         }
     }
 
@@ -152,13 +168,15 @@ public sealed partial class GuestAgent
         {
             path = links < MostLinks
                 ? Path.GetFullPath(Path.Combine(Path.GetDirectoryName(path) ?? "/", next))
-                : throw new StrataException(StrataError.BadInput, $"{Printable.Text(path)} is a link that leads nowhere; name another target.");
+                : throw new StrataException(
+                    StrataError.BadInput, $"{Printable.Text(path)} is a link that leads nowhere; name another target.");
         }
 
         return path;
     }
 
-    private static async Task ReceiveAsync(Stream connection, ITreeTarget tree, string guestPath, Action<string> leftOut, CancellationToken cancellationToken)
+    private static async Task ReceiveAsync(
+        Stream connection, ITreeTarget tree, string guestPath, Action<string> leftOut, CancellationToken cancellationToken)
     {
         string root = guestPath.Length > 1 ? guestPath.TrimEnd('/') : guestPath;
         while (true)
@@ -180,7 +198,8 @@ public sealed partial class GuestAgent
                     leftOut($"{Printable.Text(ByteText.GetString(frame.Payload))}: neither file, folder nor link");
                     break;
                 case 'L':
-                    tree.LeaveOut($"{Printable.Text(frame.Text.Length == 0 ? root : $"{root}/{frame.Text}")}: cannot be read in the guest: {Reason(frame)}");
+                    string path = frame.Text.Length == 0 ? root : $"{root}/{frame.Text}";
+                    tree.LeaveOut($"{Printable.Text(path)}: cannot be read in the guest: {Reason(frame)}");
                     break;
                 default:
                     throw Failure(frame);
@@ -195,14 +214,17 @@ public sealed partial class GuestAgent
         {
             if (frame.Type != 'L')
             {
-                throw Failure(frame);
+                throw frame.Type == 'F' && frame.Number() == TextFileBusy
+                    ? new StrataException(StrataError.Guest, $"The guest refused: {Printable.Text(frame.Text)}. {RunsHint}.")
+                    : Failure(frame);
             }
 
             leftOut($"{Printable.Text(frame.Text)}: cannot be written in the guest: {Reason(frame)}");
         }
     }
 
-    private static string Reason(AgentFrame frame) => Marshal.GetPInvokeErrorMessage((int)frame.Number());
+    private static string Reason(AgentFrame frame) =>
+        frame.Number() == TextFileBusy ? RunsHint : Marshal.GetPInvokeErrorMessage((int)frame.Number());
 
     /// <summary>An agent that cannot go on says so and hangs up: what it said is the better answer than that the connection broke.</summary>
     private static async Task SendAndConfirmAsync(Stream connection, Func<Task> send, CancellationToken cancellationToken)
@@ -227,7 +249,8 @@ public sealed partial class GuestAgent
     /// <summary>The last part of a path, which has to be a name.</summary>
     private static string NameOf(string path) => Path.GetFileName(Path.TrimEndingDirectorySeparator(path)) is { Length: > 0 } name and not ("." or "..")
         ? name
-        : throw new StrataException(StrataError.BadInput, $"{Printable.Text(path)} has no name that its copy could get; name a file or folder.");
+        : throw new StrataException(
+            StrataError.BadInput, $"{Printable.Text(path)} has no name that its copy could get; name a file or folder.");
 
     internal static HostFolder OpenFolder(string folder, bool readOnly)
     {
@@ -241,5 +264,6 @@ public sealed partial class GuestAgent
         }
     }
 
-    private static StrataException NoFolder(string path) => new(StrataError.BadInput, $"There is no folder {Printable.Text(path)} to copy to; make it first.");
+    private static StrataException NoFolder(string path) =>
+        new(StrataError.BadInput, $"There is no folder {Printable.Text(path)} to copy to; make it first.");
 }

@@ -72,8 +72,8 @@ public sealed partial class GuestAgent
     }
 
     /// <summary>
-    /// Writes a file of the guest, which takes the place of one that exists when all of it is there, and gets its owner. A link is followed; a device
-    /// or FIFO takes the data.
+    /// Writes a file of the guest, which takes the place of one that exists when all of it is there, and gets its owner. A link is
+    /// followed; a device or FIFO takes the data.
     /// </summary>
     /// <param name="mode">Permission bits.</param>
     /// <exception cref="StrataException">No agent answers, or the guest cannot write the file.</exception>
@@ -106,7 +106,8 @@ public sealed partial class GuestAgent
     public async Task<uint> GetAsync(string guestPath, Stream target, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(target);
-        (Stream connection, AgentFrame accepted) = await OpenAsync('G', ByteText.GetBytes(guestPath), cancellationToken).ConfigureAwait(false);
+        byte[] request = ByteText.GetBytes(guestPath);
+        (Stream connection, AgentFrame accepted) = await OpenAsync('G', request, cancellationToken).ConfigureAwait(false);
         await using (connection.ConfigureAwait(false))
         {
             while (true)
@@ -128,7 +129,8 @@ public sealed partial class GuestAgent
     }
 
     /// <summary>
-    /// Waits until a program in the guest reads its console. What is typed before, programs such as getty and login may throw away when they start.
+    /// Waits until a program in the guest reads its console. What is typed before, programs such as getty and login may throw away when
+    /// they start.
     /// </summary>
     /// <exception cref="StrataException">No agent answers, or it is an older one that cannot tell.</exception>
     public async Task WaitForConsoleReaderAsync(CancellationToken cancellationToken = default)
@@ -153,7 +155,9 @@ public sealed partial class GuestAgent
         ? new StrataException(StrataError.Guest, $"The guest refused: {Printable.Text(frame.Text)}.")
         : new StrataException(StrataError.Guest, $"The guest's agent sent a frame '{Printable.Text(frame.Type.ToString())}' out of turn; is it the one of this version?");
 
-    /// <summary>As a shell tells a program that is not there from one that cannot be run, if it was the program that the guest refused.</summary>
+    /// <summary>
+    /// As a shell tells a program that is not there from one that cannot be run, if it was the program that the guest refused.
+    /// </summary>
     private static StrataException StartFailure(AgentFrame frame, GuestCommand command)
     {
         StrataException failure = Failure(frame);
@@ -198,7 +202,8 @@ public sealed partial class GuestAgent
         }
     }
 
-    private async Task<(Stream Connection, AgentFrame Accepted)> OpenAsync(char type, byte[] request, CancellationToken cancellationToken, Func<AgentFrame, StrataException>? failure = null)
+    private async Task<(Stream Connection, AgentFrame Accepted)> OpenAsync(
+        char type, byte[] request, CancellationToken cancellationToken, Func<AgentFrame, StrataException>? failure = null)
     {
         Stream connection = await ConnectAsync(cancellationToken).ConfigureAwait(false);
         try

@@ -17,7 +17,8 @@ internal sealed class StreamTarget(Stream stream, string path, Action<string> le
 
         _hasRoot = _isOpen = node.Kind == 'f'
             ? true
-            : throw new StrataException(StrataError.BadInput, $"{Printable.Text(path)} is no folder, and a folder cannot be written to it; name another target.");
+            : throw new StrataException(
+                StrataError.BadInput, $"{Printable.Text(path)} is no folder, and a folder cannot be written to it; name another target.");
     }
 
     public void Write(ReadOnlySpan<byte> content)

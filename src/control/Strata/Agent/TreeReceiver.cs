@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using System.Text;
 using Strata.Control;
 using Strata.Core.Posix;
 using Strata.Core.Sharing;
@@ -37,7 +38,7 @@ internal sealed class TreeReceiver(IFileShare folder, byte[] rootName, Action<st
         }
 
         _hasRoot = true;
-        if (_skipped is { } skipped && node.Path.Length > skipped.Length && node.Path[skipped.Length] == '/' && node.Path.AsSpan().StartsWith(skipped))
+        if (_skipped is { } skipped && node.Path.AsSpan().StartsWith(skipped) && node.Path.AsSpan(skipped.Length).StartsWith("/"u8))
         {
             _file = node.Kind == 'f' ? new TargetFile(node) : null;
             return;
@@ -150,7 +151,9 @@ internal sealed class TreeReceiver(IFileShare folder, byte[] rootName, Action<st
         return true;
     }
 
-    /// <summary>Where a node goes: into a folder that is open still, under a name that is one. Folders that it is not in are left.</summary>
+    /// <summary>
+    /// Where a node goes: into a folder that is open still, under a name that is one. Folders that it is not in are left.
+    /// </summary>
     private (ulong Parent, byte[] Name) Place(byte[] path)
     {
         if (path.Length == 0)
@@ -188,7 +191,8 @@ internal sealed class TreeReceiver(IFileShare folder, byte[] rootName, Action<st
 
         if (error == Errno.None)
         {
-            _levels.Push(new Level(entry.Node, _path.Count, exists && !replaces ? AttributesOf(node) : AttributesOf(node) with { Mode = node.Mode }));
+            AttributeChange change = AttributesOf(node);
+            _levels.Push(new Level(entry.Node, _path.Count, exists && !replaces ? change : change with { Mode = node.Mode }));
             _path.Clear();
             _path.AddRange(node.Path);
         }
@@ -218,7 +222,10 @@ internal sealed class TreeReceiver(IFileShare folder, byte[] rootName, Action<st
         }
     }
 
-    /// <summary>A new file, or one that was there. Links are never followed here: the guest may have made them, in a folder that is shared with it.</summary>
+    /// <summary>
+    /// A new file, or one that was there. Links are never followed here: the guest may have made them, in a folder that is shared with
+    /// it.
+    /// </summary>
     private TargetFile StartFile(ulong parent, byte[] name, TreeNode node)
     {
         TargetFile file = new(node) { Parent = parent, Name = name };
@@ -237,7 +244,7 @@ internal sealed class TreeReceiver(IFileShare folder, byte[] rootName, Action<st
         }
         else if (error == Errno.ENOENT)
         {
-            file.Temporary = [.. ".strata-"u8, .. Guid.NewGuid().ToByteArray().SelectMany(value => value.ToString("x2", null)).Select(digit => (byte)digit)];
+            file.Temporary = Encoding.ASCII.GetBytes($".strata-{Guid.NewGuid():N}.part");
             error = folder.Create(parent, file.Temporary, OpenMode.Write | OpenMode.Exclusive, Private, default, out entry, out handle);
             file.Entry = error == Errno.None ? entry.Node : null;
         }
@@ -260,7 +267,8 @@ internal sealed class TreeReceiver(IFileShare folder, byte[] rootName, Action<st
         }
 
         AttributeChange change = AttributesOf(file.Node);
-        Errno error = folder.SetAttributes(file.Entry!.Value, file.Temporary is null ? change : change with { Mode = file.Node.Mode }, out _);
+        change = file.Temporary is null ? change : change with { Mode = file.Node.Mode };
+        Errno error = folder.SetAttributes(file.Entry!.Value, change, out _);
         if (error == Errno.None && file.Temporary is { } temporary)
         {
             error = folder.Rename(file.Parent, temporary, file.Parent, file.Name, RenameMode.Replace);
@@ -346,7 +354,8 @@ internal sealed class TreeReceiver(IFileShare folder, byte[] rootName, Action<st
         if (node.Path.Length == 0)
         {
             throw new StrataException(
-                StrataError.Host, $"\"{Text(rootName)}\" cannot be written on the host: {reason}; check its folder's permissions, and what is there.");
+                StrataError.Host,
+                $"\"{Text(rootName)}\" cannot be written on the host: {reason}; check its folder's permissions, and what is there.");
         }
 
         leftOut($"{Text(node.Path)}: cannot be written on the host: {reason}");

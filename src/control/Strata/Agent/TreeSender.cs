@@ -7,8 +7,8 @@ using Strata.Shares;
 namespace Strata;
 
 /// <summary>
-/// Sends a file or folder of the host to a guest, links as they are. A tree is read through a share's descriptors, so it may be deeper than a
-/// path can be long, and change meanwhile: what cannot be read stays behind, and the rest goes on.
+/// Sends a file or folder of the host to a guest, links as they are. A tree is read through a share's descriptors, so it may be deeper
+/// than a path can be long, and change meanwhile: what cannot be read stays behind, and the rest goes on.
 /// </summary>
 /// <param name="leftOut">Hears of what cannot travel or be read.</param>
 /// <param name="canBreakOff">The agent knows that a file can end in the middle; otherwise that ends the copy.</param>
@@ -109,7 +109,8 @@ internal sealed class TreeSender(Stream connection, Action<string> leftOut, bool
             }
             else if ((entry.Attributes.Mode & KindMask) == KindFolder)
             {
-                levels.Push(await EnterAsync(share, entry.Node, entry.Attributes.Mode, entry.Attributes.ModificationTime, _below.Count).ConfigureAwait(false));
+                (uint mode, FileTime modified) = (entry.Attributes.Mode, entry.Attributes.ModificationTime);
+                levels.Push(await EnterAsync(share, entry.Node, mode, modified, _below.Count).ConfigureAwait(false));
             }
             else
             {
@@ -127,8 +128,14 @@ internal sealed class TreeSender(Stream connection, Action<string> leftOut, bool
         if (error == Errno.None)
         {
             error = share.SeekFolder(handle, 0);
-            while (error == Errno.None && (error = share.ReadFolder(handle, out _, out ReadOnlySpan<byte> name)) == Errno.None && !name.IsEmpty)
+            while (error == Errno.None)
             {
+                error = share.ReadFolder(handle, out _, out ReadOnlySpan<byte> name);
+                if (name.IsEmpty)
+                {
+                    break;
+                }
+
                 if (!name.SequenceEqual("."u8) && !name.SequenceEqual(".."u8))
                 {
                     names.Add(name.ToArray());
@@ -196,12 +203,16 @@ internal sealed class TreeSender(Stream connection, Action<string> leftOut, bool
             share.Close(handle);
         }
 
-        await (error == Errno.None ? AgentFrame.WriteAsync(connection, 'E', default, cancellationToken) : BreakOffAsync(Reason(error))).ConfigureAwait(false);
+        Task end = error == Errno.None ? AgentFrame.WriteAsync(connection, 'E', default, cancellationToken) : BreakOffAsync(Reason(error));
+        await end.ConfigureAwait(false);
     }
 
-    private string Text => Printable.Text(_below.Count == 0 ? _root : $"{Path.TrimEndingDirectorySeparator(_root)}/{ByteText.GetString(CollectionsMarshal.AsSpan(_below))}");
+    private string Text => Printable.Text(_below.Count == 0
+        ? _root
+        : $"{Path.TrimEndingDirectorySeparator(_root)}/{ByteText.GetString(CollectionsMarshal.AsSpan(_below))}");
 
-    private static string Reason(Errno error) => error == Errno.ESTALE ? "it has gone meanwhile" : Marshal.GetPInvokeErrorMessage((int)error);
+    private static string Reason(Errno error) =>
+        error == Errno.ESTALE ? "it has gone meanwhile" : Marshal.GetPInvokeErrorMessage((int)error);
 
     private void LeaveOut(Errno error) => leftOut($"{Text}: cannot be read: {Reason(error)}");
 
@@ -211,7 +222,8 @@ internal sealed class TreeSender(Stream connection, Action<string> leftOut, bool
         string message = $"{Text}: only a part of it can be read: {reason}";
         if (!canBreakOff)
         {
-            throw new StrataException(StrataError.Host, $"{message}. The agent in the guest is an older one, which cannot go on behind that.");
+            throw new StrataException(
+                StrataError.Host, $"{message}. The agent in the guest is an older one, which cannot go on behind that.");
         }
 
         leftOut(message);

@@ -2,8 +2,10 @@
 # a tree may be deeper than a path can be long. The folders above it stay open, which is the way back.
 
 use constant { KIND => 0170000, FOLDER => 0040000, LINK => 0120000, REGULAR => 0100000, BLOCK => 0060000 };
-use constant { O_WRONLY => 1, O_CREAT => 0100, O_EXCL => 0200, O_NOCTTY => 0400, O_TRUNC => 01000, O_NONBLOCK => 04000, O_NOFOLLOW => 0400000 };
-use constant { SYS_FSYNC => 74, SYS_NEWFSTATAT => 262, SYS_UTIMENSAT => 280, SYS_PRLIMIT64 => 302, RLIMIT_NOFILE => 7, MOST_FILES => 1 << 20 };
+use constant { O_WRONLY => 1, O_CREAT => 0100, O_EXCL => 0200, O_NOCTTY => 0400, O_TRUNC => 01000 };
+use constant { O_NONBLOCK => 04000, O_NOFOLLOW => 0400000 };
+use constant { SYS_FSYNC => 74, SYS_NEWFSTATAT => 262, SYS_UTIMENSAT => 280, SYS_PRLIMIT64 => 302 };
+use constant { RLIMIT_NOFILE => 7, MOST_FILES => 1 << 20 };
 use constant { AT_FDCWD => -100, AT_SYMLINK_NOFOLLOW => 0x100, UTIME_OMIT => 0x3FFFFFFE };
 use constant { EEXIST => 17, ENOTDIR => 20, EISDIR => 21, EINVAL => 22, ENAMETOOLONG => 36, EPROTO => 71 };
 use constant { LONGEST_PATH => LARGEST_FRAME - (1 << 14), MOST_LINKS => 40 };

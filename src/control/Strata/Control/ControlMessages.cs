@@ -1,6 +1,5 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
-using Strata.Machines.Boards;
 
 namespace Strata.Control;
 

@@ -1,5 +1,4 @@
 using System.Net.Sockets;
-using Strata.Machines.Boards;
 using Strata.Virtio.Vsock;
 
 namespace Strata.Control;
@@ -80,29 +79,33 @@ internal sealed class ControlSession(VirtualMachine machine, MachineReservation 
         }
     }
 
+    /// <summary>What one call of the contract answers.</summary>
     private async Task<ControlReply> AnswerAsync(ControlRequest request)
     {
+        IMachine contract = machine;
         switch (request.Operation)
         {
             case ControlOperation.Describe:
-                return new ControlReply { Machine = machine.Describe(reservation) };
+                return new ControlReply { Machine = Named(await contract.DescribeAsync().ConfigureAwait(false)) };
             case ControlOperation.Engine:
-                Engine before = machine.Engine;
-                TimeSpan pause = await machine.SwitchEngineAsync(request.Engine ?? throw Missing("engine")).ConfigureAwait(false);
-                return new ControlReply { Switch = new EngineSwitch(before, machine.Engine, pause.TotalMilliseconds, DateTime.UtcNow) };
+                return new ControlReply { Switch = await contract.SwitchEngineAsync(request.Engine ?? throw Missing("engine")).ConfigureAwait(false) };
             case ControlOperation.Explain:
-                return new ControlReply { Explanation = machine.ExplainEngine() };
+                return new ControlReply { Explanation = await contract.ExplainEngineAsync().ConfigureAwait(false) };
             case ControlOperation.Inspect:
-                return new ControlReply { Inspection = new MachineInspection { Machine = machine.Describe(reservation), Board = machine.Inspect() } };
+                MachineInspection inspection = await contract.InspectAsync().ConfigureAwait(false);
+                return new ControlReply { Inspection = inspection with { Machine = Named(inspection.Machine) } };
             case ControlOperation.Spec:
-                return new ControlReply { Spec = machine.Spec.RootedAt(Environment.CurrentDirectory).ToElement() };
+                return new ControlReply { Spec = (await contract.GetSpecAsync().ConfigureAwait(false)).ToElement() };
             case ControlOperation.PowerButton:
-                machine.PressPowerButton();
+                await contract.PressPowerButtonAsync().ConfigureAwait(false);
                 return new ControlReply();
             default:
                 throw new StrataException(StrataError.BadInput, $"The control protocol has no operation {request.Operation}.");
         }
     }
+
+    /// <summary>By the name that others reach it by.</summary>
+    private MachineDescription Named(MachineDescription description) => description with { Name = reservation.Name, Image = reservation.Image };
 
     private static StrataException Missing(string what) => new(StrataError.BadInput, $"The control request names no {what}.");
 

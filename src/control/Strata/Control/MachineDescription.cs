@@ -1,5 +1,4 @@
 using Strata.Engines;
-using Strata.Machines.Boards;
 using Strata.Networking.Nat;
 
 namespace Strata.Control;

@@ -47,7 +47,7 @@ public sealed class MachineRegistry(string? folder = null)
 
     /// <summary>A machine by its name.</summary>
     /// <exception cref="StrataException">No such machine runs.</exception>
-    public RunningMachine Find(string name)
+    public IMachine Find(string name)
     {
         MachineName.Check(name);
         if (Directory.Exists(Folder))

@@ -1,7 +1,6 @@
 using System.Net.Sockets;
 using Strata.Core.Posix;
 using Strata.Images;
-using Strata.Machines.Boards;
 using Strata.Specs;
 using Strata.Virtio.Vsock;
 
@@ -11,7 +10,7 @@ namespace Strata.Control;
 /// A machine that another process runs, reached through its control socket; <see cref="MachineRegistry"/> finds it. Every call is a
 /// connection of its own. Members are safe on any thread.
 /// </summary>
-public sealed class RunningMachine
+public sealed class RunningMachine : IMachine
 {
     private static readonly TimeSpan FullBacklogDelay = TimeSpan.FromMilliseconds(10);
 

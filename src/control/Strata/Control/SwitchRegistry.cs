@@ -16,7 +16,7 @@ public sealed class SwitchRegistry(string? folder = null)
 
     /// <summary>All switches that machines are plugged into, by name.</summary>
     /// <exception cref="StrataException">The folder cannot be used.</exception>
-    public async Task<IReadOnlyList<NamedSwitchDescription>> ListAsync(CancellationToken cancellationToken = default)
+    public async Task<IReadOnlyList<SwitchDescription>> ListAsync(CancellationToken cancellationToken = default)
     {
         if (!Directory.Exists(Folder))
         {
@@ -26,13 +26,13 @@ public sealed class SwitchRegistry(string? folder = null)
         RuntimeFolder.Check(Folder);
         string[] names = [.. Directory.EnumerateFiles(Folder, "*" + NamedSwitchPlace.Extension)
             .Select(path => Path.GetFileNameWithoutExtension(path)!).Where(NamedSwitchPlace.IsValidName).Order(StringComparer.Ordinal)];
-        NamedSwitchDescription?[] all = await Task.WhenAll(names.Select(name => DescribeAsync(name, cancellationToken))).ConfigureAwait(false);
-        return [.. all.OfType<NamedSwitchDescription>()];
+        SwitchDescription?[] all = await Task.WhenAll(names.Select(name => DescribeAsync(name, cancellationToken))).ConfigureAwait(false);
+        return [.. all.OfType<SwitchDescription>()];
     }
 
     /// <summary>A switch by its name.</summary>
     /// <exception cref="StrataException">No machine is plugged into such a switch.</exception>
-    public async Task<NamedSwitchDescription> FindAsync(string name, CancellationToken cancellationToken = default)
+    public async Task<SwitchDescription> FindAsync(string name, CancellationToken cancellationToken = default)
     {
         PlaceOf(name);
         if (Directory.Exists(Folder))
@@ -90,12 +90,13 @@ public sealed class SwitchRegistry(string? folder = null)
     }
 
     /// <summary>On a thread of its own: a host that does not answer must not keep a thread of the pool from the others.</summary>
-    private async Task<NamedSwitchDescription?> DescribeAsync(string name, CancellationToken cancellationToken)
+    private async Task<SwitchDescription?> DescribeAsync(string name, CancellationToken cancellationToken)
     {
         try
         {
-            return await Task.Factory.StartNew(
+            NamedSwitchDescription? description = await Task.Factory.StartNew(
                 () => NamedSwitchClient.Describe(PlaceOf(name), cancellationToken), cancellationToken, TaskCreationOptions.LongRunning, TaskScheduler.Default).ConfigureAwait(false);
+            return description is null ? null : SwitchDescription.Of(description);
         }
         catch (IOException error)
         {

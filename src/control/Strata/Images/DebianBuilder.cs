@@ -1,5 +1,4 @@
 using System.Text;
-using Strata.Machines.Boards;
 
 namespace Strata.Images;
 

@@ -40,7 +40,10 @@ public abstract class GuestImage
     /// <summary>What shuts the guest down where its system does not listen to the power button; null where it does.</summary>
     internal virtual GuestCommand? PowerOffCommand => null;
 
-    /// <summary>Whether what starts at its console throws away what was typed before: <see cref="GuestAgent.WaitForConsoleReaderAsync"/> says when to type.</summary>
+    /// <summary>
+    /// Whether what starts at its console throws away what was typed before: <see cref="GuestAgent.WaitForConsoleReaderAsync"/> says
+    /// when to type.
+    /// </summary>
     public virtual bool DropsTypedAhead => false;
 
     private protected ImageCache Cache { get; }

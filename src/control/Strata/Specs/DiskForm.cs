@@ -22,11 +22,11 @@ internal static class DiskForm
         },
     };
 
-    private static readonly ChoiceKind<BackingAccess> Backing = new(
-        (BackingAccess.SameFolder, "folder"),
-        (BackingAccess.Any, "any"),
-        (BackingAccess.None, "none"),
-        (BackingAccess.Detached, "detached"));
+    private static readonly ChoiceKind<BackingImages> Backing = new(
+        (BackingImages.SameFolder, "folder"),
+        (BackingImages.Any, "any"),
+        (BackingImages.None, "none"),
+        (BackingImages.Detached, "detached"));
 
     private static readonly ChoiceKind<string> Format = new([.. DiskImages.Formats.Select(format => (format.Name, format.Name))]);
 

@@ -40,6 +40,13 @@ internal static class MachineForm
         },
     };
 
+    private static readonly SpecRecord<ModuleFile> Module = new(
+        "a module", () => new ModuleFile(string.Empty, string.Empty), ModuleFile.Parse, ModuleFile.Syntax)
+    {
+        { "path", FilePath, m => m.Path, (m, v) => m with { Path = v }, "The file.", true },
+        { "text", Text, m => m.Text, (m, v) => m with { Text = v }, "The string that comes with it.", true },
+    };
+
     private static readonly SpecRecord<MachineSpec> Machine = new("a machine specification", () => new MachineSpec())
     {
         { "name", OptionalText, s => s.Name, (s, v) => s with { Name = v }, "What others call the machine." },
@@ -71,6 +78,11 @@ internal static class MachineForm
             "Initial RAM disks that are unpacked over the first."
         },
         {
+            "modules", new ListKind<ModuleFile>(Module, MostDevices),
+            s => s.Modules, (s, v) => s with { Modules = v },
+            "What a Multiboot or PVH kernel is given behind the initial RAM disk."
+        },
+        {
             "commandLine", OptionalText,
             s => s.CommandLine, (s, v) => s with { CommandLine = v },
             "Kernel command line; with the kernel of an image, added to the image's own."
@@ -96,6 +108,11 @@ internal static class MachineForm
             "Offer only what every engine of this host can run."
         },
         { "paravirtual", Flag, s => s.Paravirtual, (s, v) => s with { Paravirtual = v }, "Offer what guests built for KVM know." },
+        {
+            "reset", new ChoiceKind<ResetPolicy>((ResetPolicy.Restart, "restart"), (ResetPolicy.Exit, "exit"), (ResetPolicy.Always, "always")),
+            s => s.Reset, (s, v) => s with { Reset = v },
+            "What happens where the guest resets its machine; restart ends the run behind a kernel panic."
+        },
         { "testDevices", Flag, s => s.TestDevices, (s, v) => s with { TestDevices = v }, "Give the machine what kvm-unit-tests drive." },
         {
             "acceptsDefectiveKvm", Flag,

@@ -11,7 +11,7 @@ namespace Strata.Verification;
 /// <param name="inner">The engine that does the work.</param>
 /// <param name="executedBefore">Instructions that the processor has executed before this engine took over.</param>
 /// <param name="faultyInstruction">The instruction whose result is wrong, counted from 1.</param>
-public sealed class FaultyEngine(IX86Engine inner, long executedBefore, long faultyInstruction) : IBlockEngine
+internal sealed class FaultyEngine(IX86Engine inner, long executedBefore, long faultyInstruction) : IBlockEngine
 {
     private const ulong FlippedBit = 1 << 5;
 

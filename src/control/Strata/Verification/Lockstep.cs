@@ -73,7 +73,7 @@ internal sealed class Lockstep : IDisposable
     public static IX86Engine CreateSubject(VerificationSpec spec, X86CpuWiring wiring, long executed)
     {
         Translator engine = new(wiring, new TranslatorOptions { CountInstructions = true, ExactFlags = true, IsOnlyProcessor = spec.Processors == 1 });
-        return spec.Wrap?.Invoke(engine, executed) ?? engine;
+        return spec.FaultAt > 0 ? new FaultyEngine(engine, executed, spec.FaultAt) : engine;
     }
 
     public static IX86Engine CreateReference(X86CpuWiring wiring) => new Interpreter(wiring) { CountsExactly = true };

@@ -33,8 +33,12 @@ internal sealed class LockstepMachine : ISerialBackend, IDisposable
             Deterministic = _deterministic,
             Serial = this,
             StartTime = StartTime,
+            EndsOnReset = _ => true,
             Kernel = files.Kernel,
+            KernelName = spec.Kernel,
             Initrd = files.Initrd,
+            InitrdName = spec.Initrd ?? "initrd",
+            Modules = files.Modules,
             CommandLine = spec.CommandLine,
         });
         Engines = Board.Engines;
@@ -56,7 +60,7 @@ internal sealed class LockstepMachine : ISerialBackend, IDisposable
     public ulong PrintedHash { get; private set; } = 0xCBF2_9CE4_8422_2325;
 
     /// <summary>How the machine ended, or null.</summary>
-    public MachineExit? Exit => Board.Exit.IsCompleted ? Board.Exit.GetAwaiter().GetResult() : null;
+    public MachineExit? Exit => Board.Exit.IsCompleted ? MachineExit.Of(Board.Exit.GetAwaiter().GetResult()) : null;
 
     /// <summary>Runs a processor for exactly so many instructions, unless it halts or the machine ends.</summary>
     /// <returns>Instructions executed.</returns>
@@ -124,6 +128,3 @@ internal sealed class LockstepMachine : ISerialBackend, IDisposable
         return belongs;
     }
 }
-
-/// <summary>The images a guest is booted from.</summary>
-internal sealed record GuestFiles(byte[] Kernel, byte[]? Initrd);

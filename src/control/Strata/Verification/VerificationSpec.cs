@@ -1,5 +1,3 @@
-using Strata.X86.Execution;
-
 namespace Strata.Verification;
 
 /// <summary>What two engines are to be compared on.</summary>
@@ -11,7 +9,10 @@ public sealed record VerificationSpec
     /// <summary>Path of an initial RAM disk, or null.</summary>
     public string? Initrd { get; init; }
 
-    /// <summary>Kernel command line.</summary>
+    /// <summary>What a Multiboot or PVH kernel is given behind the initial RAM disk.</summary>
+    public IReadOnlyList<ModuleFile> Modules { get; init; } = [];
+
+    /// <summary>Kernel command line. Multiboot kernels find the kernel's path in front of it.</summary>
     public string CommandLine { get; init; } = "console=ttyS0";
 
     /// <summary>Bytes of RAM of each of the two machines; a whole number of MiB.</summary>
@@ -45,10 +46,10 @@ public sealed record VerificationSpec
     public Action<ReadOnlyMemory<byte>>? ConsoleOutput { get; init; }
 
     /// <summary>
-    /// Puts something around each engine under test: for trying out whether a fault is found. Gets the engine and the instructions
-    /// that its processor has executed before.
+    /// Makes the engine under test flip a bit of RAX after the instruction of this number, counted from 1: for trying out whether a fault
+    /// is found. 0 for none.
     /// </summary>
-    public Func<IX86Engine, long, IX86Engine>? Wrap { get; init; }
+    public long FaultAt { get; init; }
 }
 
 /// <summary>How far a verification is.</summary>

@@ -32,9 +32,16 @@ public sealed class Verifier
     {
         ArgumentNullException.ThrowIfNull(spec);
         Check(spec);
+        List<BootModule> modules = [];
+        foreach (ModuleFile module in spec.Modules)
+        {
+            modules.Add(new BootModule(await ReadAsync(module.Path, "module", cancellationToken).ConfigureAwait(false), module.Text));
+        }
+
         GuestFiles files = new(
             await ReadAsync(spec.Kernel, "kernel", cancellationToken).ConfigureAwait(false),
-            spec.Initrd is null ? null : await ReadAsync(spec.Initrd, "initrd", cancellationToken).ConfigureAwait(false));
+            spec.Initrd is null ? null : await ReadAsync(spec.Initrd, "initrd", cancellationToken).ConfigureAwait(false),
+            modules);
         Verifier verifier = new(spec, progress, cancellationToken);
         return await LargeStack.RunAsync(() => verifier.Run(files)).ConfigureAwait(false);
     }

@@ -3,150 +3,42 @@ using Strata.Core.Memory;
 namespace Strata.Core.Bus;
 
 /// <summary>
-/// The guest-physical address space: RAM and ROM ranges, and memory-mapped device regions.
-/// RAM ranges are fixed once the machine is built; device regions may move (PCI BARs), so they live in an immutable array
-/// that is replaced whole under <see cref="_gate"/> and read without a lock.
+/// The guest-physical address space: what lies at each address, now. Look-ups come from any thread and take no lock; the map is replaced
+/// whole (<see cref="Change"/>).
 /// </summary>
-public sealed unsafe class AddressSpace
+public sealed unsafe partial class AddressSpace
 {
-    private readonly record struct RamRange(ulong Start, ulong End, GuestMemory Memory, ulong Offset, bool ReadOnly);
+    private volatile MemoryMap _current = MemoryMap.Empty;
 
-    private readonly record struct DeviceRange(ulong Start, ulong End, IMmioDevice Device);
-
-    private readonly Lock _gate = new();
-    private RamRange[] _ram = [];
-    private volatile DeviceRange[] _devices = [];
-
-    /// <summary>Makes <paramref name="length"/> bytes of memory visible at <paramref name="gpa"/>. All three are multiples of 4 KiB.</summary>
-    public void MapRam(ulong gpa, GuestMemory memory, ulong offset, ulong length, bool readOnly = false)
-    {
-        ArgumentNullException.ThrowIfNull(memory);
-        if (((gpa | offset | length) & GuestMemory.PageMask) != 0 || length == 0 || offset > memory.Size
-            || length > memory.Size - offset || gpa + length < gpa)
-        {
-            throw new ArgumentException($"RAM range 0x{gpa:x}+0x{length:x} is not page aligned or lies outside the memory.");
-        }
-
-        lock (_gate)
-        {
-            foreach (RamRange other in _ram)
-            {
-                if (gpa < other.End && other.Start < gpa + length)
-                {
-                    throw new InvalidOperationException($"RAM at 0x{gpa:x} overlaps RAM at 0x{other.Start:x}.");
-                }
-            }
-
-            RamRange[] ram = [.. _ram, new RamRange(gpa, gpa + length, memory, offset, readOnly)];
-            Array.Sort(ram, (a, b) => a.Start.CompareTo(b.Start));
-            _ram = ram;
-        }
-    }
-
-    /// <summary>Places a device region. RAM wins where both exist.</summary>
-    /// <exception cref="InvalidOperationException">It overlaps another device region, or does not end within 64 bits.</exception>
-    public void MapDevice(ulong gpa, ulong length, IMmioDevice device)
-    {
-        if (!TryMapDevice(gpa, length, device))
-        {
-            throw new InvalidOperationException($"Device region 0x{gpa:x}+0x{length:x} ({device.GetType().Name}) overlaps another one or the end of the address space.");
-        }
-    }
-
-    /// <summary>Places a device region where a guest asks for it. RAM wins where both exist.</summary>
-    /// <param name="gpa">Guest-physical address of the first byte; any alignment.</param>
-    /// <param name="length">Bytes, at least 1.</param>
-    /// <returns>False, and nothing is mapped, if it overlaps another device region or does not end within 64 bits.</returns>
-    public bool TryMapDevice(ulong gpa, ulong length, IMmioDevice device)
-    {
-        ArgumentNullException.ThrowIfNull(device);
-        ArgumentOutOfRangeException.ThrowIfZero(length);
-        lock (_gate)
-        {
-            if (!IsFree(gpa, length))
-            {
-                return false;
-            }
-
-            DeviceRange[] devices = [.. _devices, new DeviceRange(gpa, gpa + length, device)];
-            Array.Sort(devices, (a, b) => a.Start.CompareTo(b.Start));
-            _devices = devices;
-            return true;
-        }
-    }
-
-    /// <summary>True if no device region overlaps the range now, and it ends within 64 bits.</summary>
-    public bool IsFree(ulong gpa, ulong length)
-    {
-        if (gpa + length < gpa)
-        {
-            return false;
-        }
-
-        foreach (DeviceRange other in _devices)
-        {
-            if (gpa < other.End && other.Start < gpa + length)
-            {
-                return false;
-            }
-        }
-
-        return true;
-    }
-
-    /// <summary>Removes the region that <paramref name="device"/> has at exactly <paramref name="gpa"/>, if there is one.</summary>
-    public void UnmapDevice(ulong gpa, IMmioDevice device)
-    {
-        lock (_gate)
-        {
-            _devices = Array.FindAll(_devices, range => range.Start != gpa || !ReferenceEquals(range.Device, device));
-        }
-    }
+    /// <summary>The map of this moment.</summary>
+    public MemoryMap Current => _current;
 
     /// <summary>Finds the RAM page that holds <paramref name="gpa"/>.</summary>
     /// <param name="gpa">Guest-physical address; any alignment.</param>
     /// <param name="page">The page: memory, page number in it, whether it is read-only.</param>
-    /// <returns>False if the address is no RAM.</returns>
+    /// <returns>False if the address is no RAM, or its page is RAM in part only: that part is reached by <see cref="Read"/> and <see cref="Write"/>.</returns>
     public bool TryGetRamPage(ulong gpa, out RamPage page)
     {
-        foreach (RamRange range in _ram)
+        ulong start = gpa & ~GuestMemory.PageMask;
+        if (_current.TryFindMemory(start, GuestMemory.PageSize, out MapRange range))
         {
-            if (gpa - range.Start < range.End - range.Start)
-            {
-                ulong offset = range.Offset + (gpa - range.Start);
-                page = new RamPage(range.Memory, offset >> GuestMemory.PageShift, range.ReadOnly);
-                return true;
-            }
+            ulong offset = range.Offset + (start - range.Start);
+            page = new RamPage(range.Memory!, offset >> GuestMemory.PageShift, range.Kind == RegionKind.Rom);
+            return true;
         }
 
         page = default;
         return false;
     }
 
-    /// <summary>The RAM as a whole, where it is one memory in at most two pieces.</summary>
-    /// <returns>False if it is anything else: several memories, ROM beside it, a first piece that does not start at zero.</returns>
-    public bool TryGetFlatRam(out FlatRam ram)
-    {
-        RamRange[] ranges = _ram;
-        ram = default;
-        if (ranges.Length is 0 or > 2 || Array.Exists(ranges, range => range.ReadOnly || range.Memory != ranges[0].Memory)
-            || ranges[0].Start != 0 || ranges[0].Offset != 0 || (ranges.Length == 2 && ranges[1].Offset != ranges[0].End))
-        {
-            return false;
-        }
-
-        ram = new FlatRam(ranges[0].Memory, ranges[0].End, ranges[^1].Start, ranges[^1].Offset + (ranges[^1].End - ranges[^1].Start));
-        return true;
-    }
-
     /// <summary>The host memory behind a guest-physical range, for reading by DMA: RAM or ROM, contiguous.</summary>
     /// <returns>False if any byte of the range is neither.</returns>
     public bool TryGetSpan(ulong gpa, uint length, out ReadOnlySpan<byte> span)
     {
-        if (TryFindRam(gpa, length, out RamRange range))
+        if (length <= int.MaxValue && _current.TryFindMemory(gpa, length, out MapRange range))
         {
-            // SAFETY: MapRam checked that the range lies inside the mapping, which lives as long as the GuestMemory.
-            span = new ReadOnlySpan<byte>(range.Memory.Base + range.Offset + (gpa - range.Start), (int)length);
+            // SAFETY: a region lies inside its mapping, which lives as long as the GuestMemory.
+            span = new ReadOnlySpan<byte>(range.Memory!.Base + range.Offset + (gpa - range.Start), (int)length);
             return true;
         }
 
@@ -160,9 +52,9 @@ public sealed unsafe class AddressSpace
     /// <returns>False if any byte of the range is not writable RAM.</returns>
     public bool TryBeginWrite(ulong gpa, uint length, out DmaWrite write)
     {
-        if (TryFindRam(gpa, length, out RamRange range) && !range.ReadOnly)
+        if (TryFindWritable(gpa, length, out MapRange range))
         {
-            write = range.Memory.BeginWrite(range.Offset + (gpa - range.Start), (int)length);
+            write = range.Memory!.BeginWrite(range.Offset + (gpa - range.Start), (int)length);
             return true;
         }
 
@@ -171,7 +63,7 @@ public sealed unsafe class AddressSpace
     }
 
     /// <summary>Whether a write of DMA to a range could begin.</summary>
-    public bool IsWritableRam(ulong gpa, uint length) => TryFindRam(gpa, length, out RamRange range) && !range.ReadOnly;
+    public bool IsWritableRam(ulong gpa, uint length) => TryFindWritable(gpa, length, out _);
 
     /// <summary>Writes bytes into RAM.</summary>
     /// <returns>False, and nothing is written, if any byte of the range is not writable RAM.</returns>
@@ -192,20 +84,9 @@ public sealed unsafe class AddressSpace
 
     /// <summary>Gives RAM back to the host, see <see cref="GuestMemory.TryDiscard"/>.</summary>
     /// <returns>False, and nothing changes, if the range is not page aligned or not all of it is writable RAM.</returns>
-    public bool TryDiscard(ulong gpa, ulong length)
-    {
-        foreach (RamRange range in _ram)
-        {
-            ulong at = gpa - range.Start;
-            ulong size = range.End - range.Start;
-            if (at < size && length <= size - at && !range.ReadOnly && ((gpa | length) & GuestMemory.PageMask) == 0)
-            {
-                return range.Memory.TryDiscard(range.Offset + at, length);
-            }
-        }
-
-        return false;
-    }
+    public bool TryDiscard(ulong gpa, ulong length) =>
+        ((gpa | length) & GuestMemory.PageMask) == 0 && _current.TryFindMemory(gpa, length, out MapRange range) && range.Kind == RegionKind.Ram
+        && range.Memory!.TryDiscard(range.Offset + (gpa - range.Start), length);
 
     /// <summary>Reads a value from RAM or a device. Nothing there: all ones. An access never spans two regions.</summary>
     public ulong Read(ulong gpa, AccessWidth width)
@@ -221,12 +102,12 @@ public sealed unsafe class AddressSpace
             return value;
         }
 
-        return TryFindDevice(gpa, out DeviceRange range)
-            ? range.Device.ReadMmio(gpa - range.Start, width) & width.Mask()
+        return _current.TryFind(gpa, out MapRange range) && range.Kind == RegionKind.Device
+            ? range.Device!.ReadMmio(range.DeviceOffset + (gpa - range.Start), width) & width.Mask()
             : width.Mask();
     }
 
-    /// <summary>Writes a value to RAM or a device. Nothing there, or ROM: ignored.</summary>
+    /// <summary>Writes a value to RAM or a device. Nothing there, or ROM that no device stands behind: ignored.</summary>
     public void Write(ulong gpa, AccessWidth width, ulong value)
     {
         if (TryBeginWrite(gpa, (uint)width, out DmaWrite write))
@@ -238,65 +119,23 @@ public sealed unsafe class AddressSpace
                     write.Span[i] = (byte)(value >> (8 * i));
                 }
             }
-
-            return;
         }
-
-        if (TryFindDevice(gpa, out DeviceRange range))
+        else if (_current.TryFind(gpa, out MapRange range))
         {
-            range.Device.WriteMmio(gpa - range.Start, width, value & width.Mask());
+            range.Device?.WriteMmio(range.DeviceOffset + (gpa - range.Start), width, value & width.Mask());
         }
     }
 
     /// <summary>The RAM ranges in ascending order, for memory maps and snapshots.</summary>
     public IEnumerable<(ulong Gpa, ulong Length, bool ReadOnly)> RamRanges() =>
-        _ram.Select(range => (range.Start, range.End - range.Start, range.ReadOnly));
+        _current.Ranges.ToArray().Where(range => range.IsMemory).Select(range => (range.Start, range.Length, range.Kind == RegionKind.Rom));
 
     /// <summary>The distinct memories behind the RAM ranges.</summary>
-    public IEnumerable<GuestMemory> Memories() => _ram.Select(range => range.Memory).Distinct();
+    public IEnumerable<GuestMemory> Memories() => _current.Memory.ToArray().Select(range => range.Memory!).Distinct();
 
-    private bool TryFindRam(ulong gpa, uint length, out RamRange found)
+    private bool TryFindWritable(ulong gpa, uint length, out MapRange range)
     {
-        foreach (RamRange range in _ram)
-        {
-            ulong at = gpa - range.Start;
-            ulong size = range.End - range.Start;
-            if (at < size && length <= size - at && length <= int.MaxValue)
-            {
-                found = range;
-                return true;
-            }
-        }
-
-        found = default;
-        return false;
-    }
-
-    private bool TryFindDevice(ulong gpa, out DeviceRange found)
-    {
-        DeviceRange[] devices = _devices;
-        int low = 0;
-        int high = devices.Length - 1;
-        while (low <= high)
-        {
-            int middle = (low + high) >> 1;
-            DeviceRange range = devices[middle];
-            if (gpa < range.Start)
-            {
-                high = middle - 1;
-            }
-            else if (gpa >= range.End)
-            {
-                low = middle + 1;
-            }
-            else
-            {
-                found = range;
-                return true;
-            }
-        }
-
-        found = default;
-        return false;
+        range = default;
+        return length <= int.MaxValue && _current.TryFindMemory(gpa, length, out range) && range.Kind == RegionKind.Ram;
     }
 }

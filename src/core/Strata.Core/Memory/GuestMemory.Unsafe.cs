@@ -100,9 +100,8 @@ public sealed unsafe partial class GuestMemory : IDisposable
     /// <summary>Writers that set no dirty flag and look at no watch flag before they write: vCPUs on KVM.</summary>
     public int BlindWriters => Volatile.Read(ref _blindWriters);
 
-    public void AddBlindWriter() => Interlocked.Increment(ref _blindWriters);
-
-    public void RemoveBlindWriter() => Interlocked.Decrement(ref _blindWriters);
+    /// <summary>Changes the number of <see cref="BlindWriters"/>.</summary>
+    public void AddBlindWriters(int change) => Interlocked.Add(ref _blindWriters, change);
 
     /// <summary>Marks a page as a source of decoded instructions. Call it before reading the bytes.</summary>
     public void MarkCode(ulong pageIndex)
@@ -110,6 +109,7 @@ public sealed unsafe partial class GuestMemory : IDisposable
         if ((Set(pageIndex, CodeFlag) & CodeFlag) == 0)
         {
             CodeMarked?.Invoke(this, pageIndex);
+            Interlocked.MemoryBarrier(); // requests are seen before the bytes are read
         }
     }
 
@@ -209,11 +209,24 @@ public sealed unsafe partial class GuestMemory : IDisposable
     {
         if (_base != null)
         {
+            ForgetAllCode();
             HostMapping.Release((nint)_base, Size);
             _base = null;
         }
 
         File?.Dispose();
+    }
+
+    /// <summary>Another memory may be mapped at the same host address.</summary>
+    private void ForgetAllCode()
+    {
+        for (ulong page = 0; page < Pages; page++)
+        {
+            if (HoldsCode(page))
+            {
+                InvalidateCode(page);
+            }
+        }
     }
 
     /// <returns>The flags before.</returns>

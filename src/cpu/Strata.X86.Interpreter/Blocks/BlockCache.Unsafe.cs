@@ -161,10 +161,19 @@ internal sealed unsafe class BlockCache : IDisposable
 
     private static uint Bucket(byte* host) => (uint)(((ulong)host * 0x9E37_79B9_7F4A_7C15) >> (64 - BucketBits));
 
+    /// <summary>Blocks that were dropped leave their chain when it is walked: code that rewrites itself makes one at every turn.</summary>
     private Block* Search(byte* hostPage, ulong linear, ulong rip, ModeBits mode)
     {
-        for (Block* block = _buckets[Bucket(hostPage + (linear & 0xFFF))]; block != null; block = block->NextInBucket)
+        Block** link = &_buckets[Bucket(hostPage + (linear & 0xFFF))];
+        for (Block* block = *link; block != null; block = *link)
         {
+            if (block->Linear == ulong.MaxValue)
+            {
+                *link = block->NextInBucket;
+                continue;
+            }
+
+            link = &block->NextInBucket;
             if (Matches(block, linear, rip, mode, hostPage) && SecondPageStillMatches(block, linear))
             {
                 return block;
@@ -324,7 +333,7 @@ internal sealed unsafe class BlockCache : IDisposable
 
     private void MarkCode(byte* hostPage)
     {
-        foreach (GuestMemory memory in _cpu.GuestMemories)
+        foreach (GuestMemory memory in _cpu.Memory.KnownMemories)
         {
             ulong offset = (ulong)(hostPage - memory.Base);
             if (offset < memory.Size)

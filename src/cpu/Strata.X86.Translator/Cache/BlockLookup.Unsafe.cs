@@ -104,7 +104,7 @@ internal sealed unsafe class BlockLookup(X86Cpu cpu, TranslationCache cache, Sal
 
     private void MarkCode(byte* hostPage)
     {
-        foreach (GuestMemory memory in cpu.GuestMemories)
+        foreach (GuestMemory memory in cpu.Memory.KnownMemories)
         {
             ulong offset = (ulong)(hostPage - memory.Base);
             if (offset < memory.Size)

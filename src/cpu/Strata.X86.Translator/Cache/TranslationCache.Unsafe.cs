@@ -43,8 +43,8 @@ internal sealed unsafe class TranslationCache : IDisposable
 
     /// <param name="vcpu">Whose cache it is, for traces.</param>
     /// <param name="tlb">The vCPU's.</param>
-    /// <param name="ram">Where the guest's page tables and pages are, if that is one memory.</param>
-    public TranslationCache(TranslatorOptions options, int vcpu, TlbLayout tlb, FlatRam? ram)
+    /// <param name="ram">Where the guest's page tables and pages are; null if there is no RAM.</param>
+    public TranslationCache(TranslatorOptions options, int vcpu, TlbLayout tlb, RamWindows? ram)
     {
         _options = options;
         _vcpu = vcpu;

@@ -12,7 +12,7 @@ namespace Strata.X86.Translator.Emit;
 /// leaves: faults, tables that do not have their accessed and dirty bits yet, devices, accesses that cross a page.
 /// <para>In: the address in Scratch1, the site in Scratch2. The host's flags are free, as at every check.</para>
 /// </summary>
-internal readonly unsafe ref struct MissStub(TlbLayout tlb, Site* sites, FlatRam? ram, byte* exit)
+internal readonly unsafe ref struct MissStub(TlbLayout tlb, Site* sites, RamWindows? ram, byte* exit)
 {
     private const int Add = 0x03;
 

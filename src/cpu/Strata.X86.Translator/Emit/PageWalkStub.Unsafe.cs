@@ -15,7 +15,7 @@ namespace Strata.X86.Translator.Emit;
 /// before the first change, or with an entry that grants less than it could.
 /// </para>
 /// </summary>
-internal unsafe ref struct PageWalkStub(TlbLayout tlb, FlatRam ram, byte* leave)
+internal unsafe ref struct PageWalkStub(TlbLayout tlb, RamWindows ram, byte* leave)
 {
     private const int Present = 0x01;
     private const int Writable = 0x02;
@@ -80,6 +80,8 @@ internal unsafe ref struct PageWalkStub(TlbLayout tlb, FlatRam ram, byte* leave)
     private static int TagOffset(string field) => (int)Marshal.OffsetOf<TlbEntry>(field);
 
     private static int WriterOffset(string field) => (int)Marshal.OffsetOf<PageWriter>(field);
+
+    private static int WindowOffset(string field) => (int)Marshal.OffsetOf<RamWindow>(field);
 
     private static int VictimOffset(string field) => (int)Marshal.OffsetOf<VictimEntry>(field);
 
@@ -193,24 +195,33 @@ internal unsafe ref struct PageWalkStub(TlbLayout tlb, FlatRam ram, byte* leave)
     /// <summary>RDX: from a guest-physical address to an offset in the RAM. Uses RCX.</summary>
     private readonly void EmitOffset(ref HostAssembler a)
     {
-        a.LoadConstant(Rcx, ram.LowSize);
-        a.Op64(Compare, Rdx, Rcx);
-        if (ram.HighStart == 0)
+        byte** places = stackalloc byte*[RamWindows.Count];
+        a.LoadConstant(Rcx, (ulong)ram.First);
+        for (int i = 0; i < RamWindows.Count; i++)
         {
-            LeaveIf(ref a, HostCondition.AboveOrEqual);
-            return;
+            // An address below the window is far above its length.
+            a.Op64(Subtract, Rdx, Rcx, WindowOffset(nameof(RamWindow.Start)));
+            a.Op64(Compare, Rdx, Rcx, WindowOffset(nameof(RamWindow.Length)));
+            byte* found = a.JumpIf(HostCondition.Below);
+            if (i == RamWindows.Count - 1)
+            {
+                a.Jump(leave);
+            }
+            else
+            {
+                a.Op64(Add, Rdx, Rcx, WindowOffset(nameof(RamWindow.Start)));
+                a.Lea(Rcx, Rcx, sizeof(RamWindow));
+            }
+
+            places[i] = found;
         }
 
-        byte* low = a.JumpIf(HostCondition.Below);
-        a.LoadConstant(Rcx, ram.HighStart);
-        a.Op64(Subtract, Rdx, Rcx);
-        LeaveIf(ref a, HostCondition.Below);
-        a.LoadConstant(Rcx, ram.Size - ram.LowSize);
-        a.Op64(Compare, Rdx, Rcx);
-        LeaveIf(ref a, HostCondition.AboveOrEqual);
-        a.LoadConstant(Rcx, ram.LowSize);
-        a.Op64(Add, Rdx, Rcx);
-        HostAssembler.Patch(low, a.At);
+        for (int i = 0; i < RamWindows.Count; i++)
+        {
+            HostAssembler.Patch(places[i], a.At);
+        }
+
+        a.Op64(Add, Rdx, Rcx, WindowOffset(nameof(RamWindow.Offset)));
     }
 
     /// <summary>Leaves unless the path's rights suffice for the access and the page is plain RAM. RDX becomes its host address.</summary>

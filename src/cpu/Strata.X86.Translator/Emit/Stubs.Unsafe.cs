@@ -24,7 +24,7 @@ internal sealed unsafe class Stubs
     /// <param name="tlb">The vCPU's.</param>
     /// <param name="ram">Where the guest's page tables and pages are; null leaves every walk to the engine.</param>
     /// <param name="sites">The cache's.</param>
-    public Stubs(byte* at, TlbLayout tlb, FlatRam? ram, Site* sites)
+    public Stubs(byte* at, TlbLayout tlb, RamWindows? ram, Site* sites)
     {
         HostAssembler a = new(at);
         LoadVectors = a.At;

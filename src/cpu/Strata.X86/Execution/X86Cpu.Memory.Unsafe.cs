@@ -1,5 +1,6 @@
 using System.Buffers.Binary;
 using System.Runtime.CompilerServices;
+using Strata.Core.Bus;
 using Strata.X86.Paging;
 using Strata.X86.Registers;
 
@@ -80,7 +81,7 @@ public sealed unsafe partial class X86Cpu
             }
             else
             {
-                WritePhysical(gpa, size, value);
+                WriteDevice(gpa, (AccessWidth)size, value);
             }
 
             return true;

@@ -33,7 +33,7 @@ public sealed unsafe partial class X86Cpu
         for (int done = 0; done < size;)
         {
             int step = Step(gpa + (ulong)done, size - done);
-            WritePhysical(gpa == ulong.MaxValue ? gpa : gpa + (ulong)done, step, LoadHost(source + done, step));
+            WriteDevice(gpa + (ulong)done, (AccessWidth)step, LoadHost(source + done, step));
             done += step;
         }
     }
@@ -64,16 +64,6 @@ public sealed unsafe partial class X86Cpu
         }
 
         return value;
-    }
-
-    private void WritePhysical(ulong gpa, int size, ulong value)
-    {
-        if (gpa == ulong.MaxValue)
-        {
-            return;
-        }
-
-        WriteDevice(gpa, (AccessWidth)size, value);
     }
 
     /// <summary>The local APIC's page is this processor's own; everything else is on the bus.</summary>

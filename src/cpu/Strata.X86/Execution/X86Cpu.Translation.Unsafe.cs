@@ -117,8 +117,7 @@ public sealed unsafe partial class X86Cpu
 
         if (ram.ReadOnly)
         {
-            gpa = ulong.MaxValue; // writes to ROM go nowhere
-            return true;
+            return true; // the bus knows what becomes of writes to ROM
         }
 
         ram.Memory.PrepareWrite(ram.Index << GuestMemory.PageShift, GuestMemory.PageSize);

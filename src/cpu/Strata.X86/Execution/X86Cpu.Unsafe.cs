@@ -26,7 +26,6 @@ public sealed unsafe partial class X86Cpu : IDisposable
         Wiring = wiring;
         Memory = wiring.Memory;
         Ports = wiring.Ports;
-        GuestMemories = [.. wiring.Memory.Memories()];
         Tlb = new Tlb();
         Paravirtual = new ParavirtualInterface(
             wiring.Index, wiring.Cpuid, wiring.Memory, wiring.LocalApic, wiring.Wall ?? new WallClock(wiring.Clock, DateTime.UnixEpoch));
@@ -44,9 +43,6 @@ public sealed unsafe partial class X86Cpu : IDisposable
     public AddressSpace Memory { get; }
 
     public PortSpace Ports { get; }
-
-    /// <summary>The memories behind the RAM of the board; fixed when the processor is made.</summary>
-    public GuestMemory[] GuestMemories { get; }
 
     public Tlb Tlb { get; }
 

@@ -80,6 +80,12 @@ public sealed unsafe class Tlb : IDisposable
     public long Flushes { get; private set; }
 
     /// <summary>
+    /// Called before entries are dropped: the last moment at which rights to write can be found that the vCPU has used. Whoever asks for
+    /// such a right to be given up has to know whether it may have been used.
+    /// </summary>
+    public Action? BeforeFlush { get; set; }
+
+    /// <summary>
     /// What was displaced last: a second way for some entries, <see cref="VictimEntry.Count"/> of them. Two pages that share an entry and
     /// are used in turn, as a stack and a program's data can be for as long as it runs, would miss each time otherwise.
     /// </summary>
@@ -119,6 +125,11 @@ public sealed unsafe class Tlb : IDisposable
     public void SwitchTo(int pcid, bool flush)
     {
         int slot = Array.IndexOf(_pcid, pcid);
+        if (slot < 0 || flush)
+        {
+            BeforeFlush?.Invoke();
+        }
+
         if (slot < 0)
         {
             _victim = (_victim + 1) % Slots;
@@ -147,6 +158,7 @@ public sealed unsafe class Tlb : IDisposable
     /// <summary>Drops everything, global pages included.</summary>
     public void FlushAll()
     {
+        BeforeFlush?.Invoke();
         for (int slot = 0; slot < Slots; slot++)
         {
             FlushSlot(slot);
@@ -164,6 +176,7 @@ public sealed unsafe class Tlb : IDisposable
         int slot = Array.IndexOf(_pcid, pcid);
         if (slot >= 0)
         {
+            BeforeFlush?.Invoke();
             FlushSlot(slot);
         }
     }
@@ -171,6 +184,7 @@ public sealed unsafe class Tlb : IDisposable
     /// <summary>Drops one page in every address space (a superset of INVLPG's duty, which covers global pages).</summary>
     public void FlushPage(ulong va)
     {
+        BeforeFlush?.Invoke();
         if (_codePages.MayHold(va >> 12))
         {
             RenewCodeEpochs();

@@ -89,6 +89,12 @@ public sealed partial class Uart16550 : IPortDevice, IUnit<Uart16550State>
     /// </summary>
     public bool HoldsEarlyInput { get; init; }
 
+    /// <summary>
+    /// Modem output 2 gates the interrupt line, as the wiring of a PC's serial port has it (by default). Virtual machines' serial ports do
+    /// without, and there are kernels that were never tried on others.
+    /// </summary>
+    public bool RequiresOut2 { get; init; } = true;
+
     private bool HasFifo => (_fifoControl & 1) != 0;
 
     /// <summary>Bytes from the host. They wait in a bounded backlog until the guest has read what came before. Any thread.</summary>
@@ -225,6 +231,7 @@ public sealed partial class Uart16550 : IPortDevice, IUnit<Uart16550State>
                 _transmitPending = true;
                 if ((_modemControl & ModemLoopback) == 0)
                 {
+                    NoteListening(sends: true);
                     return true;
                 }
 
@@ -305,9 +312,11 @@ public sealed partial class Uart16550 : IPortDevice, IUnit<Uart16550State>
     }
 
     /// <summary>A receive interrupt would reach the processor: the driver is ready for bytes.</summary>
-    private void NoteListening()
+    /// <param name="sends">A byte was sent: without the gate, enabled interrupts alone can be a look at whether the port is there.</param>
+    private void NoteListening(bool sends = false)
     {
-        bool interrupts = (_interruptEnable & InterruptReceive) != 0 && (_modemControl & (ModemOut2 | ModemLoopback)) == ModemOut2;
+        bool opens = (_modemControl & ModemOut2) != 0 || (sends && !RequiresOut2);
+        bool interrupts = (_interruptEnable & InterruptReceive) != 0 && opens && (_modemControl & ModemLoopback) == 0;
         if (interrupts && !_listens)
         {
             _listens = true;
@@ -370,8 +379,8 @@ public sealed partial class Uart16550 : IPortDevice, IUnit<Uart16550State>
         return _transmitPending && (_interruptEnable & InterruptTransmit) != 0 ? CauseTransmit : CauseNone;
     }
 
-    /// <summary>OUT2 gates the interrupt line on a PC.</summary>
-    private bool IsInterruptDue => InterruptCause() != CauseNone && (_modemControl & (ModemOut2 | ModemLoopback)) == ModemOut2;
+    private bool IsInterruptDue =>
+        InterruptCause() != CauseNone && (_modemControl & ModemLoopback) == 0 && (!RequiresOut2 || (_modemControl & ModemOut2) != 0);
 
     private void UpdateInterrupt() => _interrupt.Set(IsInterruptDue);
 }

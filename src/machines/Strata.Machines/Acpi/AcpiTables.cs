@@ -150,7 +150,7 @@ internal static class AcpiTables
             Append32(body, 1);
         }
 
-        body.AddRange([1, 12, 0, 0]);
+        body.AddRange([1, 12, PcMemoryMap.IoApicId(processors), 0]);
         Append32(body, (uint)PcMemoryMap.IoApicStart);
         Append32(body, 0);
         body.AddRange([2, 10, 0, 0, 2, 0, 0, 0, 0, 0]); // IRQ 0 is pin 2, conforming

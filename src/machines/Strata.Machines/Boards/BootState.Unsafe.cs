@@ -7,11 +7,11 @@ namespace Strata.Machines.Boards;
 /// <summary>Turns a boot protocol's entry into processor state, with the GDT and page tables it needs in low memory.</summary>
 internal static unsafe class BootState
 {
-    private const ulong GdtAddress = 0x1000;
+    private const ulong GdtAddress = PcMemoryMap.BootGdtStart; // where no kernel is loaded
     private const ulong PageTables = 0x2000;
     private const ulong PageTablePool = 0x9000;
-    private const ushort CodeSelector = 0x10;
-    private const ushort DataSelector = 0x18;
+    private const ushort LinuxCodeSelector = 0x10; // __BOOT_CS of its boot protocol; __BOOT_DS is the next
+    private const ushort MultibootCodeSelector = 0x08; // what GRUB has: kernels such as xv6 put a table of their own under it
     private const ulong GdtCode32 = 0x00CF_9B00_0000_FFFF;
     private const ulong GdtCode64 = 0x00AF_9B00_0000_FFFF;
     private const ulong GdtData = 0x00CF_9300_0000_FFFF;
@@ -19,17 +19,19 @@ internal static unsafe class BootState
     public static X86CpuState Create(AddressSpace memory, BootEntry entry)
     {
         bool wide = entry.Mode == EntryMode.Long64;
+        ushort code = entry.ExpectsBios ? MultibootCodeSelector : LinuxCodeSelector;
+        ushort data = (ushort)(code + 8);
         memory.Write(GdtAddress, AccessWidth.Qword, 0);
         memory.Write(GdtAddress + 8, AccessWidth.Qword, 0);
-        memory.Write(GdtAddress + CodeSelector, AccessWidth.Qword, wide ? GdtCode64 : GdtCode32);
-        memory.Write(GdtAddress + DataSelector, AccessWidth.Qword, GdtData);
+        memory.Write(GdtAddress + code, AccessWidth.Qword, wide ? GdtCode64 : GdtCode32);
+        memory.Write(GdtAddress + data, AccessWidth.Qword, GdtData);
 
         X86CpuState state = X86CpuState.AtReset();
         state.Gdtr.Base = GdtAddress;
-        state.Gdtr.Limit = DataSelector + 7;
+        state.Gdtr.Limit = (ushort)(data + 7);
         state.Idtr.Limit = 0;
-        state.Cs = Segment(CodeSelector, wide ? GdtCode64 : GdtCode32);
-        state.Ss = state.Ds = state.Es = state.Fs = state.Gs = Segment(DataSelector, GdtData);
+        state.Cs = Segment(code, wide ? GdtCode64 : GdtCode32);
+        state.Ss = state.Ds = state.Es = state.Fs = state.Gs = Segment(data, GdtData);
         state.Cr0 = Cr0.PE | Cr0.ET | Cr0.NE;
         state.Gprs[Gpr.Rdx] = 0;
         state.Gprs[Gpr.Rax] = entry.Rax;

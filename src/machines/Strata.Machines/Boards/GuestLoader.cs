@@ -1,27 +1,47 @@
 using Strata.Core.Bus;
 using Strata.Machines.Acpi;
 using Strata.Machines.Boot;
+using Strata.Machines.Firmware;
 
 namespace Strata.Machines.Boards;
 
 /// <summary>Puts into RAM what a guest begins with, as firmware and a boot loader do: tables, kernel, initrd. At every start anew.</summary>
 internal sealed class GuestLoader(BoardWiring wiring)
 {
+    /// <summary>Loads the guest of a machine that is reset.</summary>
     /// <exception cref="BootImageException">The kernel or initrd cannot be booted on a machine like this.</exception>
-    public BootEntry Load()
+    public BootEntry Reload()
+    {
+        PcBoardOptions options = wiring.Options;
+        (byte[] kernel, byte[]? initrd) = options.ReadImages?.Invoke()
+            ?? (options.Kernel ?? throw new BootImageException("The machine was started from its memory, and there is no kernel to start it again with."), options.Initrd);
+        return Load(kernel, initrd);
+    }
+
+    /// <exception cref="BootImageException">The kernel or initrd cannot be booted on a machine like this.</exception>
+    public BootEntry Load(byte[] kernel, byte[]? initrd)
     {
         PcBoardOptions options = wiring.Options;
         WriteTables(wiring.Memory, options.Processors);
-        return BootLoader.Load(new BootRequest
+        BootEntry entry = BootLoader.Load(new BootRequest
         {
             Memory = wiring.Memory,
             LowMemory = Math.Min(options.MemorySize, PcMemoryMap.LowMemoryLimit),
             MemoryMap = BuildMemoryMap(options.MemorySize),
             Rsdp = PcMemoryMap.AcpiStart,
-            Kernel = options.Kernel,
-            Initrd = options.Initrd,
+            Kernel = kernel,
+            KernelName = options.KernelName,
+            Initrd = initrd,
+            InitrdName = options.InitrdName,
+            Modules = options.Modules,
             CommandLine = options.CommandLine,
         });
+        if (entry.ExpectsBios)
+        {
+            BiosArea.InitializeChips(wiring.Ports);
+        }
+
+        return entry;
     }
 
     private static void WriteTables(AddressSpace memory, int processors)
@@ -31,6 +51,8 @@ internal sealed class GuestLoader(BoardWiring wiring)
         {
             throw new InvalidOperationException("The ACPI tables lie outside of RAM.");
         }
+
+        BiosArea.Write(memory, processors);
     }
 
     private static List<MemoryMapEntry> BuildMemoryMap(ulong size)
@@ -38,7 +60,8 @@ internal sealed class GuestLoader(BoardWiring wiring)
         ulong low = Math.Min(size, PcMemoryMap.LowMemoryLimit);
         List<MemoryMapEntry> map =
         [
-            new(0, PcMemoryMap.VgaStart, 1),
+            new(0, PcMemoryMap.ExtendedBiosStart, 1),
+            new(PcMemoryMap.ExtendedBiosStart, PcMemoryMap.VgaStart - PcMemoryMap.ExtendedBiosStart, 2),
             new(PcMemoryMap.AcpiStart, PcMemoryMap.OneMegabyte - PcMemoryMap.AcpiStart, 2),
             new(PcMemoryMap.OneMegabyte, low - PcMemoryMap.OneMegabyte, 1),
         ];

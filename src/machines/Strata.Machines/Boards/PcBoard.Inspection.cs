@@ -13,6 +13,7 @@ public sealed partial class PcBoard
             return new BoardInspection
             {
                 Processors = [.. _processors!.All.Select(processor => processor.Inspect())],
+                Resets = Resets,
                 InterruptPins = _chipset.IoApic.Inspect(),
                 Devices = _devices!.Inspect(),
             };

@@ -72,6 +72,10 @@ public sealed partial class PcBoard
         {
             ServeReset();
         }
+        catch (BootImageException error)
+        {
+            End(new MachineExit(MachineExitReason.Reset, 0, $"The guest asked for a reset. {error.Message}"));
+        }
 #pragma warning disable CA1031 // A defect of the monitor must end this machine with a message, not the host process.
         catch (Exception error)
 #pragma warning restore CA1031
@@ -91,14 +95,13 @@ public sealed partial class PcBoard
 
         if (_resetRate.IsTooHigh(_clock.Now))
         {
-            End(cause with { Details = $"{cause.Details} It was reset {ResetRate.Most} times within {ResetRate.Window.TotalSeconds:F0} s and does not come up." });
+            End(cause with { Details = $"{cause.Details} It was reset {ResetRate.Most} times within {ResetRate.Window.TotalSeconds:F0} s and does not come up; let resets end the run to see the first." });
             return false;
         }
 
         IReadOnlyList<ulong> counters = _processors!.TimeStampOffsets();
         _roster.Reset();
-        BootEntry entry = _loader.Load();
-        _processors.Enter(entry, counters);
+        _processors.Enter(_loader.Reload(), counters);
         Interlocked.Increment(ref _resets);
         _wiring.Options.OnReset?.Invoke(cause);
         return true;

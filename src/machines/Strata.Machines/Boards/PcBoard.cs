@@ -45,7 +45,7 @@ public sealed partial class PcBoard : IMachineControl, IDisposable
                 $"Memory must be a whole number of MiB, {SmallestMemory / Megabyte} to {PcBoardOptions.LargestMemory / Megabyte}; {options.MemorySize:N0} bytes is not.", nameof(options));
         }
 
-        _ram = new GuestMemory(options.MemorySize); // what a host is most likely to refuse comes before there is anything to dispose of
+        _ram = options.CreateMemory(options.MemorySize); // what a host is most likely to refuse comes before there is anything to dispose of
         try
         {
             _clock = options.Deterministic is { } deterministic ? deterministic.Clock : new RealTimeClock(VcpuThread.StandstillLimit, OnStandstill);
@@ -59,7 +59,10 @@ public sealed partial class PcBoard : IMachineControl, IDisposable
             _processors = new PcProcessors(this, _wiring);
             _processors.Create(_chipset.Pic);
             Enlist();
-            _processors.Enter(_loader.Load());
+            if (options.Kernel is { } kernel)
+            {
+                _processors.Enter(_loader.Load(kernel, options.Initrd));
+            }
         }
         catch
         {

@@ -1,7 +1,9 @@
+using Strata.Core.Memory;
 using Strata.Core.Networking;
 using Strata.Core.Sharing;
 using Strata.Core.Storage;
 using Strata.Devices.Serial;
+using Strata.Machines.Boot;
 using Strata.Machines.Engines;
 using Strata.X86.Translator;
 
@@ -22,6 +24,9 @@ public sealed class PcBoardOptions
 
     /// <summary>Bytes of RAM; a multiple of 1 MiB, at least 8 MiB, at most <see cref="LargestMemory"/>.</summary>
     public required ulong MemorySize { get; init; }
+
+    /// <summary>Makes the RAM, of so many bytes; the board disposes it.</summary>
+    public Func<ulong, GuestMemory> CreateMemory { get; init; } = size => new GuestMemory(size);
 
     /// <summary>Processors, 1..64.</summary>
     public int Processors { get; init; } = 1;
@@ -71,7 +76,7 @@ public sealed class PcBoardOptions
     /// <summary>
     /// Whether the run ends where a reset is asked for; otherwise the guest starts again. Called on the thread that asks.
     /// </summary>
-    public Func<MachineExit, bool> EndsOnReset { get; init; } = _ => true;
+    public Func<MachineExit, bool> EndsOnReset { get; init; } = _ => false;
 
     /// <summary>Hears of each reset that the run survives, while the machine stands still: what would have been its end.</summary>
     public Action<MachineExit>? OnReset { get; init; }
@@ -85,9 +90,25 @@ public sealed class PcBoardOptions
     /// </summary>
     public Func<DateTime>? WorldTime { get; init; }
 
-    public required byte[] Kernel { get; init; }
+    /// <summary>
+    /// The kernel; null for a machine whose guest is in its memory already, and whose state is loaded before the start. Such a machine is
+    /// started again, behind a reset, from <see cref="ReadImages"/>.
+    /// </summary>
+    public required byte[]? Kernel { get; init; }
+
+    /// <summary>Reads kernel and initrd for a guest that starts again; null where they are those of the first start.</summary>
+    public Func<(byte[] Kernel, byte[]? Initrd)>? ReadImages { get; init; }
+
+    /// <summary>What a kernel that has its own name in front of its command line finds there.</summary>
+    public string KernelName { get; init; } = "kernel";
 
     public byte[]? Initrd { get; init; }
+
+    /// <summary>The initrd's string where it is a module.</summary>
+    public string InitrdName { get; init; } = "initrd";
+
+    /// <summary>What a kernel is given beside the initrd, by protocols that know modules.</summary>
+    public IReadOnlyList<BootModule> Modules { get; init; } = [];
 
     public string CommandLine { get; init; } = string.Empty;
 }

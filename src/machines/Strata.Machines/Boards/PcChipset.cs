@@ -1,5 +1,6 @@
 using Strata.Core.Bus;
 using Strata.Core.State;
+using Strata.Devices.Display;
 using Strata.Devices.Firmware;
 using Strata.Devices.Input;
 using Strata.Devices.Interrupts;
@@ -17,6 +18,7 @@ internal sealed class PcChipset
     private readonly Pit8254 _pit;
     private readonly RtcMc146818 _rtc;
     private readonly Ps2Controller8042 _keyboard;
+    private readonly Crtc6845 _crtc = new();
     private readonly FwCfg _firmware;
     private UnitTestDevice? _testDevice;
 
@@ -33,7 +35,11 @@ internal sealed class PcChipset
         Power = new AcpiPower(wiring.Control, wiring.Clock, Interrupts.Line(PcMemoryMap.SciPin));
         _rtc = new RtcMc146818(wiring.Clock, wiring.Wall, Interrupts.Line(PcMemoryMap.RtcPin)) { AlarmRang = Power.SignalAlarm };
         Reset = new ResetControl(wiring.Control);
-        Serial = new Uart16550(wiring.Options.Serial, Interrupts.Line(PcMemoryMap.SerialPin), wiring.Clock) { HoldsEarlyInput = true };
+        Serial = new Uart16550(wiring.Options.Serial, Interrupts.Line(PcMemoryMap.SerialPin), wiring.Clock)
+        {
+            HoldsEarlyInput = true,
+            RequiresOut2 = false,
+        };
         _firmware = CreateFirmwareConfiguration();
         Map(wiring.Memory, wiring.Ports);
     }
@@ -55,7 +61,7 @@ internal sealed class PcChipset
     /// <summary>Puts what has state on the roster: interrupt controllers before what interrupts.</summary>
     public void Enlist(UnitRoster roster)
     {
-        foreach (IUnit unit in (IUnit[])[Pic, IoApic, _pit, _rtc, _keyboard, Power, Reset, Serial, _firmware])
+        foreach (IUnit unit in (IUnit[])[Pic, IoApic, _pit, _rtc, _keyboard, _crtc, Power, Reset, Serial, _firmware])
         {
             roster.Add(unit);
         }
@@ -77,6 +83,7 @@ internal sealed class PcChipset
         ports.Map(0x70, 2, _rtc);
         ports.Map(0x60, 1, _keyboard);
         ports.Map(0x64, 1, _keyboard.Status);
+        ports.Map(PcMemoryMap.CrtcPort, 2, _crtc);
         ports.Map(PcMemoryMap.AcpiPowerPort, AcpiPower.PortCount, Power);
         ports.Map(PcMemoryMap.DebugExitPort, 4, new DebugExit(_wiring.Control));
         ports.Map(PcMemoryMap.SerialPort, 8, Serial);

@@ -4,8 +4,11 @@ namespace Strata.Machines.Boards;
 /// <remarks>
 /// <code>
 /// 0_0000_0000  RAM
+/// 0_0009_FC00  extended BIOS data area (reserved)
 /// 0_000A_0000  VGA window and option ROMs (reserved)
-/// 0_000E_0000  ACPI tables
+/// 0_000E_0000  ACPI tables (reserved, as all up to 1 MiB)
+/// 0_000F_0000  MP tables
+/// 0_000F_E000  what stands for a BIOS's code, and the GDT that loaders leave
 /// 0_0010_0000  RAM, up to 3 GiB
 /// 0_C000_0000  PCI memory window
 /// 0_FEC0_0000  I/O APIC
@@ -18,8 +21,12 @@ internal static class PcMemoryMap
 {
     public const ulong LowMemoryLimit = 0xC000_0000;
     public const ulong HighMemoryStart = 0x1_0000_0000;
+    public const ulong ExtendedBiosStart = 0x0009_FC00;
     public const ulong VgaStart = 0x000A_0000;
     public const ulong AcpiStart = 0x000E_0000;
+    public const ulong MpTablesStart = 0x000F_0000;
+    public const ulong BiosProgramStart = 0x000F_E000;
+    public const ulong BootGdtStart = 0x000F_F000;
     public const ulong OneMegabyte = 0x0010_0000;
     public const uint PciWindowStart = 0xC000_0000;
     public const uint PciWindowEnd = 0xFEBF_FFFF;
@@ -33,6 +40,7 @@ internal static class PcMemoryMap
     public const ushort PciConfigPort = 0xCF8;
     public const ushort ResetPort = 0xCF9;
     public const ushort DebugExitPort = 0xF4;
+    public const ushort CrtcPort = 0x3D4;
     public const ushort SerialPort = 0x3F8;
     public const ushort FirmwarePort = 0x510;
     public const ushort TestScratchPort = 0xE0;
@@ -46,6 +54,9 @@ internal static class PcMemoryMap
     /// <summary>I/O APIC pins of the four PCI interrupt links A..D.</summary>
     public const int PciPin = 16;
     public const int IoApicPins = 24;
+
+    /// <summary>An APIC ID that no processor has, as far as the register's four bits hold one.</summary>
+    public static byte IoApicId(int processors) => processors <= 0xF ? (byte)processors : (byte)0;
 
     /// <summary>Slots of PCI bus 0.</summary>
     public const int PciSlots = 32;

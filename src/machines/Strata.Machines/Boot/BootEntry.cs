@@ -16,4 +16,5 @@ public enum EntryMode
 /// <param name="Rax">Multiboot magic, or zero.</param>
 /// <param name="Rbx">Address of the boot information (multiboot, PVH), or zero.</param>
 /// <param name="Rsi">Address of the zero page (Linux), or zero.</param>
-public sealed record BootEntry(EntryMode Mode, ulong Rip, ulong Rax = 0, ulong Rbx = 0, ulong Rsi = 0);
+/// <param name="ExpectsBios">The protocol's images are started by a BIOS's loader elsewhere, and may use its interrupts.</param>
+public sealed record BootEntry(EntryMode Mode, ulong Rip, ulong Rax = 0, ulong Rbx = 0, ulong Rsi = 0, bool ExpectsBios = false);

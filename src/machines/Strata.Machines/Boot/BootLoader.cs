@@ -3,10 +3,16 @@ namespace Strata.Machines.Boot;
 /// <summary>Chooses the boot protocol by what the kernel file is.</summary>
 public static class BootLoader
 {
+    /// <summary>A kernel file that gzip has compressed is unpacked first, as Debian has Xen and GNU Mach.</summary>
     /// <exception cref="BootImageException">It is none that can be booted, or it does not fit.</exception>
     public static BootEntry Load(BootRequest request)
     {
         ArgumentNullException.ThrowIfNull(request);
+        if (CompressedKernel.Matches(request.Kernel))
+        {
+            request = request with { Kernel = CompressedKernel.Unpack(request.Kernel, request.LowMemory) };
+        }
+
         if (LinuxBzImage.Matches(request.Kernel))
         {
             return LinuxBzImage.Load(request);

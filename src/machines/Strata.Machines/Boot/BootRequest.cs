@@ -9,7 +9,7 @@ namespace Strata.Machines.Boot;
 public readonly record struct MemoryMapEntry(ulong Start, ulong Length, uint Kind);
 
 /// <summary>What a loader needs to place an image.</summary>
-public sealed class BootRequest
+public sealed record BootRequest
 {
     public required AddressSpace Memory { get; init; }
 
@@ -23,7 +23,19 @@ public sealed class BootRequest
 
     public required byte[] Kernel { get; init; }
 
+    /// <summary>What a kernel that has its own name in front of its command line finds there.</summary>
+    public string KernelName { get; init; } = "kernel";
+
     public byte[]? Initrd { get; init; }
+
+    /// <summary>The initrd's string where it is a module.</summary>
+    public string InitrdName { get; init; } = "initrd";
+
+    /// <summary>What comes behind the initrd, by protocols that know modules.</summary>
+    public IReadOnlyList<BootModule> Modules { get; init; } = [];
+
+    /// <summary>The initrd, where there is one, and the modules.</summary>
+    internal IReadOnlyList<BootModule> AllModules => Initrd is { Length: > 0 } initrd ? [new BootModule(initrd, InitrdName), .. Modules] : Modules;
 
     public string CommandLine { get; init; } = string.Empty;
 }

@@ -1,5 +1,4 @@
 using System.Buffers.Binary;
-using System.Text;
 
 namespace Strata.Machines.Boot;
 
@@ -10,11 +9,10 @@ public static class ElfPvh
 {
     private const uint NotePhysicalEntry = 18;
     private const uint StartMagic = 0x336EC578;
-    private const ulong StartInfo = 0xD000;
-    private const ulong ModuleTable = 0xD100;
-    private const ulong MemoryMapAddress = 0xD200;
-    private const ulong CommandLine = 0x20000;
-    private const int CommandLineLimit = 4095;
+    private const int StartInfoSize = 56;
+    private const int ModuleEntrySize = 32;
+    private const int MemoryMapEntrySize = 24;
+    private const ulong ModuleAlignment = 0x200000;
 
     /// <summary>Whether the bytes are an ELF file with an entry note; a damaged file is none.</summary>
     public static bool Matches(ReadOnlySpan<byte> image)
@@ -39,15 +37,10 @@ public static class ElfPvh
             ?? throw new BootImageException("The ELF file has no PVH entry note; give a kernel built with CONFIG_PVH, or its bzImage.");
         GuestWriter writer = new(request.Memory);
         elf.Place(image, writer);
-        byte[] text = Encoding.UTF8.GetBytes(request.CommandLine);
-        if (text.Length > CommandLineLimit)
-        {
-            throw new BootImageException($"The command line has {text.Length} bytes, the loader takes {CommandLineLimit}; shorten it.");
-        }
-
-        writer.Write(CommandLine, [.. text, 0], "command line");
-        WriteStartInfo(request, writer, elf.End);
-        return new BootEntry(EntryMode.Protected32, entry, Rbx: StartInfo);
+        BootInformation information = new(request, writer);
+        IReadOnlyList<ulong> modules = information.PlaceModules(elf.End, ModuleAlignment);
+        ulong address = information.PlaceTables(at => BuildStartInfo(request, modules, at));
+        return new BootEntry(EntryMode.Protected32, entry, Rbx: address);
     }
 
     /// <summary>The value of the XEN_ELFNOTE_PHYS32_ENTRY note.</summary>
@@ -80,36 +73,44 @@ public static class ElfPvh
         return null;
     }
 
-    private static void WriteStartInfo(BootRequest request, GuestWriter writer, ulong kernelEnd)
+    private static byte[] BuildStartInfo(BootRequest request, IReadOnlyList<ulong> modules, ulong address)
     {
-        byte[] info = new byte[56];
-        BinaryPrimitives.WriteUInt32LittleEndian(info, StartMagic);
-        BinaryPrimitives.WriteUInt32LittleEndian(info.AsSpan(4), 1);
-        if (request.Initrd is { Length: > 0 } initrd)
-        {
-            ulong start = (Math.Max(kernelEnd, 0x100000) + 0x1FFFFF) & ~0x1FFFFFUL;
-            writer.Write(start, initrd, "initrd");
-            writer.Write64(ModuleTable, start, "module table");
-            writer.Write64(ModuleTable + 8, (ulong)initrd.Length, "module table");
-            writer.Clear(ModuleTable + 16, 16, "module table");
-            BinaryPrimitives.WriteUInt32LittleEndian(info.AsSpan(12), 1);
-            BinaryPrimitives.WriteUInt64LittleEndian(info.AsSpan(16), ModuleTable);
-        }
-
-        BinaryPrimitives.WriteUInt64LittleEndian(info.AsSpan(24), CommandLine);
-        BinaryPrimitives.WriteUInt64LittleEndian(info.AsSpan(32), request.Rsdp);
-        BinaryPrimitives.WriteUInt64LittleEndian(info.AsSpan(40), MemoryMapAddress);
-        BinaryPrimitives.WriteUInt32LittleEndian(info.AsSpan(48), (uint)request.MemoryMap.Count);
-        writer.Write(StartInfo, info, "start information");
-        byte[] map = new byte[request.MemoryMap.Count * 24];
+        TableBlock block = new(address);
+        ulong info = block.Add(new byte[StartInfoSize]);
+        block.Put32(info, StartMagic);
+        block.Put32(info + 4, 1);
+        block.Put32(info + 12, (uint)modules.Count);
+        block.Put64(info + 16, modules.Count == 0 ? 0 : AddModules(block, request, modules));
+        block.Put64(info + 24, block.Add(BootInformation.Terminated(request.CommandLine, "command line")));
+        block.Put64(info + 32, request.Rsdp);
+        block.Put32(info + 48, (uint)request.MemoryMap.Count);
+        ulong map = block.Add(new byte[request.MemoryMap.Count * MemoryMapEntrySize]);
+        block.Put64(info + 40, map);
         for (int i = 0; i < request.MemoryMap.Count; i++)
         {
-            Span<byte> at = map.AsSpan(i * 24);
-            BinaryPrimitives.WriteUInt64LittleEndian(at, request.MemoryMap[i].Start);
-            BinaryPrimitives.WriteUInt64LittleEndian(at[8..], request.MemoryMap[i].Length);
-            BinaryPrimitives.WriteUInt32LittleEndian(at[16..], request.MemoryMap[i].Kind);
+            ulong at = map + (ulong)(i * MemoryMapEntrySize);
+            block.Put64(at, request.MemoryMap[i].Start);
+            block.Put64(at + 8, request.MemoryMap[i].Length);
+            block.Put32(at + 16, request.MemoryMap[i].Kind);
         }
 
-        writer.Write(MemoryMapAddress, map, "memory map");
+        return block.ToArray();
+    }
+
+    /// <summary>The initrd has no string: its name says nothing to those who boot by this protocol.</summary>
+    /// <returns>Address of the table.</returns>
+    private static ulong AddModules(TableBlock block, BootRequest request, IReadOnlyList<ulong> addresses)
+    {
+        ulong table = block.Add(new byte[addresses.Count * ModuleEntrySize]);
+        int initrds = addresses.Count - request.Modules.Count;
+        for (int i = 0; i < addresses.Count; i++)
+        {
+            ulong at = table + (ulong)(i * ModuleEntrySize);
+            block.Put64(at, addresses[i]);
+            block.Put64(at + 8, (ulong)request.AllModules[i].Content.Length);
+            block.Put64(at + 16, i < initrds ? 0 : block.Add(BootInformation.Terminated(request.AllModules[i].Text, "module's string")));
+        }
+
+        return table;
     }
 }

@@ -52,6 +52,37 @@ internal sealed class GuestWriter(AddressSpace memory)
         Write(gpa, bytes, what);
     }
 
+    /// <summary>The lowest range between two addresses that firmware leaves free and no part occupies; null where none is large enough.</summary>
+    /// <param name="map">What firmware says of memory.</param>
+    /// <param name="length">Bytes.</param>
+    /// <param name="alignment">Of the range's start, a power of two.</param>
+    /// <param name="from">Lowest start.</param>
+    /// <param name="to">Highest end.</param>
+    public ulong? FindFree(IReadOnlyList<MemoryMapEntry> map, ulong length, ulong alignment, ulong from, ulong to)
+    {
+        foreach (MemoryMapEntry entry in map.Where(entry => entry.Kind == 1).OrderBy(entry => entry.Start))
+        {
+            ulong end = Math.Min(to, entry.Start + entry.Length);
+            ulong at = AlignUp(Math.Max(from, entry.Start), alignment);
+            foreach ((ulong start, ulong partEnd, _) in _parts.OrderBy(part => part.Start))
+            {
+                if (start < at + length && at < partEnd)
+                {
+                    at = AlignUp(partEnd, alignment);
+                }
+            }
+
+            if (at < end && length <= end - at)
+            {
+                return at;
+            }
+        }
+
+        return null;
+    }
+
+    private static ulong AlignUp(ulong address, ulong alignment) => (address + alignment - 1) & ~(alignment - 1);
+
     /// <summary>The range is known to be RAM, so its end does not wrap.</summary>
     private void Claim(ulong gpa, ulong length, string what)
     {

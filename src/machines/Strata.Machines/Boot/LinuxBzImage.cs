@@ -43,6 +43,11 @@ public static class LinuxBzImage
             throw new BootImageException($"The kernel speaks boot protocol {version >> 8}.{version & 0xFF:00}; 2.06 or later is needed, so use a kernel from Linux 2.6.22 on.");
         }
 
+        if (request.Modules.Count != 0)
+        {
+            throw new BootImageException("A Linux kernel takes an initrd but no modules, which are for Multiboot and PVH kernels; leave the modules out.");
+        }
+
         int setupSectors = image[0x1F1] == 0 ? 4 : image[0x1F1];
         int setupSize = (setupSectors + 1) * 512;
         ulong protectedSize = BinaryPrimitives.ReadUInt32LittleEndian(image[0x1F4..]) * 16UL;

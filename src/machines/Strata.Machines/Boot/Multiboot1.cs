@@ -1,14 +1,13 @@
 using System.Buffers.Binary;
-using System.Text;
 
 namespace Strata.Machines.Boot;
 
 /// <summary>
-/// Multiboot specification 0.6.96: ELF images and images with address fields, command line, memory map, and the initrd as the
-/// first module.
+/// Multiboot specification 0.6.96: ELF images and images with address fields, command line with the kernel's name in front, memory map,
+/// and modules, of which the initrd is the first.
 /// <code>
-/// information at 0xD000: flags, mem_lower, mem_upper, boot_device, cmdline, mods_count, mods_addr, syms[4],
-///                        mmap_length, mmap_addr, drives[2], config_table, boot_loader_name
+/// information: flags, mem_lower, mem_upper, boot_device, cmdline, mods_count, mods_addr, syms[4],
+///              mmap_length, mmap_addr, drives[2], config_table, boot_loader_name
 /// </code>
 /// </summary>
 public static class Multiboot1
@@ -18,12 +17,12 @@ public static class Multiboot1
     private const int SearchLimit = 8192;
     private const uint FlagAddressFields = 1 << 16;
     private const uint UnknownRequired = 0xFFF8;
-    private const ulong Information = 0xD000;
-    private const ulong MemoryMapAddress = 0xD100;
-    private const ulong ModuleTable = 0xD800;
-    private const ulong LoaderName = 0xD900;
-    private const ulong CommandLine = 0x20000;
-    private const int CommandLineLimit = 4095;
+    private const int InformationSize = 88;
+    private const int ModuleEntrySize = 16;
+    private const int MemoryMapEntrySize = 24;
+    private const ulong ModuleAlignment = 0x1000;
+    private const ulong OneMegabyte = 0x100000;
+    private const ulong MostLowMemory = 640 << 10;
     private const uint InfoMemory = 1 << 0;
     private const uint InfoCommandLine = 1 << 2;
     private const uint InfoModules = 1 << 3;
@@ -53,8 +52,10 @@ public static class Multiboot1
         (ulong entry, ulong end) = (flags & FlagAddressFields) != 0
             ? LoadByAddresses(image, at, writer)
             : LoadElf(image, writer);
-        WriteInformation(request, writer, end);
-        return new BootEntry(EntryMode.Protected32, entry, LoaderMagic, Information);
+        BootInformation information = new(request, writer);
+        IReadOnlyList<ulong> modules = information.PlaceModules(end, ModuleAlignment);
+        ulong address = information.PlaceTables(at => BuildInformation(request, modules, at));
+        return new BootEntry(EntryMode.Protected32, entry, LoaderMagic, address, ExpectsBios: true);
     }
 
     private static int FindHeader(ReadOnlySpan<byte> image)
@@ -104,6 +105,12 @@ public static class Multiboot1
             throw new BootImageException("The multiboot image's address fields do not fit the file; build it again.");
         }
 
+        if (bssEnd != 0 && bssEnd < load + size)
+        {
+            throw new BootImageException(
+                $"The multiboot image's zeroed memory ends at 0x{bssEnd:x}, before its loaded part does at 0x{load + size:x}; correct bss_end_addr, or make it 0.");
+        }
+
         writer.Write(load, image.Slice((int)start, (int)size), "kernel");
         ulong end = load + (ulong)size;
         if (bssEnd > end)
@@ -115,58 +122,56 @@ public static class Multiboot1
         return (entry, end);
     }
 
-    private static void WriteInformation(BootRequest request, GuestWriter writer, ulong kernelEnd)
+    private static byte[] BuildInformation(BootRequest request, IReadOnlyList<ulong> modules, ulong address)
     {
-        byte[] text = Encoding.UTF8.GetBytes(request.CommandLine);
-        if (text.Length > CommandLineLimit)
-        {
-            throw new BootImageException($"The command line has {text.Length} bytes, the loader takes {CommandLineLimit}; shorten it.");
-        }
-
-        byte[] info = new byte[88];
+        TableBlock block = new(address);
+        ulong info = block.Add(new byte[InformationSize]);
+        string commandLine = request.CommandLine.Length == 0 ? request.KernelName : $"{request.KernelName} {request.CommandLine}";
         uint flags = InfoMemory | InfoCommandLine | InfoMemoryMap | InfoLoaderName;
-        writer.Write(CommandLine, [.. text, 0], "command line");
-        writer.Write(LoaderName, "Strata\0"u8, "loader name");
-        if (request.Initrd is { Length: > 0 } initrd)
-        {
-            ulong start = (Math.Max(kernelEnd, 0x100000) + 0xFFF) & ~0xFFFUL;
-            writer.Write(start, initrd, "initrd");
-            byte[] module = new byte[16];
-            BinaryPrimitives.WriteUInt32LittleEndian(module, (uint)start);
-            BinaryPrimitives.WriteUInt32LittleEndian(module.AsSpan(4), (uint)(start + (ulong)initrd.Length));
-            BinaryPrimitives.WriteUInt32LittleEndian(module.AsSpan(8), (uint)CommandLine);
-            writer.Write(ModuleTable, module, "module table");
-            flags |= InfoModules;
-            Put(info, 20, 1);
-            Put(info, 24, (uint)ModuleTable);
-        }
-
-        Put(info, 0, flags);
-        Put(info, 4, 640);
-        Put(info, 8, (uint)((request.LowMemory - 0x100000) >> 10));
-        Put(info, 16, (uint)CommandLine);
-        Put(info, 44, WriteMemoryMap(request, writer));
-        Put(info, 48, (uint)MemoryMapAddress);
-        Put(info, 64, (uint)LoaderName);
-        writer.Write(Information, info, "multiboot information");
+        block.Put32(info, modules.Count == 0 ? flags : flags | InfoModules);
+        block.Put32(info + 4, LowKilobytes(request));
+        block.Put32(info + 8, (uint)((request.LowMemory - OneMegabyte) >> 10));
+        block.Put32(info + 16, (uint)block.Add(BootInformation.Terminated(commandLine, "command line")));
+        block.Put32(info + 20, (uint)modules.Count);
+        block.Put32(info + 24, (uint)AddModules(block, request.AllModules, modules));
+        block.Put32(info + 44, (uint)request.MemoryMap.Count * MemoryMapEntrySize);
+        block.Put32(info + 48, (uint)AddMemoryMap(block, request.MemoryMap));
+        block.Put32(info + 64, (uint)block.Add("Strata\0"u8));
+        return block.ToArray();
     }
 
-    /// <returns>Bytes written.</returns>
-    private static uint WriteMemoryMap(BootRequest request, GuestWriter writer)
+    /// <summary>KiB of RAM from address zero on: up to what firmware keeps for itself.</summary>
+    private static uint LowKilobytes(BootRequest request) =>
+        (uint)(request.MemoryMap.Where(entry => entry is { Kind: 1, Start: 0 }).Select(entry => Math.Min(entry.Length, MostLowMemory)).FirstOrDefault() >> 10);
+
+    /// <returns>Address of the table.</returns>
+    private static ulong AddModules(TableBlock block, IReadOnlyList<BootModule> modules, IReadOnlyList<ulong> addresses)
     {
-        byte[] map = new byte[request.MemoryMap.Count * 24];
-        for (int i = 0; i < request.MemoryMap.Count; i++)
+        ulong table = block.Add(new byte[modules.Count * ModuleEntrySize]);
+        for (int i = 0; i < modules.Count; i++)
         {
-            Span<byte> at = map.AsSpan(i * 24);
-            BinaryPrimitives.WriteUInt32LittleEndian(at, 20);
-            BinaryPrimitives.WriteUInt64LittleEndian(at[4..], request.MemoryMap[i].Start);
-            BinaryPrimitives.WriteUInt64LittleEndian(at[12..], request.MemoryMap[i].Length);
-            BinaryPrimitives.WriteUInt32LittleEndian(at[20..], request.MemoryMap[i].Kind);
+            ulong at = table + (ulong)(i * ModuleEntrySize);
+            block.Put32(at, (uint)addresses[i]);
+            block.Put32(at + 4, (uint)(addresses[i] + (ulong)modules[i].Content.Length));
+            block.Put32(at + 8, (uint)block.Add(BootInformation.Terminated(modules[i].Text, "module's string")));
         }
 
-        writer.Write(MemoryMapAddress, map, "memory map");
-        return (uint)map.Length;
+        return table;
     }
 
-    private static void Put(byte[] info, int offset, uint value) => BinaryPrimitives.WriteUInt32LittleEndian(info.AsSpan(offset), value);
+    /// <returns>Address of the table.</returns>
+    private static ulong AddMemoryMap(TableBlock block, IReadOnlyList<MemoryMapEntry> map)
+    {
+        ulong table = block.Add(new byte[map.Count * MemoryMapEntrySize]);
+        for (int i = 0; i < map.Count; i++)
+        {
+            ulong at = table + (ulong)(i * MemoryMapEntrySize);
+            block.Put32(at, MemoryMapEntrySize - 4); // the size does not count itself
+            block.Put64(at + 4, map[i].Start);
+            block.Put64(at + 12, map[i].Length);
+            block.Put32(at + 20, map[i].Kind);
+        }
+
+        return table;
+    }
 }

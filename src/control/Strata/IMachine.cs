@@ -1,0 +1,61 @@
+using Strata.Control;
+
+namespace Strata;
+
+/// <summary>
+/// What can be asked of a machine that runs, be it one of this process (<see cref="VirtualMachine"/>) or of another one
+/// (<see cref="RunningMachine"/>). Members are safe on any thread; each throws a <see cref="StrataException"/> where the machine cannot do it
+/// or has gone.
+/// </summary>
+public interface IMachine
+{
+    /// <summary>What others call the machine; empty for one that nobody calls.</summary>
+    string Name { get; }
+
+    /// <summary>Runs programs in the guest and copies files, where an agent runs in it.</summary>
+    GuestAgent Agent { get; }
+
+    /// <summary>Which machine it is and how it does.</summary>
+    Task<MachineDescription> DescribeAsync(CancellationToken cancellationToken = default);
+
+    /// <summary>What was started: with the files of its image, and paths that hold in every folder.</summary>
+    Task<MachineSpec> GetSpecAsync(CancellationToken cancellationToken = default);
+
+    /// <summary>Which engine runs the machine, and why.</summary>
+    Task<EngineReport> ExplainEngineAsync(CancellationToken cancellationToken = default);
+
+    /// <summary>Processors, interrupts and devices in detail.</summary>
+    Task<MachineInspection> InspectAsync(CancellationToken cancellationToken = default);
+
+    /// <summary>
+    /// Moves the running machine to another engine at an instruction boundary; <see cref="Engine.Auto"/> for the fastest here. The guest notices
+    /// nothing but the time it takes. It stays on the old one if the host cannot run it on the new one.
+    /// </summary>
+    Task<EngineSwitch> SwitchEngineAsync(Engine engine, CancellationToken cancellationToken = default);
+
+    /// <summary>Presses the power button; an operating system that listens shuts down.</summary>
+    Task PressPowerButtonAsync(CancellationToken cancellationToken = default);
+
+    /// <summary>
+    /// Asks the guest to shut down: by the power button, or through the agent where the image is known not to listen to it. Returns when it
+    /// has been asked; <see cref="WaitForExitAsync"/> waits for the end.
+    /// </summary>
+    Task RequestShutDownAsync(CancellationToken cancellationToken = default);
+
+    /// <summary>Stops the machine at once, as pulling the plug does.</summary>
+    Task StopAsync(CancellationToken cancellationToken = default);
+
+    /// <summary>Waits for the machine's end.</summary>
+    /// <returns>Null if its process went away without telling how.</returns>
+    Task<MachineExit?> WaitForExitAsync(CancellationToken cancellationToken = default);
+
+    /// <summary>Connects to a port that a program in the guest listens on (AF_VSOCK); waits until the guest's driver is loaded.</summary>
+    /// <exception cref="IOException">Nothing listens there, or the machine has ended.</exception>
+    Task<Stream> ConnectAsync(uint port, CancellationToken cancellationToken = default);
+
+    /// <summary>
+    /// Goes to the machine's console: reading gives the last of what it printed and what it prints from now on, to the machine's end; what is
+    /// written is typed. Others may be there as well, and the machine goes on when the stream is closed.
+    /// </summary>
+    Task<Stream> OpenConsoleAsync(CancellationToken cancellationToken = default);
+}

@@ -1,0 +1,48 @@
+using Strata.Control;
+
+namespace Strata;
+
+/// <content>What can be asked of every machine, wherever it runs.</content>
+public sealed partial class VirtualMachine : IMachine
+{
+    /// <inheritdoc/>
+    public string Name => Spec.Name ?? string.Empty;
+
+    /// <inheritdoc/>
+    public Task<MachineDescription> DescribeAsync(CancellationToken cancellationToken = default) => Task.FromResult(Describe());
+
+    /// <inheritdoc/>
+    public Task<MachineSpec> GetSpecAsync(CancellationToken cancellationToken = default) => Task.FromResult(Spec.RootedAt(Environment.CurrentDirectory));
+
+    /// <inheritdoc/>
+    public Task<EngineReport> ExplainEngineAsync(CancellationToken cancellationToken = default) => Task.FromResult(ExplainEngine());
+
+    /// <inheritdoc/>
+    public Task<MachineInspection> InspectAsync(CancellationToken cancellationToken = default) =>
+        Task.FromResult(new MachineInspection { Machine = Describe(), Board = Inspect() });
+
+    /// <inheritdoc/>
+    public Task PressPowerButtonAsync(CancellationToken cancellationToken = default)
+    {
+        PressPowerButton();
+        return Task.CompletedTask;
+    }
+
+    /// <inheritdoc/>
+    public Task<Stream> OpenConsoleAsync(CancellationToken cancellationToken = default) => Task.FromResult<Stream>(new ConsoleStream(this));
+
+    Task IMachine.StopAsync(CancellationToken cancellationToken) => StopAsync().WaitAsync(cancellationToken);
+
+    async Task<EngineSwitch> IMachine.SwitchEngineAsync(Engine engine, CancellationToken cancellationToken)
+    {
+        Engine before = Engine;
+        TimeSpan pause = await SwitchEngineAsync(engine, cancellationToken).ConfigureAwait(false);
+        return new EngineSwitch(before, Engine, pause.TotalMilliseconds, DateTime.UtcNow);
+    }
+
+    async Task<MachineExit?> IMachine.WaitForExitAsync(CancellationToken cancellationToken) =>
+        await WaitForExitAsync(cancellationToken).ConfigureAwait(false);
+
+    async Task<Stream> IMachine.ConnectAsync(uint port, CancellationToken cancellationToken) =>
+        await ConnectAsync(port, cancellationToken).ConfigureAwait(false);
+}

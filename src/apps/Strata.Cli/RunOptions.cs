@@ -1,3 +1,5 @@
+using Microsoft.Extensions.Logging;
+
 namespace Strata.Cli;
 
 /// <summary>What `strata run` was asked to do.</summary>
@@ -17,6 +19,9 @@ internal sealed record RunOptions
 
     /// <summary>How long a guest that SIGTERM asked to shut down may take.</summary>
     public TimeSpan StopPatience { get; init; } = TimeSpan.FromSeconds(30);
+
+    /// <summary>Receives what the machine has to report.</summary>
+    public ILoggerFactory? Loggers { get; init; }
 
     /// <summary>Print figures about the run at its end.</summary>
     public bool Statistics { get; init; }

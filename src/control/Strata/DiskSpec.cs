@@ -1,4 +1,5 @@
 using System.Globalization;
+using Microsoft.Extensions.Logging;
 using Strata.Core.Storage;
 using Strata.Disks;
 using Strata.Disks.Images;
@@ -64,9 +65,9 @@ public sealed record DiskSpec
     }
 
     /// <exception cref="IOException">The image cannot be opened. The message is for the user.</exception>
-    internal IBlockBackend Open()
+    internal IBlockBackend Open(ILogger? log = null)
     {
-        DiskOpenOptions options = new() { Format = Format, ReadOnly = ReadOnly, Backing = DiskTool.ToAccess(Backing) };
+        DiskOpenOptions options = new() { Format = Format, ReadOnly = ReadOnly, Backing = DiskTool.ToAccess(Backing), Log = log };
         IBlockBackend disk = Snapshot && !ReadOnly ? TemporaryOverlay.Open(Path, options) : DiskImages.Open(Path, options);
         return Throttle is null ? disk : new ThrottledDisk(disk, Throttle);
     }

@@ -1,4 +1,6 @@
 using System.Net;
+using Microsoft.Extensions.Logging.Abstractions;
+using Strata.Core.Logging;
 using Strata.Core.Sharing;
 using Strata.Core.Storage;
 using Strata.Engines;
@@ -31,11 +33,15 @@ public sealed partial class VirtualMachine : IAsyncDisposable
 
     private readonly PcBoard _board;
     private readonly MachineNetworks _networks;
+    private readonly MachineLoggers _loggers;
+    private bool _isDisposed;
 
-    private VirtualMachine(MachineSpec spec, MachineAttachments attachments, PcBoard board, GuestConsole console, MachineNetworks networks, EngineChoice choice)
+    private VirtualMachine(
+        MachineSpec spec, MachineAttachments attachments, MachineLoggers loggers, PcBoard board, GuestConsole console, MachineNetworks networks, EngineChoice choice)
     {
         Spec = spec;
         Attachments = attachments;
+        _loggers = loggers;
         _board = board;
         _networks = networks;
         Console = console;
@@ -107,6 +113,7 @@ public sealed partial class VirtualMachine : IAsyncDisposable
                     return machine;
                 }
 
+                LogRebuilt(machine._loggers.For(LogAreas.Machine), spec.ImageFolder ?? string.Empty);
                 await machine.DisposeAsync().ConfigureAwait(false);
             }
             catch (StrataException) when (!isWhole && retries > 0 && build != ImageBuild.In(spec.ImageFolder))
@@ -130,19 +137,22 @@ public sealed partial class VirtualMachine : IAsyncDisposable
         GuestFiles files = new(kernel, initrd, modules);
         GuestConsole console = new(attachments.ConsoleOutput, spec.Console);
         EngineChoice choice = await ChooseEngineAsync(spec).ConfigureAwait(false);
+        MachineLoggers loggers = new(attachments.Loggers ?? NullLoggerFactory.Instance, TimeProvider.System);
         MachineNetworks networks = MachineNetworks.Open(spec.Networks, spec.Name, attachments);
         PcBoard board;
         try
         {
-            (board, choice) = CreateBoardOrFallBack(spec, attachments, files, console, networks, choice);
+            (board, choice) = CreateBoardOrFallBack(spec, attachments, loggers, files, console, networks, choice);
         }
         catch
         {
             networks.Dispose();
+            loggers.Dispose();
             throw;
         }
 
-        return new VirtualMachine(spec, attachments, board, console, networks, choice);
+        LogStart(loggers.For(LogAreas.Engine), choice.Engine, choice.Reason);
+        return new VirtualMachine(spec, attachments, loggers, board, console, networks, choice);
     }
 
     private async Task RunAsync()
@@ -169,7 +179,7 @@ public sealed partial class VirtualMachine : IAsyncDisposable
     }
 
     /// <summary>Runs programs in the guest and copies files, where an agent runs in it. Needs <see cref="MachineSpec.Sockets"/>.</summary>
-    public GuestAgent Agent => new(async (port, token) => await ConnectAsync(port, token).ConfigureAwait(false));
+    public GuestAgent Agent => new(async (port, token) => await ConnectAsync(port, token).ConfigureAwait(false)) { Log = _loggers.For(LogAreas.Agent) };
 
     /// <summary>Connects to a port that a program in the guest listens on (AF_VSOCK); waits until the guest's driver is loaded.</summary>
     /// <exception cref="VsockException">Nothing listens there, or the machine has ended.</exception>
@@ -205,6 +215,11 @@ public sealed partial class VirtualMachine : IAsyncDisposable
     /// <exception cref="StrataException">What the guest wrote could not be brought to a disk's image.</exception>
     public ValueTask DisposeAsync()
     {
+        if (!Interlocked.Exchange(ref _isDisposed, true))
+        {
+            LogEnd();
+        }
+
         try
         {
             _board.Dispose();
@@ -216,6 +231,7 @@ public sealed partial class VirtualMachine : IAsyncDisposable
         finally
         {
             _networks.Dispose();
+            _loggers.Dispose();
         }
 
         return ValueTask.CompletedTask;
@@ -229,17 +245,19 @@ public sealed partial class VirtualMachine : IAsyncDisposable
 
     /// <summary>With <see cref="Engine.Auto"/>, an engine that cannot run this machine gives way to the next.</summary>
     private static (PcBoard Board, EngineChoice Choice) CreateBoardOrFallBack(
-        MachineSpec spec, MachineAttachments attachments, GuestFiles files, GuestConsole console, MachineNetworks networks, EngineChoice choice)
+        MachineSpec spec, MachineAttachments attachments, MachineLoggers loggers, GuestFiles files, GuestConsole console, MachineNetworks networks,
+        EngineChoice choice)
     {
         List<Engine> failed = [];
         while (true)
         {
             try
             {
-                return (CreateBoard(spec, attachments, files, console, networks, choice.Engine), choice);
+                return (CreateBoard(spec, attachments, loggers, files, console, networks, choice.Engine), choice);
             }
             catch (EngineUnavailableException error) when (spec.Engine == Engine.Auto && choice.Engine != Engine.Interpreter)
             {
+                LogFallBack(loggers.For(LogAreas.Engine), choice.Engine, error.Message);
                 failed.Add(choice.Engine);
                 choice = EngineProbe.ChooseWithout(failed, error.Message);
             }
@@ -251,13 +269,14 @@ public sealed partial class VirtualMachine : IAsyncDisposable
     }
 
     private static PcBoard CreateBoard(
-        MachineSpec spec, MachineAttachments attachments, GuestFiles files, GuestConsole console, MachineNetworks networks, Engine engine)
+        MachineSpec spec, MachineAttachments attachments, MachineLoggers loggers, GuestFiles files, GuestConsole console, MachineNetworks networks,
+        Engine engine)
     {
         List<IBlockBackend> disks = [];
         List<(string Tag, IFileShare Share, TimeSpan Validity)> shares = [];
         try
         {
-            disks.AddRange(spec.Disks.Select(disk => disk.Open()));
+            disks.AddRange(spec.Disks.Select(disk => disk.Open(loggers.For(LogAreas.Disks))));
             CheckTags(spec);
             shares.AddRange(spec.Shares.Select(share => (share.Tag, share.Open(), share.Validity)));
             PcBoardOptions options = new()
@@ -270,6 +289,7 @@ public sealed partial class VirtualMachine : IAsyncDisposable
                 EndsOnReset = _ => EndsOnReset(spec.Reset, console),
                 OnReset = reset => attachments.GuestReset?.Invoke(reset.Details),
                 WorldTime = () => DateTime.UtcNow,
+                Loggers = loggers,
                 Kernel = files.Kernel,
                 KernelName = spec.Kernel!,
                 Initrd = files.Initrd,

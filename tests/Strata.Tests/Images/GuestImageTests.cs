@@ -121,7 +121,7 @@ public sealed class GuestImageTests : IDisposable
             Assert.Contains($"{folder} is in use", error.Message, StringComparison.Ordinal);
             Assert.Contains("give --keep another name", error.Message, StringComparison.Ordinal);
 
-            IOException late = Assert.ThrowsAny<IOException>(first.Disks[0].Open); // one that came between the look and the start
+            IOException late = Assert.ThrowsAny<IOException>(() => first.Disks[0].Open()); // one that came between the look and the start
             Assert.Contains("is in use by this process itself", late.Message, StringComparison.Ordinal);
         }
 

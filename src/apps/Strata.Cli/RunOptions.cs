@@ -1,4 +1,5 @@
 using Microsoft.Extensions.Logging;
+using Strata.Cli.Snapshots;
 
 namespace Strata.Cli;
 
@@ -7,6 +8,9 @@ internal sealed record RunOptions
 {
     /// <summary>The machine, as far as it was said: an image's files are not in it yet.</summary>
     public required MachineSpec Spec { get; init; }
+
+    /// <summary>The snapshot to go on from; null for a machine that starts.</summary>
+    public RestoredRun? Restore { get; init; }
 
     /// <summary>A line for the guest's shell; the machine ends with it. Null for a machine with its console on the terminal.</summary>
     public string? Exec { get; init; }

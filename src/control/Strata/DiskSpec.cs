@@ -1,5 +1,4 @@
 using System.Globalization;
-using Microsoft.Extensions.Logging;
 using Strata.Core.Storage;
 using Strata.Disks;
 using Strata.Disks.Images;
@@ -62,13 +61,5 @@ public sealed record DiskSpec
         }
 
         return disk;
-    }
-
-    /// <exception cref="IOException">The image cannot be opened. The message is for the user.</exception>
-    internal IBlockBackend Open(ILogger? log = null)
-    {
-        DiskOpenOptions options = new() { Format = Format, ReadOnly = ReadOnly, Backing = DiskTool.ToAccess(Backing), Log = log };
-        IBlockBackend disk = Snapshot && !ReadOnly ? TemporaryOverlay.Open(Path, options) : DiskImages.Open(Path, options);
-        return Throttle is null ? disk : new ThrottledDisk(disk, Throttle);
     }
 }

@@ -47,9 +47,9 @@ public sealed class BiosServiceTests
         });
 
         board.Start();
-        MachineExit exit = await board.Exit.WaitAsync(TimeSpan.FromSeconds(60));
+        Machines.Boards.MachineExit exit = await board.Exit.WaitAsync(TimeSpan.FromSeconds(60));
 
-        Assert.Equal(MachineExitReason.DebugExit, exit.Reason);
+        Assert.Equal(Machines.Boards.MachineExitReason.DebugExit, exit.Reason);
         byte[] bytes = [.. serial.Bytes];
         Assert.Equal(639, BinaryPrimitives.ReadUInt16LittleEndian(bytes));
         Assert.Equal(0x86FF, BinaryPrimitives.ReadUInt16LittleEndian(bytes.AsSpan(2))); // no such function

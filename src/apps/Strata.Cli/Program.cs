@@ -3,6 +3,7 @@ using System.CommandLine.Invocation;
 using Strata;
 using Strata.Cli;
 using Strata.Cli.Machines;
+using Strata.Cli.Snapshots;
 using Strata.Cli.Switches;
 
 using TerminationSignals signals = new();
@@ -17,6 +18,7 @@ DocumentedCommand root = new("strata", "Strata runs unmodified operating systems
     CommandHelp.CreateOption(), new VersionOption(),
     RunArguments.Create(signals), ListCommand.Create(), ExecCommand.Create(signals), ConsoleCommand.Create(signals),
     CopyCommand.Create(), EngineCommand.Create(), ExplainCommand.Create(), InspectCommand.Create(), StopCommand.Create(),
+    SnapshotCommand.Create(signals), RestoreCommand.CreateSuspend(), RestoreCommand.CreateResume(signals),
     ImageCommand.Create(), DiskCommand.Create(), SwitchCommand.Create(), ProbeCommand.Create(), VerifyCommand.Create(),
 };
 

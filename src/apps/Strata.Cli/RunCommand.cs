@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using Strata.Control;
 using Strata.Engines;
+using Strata.Snapshots;
 
 namespace Strata.Cli;
 
@@ -32,7 +33,7 @@ internal sealed class RunCommand(RunOptions options) : IDisposable
 
         using MachineShutdown shutdown = new(options.StopPatience, signals);
         using Terminal terminal = new();
-        await using VirtualMachine machine = await VirtualMachine.StartAsync(spec, Attachments, token).ConfigureAwait(false);
+        await using VirtualMachine machine = await StartAsync(spec, token).ConfigureAwait(false);
         await using ControlServer? control = reservation is null ? null : ControlServer.Start(machine, reservation);
         ForwardedPortText.ReportChosen(machine);
         TimeSpan startUp = DateTime.UtcNow - Process.GetCurrentProcess().StartTime.ToUniversalTime();
@@ -116,8 +117,30 @@ internal sealed class RunCommand(RunOptions options) : IDisposable
         }
     }
 
+    private async Task<VirtualMachine> StartAsync(MachineSpec spec, CancellationToken token)
+    {
+        if (options.Restore is not { } restore)
+        {
+            return await VirtualMachine.StartAsync(spec, Attachments, token).ConfigureAwait(false);
+        }
+
+        VirtualMachine machine = await VirtualMachine.RestoreAsync(
+            SnapshotStore.Of(restore.Machine), restore.Snapshot, restore.Options with { Name = spec.Name }, Attachments, token).ConfigureAwait(false);
+        if (restore.UsesUp)
+        {
+            await SnapshotCatalog.DeleteAsync(restore.Machine, restore.Snapshot, token).ConfigureAwait(false);
+        }
+
+        return machine;
+    }
+
     private Task<MachineSpec> ResolveSpecAsync(CancellationToken token)
     {
+        if (options.Restore is not null)
+        {
+            return Task.FromResult(options.Spec); // it was resolved when the machine was started
+        }
+
         MachineSpec spec = options.Spec is { Kernel: not null, CommandLine: null } plain ? plain with { CommandLine = "console=ttyS0 panic=-1" } : options.Spec;
         return spec.ResolveAsync(LineProgress.ForTerminal(), token);
     }

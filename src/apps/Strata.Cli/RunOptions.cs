@@ -1,3 +1,5 @@
+using Strata.Cli.Snapshots;
+
 namespace Strata.Cli;
 
 /// <summary>What `strata run` was asked to do.</summary>
@@ -5,6 +7,9 @@ internal sealed record RunOptions
 {
     /// <summary>The machine, as far as it was said: an image's files are not in it yet.</summary>
     public required MachineSpec Spec { get; init; }
+
+    /// <summary>The snapshot to go on from; null for a machine that starts.</summary>
+    public RestoredRun? Restore { get; init; }
 
     /// <summary>A line for the guest's shell; the machine ends with it. Null for a machine with its console on the terminal.</summary>
     public string? Exec { get; init; }

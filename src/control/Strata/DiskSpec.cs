@@ -62,12 +62,4 @@ public sealed record DiskSpec
 
         return disk;
     }
-
-    /// <exception cref="IOException">The image cannot be opened. The message is for the user.</exception>
-    internal IBlockBackend Open()
-    {
-        DiskOpenOptions options = new() { Format = Format, ReadOnly = ReadOnly, Backing = DiskTool.ToAccess(Backing) };
-        IBlockBackend disk = Snapshot && !ReadOnly ? TemporaryOverlay.Open(Path, options) : DiskImages.Open(Path, options);
-        return Throttle is null ? disk : new ThrottledDisk(disk, Throttle);
-    }
 }

@@ -1,4 +1,5 @@
 using Strata.Control;
+using Strata.Snapshots;
 
 namespace Strata;
 
@@ -32,6 +33,16 @@ public interface IMachine
     /// nothing but the time it takes. It stays on the old one if the host cannot run it on the new one.
     /// </summary>
     Task<EngineSwitch> SwitchEngineAsync(Engine engine, CancellationToken cancellationToken = default);
+
+    /// <summary>Saves the machine while it goes on, under its name: memory, devices, disks.</summary>
+    Task<SnapshotReport> CreateSnapshotAsync(SnapshotRequest request, CancellationToken cancellationToken = default);
+
+    /// <summary>Saves the machine and ends it: <see cref="VirtualMachine.RestoreAsync"/> lets it go on.</summary>
+    Task<SnapshotReport> SuspendAsync(SnapshotRequest request, CancellationToken cancellationToken = default);
+
+    /// <summary>Takes the machine back to one of its snapshots. Consoles and forwarded ports stay; open connections end.</summary>
+    /// <returns>How long it stood still.</returns>
+    Task<TimeSpan> RollBackAsync(string name, CancellationToken cancellationToken = default);
 
     /// <summary>Presses the power button; an operating system that listens shuts down.</summary>
     Task PressPowerButtonAsync(CancellationToken cancellationToken = default);

@@ -21,6 +21,9 @@ public enum MachineExitReason
     /// <summary>The host asked.</summary>
     Stopped,
 
+    /// <summary>It was saved, to go on another time.</summary>
+    Suspended,
+
     /// <summary>The monitor failed; <see cref="MachineExit.Details"/> says how.</summary>
     Error,
 }
@@ -40,6 +43,7 @@ public sealed record MachineExit(MachineExitReason Reason, int Code, string Deta
             Machines.Boards.MachineExitReason.DebugExit => MachineExitReason.DebugExit,
             Machines.Boards.MachineExitReason.TripleFault => MachineExitReason.TripleFault,
             Machines.Boards.MachineExitReason.Stopped => MachineExitReason.Stopped,
+            Machines.Boards.MachineExitReason.Suspended => MachineExitReason.Suspended,
             _ => MachineExitReason.Error,
         },
         exit.Code,

@@ -1,4 +1,5 @@
 using Strata.Control;
+using Strata.Snapshots;
 
 namespace Strata;
 
@@ -30,6 +31,13 @@ public sealed partial class VirtualMachine : IMachine
 
     /// <inheritdoc/>
     public Task<Stream> OpenConsoleAsync(CancellationToken cancellationToken = default) => Task.FromResult<Stream>(new ConsoleStream(this));
+
+    Task<SnapshotReport> IMachine.CreateSnapshotAsync(SnapshotRequest request, CancellationToken cancellationToken) =>
+        CreateSnapshotAsync(request, null, cancellationToken);
+
+    Task<SnapshotReport> IMachine.SuspendAsync(SnapshotRequest request, CancellationToken cancellationToken) => SuspendAsync(request, null, cancellationToken);
+
+    Task<TimeSpan> IMachine.RollBackAsync(string name, CancellationToken cancellationToken) => RollBackAsync(name, null, cancellationToken);
 
     Task IMachine.StopAsync(CancellationToken cancellationToken) => StopAsync().WaitAsync(cancellationToken);
 

@@ -1,4 +1,5 @@
 using System.Net;
+using Strata.Core.Memory;
 using Strata.Core.Sharing;
 using Strata.Core.Storage;
 using Strata.Engines;
@@ -7,6 +8,8 @@ using Strata.Machines.Boards;
 using Strata.Machines.Boot;
 using Strata.Machines.Engines;
 using Strata.Networking.Nat;
+using Strata.Snapshots;
+using Strata.Snapshots.Memory;
 using Strata.Virtio.Balloon;
 using Strata.Virtio.Vsock;
 using Strata.X86.Translator;
@@ -23,20 +26,18 @@ namespace Strata;
 /// </example>
 public sealed partial class VirtualMachine : IAsyncDisposable
 {
-    /// <summary>Bytes that a kernel or an initrd is read by.</summary>
-    private const int ReadUnit = 1 << 20;
-
     /// <summary>Starts of an image that is built anew meanwhile; a build takes longer than a start.</summary>
     private const int MostRetries = 5;
 
     private readonly PcBoard _board;
     private readonly MachineNetworks _networks;
 
-    private VirtualMachine(MachineSpec spec, MachineAttachments attachments, PcBoard board, GuestConsole console, MachineNetworks networks, EngineChoice choice)
+    private VirtualMachine(MachineSpec spec, MachineAttachments attachments, PcBoard board, MachineSaver saver, GuestConsole console, MachineNetworks networks, EngineChoice choice)
     {
         Spec = spec;
         Attachments = attachments;
         _board = board;
+        _saver = saver;
         _networks = networks;
         Console = console;
         InitialEngine = choice;
@@ -99,7 +100,8 @@ public sealed partial class VirtualMachine : IAsyncDisposable
             bool isWhole = false;
             try
             {
-                VirtualMachine machine = await OpenAsync(spec, attachments, cancellationToken).ConfigureAwait(false);
+                MachineOrigin origin = new() { Boot = await BootFiles.ReadAsync(spec, cancellationToken).ConfigureAwait(false) };
+                VirtualMachine machine = await OpenAsync(spec, attachments, origin).ConfigureAwait(false);
                 isWhole = build == ImageBuild.In(spec.ImageFolder) || retries == 0;
                 if (isWhole)
                 {
@@ -116,33 +118,22 @@ public sealed partial class VirtualMachine : IAsyncDisposable
         }
     }
 
-    /// <summary>Loads the images of a machine that does not run yet.</summary>
-    private static async Task<VirtualMachine> OpenAsync(MachineSpec spec, MachineAttachments attachments, CancellationToken cancellationToken)
+    /// <summary>Makes a machine that does not run yet.</summary>
+    private static async Task<VirtualMachine> OpenAsync(MachineSpec spec, MachineAttachments attachments, MachineOrigin origin)
     {
-        byte[] kernel = await ReadAsync(spec, spec.Kernel!, "kernel", cancellationToken).ConfigureAwait(false);
-        byte[]? initrd = await ReadInitrdAsync(spec, cancellationToken).ConfigureAwait(false);
-        List<BootModule> modules = [];
-        foreach (ModuleFile module in spec.Modules)
-        {
-            modules.Add(new BootModule(await ReadAsync(spec, module.Path, "module", cancellationToken).ConfigureAwait(false), module.Text));
-        }
-
-        GuestFiles files = new(kernel, initrd, modules);
         GuestConsole console = new(attachments.ConsoleOutput, spec.Console);
         EngineChoice choice = await ChooseEngineAsync(spec).ConfigureAwait(false);
         MachineNetworks networks = MachineNetworks.Open(spec.Networks, spec.Name, attachments);
-        PcBoard board;
         try
         {
-            (board, choice) = CreateBoardOrFallBack(spec, attachments, files, console, networks, choice);
+            (PcBoard board, MachineSaver saver, choice) = CreateBoardOrFallBack(spec, attachments, origin, console, networks, choice);
+            return new VirtualMachine(spec, attachments, board, saver, console, networks, choice);
         }
         catch
         {
             networks.Dispose();
             throw;
         }
-
-        return new VirtualMachine(spec, attachments, board, console, networks, choice);
     }
 
     private async Task RunAsync()
@@ -160,9 +151,15 @@ public sealed partial class VirtualMachine : IAsyncDisposable
     }
 
     /// <summary>Waits for the machine's end.</summary>
+    /// <exception cref="StrataException">It was to be suspended, and could not be saved.</exception>
     public async Task<MachineExit> WaitForExitAsync(CancellationToken cancellationToken = default)
     {
         MachineExit exit = MachineExit.Of(await _board.Exit.WaitAsync(cancellationToken).ConfigureAwait(false));
+        if (exit.Reason == MachineExitReason.Suspended)
+        {
+            await _suspension.WaitAsync(cancellationToken).ConfigureAwait(false);
+        }
+
         return exit.Reason is MachineExitReason.Reset or MachineExitReason.TripleFault && Console.FindPanic() is { } panic
             ? exit with { Reason = MachineExitReason.Panic, Details = $"The guest's kernel panicked: {panic}" }
             : exit;
@@ -216,6 +213,7 @@ public sealed partial class VirtualMachine : IAsyncDisposable
         finally
         {
             _networks.Dispose();
+            _saver.Dispose();
         }
 
         return ValueTask.CompletedTask;
@@ -228,15 +226,16 @@ public sealed partial class VirtualMachine : IAsyncDisposable
         ?? throw new StrataException(StrataError.BadInput, "The machine has no sockets; start it with MachineSpec.Sockets.");
 
     /// <summary>With <see cref="Engine.Auto"/>, an engine that cannot run this machine gives way to the next.</summary>
-    private static (PcBoard Board, EngineChoice Choice) CreateBoardOrFallBack(
-        MachineSpec spec, MachineAttachments attachments, GuestFiles files, GuestConsole console, MachineNetworks networks, EngineChoice choice)
+    private static (PcBoard Board, MachineSaver Saver, EngineChoice Choice) CreateBoardOrFallBack(
+        MachineSpec spec, MachineAttachments attachments, MachineOrigin origin, GuestConsole console, MachineNetworks networks, EngineChoice choice)
     {
         List<Engine> failed = [];
         while (true)
         {
             try
             {
-                return (CreateBoard(spec, attachments, files, console, networks, choice.Engine), choice);
+                (PcBoard board, MachineSaver saver) = CreateBoard(spec, attachments, origin, console, networks, choice.Engine);
+                return (board, saver, choice);
             }
             catch (EngineUnavailableException error) when (spec.Engine == Engine.Auto && choice.Engine != Engine.Interpreter)
             {
@@ -250,14 +249,15 @@ public sealed partial class VirtualMachine : IAsyncDisposable
         }
     }
 
-    private static PcBoard CreateBoard(
-        MachineSpec spec, MachineAttachments attachments, GuestFiles files, GuestConsole console, MachineNetworks networks, Engine engine)
+    private static (PcBoard Board, MachineSaver Saver) CreateBoard(
+        MachineSpec spec, MachineAttachments attachments, MachineOrigin origin, GuestConsole console, MachineNetworks networks, Engine engine)
     {
-        List<IBlockBackend> disks = [];
+        List<MachineDisk> disks = [];
         List<(string Tag, IFileShare Share, TimeSpan Validity)> shares = [];
         try
         {
-            disks.AddRange(spec.Disks.Select(disk => disk.Open()));
+            GuestFiles? files = origin.Memory is null || spec.Modules.Count > 0 ? origin.Boot.Load() : null; // a saved guest is loaded again after a reset only
+            disks.AddRange(spec.Disks.Select(origin.OpenDisk));
             CheckTags(spec);
             shares.AddRange(spec.Shares.Select(share => (share.Tag, share.Open(), share.Validity)));
             PcBoardOptions options = new()
@@ -270,11 +270,13 @@ public sealed partial class VirtualMachine : IAsyncDisposable
                 EndsOnReset = _ => EndsOnReset(spec.Reset, console),
                 OnReset = reset => attachments.GuestReset?.Invoke(reset.Details),
                 WorldTime = () => DateTime.UtcNow,
-                Kernel = files.Kernel,
+                CreateMemory = size => origin.Memory?.CreateMemory() ?? new GuestMemory(size),
+                Kernel = origin.Memory is null ? files!.Kernel : null,
+                ReadImages = () => (origin.Boot.Load().Kernel, origin.Boot.Load().Initrd),
                 KernelName = spec.Kernel!,
-                Initrd = files.Initrd,
+                Initrd = origin.Memory is null ? files!.Initrd : null,
                 InitrdName = spec.Initrd ?? "initrd",
-                Modules = files.Modules,
+                Modules = files?.Modules ?? [],
                 CommandLine = spec.CommandLine ?? MachineSpec.DefaultCommandLine,
                 Engine = EngineNames.Find(engine),
                 PortableCpu = spec.PortableCpu,
@@ -286,14 +288,15 @@ public sealed partial class VirtualMachine : IAsyncDisposable
                     Trace = attachments.TranslationTrace is { } output ? new TranslationTrace(output) : null,
                     PerfMap = spec.WritePerfMap ? new PerfMap() : null,
                 },
-                Disks = disks,
+                Disks = [.. disks.Select(disk => disk.Backend)],
                 Networks = networks.Cards,
                 Shares = shares,
                 HasSockets = spec.Sockets,
                 HasBalloon = spec.Balloon,
             };
             CheckSlots(options);
-            return new PcBoard(options);
+            PcBoard board = new(options);
+            return (board, new MachineSaver(board, disks, origin.Memory?.Share() ?? MemoryImage.Zeros(spec.Memory)));
         }
         catch (Exception error)
         {
@@ -333,57 +336,6 @@ public sealed partial class VirtualMachine : IAsyncDisposable
         if (spec.Shares.GroupBy(share => share.Tag).FirstOrDefault(group => group.Count() > 1) is { } twice)
         {
             throw new StrataException(StrataError.BadInput, $"Two shared folders have the tag \"{twice.Key}\"; give one of them another: FOLDER:TAG.");
-        }
-    }
-
-    /// <summary>The first initrd and what lies over it; archives are unpacked one after the other, each at a multiple of four.</summary>
-    private static async Task<byte[]?> ReadInitrdAsync(MachineSpec spec, CancellationToken cancellationToken)
-    {
-        List<byte> all = [];
-        foreach (string path in spec.Initrd is null ? spec.InitrdOverlays : [spec.Initrd, .. spec.InitrdOverlays])
-        {
-            byte[] bytes = await ReadAsync(spec, path, "initrd", cancellationToken).ConfigureAwait(false);
-            if (spec.InitrdOverlays.Count == 0)
-            {
-                return bytes;
-            }
-
-            all.AddRange(bytes);
-            all.AddRange(new byte[-all.Count & 3]);
-        }
-
-        return all.Count == 0 ? null : [.. all];
-    }
-
-    /// <summary>Reads a file that must fit into the machine's memory: a device or a pipe may go on for ever.</summary>
-    private static async Task<byte[]> ReadAsync(MachineSpec spec, string path, string what, CancellationToken cancellationToken)
-    {
-        try
-        {
-            FileStream file = new(path, FileMode.Open, FileAccess.Read, FileShare.Read, bufferSize: 0, FileOptions.Asynchronous);
-            await using (file.ConfigureAwait(false))
-            {
-                long limit = (long)Math.Min(spec.Memory, (ulong)Array.MaxLength);
-                using MemoryStream content = new(file.CanSeek ? (int)Math.Clamp(file.Length, 0, limit) : 0);
-                byte[] buffer = new byte[ReadUnit];
-                int count;
-                while ((count = await file.ReadAsync(buffer, cancellationToken).ConfigureAwait(false)) > 0)
-                {
-                    if (content.Length + count > limit)
-                    {
-                        throw new StrataException(
-                            StrataError.BadInput, $"The {what} {path} does not fit into {spec.Memory >> 20} MiB of memory: give the machine more, or check the path.");
-                    }
-
-                    content.Write(buffer, 0, count);
-                }
-
-                return content.Capacity == content.Length ? content.GetBuffer() : content.ToArray();
-            }
-        }
-        catch (Exception error) when (error is IOException or UnauthorizedAccessException or ArgumentException)
-        {
-            throw new StrataException(StrataError.BadInput, $"The {what} {path} cannot be read: {error.Message} Check the path.", error);
         }
     }
 }

@@ -23,7 +23,10 @@ internal static class ChecksumGuest
     private const uint Gdt = 0x90000;
     private const uint Idt = 0x91000;
     private const uint Scratch = 0x92000;
-    private const uint Count = 0x92020;
+
+    /// <summary>Where it counts its interrupts, 32 bits.</summary>
+    public const uint Count = 0x92020;
+
     private const uint LastTime = 0x92030;
     private const uint EoiFlag = 0x93000; // a page without code and data beside it
     private const uint Apic = 0xFEE00000;

@@ -1,9 +1,8 @@
-using Strata.Core.Memory;
 
 namespace Strata.Snapshots.Memory;
 
 /// <summary>What a machine's memory held at a moment: layers, and which of them has which chunk. Never changes. Safe on any thread.</summary>
-public sealed class MemoryImage : IDisposable
+public sealed partial class MemoryImage : IDisposable
 {
     /// <summary>Most layers of an image: a builder that would need more stores everything anew.</summary>
     public const int MostLayers = 32;
@@ -29,6 +28,13 @@ public sealed class MemoryImage : IDisposable
 
     /// <summary>Layer n of the map is the element n − 1.</summary>
     public IReadOnlyList<MemoryLayer> Layers => _layers;
+
+    /// <summary>The same image for another owner.</summary>
+    public MemoryImage Share()
+    {
+        ObjectDisposedException.ThrowIf(_disposed, this);
+        return new MemoryImage(Map, [.. _layers.Select(layer => layer.Share())]);
+    }
 
     /// <summary>Reads the bytes of one chunk.</summary>
     /// <param name="chunk">Its index.</param>

@@ -139,7 +139,8 @@ public sealed class SnapshotSet
 
     internal string PathOfLayer(string name) => Path.Combine(LayerFolder, name);
 
-    internal string PathOfDisk(string name) => Path.Combine(DiskFolder, name);
+    /// <summary>Where a disk's image is, by its name in a manifest.</summary>
+    public string PathOfDisk(string name) => Path.Combine(DiskFolder, name);
 
     /// <summary>Waits until nobody else changes the set.</summary>
     private async Task<FileStream> LockAsync(CancellationToken cancellationToken)

@@ -1,5 +1,6 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using Strata.Snapshots;
 
 namespace Strata.Control;
 
@@ -15,6 +16,12 @@ internal sealed record ControlRequest
 
     /// <summary>For <see cref="ControlOperation.Engine"/>: the engine to go to.</summary>
     public Engine? Engine { get; init; }
+
+    /// <summary>For <see cref="ControlOperation.Snapshot"/> and <see cref="ControlOperation.Suspend"/>: what to make.</summary>
+    public SnapshotRequest? Snapshot { get; init; }
+
+    /// <summary>For <see cref="ControlOperation.RollBack"/>: the name of the snapshot.</summary>
+    public string? Name { get; init; }
 }
 
 /// <summary>Operations of the control protocol, by their names in JSON.</summary>
@@ -40,6 +47,15 @@ internal enum ControlOperation
 
     /// <summary>What was started, in a form that can be started again.</summary>
     Spec,
+
+    /// <summary>Save the machine, which goes on.</summary>
+    Snapshot,
+
+    /// <summary>Save the machine and end it.</summary>
+    Suspend,
+
+    /// <summary>Go back to a snapshot.</summary>
+    RollBack,
 
     /// <summary>Press the power button.</summary>
     PowerButton,
@@ -70,6 +86,11 @@ internal sealed record ControlReply
     public JsonElement? Spec { get; init; }
 
     public MachineExit? Exit { get; init; }
+
+    public SnapshotReport? Snapshot { get; init; }
+
+    /// <summary>How long the machine stood still, in milliseconds.</summary>
+    public double? PauseMilliseconds { get; init; }
 }
 
 /// <param name="IsRefused">Nothing listens on the guest's port: trying again later makes sense.</param>

@@ -1,4 +1,5 @@
 using System.Net.Sockets;
+using Strata.Snapshots;
 using Strata.Virtio.Vsock;
 
 namespace Strata.Control;
@@ -61,6 +62,10 @@ internal sealed class ControlSession(VirtualMachine machine, MachineReservation 
                     await ReplyAsync(new ControlReply(), cancellationToken).ConfigureAwait(false);
                     await new ConsoleSession(machine, new ControlStream(connection)).RunAsync(cancellationToken).ConfigureAwait(false);
                     break;
+                case ControlOperation.Suspend:
+                    SnapshotReport report = await machine.SuspendAsync(request.Snapshot ?? throw Missing("snapshot"), null, CancellationToken.None).ConfigureAwait(false);
+                    await ReplyAsync(new ControlReply { Snapshot = report }, CancellationToken.None).ConfigureAwait(false); // as for Quit
+                    break;
                 case ControlOperation.Quit:
                     await machine.StopAsync().ConfigureAwait(false);
                     await ReplyAsync(new ControlReply(), CancellationToken.None).ConfigureAwait(false); // the server ends with the machine
@@ -96,6 +101,11 @@ internal sealed class ControlSession(VirtualMachine machine, MachineReservation 
                 return new ControlReply { Inspection = inspection with { Machine = Named(inspection.Machine) } };
             case ControlOperation.Spec:
                 return new ControlReply { Spec = (await contract.GetSpecAsync().ConfigureAwait(false)).ToElement() };
+            case ControlOperation.Snapshot:
+                return new ControlReply { Snapshot = await machine.CreateSnapshotAsync(request.Snapshot ?? throw Missing("snapshot")).ConfigureAwait(false) };
+            case ControlOperation.RollBack:
+                TimeSpan still = await machine.RollBackAsync(request.Name ?? throw Missing("snapshot")).ConfigureAwait(false);
+                return new ControlReply { PauseMilliseconds = still.TotalMilliseconds };
             case ControlOperation.PowerButton:
                 await contract.PressPowerButtonAsync().ConfigureAwait(false);
                 return new ControlReply();

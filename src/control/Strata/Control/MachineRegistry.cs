@@ -62,6 +62,21 @@ public sealed class MachineRegistry(string? folder = null)
         throw NotRunning(name);
     }
 
+    /// <summary>A machine by its name, if it runs.</summary>
+    /// <exception cref="StrataException">The folder cannot be used, or no machine can have that name.</exception>
+    public async Task<RunningMachine?> TryFindAsync(string name, CancellationToken cancellationToken = default)
+    {
+        MachineName.Check(name);
+        if (!Directory.Exists(Folder))
+        {
+            return null;
+        }
+
+        RuntimeFolder.Check(Folder);
+        using FileStream held = await LockAsync(cancellationToken).ConfigureAwait(false);
+        return File.Exists(PathOf(name)) && IsAlive(PathOf(name)) ? new RunningMachine(name, PathOf(name)) : null;
+    }
+
     /// <summary>All machines that run, by name. One that does not answer in time is listed with little more than its name.</summary>
     /// <exception cref="StrataException">The folder cannot be used.</exception>
     public async Task<IReadOnlyList<MachineDescription>> ListAsync(CancellationToken cancellationToken = default)

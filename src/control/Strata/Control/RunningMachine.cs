@@ -1,6 +1,7 @@
 using System.Net.Sockets;
 using Strata.Core.Posix;
 using Strata.Images;
+using Strata.Snapshots;
 using Strata.Specs;
 using Strata.Virtio.Vsock;
 
@@ -57,6 +58,22 @@ public sealed class RunningMachine : IMachine
     /// <exception cref="StrataException">The host cannot run this machine on that engine. It stays on the old one.</exception>
     public async Task<EngineSwitch> SwitchEngineAsync(Engine engine, CancellationToken cancellationToken = default) =>
         Part((await AskAsync(new ControlRequest { Operation = ControlOperation.Engine, Engine = engine }, cancellationToken).ConfigureAwait(false)).Switch);
+
+    /// <summary>Saves the machine, which goes on; see <see cref="VirtualMachine.CreateSnapshotAsync(SnapshotRequest, SnapshotStore?, CancellationToken)"/>.</summary>
+    public async Task<SnapshotReport> CreateSnapshotAsync(SnapshotRequest request, CancellationToken cancellationToken = default) =>
+        Part((await AskAsync(new ControlRequest { Operation = ControlOperation.Snapshot, Snapshot = request }, cancellationToken).ConfigureAwait(false)).Snapshot);
+
+    /// <summary>Saves the machine and ends it; see <see cref="VirtualMachine.SuspendAsync"/>.</summary>
+    public async Task<SnapshotReport> SuspendAsync(SnapshotRequest request, CancellationToken cancellationToken = default) =>
+        Part((await AskAsync(new ControlRequest { Operation = ControlOperation.Suspend, Snapshot = request }, cancellationToken).ConfigureAwait(false)).Snapshot);
+
+    /// <summary>Takes the machine back to one of its snapshots; see <see cref="VirtualMachine.RollBackAsync"/>.</summary>
+    /// <returns>How long it stood still.</returns>
+    public async Task<TimeSpan> RollBackAsync(string name, CancellationToken cancellationToken = default)
+    {
+        ControlReply reply = await AskAsync(new ControlRequest { Operation = ControlOperation.RollBack, Name = name }, cancellationToken).ConfigureAwait(false);
+        return TimeSpan.FromMilliseconds(reply.PauseMilliseconds ?? 0);
+    }
 
     /// <summary>Presses the power button; an operating system that listens shuts down.</summary>
     public Task PressPowerButtonAsync(CancellationToken cancellationToken = default) => AskAsync(ControlOperation.PowerButton, cancellationToken);

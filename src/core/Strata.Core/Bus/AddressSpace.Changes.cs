@@ -34,7 +34,9 @@ public sealed partial class AddressSpace
     /// <summary>Takes regions away and adds others, in one step for whoever reads the map.</summary>
     /// <param name="unmap">Regions of the map; what is none is ignored.</param>
     /// <param name="map">New ones.</param>
-    /// <returns>Whoever has to be sure that no vCPU uses the old map any longer waits for it: on no vCPU's thread, and holding no lock.</returns>
+    /// <returns>
+    /// Whoever has to be sure that no vCPU uses the old map any longer waits for it: on no vCPU's thread, and holding no lock.
+    /// </returns>
     /// <exception cref="InvalidOperationException">Two regions of one priority overlap; nothing has changed.</exception>
     public AttentionRound Change(IReadOnlyCollection<MemoryRegion> unmap, IReadOnlyCollection<MemoryRegion> map)
     {
@@ -56,7 +58,7 @@ public sealed partial class AddressSpace
     /// <returns>As <see cref="Change"/>.</returns>
     public AttentionRound Unmap(MemoryRegion region) => Change([region], []);
 
-    /// <summary>Makes <paramref name="length"/> bytes of memory visible at <paramref name="gpa"/>. All three are multiples of 4 KiB.</summary>
+    /// <summary>Makes bytes of memory visible. Address, offset and length are multiples of 4 KiB.</summary>
     public MemoryRegion MapRam(ulong gpa, GuestMemory memory, ulong offset, ulong length, bool readOnly = false) =>
         Map(readOnly
             ? MemoryRegion.Rom(gpa, memory, offset, length, MemoryRegion.RamPriority)
@@ -68,7 +70,8 @@ public sealed partial class AddressSpace
     {
         if (!TryMapDevice(gpa, length, device))
         {
-            throw new InvalidOperationException($"Device region 0x{gpa:x}+0x{length:x} ({device.GetType().Name}) overlaps another one or the end of the address space.");
+            throw new InvalidOperationException(
+                $"Device region 0x{gpa:x}+0x{length:x} ({device.GetType().Name}) overlaps another one or the end of the address space.");
         }
     }
 
@@ -102,8 +105,8 @@ public sealed partial class AddressSpace
     {
         lock (_gate)
         {
-            Publish(new MemoryMap(
-                [.. _current.Regions.Where(region => region.Kind != RegionKind.Device || region.Start != gpa || !ReferenceEquals(region.Device, device))]));
+            Publish(new MemoryMap([.. _current.Regions.Where(
+                region => region.Kind != RegionKind.Device || region.Start != gpa || !ReferenceEquals(region.Device, device))]));
         }
     }
 

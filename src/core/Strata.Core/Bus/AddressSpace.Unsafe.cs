@@ -16,7 +16,9 @@ public sealed unsafe partial class AddressSpace
     /// <summary>Finds the RAM page that holds <paramref name="gpa"/>.</summary>
     /// <param name="gpa">Guest-physical address; any alignment.</param>
     /// <param name="page">The page: memory, page number in it, whether it is read-only.</param>
-    /// <returns>False if the address is no RAM, or its page is RAM in part only: that part is reached by <see cref="Read"/> and <see cref="Write"/>.</returns>
+    /// <returns>
+    /// False if the address is no RAM, or its page is RAM in part only: that part is reached by <see cref="Read"/> and <see cref="Write"/>.
+    /// </returns>
     public bool TryGetRamPage(ulong gpa, out RamPage page)
     {
         ulong start = gpa & ~GuestMemory.PageMask;
@@ -85,7 +87,8 @@ public sealed unsafe partial class AddressSpace
     /// <summary>Gives RAM back to the host, see <see cref="GuestMemory.TryDiscard"/>.</summary>
     /// <returns>False, and nothing changes, if the range is not page aligned or not all of it is writable RAM.</returns>
     public bool TryDiscard(ulong gpa, ulong length) =>
-        ((gpa | length) & GuestMemory.PageMask) == 0 && _current.TryFindMemory(gpa, length, out MapRange range) && range.Kind == RegionKind.Ram
+        ((gpa | length) & GuestMemory.PageMask) == 0
+        && _current.TryFindMemory(gpa, length, out MapRange range) && range.Kind == RegionKind.Ram
         && range.Memory!.TryDiscard(range.Offset + (gpa - range.Start), length);
 
     /// <summary>Reads a value from RAM or a device. Nothing there: all ones. An access never spans two regions.</summary>

@@ -5,7 +5,7 @@ namespace Strata.Core.Bus;
 /// <summary>A piece of the address space in which one region shows.</summary>
 /// <param name="Start">Guest-physical address of the first byte.</param>
 /// <param name="End">Behind the last one.</param>
-/// <param name="Kind"><see cref="RegionKind.Ram"/>, <see cref="RegionKind.Rom"/>, <see cref="RegionKind.Device"/> or <see cref="RegionKind.Hole"/>.</param>
+/// <param name="Kind">No alias: what it shows instead.</param>
 /// <param name="Memory">Of RAM and ROM.</param>
 /// <param name="Offset">Of RAM and ROM: bytes from the start of <paramref name="Memory"/> to the first byte.</param>
 /// <param name="Device">Of devices, and of ROM that wants to hear of writes.</param>

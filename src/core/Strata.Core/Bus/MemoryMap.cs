@@ -16,7 +16,8 @@ public sealed class MemoryMap
     {
         Regions = regions;
         DemandOrder(regions);
-        List<MapRange> direct = Flatten(regions.Where(region => region.Kind != RegionKind.Alias).Select(region => (Whole(region), region.Priority)));
+        List<MapRange> direct = Flatten(
+            regions.Where(region => region.Kind != RegionKind.Alias).Select(region => (Whole(region), region.Priority)));
         List<MapRange> ranges = regions.Any(region => region.Kind == RegionKind.Alias)
             ? Flatten(regions.SelectMany(region => Resolve(region, direct)))
             : direct;

@@ -40,7 +40,8 @@ public sealed class MemoryRegion
     {
         if (length == 0 || start + length < start)
         {
-            throw new ArgumentOutOfRangeException(nameof(length), $"A region at 0x{start:x} of 0x{length:x} bytes is empty or does not end within 64 bits.");
+            throw new ArgumentOutOfRangeException(
+                nameof(length), $"A region at 0x{start:x} of 0x{length:x} bytes is empty or does not end within 64 bits.");
         }
 
         (Kind, Start, Length, Priority) = (kind, start, length, priority);

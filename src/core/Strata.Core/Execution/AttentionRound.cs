@@ -25,7 +25,8 @@ public sealed class AttentionRound
     public void Wait()
     {
         Leave();
-        SpinWait.SpinUntil(() => Volatile.Read(ref _left) == 0, TimeSpan.FromMilliseconds(1)); // a vCPU that computes hears of it within that
+        // A vCPU that computes hears of it within that time.
+        SpinWait.SpinUntil(() => Volatile.Read(ref _left) == 0, TimeSpan.FromMilliseconds(1));
         lock (_gate)
         {
             while (Volatile.Read(ref _left) != 0)

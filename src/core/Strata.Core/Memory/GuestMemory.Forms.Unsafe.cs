@@ -23,6 +23,7 @@ public sealed unsafe partial class GuestMemory
         GuestMemory memory = new(size, MemoryForm.Shared) { File = HostMapping.CreateMemoryFile("strata-ram", size) };
         try
         {
+            // SAFETY: of Size bytes; released in Dispose, as every mapping here.
             memory._base = (byte*)HostMapping.MapFile((int)memory.File.DangerousGetHandle(), 0, size, isShared: true);
         }
         catch
@@ -52,6 +53,7 @@ public sealed unsafe partial class GuestMemory
                 $"The file has {length:N0} bytes: {size:N0} bytes of guest memory at offset {offset:N0} do not lie in it. It is damaged or incomplete.");
         }
 
+        // SAFETY: the range lies in the file, which keeps its length (the caller's promise).
         memory._base = (byte*)HostMapping.MapFile((int)file.DangerousGetHandle(), offset, size, isShared: false);
         GC.KeepAlive(file);
         return memory;

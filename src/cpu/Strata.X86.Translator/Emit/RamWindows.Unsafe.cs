@@ -35,7 +35,8 @@ internal sealed unsafe class RamWindows
     public GuestMemory Memory { get; }
 
     /// <summary>The windows, for code that is emitted. Valid as long as this object is.</summary>
-    public RamWindow* First => (RamWindow*)Unsafe.AsPointer(ref MemoryMarshal.GetArrayDataReference(_windows));
+    public RamWindow* First => // SAFETY: pinned
+        (RamWindow*)Unsafe.AsPointer(ref MemoryMarshal.GetArrayDataReference(_windows));
 
     /// <summary>Windows into the memory of the longest piece of RAM.</summary>
     /// <returns>Null if there is no RAM.</returns>

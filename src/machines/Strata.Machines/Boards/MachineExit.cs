@@ -21,6 +21,9 @@ public enum MachineExitReason
     /// <summary>The host asked.</summary>
     Stopped,
 
+    /// <summary>It was saved, to go on another time.</summary>
+    Suspended,
+
     /// <summary>The monitor failed; <see cref="MachineExit.Details"/> says how.</summary>
     Error,
 }

@@ -86,6 +86,9 @@ public sealed partial class PcBoard : IMachineControl, IDisposable
 
     public IVirtualClock Clock => _clock;
 
+    /// <summary>The guest's wall time, which whoever restores a machine steps to the host's.</summary>
+    public WallClock Wall => _wiring.Wall;
+
     /// <summary>The processors' engines, for whoever runs a deterministic machine; of others, for tools.</summary>
     public IReadOnlyList<IX86Engine> Engines => [.. _processors!.All.Select(processor => processor.Engine)];
 
@@ -157,6 +160,9 @@ public sealed partial class PcBoard : IMachineControl, IDisposable
 
     /// <summary>Presses the power button.</summary>
     public void PressPowerButton() => _chipset.Power.PressPowerButton();
+
+    /// <summary>Ends the run of a machine that has been saved, while it stands still.</summary>
+    public void Suspend() => End(new MachineExit(MachineExitReason.Suspended, 0, "The machine was saved, and suspended."));
 
     /// <summary>Ends the run at once, as pulling the plug does.</summary>
     public void Stop() => End(new MachineExit(MachineExitReason.Stopped, 0, "The machine was stopped by the host."));

@@ -4,7 +4,7 @@ using Strata.Core.Execution;
 namespace Strata.Core.Memory;
 
 /// <summary>Dirty pages, taken while everybody runs.</summary>
-public sealed unsafe partial class GuestMemory
+public sealed partial class GuestMemory
 {
     private readonly Lock _harvest = new(); // one harvest at a time; nothing is taken under it but what CollectingDirty takes
 

@@ -1,0 +1,220 @@
+using Strata.Core.Storage;
+using Strata.Disks;
+using Strata.Disks.Capturing;
+using Strata.Disks.Images;
+using Strata.Disks.Operations;
+using Strata.Disks.Qcow2;
+using Strata.Disks.Throttling;
+using Strata.Snapshots.Sets;
+
+namespace Strata.Snapshots;
+
+/// <summary>
+/// A disk of a machine, and how its content is kept: what was written since the last snapshot lies over that snapshot's image, or over
+/// the image that the machine was started with. Not safe on several threads; what the guest does goes through <see cref="Backend"/>.
+/// </summary>
+internal sealed class MachineDisk : IDisposable
+{
+    /// <summary>Longest chain of images in a set; the next snapshot stores all that differs from the base.</summary>
+    private const int LongestChain = 24;
+
+    private readonly DiskImage _image;
+    private readonly CapturableDisk? _disk;
+
+    /// <summary>How many images lie over the one that the specification names, where that never changes; null where the disk is that image.</summary>
+    private readonly int? _overlays;
+
+    /// <summary>Where the last snapshot is whose content the disk had, and the names of its images, the newest first.</summary>
+    private string? _setFolder;
+    private IReadOnlyList<string> _chain = [];
+
+    private MachineDisk(DiskSpec spec, DiskImage image, int? overlays, bool isPersistent)
+    {
+        IsPersistent = isPersistent;
+        Spec = spec;
+        _image = image;
+        _overlays = overlays;
+        _disk = image.IsReadOnly ? null : new CapturableDisk(image);
+        IBlockBackend backend = _disk is null ? image : _disk;
+        Backend = spec.Throttle is null ? backend : new ThrottledDisk(backend, spec.Throttle);
+    }
+
+    public DiskSpec Spec { get; }
+
+    /// <summary>What the guest's controller reads and writes; the board disposes it.</summary>
+    public IBlockBackend Backend { get; }
+
+    /// <summary>Opens a disk as its specification says.</summary>
+    /// <exception cref="IOException">The image cannot be opened. The message is for the user.</exception>
+    public static MachineDisk Open(DiskSpec spec)
+    {
+        DiskOpenOptions options = OptionsOf(spec);
+        return spec.Snapshot && !spec.ReadOnly
+            ? new MachineDisk(spec, TemporaryOverlay.Open(spec.Path, options), 1, isPersistent: false)
+            : new MachineDisk(spec, DiskImages.Open(spec.Path, options), null, isPersistent: true);
+    }
+
+    /// <summary>Opens a disk as a snapshot has it.</summary>
+    /// <param name="stored">How the snapshot keeps it.</param>
+    /// <param name="set">Of the snapshot.</param>
+    /// <param name="isClone">The disk's own file is left alone: what is written lies over the snapshot's image.</param>
+    /// <exception cref="SnapshotException">What the snapshot needs has changed.</exception>
+    public static MachineDisk Open(DiskSpec spec, DiskManifest stored, SnapshotSet set, bool isClone)
+    {
+        Check(stored);
+        if (stored.Kind == DiskKind.Referenced)
+        {
+            return Open(isClone ? spec with { Snapshot = !spec.ReadOnly } : spec);
+        }
+
+        if (!spec.Snapshot && !isClone)
+        {
+            PutBackFile(spec, stored, set);
+            MachineDisk own = Open(spec);
+            own.WasSaved(set.Folder, stored.Chain);
+            return own;
+        }
+
+        DiskOpenOptions options = new() { Format = "qcow2", Backing = BackingAccess.Any };
+        return new MachineDisk(spec, TemporaryOverlay.Open(set.PathOfDisk(stored.File!), options), spec.Snapshot ? 1 + stored.Chain.Count : null, isPersistent: false)
+        {
+            _setFolder = set.Folder,
+            _chain = stored.Chain,
+        };
+    }
+
+    /// <summary>Opens what a snapshot has of a disk for reading.</summary>
+    /// <exception cref="SnapshotException">What the snapshot needs has changed.</exception>
+    public static IBlockBackend OpenContent(DiskSpec spec, DiskManifest stored, SnapshotSet set)
+    {
+        Check(stored);
+        return stored.Kind == DiskKind.Referenced
+            ? DiskImages.Open(spec.Path, OptionsOf(spec) with { ReadOnly = true })
+            : DiskImages.Open(set.PathOfDisk(stored.File!), new DiskOpenOptions { Format = "qcow2", ReadOnly = true, Backing = BackingAccess.Any });
+    }
+
+    /// <summary>Begins to keep the disk's content for a snapshot; before the machine stands still.</summary>
+    public DiskSaving Prepare(SnapshotDraft draft, int index)
+    {
+        if (_disk is null)
+        {
+            return new DiskSaving(this, null, null, Referenced());
+        }
+
+        bool isContinued = _setFolder == draft.SetFolder && _chain.Count is > 0 and < LongestChain && _chain.All(file => File.Exists(draft.PathOfDisk(file)));
+        (string name, string path) = draft.AddDisk(index);
+        DiskImage? below = _overlays is null ? null : Below(_overlays.Value);
+        string? backing = isContinued ? _chain[0] : below is null ? null : Path.GetFullPath(Spec.Path);
+        DiskCreateOptions options = new()
+        {
+            Size = _image.Sectors * 512,
+            BackingFile = backing,
+            BackingFormat = backing is null ? null : isContinued ? "qcow2" : below!.Format,
+        };
+        Qcow2Image target = Qcow2Image.Create(path, options);
+        return new DiskSaving(this, target, isContinued ? null : _disk.FindContent(below), new DiskManifest
+        {
+            Kind = DiskKind.Stored,
+            Path = Path.GetFullPath(Spec.Path),
+            Check = below is null ? null : FileCheck.Of(Spec.Path),
+            Chain = isContinued ? [name, .. _chain] : [name],
+        });
+    }
+
+    /// <summary>The disk stays where it is: for a machine that ends with the snapshot. Its file must have been closed.</summary>
+    public DiskManifest Referenced() => new() { Kind = DiskKind.Referenced, Path = Path.GetFullPath(Spec.Path), Check = FileCheck.Of(Spec.Path) };
+
+    /// <summary>Whether the disk's own file has all of its content.</summary>
+    public bool IsPersistent { get; }
+
+    /// <summary>Keeps what the machine overwrites from here on, while it stands still; of a disk that can be written.</summary>
+    public DiskCapture CaptureChanges(DiskImage store)
+    {
+        ClusterSet all = new(_image.Sectors * 512);
+        all.AddRange(0, _image.Sectors * 512);
+        return _disk!.Capture(all, store);
+    }
+
+    /// <summary>Gives the disk the content that it had at a snapshot, while its machine stands still.</summary>
+    /// <exception cref="IOException">The snapshot's image cannot be read, or the disk not be written.</exception>
+    public void PutBack(DiskManifest stored, SnapshotSet set)
+    {
+        if (_disk is null || stored.Kind == DiskKind.Referenced)
+        {
+            return;
+        }
+
+        using DiskImage image = DiskImages.Open(set.PathOfDisk(stored.File!), new DiskOpenOptions { Format = "qcow2", ReadOnly = true, Backing = BackingAccess.Any });
+        ClusterSet clusters = _disk.FindContent(_overlays is { } overlays ? Below(overlays) : null);
+        using (CapturableDisk old = new(image))
+        {
+            clusters.UnionWith(old.FindContent(_overlays is null ? null : Below(image, stored.Chain.Count)));
+            Copy(old, _disk, clusters);
+        }
+
+        _setFolder = set.Folder;
+        _chain = stored.Chain;
+        _disk.ForgetWritten();
+    }
+
+    /// <summary>Gives a disk's own file the content that it had at a snapshot, while nobody uses it.</summary>
+    public static void PutBackFile(DiskSpec spec, DiskManifest stored, SnapshotSet set)
+    {
+        using MachineDisk disk = Open(spec);
+        disk.PutBack(stored, set);
+        disk._disk!.Flush();
+    }
+
+    internal DiskCapture Capture(ClusterSet? clusters, IBlockBackend target) => _disk!.Capture(clusters, target);
+
+    /// <summary>For a disk that no board has.</summary>
+    public void Dispose() => Backend.Dispose();
+
+    /// <summary>A snapshot has the disk's content.</summary>
+    internal void WasSaved(string setFolder, IReadOnlyList<string> chain)
+    {
+        _setFolder = setFolder;
+        _chain = chain;
+    }
+
+    private DiskImage? Below(int overlays) => Below(_image, overlays);
+
+    private static DiskImage? Below(DiskImage? image, int overlays)
+    {
+        for (int i = 0; i < overlays; i++)
+        {
+            image = image?.Backing;
+        }
+
+        return image;
+    }
+
+    private static void Copy(CapturableDisk from, CapturableDisk to, ClusterSet clusters)
+    {
+        byte[] wanted = new byte[ClusterSet.ClusterSize];
+        byte[] found = new byte[ClusterSet.ClusterSize];
+        long size = to.Sectors * 512;
+        foreach (long cluster in clusters.Members())
+        {
+            long offset = cluster * ClusterSet.ClusterSize;
+            int length = (int)Math.Min(ClusterSet.ClusterSize, size - offset);
+            from.Read(offset, wanted.AsSpan(0, length));
+            to.Read(offset, found.AsSpan(0, length));
+            if (!wanted.AsSpan(0, length).SequenceEqual(found.AsSpan(0, length)))
+            {
+                to.Write(offset, wanted.AsSpan(0, length));
+            }
+        }
+    }
+
+    private static void Check(DiskManifest stored)
+    {
+        if (stored.Check is { } check && FileCheck.Of(stored.Path) != check)
+        {
+            throw new SnapshotException(
+                $"The disk {stored.Path} has changed since the snapshot was made, which needs it as it was. Restore another snapshot, or put the file back.");
+        }
+    }
+
+    private static DiskOpenOptions OptionsOf(DiskSpec spec) => new() { Format = spec.Format, ReadOnly = spec.ReadOnly, Backing = DiskTool.ToAccess(spec.Backing) };
+}

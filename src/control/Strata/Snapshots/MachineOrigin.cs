@@ -1,0 +1,16 @@
+using Strata.Snapshots.Memory;
+
+namespace Strata.Snapshots;
+
+/// <summary>What a machine is made from: nothing but its specification, or a snapshot.</summary>
+internal sealed record MachineOrigin
+{
+    /// <summary>What the guest is started from, now or after a reset.</summary>
+    public required BootFiles Boot { get; init; }
+
+    /// <summary>Opens a disk, given its place in the specification.</summary>
+    public Func<DiskSpec, int, MachineDisk> OpenDisk { get; init; } = (disk, _) => MachineDisk.Open(disk);
+
+    /// <summary>What memory begins with; null for a guest that is loaded.</summary>
+    public MemoryImage? Memory { get; init; }
+}

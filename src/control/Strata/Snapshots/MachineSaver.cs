@@ -1,0 +1,259 @@
+using System.Diagnostics;
+using Strata.Core.Memory;
+using Strata.Core.State;
+using Strata.Machines.Boards;
+using Strata.Snapshots.Memory;
+using Strata.Snapshots.Sets;
+
+namespace Strata.Snapshots;
+
+/// <summary>
+/// Saves a machine while it goes on, and knows what the last snapshot has of it. One snapshot, checkpoint or rollback at a time: who asks
+/// waits for the one before. Safe on any thread.
+/// </summary>
+internal sealed class MachineSaver : IDisposable
+{
+    private readonly PcBoard _board;
+    private readonly SemaphoreSlim _gate = new(1, 1);
+
+    /// <summary>What memory held at some moment, and the pages that may differ from it beside those that are dirty; under the gate.</summary>
+    private MemoryImage _base;
+    private PageBitmap _changed;
+    private volatile bool _hasCheckpoint;
+
+    /// <param name="board">The machine.</param>
+    /// <param name="disks">In the guest's order.</param>
+    /// <param name="memory">What its memory was made from: its image from here on.</param>
+    public MachineSaver(PcBoard board, IReadOnlyList<MachineDisk> disks, MemoryImage memory)
+    {
+        _board = board;
+        Disks = disks;
+        _base = memory;
+        _changed = new PageBitmap(board.Ram.Pages);
+    }
+
+    public IReadOnlyList<MachineDisk> Disks { get; }
+
+    /// <summary>The name of the snapshot that the machine was last saved to or restored from; null for none.</summary>
+    public string? Current { get; set; }
+
+    /// <summary>Saves the machine.</summary>
+    /// <param name="set">Where.</param>
+    /// <param name="request">What is asked for.</param>
+    /// <param name="describe">Completes the manifest, whose disks and memory are known.</param>
+    /// <param name="end">Ends the machine and closes its disks, for one that is suspended; null for one that goes on.</param>
+    /// <exception cref="IOException">The set cannot be written, or a disk not be read: the machine goes on.</exception>
+    public async Task<SnapshotReport> SaveAsync(
+        SnapshotSet set, SnapshotRequest request, Func<SnapshotManifest, SnapshotManifest> describe, Func<Task>? end, CancellationToken cancellationToken)
+    {
+        await EnterAsync(cancellationToken).ConfigureAwait(false);
+        try
+        {
+            return await Task.Run(() => SaveLockedAsync(set, request, describe, end, cancellationToken), cancellationToken).ConfigureAwait(false);
+        }
+        finally
+        {
+            _gate.Release();
+        }
+    }
+
+    /// <summary>Takes the machine back to a snapshot of its own.</summary>
+    /// <returns>How long it stood still.</returns>
+    /// <exception cref="StateException">The snapshot is of another machine; this one goes on.</exception>
+    /// <exception cref="IOException">A file of the snapshot cannot be read: the machine ends, as it is neither here nor there.</exception>
+    public async Task<TimeSpan> RollBackAsync(Snapshot snapshot, SnapshotSet set, CancellationToken cancellationToken)
+    {
+        await EnterAsync(cancellationToken).ConfigureAwait(false);
+        try
+        {
+            return await Task.Run(() => RollBack(snapshot, set), cancellationToken).ConfigureAwait(false);
+        }
+        finally
+        {
+            _gate.Release();
+        }
+    }
+
+    /// <summary>Opens a checkpoint, which holds the gate until it is over.</summary>
+    /// <exception cref="InvalidOperationException">The machine has ended.</exception>
+    public async Task<MachineCheckpoint> CheckpointAsync(CancellationToken cancellationToken)
+    {
+        await EnterAsync(cancellationToken).ConfigureAwait(false);
+        try
+        {
+            return await Task.Run(Checkpoint, cancellationToken).ConfigureAwait(false);
+        }
+        catch
+        {
+            _gate.Release();
+            throw;
+        }
+    }
+
+    /// <summary>The machine has ended; one that is being suspended is saved to the end nevertheless.</summary>
+    public void Dispose() => _base.Dispose();
+
+    private async Task<SnapshotReport> SaveLockedAsync(
+        SnapshotSet set, SnapshotRequest request, Func<SnapshotManifest, SnapshotManifest> describe, Func<Task>? end, CancellationToken cancellationToken)
+    {
+        long start = Stopwatch.GetTimestamp();
+        using SnapshotDraft draft = await set.BeginAsync(request.Name, cancellationToken).ConfigureAwait(false);
+        List<DiskSaving> disks = [];
+        Moment? moment = null;
+        bool isHeld = false;
+        try
+        {
+            for (int i = 0; i < Disks.Count; i++)
+            {
+                bool stays = end is not null && Disks[i].IsPersistent;
+                disks.Add(stays ? DiskSaving.OfDiskThatStays(Disks[i]) : Disks[i].Prepare(draft, i));
+            }
+
+            _board.Pause();
+            isHeld = true;
+            moment = Take(draft, disks);
+            if (end is null)
+            {
+                isHeld = false;
+                moment.Pause = _board.Resume();
+            }
+
+            moment.SavePages(cancellationToken);
+            List<DiskManifest> kept = [.. disks.Select(disk => disk.Finish(cancellationToken))];
+            MemoryImage image = moment.Complete();
+            draft.Write(moment.Units, image);
+            if (end is not null)
+            {
+                isHeld = false;
+                await end().ConfigureAwait(false);
+                kept = [.. disks.Zip(kept, (disk, manifest) => disk.AfterEnd(manifest))];
+            }
+
+            draft.Commit(describe(new SnapshotManifest
+            {
+                Format = SnapshotManifest.NewestFormat,
+                Name = draft.Name,
+                Id = draft.Id,
+                Created = moment.At,
+                Version = typeof(MachineSaver).Assembly.GetName().Version?.ToString(3) ?? "?",
+                Description = request.Description,
+                Parent = Current,
+                Engine = _board.Engine.Name,
+                GuestTime = moment.GuestTime,
+                Memory = new MemoryManifest { Size = image.Size, Layers = [.. image.Layers.Select(layer => layer.Name)], Stored = moment.Stored },
+                Disks = kept,
+                Machine = default,
+            }));
+            Accept(moment, image, disks, draft);
+            return new SnapshotReport(draft.Name, moment.Pause, Stopwatch.GetElapsedTime(start), moment.Stored, kept.Sum(disk => disk.Stored));
+        }
+        finally
+        {
+            if (isHeld)
+            {
+                _board.Resume();
+            }
+
+            moment?.Dispose();
+            disks.ForEach(disk => disk.Dispose());
+        }
+    }
+
+    private async Task EnterAsync(CancellationToken cancellationToken)
+    {
+        if (_hasCheckpoint)
+        {
+            throw new InvalidOperationException("The machine has an open checkpoint; end that first.");
+        }
+
+        await _gate.WaitAsync(cancellationToken).ConfigureAwait(false);
+    }
+
+    private void EndCheckpoint()
+    {
+        _hasCheckpoint = false;
+        _gate.Release();
+    }
+
+    private TimeSpan RollBack(Snapshot snapshot, SnapshotSet set)
+    {
+        CheckFits(snapshot);
+        _board.Pause();
+        try
+        {
+            _board.Ram.HarvestDirty(_changed);
+            bool isLast = SameImage(_base, snapshot.Memory);
+            snapshot.Memory.CopyTo(_board.Ram, isLast ? _changed : null);
+            for (int i = 0; i < Disks.Count; i++)
+            {
+                Disks[i].PutBack(snapshot.Manifest.Disks[i], set);
+            }
+
+            _board.LoadState(snapshot.Units);
+        }
+        catch
+        {
+            _board.Stop(); // half of one moment and half of another is no machine
+            _board.Resume();
+            throw;
+        }
+
+        TimeSpan pause = _board.Resume();
+        Current = snapshot.Manifest.Name;
+        return pause;
+    }
+
+    /// <summary>Everything that can be seen to be wrong before anything is changed.</summary>
+    private void CheckFits(Snapshot snapshot)
+    {
+        if (snapshot.Memory.Size != _board.Ram.Size || snapshot.Manifest.Disks.Count != Disks.Count)
+        {
+            throw new StateException($"The snapshot {snapshot.Manifest.Name} is of a machine with other memory or disks; restore it as a machine of its own.");
+        }
+
+        string[] units = [.. _board.Units.Select(unit => unit.UnitName).Order(StringComparer.Ordinal)];
+        if (!units.SequenceEqual(snapshot.Units.Select(unit => unit.UnitName).Order(StringComparer.Ordinal)))
+        {
+            throw new StateException($"The snapshot {snapshot.Manifest.Name} is of a machine with other devices; restore it as a machine of its own.");
+        }
+    }
+
+    private static bool SameImage(MemoryImage left, MemoryImage right) =>
+        left.Layers.Select(layer => layer.Name).SequenceEqual(right.Layers.Select(layer => layer.Name))
+        && left.Map.ToBytes().AsSpan().SequenceEqual(right.Map.ToBytes());
+
+    private MachineCheckpoint Checkpoint()
+    {
+        _board.Pause();
+        try
+        {
+            MachineCheckpoint checkpoint = new(_board, Disks, EndCheckpoint);
+            _hasCheckpoint = true;
+            return checkpoint;
+        }
+        finally
+        {
+            _board.Resume();
+        }
+    }
+
+    /// <summary>Of a machine that stands still: takes what is small, and guards what is large.</summary>
+    private Moment Take(SnapshotDraft draft, List<DiskSaving> disks)
+    {
+        IReadOnlyList<UnitRecord> units = _board.SaveState();
+        _board.Ram.HarvestDirty(_changed);
+        Moment moment = new(_board, draft.BuildMemory(_board.Ram.Size, _base, _changed), units);
+        disks.ForEach(disk => disk.Begin());
+        return moment;
+    }
+
+    /// <summary>From here on what changes is counted from this snapshot.</summary>
+    private void Accept(Moment moment, MemoryImage image, List<DiskSaving> disks, SnapshotDraft draft)
+    {
+        _base.Dispose();
+        _base = image;
+        _changed = new PageBitmap(_board.Ram.Pages);
+        Current = draft.Name;
+        disks.ForEach(disk => disk.Accept(draft.SetFolder));
+    }
+}

@@ -222,6 +222,8 @@ public sealed unsafe partial class Translator : IBlockEngine
         }
 
         _bridge->WalkRights = WalkRights(in s);
+        _bridge->WalkForm = (s.Cr4 & Cr4.PAE) == 0 ? WalkForm.Legacy : (s.EferMsr & Efer.LMA) != 0 ? WalkForm.FourLevel : WalkForm.Pae;
+        _bridge->WalkReserved = WalkReserved(in s);
         UseSalt();
         bool noTrap = (s.Cr0 & (Cr0.EM | Cr0.TS)) == 0;
         _bridge->VectorsAllowed = noTrap && (s.Cr4 & Cr4.OSFXSR) != 0 && (s.Mxcsr & MxcsrMasks) == MxcsrMasks ? 1u : 0;
@@ -229,12 +231,26 @@ public sealed unsafe partial class Translator : IBlockEngine
         _bridge->ResumeVectors = _bridge->ResumeX87 = 0;
     }
 
-    /// <summary><see cref="Bridge.WalkRights"/>: 4-level tables whose bit 63 means no execution.</summary>
+    /// <summary><see cref="Bridge.WalkReserved"/>, as <see cref="PageWalker"/> has them.</summary>
+    private static ulong WalkReserved(in X86CpuState s)
+    {
+        const ulong beyondAddress = ((1UL << 52) - 1) & ~((1UL << PageWalker.PhysicalAddressBits) - 1);
+        const ulong availableInLongMode = 0x7FFUL << 52;
+        const ulong noExecute = 1UL << 63;
+        const ulong largeWithoutItsExtension = 0x80; // it is ignored, which is the model's affair
+        if ((s.Cr4 & Cr4.PAE) == 0)
+        {
+            return (s.Cr4 & Cr4.PSE) == 0 ? largeWithoutItsExtension : 0;
+        }
+
+        return beyondAddress | ((s.EferMsr & Efer.LMA) == 0 ? availableInLongMode : 0) | ((s.EferMsr & Efer.NXE) == 0 ? noExecute : 0);
+    }
+
+    /// <summary><see cref="Bridge.WalkRights"/>: whatever the form of the tables.</summary>
     private uint WalkRights(in X86CpuState s)
     {
-        const ulong extensions = Efer.LMA | Efer.NXE;
         const int user = 1;
-        if (_windows is null || (s.EferMsr & extensions) != extensions || (s.Cr0 & Cr0.PG) == 0)
+        if (_windows is null || (s.Cr0 & Cr0.PG) == 0)
         {
             return 0;
         }

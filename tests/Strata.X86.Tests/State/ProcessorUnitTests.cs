@@ -239,6 +239,43 @@ public sealed class ProcessorUnitTests : IDisposable
         Assert.Equal(0xBBUL, Read(_old.Cpu, Page));
     }
 
+    /// <summary>Records from outside: a damaged one is refused, or makes a processor that goes on as one does.</summary>
+    [Fact]
+    public void Load_DamagedRecord_IsRefusedOrGoesOn()
+    {
+        IUnit[] units = [_old.Apic, _old.Cpu, _old.Cpu.Paravirtual];
+        _old.Cpu.SetState(LongMode());
+        PlaceRecords(_old);
+        Random random = new(32);
+        int refused = 0;
+        for (int i = 0; i < 10_000; i++)
+        {
+            IUnit unit = units[i % units.Length];
+            StateWriter writer = new();
+            unit.Save(writer);
+            byte[] bytes = writer.ToArray();
+            bytes[random.Next(bytes.Length)] = (byte)random.Next(256);
+            try
+            {
+                unit.Load(new StateReader(bytes, unit.UnitName));
+                unit.Resume();
+            }
+            catch (StateException)
+            {
+                refused++;
+            }
+
+            _old.Apic.ReadMmio((ulong)random.Next(0x40) << 4, AccessWidth.Dword);
+            _old.Apic.Accept(DeliveryMode.Fixed, (byte)random.Next(16, 256), level: false);
+            _old.Apic.TryAcknowledge(out _);
+            _old.Cpu.Paravirtual.AddStealTime(1);
+            _old.Cpu.TryRead((ulong)random.NextInt64(), 8, out _);
+            _old.Clock.Advance(random.Next(1000));
+        }
+
+        Assert.InRange(refused, 1000, 9000);
+    }
+
     private const ulong Page = 0x4000_0000;
 
     private static ulong Read(X86Cpu cpu, ulong address)

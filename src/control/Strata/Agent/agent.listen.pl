@@ -40,18 +40,30 @@ sub await_console {
 
 # Linux sets its clock by the RTC at boot, which tells whole seconds; and a machine can have stood still. The host's time comes by a PTP
 # clock, where the kernel has it. A difference that no program would notice is left alone.
-use constant { SYS_CLOCK_SETTIME => 227, SYS_CLOCK_GETTIME => 228, CLOCK_REALTIME => 0, CLOCK_TOLERANCE => 0.002 };
+use constant { SYS_CLOCK_SETTIME => 227, SYS_CLOCK_GETTIME => 228, CLOCK_REALTIME => 0, CLOCK_TOLERANCE => 1_000_000 };
+
+sub read_clock {
+    my ($id) = @_;
+    my $time = pack('q2', 0, 0);
+    return undef if syscall(SYS_CLOCK_GETTIME, $id, $time) != 0;
+    my ($seconds, $rest) = unpack('q2', $time);
+    return $seconds * 1_000_000_000 + $rest;
+}
 
 sub set_clock {
     return if first_line('/sys/class/ptp/ptp0/clock_name') !~ /^KVM virtual PTP/;
     open(my $ptp, '<', '/dev/ptp0') or return;
     my $id = 3 - 8 * (fileno($ptp) + 1);    # FD_TO_CLOCKID
-    my ($host, $guest) = (pack('q2', 0, 0), pack('q2', 0, 0));
-    return if syscall(SYS_CLOCK_GETTIME, $id, $host) != 0 || syscall(SYS_CLOCK_GETTIME, CLOCK_REALTIME, $guest) != 0;
-    my ($seconds, $rest) = unpack('q2', $host);
-    my ($own_seconds, $own_rest) = unpack('q2', $guest);
-    my $ahead = $own_seconds - $seconds + ($own_rest - $rest) / 1e9;
-    syscall(SYS_CLOCK_SETTIME, CLOCK_REALTIME, $host) if abs($ahead) > CLOCK_TOLERANCE;
+    my $behind = 0;
+    for (1, 2) {                            # the first round takes the time that code takes when it runs for the first time
+        my ($before, $host, $after) = (read_clock(CLOCK_REALTIME), read_clock($id), read_clock(CLOCK_REALTIME));
+        return if !defined $host;
+        $behind = $host - $before - ($after - $before) / 2;
+    }
+    return if abs($behind) <= CLOCK_TOLERANCE;
+    my $time = read_clock(CLOCK_REALTIME) + int($behind);
+    my $rest = $time % 1_000_000_000;
+    syscall(SYS_CLOCK_SETTIME, CLOCK_REALTIME, pack('q2', ($time - $rest) / 1_000_000_000, $rest));
 }
 
 sub serve {

@@ -50,12 +50,16 @@ public sealed class WallClock(IVirtualClock clock, DateTime origin, Func<DateTim
     /// <summary>Makes it a certain moment now.</summary>
     public void StepTo(DateTime utcNow) => Step(utcNow - UtcNow);
 
-    /// <summary>Steps to the world's time: when a machine starts, and when it goes on after a stop.</summary>
+    /// <summary>
+    /// Steps to the world's time: when a machine starts, and when it goes on after a stop. The clock runs already, as the time until it does
+    /// would be missing.
+    /// </summary>
     public void FollowWorld()
     {
         if (world is not null)
         {
-            StepTo(world());
+            DateTime time = ReadWorld(out long now);
+            Step(time - At(now));
         }
     }
 

@@ -72,9 +72,15 @@ internal unsafe struct Bridge
 
     /// <summary>
     /// Who may touch what, for walks of the guest's page tables in translated code: one bit for each <see cref="TlbPrivilege"/>, times two, and
-    /// the page's user bit. Zero if translated code cannot walk them: they are not those of long mode.
+    /// the page's user bit. Zero if translated code cannot walk them.
     /// </summary>
     public uint WalkRights;
+
+    /// <summary>How the tables are built, where they can be walked.</summary>
+    public WalkForm WalkForm;
+
+    /// <summary>Bits that no entry may have set where a walk goes on: of two-level tables, no entry of the directory.</summary>
+    public ulong WalkReserved;
 
     /// <summary>Misses that translated code mended: by what was displaced, and by a walk.</summary>
     public long VictimsReturned;

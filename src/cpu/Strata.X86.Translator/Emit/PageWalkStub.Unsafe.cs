@@ -8,14 +8,14 @@ using static Strata.X86.Translator.Emit.HostRegister;
 namespace Strata.X86.Translator.Emit;
 
 /// <summary>
-/// The walk of 4-level page tables and the TLB's fill in host code: what <see cref="PageWalker"/> and <c>X86Cpu.TryWalkAndFill</c> do where
-/// nothing but the TLB changes. Intel SDM Vol. 3A, "4-Level Paging".
+/// The walk of page tables and the TLB's fill in host code: what <see cref="PageWalker"/> and <c>X86Cpu.TryWalkAndFill</c> do where
+/// nothing but the TLB changes. Intel SDM Vol. 3A, "32-Bit Paging", "PAE Paging", "4-Level Paging".
 /// <para>
 /// In: the address in Scratch1, the site's address in <see cref="Frame.MissSite"/>; RAX, RCX, RDX, RSI, RDI and Scratch2 are free. It leaves
 /// before the first change, or with an entry that grants less than it could.
 /// </para>
 /// </summary>
-internal unsafe ref struct PageWalkStub(TlbLayout tlb, RamWindows ram, byte* leave)
+internal unsafe ref partial struct PageWalkStub(TlbLayout tlb, RamWindows ram, byte* leave)
 {
     private const int Present = 0x01;
     private const int Writable = 0x02;
@@ -32,6 +32,9 @@ internal unsafe ref struct PageWalkStub(TlbLayout tlb, RamWindows ram, byte* lea
     private const int CompareImmediate = 7;
     private const int AndImmediate = 4;
     private const int TopShift = 39;
+    private const int DirectoryShift = 21;
+    private const int LegacyDirectoryShift = 22;
+    private const int TestRegister = 0x85;
 
     /// <summary>Bytes of all entries of a set, as a power of two.</summary>
     private const int SetBits = Paging.Tlb.EntryBits + 5;
@@ -98,10 +101,14 @@ internal unsafe ref struct PageWalkStub(TlbLayout tlb, RamWindows ram, byte* lea
         a.LoadFrame(Rcx, Frame.Bridge);
         a.CompareDword(Rcx, Bridge.OffsetOf(nameof(Bridge.WalkRights)), 0);
         LeaveIf(ref a, HostCondition.Equal);
+        a.CompareDword(Rcx, Bridge.OffsetOf(nameof(Bridge.WalkForm)), (int)WalkForm.FourLevel);
+        byte* narrow = a.JumpIf(HostCondition.NotEqual);
         a.Load(Rcx, Rcx, Bridge.OffsetOf(nameof(Bridge.Context)));
         a.Load(Rdx, Rcx, (int)Marshal.OffsetOf<X86CpuState>(nameof(X86CpuState.Cr3)));
+        byte* directory = null;
         for (int shift = TopShift; shift >= 12; shift -= 9)
         {
+            directory = shift == DirectoryShift ? a.At : directory;
             KeepAddress(ref a, 12);
             EmitLevel(ref a, shift);
         }
@@ -110,10 +117,15 @@ internal unsafe ref struct PageWalkStub(TlbLayout tlb, RamWindows ram, byte* lea
         KeepAddress(ref a, 12);
         byte* found = a.Jump();
         EmitLarge(ref a, _gigabytePage, 30, tlb.GigabytePages);
+        byte* foundGigabyte = a.Jump();
+        EmitLarge(ref a, _largePage, DirectoryShift, tlb.LargePages);
         byte* foundLarge = a.Jump();
-        EmitLarge(ref a, _largePage, 21, tlb.LargePages);
+        HostAssembler.Patch(narrow, a.At);
+        byte* foundLegacy = EmitNarrow(ref a, directory);
         HostAssembler.Patch(found, a.At);
+        HostAssembler.Patch(foundGigabyte, a.At);
         HostAssembler.Patch(foundLarge, a.At);
+        HostAssembler.Patch(foundLegacy, a.At);
     }
 
     /// <summary>From the table at RDX to the entry in RDX.</summary>
@@ -130,9 +142,8 @@ internal unsafe ref struct PageWalkStub(TlbLayout tlb, RamWindows ram, byte* lea
         a.And32(Rax, Present | Accessed);
         a.Immediate32(CompareImmediate, Rax, Present | Accessed, wide: false);
         LeaveIf(ref a, HostCondition.NotEqual);
-        a.Move(Rax, Rdx);
-        a.Shift64(HostAssembler.ShiftRight, Rax, PageWalker.PhysicalAddressBits);
-        a.TestDword(Rax, (1 << (52 - PageWalker.PhysicalAddressBits)) - 1); // reserved
+        a.LoadFrame(Rcx, Frame.Bridge);
+        a.Op64(TestRegister, Rdx, Rcx, Bridge.OffsetOf(nameof(Bridge.WalkReserved)));
         LeaveIf(ref a, HostCondition.NotEqual);
         if (shift == TopShift)
         {

@@ -113,8 +113,8 @@ public sealed partial class PcBoard
     {
         if (_isStarted)
         {
-            _wiring.Wall.FollowWorld();
             (_clock as RealTimeClock)?.Start();
+            _wiring.Wall.FollowWorld();
         }
 
         _roster.Resume();

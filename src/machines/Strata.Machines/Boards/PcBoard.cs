@@ -118,8 +118,8 @@ public sealed partial class PcBoard : IMachineControl, IDisposable
             _isStarted = true;
             if (_pauses == 0)
             {
-                _wiring.Wall.FollowWorld(); // what was read when the machine was built is old by now
                 clock.Start();
+                _wiring.Wall.FollowWorld(); // what was read when the machine was built is old by now
             }
 
             _processors!.Start();

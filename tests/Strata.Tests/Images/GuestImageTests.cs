@@ -1,4 +1,5 @@
 using Strata.Images;
+using Strata.Snapshots;
 
 namespace Strata.Tests.Images;
 
@@ -115,13 +116,13 @@ public sealed class GuestImageTests : IDisposable
         string folder = _folder.PathOf("kept");
         MachineSpec first = await KeptMachines.CreateSpecAsync(image, GuestSetup.Default, folder);
         await File.WriteAllBytesAsync(first.Disks[0].Path, new byte[512]);
-        using (first.Disks[0].Open())
+        using (Strata.Disks.DiskImages.Open(first.Disks[0].Path))
         {
             StrataException error = await Assert.ThrowsAsync<StrataException>(() => KeptMachines.CreateSpecAsync(image, GuestSetup.Default, folder));
             Assert.Contains($"{folder} is in use", error.Message, StringComparison.Ordinal);
             Assert.Contains("give --keep another name", error.Message, StringComparison.Ordinal);
 
-            IOException late = Assert.ThrowsAny<IOException>(first.Disks[0].Open); // one that came between the look and the start
+            IOException late = Assert.ThrowsAny<IOException>(() => MachineDisk.Open(first.Disks[0])); // one that came between the look and the start
             Assert.Contains("is in use by this process itself", late.Message, StringComparison.Ordinal);
         }
 

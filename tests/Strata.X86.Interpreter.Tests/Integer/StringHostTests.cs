@@ -111,14 +111,23 @@ public sealed unsafe class StringHostTests
     }
 
     /// <summary>
-    /// Gives what 32-bit addresses do not use any value. A count of zero is left alone: models differ in whether it then loses
-    /// the upper half of RCX.
+    /// Gives what 32-bit addresses do not use any value. With a count of zero that is nothing: models differ in whether RCX, RSI and RDI
+    /// then lose their upper halves (an AMD EPYC zeroes those of the pointers, an Intel Xeon of the fourth generation keeps them).
     /// </summary>
     private static void AddNoise(ProcessorPair pair, IntegerOperands operands, bool repeated)
     {
-        pair.Gprs[Gpr.Rsi] |= operands.Next() << 32;
-        pair.Gprs[Gpr.Rdi] |= operands.Next() << 32;
-        if (repeated && pair.Gprs[Gpr.Rcx] != 0)
+        ulong source = operands.Next() << 32;
+        ulong destination = operands.Next() << 32;
+        if (repeated && pair.Gprs[Gpr.Rcx] == 0)
+        {
+            pair.Gprs[Gpr.Rsi] = (uint)pair.Gprs[Gpr.Rsi];
+            pair.Gprs[Gpr.Rdi] = (uint)pair.Gprs[Gpr.Rdi];
+            return;
+        }
+
+        pair.Gprs[Gpr.Rsi] |= source;
+        pair.Gprs[Gpr.Rdi] |= destination;
+        if (repeated)
         {
             pair.Gprs[Gpr.Rcx] |= operands.Next() << 32;
         }

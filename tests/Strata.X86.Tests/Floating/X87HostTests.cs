@@ -27,7 +27,7 @@ public sealed unsafe class X87HostTests
 
     [HostFact] public void RoundToIntegral_RandomOperands_MatchesFrndint() => CompareStack(a => a.frndint(), (Float80 a, Float80 b, ref FloatContext c) => Float80Math.RoundToIntegral(a, c.Rounding, false, ref c));
 
-    [HostFact] public void Scale_RandomOperands_MatchesFscale() => CompareStack(a => a.fscale(), Float80Math.Scale);
+    [HostFact] public void Scale_RandomOperands_MatchesFscale() => CompareStack(a => a.fscale(), Float80Math.Scale, mayKeepFirst: true);
 
     [HostFact] public void PartialRemainder_RandomOperands_MatchesFprem() => CompareRemainder(a => a.fprem(), false);
 
@@ -100,11 +100,11 @@ public sealed unsafe class X87HostTests
 
     private const ulong Untouched = 0xA5A5_5A5A_A55A_1234;
 
-    private static void CompareStack(Action<Assembler> instruction, Operation operation) => Run(instruction, TwoOperands, (HostInstruction host, Float80 a, Float80 b, ref FloatContext c) =>
+    private static void CompareStack(Action<Assembler> instruction, Operation operation, bool mayKeepFirst = false) => Run(instruction, TwoOperands, (HostInstruction host, Float80 a, Float80 b, ref FloatContext c) =>
     {
         Float80 result = operation(a, b, ref c);
         return Show((c.Unmasked & Suppressing) != 0 ? a : result, c.RoundedUp ? 0x200 : 0);
-    }, host => Show(St(host, 0), host.Fsw & 0x200));
+    }, host => Show(St(host, 0), host.Fsw & 0x200), mayKeepFirst);
 
     private static void CompareRemainder(Action<Assembler> instruction, bool nearest) => Run(instruction, TwoOperands, (HostInstruction host, Float80 a, Float80 b, ref FloatContext c) =>
     {
@@ -113,7 +113,7 @@ public sealed unsafe class X87HostTests
             : Float80Math.PartialRemainder(a, b, out quotient, out incomplete, ref c);
         int codes = incomplete ? 0x400 : ((quotient & 4) << 6) | ((quotient & 2) << 13) | ((quotient & 1) << 9);
         return (c.Unmasked & Suppressing) != 0 ? Show(a, 0) : Show(result, codes);
-    }, host => Show(St(host, 0), (host.Fsw & (~host.Fcw & 7)) != 0 ? 0 : host.Fsw & 0x4700));
+    }, host => Show(St(host, 0), (host.Fsw & (~host.Fcw & 7)) != 0 ? 0 : host.Fsw & 0x4700), mayKeepFirst: true);
 
     private delegate ulong Storing(Float80 a, ref FloatContext c);
 
@@ -172,7 +172,20 @@ public sealed unsafe class X87HostTests
 
     private static string Show(Float80 a, int codes) => $"{a.SignExponent:X4}:{a.Significand:X16}/{codes:X}";
 
-    private static void Run(Action<Assembler> instruction, Action<HostInstruction, FloatOperands> arrange, Model model, Func<HostInstruction, string> result)
+    /// <summary>
+    /// FSCALE by zero and remainders of an infinite divisor leave a tiny operand as it is. Whether that is an underflow, where one is not
+    /// masked, differs: an AMD EPYC says so, an Intel Xeon of the fourth generation does not.
+    /// </summary>
+    private static bool IsKeptTiny(HostInstruction host, Float80 a, Float80 b)
+    {
+        bool isTiny = (a.SignExponent & 0x7FFF) == 0 && a.Significand != 0;
+        bool isZero = (b.SignExponent & 0x7FFF) == 0 && b.Significand == 0;
+        bool isInfinite = (b.SignExponent & 0x7FFF) == 0x7FFF && b.Significand == 1UL << 63;
+        return (host.Fcw & 0x10) == 0 && isTiny && (isZero || isInfinite);
+    }
+
+    private static void Run(
+        Action<Assembler> instruction, Action<HostInstruction, FloatOperands> arrange, Model model, Func<HostInstruction, string> result, bool mayKeepFirst = false)
     {
         using HostInstruction host = new(instruction);
         FloatOperands operands = new(87);
@@ -188,6 +201,11 @@ public sealed unsafe class X87HostTests
             Float80 a = St(host, 0);
             Float80 b = St(host, 1);
             string expected = model(host, a, b, ref context);
+            if (mayKeepFirst && IsKeptTiny(host, a, b))
+            {
+                continue;
+            }
+
             host.Run();
             string actual = result(host);
             FloatExceptions flags = (FloatExceptions)(host.Fsw & 0x3F);

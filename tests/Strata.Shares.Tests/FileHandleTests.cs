@@ -148,8 +148,9 @@ public sealed class FileHandleTests : IDisposable
                     references[found.Node] = references.GetValueOrDefault(found.Node) + 1;
                     break;
                 case 2:
-                    int i = random.Next(4);
-                    tree.Share.Rename(IFileShare.Root, SharedTree.Bytes($"d{i}"), IFileShare.Root, SharedTree.Bytes($"d{random.Next(4)}"), RenameMode.Exchange);
+                    byte[] one = SharedTree.Bytes($"d{random.Next(4)}");
+                    byte[] other = SharedTree.Bytes($"d{random.Next(4)}");
+                    tree.Share.Rename(IFileShare.Root, one, IFileShare.Root, other, RenameMode.Exchange);
                     break;
                 default:
                     string name = random.Next(3) switch { 0 => $"d{random.Next(4)}", 1 => $"e{random.Next(8)}", _ => $"f{random.Next(40)}" };

@@ -139,7 +139,8 @@ public sealed class OwnershipTests : IDisposable
     [AttributeFact]
     public void Create_InAFolderThatGivesItsGroup_HasThatGroup()
     {
-        Assert.Equal(Errno.None, _tree.Share.MakeFolder(IFileShare.Root, "folder"u8, 0x5FF, new FileOwner(0, 50), out FileEntry folder)); // 2777
+        FileOwner group = new(0, 50);
+        Assert.Equal(Errno.None, _tree.Share.MakeFolder(IFileShare.Root, "folder"u8, 0x5FF, group, out FileEntry folder)); // 2777
 
         _tree.Share.Create(folder.Node, "file"u8, OpenMode.Write, 0x1A4, Database, out FileEntry file, out _);
 
@@ -182,7 +183,8 @@ public sealed class OwnershipTests : IDisposable
 
     private void Make(string name, uint mode, FileOwner owner)
     {
-        Assert.Equal(Errno.None, _tree.Share.Create(IFileShare.Root, SharedTree.Bytes(name), OpenMode.Write, mode, owner, out _, out ulong handle));
+        Errno error = _tree.Share.Create(IFileShare.Root, SharedTree.Bytes(name), OpenMode.Write, mode, owner, out _, out ulong handle);
+        Assert.Equal(Errno.None, error);
         Assert.Equal(Errno.None, _tree.Share.Write(handle, 0, "content"u8, cached: false, out _));
         _tree.Share.Close(handle);
     }

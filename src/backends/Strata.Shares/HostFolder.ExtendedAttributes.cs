@@ -130,12 +130,15 @@ public sealed partial class HostFolder
         return error;
     }
 
-    /// <summary>Whoever writes a file, cuts it or gives it away takes its capabilities from it, as the guest's kernel leaves to the share.</summary>
+    /// <summary>
+    /// Whoever writes a file, cuts it or gives it away takes its capabilities from it, which the guest's kernel leaves to the share.
+    /// </summary>
     private static void DropCapability(Node file, int descriptor)
     {
         if (file is { Kind: KindFile, MayHaveCapability: true })
         {
-            file.MayHaveCapability = HostFiles.RemoveAttribute(descriptor, KeptCapability) is not (Errno.None or Errno.ENODATA or Errno.EOPNOTSUPP);
+            Errno error = HostFiles.RemoveAttribute(descriptor, KeptCapability);
+            file.MayHaveCapability = error is not (Errno.None or Errno.ENODATA or Errno.EOPNOTSUPP);
         }
     }
 

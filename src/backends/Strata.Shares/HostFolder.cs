@@ -58,7 +58,8 @@ public sealed partial class HostFolder : IFileShare
     /// The guest's user and group who stand for those of this process. Null for user 0, or in a process of root for the host's owners.
     /// </param>
     /// <exception cref="IOException">It cannot be used; the message says why and what to do.</exception>
-    public static HostFolder Open(string path, bool readOnly = false, FileOwner? owner = null) => Open(path, readOnly, DefaultLimits(), owner);
+    public static HostFolder Open(string path, bool readOnly = false, FileOwner? owner = null) =>
+        Open(path, readOnly, DefaultLimits(), owner);
 
     internal static HostFolder Open(string path, bool readOnly, ShareLimits limits, FileOwner? owner = null)
     {

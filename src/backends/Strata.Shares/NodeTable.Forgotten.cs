@@ -3,8 +3,8 @@ using Strata.Core.Sharing;
 namespace Strata.Shares;
 
 /// <content>
-/// Nodes that the guest has given back. A handle of name_to_handle_at(2) outlives that: the guest comes back with the number alone. Some are
-/// kept without a descriptor, and found again by their names; those given back longest ago go first.
+/// Nodes that the guest has given back. A handle of name_to_handle_at(2) outlives that: the guest comes back with the number alone. Some
+/// are kept without a descriptor, and found again by their names; those given back longest ago go first.
 /// </content>
 internal sealed partial class NodeTable
 {
@@ -33,7 +33,8 @@ internal sealed partial class NodeTable
     private void DropUnused(Node node)
     {
         Node? unused = node;
-        while (unused is { References: 0, Forgotten: null } && unused.Children == unused.ForgottenChildren && unused != _root && _byId.ContainsKey(unused.Id))
+        while (unused is { References: 0, Forgotten: null } && unused.Children == unused.ForgottenChildren
+            && unused != _root && _byId.ContainsKey(unused.Id))
         {
             Node? parent = unused.Parent;
             if (unused.IsOrphan || parent is null)

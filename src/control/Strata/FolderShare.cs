@@ -74,7 +74,9 @@ public sealed record FolderShare(string Folder, string Tag, bool IsReadOnly = fa
         }
         catch (Exception error) when (error is IOException or ArgumentException)
         {
-            string hint = Tag == Path.GetFileName(Path.TrimEndingDirectorySeparator(Folder)) ? string.Empty : $" (Of FOLDER:TAG, the folder ends before the last colon; here the tag is {Tag}.)";
+            string hint = Tag == Path.GetFileName(Path.TrimEndingDirectorySeparator(Folder))
+                ? string.Empty
+                : $" (Of FOLDER:TAG, the folder ends before the last colon; here the tag is {Tag}.)";
             throw new StrataException(StrataError.BadInput, error.Message + hint, error);
         }
     }

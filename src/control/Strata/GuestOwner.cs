@@ -12,7 +12,9 @@ public sealed record GuestOwner(uint UserId, uint GroupId)
     internal static bool TryParse(string text, [NotNullWhen(true)] out GuestOwner? owner)
     {
         string[] parts = text.Split(':');
-        owner = parts.Length <= 2 && TryParseNumber(parts[0], out uint user) && TryParseNumber(parts[^1], out uint group) ? new GuestOwner(user, group) : null;
+        owner = parts.Length <= 2 && TryParseNumber(parts[0], out uint user) && TryParseNumber(parts[^1], out uint group)
+            ? new GuestOwner(user, group)
+            : null;
         return owner is not null;
     }
 

@@ -1,6 +1,8 @@
 namespace Strata;
 
-/// <summary>A value with options behind it, as the command's options are written: VALUE,NAME,NAME=VALUE. A comma of a value is written twice.</summary>
+/// <summary>
+/// A value with options behind it, as the command's options are written: VALUE,NAME,NAME=VALUE. A comma of a value is written twice.
+/// </summary>
 public static class OptionList
 {
     /// <summary>For messages about a text that was cut at a comma that belongs to it.</summary>

@@ -24,10 +24,10 @@ public sealed class ImageLockTests : IDisposable
 
         using DiskImage disk = Open(path, format);
 
-        Assert.Contains("Failed to get", QemuError("qemu-img", "resize", "-f", format, path, "2M"), StringComparison.Ordinal);
-        Assert.Contains("Failed to get", QemuError("qemu-img", "convert", "-O", "raw", path, _folder.PathOf("copy")), StringComparison.Ordinal);
-        Assert.Contains("Failed to get", QemuError("qemu-io", "-f", format, "-c", "write 0 512", path), StringComparison.Ordinal);
-        Assert.Contains("Failed to get", QemuError("qemu-nbd", "-f", format, "-k", _folder.PathOf("socket"), path), StringComparison.Ordinal);
+        AssertRefused("qemu-img", "resize", "-f", format, path, "2M");
+        AssertRefused("qemu-img", "convert", "-O", "raw", path, _folder.PathOf("copy"));
+        AssertRefused("qemu-io", "-f", format, "-c", "write 0 512", path);
+        AssertRefused("qemu-nbd", "-f", format, "-k", _folder.PathOf("socket"), path);
         QemuTools.Image("info", "-U", path);
     }
 
@@ -39,8 +39,8 @@ public sealed class ImageLockTests : IDisposable
 
         using DiskImage disk = Open(path, "qcow2");
 
-        Assert.Contains("Failed to get", QemuError("qemu-img", "info", path), StringComparison.Ordinal);
-        Assert.Contains("Failed to get", QemuError("qemu-io", "-r", "-f", "qcow2", "-c", "read 0 512", path), StringComparison.Ordinal);
+        AssertRefused("qemu-img", "info", path);
+        AssertRefused("qemu-io", "-r", "-f", "qcow2", "-c", "read 0 512", path);
     }
 
     [QemuTheory]
@@ -51,8 +51,8 @@ public sealed class ImageLockTests : IDisposable
 
         using DiskImage disk = Open(path, format, readOnly: true);
 
-        Assert.Contains("Failed to get", QemuError("qemu-io", "-f", format, "-c", "write 0 512", path), StringComparison.Ordinal);
-        Assert.Contains("Failed to get", QemuError("qemu-img", "resize", "-f", format, path, "2M"), StringComparison.Ordinal);
+        AssertRefused("qemu-io", "-f", format, "-c", "write 0 512", path);
+        AssertRefused("qemu-img", "resize", "-f", format, path, "2M");
         QemuTools.Image("info", path);
         QemuTools.Image("convert", "-O", "raw", path, _folder.PathOf("copy"));
     }
@@ -154,7 +154,7 @@ public sealed class ImageLockTests : IDisposable
         string overlay = MakeOverlay(backing);
         using DiskImage disk = Open(overlay, "qcow2");
 
-        Assert.Contains("Failed to get", QemuError("qemu-io", "-c", "write 0 512", backing), StringComparison.Ordinal);
+        AssertRefused("qemu-io", "-c", "write 0 512", backing);
         QemuTools.Image("info", backing);
     }
 
@@ -179,8 +179,10 @@ public sealed class ImageLockTests : IDisposable
         File.WriteAllBytes(path, content);
         using ImageUser user = ImageUser.QemuIo("-f", "raw", path);
 
-        Assert.True(Assert.Throws<DiskImageException>(() => DiskImages.Create(path, format, new DiskCreateOptions { Size = 1 << 20, Overwrite = true })).IsInUse);
+        DiskCreateOptions options = new() { Size = 1 << 20, Overwrite = true };
+        DiskImageException error = Assert.Throws<DiskImageException>(() => DiskImages.Create(path, format, options));
 
+        Assert.True(error.IsInUse);
         Assert.Equal(content, File.ReadAllBytes(path));
     }
 
@@ -192,7 +194,8 @@ public sealed class ImageLockTests : IDisposable
         using ImageUser user = ImageUser.QemuIo("-f", "qcow2", path);
         using DiskImage image = Open(source, "raw", readOnly: true);
 
-        DiskImageException error = Assert.Throws<DiskImageException>(() => DiskConversion.Run(image, path, "qcow2", new DiskCreateOptions { Size = 0, Overwrite = true }));
+        DiskCreateOptions options = new() { Size = 0, Overwrite = true };
+        DiskImageException error = Assert.Throws<DiskImageException>(() => DiskConversion.Run(image, path, "qcow2", options));
 
         Assert.True(error.IsInUse);
         Assert.Empty(Directory.GetFiles(Path.GetDirectoryName(path)!, "*.part"));
@@ -249,7 +252,8 @@ public sealed class ImageLockTests : IDisposable
         Assert.Contains($"flock (process {user.ProcessId})", error.Message, StringComparison.Ordinal);
     }
 
-    private static DiskImage Open(string path, string format, bool readOnly = false) => DiskImages.Open(path, new DiskOpenOptions { Format = format, ReadOnly = readOnly });
+    private static DiskImage Open(string path, string format, bool readOnly = false) =>
+        DiskImages.Open(path, new DiskOpenOptions { Format = format, ReadOnly = readOnly });
 
     private string Make(string format)
     {
@@ -265,13 +269,15 @@ public sealed class ImageLockTests : IDisposable
         return path;
     }
 
-    private static string QemuError(string program, params string[] arguments)
+    /// <summary>One of QEMU's programs cannot lock an image.</summary>
+    private static void AssertRefused(string program, params string[] arguments)
     {
-        using Process process = Process.Start(new ProcessStartInfo(program, arguments) { RedirectStandardOutput = true, RedirectStandardError = true })!;
+        ProcessStartInfo start = new(program, arguments) { RedirectStandardOutput = true, RedirectStandardError = true };
+        using Process process = Process.Start(start)!;
         string output = process.StandardOutput.ReadToEnd();
         string errors = process.StandardError.ReadToEnd();
         process.WaitForExit();
-        return errors + output; // qemu-io ends with 0 where it could open nothing
+        Assert.Contains("Failed to get", errors + output, StringComparison.Ordinal); // qemu-io ends with 0 where it could open nothing
     }
 
     /// <summary>Bytes of a file that a process has locked as users of images do: proc(5), "fdinfo".</summary>
@@ -285,7 +291,8 @@ public sealed class ImageLockTests : IDisposable
                 continue;
             }
 
-            IEnumerable<string> locks = File.ReadLines($"/proc/{process}/fdinfo/{Path.GetFileName(descriptor)}").Where(line => line.Contains("OFDLCK", StringComparison.Ordinal));
+            IEnumerable<string> locks = File.ReadLines($"/proc/{process}/fdinfo/{Path.GetFileName(descriptor)}")
+                .Where(line => line.Contains("OFDLCK", StringComparison.Ordinal));
             foreach (string[] words in locks.Select(line => line.Split(' ', StringSplitOptions.RemoveEmptyEntries)))
             {
                 int first = int.Parse(words[^2], CultureInfo.InvariantCulture);
@@ -303,7 +310,12 @@ public sealed class ImageLockTests : IDisposable
         private readonly Process _process;
 
         private ImageUser(string program, string[] arguments) => _process = Process.Start(
-            new ProcessStartInfo(program, arguments) { RedirectStandardInput = true, RedirectStandardOutput = true, RedirectStandardError = true })!;
+            new ProcessStartInfo(program, arguments)
+            {
+                RedirectStandardInput = true,
+                RedirectStandardOutput = true,
+                RedirectStandardError = true,
+            })!;
 
         public int ProcessId => _process.Id;
 

@@ -35,7 +35,8 @@ public sealed class BuildScriptTests : IDisposable
 
     private string Count()
     {
-        ProcessStartInfo start = new(Path.Combine(ProjectFile.FindRoot(), "build.sh"), ["count", _folder.PathOf(".")]) { RedirectStandardOutput = true };
+        string script = Path.Combine(ProjectFile.FindRoot(), "build.sh");
+        ProcessStartInfo start = new(script, ["count", _folder.PathOf(".")]) { RedirectStandardOutput = true };
         using Process process = Process.Start(start)!;
         string output = process.StandardOutput.ReadToEnd();
         process.WaitForExit();

@@ -318,7 +318,8 @@ public partial class ImageFile : IDisposable
     }
 
     private static DiskImageException InUse(string path, IOException? cause) => new(
-        $"The disk {path} is in use by {ImageUsers.Describe(path)}; end that, give this one a copy of its own, or open it read-only everywhere.", cause!)
+        $"The disk {path} is in use by {ImageUsers.Describe(path)}; end that, give this one a copy of its own, or open it read-only everywhere.",
+        cause!)
     {
         IsInUse = true,
     };

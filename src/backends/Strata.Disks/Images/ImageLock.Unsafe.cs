@@ -64,7 +64,8 @@ internal static partial class ImageLock
     }
 
     /// <summary>
-    /// Before the handle is closed: a process that is being started by another thread has a copy of it for a moment, and would keep the locks.
+    /// Before the handle is closed: a process that is being started by another thread has a copy of it for a moment, and would keep the
+    /// locks.
     /// </summary>
     public static void Release(SafeFileHandle handle) => TryLock(handle, SetLock, NoLock, UsedBase, EveryByte, out _);
 

@@ -28,7 +28,9 @@ internal static partial class ImageUsers
             return $"another process: {string.Join(", ", others.Take(MostNamed))}{(others.Length > MostNamed ? " and more" : "")}";
         }
 
-        return processes.Length > 0 ? "this process itself, which has it open already" : "another process, such as a machine that runs from it";
+        return processes.Length > 0
+            ? "this process itself, which has it open already"
+            : "another process, such as a machine that runs from it";
     }
 
     private static IEnumerable<int> Find(FileIdentity file)
@@ -50,7 +52,8 @@ internal static partial class ImageUsers
     private static bool HasLock(string process, string descriptor, FileIdentity file)
     {
         string inode = string.Create(CultureInfo.InvariantCulture, $":{file.Inode} ");
-        return ReadText($"{process}/fdinfo/{descriptor}").Split('\n').Any(line => line.StartsWith("lock:", StringComparison.Ordinal) && line.Contains(inode, StringComparison.Ordinal))
+        string[] lines = ReadText($"{process}/fdinfo/{descriptor}").Split('\n');
+        return lines.Any(line => line.StartsWith("lock:", StringComparison.Ordinal) && line.Contains(inode, StringComparison.Ordinal))
             && TryGetIdentity($"{process}/fd/{descriptor}", out FileIdentity other) && other == file;
     }
 
@@ -102,7 +105,8 @@ internal static partial class ImageUsers
         bool found = GetStatus(CurrentFolder, path, 0, InodeMask, status) == 0;
         ReadOnlySpan<byte> bytes = new(status, StatusSize);
         file = found
-            ? new FileIdentity(BinaryPrimitives.ReadUInt64LittleEndian(bytes[DeviceOffset..]), BinaryPrimitives.ReadUInt64LittleEndian(bytes[InodeOffset..]))
+            ? new FileIdentity(
+                BinaryPrimitives.ReadUInt64LittleEndian(bytes[DeviceOffset..]), BinaryPrimitives.ReadUInt64LittleEndian(bytes[InodeOffset..]))
             : default;
         return found;
     }

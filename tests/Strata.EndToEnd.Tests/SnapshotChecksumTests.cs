@@ -1,5 +1,6 @@
 using System.Globalization;
 using Strata.EndToEnd.Tests.Harness;
+using Strata.Engines;
 using Strata.Snapshots;
 
 namespace Strata.EndToEnd.Tests;
@@ -136,13 +137,13 @@ public sealed class SnapshotChecksumTests : IDisposable
     private async Task<VirtualMachine> StartAsync(string engine)
     {
         VirtualMachine machine = await VirtualMachine.StartAsync(
-            new MachineSpec { Kernel = _folder.Write("checksum", ChecksumGuest.Assemble()), Engine = Engine.Parse(engine), Memory = Memory, Networks = [] }, _timeout.Token);
+            new MachineSpec { Kernel = _folder.Write("checksum", ChecksumGuest.Assemble()), Engine = EngineNames.Parse(engine), Memory = Memory, Networks = [] }, _timeout.Token);
         await Task.Delay(30, _timeout.Token);
         return machine;
     }
 
     private Task<VirtualMachine> RestoreAsync(string name, string engine) =>
-        VirtualMachine.RestoreAsync(_store, name, new RestoreOptions { Engine = Engine.Parse(engine) }, null, _timeout.Token);
+        VirtualMachine.RestoreAsync(_store, name, new RestoreOptions { Engine = EngineNames.Parse(engine) }, null, _timeout.Token);
 
     private async Task FinishAsync(VirtualMachine machine)
     {

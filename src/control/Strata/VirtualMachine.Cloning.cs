@@ -30,6 +30,7 @@ public sealed partial class VirtualMachine
         MachineAttachments shared = MachineAttachments.None with
         {
             Networks = Attachments.Networks.Where(network => network.Value.AllocateMac is not null).ToDictionary(),
+            Loggers = Attachments.Loggers,
         };
         ForkPoint point = await CreateForkPointAsync(cancellationToken).ConfigureAwait(false);
         await using (point.ConfigureAwait(false))

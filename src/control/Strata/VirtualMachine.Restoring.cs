@@ -83,7 +83,7 @@ public sealed partial class VirtualMachine
         VirtualMachine machine = await OpenAsync(spec, attachments, new MachineOrigin
         {
             Boot = BootFiles.Later(spec),
-            OpenDisk = (_, index) => MachineDisk.Open(saved.Disks[index], snapshot.Manifest.Disks[index], set, isClone),
+            OpenDisk = (_, index, _) => MachineDisk.Open(saved.Disks[index], snapshot.Manifest.Disks[index], set, isClone),
             Memory = snapshot.Memory,
         }).ConfigureAwait(false);
         try

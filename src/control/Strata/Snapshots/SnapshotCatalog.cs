@@ -46,31 +46,48 @@ public static class SnapshotCatalog
     });
 
     /// <summary>Forgets a snapshot, and frees what only it needed.</summary>
-    public static async Task DeleteAsync(string machine, string name, CancellationToken cancellationToken = default)
+    public static Task DeleteAsync(string machine, string name, CancellationToken cancellationToken = default) =>
+        DeleteAsync(SnapshotStore.Of(machine), name, cancellationToken);
+
+    /// <inheritdoc cref="DeleteAsync(string, string, CancellationToken)"/>
+    public static async Task DeleteAsync(SnapshotStore store, string name, CancellationToken cancellationToken = default)
     {
+        ArgumentNullException.ThrowIfNull(store);
         await GuardAsync(async () =>
         {
-            await SnapshotStore.Of(machine).Set.DeleteAsync(name, cancellationToken).ConfigureAwait(false);
+            await store.Set.DeleteAsync(name, cancellationToken).ConfigureAwait(false);
             return name;
         }).ConfigureAwait(false);
     }
 
     /// <summary>Writes a snapshot and all that it needs.</summary>
     public static Task ExportAsync(string machine, string name, Stream output, IProgress<string>? progress, CancellationToken cancellationToken = default) =>
-        Task.Run(() => Guard(() => Export(SnapshotStore.Of(machine).Set, name, output, progress, cancellationToken)), cancellationToken);
+        ExportAsync(SnapshotStore.Of(machine), name, output, progress, cancellationToken);
+
+    /// <inheritdoc cref="ExportAsync(string, string, Stream, IProgress{string}?, CancellationToken)"/>
+    public static Task ExportAsync(SnapshotStore store, string name, Stream output, IProgress<string>? progress = null, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(store);
+        return Task.Run(() => Guard(() => Export(store.Set, name, output, progress, cancellationToken)), cancellationToken);
+    }
 
     /// <summary>
-    /// Reads what <see cref="ExportAsync"/> wrote. What it says of this host's files is not believed: the machine has the disks that come with
-    /// it, whose changes are thrown away with it, its shared folders cannot be written, and nothing of its network is recorded.
+    /// Reads what <see cref="ExportAsync(SnapshotStore, string, Stream, IProgress{string}?, CancellationToken)"/> wrote. What it says of this
+    /// host's files is not believed: the machine has the disks that come with it, whose changes are thrown away with it, its shared folders
+    /// cannot be written, and nothing of its network is recorded.
     /// </summary>
     /// <param name="machine">Whose it is to be.</param>
     /// <param name="name">What it is to be called; null for its own name.</param>
     /// <returns>Its name.</returns>
-    public static Task<string> ImportAsync(string machine, string? name, Stream input, CancellationToken cancellationToken = default)
+    public static Task<string> ImportAsync(string machine, string? name, Stream input, CancellationToken cancellationToken = default) =>
+        ImportAsync(SnapshotStore.Of(machine), name, input, cancellationToken);
+
+    /// <inheritdoc cref="ImportAsync(string, string?, Stream, CancellationToken)"/>
+    public static Task<string> ImportAsync(SnapshotStore store, string? name, Stream input, CancellationToken cancellationToken = default)
     {
-        SnapshotSet set = SnapshotStore.Of(machine).Set;
+        ArgumentNullException.ThrowIfNull(store);
         return GuardAsync(() => SnapshotArchive.ReadAsync(
-            set, name, input, (path, size) => Qcow2Image.Create(path, new DiskCreateOptions { Size = size }), Adopt, cancellationToken));
+            store.Set, name, input, (path, size) => Qcow2Image.Create(path, new DiskCreateOptions { Size = size }), Adopt, cancellationToken));
     }
 
     private static SnapshotManifest Adopt(SnapshotManifest manifest)

@@ -1,11 +1,14 @@
 using System.IO.Pipelines;
 using System.Text;
+using Microsoft.Extensions.Logging.Abstractions;
+using Strata.Core.Tests.Logging;
 
 namespace Strata.Tests;
 
 /// <summary>What the library makes of an agent that lies: the guest is hostile.</summary>
 public sealed class AgentTests : IDisposable
 {
+    private readonly RecordingLoggers _loggers = new();
     private readonly CancellationTokenSource _timeout = new(TimeSpan.FromMinutes(5));
 
     public void Dispose() => _timeout.Dispose();
@@ -161,11 +164,27 @@ public sealed class AgentTests : IDisposable
         Assert.Equal(StrataError.Guest, (await Assert.ThrowsAsync<StrataException>(() => RunAsync())).Error);
 
     [Fact]
+    public async Task Process_AgentGone_IsReported()
+    {
+        await Assert.ThrowsAsync<StrataException>(() => RunAsync());
+
+        Assert.StartsWith("agent Warning The agent in the guest was lost", Assert.Single(_loggers.Lines), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Process_ThatEnds_ReportsNothing()
+    {
+        await RunAsync(('X', AgentFrame.Numbers(0, 0)));
+
+        Assert.Empty(_loggers.Lines);
+    }
+
+    [Fact]
     public async Task WriteInput_ProgramDoesNotRead_WaitsAfterTheWindow()
     {
         Pipe fromAgent = new();
         Pipe toAgent = new(new PipeOptions(pauseWriterThreshold: 10 << 20));
-        await using GuestProcess process = new(new Duplex(fromAgent.Reader.AsStream(), toAgent.Writer.AsStream()), 1, _ => { }, _ => { });
+        await using GuestProcess process = new(new Duplex(fromAgent.Reader.AsStream(), toAgent.Writer.AsStream()), 1, _ => { }, _ => { }, NullLogger.Instance);
 
         Task writing = process.WriteInputAsync(new byte[100_000], _timeout.Token);
         await Task.Delay(50, _timeout.Token);
@@ -181,7 +200,7 @@ public sealed class AgentTests : IDisposable
     {
         using MemoryStream sent = new();
         Pipe fromAgent = new();
-        await using GuestProcess process = new(new Duplex(fromAgent.Reader.AsStream(), sent), 1, _ => { }, _ => { });
+        await using GuestProcess process = new(new Duplex(fromAgent.Reader.AsStream(), sent), 1, _ => { }, _ => { }, NullLogger.Instance);
 
         await process.CloseOutputAsync(_timeout.Token);
         await process.CloseErrorOutputAsync(_timeout.Token);
@@ -212,7 +231,7 @@ public sealed class AgentTests : IDisposable
         }
 
         stream.Position = 0;
-        await using GuestProcess process = new(new Duplex(stream, Stream.Null), 1, _ => { }, _ => { });
+        await using GuestProcess process = new(new Duplex(stream, Stream.Null), 1, _ => { }, _ => { }, _loggers.CreateLogger("agent"));
         return await process.WaitForExitAsync(_timeout.Token);
     }
 

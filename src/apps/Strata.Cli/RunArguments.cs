@@ -140,6 +140,7 @@ internal sealed class RunArguments
     };
 
     private readonly NetworkArguments _network = new();
+    private readonly LogArguments _log = new();
 
     public static Command Create(TerminationSignals signals)
     {
@@ -166,9 +167,16 @@ internal sealed class RunArguments
             arguments._keep, arguments._hostName, arguments._timeZone, arguments._sshKey, arguments._stopTimeout,
         };
         arguments._network.AddTo(run);
+        arguments._log.AddTo(run);
         run.SetAction(async (result, token) =>
         {
-            using RunCommand command = new(await arguments.ParseAsync(result, token));
+            if (arguments._log.ShowsHelp(result))
+            {
+                return ExitCodes.Success;
+            }
+
+            using TextLoggers loggers = arguments._log.Create(result);
+            using RunCommand command = new((await arguments.ParseAsync(result, token)) with { Loggers = loggers });
             return await command.ExecuteAsync(signals, token);
         });
         return run;

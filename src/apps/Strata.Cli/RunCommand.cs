@@ -14,6 +14,7 @@ internal sealed class RunCommand(RunOptions options) : IDisposable
 
     private MachineAttachments Attachments => new()
     {
+        Loggers = options.Loggers,
         TranslationTrace = _trace,
         ConsoleOutput = bytes => (options.Spec.Console == ConsoleDevice.Serial ? _serial : _output).Write(bytes.Span),
         SerialOutput = bytes => _serial.Write(bytes.Span),

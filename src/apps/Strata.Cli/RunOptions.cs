@@ -1,3 +1,4 @@
+using Microsoft.Extensions.Logging;
 using Strata.Cli.Snapshots;
 
 namespace Strata.Cli;
@@ -22,6 +23,9 @@ internal sealed record RunOptions
 
     /// <summary>How long a guest that SIGTERM asked to shut down may take.</summary>
     public TimeSpan StopPatience { get; init; } = TimeSpan.FromSeconds(30);
+
+    /// <summary>Receives what the machine has to report.</summary>
+    public ILoggerFactory? Loggers { get; init; }
 
     /// <summary>Print figures about the run at its end.</summary>
     public bool Statistics { get; init; }

@@ -1,3 +1,5 @@
+using Microsoft.Extensions.Logging;
+
 namespace Strata;
 
 /// <summary>
@@ -25,6 +27,9 @@ public sealed record MachineAttachments
 
     /// <summary>Receives guest and host disassembly of every translated block; null for none. Slow.</summary>
     public TextWriter? TranslationTrace { get; init; }
+
+    /// <summary>Receives what the machine has to report, by areas: docs/logging.md. Null for nobody.</summary>
+    public ILoggerFactory? Loggers { get; init; }
 
     /// <summary>Networks of this process, by the names that <see cref="NetworkCard.Attached"/> gives them.</summary>
     public IReadOnlyDictionary<string, NetworkAttachment> Networks { get; init; } = new Dictionary<string, NetworkAttachment>();

@@ -1,4 +1,5 @@
 using Strata.Control;
+using Strata.Core.Logging;
 using Strata.Engines;
 using Strata.Machines.Engines;
 
@@ -35,6 +36,7 @@ public sealed partial class VirtualMachine
             TimeSpan pause = await Task.Run(() => _board.SwitchEngine(wanted), cancellationToken).ConfigureAwait(false);
             if (pause > TimeSpan.Zero)
             {
+                LogMove(_loggers.For(LogAreas.Engine), before, target, pause.TotalMilliseconds);
                 Note(new EngineSwitch(before, target, pause.TotalMilliseconds, DateTime.UtcNow));
             }
 

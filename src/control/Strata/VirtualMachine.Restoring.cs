@@ -47,7 +47,7 @@ public sealed partial class VirtualMachine
         VirtualMachine machine = await OpenAsync(spec, attachments, new MachineOrigin
         {
             Boot = BootFiles.Later(spec),
-            OpenDisk = (disk, index) => MachineDisk.Open(disk, snapshot.Manifest.Disks[index], set, isClone),
+            OpenDisk = (disk, index, _) => MachineDisk.Open(disk, snapshot.Manifest.Disks[index], set, isClone),
             Memory = snapshot.Memory,
         }).ConfigureAwait(false);
         try

@@ -1,4 +1,6 @@
 using System.Net;
+using Microsoft.Extensions.Logging.Abstractions;
+using Strata.Core.Logging;
 using Strata.Core.Memory;
 using Strata.Core.Sharing;
 using Strata.Core.Storage;
@@ -31,11 +33,16 @@ public sealed partial class VirtualMachine : IAsyncDisposable
 
     private readonly PcBoard _board;
     private readonly MachineNetworks _networks;
+    private readonly MachineLoggers _loggers;
+    private bool _isDisposed;
 
-    private VirtualMachine(MachineSpec spec, MachineAttachments attachments, PcBoard board, MachineSaver saver, GuestConsole console, MachineNetworks networks, EngineChoice choice)
+    private VirtualMachine(
+        MachineSpec spec, MachineAttachments attachments, MachineLoggers loggers, PcBoard board, MachineSaver saver, GuestConsole console,
+        MachineNetworks networks, EngineChoice choice)
     {
         Spec = spec;
         Attachments = attachments;
+        _loggers = loggers;
         _board = board;
         _saver = saver;
         _networks = networks;
@@ -109,6 +116,7 @@ public sealed partial class VirtualMachine : IAsyncDisposable
                     return machine;
                 }
 
+                LogRebuilt(machine._loggers.For(LogAreas.Machine), spec.ImageFolder ?? string.Empty);
                 await machine.DisposeAsync().ConfigureAwait(false);
             }
             catch (StrataException) when (!isWhole && retries > 0 && build != ImageBuild.In(spec.ImageFolder))
@@ -123,15 +131,18 @@ public sealed partial class VirtualMachine : IAsyncDisposable
     {
         GuestConsole console = new(attachments.ConsoleOutput, spec.Console);
         EngineChoice choice = await ChooseEngineAsync(spec).ConfigureAwait(false);
+        MachineLoggers loggers = new(attachments.Loggers ?? NullLoggerFactory.Instance, TimeProvider.System);
         MachineNetworks networks = MachineNetworks.Open(spec.Networks, spec.Name, attachments);
         try
         {
-            (PcBoard board, MachineSaver saver, choice) = CreateBoardOrFallBack(spec, attachments, origin, console, networks, choice);
-            return new VirtualMachine(spec, attachments, board, saver, console, networks, choice);
+            (PcBoard board, MachineSaver saver, choice) = CreateBoardOrFallBack(spec, attachments, loggers, origin, console, networks, choice);
+            LogStart(loggers.For(LogAreas.Engine), choice.Engine, choice.Reason);
+            return new VirtualMachine(spec, attachments, loggers, board, saver, console, networks, choice);
         }
         catch
         {
             networks.Dispose();
+            loggers.Dispose();
             throw;
         }
     }
@@ -166,7 +177,7 @@ public sealed partial class VirtualMachine : IAsyncDisposable
     }
 
     /// <summary>Runs programs in the guest and copies files, where an agent runs in it. Needs <see cref="MachineSpec.Sockets"/>.</summary>
-    public GuestAgent Agent => new(async (port, token) => await ConnectAsync(port, token).ConfigureAwait(false));
+    public GuestAgent Agent => new(async (port, token) => await ConnectAsync(port, token).ConfigureAwait(false)) { Log = _loggers.For(LogAreas.Agent) };
 
     /// <summary>Connects to a port that a program in the guest listens on (AF_VSOCK); waits until the guest's driver is loaded.</summary>
     /// <exception cref="VsockException">Nothing listens there, or the machine has ended.</exception>
@@ -202,6 +213,11 @@ public sealed partial class VirtualMachine : IAsyncDisposable
     /// <exception cref="StrataException">What the guest wrote could not be brought to a disk's image.</exception>
     public ValueTask DisposeAsync()
     {
+        if (!Interlocked.Exchange(ref _isDisposed, true))
+        {
+            LogEnd();
+        }
+
         try
         {
             _board.Dispose();
@@ -214,6 +230,7 @@ public sealed partial class VirtualMachine : IAsyncDisposable
         {
             _networks.Dispose();
             _saver.Dispose();
+            _loggers.Dispose();
         }
 
         return ValueTask.CompletedTask;
@@ -227,18 +244,20 @@ public sealed partial class VirtualMachine : IAsyncDisposable
 
     /// <summary>With <see cref="Engine.Auto"/>, an engine that cannot run this machine gives way to the next.</summary>
     private static (PcBoard Board, MachineSaver Saver, EngineChoice Choice) CreateBoardOrFallBack(
-        MachineSpec spec, MachineAttachments attachments, MachineOrigin origin, GuestConsole console, MachineNetworks networks, EngineChoice choice)
+        MachineSpec spec, MachineAttachments attachments, MachineLoggers loggers, MachineOrigin origin, GuestConsole console,
+        MachineNetworks networks, EngineChoice choice)
     {
         List<Engine> failed = [];
         while (true)
         {
             try
             {
-                (PcBoard board, MachineSaver saver) = CreateBoard(spec, attachments, origin, console, networks, choice.Engine);
+                (PcBoard board, MachineSaver saver) = CreateBoard(spec, attachments, loggers, origin, console, networks, choice.Engine);
                 return (board, saver, choice);
             }
             catch (EngineUnavailableException error) when (spec.Engine == Engine.Auto && choice.Engine != Engine.Interpreter)
             {
+                LogFallBack(loggers.For(LogAreas.Engine), choice.Engine, error.Message);
                 failed.Add(choice.Engine);
                 choice = EngineProbe.ChooseWithout(failed, error.Message);
             }
@@ -250,14 +269,15 @@ public sealed partial class VirtualMachine : IAsyncDisposable
     }
 
     private static (PcBoard Board, MachineSaver Saver) CreateBoard(
-        MachineSpec spec, MachineAttachments attachments, MachineOrigin origin, GuestConsole console, MachineNetworks networks, Engine engine)
+        MachineSpec spec, MachineAttachments attachments, MachineLoggers loggers, MachineOrigin origin, GuestConsole console,
+        MachineNetworks networks, Engine engine)
     {
         List<MachineDisk> disks = [];
         List<(string Tag, IFileShare Share, TimeSpan Validity)> shares = [];
         try
         {
             GuestFiles? files = origin.Memory is null || spec.Modules.Count > 0 ? origin.Boot.Load() : null; // a saved guest is loaded again after a reset only
-            disks.AddRange(spec.Disks.Select(origin.OpenDisk));
+            disks.AddRange(spec.Disks.Select((disk, index) => origin.OpenDisk(disk, index, loggers.For(LogAreas.Disks))));
             CheckTags(spec);
             shares.AddRange(spec.Shares.Select(share => (share.Tag, share.Open(), share.Validity)));
             PcBoardOptions options = new()
@@ -270,6 +290,7 @@ public sealed partial class VirtualMachine : IAsyncDisposable
                 EndsOnReset = _ => EndsOnReset(spec.Reset, console),
                 OnReset = reset => attachments.GuestReset?.Invoke(reset.Details),
                 WorldTime = () => DateTime.UtcNow,
+                Loggers = loggers,
                 CreateMemory = size => origin.Memory?.CreateMemory() ?? new GuestMemory(size),
                 Kernel = origin.Memory is null ? files!.Kernel : null,
                 ReadImages = () => (origin.Boot.Load().Kernel, origin.Boot.Load().Initrd),

@@ -1,3 +1,5 @@
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Abstractions;
 using Strata.Core.Bus;
 using Strata.Virtio.Queue;
 
@@ -72,6 +74,9 @@ public abstract partial class VirtioDevice : IDisposable
     public bool IsSynchronous { get; set; }
 
     protected AddressSpace Memory { get; }
+
+    /// <summary>Receives what the device has to report. Set before <see cref="Start"/>.</summary>
+    public ILogger Log { get; set; } = NullLogger.Instance;
 
     /// <summary>Set by the transport: signals a queue's interrupt.</summary>
     public Action<int>? QueueInterrupt { get; set; }

@@ -165,6 +165,18 @@ public sealed class Qcow2HeaderTests : IDisposable
         Assert.False(disk.Describe().IsDirty);
     }
 
+    [Fact]
+    public void Open_DirtyImageForWriting_ReportsTheRepair()
+    {
+        using Strata.Core.Tests.Logging.RecordingLoggers loggers = new();
+        string path = CreateDisk();
+        Poke(path, 72 + 7, [1]);
+
+        DiskImages.Open(path, new DiskOpenOptions { Log = loggers.CreateLogger("disks") }).Dispose();
+
+        Assert.Contains($"disks Warning {path} was not closed properly and was repaired", Assert.Single(loggers.Lines), StringComparison.Ordinal);
+    }
+
     [Theory]
     [InlineData(0L, 65536, 3, 16)]
     [InlineData(513L, 65536, 3, 16)]

@@ -9,7 +9,10 @@ public sealed class VirtioPciTests : IDisposable
 {
     private const ulong Buffer = 0x8000;
 
-    private readonly VirtioDriver _driver = new(space => new VirtioEntropy(space));
+    private readonly Core.Tests.Logging.RecordingLoggers _loggers = new();
+    private readonly VirtioDriver _driver;
+
+    public VirtioPciTests() => _driver = new(space => new VirtioEntropy(space) { Log = _loggers.CreateLogger("virtio") });
 
     public void Dispose() => _driver.Dispose();
 
@@ -119,6 +122,18 @@ public sealed class VirtioPciTests : IDisposable
 
         Assert.Equal([0x40U], _driver.Messages());
         Assert.False(_driver.Line);
+    }
+
+    [Fact]
+    public void NeedsReset_BrokenRing_IsReportedWithDeviceAndReason()
+    {
+        DriverRing ring = _driver.Start();
+
+        ring.AvailableIndex = 1000;
+        _driver.Notify();
+        VirtioDriver.WaitUntil(() => _loggers.Lines.Count == 1, "the report");
+
+        Assert.StartsWith("virtio Warning A virtio device (entropy", _loggers.Lines[0], StringComparison.Ordinal);
     }
 
     [Fact]

@@ -1,3 +1,5 @@
+using Microsoft.Extensions.Logging;
+
 namespace Strata.Disks.Images;
 
 /// <summary>How an image is opened.</summary>
@@ -16,6 +18,9 @@ public sealed record DiskOpenOptions
 
     /// <summary>Open even if the image says that it is corrupt, so that it can be checked and repaired.</summary>
     public bool ForRepair { get; init; }
+
+    /// <summary>Receives what opening has to report, such as a repair; null for nobody.</summary>
+    public ILogger? Log { get; init; }
 
     /// <summary>Real paths of the images that led here, the first one first.</summary>
     internal IReadOnlyList<string> Chain { get; init; } = [];

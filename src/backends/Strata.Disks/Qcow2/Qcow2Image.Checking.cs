@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using Microsoft.Extensions.Logging;
 using Strata.Disks.Images;
 using static Strata.Disks.Qcow2.Qcow2Format;
 
@@ -30,13 +31,18 @@ public sealed partial class Qcow2Image
     }
 
     /// <summary>After a crash counts may be too high or, with lazy reference counts, wrong in any way. References are right.</summary>
-    private void RepairAfterCrash()
+    private void RepairAfterCrash(ILogger? log)
     {
         (Qcow2Scan scan, long leaks, bool isMiscounted) = Examine();
         DiskCheckReport report = Repair(new DiskCheckReport { Errors = scan.Errors, LeakedBytes = leaks << _file.ClusterBits }, leaks, isMiscounted);
         if (report.Errors.Count != 0)
         {
             throw _file.Corrupt($"it was not closed properly, and {report.Errors[0]}");
+        }
+
+        if (log is not null)
+        {
+            DiskLog.Repaired(log, Path, string.Join("; ", report.Repairs));
         }
     }
 

@@ -85,7 +85,7 @@ public sealed partial class Qcow2Image : DiskImage
             image._backing = BackingOpener.Open(file.Path, image._file.Header.BackingFile, image._file.Header.BackingFormat, options);
             if (!options.ReadOnly && !options.ForRepair && image._file.Header.IsDirty)
             {
-                image.RepairAfterCrash();
+                image.RepairAfterCrash(options.Log);
             }
 
             return image;

@@ -1,3 +1,5 @@
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Abstractions;
 using Strata.Control;
 using Strata.Core.Posix;
 using Strata.Core.Sharing;
@@ -27,6 +29,9 @@ public sealed partial class GuestAgent
     /// <param name="connect">Connects to a port of the guest; throws <see cref="VsockException"/> where that fails.</param>
     internal GuestAgent(Func<uint, CancellationToken, Task<Stream>> connect) => _connect = connect;
 
+    /// <summary>Receives what this side of the agent has to report.</summary>
+    internal ILogger Log { get; init; } = NullLogger.Instance;
+
     /// <summary>How long to wait for an agent that does not answer yet: the guest may be booting.</summary>
     public TimeSpan Patience { get; init; } = TimeSpan.FromMinutes(3);
 
@@ -53,7 +58,7 @@ public sealed partial class GuestAgent
         ArgumentNullException.ThrowIfNull(command);
         (Stream connection, AgentFrame accepted) = await OpenAsync(
             'S', AgentFrame.Start(command), cancellationToken, frame => StartFailure(frame, command)).ConfigureAwait(false);
-        return new GuestProcess(connection, (int)accepted.Number(), output, errorOutput);
+        return new GuestProcess(connection, (int)accepted.Number(), output, errorOutput, Log);
     }
 
     /// <summary>Runs a program to its end.</summary>

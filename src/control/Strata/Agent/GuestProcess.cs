@@ -1,10 +1,12 @@
+using Microsoft.Extensions.Logging;
+
 namespace Strata;
 
 /// <summary>
 /// A program that runs in the guest. Members are safe on any thread, except that input is written by one at a time. Disposing ends
 /// the program if it still runs.
 /// </summary>
-public sealed class GuestProcess : IAsyncDisposable
+public sealed partial class GuestProcess : IAsyncDisposable
 {
     /// <summary>Bytes of input that the program has not taken yet.</summary>
     private const int InputWindow = 64 << 10;
@@ -21,14 +23,17 @@ public sealed class GuestProcess : IAsyncDisposable
     private readonly SemaphoreSlim _inputTaken = new(0);
     private readonly Task<int> _exit;
     private int _inputInFlight;
+    private readonly ILogger _log;
     private volatile bool _ended;
+    private volatile bool _left;
 
-    internal GuestProcess(Stream connection, int id, Action<ReadOnlyMemory<byte>> output, Action<ReadOnlyMemory<byte>> errors)
+    internal GuestProcess(Stream connection, int id, Action<ReadOnlyMemory<byte>> output, Action<ReadOnlyMemory<byte>> errors, ILogger log)
     {
         _connection = connection;
         Id = id;
         _output = output;
         _errors = errors;
+        _log = log;
         _exit = PumpAsync();
     }
 
@@ -86,6 +91,7 @@ public sealed class GuestProcess : IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
+        _left = true;
         await _connection.DisposeAsync().ConfigureAwait(false);
         await ((Task)_exit).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         _inputTaken.Release();
@@ -138,6 +144,11 @@ public sealed class GuestProcess : IAsyncDisposable
         }
         catch (Exception error) when (error is IOException or InvalidDataException)
         {
+            if (!_left)
+            {
+                LogLost(_log, error.Message);
+            }
+
             throw new StrataException(StrataError.Guest, $"The program in the guest was lost: {error.Message}", error);
         }
         finally
@@ -145,6 +156,11 @@ public sealed class GuestProcess : IAsyncDisposable
             _ended = true;
             Interlocked.Exchange(ref _inputInFlight, int.MinValue / 2); // a writer that waits goes on, and sends nothing
             _inputTaken.Release();
+        }
+
+        if (!_left)
+        {
+            LogLost(_log, "Its connection ended.");
         }
 
         throw new StrataException(StrataError.Guest, "The guest's agent ended before the program did.");

@@ -5,6 +5,9 @@ public sealed record BoardInspection
 {
     public required IReadOnlyList<ProcessorInspection> Processors { get; init; }
 
+    /// <summary>How often the guest has been started again by a reset.</summary>
+    public int Resets { get; init; }
+
     /// <summary>Pins of the I/O APIC.</summary>
     public required IReadOnlyList<InterruptPinInspection> InterruptPins { get; init; }
 

@@ -7,7 +7,7 @@ namespace Strata.Control;
 /// Serves a machine's control socket to other processes of the same user. Disposing ends every connection and gives the name back;
 /// the machine runs on. Dispose it before the machine.
 /// </summary>
-public sealed class ControlServer : IAsyncDisposable
+public sealed partial class ControlServer : IAsyncDisposable
 {
     /// <summary>Connections at a time; more are told so and closed.</summary>
     public const int MostConnections = 256;
@@ -64,8 +64,10 @@ public sealed class ControlServer : IAsyncDisposable
             while (true)
             {
                 Socket peer = await _reservation.Listener.AcceptAsync(_ending.Token).ConfigureAwait(false);
-                if (!PeerCredentials.Of(peer).IsSameUser)
+                PeerCredentials caller = PeerCredentials.Of(peer);
+                if (!caller.IsSameUser)
                 {
+                    LogStranger(_machine.ControlLog, caller.UserId, Name);
                     peer.Dispose(); // the folder lets nobody else in; this is for a folder that changed hands
                     continue;
                 }

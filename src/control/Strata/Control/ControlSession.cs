@@ -5,7 +5,7 @@ using Strata.Virtio.Vsock;
 namespace Strata.Control;
 
 /// <summary>One connection to a machine's control socket: a request, its reply, and for some a stream.</summary>
-internal sealed class ControlSession(VirtualMachine machine, MachineReservation reservation, Stream connection)
+internal sealed partial class ControlSession(VirtualMachine machine, MachineReservation reservation, Stream connection)
 {
     private const int PumpBuffer = ControlFrame.LargestData;
     private static readonly TimeSpan RequestPatience = TimeSpan.FromSeconds(10);
@@ -20,6 +20,7 @@ internal sealed class ControlSession(VirtualMachine machine, MachineReservation 
             {
                 if (mustRefuse)
                 {
+                    LogFull(machine.ControlLog, reservation.Name);
                     await FailAsync(StrataError.Host, $"The machine {reservation.Name} has {ControlServer.MostConnections} control connections already; close some.", cancellationToken).ConfigureAwait(false);
                 }
                 else if (await ReadRequestAsync(cancellationToken).ConfigureAwait(false) is { } request)
@@ -44,6 +45,7 @@ internal sealed class ControlSession(VirtualMachine machine, MachineReservation 
         }
         catch (ControlProtocolException error)
         {
+            LogBadRequest(machine.ControlLog, reservation.Name, error.Message);
             await FailAsync(StrataError.BadInput, error.Message, cancellationToken).ConfigureAwait(false);
             return null;
         }
@@ -51,6 +53,7 @@ internal sealed class ControlSession(VirtualMachine machine, MachineReservation 
 
     private async Task ServeAsync(ControlRequest request, CancellationToken cancellationToken)
     {
+        LogRequest(machine.ControlLog, reservation.Name, request.Operation);
         try
         {
             switch (request.Operation)

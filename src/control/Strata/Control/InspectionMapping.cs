@@ -9,6 +9,7 @@ internal static class InspectionMapping
     public static BoardInspection Of(Boards.BoardInspection board) => new()
     {
         Processors = [.. board.Processors.Select(cpu => new ProcessorInspection(cpu.Index, cpu.InstructionsExecuted, cpu.Counters))],
+        Resets = board.Resets,
         InterruptPins =
         [
             .. board.InterruptPins.Select(pin => new InterruptPinInspection(pin.Pin, pin.Vector, pin.IsMasked, pin.IsLevel, pin.IsHigh, pin.Sent)),

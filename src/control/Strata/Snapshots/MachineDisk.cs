@@ -1,3 +1,4 @@
+using Microsoft.Extensions.Logging;
 using Strata.Core.Storage;
 using Strata.Disks;
 using Strata.Disks.Capturing;
@@ -46,9 +47,10 @@ internal sealed class MachineDisk : IDisposable
 
     /// <summary>Opens a disk as its specification says.</summary>
     /// <exception cref="IOException">The image cannot be opened. The message is for the user.</exception>
-    public static MachineDisk Open(DiskSpec spec)
+    /// <param name="log">Receives what opening has to report; null for nobody.</param>
+    public static MachineDisk Open(DiskSpec spec, ILogger? log = null)
     {
-        DiskOpenOptions options = OptionsOf(spec);
+        DiskOpenOptions options = OptionsOf(spec) with { Log = log };
         return spec.Snapshot && !spec.ReadOnly
             ? new MachineDisk(spec, TemporaryOverlay.Open(spec.Path, options), 1, isPersistent: false)
             : new MachineDisk(spec, DiskImages.Open(spec.Path, options), null, isPersistent: true);

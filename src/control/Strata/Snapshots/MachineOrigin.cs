@@ -1,3 +1,4 @@
+using Microsoft.Extensions.Logging;
 using Strata.Snapshots.Memory;
 
 namespace Strata.Snapshots;
@@ -9,7 +10,7 @@ internal sealed record MachineOrigin
     public required BootFiles Boot { get; init; }
 
     /// <summary>Opens a disk, given its place in the specification.</summary>
-    public Func<DiskSpec, int, MachineDisk> OpenDisk { get; init; } = (disk, _) => MachineDisk.Open(disk);
+    public Func<DiskSpec, int, ILogger, MachineDisk> OpenDisk { get; init; } = (disk, _, log) => MachineDisk.Open(disk, log);
 
     /// <summary>What memory begins with; null for a guest that is loaded.</summary>
     public MemoryImage? Memory { get; init; }

@@ -46,11 +46,16 @@ public static class SnapshotCatalog
     });
 
     /// <summary>Forgets a snapshot, and frees what only it needed.</summary>
-    public static async Task DeleteAsync(string machine, string name, CancellationToken cancellationToken = default)
+    public static Task DeleteAsync(string machine, string name, CancellationToken cancellationToken = default) =>
+        DeleteAsync(SnapshotStore.Of(machine), name, cancellationToken);
+
+    /// <inheritdoc cref="DeleteAsync(string, string, CancellationToken)"/>
+    public static async Task DeleteAsync(SnapshotStore store, string name, CancellationToken cancellationToken = default)
     {
+        ArgumentNullException.ThrowIfNull(store);
         try
         {
-            await SnapshotStore.Of(machine).Set.DeleteAsync(name, cancellationToken).ConfigureAwait(false);
+            await store.Set.DeleteAsync(name, cancellationToken).ConfigureAwait(false);
         }
         catch (SnapshotException error)
         {
@@ -60,18 +65,30 @@ public static class SnapshotCatalog
 
     /// <summary>Writes a snapshot and all that it needs.</summary>
     public static Task ExportAsync(string machine, string name, Stream output, IProgress<string>? progress, CancellationToken cancellationToken = default) =>
-        Task.Run(() => Guard(() => Export(SnapshotStore.Of(machine).Set, name, output, progress, cancellationToken)), cancellationToken);
+        ExportAsync(SnapshotStore.Of(machine), name, output, progress, cancellationToken);
 
-    /// <summary>Reads what <see cref="ExportAsync"/> wrote.</summary>
+    /// <inheritdoc cref="ExportAsync(string, string, Stream, IProgress{string}?, CancellationToken)"/>
+    public static Task ExportAsync(SnapshotStore store, string name, Stream output, IProgress<string>? progress = null, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(store);
+        return Task.Run(() => Guard(() => Export(store.Set, name, output, progress, cancellationToken)), cancellationToken);
+    }
+
+    /// <summary>Reads what <see cref="ExportAsync(SnapshotStore, string, Stream, IProgress{string}?, CancellationToken)"/> wrote.</summary>
     /// <param name="machine">Whose it is to be.</param>
     /// <param name="name">What it is to be called; null for its own name.</param>
     /// <returns>Its name.</returns>
-    public static async Task<string> ImportAsync(string machine, string? name, Stream input, CancellationToken cancellationToken = default)
+    public static Task<string> ImportAsync(string machine, string? name, Stream input, CancellationToken cancellationToken = default) =>
+        ImportAsync(SnapshotStore.Of(machine), name, input, cancellationToken);
+
+    /// <inheritdoc cref="ImportAsync(string, string?, Stream, CancellationToken)"/>
+    public static async Task<string> ImportAsync(SnapshotStore store, string? name, Stream input, CancellationToken cancellationToken = default)
     {
+        ArgumentNullException.ThrowIfNull(store);
         try
         {
             return await SnapshotArchive.ReadAsync(
-                SnapshotStore.Of(machine).Set, name, input, (path, size) => Qcow2Image.Create(path, new DiskCreateOptions { Size = size }), cancellationToken)
+                store.Set, name, input, (path, size) => Qcow2Image.Create(path, new DiskCreateOptions { Size = size }), cancellationToken)
                 .ConfigureAwait(false);
         }
         catch (Exception error) when (error is SnapshotException or DiskImageException)

@@ -107,8 +107,9 @@ public sealed partial class VirtioBlock : VirtioDevice<VirtioBlockState>
         {
             status = Execute(type, sector, chain, ref reader, ref written);
         }
-        catch (IOException)
+        catch (IOException error)
         {
+            LogFailed(Log, sector, error.Message);
             status = VIRTIO_BLK_S_IOERR;
         }
 

@@ -375,6 +375,8 @@ public sealed partial class VirtioPci : PciFunction, IMmioDevice
             _generation++;
         }
 
+        LogNeedsReset(_device.Log, VirtioNames.OfType(_device.DeviceType), reason);
+
         Signal(_configVector, 2);
     }
 

@@ -1,3 +1,4 @@
+using Strata.Core.Logging;
 using Strata.Core.Memory;
 using Strata.Core.Networking;
 using Strata.Core.Sharing;
@@ -72,6 +73,9 @@ public sealed class PcBoardOptions
 
     /// <summary>The machine has a memory balloon (virtio-balloon), through which the guest returns memory to the host.</summary>
     public bool HasBalloon { get; init; }
+
+    /// <summary>Receives what devices have to report; null for nobody.</summary>
+    public MachineLoggers? Loggers { get; init; }
 
     /// <summary>
     /// Whether the run ends where a reset is asked for; otherwise the guest starts again. Called on the thread that asks.

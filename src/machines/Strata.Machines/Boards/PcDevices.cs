@@ -1,3 +1,4 @@
+using Strata.Core.Logging;
 using Strata.Core.Sharing;
 using Strata.Core.State;
 using Strata.Devices.Pci;
@@ -118,6 +119,11 @@ internal sealed class PcDevices
     {
         _virtio.Add(device);
         device.IsSynchronous = _wiring.Options.Deterministic != null;
+        if (_wiring.Options.Loggers is { } loggers)
+        {
+            device.Log = loggers.For(LogAreas.Virtio);
+        }
+
         Bus.Plug(_virtio.Count, new VirtioPci(device));
     }
 }

@@ -267,7 +267,8 @@ public sealed unsafe partial class Translator
         (_context->LazyResult, _context->LazyAux) = LazyFlags.FromRflags(((word >> 8) & 0xD5) | ((word & 1) << 11));
     }
 
-    private ulong RipOf(Site* site) => site->Block->IsRelative ? site->Rip + _bridge->CodeBase : site->Rip;
+    private ulong RipOf(Site* site) => !site->Block->IsRelative ? site->Rip
+        : site->Block->Mode == CodeMode.Code32 ? (uint)(site->Rip + _bridge->CodeBase) : site->Rip + _bridge->CodeBase;
 
     /// <summary>Enters a block at its start.</summary>
     private byte* Enter(ulong rip, byte* entry)

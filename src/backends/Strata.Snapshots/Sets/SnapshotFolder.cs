@@ -49,7 +49,7 @@ internal static partial class SnapshotFolder
         int done = 0;
         while (done < bytes.Length)
         {
-            int count = RandomAccess.Read(handle, bytes.AsSpan(done), done);
+            int count = Read(handle, bytes.AsSpan(done), done, path);
             if (count == 0)
             {
                 throw new SnapshotException($"The file {path} became shorter while it was read; somebody changes the snapshot.");
@@ -59,6 +59,19 @@ internal static partial class SnapshotFolder
         }
 
         return bytes;
+    }
+
+    private static int Read(SafeFileHandle handle, Span<byte> target, long offset, string path)
+    {
+        try
+        {
+            return RandomAccess.Read(handle, target, offset);
+        }
+        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+        {
+            // A folder says so when it is read.
+            throw new SnapshotException($"The snapshot's file {path} cannot be read: {error.Message} Restore another one, or import it again.", error);
+        }
     }
 
     /// <summary>Opens a plain file for reading: a link would lead out of the set, a pipe would wait for ever.</summary>

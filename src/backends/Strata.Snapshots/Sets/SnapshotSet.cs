@@ -22,6 +22,10 @@ public sealed class SnapshotSet
     internal const string NewPrefix = ".new-";
     private const string OldPrefix = ".old-";
     private const string LockFile = ".lock";
+
+    /// <summary>What opening a file says that somebody else has locked: EWOULDBLOCK of Linux.</summary>
+    private const int HeldByAnother = 11;
+
     private static readonly TimeSpan LockPoll = TimeSpan.FromMilliseconds(20);
 
     /// <param name="folder">Made when the first snapshot is.</param>
@@ -170,7 +174,7 @@ public sealed class SnapshotSet
             {
                 return new FileStream(Path.Combine(Folder, LockFile), options);
             }
-            catch (UnauthorizedAccessException error)
+            catch (Exception error) when (error is UnauthorizedAccessException || (error is IOException && error.HResult != HeldByAnother))
             {
                 throw new SnapshotException($"The folder for snapshots {Folder} cannot be written: {error.Message}", error);
             }

@@ -13,9 +13,6 @@ public sealed record BoardInspection
 
     /// <summary>PCI functions by slot and number.</summary>
     public required IReadOnlyList<DeviceInspection> Devices { get; init; }
-
-    /// <summary>How often the guest has been started again.</summary>
-    public int Resets { get; init; }
 }
 
 /// <param name="InstructionsExecuted">Executed one by one so far; translated code does not count.</param>

@@ -75,7 +75,7 @@ internal sealed unsafe partial class BlockEmitter
             RequireCanonicalTarget(ref a, decoded);
         }
 
-        bool isShort = Is32 || (!_block->IsRelative && (long)next == (int)next);
+        bool isShort = !_block->IsRelative && (Is32 || (long)next == (int)next);
         HostOperand place = EmitPushCheck(ref a, decoded, restart, keepScratch2: !isShort);
         if (isShort)
         {
@@ -84,7 +84,7 @@ internal sealed unsafe partial class BlockEmitter
         else
         {
             EmitLoadRip(ref a, Scratch2, next);
-            a.Store(place, Scratch2);
+            StoreSlot(ref a, place, Scratch2);
         }
 
         if (instruction.Op0Kind == OpKind.Memory)

@@ -13,8 +13,11 @@ internal sealed unsafe class BlockLookup(X86Cpu cpu, TranslationCache cache, Sal
 {
     private const int LongestInstruction = 15;
 
-    /// <summary>Where an instruction of 32-bit code can start without going on at address 0: what is above is the interpreter's.</summary>
-    private const ulong LastStart32 = uint.MaxValue - LongestInstruction;
+    /// <summary>
+    /// Where 32-bit code can start without going on at address 0: the last page is the interpreter's, as blocks of another mapping of the
+    /// same bytes would lead to its end.
+    /// </summary>
+    private const ulong LastStart32 = uint.MaxValue - 0x1000;
 
     private readonly VcpuContext* _context = cpu.Context;
 

@@ -100,10 +100,12 @@ internal sealed unsafe class TranslationCache : IDisposable
     /// <param name="apart">The block in which every access has a check of its own.</param>
     public TranslatedBlock* Find(byte* hostPage, ulong rip, CodeMode mode, bool omitsLocks, bool apart)
     {
-        ulong key = IsElsewhere(hostPage, rip, mode) ? rip & PageOffset : rip;
+        bool isRelative = IsElsewhere(hostPage, rip);
+        ulong key = isRelative ? rip & PageOffset : rip;
         for (TranslatedBlock* block = _buckets[Bucket(hostPage, rip)]; block != null; block = block->NextInBucket)
         {
-            if (block->Rip == key && block->HostPage == hostPage && block->Mode == mode && block->OmitsLocks == omitsLocks && block->IsApart == apart)
+            if (block->Rip == key && block->IsRelative == isRelative && block->HostPage == hostPage && block->Mode == mode
+                && block->OmitsLocks == omitsLocks && block->IsApart == apart)
             {
                 return block;
             }
@@ -150,7 +152,7 @@ internal sealed unsafe class TranslationCache : IDisposable
         }
 
         TranslatedBlock* block = _blocks + _blockCount++;
-        bool isRelative = IsElsewhere(hostPage, rip, mode);
+        bool isRelative = IsElsewhere(hostPage, rip);
         *block = new TranslatedBlock { Rip = isRelative ? rip & PageOffset : rip, IsRelative = isRelative, Mode = mode, OmitsLocks = omitsLocks, IsApart = apart, HostPage = hostPage, SecondPage = secondPage, Entry = _at };
         byte* end = _translator.Translate(_at, block, registers, limit, out int guestBytes);
         _options.Trace?.Write(_vcpu, block, guestBytes, end);
@@ -239,8 +241,8 @@ internal sealed unsafe class TranslationCache : IDisposable
     /// Whether code of a page is executed at another address than where it was first: processes map a library wherever they like, and
     /// one translation then serves all but the first of them.
     /// </summary>
-    private bool IsElsewhere(byte* hostPage, ulong rip, CodeMode mode) => mode == CodeMode.Code64
-        && (_options.AlwaysRelative || (_pages.TryGetValue((nint)hostPage, out PageBlocks blocks) && blocks.Base != (rip & ~PageOffset)));
+    private bool IsElsewhere(byte* hostPage, ulong rip) =>
+        _options.AlwaysRelative || (_pages.TryGetValue((nint)hostPage, out PageBlocks blocks) && blocks.Base != (rip & ~PageOffset));
 
     /// <summary>Notes that blocks of a page hold bytes of the page behind it.</summary>
     private void AddDependent(byte* secondPage, byte* hostPage)

@@ -11,6 +11,8 @@ public sealed class DebianGuest : IAsyncLifetime
 
     public string Kernel => _image.KernelPath;
 
+    public string Initrd => _image.InitrdPath;
+
     public MachineSpec Spec => new()
     {
         Kernel = _image.KernelPath,

@@ -21,7 +21,7 @@ public sealed class SnapshotArchiveTests : IDisposable
         byte[] memory = TestSet.SomeMemory(3);
         byte[] archive = await ExportAsync(memory);
 
-        string name = await SnapshotArchive.ReadAsync(_to.Set, "copy", new MemoryStream(archive), NoDisk);
+        string name = await SnapshotArchive.ReadAsync(_to.Set, "copy", new MemoryStream(archive), NoDisk, AsItIs);
 
         using Snapshot copy = _to.Set.Open(name);
         Assert.Equal("copy", name);
@@ -39,7 +39,7 @@ public sealed class SnapshotArchiveTests : IDisposable
         {
             int length = i < 20 ? i : random.Next(archive.Length);
 
-            await Assert.ThrowsAsync<SnapshotException>(() => SnapshotArchive.ReadAsync(_to.Set, null, new MemoryStream(archive, 0, length), NoDisk));
+            await Assert.ThrowsAsync<SnapshotException>(() => SnapshotArchive.ReadAsync(_to.Set, null, new MemoryStream(archive, 0, length), NoDisk, AsItIs));
         }
 
         Assert.Empty(_to.Set.List());
@@ -62,7 +62,7 @@ public sealed class SnapshotArchiveTests : IDisposable
             // A flag of the LZ4 frame that says nothing of the content may change without harm.
             try
             {
-                string name = await SnapshotArchive.ReadAsync(_to.Set, null, new MemoryStream(damaged), NoDisk);
+                string name = await SnapshotArchive.ReadAsync(_to.Set, null, new MemoryStream(damaged), NoDisk, AsItIs);
                 using (Snapshot copy = _to.Set.Open(name))
                 {
                     Assert.Equal(TestSet.SomeMemory(3), TestSet.ReadMemory(copy));
@@ -87,6 +87,8 @@ public sealed class SnapshotArchiveTests : IDisposable
         SnapshotArchive.Write(snapshot, [], output);
         return output.ToArray();
     }
+
+    private static SnapshotManifest AsItIs(SnapshotManifest manifest) => manifest;
 
     private static IBlockBackend NoDisk(string path, long size) => throw new InvalidOperationException("The snapshot has no disks.");
 }

@@ -91,9 +91,11 @@ public sealed partial class VirtualMachine
         ? SnapshotStore.Of(name)
         : throw new StrataException(StrataError.BadInput, "The machine has no name that its snapshots could be kept under; give it one, or say in which store they are to be.");
 
-    private async Task EndSuspendedAsync()
+    /// <summary>Inside of the saver, which waits for nobody here.</summary>
+    private Task EndSuspendedAsync()
     {
         _board.Suspend();
-        await DisposeAsync().ConfigureAwait(false);
+        Release();
+        return Task.CompletedTask;
     }
 }

@@ -210,8 +210,16 @@ public sealed partial class VirtualMachine : IAsyncDisposable
         await _board.Exit.ConfigureAwait(false);
     }
 
+    /// <summary>Ends the machine, and gives back what it holds; a snapshot that is being made is given up.</summary>
     /// <exception cref="StrataException">What the guest wrote could not be brought to a disk's image.</exception>
-    public ValueTask DisposeAsync()
+    public async ValueTask DisposeAsync()
+    {
+        _board.Stop();
+        await _saver.CloseAsync().ConfigureAwait(false);
+        Release();
+    }
+
+    private void Release()
     {
         if (!Interlocked.Exchange(ref _isDisposed, true))
         {
@@ -229,11 +237,10 @@ public sealed partial class VirtualMachine : IAsyncDisposable
         finally
         {
             _networks.Dispose();
+            _forkPoints.Dispose();
             _saver.Dispose();
             _loggers.Dispose();
         }
-
-        return ValueTask.CompletedTask;
     }
 
     /// <summary>It has ended, whether those who wait for that have been told yet or not.</summary>

@@ -48,6 +48,7 @@ public sealed class CapturableDiskTests : IDisposable
         {
             Fill(Cluster, 512, 7);
             capture.SaveAll();
+            capture.Accept();
         }
 
         using DiskImage second = Target("b.qcow2");
@@ -74,6 +75,43 @@ public sealed class CapturableDiskTests : IDisposable
         capture.SaveAll();
 
         Assert.Equal(Cluster, capture.Saved);
+    }
+
+    [Fact]
+    public void Dispose_OfACaptureThatNobodyAccepted_CountsItsClustersAgain()
+    {
+        Fill(3 * Cluster, 512, 1);
+        using (DiskImage lost = Target("a.qcow2"))
+        {
+            using DiskCapture unused = _disk.Capture(null, lost);
+            unused.SaveAll(); // and then the snapshot could not be written
+        }
+
+        using DiskImage target = Target("b.qcow2");
+        using DiskCapture capture = _disk.Capture(null, target);
+        capture.SaveAll();
+
+        Assert.Equal(Cluster, capture.Saved);
+    }
+
+    [Fact]
+    public void PutBack_BehindAnEarlierWrite_LeavesThatForTheNextCapture()
+    {
+        Fill(3 * Cluster, 512, 1);
+        using (DiskImage store = Target("a.qcow2"))
+        {
+            using DiskCapture checkpoint = _disk.Capture(AllClusters(), store);
+            Fill(5 * Cluster, 512, 2);
+            checkpoint.PutBack();
+        }
+
+        using DiskImage target = Target("b.qcow2");
+        using DiskCapture capture = _disk.Capture(null, target);
+        capture.SaveAll();
+
+        byte[] found = new byte[512];
+        target.Read(3 * Cluster, found);
+        Assert.All(found, value => Assert.Equal(1, value));
     }
 
     [Fact]

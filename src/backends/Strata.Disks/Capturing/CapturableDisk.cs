@@ -104,14 +104,10 @@ public sealed class CapturableDisk : IBlockBackend
     public void Dispose() => _disk.Dispose();
 
     /// <summary>The capture is over: it has all it wanted, or was given up.</summary>
-    /// <param name="forgotten">Clusters that count as written again, as nothing has kept them; null for none.</param>
-    internal void End(DiskCapture capture, ClusterSet? forgotten)
-    {
-        if (Interlocked.CompareExchange(ref _capture, null, capture) == capture && forgotten is not null)
-        {
-            _written.UnionWith(forgotten);
-        }
-    }
+    internal void End(DiskCapture capture) => Interlocked.CompareExchange(ref _capture, null, capture);
+
+    /// <summary>Nothing has kept these clusters.</summary>
+    internal void CountAsWritten(ClusterSet clusters) => _written.UnionWith(clusters);
 
     private void BeforeChange(long offset, long length)
     {

@@ -18,7 +18,8 @@ public sealed class DiskCapture : IDisposable
     /// <summary>Held while a cluster is saved. The disks' own locks are taken under it.</summary>
     private readonly Lock _gate = new();
     private Exception? _failure; // under _gate
-    private bool _complete;
+    private bool _accepted;
+    private bool _over;
 
     internal DiskCapture(CapturableDisk disk, ClusterSet? clusters, ClusterSet writtenBefore, IBlockBackend target)
     {
@@ -50,9 +51,14 @@ public sealed class DiskCapture : IDisposable
         }
 
         ThrowIfFailed();
-        _complete = true;
-        _disk.End(this, forgotten: null);
+        _disk.End(this);
     }
+
+    /// <summary>
+    /// What was saved is kept for good: the next capture wants what was written since this one began. Without it the next one wants what
+    /// this one wanted, too.
+    /// </summary>
+    public void Accept() => _accepted = true;
 
     /// <summary>
     /// Puts what was overwritten since the capture began back onto the disk, which then holds what it held, and ends the capture. While the
@@ -64,24 +70,28 @@ public sealed class DiskCapture : IDisposable
         lock (_gate)
         {
             ThrowIfFailed();
-            _disk.End(this, forgotten: null);
+            _disk.End(this);
             foreach (long cluster in _saved.Members())
             {
                 Span<byte> bytes = _buffer.AsSpan(0, LengthOf(cluster));
                 _target.Read(cluster * ClusterSet.ClusterSize, bytes);
                 _disk.Write(cluster * ClusterSet.ClusterSize, bytes);
             }
-
-            _complete = true;
         }
     }
 
-    /// <summary>Gives the capture up if it is not complete: what it kept is worth nothing.</summary>
+    /// <summary>Ends the capture. Unless it was accepted, the clusters that it was begun with count as written again.</summary>
     public void Dispose()
     {
-        if (!_complete)
+        if (Interlocked.Exchange(ref _over, true))
         {
-            _disk.End(this, _writtenBefore);
+            return;
+        }
+
+        _disk.End(this);
+        if (!_accepted)
+        {
+            _disk.CountAsWritten(_writtenBefore);
         }
     }
 

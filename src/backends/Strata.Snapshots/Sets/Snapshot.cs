@@ -116,6 +116,11 @@ public sealed class Snapshot : IDisposable
             return $"it has {manifest.Disks.Count} disks, and a machine has at most {MostDisks}";
         }
 
+        if (manifest.Disks.Any(disk => disk is null || !Path.IsPathFullyQualified(disk.Path) || disk.Path.Contains('\0', StringComparison.Ordinal)))
+        {
+            return "a disk's path is none";
+        }
+
         return manifest.Disks.Any(disk => !Enum.IsDefined(disk.Kind)
             || disk.Kind == DiskKind.Stored != disk.Chain.Count > 0
             || disk.Chain.Any(file => !IsFileName(file, ".qcow2")))
@@ -124,8 +129,8 @@ public sealed class Snapshot : IDisposable
     }
 
     /// <summary>A name of a file in a folder of the set, which leads nowhere else.</summary>
-    private static bool IsFileName(string name, string ending) =>
-        name.EndsWith(ending, StringComparison.Ordinal) && name.Length is > 4 and < 80 && name.All(character => char.IsAsciiLetterOrDigit(character) || character is '-' or '.')
+    private static bool IsFileName(string? name, string ending) =>
+        name is not null && name.EndsWith(ending, StringComparison.Ordinal) && name.Length is > 4 and < 80 && name.All(character => char.IsAsciiLetterOrDigit(character) || character is '-' or '.')
         && !name.StartsWith('.');
 
     private static IReadOnlyList<UnitRecord> ReadUnits(byte[] bytes, string name)

@@ -26,12 +26,15 @@ internal static partial class SnapshotFolder
         }
     }
 
-    /// <summary>Writes a file that must not exist yet, to stable storage.</summary>
-    public static void WriteFile(string path, byte[] bytes)
+    /// <summary>Writes a file that must not exist yet, to stable storage if that is asked for.</summary>
+    public static void WriteFile(string path, byte[] bytes, bool isDurable)
     {
         using SafeFileHandle handle = CreateFile(path);
         RandomAccess.Write(handle, bytes, 0);
-        RandomAccess.FlushToDisk(handle);
+        if (isDurable)
+        {
+            RandomAccess.FlushToDisk(handle);
+        }
     }
 
     /// <summary>Reads a file whose size is bounded.</summary>
@@ -49,7 +52,7 @@ internal static partial class SnapshotFolder
         int done = 0;
         while (done < bytes.Length)
         {
-            int count = RandomAccess.Read(handle, bytes.AsSpan(done), done);
+            int count = Read(handle, bytes.AsSpan(done), done, path);
             if (count == 0)
             {
                 throw new SnapshotException($"The file {path} became shorter while it was read; somebody changes the snapshot.");
@@ -59,6 +62,19 @@ internal static partial class SnapshotFolder
         }
 
         return bytes;
+    }
+
+    private static int Read(SafeFileHandle handle, Span<byte> target, long offset, string path)
+    {
+        try
+        {
+            return RandomAccess.Read(handle, target, offset);
+        }
+        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+        {
+            // A folder says so when it is read.
+            throw new SnapshotException($"The snapshot's file {path} cannot be read: {error.Message} Restore another one, or import it again.", error);
+        }
     }
 
     /// <summary>Opens a plain file for reading: a link would lead out of the set, a pipe would wait for ever.</summary>

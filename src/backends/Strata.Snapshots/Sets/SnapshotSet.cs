@@ -22,6 +22,10 @@ public sealed class SnapshotSet
     internal const string NewPrefix = ".new-";
     private const string OldPrefix = ".old-";
     private const string LockFile = ".lock";
+
+    /// <summary>What opening a file says that somebody else has locked: EWOULDBLOCK of Linux.</summary>
+    private const int HeldByAnother = 11;
+
     private static readonly TimeSpan LockPoll = TimeSpan.FromMilliseconds(20);
 
     /// <param name="folder">Made when the first snapshot is.</param>
@@ -32,6 +36,12 @@ public sealed class SnapshotSet
     }
 
     public string Folder { get; }
+
+    /// <summary>
+    /// Whether a snapshot is on stable storage when it is there. Without that it is made sooner, and holds as long as the host runs: for sets
+    /// that nobody needs afterwards.
+    /// </summary>
+    public bool IsDurable { get; init; } = true;
 
     internal string LayerFolder => Path.Combine(Folder, "layers");
 
@@ -130,8 +140,17 @@ public sealed class SnapshotSet
             }
 
             Directory.Move(PathOf(name), Path.Combine(Folder, OldPrefix + Guid.NewGuid().ToString("N")));
-            SnapshotFolder.Flush(Folder);
+            FlushFolder(Folder);
             CollectGarbage();
+        }
+    }
+
+    /// <summary>Brings a folder's entries to stable storage, in a set that promises that.</summary>
+    internal void FlushFolder(string path)
+    {
+        if (IsDurable)
+        {
+            SnapshotFolder.Flush(path);
         }
     }
 
@@ -170,7 +189,7 @@ public sealed class SnapshotSet
             {
                 return new FileStream(Path.Combine(Folder, LockFile), options);
             }
-            catch (UnauthorizedAccessException error)
+            catch (Exception error) when (error is UnauthorizedAccessException || (error is IOException && error.HResult != HeldByAnother))
             {
                 throw new SnapshotException($"The folder for snapshots {Folder} cannot be written: {error.Message}", error);
             }

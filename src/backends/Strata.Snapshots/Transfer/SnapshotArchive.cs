@@ -26,7 +26,7 @@ public static class SnapshotArchive
     private const long Layout = 1;
     private const long End = -1;
     private const int LargestManifest = 4 << 20;
-    private const long LargestDisk = 1L << 50;
+    private const long LargestDisk = 1L << 46; // whose clusters can still be counted in memory
     private const int Unit = ChunkMap.ChunkSize;
 
     private static ReadOnlySpan<byte> Magic => "STRATA-SNAPSHOT\n"u8;
@@ -71,13 +71,20 @@ public static class SnapshotArchive
     /// <summary>Reads an archive into a set.</summary>
     /// <param name="name">What the snapshot is called there; null for the name that it had.</param>
     /// <param name="createDisk">Makes an empty image at a path, with so many bytes.</param>
+    /// <param name="adopt">Makes of the manifest, whose disks and memory are the set's already, what the set is to have.</param>
     /// <returns>The name.</returns>
     /// <exception cref="SnapshotException">It is damaged, or no snapshot; the set is as it was.</exception>
     public static async Task<string> ReadAsync(
-        SnapshotSet set, string? name, Stream input, Func<string, long, IBlockBackend> createDisk, CancellationToken cancellationToken = default)
+        SnapshotSet set,
+        string? name,
+        Stream input,
+        Func<string, long, IBlockBackend> createDisk,
+        Func<SnapshotManifest, SnapshotManifest> adopt,
+        CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(set);
         ArgumentNullException.ThrowIfNull(createDisk);
+        ArgumentNullException.ThrowIfNull(adopt);
         try
         {
             using LZ4DecoderStream packed = LZ4Stream.Decode(input, leaveOpen: true);
@@ -97,15 +104,14 @@ public static class SnapshotArchive
 
             archive.CheckDigest();
             draft.Write(units, memory);
-            draft.Commit(
-                manifest with
-                {
-                    Name = name,
-                    Id = draft.Id,
-                    Parent = null,
-                    Memory = new MemoryManifest { Size = memory.Size, Layers = [.. memory.Layers.Select(layer => layer.Name)], Stored = written },
-                    Disks = disks,
-                });
+            draft.Commit(adopt(manifest with
+            {
+                Name = name,
+                Id = draft.Id,
+                Parent = null,
+                Memory = new MemoryManifest { Size = memory.Size, Layers = [.. memory.Layers.Select(layer => layer.Name)], Stored = written },
+                Disks = disks,
+            }));
             return name;
         }
         catch (StateException error)
@@ -159,7 +165,7 @@ public static class SnapshotArchive
         UnitReader save = (cluster, bytes) => target.Write(cluster * Unit, bytes[..(int)Math.Min(Unit, size - (cluster * Unit))]);
         ReadUnits(archive, (size + Unit - 1) / Unit, save, cancellationToken);
         target.Flush();
-        return disk with { Kind = DiskKind.Stored, Chain = [file], Check = null };
+        return disk with { Kind = DiskKind.Stored, Chain = [file], Path = path, Check = null };
     }
 
     private static void ReadUnits(ArchiveStream archive, long count, UnitReader take, CancellationToken cancellationToken)

@@ -9,12 +9,13 @@ namespace Strata.Snapshots;
 
 /// <summary>
 /// A moment that a running machine goes back to: memory, disks and devices, in time that depends on what has changed since. Disposing it
-/// takes the machine back; <see cref="Keep"/> lets it be as it is. While it is open no snapshot can be made. Members are safe on any
-/// thread, one at a time.
+/// takes the machine back; <see cref="Keep"/> lets it be as it is. While it is open no snapshot and no other checkpoint can be made. Members
+/// are safe on any thread, one at a time.
 /// </summary>
 public sealed class MachineCheckpoint : IAsyncDisposable
 {
     private readonly PcBoard _board;
+    private readonly Func<Func<TimeSpan>, Task<TimeSpan>> _run;
     private readonly Action _ended;
     private readonly PageStore _pages = new();
     private readonly List<(DiskCapture Capture, DiskImage Store)> _disks = [];
@@ -23,10 +24,12 @@ public sealed class MachineCheckpoint : IAsyncDisposable
     private bool _isOver;
 
     /// <param name="board">Stands still, and goes on behind this.</param>
+    /// <param name="run">Lets something happen to the machine, and nothing else meanwhile.</param>
     /// <param name="ended">Called once, when this is over.</param>
-    internal MachineCheckpoint(PcBoard board, IReadOnlyList<MachineDisk> disks, Action ended)
+    internal MachineCheckpoint(PcBoard board, IReadOnlyList<MachineDisk> disks, Func<Func<TimeSpan>, Task<TimeSpan>> run, Action ended)
     {
         _board = board;
+        _run = run;
         _ended = ended;
         try
         {
@@ -58,7 +61,7 @@ public sealed class MachineCheckpoint : IAsyncDisposable
         _isOver = true;
         try
         {
-            return await Task.Run(RollBack).ConfigureAwait(false);
+            return await _run(RollBack).ConfigureAwait(false);
         }
         catch (Exception error) when (error is IOException or StateException or InvalidOperationException)
         {

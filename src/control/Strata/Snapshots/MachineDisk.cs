@@ -69,6 +69,12 @@ internal sealed class MachineDisk : IDisposable
             return Open(isClone ? spec with { Snapshot = !spec.ReadOnly } : spec);
         }
 
+        DiskOpenOptions options = new() { Format = "qcow2", Backing = BackingAccess.Any };
+        if (spec.ReadOnly)
+        {
+            return new MachineDisk(spec, DiskImages.Open(set.PathOfDisk(stored.File!), options with { ReadOnly = true }), null, isPersistent: true);
+        }
+
         if (!spec.Snapshot && !isClone)
         {
             PutBackFile(spec, stored, set);
@@ -77,7 +83,6 @@ internal sealed class MachineDisk : IDisposable
             return own;
         }
 
-        DiskOpenOptions options = new() { Format = "qcow2", Backing = BackingAccess.Any };
         return new MachineDisk(spec, TemporaryOverlay.Open(set.PathOfDisk(stored.File!), options), spec.Snapshot ? 1 + stored.Chain.Count : null, isPersistent: false)
         {
             _setFolder = set.Folder,
@@ -141,12 +146,12 @@ internal sealed class MachineDisk : IDisposable
     /// <exception cref="IOException">The snapshot's image cannot be read, or the disk not be written.</exception>
     public void PutBack(DiskManifest stored, SnapshotSet set)
     {
-        if (_disk is null || stored.Kind == DiskKind.Referenced)
+        if (_disk is null)
         {
             return;
         }
 
-        using DiskImage image = DiskImages.Open(set.PathOfDisk(stored.File!), new DiskOpenOptions { Format = "qcow2", ReadOnly = true, Backing = BackingAccess.Any });
+        using DiskImage image = OpenToPutBack(stored, set);
         ClusterSet clusters = _disk.FindContent(_overlays is { } overlays ? Below(overlays) : null);
         using (CapturableDisk old = new(image))
         {
@@ -157,6 +162,16 @@ internal sealed class MachineDisk : IDisposable
         _setFolder = set.Folder;
         _chain = stored.Chain;
         _disk.ForgetWritten();
+    }
+
+    /// <summary>Whether <see cref="PutBack"/> can do what it is for; before anything is changed.</summary>
+    /// <exception cref="SnapshotException">The snapshot does not have the disk's content, or a disk of another size.</exception>
+    public void CheckPutBack(DiskManifest stored, SnapshotSet set)
+    {
+        if (_disk is not null)
+        {
+            OpenToPutBack(stored, set).Dispose();
+        }
     }
 
     /// <summary>Gives a disk's own file the content that it had at a snapshot, while nobody uses it.</summary>
@@ -177,6 +192,25 @@ internal sealed class MachineDisk : IDisposable
     {
         _setFolder = setFolder;
         _chain = chain;
+    }
+
+    private DiskImage OpenToPutBack(DiskManifest stored, SnapshotSet set)
+    {
+        if (stored.Kind == DiskKind.Referenced)
+        {
+            throw new SnapshotException($"The snapshot has not the content of the disk {Spec.Path}, which the machine has gone on writing to. Restore another snapshot.");
+        }
+
+        DiskImage image = DiskImages.Open(set.PathOfDisk(stored.File!), new DiskOpenOptions { Format = "qcow2", ReadOnly = true, Backing = BackingAccess.Any });
+        if (image.Sectors == _image.Sectors)
+        {
+            return image;
+        }
+
+        long sectors = image.Sectors;
+        image.Dispose();
+        throw new SnapshotException(
+            $"The disk {Spec.Path} has {_image.Sectors * 512:N0} bytes, and had {sectors * 512:N0} when the snapshot was made. Give it that size again.");
     }
 
     private DiskImage? Below(int overlays) => Below(_image, overlays);

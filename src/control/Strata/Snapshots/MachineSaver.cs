@@ -8,18 +8,20 @@ using Strata.Snapshots.Sets;
 namespace Strata.Snapshots;
 
 /// <summary>
-/// Saves a machine while it goes on, and knows what the last snapshot has of it. One snapshot, checkpoint or rollback at a time: who asks
-/// waits for the one before. Safe on any thread.
+/// Saves a machine while it goes on, and knows what the last snapshot has of it. One snapshot or rollback at a time: who asks waits for the
+/// one before. While a checkpoint is open all others are refused, as that may stay open for long. Safe on any thread.
 /// </summary>
 internal sealed class MachineSaver : IDisposable
 {
     private readonly PcBoard _board;
     private readonly SemaphoreSlim _gate = new(1, 1);
+    private readonly CancellationTokenSource _closing = new();
 
     /// <summary>What memory held at some moment, and the pages that may differ from it beside those that are dirty; under the gate.</summary>
     private MemoryImage _base;
     private PageBitmap _changed;
-    private volatile bool _hasCheckpoint;
+    private bool _isDisposed;
+    private bool _hasCheckpoint; // changed under the gate
 
     /// <param name="board">The machine.</param>
     /// <param name="disks">In the guest's order.</param>
@@ -49,7 +51,12 @@ internal sealed class MachineSaver : IDisposable
         await EnterAsync(cancellationToken).ConfigureAwait(false);
         try
         {
-            return await Task.Run(() => SaveLockedAsync(set, request, describe, end, cancellationToken), cancellationToken).ConfigureAwait(false);
+            using CancellationTokenSource either = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, _closing.Token);
+            return await Task.Run(() => SaveLockedAsync(set, request, describe, end, either.Token), either.Token).ConfigureAwait(false);
+        }
+        catch (OperationCanceledException) when (_closing.IsCancellationRequested && !cancellationToken.IsCancellationRequested)
+        {
+            throw HasEnded();
         }
         finally
         {
@@ -59,7 +66,7 @@ internal sealed class MachineSaver : IDisposable
 
     /// <summary>Takes the machine back to a snapshot of its own.</summary>
     /// <returns>How long it stood still.</returns>
-    /// <exception cref="StateException">The snapshot is of another machine; this one goes on.</exception>
+    /// <exception cref="StateException">The snapshot is of another machine: this one goes on. Or a record of it is damaged: this one ends.</exception>
     /// <exception cref="IOException">A file of the snapshot cannot be read: the machine ends, as it is neither here nor there.</exception>
     public async Task<TimeSpan> RollBackAsync(Snapshot snapshot, SnapshotSet set, CancellationToken cancellationToken)
     {
@@ -74,8 +81,8 @@ internal sealed class MachineSaver : IDisposable
         }
     }
 
-    /// <summary>Opens a checkpoint, which holds the gate until it is over.</summary>
-    /// <exception cref="InvalidOperationException">The machine has ended.</exception>
+    /// <summary>Opens a checkpoint. Until it is over everything else is refused.</summary>
+    /// <exception cref="InvalidOperationException">The machine has ended, or has a checkpoint.</exception>
     public async Task<MachineCheckpoint> CheckpointAsync(CancellationToken cancellationToken)
     {
         await EnterAsync(cancellationToken).ConfigureAwait(false);
@@ -83,15 +90,26 @@ internal sealed class MachineSaver : IDisposable
         {
             return await Task.Run(Checkpoint, cancellationToken).ConfigureAwait(false);
         }
-        catch
+        finally
         {
             _gate.Release();
-            throw;
         }
     }
 
+    /// <summary>Gives up what is under way, and refuses everything from here on: the machine's memory and disks may go when this is done.</summary>
+    public async Task CloseAsync()
+    {
+        await _closing.CancelAsync().ConfigureAwait(false);
+        await _gate.WaitAsync().ConfigureAwait(false);
+        _gate.Release();
+    }
+
     /// <summary>The machine has ended; one that is being suspended is saved to the end nevertheless.</summary>
-    public void Dispose() => _base.Dispose();
+    public void Dispose()
+    {
+        _isDisposed = true;
+        _base.Dispose();
+    }
 
     private async Task<SnapshotReport> SaveLockedAsync(
         SnapshotSet set, SnapshotRequest request, Func<SnapshotManifest, SnapshotManifest> describe, Func<Task>? end, CancellationToken cancellationToken)
@@ -100,6 +118,7 @@ internal sealed class MachineSaver : IDisposable
         using SnapshotDraft draft = await set.BeginAsync(request.Name, cancellationToken).ConfigureAwait(false);
         List<DiskSaving> disks = [];
         Moment? moment = null;
+        MemoryImage? image = null;
         bool isHeld = false;
         try
         {
@@ -120,7 +139,7 @@ internal sealed class MachineSaver : IDisposable
 
             moment.SavePages(cancellationToken);
             List<DiskManifest> kept = [.. disks.Select(disk => disk.Finish(cancellationToken))];
-            MemoryImage image = moment.Complete();
+            image = moment.Complete();
             draft.Write(moment.Units, image);
             if (end is not null)
             {
@@ -144,7 +163,8 @@ internal sealed class MachineSaver : IDisposable
                 Disks = kept,
                 Machine = default,
             }));
-            Accept(moment, image, disks, draft);
+            Accept(image, disks, draft);
+            image = null;
             return new SnapshotReport(draft.Name, moment.Pause, Stopwatch.GetElapsedTime(start), moment.Stored, kept.Sum(disk => disk.Stored));
         }
         finally
@@ -155,29 +175,43 @@ internal sealed class MachineSaver : IDisposable
             }
 
             moment?.Dispose();
+            image?.Dispose();
             disks.ForEach(disk => disk.Dispose());
         }
     }
 
     private async Task EnterAsync(CancellationToken cancellationToken)
     {
-        if (_hasCheckpoint)
-        {
-            throw new InvalidOperationException("The machine has an open checkpoint; end that first.");
-        }
-
         await _gate.WaitAsync(cancellationToken).ConfigureAwait(false);
+        if (_hasCheckpoint || _closing.IsCancellationRequested)
+        {
+            InvalidOperationException refusal = _hasCheckpoint ? new InvalidOperationException("The machine has an open checkpoint; end that first.") : HasEnded();
+            _gate.Release();
+            throw refusal;
+        }
     }
 
-    private void EndCheckpoint()
+    /// <summary>What an open checkpoint does with the machine, which is not disposed meanwhile.</summary>
+    private async Task<TimeSpan> RunForCheckpointAsync(Func<TimeSpan> action)
     {
-        _hasCheckpoint = false;
-        _gate.Release();
+        await _gate.WaitAsync().ConfigureAwait(false);
+        try
+        {
+            return _closing.IsCancellationRequested ? throw HasEnded() : await Task.Run(action).ConfigureAwait(false);
+        }
+        finally
+        {
+            _gate.Release();
+        }
     }
+
+    private void EndCheckpoint() => Volatile.Write(ref _hasCheckpoint, false);
+
+    private static InvalidOperationException HasEnded() => new("The machine has ended.");
 
     private TimeSpan RollBack(Snapshot snapshot, SnapshotSet set)
     {
-        CheckFits(snapshot);
+        CheckFits(snapshot, set);
         _board.Pause();
         try
         {
@@ -204,7 +238,7 @@ internal sealed class MachineSaver : IDisposable
     }
 
     /// <summary>Everything that can be seen to be wrong before anything is changed.</summary>
-    private void CheckFits(Snapshot snapshot)
+    private void CheckFits(Snapshot snapshot, SnapshotSet set)
     {
         if (snapshot.Memory.Size != _board.Ram.Size || snapshot.Manifest.Disks.Count != Disks.Count)
         {
@@ -215,6 +249,11 @@ internal sealed class MachineSaver : IDisposable
         if (!units.SequenceEqual(snapshot.Units.Select(unit => unit.UnitName).Order(StringComparer.Ordinal)))
         {
             throw new StateException($"The snapshot {snapshot.Manifest.Name} is of a machine with other devices; restore it as a machine of its own.");
+        }
+
+        for (int i = 0; i < Disks.Count; i++)
+        {
+            Disks[i].CheckPutBack(snapshot.Manifest.Disks[i], set);
         }
     }
 
@@ -227,7 +266,7 @@ internal sealed class MachineSaver : IDisposable
         _board.Pause();
         try
         {
-            MachineCheckpoint checkpoint = new(_board, Disks, EndCheckpoint);
+            MachineCheckpoint checkpoint = new(_board, Disks, RunForCheckpointAsync, EndCheckpoint);
             _hasCheckpoint = true;
             return checkpoint;
         }
@@ -248,10 +287,15 @@ internal sealed class MachineSaver : IDisposable
     }
 
     /// <summary>From here on what changes is counted from this snapshot.</summary>
-    private void Accept(Moment moment, MemoryImage image, List<DiskSaving> disks, SnapshotDraft draft)
+    private void Accept(MemoryImage image, List<DiskSaving> disks, SnapshotDraft draft)
     {
         _base.Dispose();
         _base = image;
+        if (_isDisposed)
+        {
+            _base.Dispose(); // of a machine that was suspended
+        }
+
         _changed = new PageBitmap(_board.Ram.Pages);
         Current = draft.Name;
         disks.ForEach(disk => disk.Accept(draft.SetFolder));

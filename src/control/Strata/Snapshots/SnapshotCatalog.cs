@@ -39,9 +39,10 @@ public static class SnapshotCatalog
     });
 
     /// <summary>The machine that a snapshot is of.</summary>
-    public static MachineSpec ReadSpec(string machine, string name) => Guard(() =>
+    public static MachineSpec ReadSpec(SnapshotStore store, string name) => Guard(() =>
     {
-        using Snapshot snapshot = SnapshotStore.Of(machine).Set.Open(name);
+        ArgumentNullException.ThrowIfNull(store);
+        using Snapshot snapshot = store.Set.Open(name);
         return MachineSpec.Read(snapshot.Manifest.Machine);
     });
 
@@ -53,14 +54,11 @@ public static class SnapshotCatalog
     public static async Task DeleteAsync(SnapshotStore store, string name, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(store);
-        try
+        await GuardAsync(async () =>
         {
             await store.Set.DeleteAsync(name, cancellationToken).ConfigureAwait(false);
-        }
-        catch (SnapshotException error)
-        {
-            throw new StrataException(StrataError.BadInput, error.Message, error);
-        }
+            return name;
+        }).ConfigureAwait(false);
     }
 
     /// <summary>Writes a snapshot and all that it needs.</summary>
@@ -74,7 +72,11 @@ public static class SnapshotCatalog
         return Task.Run(() => Guard(() => Export(store.Set, name, output, progress, cancellationToken)), cancellationToken);
     }
 
-    /// <summary>Reads what <see cref="ExportAsync(SnapshotStore, string, Stream, IProgress{string}?, CancellationToken)"/> wrote.</summary>
+    /// <summary>
+    /// Reads what <see cref="ExportAsync(SnapshotStore, string, Stream, IProgress{string}?, CancellationToken)"/> wrote. What it says of this
+    /// host's files is not believed: the machine has the disks that come with it, whose changes are thrown away with it, its shared folders
+    /// cannot be written, and nothing of its network is recorded.
+    /// </summary>
     /// <param name="machine">Whose it is to be.</param>
     /// <param name="name">What it is to be called; null for its own name.</param>
     /// <returns>Its name.</returns>
@@ -82,18 +84,32 @@ public static class SnapshotCatalog
         ImportAsync(SnapshotStore.Of(machine), name, input, cancellationToken);
 
     /// <inheritdoc cref="ImportAsync(string, string?, Stream, CancellationToken)"/>
-    public static async Task<string> ImportAsync(SnapshotStore store, string? name, Stream input, CancellationToken cancellationToken = default)
+    public static Task<string> ImportAsync(SnapshotStore store, string? name, Stream input, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(store);
-        try
+        return GuardAsync(() => SnapshotArchive.ReadAsync(
+            store.Set, name, input, (path, size) => Qcow2Image.Create(path, new DiskCreateOptions { Size = size }), Adopt, cancellationToken));
+    }
+
+    private static SnapshotManifest Adopt(SnapshotManifest manifest)
+    {
+        MachineSpec spec = MachineSpec.Read(manifest.Machine);
+        CheckDisks(spec, manifest);
+        spec = spec with
         {
-            return await SnapshotArchive.ReadAsync(
-                store.Set, name, input, (path, size) => Qcow2Image.Create(path, new DiskCreateOptions { Size = size }), cancellationToken)
-                .ConfigureAwait(false);
-        }
-        catch (Exception error) when (error is SnapshotException or DiskImageException)
+            Disks = [.. spec.Disks.Zip(manifest.Disks, (disk, stored) => disk with { Path = stored.Path, Format = "qcow2", Snapshot = !disk.ReadOnly })],
+            Shares = [.. spec.Shares.Select(share => share with { IsReadOnly = true })],
+            Networks = [.. spec.Networks.Select(card => card with { Capture = null })],
+            WritePerfMap = false,
+        };
+        return manifest with { Machine = spec.ToElement() };
+    }
+
+    private static void CheckDisks(MachineSpec spec, SnapshotManifest manifest)
+    {
+        if (spec.Disks.Count != manifest.Disks.Count)
         {
-            throw new StrataException(StrataError.BadInput, error.Message, error);
+            throw new SnapshotException($"The snapshot {manifest.Name} has {manifest.Disks.Count} disks, and its machine {spec.Disks.Count}: it is damaged.");
         }
     }
 
@@ -101,6 +117,7 @@ public static class SnapshotCatalog
     {
         using Snapshot snapshot = set.Open(name);
         MachineSpec spec = MachineSpec.Read(snapshot.Manifest.Machine);
+        CheckDisks(spec, snapshot.Manifest);
         List<IBlockBackend> disks = [];
         try
         {
@@ -134,9 +151,28 @@ public static class SnapshotCatalog
         {
             return action();
         }
-        catch (Exception error) when (error is SnapshotException or DiskImageException or SpecException)
+        catch (Exception error) when (Translate(error) is { } translated)
         {
-            throw new StrataException(StrataError.BadInput, error.Message, error);
+            throw translated;
         }
     }
+
+    private static async Task<T> GuardAsync<T>(Func<Task<T>> action)
+    {
+        try
+        {
+            return await action().ConfigureAwait(false);
+        }
+        catch (Exception error) when (Translate(error) is { } translated)
+        {
+            throw translated;
+        }
+    }
+
+    private static StrataException? Translate(Exception error) => error switch
+    {
+        SnapshotException or DiskImageException or SpecException => new StrataException(StrataError.BadInput, error.Message, error),
+        IOException or UnauthorizedAccessException => new StrataException(StrataError.Host, error.Message, error),
+        _ => null,
+    };
 }

@@ -9,7 +9,8 @@ usage() {
 usage: ./build.sh COMMAND
   restore   fetch the packages
   build     build everything
-  publish   build the command that ./strata starts, precompiled
+  publish [native|ready-to-run]
+            build the command that ./strata starts: native code where gcc or clang can link it, else precompiled for the .NET runtime
   test      build, then run every test; the last line counts them
   count FOLDER
             that line, of the .trx files in a folder
@@ -61,6 +62,40 @@ count_results() {
   echo "$passed passed, $failed failed, $skipped skipped"
 }
 
+# A folder of its own until it is whole: ./strata never starts half a command.
+publish_to_artifacts() {
+  rm -rf artifacts/strata.new
+  dotnet publish src/apps/Strata.Cli -c Release -r linux-x64 -o artifacts/strata.new -v quiet "$@" || return 1
+  rm -rf artifacts/strata
+  mv artifacts/strata.new artifacts/strata
+}
+
+publish_native() {
+  local linker
+  linker=$(command -v gcc || command -v clang) || { echo "build.sh: native code needs gcc or clang as the linker; install gcc" >&2; return 1; }
+  local options=(-p:StrataNative=true -p:CppCompilerAndLinker="$(basename "$linker")")
+  echo "build.sh: compiling the command to native code, which takes a minute or two" >&2
+  command -v objcopy >/dev/null || options+=(-p:StripSymbols=false)
+  publish_to_artifacts "${options[@]}"
+}
+
+publish_precompiled() {
+  publish_to_artifacts --self-contained false -p:PublishReadyToRun=true
+}
+
+publish() {
+  case "${1:-}" in
+    native) publish_native ;;
+    ready-to-run) publish_precompiled ;;
+    '')
+      publish_native || {
+        echo "build.sh: no native command; precompiling one for the .NET runtime, which starts more slowly" >&2
+        publish_precompiled
+      } ;;
+    *) usage ;;
+  esac
+}
+
 soak() {
   local minutes=${1:-10}
   [[ $minutes =~ ^[0-9]+$ ]] || usage
@@ -86,8 +121,7 @@ snapshots() {
 case "${1:-}" in
   restore) dotnet restore Strata.slnx --locked-mode ;;
   build) dotnet build Strata.slnx -c Release ;;
-  publish)
-    dotnet publish src/apps/Strata.Cli -c Release -r linux-x64 --self-contained false -p:PublishReadyToRun=true -o artifacts/strata -v quiet ;;
+  publish) shift; publish "$@" ;;
   test) run_tests ;;
   count) [ -d "${2:-}" ] || usage; count_results "$2" ;;
   soak) shift; soak "$@" ;;

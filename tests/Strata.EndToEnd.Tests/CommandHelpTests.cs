@@ -47,14 +47,14 @@ public sealed partial class CommandHelpTests : IDisposable
     }
 
     [Fact]
-    public async Task Version_IsANumberAndTheCommit()
+    public async Task Version_IsANumberTheCommitAndHowItWasCompiled()
     {
         using HostCommand command = HostCommand.StartStrata("--version");
 
         (int code, string errors) = await command.WaitForExitAsync(_timeout.Token);
 
         Assert.Equal((0, ""), (code, errors));
-        Assert.Matches(@"\A\d+\.\d+\.\d+(\+[0-9a-f]{40})?\n\z", command.Output);
+        Assert.Matches(@"\A\d+\.\d+\.\d+(\+[0-9a-f]{40})?, (native|precompiled|compiled while it runs)\n\z", command.Output);
     }
 
     [Theory]

@@ -89,10 +89,10 @@ internal static class ImageCommand
         DocumentedCommand command = new("list", "List images, and what of them is in the cache.", "Example: strata image list --output json") { output };
         command.SetAction(async (result, token) =>
         {
-            List<Row> rows = [];
+            List<ImageRow> rows = [];
             foreach (GuestImage image in GuestImages.All())
             {
-                rows.Add(new Row(image.ImageName, image.Description, image.IsCached, await image.MeasureAsync(token), image.Built, image.Folder));
+                rows.Add(new ImageRow(image.ImageName, image.Description, image.IsCached, await image.MeasureAsync(token), image.Built, image.Folder));
             }
 
             if (OutputOption.IsJson(result, output))
@@ -109,15 +109,16 @@ internal static class ImageCommand
         return command;
     }
 
-    private static string Format(List<Row> rows) => string.Join('\n', rows.Select(row =>
+    private static string Format(List<ImageRow> rows) => string.Join('\n', rows.Select(row =>
     {
         string state = row.IsCached
             ? string.Create(CultureInfo.InvariantCulture, $"{row.Bytes >> 20,5} MiB  built {row.Built:yyyy-MM-dd HH:mm} UTC")
             : $"not in the cache: strata image pull {row.Name}";
         return $"{row.Name,-12} {row.Description}\n             {state}";
     }));
-
-    /// <param name="Bytes">On the host's disk.</param>
-    /// <param name="Built">UTC; null if the image is not in the cache.</param>
-    private sealed record Row(string Name, string Description, bool IsCached, long Bytes, DateTime? Built, string Folder);
 }
+
+/// <summary>An image in a list, in the form that programs read.</summary>
+/// <param name="Bytes">On the host's disk.</param>
+/// <param name="Built">UTC; null if the image is not in the cache.</param>
+internal sealed record ImageRow(string Name, string Description, bool IsCached, long Bytes, DateTime? Built, string Folder);

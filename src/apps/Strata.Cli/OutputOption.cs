@@ -1,7 +1,7 @@
 using System.CommandLine;
-using System.Text.Encodings.Web;
 using System.Text.Json;
-using System.Text.Json.Serialization;
+using System.Text.Json.Serialization.Metadata;
+using Strata.Control;
 
 namespace Strata.Cli;
 
@@ -11,14 +11,8 @@ internal static class OutputOption
     private const string Json = "json";
     private const string Text = "text";
 
-    private static readonly JsonSerializerOptions Options = new(JsonSerializerDefaults.Web)
-    {
-        WriteIndented = true,
-        Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
-        Converters = { new JsonStringEnumConverter(JsonNamingPolicy.CamelCase) },
-    };
-
-    private static readonly JsonSerializerOptions WithoutNulls = new(Options) { DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull };
+    private static readonly JsonSerializerOptions Options = DescriptionJson.CreateOptions(CommandJson.Default);
+    private static readonly JsonSerializerOptions WithoutNulls = DescriptionJson.CreateOptions(CommandJson.Default, leaveOutNulls: true);
 
     public static Option<string> Create()
     {
@@ -37,6 +31,12 @@ internal static class OutputOption
     public static bool IsJson(ParseResult result, Option<string> output) => result.GetValue(output) == Json;
 
     /// <param name="leaveOutNulls">Members without a value are left out instead of being null.</param>
-    public static void WriteJson<T>(T value, bool leaveOutNulls = false) =>
-        Console.WriteLine(JsonSerializer.Serialize(value, leaveOutNulls ? WithoutNulls : Options));
+    public static void WriteJson<T>(T value, bool leaveOutNulls = false) => Console.WriteLine(ToJson(value, leaveOutNulls));
+
+    /// <typeparam name="T">One of the types that <see cref="CommandJson"/> or the library knows.</typeparam>
+    internal static string ToJson<T>(T value, bool leaveOutNulls)
+    {
+        JsonSerializerOptions options = leaveOutNulls ? WithoutNulls : Options;
+        return JsonSerializer.Serialize(value, (JsonTypeInfo<T>)options.GetTypeInfo(typeof(T)));
+    }
 }

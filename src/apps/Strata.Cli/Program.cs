@@ -15,10 +15,10 @@ DocumentedCommand root = new("strata", "Strata runs unmodified operating systems
     strata COMMAND --help tells more about each.
     """)
 {
-    CommandHelp.CreateOption(), new VersionOption(),
+    CommandHelp.CreateOption(), CommandVersion.CreateOption(),
     RunArguments.Create(signals), ListCommand.Create(), ExecCommand.Create(signals), ConsoleCommand.Create(signals),
     CopyCommand.Create(), EngineCommand.Create(), ExplainCommand.Create(), InspectCommand.Create(), StopCommand.Create(),
-    SnapshotCommand.Create(signals), RestoreCommand.CreateSuspend(), RestoreCommand.CreateResume(signals),
+    SnapshotCommand.Create(signals), RestoreCommand.CreateSuspend(), RestoreCommand.CreateResume(signals), CloneCommand.Create(signals),
     ImageCommand.Create(), DiskCommand.Create(), SwitchCommand.Create(), ProbeCommand.Create(), VerifyCommand.Create(),
 };
 

@@ -126,10 +126,11 @@ internal sealed class RunCommand(RunOptions options) : IDisposable
         }
 
         VirtualMachine machine = await VirtualMachine.RestoreAsync(
-            SnapshotStore.Of(restore.Machine), restore.Snapshot, restore.Options with { Name = spec.Name }, Attachments, token).ConfigureAwait(false);
-        if (restore.UsesUp)
+            restore.Store, restore.Snapshot, restore.Options with { Name = spec.Name }, Attachments, token).ConfigureAwait(false);
+        await restore.WhenRuns().ConfigureAwait(false);
+        if (machine.IdentityFailure is { } failure)
         {
-            await SnapshotCatalog.DeleteAsync(restore.Machine, restore.Snapshot, token).ConfigureAwait(false);
+            await Console.Error.WriteAsync(Console.IsErrorRedirected ? $"strata: {failure}\n" : $"\r\nstrata: {failure}\r\n").ConfigureAwait(false);
         }
 
         return machine;

@@ -1,7 +1,6 @@
 using System.CommandLine;
 using System.Globalization;
 using System.Text.Json;
-using System.Text.Json.Serialization;
 using Strata.Images;
 using Strata.Verification;
 
@@ -24,13 +23,6 @@ internal static class VerifyCommand
 
         Exit code 0: no difference; 1: a difference; 2: bad options or files.
         """;
-
-    private static readonly JsonSerializerOptions Json = new()
-    {
-        WriteIndented = true,
-        PropertyNamingPolicy = JsonNamingPolicy.CamelCase,
-        Converters = { new JsonStringEnumConverter(), new HexConverter() },
-    };
 
     public static Command Create()
     {
@@ -86,7 +78,7 @@ internal static class VerifyCommand
             progress.Clear();
             if (json)
             {
-                Console.WriteLine(JsonSerializer.Serialize(verification, Json));
+                Console.WriteLine(JsonSerializer.Serialize(verification, VerificationJson.Default.VerificationResult));
             }
             else
             {
@@ -140,16 +132,6 @@ internal static class VerifyCommand
     {
         using StandardStream console = new(StandardStream.Output, isText: true);
         console.Write(bytes.Span);
-    }
-
-    /// <summary>Register values as text: many readers' numbers have 53 bits.</summary>
-    private sealed class HexConverter : JsonConverter<ulong>
-    {
-        public override ulong Read(ref Utf8JsonReader reader, Type typeToConvert, JsonSerializerOptions options) =>
-            ulong.Parse(reader.GetString()!.AsSpan(2), NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture);
-
-        public override void Write(Utf8JsonWriter writer, ulong value, JsonSerializerOptions options) =>
-            writer.WriteStringValue(string.Create(CultureInfo.InvariantCulture, $"0x{value:x}"));
     }
 
     /// <summary>One line on a terminal's standard error that is written over.</summary>

@@ -44,6 +44,9 @@ public interface IMachine
     /// <returns>How long it stood still.</returns>
     Task<TimeSpan> RollBackAsync(string name, CancellationToken cancellationToken = default);
 
+    /// <summary>A moment of the machine, which goes on, for clones to begin at: <see cref="VirtualMachine.CloneAsync"/>.</summary>
+    Task<ForkPoint> CreateForkPointAsync(CancellationToken cancellationToken = default);
+
     /// <summary>Presses the power button; an operating system that listens shuts down.</summary>
     Task PressPowerButtonAsync(CancellationToken cancellationToken = default);
 

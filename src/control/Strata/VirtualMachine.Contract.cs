@@ -39,6 +39,8 @@ public sealed partial class VirtualMachine : IMachine
 
     Task<TimeSpan> IMachine.RollBackAsync(string name, CancellationToken cancellationToken) => RollBackAsync(name, null, cancellationToken);
 
+    Task<ForkPoint> IMachine.CreateForkPointAsync(CancellationToken cancellationToken) => CreateForkPointAsync(cancellationToken);
+
     Task IMachine.StopAsync(CancellationToken cancellationToken) => StopAsync().WaitAsync(cancellationToken);
 
     async Task<EngineSwitch> IMachine.SwitchEngineAsync(Engine engine, CancellationToken cancellationToken)

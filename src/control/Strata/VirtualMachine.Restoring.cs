@@ -1,6 +1,7 @@
 using Strata.Core.State;
 using Strata.Engines;
 using Strata.Machines.Boards;
+using Strata.Networking.Frames;
 using Strata.Snapshots;
 using Strata.Snapshots.Memory;
 using Strata.Snapshots.Sets;
@@ -13,7 +14,8 @@ public sealed partial class VirtualMachine
 {
     /// <summary>
     /// Starts a machine where a snapshot was taken. Its memory is mapped and read when it is used, so it runs before the snapshot has been
-    /// read. Any engine goes on with what any other has saved.
+    /// read. Any engine goes on with what any other has saved. A clone's guest has been made another machine when this returns, if it has
+    /// an agent: <see cref="IdentityFailure"/>.
     /// </summary>
     /// <param name="store">The machine's snapshots: <see cref="SnapshotStore.Of"/>.</param>
     /// <param name="name">Which one.</param>
@@ -23,31 +25,65 @@ public sealed partial class VirtualMachine
         SnapshotStore store, string name, RestoreOptions? options = null, MachineAttachments? attachments = null, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(store);
+        IReadOnlyList<VirtualMachine> machines = await RestoreAllAsync(
+            store, name, [(options ?? new RestoreOptions(), attachments ?? MachineAttachments.None)], cancellationToken).ConfigureAwait(false);
+        return machines[0];
+    }
+
+    /// <summary>Opens the machines, starts them together, and waits until the guests of clones are machines of their own.</summary>
+    private static async Task<IReadOnlyList<VirtualMachine>> RestoreAllAsync(
+        SnapshotStore store, string name, IReadOnlyList<(RestoreOptions Options, MachineAttachments Attachments)> all, CancellationToken cancellationToken)
+    {
+        List<VirtualMachine> machines = [];
         try
         {
             using Snapshot snapshot = store.Set.Open(name);
-            return await RestoreFromAsync(store.Set, snapshot, options ?? new RestoreOptions(), attachments ?? MachineAttachments.None).ConfigureAwait(false);
+            foreach ((RestoreOptions options, MachineAttachments attachments) in all)
+            {
+                machines.Add(await PrepareAsync(store.Set, snapshot, options, attachments).ConfigureAwait(false));
+            }
+
+            foreach (VirtualMachine machine in machines)
+            {
+                await machine.RunAsync().ConfigureAwait(false);
+                machine._board.Resume();
+            }
+
+            await Task.WhenAll(machines.Zip(all, (machine, one) => machine.RepairIdentityAsync(one.Options.IdentityPatience, cancellationToken))).ConfigureAwait(false);
+            return machines;
         }
-        catch (SnapshotException error)
+        catch (Exception error)
         {
-            throw new StrataException(StrataError.BadInput, error.Message, error);
-        }
-        catch (Exception error) when (error is StateException or SpecException)
-        {
-            throw new StrataException(StrataError.BadInput, $"The snapshot {name} cannot be restored. {error.Message}", error);
+            foreach (VirtualMachine machine in machines)
+            {
+                await machine.DisposeAsync().ConfigureAwait(false);
+            }
+
+            switch (error)
+            {
+                case SnapshotException:
+                    throw new StrataException(StrataError.BadInput, error.Message, error);
+                case StateException or SpecException:
+                    throw new StrataException(StrataError.BadInput, $"The snapshot {name} cannot be restored. {error.Message}", error);
+                default:
+                    throw;
+            }
         }
     }
 
-    private static async Task<VirtualMachine> RestoreFromAsync(SnapshotSet set, Snapshot snapshot, RestoreOptions options, MachineAttachments attachments)
+    /// <summary>A machine that stands still where the snapshot was taken.</summary>
+    private static async Task<VirtualMachine> PrepareAsync(SnapshotSet set, Snapshot snapshot, RestoreOptions options, MachineAttachments attachments)
     {
-        MachineSpec spec = MachineSpec.Read(snapshot.Manifest.Machine);
-        spec = spec with { Name = options.Name ?? spec.Name, Engine = options.Engine ?? spec.Engine };
-        CheckRestored(spec, snapshot);
         bool isClone = options.Identity == MachineIdentity.New;
+        MachineSpec saved = MachineSpec.Read(snapshot.Manifest.Machine);
+        MachineSpec spec = saved with { Name = options.Name ?? saved.Name, Engine = options.Engine ?? saved.Engine };
+        spec = isClone ? CloneSpec.Of(spec, options.KeepIdentity) : spec;
+        spec = options.Forwards is { } forwards ? CloneSpec.With(spec, forwards) : spec;
+        CheckRestored(spec, snapshot);
         VirtualMachine machine = await OpenAsync(spec, attachments, new MachineOrigin
         {
             Boot = BootFiles.Later(spec),
-            OpenDisk = (disk, index, _) => MachineDisk.Open(disk, snapshot.Manifest.Disks[index], set, isClone),
+            OpenDisk = (_, index, _) => MachineDisk.Open(saved.Disks[index], snapshot.Manifest.Disks[index], set, isClone),
             Memory = snapshot.Memory,
         }).ConfigureAwait(false);
         try
@@ -56,8 +92,11 @@ public sealed partial class VirtualMachine
             machine._board.LoadState(snapshot.Units);
             machine._board.Wall.StepTo(DateTime.UtcNow);
             machine._saver.Current = snapshot.Manifest.Name;
-            await machine.RunAsync().ConfigureAwait(false);
-            machine._board.Resume();
+            if (isClone && !options.KeepIdentity)
+            {
+                machine._identity = new CloneIdentity(machine._board, spec, machine._networks.Cards.Select(card => MacAddress.Read(card.MacAddress.Span)));
+            }
+
             return machine;
         }
         catch

@@ -237,6 +237,7 @@ public sealed partial class VirtualMachine : IAsyncDisposable
         finally
         {
             _networks.Dispose();
+            _forkPoints.Dispose();
             _saver.Dispose();
             _loggers.Dispose();
         }

@@ -50,13 +50,14 @@ internal sealed class HostCommand : IDisposable
         return new HostCommand(Process.Start(start) ?? throw new InvalidOperationException($"{tool} did not start."));
     }
 
-    /// <summary>The strata command, as built from these sources.</summary>
-    public static HostCommand StartStrata(params string[] arguments) =>
-        Start("dotnet", [Path.Combine(AppContext.BaseDirectory, "Strata.Cli.dll"), .. arguments]);
+    /// <summary>The strata command, as built from these sources; the environment's STRATA_COMMAND names another to be tested, such as the native one.</summary>
+    public static HostCommand StartStrata(params string[] arguments) => StartStrata(new Dictionary<string, string>(), arguments);
 
     /// <summary>The same with variables beside those of this process.</summary>
     public static HostCommand StartStrata(IReadOnlyDictionary<string, string> environment, params string[] arguments) =>
-        Start("dotnet", environment, [Path.Combine(AppContext.BaseDirectory, "Strata.Cli.dll"), .. arguments]);
+        Environment.GetEnvironmentVariable("STRATA_COMMAND") is { Length: > 0 } command
+            ? Start(command, environment, arguments)
+            : Start("dotnet", environment, [Path.Combine(AppContext.BaseDirectory, "Strata.Cli.dll"), .. arguments]);
 
     /// <summary>Runs a tool whose failure is a failure of the test.</summary>
     /// <returns>Standard output.</returns>

@@ -42,7 +42,7 @@ internal static class DiskCompareCommand
             bool isSame = comparison.IsSame && (comparison.HasSameSize || !result.GetValue(strict));
             if (json)
             {
-                OutputOption.WriteJson(new { Same = isSame, comparison.DifferentAt, comparison.HasSameSize });
+                OutputOption.WriteJson(new DiskComparison(isSame, comparison.DifferentAt, comparison.HasSameSize));
             }
             else
             {
@@ -56,3 +56,7 @@ internal static class DiskCompareCommand
         return command;
     }
 }
+
+/// <summary>What a comparison found, in the form that programs read.</summary>
+/// <param name="DifferentAt">Offset of the first byte that differs, or null.</param>
+internal sealed record DiskComparison(bool Same, long? DifferentAt, bool HasSameSize);

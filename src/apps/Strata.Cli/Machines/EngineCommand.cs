@@ -31,7 +31,7 @@ internal static class EngineCommand
                 MachineDescription description = await running.DescribeAsync(token);
                 if (json)
                 {
-                    MachineArguments.WriteJson(new { description.Engine });
+                    MachineArguments.WriteJson(new EngineChoice(description.Engine?.Name));
                 }
                 else
                 {
@@ -58,3 +58,7 @@ internal static class EngineCommand
         return command;
     }
 }
+
+/// <summary>The engine that runs a machine, in the form that programs read.</summary>
+/// <param name="Engine">Null where the machine does not say.</param>
+internal sealed record EngineChoice(string? Engine);

@@ -6,7 +6,7 @@ using Strata.Snapshots;
 
 namespace Strata.Cli.Snapshots;
 
-/// <summary>`strata snapshot restore`, `strata suspend`, `strata resume` and `strata clone`.</summary>
+/// <summary>`strata snapshot restore`, `strata suspend` and `strata resume`.</summary>
 internal static class RestoreCommand
 {
     /// <summary>The snapshot that `strata suspend` makes and `strata resume` uses up.</summary>
@@ -85,27 +85,29 @@ internal static class RestoreCommand
         return command;
     }
 
-    private static Option<string> Engine() => new("--engine")
+    public static Option<string> Engine() => new("--engine")
     {
         Description = "The engine that goes on: auto, kvm, translator or interpreter. Default: what the machine was started with.",
         DefaultValueFactory = _ => string.Empty,
     };
 
-    private static Engine? EngineOf(string text) => text.Length == 0 ? null : EngineNames.Parse(text);
+    public static Engine? EngineOf(string text) => text.Length == 0 ? null : EngineNames.Parse(text);
 
     private static async Task<int> RunAsync(
         string machine, string snapshot, RestoreOptions restore, bool usesUp, TerminationSignals signals, CancellationToken token)
     {
+        SnapshotStore store = SnapshotStore.Of(machine);
         using RunCommand run = new(new RunOptions
         {
-            Spec = SnapshotCatalog.ReadSpec(machine, snapshot) with { Name = restore.Name },
-            Restore = new RestoredRun(machine, snapshot, restore, usesUp),
+            Spec = SnapshotCatalog.ReadSpec(store, snapshot) with { Name = restore.Name },
+            Restore = new RestoredRun(
+                store, snapshot, restore, async () => await (usesUp ? SnapshotCatalog.DeleteAsync(machine, snapshot, token) : Task.CompletedTask)),
         });
         return await run.ExecuteAsync(signals, token);
     }
 }
 
 /// <summary>A run that begins at a snapshot.</summary>
-/// <param name="Machine">Whose snapshot.</param>
-/// <param name="UsesUp">The snapshot is deleted once the machine runs.</param>
-internal sealed record RestoredRun(string Machine, string Snapshot, RestoreOptions Options, bool UsesUp);
+/// <param name="Store">Whose snapshot.</param>
+/// <param name="WhenRuns">What is to be done once the machine runs.</param>
+internal sealed record RestoredRun(SnapshotStore Store, string Snapshot, RestoreOptions Options, Func<ValueTask> WhenRuns);

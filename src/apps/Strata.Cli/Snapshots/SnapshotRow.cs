@@ -17,7 +17,7 @@ internal sealed record SnapshotRow(
         summary.Machine, summary.Name, summary.Created, summary.Parent, summary.Engine, summary.MemoryStored, summary.DisksStored, summary.Description, summary.Problem);
 
     /// <summary>What making one took, in milliseconds and bytes.</summary>
-    public static object Of(SnapshotReport report) => new SnapshotTimes(
+    public static SnapshotTimes Of(SnapshotReport report) => new SnapshotTimes(
         report.Name, report.Pause.TotalMilliseconds, report.Duration.TotalMilliseconds, report.MemoryStored, report.DisksStored);
 
     public string ToLine()
@@ -53,6 +53,7 @@ internal sealed record SnapshotRow(
 
         return string.Join('\n', lines);
     }
-
-    private sealed record SnapshotTimes(string Name, double PauseMilliseconds, double DurationMilliseconds, long MemoryStored, long DisksStored);
 }
+
+/// <summary>What making a snapshot took, in the form that programs read.</summary>
+internal sealed record SnapshotTimes(string Name, double PauseMilliseconds, double DurationMilliseconds, long MemoryStored, long DisksStored);

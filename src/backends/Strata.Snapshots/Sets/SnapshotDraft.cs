@@ -62,7 +62,7 @@ public sealed class SnapshotDraft : IDisposable
     /// <summary>The path of a disk's image that is in the set already.</summary>
     public string PathOfDisk(string name) => _set.PathOfDisk(name);
 
-    /// <summary>Brings all but the manifest to stable storage. The images of disks have been flushed by whoever wrote them.</summary>
+    /// <summary>Brings all but the manifest to stable storage, in a set that is durable. The images of disks have been flushed by whoever wrote them.</summary>
     /// <param name="memory">Made by <see cref="BuildMemory"/>.</param>
     /// <exception cref="IOException">The files cannot be written.</exception>
     public void Write(IReadOnlyCollection<UnitRecord> units, MemoryImage memory)
@@ -71,28 +71,28 @@ public sealed class SnapshotDraft : IDisposable
         ArgumentNullException.ThrowIfNull(memory);
         WriteFile(SnapshotSet.UnitsFile, UnitFile.Write(units));
         WriteFile(SnapshotSet.PagesFile, memory.Map.ToBytes());
-        foreach (MemoryLayer layer in memory.Layers.Where(layer => _files.Contains(_set.PathOfLayer(layer.Name))))
+        foreach (MemoryLayer layer in memory.Layers.Where(layer => _set.IsDurable && _files.Contains(_set.PathOfLayer(layer.Name))))
         {
             ReserveHoles(memory, layer);
             RandomAccess.FlushToDisk(layer.File);
         }
 
-        SnapshotFolder.Flush(_set.LayerFolder);
-        SnapshotFolder.Flush(_set.DiskFolder);
+        _set.FlushFolder(_set.LayerFolder);
+        _set.FlushFolder(_set.DiskFolder);
     }
 
-    /// <summary>Makes the snapshot, behind <see cref="Write"/>: after this it is there, whole and on stable storage.</summary>
+    /// <summary>Makes the snapshot, behind <see cref="Write"/>: after this it is there, whole, and on stable storage if the set is durable.</summary>
     /// <param name="manifest">What it is; its name, identity and memory are the draft's.</param>
     /// <exception cref="IOException">The files cannot be written.</exception>
     public void Commit(SnapshotManifest manifest)
     {
         ArgumentNullException.ThrowIfNull(manifest);
         WriteFile(SnapshotSet.ManifestFile, JsonSerializer.SerializeToUtf8Bytes(manifest, SnapshotJson.Default.SnapshotManifest));
-        SnapshotFolder.WriteFile(Path.Combine(_folder, DigestFile.Name), DigestFile.Write(_written));
-        SnapshotFolder.Flush(_folder);
+        SnapshotFolder.WriteFile(Path.Combine(_folder, DigestFile.Name), DigestFile.Write(_written), _set.IsDurable);
+        _set.FlushFolder(_folder);
         Directory.Move(_folder, _set.PathOf(Name));
         _committed = true;
-        SnapshotFolder.Flush(_set.Folder);
+        _set.FlushFolder(_set.Folder);
     }
 
     public void Dispose()
@@ -122,7 +122,7 @@ public sealed class SnapshotDraft : IDisposable
 
     private void WriteFile(string name, byte[] bytes)
     {
-        SnapshotFolder.WriteFile(Path.Combine(_folder, name), bytes);
+        SnapshotFolder.WriteFile(Path.Combine(_folder, name), bytes, _set.IsDurable);
         _written.Add((name, bytes));
     }
 }

@@ -29,12 +29,15 @@ internal static partial class SnapshotFolder
         }
     }
 
-    /// <summary>Writes a file that must not exist yet, to stable storage.</summary>
-    public static void WriteFile(string path, byte[] bytes)
+    /// <summary>Writes a file that must not exist yet, to stable storage if that is asked for.</summary>
+    public static void WriteFile(string path, byte[] bytes, bool isDurable)
     {
         using SafeFileHandle handle = CreateFile(path);
         RandomAccess.Write(handle, bytes, 0);
-        RandomAccess.FlushToDisk(handle);
+        if (isDurable)
+        {
+            RandomAccess.FlushToDisk(handle);
+        }
     }
 
     /// <summary>Reads a file whose size is bounded.</summary>

@@ -37,6 +37,12 @@ public sealed class SnapshotSet
 
     public string Folder { get; }
 
+    /// <summary>
+    /// Whether a snapshot is on stable storage when it is there. Without that it is made sooner, and holds as long as the host runs: for sets
+    /// that nobody needs afterwards.
+    /// </summary>
+    public bool IsDurable { get; init; } = true;
+
     internal string LayerFolder => Path.Combine(Folder, "layers");
 
     internal string DiskFolder => Path.Combine(Folder, "disks");
@@ -134,8 +140,17 @@ public sealed class SnapshotSet
             }
 
             Directory.Move(PathOf(name), Path.Combine(Folder, OldPrefix + Guid.NewGuid().ToString("N")));
-            SnapshotFolder.Flush(Folder);
+            FlushFolder(Folder);
             CollectGarbage();
+        }
+    }
+
+    /// <summary>Brings a folder's entries to stable storage, in a set that promises that.</summary>
+    internal void FlushFolder(string path)
+    {
+        if (IsDurable)
+        {
+            SnapshotFolder.Flush(path);
         }
     }
 

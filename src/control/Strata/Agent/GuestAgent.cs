@@ -36,18 +36,10 @@ public sealed partial class GuestAgent
     public TimeSpan Patience { get; init; } = TimeSpan.FromMinutes(3);
 
     /// <summary>The agent's source, for images that bring it along: start it at boot with `perl FILE`.</summary>
-    public static string Script
-    {
-        get
-        {
-            return string.Concat(ScriptParts.Select(part =>
-            {
-                using Stream resource = typeof(GuestAgent).Assembly.GetManifestResourceStream(part)!;
-                using StreamReader reader = new(resource);
-                return reader.ReadToEnd();
-            }));
-        }
-    }
+    public static string Script => string.Concat(ScriptParts.Select(ReadResource));
+
+    /// <summary>What the agent runs in the guest of a clone.</summary>
+    internal static string IdentityScript => ReadResource("identity.pl");
 
     /// <summary>Starts a program.</summary>
     /// <param name="output">Receives what the program prints; the program waits while it runs.</param>
@@ -174,6 +166,13 @@ public sealed partial class GuestAgent
         bool isProgram = frame.Text.StartsWith($"{command.Arguments[0]}: ", StringComparison.Ordinal);
         int code = isProgram && (Errno)frame.Number() == Errno.ENOENT ? NotFoundCode : NotExecutableCode;
         return new StrataException(failure.Error, failure.Message) { CommandExitCode = code };
+    }
+
+    private static string ReadResource(string name)
+    {
+        using Stream resource = typeof(GuestAgent).Assembly.GetManifestResourceStream(name)!;
+        using StreamReader reader = new(resource);
+        return reader.ReadToEnd();
     }
 
     private static async Task WriteAllAsync(GuestProcess process, ReadOnlyMemory<byte> input, CancellationToken cancellationToken)

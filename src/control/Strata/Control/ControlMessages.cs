@@ -57,6 +57,9 @@ internal enum ControlOperation
     /// <summary>Go back to a snapshot.</summary>
     RollBack,
 
+    /// <summary>A moment for clones to begin at, which is kept until the asker hangs up.</summary>
+    ForkPoint,
+
     /// <summary>Press the power button.</summary>
     PowerButton,
 
@@ -88,6 +91,12 @@ internal sealed record ControlReply
     public MachineExit? Exit { get; init; }
 
     public SnapshotReport? Snapshot { get; init; }
+
+    /// <summary>For <see cref="ControlOperation.ForkPoint"/>: the folder of the snapshot.</summary>
+    public string? Folder { get; init; }
+
+    /// <summary>For <see cref="ControlOperation.ForkPoint"/>: the snapshot's name.</summary>
+    public string? Name { get; init; }
 
     /// <summary>How long the machine stood still, in milliseconds.</summary>
     public double? PauseMilliseconds { get; init; }

@@ -73,6 +73,9 @@ internal sealed partial class ControlSession(VirtualMachine machine, MachineRese
                     await machine.StopAsync().ConfigureAwait(false);
                     await ReplyAsync(new ControlReply(), CancellationToken.None).ConfigureAwait(false); // the server ends with the machine
                     break;
+                case ControlOperation.ForkPoint:
+                    await ServeForkPointAsync(cancellationToken).ConfigureAwait(false);
+                    break;
                 case ControlOperation.Wait:
                     await ServeEndAsync(cancellationToken).ConfigureAwait(false);
                     break;
@@ -121,6 +124,18 @@ internal sealed partial class ControlSession(VirtualMachine machine, MachineRese
     private MachineDescription Named(MachineDescription description) => description with { Name = reservation.Name, Image = reservation.Image };
 
     private static StrataException Missing(string what) => new(StrataError.BadInput, $"The control request names no {what}.");
+
+    /// <summary>The clones' process hangs up when they run.</summary>
+    private async Task ServeForkPointAsync(CancellationToken cancellationToken)
+    {
+        ForkPoint point = await machine.CreateForkPointAsync(cancellationToken).ConfigureAwait(false);
+        await using (point.ConfigureAwait(false))
+        {
+            await ReplyAsync(new ControlReply { Folder = point.Store.Folder, Name = point.Name }, cancellationToken).ConfigureAwait(false);
+            using CancellationTokenSource gone = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+            await WatchAsync(gone).ConfigureAwait(false);
+        }
+    }
 
     private async Task ServeEndAsync(CancellationToken cancellationToken)
     {

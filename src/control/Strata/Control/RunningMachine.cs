@@ -75,6 +75,22 @@ public sealed class RunningMachine : IMachine
         return TimeSpan.FromMilliseconds(reply.PauseMilliseconds ?? 0);
     }
 
+    /// <summary>A moment of the machine for clones to begin at; see <see cref="VirtualMachine.CreateForkPointAsync"/>.</summary>
+    public async Task<ForkPoint> CreateForkPointAsync(CancellationToken cancellationToken = default)
+    {
+        NetworkStream connection = await OpenAsync(cancellationToken).ConfigureAwait(false);
+        try
+        {
+            ControlReply reply = Check(await ConverseAsync(connection, new ControlRequest { Operation = ControlOperation.ForkPoint }, cancellationToken).ConfigureAwait(false));
+            return new ForkPoint(new SnapshotStore(Part(reply.Folder)), Part(reply.Name), connection.DisposeAsync);
+        }
+        catch
+        {
+            await connection.DisposeAsync().ConfigureAwait(false);
+            throw;
+        }
+    }
+
     /// <summary>Presses the power button; an operating system that listens shuts down.</summary>
     public Task PressPowerButtonAsync(CancellationToken cancellationToken = default) => AskAsync(ControlOperation.PowerButton, cancellationToken);
 

@@ -1,3 +1,5 @@
+using Strata.Networking.Nat;
+
 namespace Strata.Snapshots;
 
 /// <summary>How a machine comes back from a snapshot.</summary>
@@ -11,6 +13,25 @@ public sealed record RestoreOptions
 
     /// <summary>The engine that goes on; null for what the specification says.</summary>
     public Engine? Engine { get; init; }
+
+    /// <summary>
+    /// A clone keeps what tells its guest from others: random numbers to come, MAC addresses, host name, machine ID, SSH host keys. For one
+    /// that takes the place of the machine that was saved.
+    /// </summary>
+    public bool KeepIdentity { get; init; }
+
+    /// <summary>
+    /// Ports of the host that lead into it, through its first network card that can have some; null for those of the machine that was saved, of
+    /// which the host chooses new numbers for a clone.
+    /// </summary>
+    public IReadOnlyList<PortForward>? Forwards { get; init; }
+
+    /// <summary>How long the guest of a clone may take to become another machine: see <see cref="VirtualMachine.IdentityFailure"/>.</summary>
+    public TimeSpan IdentityPatience { get; init; } = TimeSpan.FromSeconds(10);
+
+    /// <summary>With <see cref="Forwards"/> as <see cref="NetworkCard.ParseForward"/> understands them.</summary>
+    /// <exception cref="StrataException">One cannot be understood.</exception>
+    public RestoreOptions WithForwards(IEnumerable<string> forwards) => this with { Forwards = [.. forwards.Select(NetworkCard.ParseForward)] };
 }
 
 /// <summary>Who a restored machine is.</summary>
@@ -22,6 +43,9 @@ public enum MachineIdentity
     /// </summary>
     Same,
 
-    /// <summary>A clone: it writes to overlays of its own, and the saved machine may go on beside it.</summary>
+    /// <summary>
+    /// A clone: it writes to overlays of its own, and the saved machine may go on beside it. The agent in its guest makes it another machine on
+    /// networks and to programs.
+    /// </summary>
     New,
 }

@@ -39,9 +39,10 @@ public static class SnapshotCatalog
     });
 
     /// <summary>The machine that a snapshot is of.</summary>
-    public static MachineSpec ReadSpec(string machine, string name) => Guard(() =>
+    public static MachineSpec ReadSpec(SnapshotStore store, string name) => Guard(() =>
     {
-        using Snapshot snapshot = SnapshotStore.Of(machine).Set.Open(name);
+        ArgumentNullException.ThrowIfNull(store);
+        using Snapshot snapshot = store.Set.Open(name);
         return MachineSpec.Read(snapshot.Manifest.Machine);
     });
 

@@ -7,7 +7,12 @@ namespace Strata.Snapshots;
 public sealed class SnapshotStore
 {
     /// <param name="folder">Made when the first snapshot is. Its snapshots should be of one machine, as they share what did not change.</param>
-    public SnapshotStore(string folder) => Set = new SnapshotSet(folder);
+    public SnapshotStore(string folder)
+        : this(new SnapshotSet(folder))
+    {
+    }
+
+    internal SnapshotStore(SnapshotSet set) => Set = set;
 
     /// <summary>The folder of all machines' stores: $XDG_DATA_HOME/strata/snapshots or ~/.local/share/strata/snapshots.</summary>
     /// <exception cref="StrataException">The user has no home.</exception>

@@ -5,7 +5,7 @@
 # Seen:    on qcow2 it is refused, and so is "qemu-img info". On a raw image both go through, and the first writer reads what the second
 #          one wrote. The locks stand for permissions: bytes 100 and up are those in use, 200 and up those that others are denied. On
 #          qcow2 there are some of both. On raw there are 100 and 101 alone: used, and nothing denied.
-# Matters: a monitor that asks "is it locked?" by trying to open a raw image with QEMU's tools learns nothing. It must look at the bytes, and
+# Matters: a monitor that asks "is it locked?" by opening a raw image with QEMU's tools learns nothing. It must look at the bytes, and
 #          hold both kinds itself.
 set -euo pipefail
 source "$(dirname "$(readlink -f "$0")")/packages.bash"

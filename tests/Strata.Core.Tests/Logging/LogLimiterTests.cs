@@ -4,10 +4,12 @@ using Strata.Core.Logging;
 namespace Strata.Core.Tests.Logging;
 
 /// <summary>Reports that a guest can cause are few, and what is left out is counted.</summary>
-public sealed class LogLimiterTests
+public sealed class LogLimiterTests : IDisposable
 {
     private readonly SetTime _time = new();
     private readonly RecordingLoggers _written = new();
+
+    public void Dispose() => _written.Dispose();
 
     [Fact]
     public void TryPass_MoreThanABurst_IsLeftOutAndCounted()

@@ -17,6 +17,9 @@ usage: ./build.sh COMMAND
   soak [MINUTES]
             compare the engines on random programs for so long (default 10); STRATA_SEED repeats one
   long      run the tests of the disks at length: 1,000 killed writers, 10,000 damaged images; needs qemu-utils; takes a quarter of an hour
+  snapshots [ROUNDS]
+            save and restore guests so often (default 300) at random moments, 500 killed writers, 10,000 changed snapshots; STRATA_SEED repeats
+            one; takes hours
   kvm       run the architecture tests on this host's KVM
   e2e       build the debian image if need be, and test it; takes minutes
   fmt       format the sources
@@ -107,6 +110,14 @@ long() {
   STRATA_LONG_TESTS=1 dotnet test tests/Strata.Disks.Tests -c Release --logger "console;verbosity=normal" "$@"
 }
 
+snapshots() {
+  local rounds=${1:-300}
+  [[ $rounds =~ ^[0-9]+$ ]] || usage
+  STRATA_LONG_TESTS=1 dotnet test tests/Strata.Snapshots.Tests -c Release --logger "console;verbosity=normal"
+  STRATA_SNAPSHOT_ROUNDS=$rounds STRATA_SNAPSHOT_MUTATIONS=10000 dotnet test tests/Strata.EndToEnd.Tests -c Release \
+    --filter FullyQualifiedName~Snapshot --logger "console;verbosity=normal"
+}
+
 case "${1:-}" in
   restore) dotnet restore Strata.slnx --locked-mode ;;
   build) dotnet build Strata.slnx -c Release ;;
@@ -115,6 +126,7 @@ case "${1:-}" in
   count) [ -d "${2:-}" ] || usage; count_results "$2" ;;
   soak) shift; soak "$@" ;;
   long) shift; long "$@" ;;
+  snapshots) shift; snapshots "$@" ;;
   kvm) exec dotnet test "$on_kvm" -c Release ;;
   e2e) STRATA_E2E=1 exec dotnet test tests/Strata.EndToEnd.Tests -c Release --filter DebianImage --logger "console;verbosity=normal" ;;
   fmt) dotnet format Strata.slnx ;;

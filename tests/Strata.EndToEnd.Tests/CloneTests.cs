@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Net;
 using Strata.EndToEnd.Tests.Harness;
 using Strata.Networking.Nat;
+using Strata.Networking.Switching;
 using Strata.Snapshots;
 
 namespace Strata.EndToEnd.Tests;
@@ -87,6 +88,60 @@ public sealed class CloneTests(DebianGuest guest) : IClassFixture<DebianGuest>, 
         finally
         {
             await DisposeAllAsync(grandchildren);
+        }
+    }
+
+    /// <summary>The machine's own file is its own: what a clone writes lies over what it held at the fork.</summary>
+    [Fact]
+    public async Task ForkAsync_WithADisk_SharesWhatWasWrittenAndNothingAfterwards()
+    {
+        using TemporaryFolder folder = new();
+        string disk = Path.Combine(folder.Root, "disk.raw");
+        await File.WriteAllBytesAsync(disk, new byte[1 << 20], _timeout.Token);
+        await using VirtualMachine parent = await StartAsync(Spec with { Disks = [new DiskSpec { Path = disk, Format = "raw" }] });
+        await RunAsync(parent, "printf shared | dd of=/dev/vda conv=notrunc,fsync 2>/dev/null");
+
+        IReadOnlyList<VirtualMachine> clones = await ForkAsync(parent, 2);
+
+        try
+        {
+            await RunAsync(clones[0], "printf cloned | dd of=/dev/vda conv=notrunc,fsync 2>/dev/null");
+            const string read = "echo 3 > /proc/sys/vm/drop_caches; head -c 6 /dev/vda";
+            Assert.Equal("cloned", await RunAsync(clones[0], read));
+            Assert.Equal("shared", await RunAsync(clones[1], read));
+            Assert.Equal("shared", await RunAsync(parent, read));
+        }
+        finally
+        {
+            await DisposeAllAsync(clones);
+        }
+    }
+
+    /// <summary>A switch of this process joins the machine and its clones: each has an address of its own there.</summary>
+    [Fact]
+    public async Task ForkAsync_OnASwitch_ClonesReachEachOther()
+    {
+        using VirtualSwitch network = new();
+        await using VirtualMachine parent = await VirtualMachine.StartAsync(
+            Spec with { Networks = [NetworkCard.Attached("lan")] },
+            new MachineAttachments { Networks = new Dictionary<string, NetworkAttachment> { ["lan"] = NetworkAttachment.PortOf(network) } },
+            _timeout.Token);
+        await parent.Console.WaitForAsync(DebianGuest.Prompt, _timeout.Token);
+        await RunAsync(parent, "true");
+
+        IReadOnlyList<VirtualMachine> clones = await ForkAsync(parent, 2);
+
+        try
+        {
+            Assert.All(clones, clone => Assert.True(clone.IdentityFailure is null, clone.IdentityFailure));
+            await RunAsync(parent, "ip addr add 192.168.7.1/24 dev eth0");
+            await RunAsync(clones[0], "ip addr add 192.168.7.2/24 dev eth0");
+            await RunAsync(clones[1], "ip addr add 192.168.7.3/24 dev eth0");
+            Assert.Equal("both\n", await RunAsync(clones[0], "ping -c 1 -W 9 192.168.7.1 >/dev/null && ping -c 1 -W 9 192.168.7.3 >/dev/null && echo both"));
+        }
+        finally
+        {
+            await DisposeAllAsync(clones);
         }
     }
 

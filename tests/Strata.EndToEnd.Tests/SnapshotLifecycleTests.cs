@@ -1,5 +1,4 @@
 using System.Diagnostics;
-using System.Globalization;
 using Strata.EndToEnd.Tests.Harness;
 using Strata.Snapshots;
 using Xunit.Abstractions;
@@ -49,7 +48,7 @@ public sealed class SnapshotLifecycleTests(ITestOutputHelper output) : IDisposab
             machine = await VirtualMachine.RestoreAsync(Store, name, new RestoreOptions { Engine = engines[random.Next(engines.Length)] }).WaitAsync(Patience);
         }
 
-        await AssertComputesAsync(machine);
+        await ChecksumMachine.AssertComputesAsync(machine);
         await machine.DisposeAsync();
     }
 
@@ -78,7 +77,7 @@ public sealed class SnapshotLifecycleTests(ITestOutputHelper output) : IDisposab
         await switching.WaitAsync(Patience);
         await machine.DisposeAsync();
         await using VirtualMachine again = await VirtualMachine.RestoreAsync(Store, "s9");
-        await AssertComputesAsync(again);
+        await ChecksumMachine.AssertComputesAsync(again);
     }
 
     [Fact]
@@ -118,7 +117,7 @@ public sealed class SnapshotLifecycleTests(ITestOutputHelper output) : IDisposab
 
         await machine.CreateSnapshotAsync(new SnapshotRequest { Name = "last" }, Store);
         await using VirtualMachine again = await VirtualMachine.RestoreAsync(Store, "last");
-        await AssertComputesAsync(again);
+        await ChecksumMachine.AssertComputesAsync(again);
     }
 
     [Fact]
@@ -130,7 +129,7 @@ public sealed class SnapshotLifecycleTests(ITestOutputHelper output) : IDisposab
         StrataException error = await Assert.ThrowsAsync<StrataException>(() => machine.CreateSnapshotAsync(new SnapshotRequest { Name = "one" }, Store));
 
         Assert.Contains("already", error.Message, StringComparison.Ordinal);
-        await AssertComputesAsync(machine);
+        await ChecksumMachine.AssertComputesAsync(machine);
     }
 
     [Fact]
@@ -145,7 +144,7 @@ public sealed class SnapshotLifecycleTests(ITestOutputHelper output) : IDisposab
         }
 
         await (await machine.CheckpointAsync().WaitAsync(Patience)).DisposeAsync();
-        await AssertComputesAsync(machine);
+        await ChecksumMachine.AssertComputesAsync(machine);
     }
 
     [Fact]
@@ -159,7 +158,7 @@ public sealed class SnapshotLifecycleTests(ITestOutputHelper output) : IDisposab
         MachineCheckpoint opened = Assert.Single(asked.Where(task => task.IsCompletedSuccessfully)).Result;
         Assert.All(asked.Where(task => task.IsFaulted), task => Assert.IsType<StrataException>(task.Exception!.InnerException));
         await opened.DisposeAsync();
-        await AssertComputesAsync(machine);
+        await ChecksumMachine.AssertComputesAsync(machine);
     }
 
     [Fact]
@@ -185,7 +184,7 @@ public sealed class SnapshotLifecycleTests(ITestOutputHelper output) : IDisposab
         StrataException error = await Assert.ThrowsAsync<StrataException>(() => again.RollBackAsync("kept", Store));
 
         Assert.Contains("disk", error.Message, StringComparison.Ordinal);
-        await AssertComputesAsync(again);
+        await ChecksumMachine.AssertComputesAsync(again);
     }
 
     [Fact]
@@ -240,8 +239,8 @@ public sealed class SnapshotLifecycleTests(ITestOutputHelper output) : IDisposab
         await Assert.ThrowsAsync<StrataException>(() => VirtualMachine.RestoreAsync(Store, "one"));
 
         await using VirtualMachine clone = await VirtualMachine.RestoreAsync(Store, "one", new RestoreOptions { Identity = MachineIdentity.New });
-        await AssertComputesAsync(clone);
-        await AssertComputesAsync(machine);
+        await ChecksumMachine.AssertComputesAsync(clone);
+        await ChecksumMachine.AssertComputesAsync(machine);
     }
 
     [Fact]
@@ -272,11 +271,10 @@ public sealed class SnapshotLifecycleTests(ITestOutputHelper output) : IDisposab
 
     private async Task CreateAndDeleteAsync(VirtualMachine machine, int times)
     {
-        Strata.Snapshots.Sets.SnapshotSet set = new(Store.Folder);
         for (int i = 0; i < times; i++)
         {
             await machine.CreateSnapshotAsync(new SnapshotRequest { Name = "one" }, Store).WaitAsync(Patience);
-            await set.DeleteAsync("one");
+            await SnapshotCatalog.DeleteAsync(Store, "one");
         }
     }
 
@@ -295,22 +293,7 @@ public sealed class SnapshotLifecycleTests(ITestOutputHelper output) : IDisposab
         await machine.CreateSnapshotAsync(new SnapshotRequest { Name = "one" }, Store);
     }
 
-    /// <summary>Ends the guest, which says what it has computed and counted.</summary>
-    private static async Task AssertComputesAsync(VirtualMachine machine)
-    {
-        await machine.Console.WriteAsync(new byte[] { (byte)'.' });
-        MachineExit exit = await machine.WaitForExitAsync().WaitAsync(Patience);
-        Assert.Equal((MachineExitReason.DebugExit, 1), (exit.Reason, exit.Code));
-        uint[] words = [.. machine.Console.Output.TrimEnd('.').Split(' ').Select(word => uint.Parse(word, NumberStyles.HexNumber, CultureInfo.InvariantCulture))];
-        Assert.Equal(ChecksumGuest.After(words[0]), words[1]);
-    }
-
-    private MachineSpec Spec() => new()
-    {
-        Kernel = _folder.Write("guest", ChecksumGuest.Assemble()),
-        Engine = Engine.Interpreter,
-        Memory = 32UL << 20,
-    };
+    private MachineSpec Spec() => ChecksumMachine.SpecIn(_folder);
 
     private DiskSpec Disk()
     {

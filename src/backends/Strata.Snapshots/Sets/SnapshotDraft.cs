@@ -73,6 +73,7 @@ public sealed class SnapshotDraft : IDisposable
         WriteFile(SnapshotSet.PagesFile, memory.Map.ToBytes());
         foreach (MemoryLayer layer in memory.Layers.Where(layer => _set.IsDurable && _files.Contains(_set.PathOfLayer(layer.Name))))
         {
+            ReserveHoles(memory, layer);
             RandomAccess.FlushToDisk(layer.File);
         }
 
@@ -103,6 +104,20 @@ public sealed class SnapshotDraft : IDisposable
         }
 
         _hold.Dispose();
+    }
+
+    /// <summary>A chunk's pages of zeros are holes, which cost nothing, but in a file system that lies in memory.</summary>
+    private static void ReserveHoles(MemoryImage memory, MemoryLayer layer)
+    {
+        if (!SnapshotFolder.IsInMemory(layer.File))
+        {
+            return;
+        }
+
+        foreach (ChunkRun run in memory.Map.Runs().Where(run => run.Layer != ChunkMap.Zeros && memory.Layers[run.Layer - 1] == layer))
+        {
+            SnapshotFolder.Reserve(layer.File, (long)run.Offset, (long)run.Length);
+        }
     }
 
     private void WriteFile(string name, byte[] bytes)

@@ -13,6 +13,9 @@ internal static partial class SnapshotFolder
     private const int NonBlocking = 0x800; // O_NONBLOCK
     private const int CloseOnExec = 0x80000; // O_CLOEXEC
     private const int SeekEnd = 2;
+    private const long MemoryFileSystem = 0x01021994; // TMPFS_MAGIC
+    private const int KeepSize = 1; // FALLOC_FL_KEEP_SIZE
+    private const int StatWords = 64; // more than struct statfs has
 
     public static void Create(string path) => Directory.CreateDirectory(path, Private);
 
@@ -91,6 +94,23 @@ internal static partial class SnapshotFolder
         throw new SnapshotException($"The snapshot's file {path} cannot be used: {wrong ?? "it is no plain file"}. Restore another one, or import it again.");
     }
 
+    /// <summary>Whether a file lies in memory: there a hole takes room when it is read through a mapping, and a signal ends who finds none.</summary>
+    public static bool IsInMemory(SafeFileHandle file)
+    {
+        long[] stat = new long[StatWords];
+        return GetFileSystem(file, stat) == 0 && stat[0] == MemoryFileSystem;
+    }
+
+    /// <summary>Takes the room for a part of a file now.</summary>
+    /// <exception cref="IOException">There is none.</exception>
+    public static void Reserve(SafeFileHandle file, long offset, long length)
+    {
+        if (Allocate(file, KeepSize, offset, length) != 0)
+        {
+            throw new IOException($"The file system of the snapshots has no room: {Marshal.GetLastPInvokeErrorMessage()}.");
+        }
+    }
+
     /// <summary>Brings a folder's entries to stable storage.</summary>
     public static void Flush(string path)
     {
@@ -117,6 +137,12 @@ internal static partial class SnapshotFolder
 
     [LibraryImport("libc", EntryPoint = "lseek", SetLastError = true)]
     private static partial long Seek(SafeFileHandle file, long offset, int origin);
+
+    [LibraryImport("libc", EntryPoint = "fstatfs", SetLastError = true)]
+    private static partial int GetFileSystem(SafeFileHandle file, long[] stat);
+
+    [LibraryImport("libc", EntryPoint = "fallocate", SetLastError = true)]
+    private static partial int Allocate(SafeFileHandle file, int mode, long offset, long length);
 
     [LibraryImport("libc", EntryPoint = "close")]
     private static partial int Close(int descriptor);

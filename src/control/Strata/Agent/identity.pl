@@ -89,15 +89,17 @@ sub interface_of {
     return $card;
 }
 
+# IPv6 addresses that were made from the old address go when the card goes down; IPv4 routes as well, and these come back.
 sub change_address {
     my ($old, $new) = @_;
     my $card = interface_of($old);
     return if !defined $card;    # its driver is not loaded
     my $was_up = hex(first_line("/sys/class/net/$card/flags")) & 1;
+    my @routes = split /\n/, `ip route show dev $card 2>/dev/null`;
     runs("ip link set $card down") && runs("ip link set $card address $new") or return failed("MAC address of $card", 'ip cannot set it');
     return if !$was_up;
-    runs("ip -f inet addr flush dev $card");
-    runs("ip link set $card up") or failed("MAC address of $card", 'ip cannot set the card up again');
+    runs("ip link set $card up") or return failed("MAC address of $card", 'ip cannot set the card up again');
+    runs("ip route replace $_ dev $card") for reverse @routes;
 }
 
 sub renew_host_keys {
@@ -116,7 +118,20 @@ sub renew_leases {
             last if first_line("/sys/class/net/$card/carrier") eq '1';
             select(undef, undef, undef, 0.01);
         }
-        next if $networkd || !-x '/etc/udhcpc.script';
-        runs("udhcpc -i $card -s /etc/udhcpc.script -n -q -t 3 -T 1") or failed("DHCP lease of $card", 'no server answers');
+        renew_lease($card) if !$networkd && -x '/etc/udhcpc.script' && addresses_of($card);
     }
+}
+
+sub addresses_of {
+    my ($card) = @_;
+    return `ip -f inet addr show dev $card 2>/dev/null` =~ /inet (\S+)/g;
+}
+
+sub renew_lease {
+    my ($card) = @_;
+    my @old = addresses_of($card);
+    runs("udhcpc -i $card -s /etc/udhcpc.script -n -q -t 3 -T 1") or return failed("DHCP lease of $card", 'no server answers');
+    my @all = addresses_of($card);
+    return if @all <= @old;    # the same again
+    runs("ip addr del $_ dev $card") for @old;
 }

@@ -5,6 +5,7 @@
 # Seen:    exit code 255, and the .aml of the earlier run is gone. Its name comes from the source's DefinitionBlock.
 # Matters: a build that keeps the last good table for a running guest loses it with a typing mistake, and "status 1" as the sign of an error
 #          never comes. Compile into a fresh folder (-p) and move the table.
+# Here:    AcpiCompilerTests takes every exit code but 0 as an error.
 set -euo pipefail
 source "$(dirname "$(readlink -f "$0")")/packages.bash"
 packages acpica-tools=20200925-8

@@ -5,6 +5,7 @@
 # Seen:    it counts the file's pages in the page cache, touched through this mapping or not: all 256 that were written to the file. Only
 #          /proc/self/pagemap, readable for one's own process, tells the one copied page (bit 63 set, bit 61, file or shared, clear).
 # Matters: a snapshot that maps guest memory privately and asks mincore which pages are dirty saves all of what the file holds.
+# Here:    PageMap counts by pagemap.
 set -euo pipefail
 source "$(dirname "$(readlink -f "$0")")/packages.bash"
 packages perl-base=5.36.0-7+deb12u4

@@ -5,6 +5,7 @@
 # Seen:    libnbd's tools say and copy 1,000 bytes; qemu-img says and copies 1,024: it rounds a size up to sectors and adds zeros at the
 #          end. Its own server does the same: qemu-nbd exports a raw file of 1,000 bytes as 1,024.
 # Matters: a checksum of a disk that moved over NBD depends on the client; a server of odd sizes has clients that read past its end.
+# Here:    RawDisk refuses a size that is no multiple of 512.
 set -euo pipefail
 source "$(dirname "$(readlink -f "$0")")/packages.bash"
 packages nbdkit=1.32.5-1 libnbd-bin=1.14.2-1 qemu-utils=1:7.2+dfsg-7+deb12u18+b3

@@ -6,6 +6,7 @@
 #          open is refused. F_UNLCK before the close frees it at once, for both.
 # Matters: a monitor that starts programs (passt, swtpm, virtiofsd) on one thread and swaps a disk on another is refused its own image now
 #          and then, by chance. Unlock before close.
+# Here:    ImageLock.Release is called before every close of an image.
 set -euo pipefail
 source "$(dirname "$(readlink -f "$0")")/packages.bash"
 packages perl-base=5.36.0-7+deb12u4

@@ -5,6 +5,7 @@
 # Seen:    where a snapshot's tag is another one's ID, "-a 1" (apply) takes the ID and "-d 1" (delete) takes the tag. An ID alone can be
 #          applied and cannot be deleted. A tag may be given twice, without a word.
 # Matters: a monitor that hands on its users' snapshot names lets them restore one state and delete another: refuse tags of digits only.
+# Here:    Qcow2Image refuses to make a snapshot whose name is the tag or the ID of another.
 set -euo pipefail
 source "$(dirname "$(readlink -f "$0")")/packages.bash"
 packages qemu-utils=1:7.2+dfsg-7+deb12u18+b3

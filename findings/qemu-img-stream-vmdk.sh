@@ -5,6 +5,7 @@
 # Seen:    version 3, flags 30003h (compressed grains and markers), a true gdOffset right in the header, and the file ends with a grain's
 #          data: no footer, no end-of-stream marker.
 # Matters: a reader that looks for the footer of every file with the marker flag refuses what qemu-img makes, or reads a grain as a footer.
+# Here:    VmdkStreamTests reads streams that qemu-img made.
 set -euo pipefail
 source "$(dirname "$(readlink -f "$0")")/packages.bash"
 packages qemu-utils=1:7.2+dfsg-7+deb12u18+b3

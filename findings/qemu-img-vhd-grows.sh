@@ -6,6 +6,7 @@
 #          "-o force_size=on" keeps the size, and it changes the footer's creator application from "qemu" to "qem2".
 # Matters: a GPT keeps its second header in the last sector. After the way through a VHD it is no longer there. A converter should ask for
 #          force_size, or say that the disk has grown.
+# Here:    VhdFooter tells the size of a "qemu" footer by its geometry, of another by its current size.
 set -euo pipefail
 source "$(dirname "$(readlink -f "$0")")/packages.bash"
 packages qemu-utils=1:7.2+dfsg-7+deb12u18+b3

@@ -5,6 +5,7 @@
 # Seen:    it depends on the disk's size: 8 MiB up to 1 GiB, 16 MiB up to 100 GiB, 32 MiB above.
 # Matters: the block size gives the chunk ratio and with it where the sector bitmaps sit between the entries of the block allocation table.
 #          A reader that was tested with one small file has met one ratio of three.
+# Here:    VhdxBlockSizeTests reads images with each of the three.
 set -euo pipefail
 source "$(dirname "$(readlink -f "$0")")/packages.bash"
 packages qemu-utils=1:7.2+dfsg-7+deb12u18+b3

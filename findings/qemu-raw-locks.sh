@@ -7,6 +7,7 @@
 #          qcow2 there are some of both. On raw there are 100 and 101 alone: used, and nothing denied.
 # Matters: a monitor that asks "is it locked?" by opening a raw image with QEMU's tools learns nothing. It must look at the bytes, and
 #          hold both kinds itself.
+# Here:    ImageLockTests holds what is locked, and that both kinds of bytes are.
 set -euo pipefail
 source "$(dirname "$(readlink -f "$0")")/packages.bash"
 packages qemu-utils=1:7.2+dfsg-7+deb12u18+b3

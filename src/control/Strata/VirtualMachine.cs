@@ -237,9 +237,9 @@ public sealed partial class VirtualMachine : IAsyncDisposable
         finally
         {
             _networks.Dispose();
-            _forkPoints.Dispose();
             _saver.Dispose();
             _loggers.Dispose();
+            _forkPoints.Dispose();
         }
     }
 

@@ -214,6 +214,37 @@ public sealed class SnapshotLifecycleTests(ITestOutputHelper output) : IDisposab
         Assert.Equal(content, File.ReadAllBytes(disk.Path));
     }
 
+    /// <summary>An archive names files of whoever wrote it: they are none of the reader's.</summary>
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task RestoreAsync_OfAnImportedMachine_LeavesTheHostsFilesAlone(bool readOnly)
+    {
+        DiskSpec disk = Disk() with { ReadOnly = readOnly };
+        string capture = _folder.PathOf("capture.pcap");
+        await CreateAndEndAsync(Spec() with
+        {
+            Disks = [disk],
+            Networks = [NetworkCard.User() with { Capture = capture }],
+            Shares = [new FolderShare(_folder.Root, "all")],
+        });
+        SnapshotStore other = new(_folder.PathOf("other"));
+        using MemoryStream archive = new();
+        await SnapshotCatalog.ExportAsync(Store, "one", archive);
+        archive.Position = 0;
+        await SnapshotCatalog.ImportAsync(other, "copy", archive);
+        byte[] mine = new byte[DiskSize];
+        File.WriteAllBytes(disk.Path, mine);
+        File.Delete(capture);
+
+        await using VirtualMachine machine = await VirtualMachine.RestoreAsync(other, "copy");
+
+        Assert.All(machine.Spec.Shares, share => Assert.True(share.IsReadOnly));
+        await ChecksumMachine.AssertComputesAsync(machine);
+        Assert.Equal(mine, File.ReadAllBytes(disk.Path));
+        Assert.False(File.Exists(capture));
+    }
+
     [Theory]
     [InlineData(DiskSize / 2)]
     [InlineData(DiskSize * 2)]

@@ -1,4 +1,8 @@
+using System.Security.Cryptography;
+using K4os.Compression.LZ4;
+using K4os.Compression.LZ4.Streams;
 using Strata.Core.Storage;
+using Strata.Snapshots.Memory;
 using Strata.Snapshots.Sets;
 using Strata.Snapshots.Transfer;
 
@@ -86,6 +90,79 @@ public sealed class SnapshotArchiveTests : IDisposable
         using MemoryStream output = new();
         SnapshotArchive.Write(snapshot, [], output);
         return output.ToArray();
+    }
+
+    /// <summary>Set STRATA_LONG_TESTS=1 for 10,000 changes.</summary>
+    [Fact]
+    public async Task Read_ChangedWithADigestThatIsRight_IsRefusedOrWholeAndWritesNowhereElse()
+    {
+        byte[] content = Unpack(await ExportAsync(TestSet.SomeMemory(3)));
+        int changes = Environment.GetEnvironmentVariable("STRATA_LONG_TESTS") == "1" ? 10_000 : 100;
+        int refused = 0;
+        for (int i = 0; i < changes; i++)
+        {
+            Random random = new(i);
+            byte[] archive = Pack(Change(content[..^SHA256.HashSizeInBytes], random));
+            try
+            {
+                string name = await SnapshotArchive.ReadAsync(_to.Set, "copy", new MemoryStream(archive), NoDisk, AsItIs);
+                using (Snapshot copy = _to.Set.Open(name))
+                {
+                    copy.Memory.ReadChunk(0, new byte[ChunkMap.ChunkSize]);
+                }
+
+                await _to.Set.DeleteAsync(name);
+            }
+            catch (SnapshotException error)
+            {
+                Assert.NotEmpty(error.Message);
+                refused++;
+            }
+        }
+
+        Assert.InRange(refused, 1, changes - 1);
+        Assert.Empty(_to.Set.List());
+        Assert.Equal([_to.Set.Folder], Directory.EnumerateFileSystemEntries(Path.GetDirectoryName(_to.Set.Folder)!));
+    }
+
+    /// <summary>A part of the content, most often of its first, where sizes and names are.</summary>
+    private static byte[] Change(byte[] content, Random random)
+    {
+        byte[] changed = [.. content];
+        int at = random.Next(random.Next(4) == 0 ? changed.Length - 8 : 1200);
+        switch (random.Next(4))
+        {
+            case 0:
+                return changed[..at];
+            case 1:
+                changed.AsSpan(at, random.Next(1, 9)).Fill(random.Next(2) == 0 ? (byte)0xFF : (byte)0x7F);
+                return changed;
+            case 2:
+                return [.. changed[..at], .. new byte[random.Next(1, 100)], .. changed[at..]];
+            default:
+                changed[at] ^= (byte)random.Next(1, 256);
+                return changed;
+        }
+    }
+
+    private static byte[] Unpack(byte[] archive)
+    {
+        using LZ4DecoderStream packed = LZ4Stream.Decode(new MemoryStream(archive));
+        using MemoryStream content = new();
+        packed.CopyTo(content);
+        return content.ToArray();
+    }
+
+    private static byte[] Pack(byte[] content)
+    {
+        using MemoryStream archive = new();
+        using (LZ4EncoderStream packed = LZ4Stream.Encode(archive, LZ4Level.L00_FAST, leaveOpen: true))
+        {
+            packed.Write(content);
+            packed.Write(SHA256.HashData(content));
+        }
+
+        return archive.ToArray();
     }
 
     private static SnapshotManifest AsItIs(SnapshotManifest manifest) => manifest;

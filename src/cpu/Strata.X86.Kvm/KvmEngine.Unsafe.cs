@@ -24,6 +24,8 @@ public sealed unsafe partial class KvmEngine : IX86Engine
     private readonly StateTransfer _transfer;
     private readonly TimeStampCounter _tsc;
     private readonly KickSignal _signal = new();
+    private readonly GuestGate _gate;
+    private readonly Action _leave;
     private readonly bool _ownsCpu;
 
     /// <summary>What KVM holds, if it holds anything that is still valid.</summary>
@@ -61,6 +63,9 @@ public sealed unsafe partial class KvmEngine : IX86Engine
         _transfer = new StateTransfer(_vcpu, machine.Device);
         _tsc = new TimeStampCounter(cpu, _vcpu, machine.Device.OffsetsTsc);
         _discontinuities = cpu.Discontinuities;
+        _gate = machine.Gate;
+        _leave = _signal.Send;
+        _gate.Join(_leave);
         cpu.Memory.AddBlindWriter();
     }
 
@@ -102,6 +107,7 @@ public sealed unsafe partial class KvmEngine : IX86Engine
     public void Dispose()
     {
         Cpu.Memory.RemoveBlindWriter();
+        _gate.Part(_leave);
         _interpreter.Dispose();
         if (_ownsCpu)
         {
@@ -167,8 +173,16 @@ public sealed unsafe partial class KvmEngine : IX86Engine
             return;
         }
 
+        if (!_gate.TryEnter())
+        {
+            _signal.Leave();
+            _gate.WaitUntilOpen();
+            return;
+        }
+
         _interpreter.LeaveGuest(); // the TLB here is not used in there
         int error = _vcpu.Run();
+        _gate.Leave();
         _signal.Leave();
         _interpreter.EnterGuest();
         Counters.Entries++;
@@ -297,7 +311,9 @@ public sealed unsafe partial class KvmEngine : IX86Engine
     {
         while (_isIncomplete)
         {
+            _gate.Enter(); // it may write to memory
             bool done = _vcpu.TryComplete();
+            _gate.Leave();
             AfterRun();
             if (!done)
             {

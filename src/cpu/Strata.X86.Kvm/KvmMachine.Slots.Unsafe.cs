@@ -7,8 +7,8 @@ using Strata.X86.Kvm.Interface;
 namespace Strata.X86.Kvm;
 
 /// <summary>
-/// KVM's slots: the RAM and ROM that the machine's memory map shows, whole pages only. They follow the map while vCPUs run. A slot cannot be
-/// changed, only replaced, so for a moment nothing lies there: what a vCPU does there then leaves KVM, and the bus serves it from the new map.
+/// KVM's slots: the RAM and ROM that the machine's memory map shows, whole pages only. They follow the map while vCPUs run, which leave
+/// their guests for the moment in which a slot is replaced.
 /// </summary>
 public sealed unsafe partial class KvmMachine
 {
@@ -22,6 +22,9 @@ public sealed unsafe partial class KvmMachine
     private readonly List<Slot> _slots = []; // under _slotGate
     private readonly HashSet<GuestMemory> _collected = []; // whose CollectingDirty is listened to; under _slotGate
     private bool _logsDirtyPages; // written under _slotGate
+
+    /// <summary>Through which vCPUs enter their guest.</summary>
+    internal GuestGate Gate { get; } = new();
 
     /// <summary>
     /// Sets the dirty flag of every page that guests wrote since the last time. KVM's log loses nothing where vCPUs run: a page's bit is
@@ -67,7 +70,25 @@ public sealed unsafe partial class KvmMachine
     private void UpdateSlots()
     {
         List<Slot> wanted = [.. SlotsOf(_memory.Current)];
-        foreach (Slot slot in _slots.Where(slot => !wanted.Exists(slot.IsSame)).ToList())
+        List<Slot> unwanted = [.. _slots.Where(slot => !wanted.Exists(slot.IsSame))];
+        if (unwanted.Count > 0)
+        {
+            Gate.Close();
+        }
+
+        try
+        {
+            Exchange(unwanted, wanted);
+        }
+        finally
+        {
+            Gate.Open();
+        }
+    }
+
+    private void Exchange(List<Slot> unwanted, List<Slot> wanted)
+    {
+        foreach (Slot slot in unwanted)
         {
             HarvestSlot(slot, _logsDirtyPages); // its log goes with it
             SetRegion(slot, isGone: true);

@@ -155,7 +155,7 @@ public sealed class SnapshotLifecycleTests(ITestOutputHelper output) : IDisposab
         Task<MachineCheckpoint>[] asked = [.. Enumerable.Range(0, 8).Select(_ => Task.Run(() => machine.CheckpointAsync()))];
         await Task.WhenAll(asked.Select(task => Record.ExceptionAsync(() => task))).WaitAsync(Patience);
 
-        MachineCheckpoint opened = Assert.Single(asked.Where(task => task.IsCompletedSuccessfully)).Result;
+        MachineCheckpoint opened = await Assert.Single(asked, task => task.IsCompletedSuccessfully);
         Assert.All(asked.Where(task => task.IsFaulted), task => Assert.IsType<StrataException>(task.Exception!.InnerException));
         await opened.DisposeAsync();
         await ChecksumMachine.AssertComputesAsync(machine);

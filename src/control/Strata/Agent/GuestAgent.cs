@@ -44,13 +44,17 @@ public sealed partial class GuestAgent
     /// <summary>Starts a program.</summary>
     /// <param name="output">Receives what the program prints; the program waits while it runs.</param>
     /// <exception cref="StrataException">No agent answers, or the program cannot be started.</exception>
-    public async Task<GuestProcess> StartAsync(
-        GuestCommand command, Action<ReadOnlyMemory<byte>> output, Action<ReadOnlyMemory<byte>> errorOutput, CancellationToken cancellationToken = default)
+    public Task<GuestProcess> StartAsync(
+        GuestCommand command, Action<ReadOnlyMemory<byte>> output, Action<ReadOnlyMemory<byte>> errorOutput, CancellationToken cancellationToken = default) =>
+        StartAsync(command, output, errorOutput, Log, cancellationToken);
+
+    private async Task<GuestProcess> StartAsync(
+        GuestCommand command, Action<ReadOnlyMemory<byte>> output, Action<ReadOnlyMemory<byte>> errorOutput, ILogger log, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(command);
         (Stream connection, AgentFrame accepted) = await OpenAsync(
             'S', AgentFrame.Start(command), cancellationToken, frame => StartFailure(frame, command)).ConfigureAwait(false);
-        return new GuestProcess(connection, (int)accepted.Number(), output, errorOutput, Log);
+        return new GuestProcess(connection, (int)accepted.Number(), output, errorOutput, log);
     }
 
     /// <summary>Runs a program to its end.</summary>
@@ -140,7 +144,8 @@ public sealed partial class GuestAgent
     /// <exception cref="StrataException">No agent answers, or the command cannot be started.</exception>
     internal async Task RequestShutDownAsync(GuestCommand command, CancellationToken cancellationToken)
     {
-        GuestProcess process = await StartAsync(command, _ => { }, _ => { }, cancellationToken).ConfigureAwait(false);
+        // That the agent goes as well is what is asked for: no report.
+        GuestProcess process = await StartAsync(command, _ => { }, _ => { }, NullLogger.Instance, cancellationToken).ConfigureAwait(false);
         await using (process.ConfigureAwait(false))
         {
             Task<int> end = process.WaitForExitAsync(cancellationToken);

@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Net;
+using System.Runtime.Versioning;
 using Strata.EndToEnd.Tests.Harness;
 using Strata.Networking.Nat;
 using Strata.Networking.Switching;
@@ -8,6 +9,7 @@ using Strata.Snapshots;
 namespace Strata.EndToEnd.Tests;
 
 /// <summary>Clones of a running Debian guest in one process: they go on where it is, and are machines of their own.</summary>
+[UnsupportedOSPlatform("windows")]
 public sealed class CloneTests(DebianGuest guest) : IClassFixture<DebianGuest>, IDisposable
 {
     private const string WhoAmI =

@@ -53,11 +53,17 @@ internal sealed class HostCommand : IDisposable
     /// <summary>The strata command, as built from these sources; the environment's STRATA_COMMAND names another to be tested, such as the native one.</summary>
     public static HostCommand StartStrata(params string[] arguments) => StartStrata(new Dictionary<string, string>(), arguments);
 
-    /// <summary>The same with variables beside those of this process.</summary>
-    public static HostCommand StartStrata(IReadOnlyDictionary<string, string> environment, params string[] arguments) =>
-        Environment.GetEnvironmentVariable("STRATA_COMMAND") is { Length: > 0 } command
-            ? Start(command, environment, arguments)
-            : Start("dotnet", environment, [Path.Combine(AppContext.BaseDirectory, "Strata.Cli.dll"), .. arguments]);
+    /// <summary>
+    /// The same with variables beside those of this process. A shell starts what it runs in the background with SIGINT and SIGQUIT ignored, which
+    /// programs inherit, and .NET leaves them so: tests that run there would wait for ever for the end of what they interrupt.
+    /// </summary>
+    public static HostCommand StartStrata(IReadOnlyDictionary<string, string> environment, params string[] arguments)
+    {
+        const string heard = "--default-signal=INT,QUIT";
+        return Environment.GetEnvironmentVariable("STRATA_COMMAND") is { Length: > 0 } command
+            ? Start("env", environment, [heard, command, .. arguments])
+            : Start("env", environment, [heard, "dotnet", Path.Combine(AppContext.BaseDirectory, "Strata.Cli.dll"), .. arguments]);
+    }
 
     /// <summary>Runs a tool whose failure is a failure of the test.</summary>
     /// <returns>Standard output.</returns>

@@ -165,19 +165,6 @@ public sealed class UdpTests : IDisposable
     }
 
     [Fact]
-    public void Forward_FirstDatagramToAGuestThatHasOnlyGotItsAddress_Arrives()
-    {
-        PortForward forward = new(TransportProtocol.Udp, IPAddress.Loopback, 0, 5353);
-        using NatBench bench = new(new UserNetworkOptions { Forwards = [forward] });
-        bench.Send(Dhcp(GuestMac, [53, 1, 3, 50, 4, .. Guest, 54, 4, .. Gateway]));
-        bench.Take();
-
-        _host.SendTo([1], bench.Network.ListenEndPoint(forward)!);
-
-        Assert.Equal(UdpDatagram(Gateway, Guest, HostPort, 5353, [1]), OpenIpv4(bench.Take().Bytes, UdpProtocol, Gateway, Guest));
-    }
-
-    [Fact]
     public void Forward_EmptyDatagram_ReachesTheGuestAsWell()
     {
         PortForward forward = new(TransportProtocol.Udp, IPAddress.Loopback, 0, 5353);

@@ -79,11 +79,6 @@ internal sealed class DhcpServer(GuestLink link)
                 Ipv4Address wanted = AddressOption(options, OptionRequestedAddress) ?? Ipv4Address.Read(message[12..]);
                 Ipv4Address lease = Lease(client, wanted);
                 Reply(message, wanted == lease ? Ack : Nak, wanted == lease ? lease : Ipv4Address.Any);
-                if (wanted == lease)
-                {
-                    link.Learn(lease, client); // else the first packet of a forwarded port would be lost to asking for the guest
-                }
-
                 break;
             case Inform:
                 Reply(message, Ack, Ipv4Address.Any);

@@ -30,6 +30,9 @@ internal static class PcMemoryMap
     public const ulong OneMegabyte = 0x0010_0000;
     public const uint PciWindowStart = 0xC000_0000;
     public const uint PciWindowEnd = 0xFEBF_FFFF;
+
+    /// <summary>Where firmware lets PCI's memory begin, unless there is RAM.</summary>
+    public const ulong FirmwarePciWindowStart = 0x8000_0000;
     public const ulong IoApicStart = 0xFEC0_0000;
     public const ulong LocalApicStart = 0xFEE0_0000;
     public const ulong TestMemoryStart = 0xFF00_0000;
@@ -43,6 +46,8 @@ internal static class PcMemoryMap
     public const ushort CrtcPort = 0x3D4;
     public const ushort SerialPort = 0x3F8;
     public const ushort FirmwarePort = 0x510;
+    public const ushort FirmwareLogPort = 0x402;
+    public const ushort ControlPortA = 0x92;
     public const ushort TestScratchPort = 0xE0;
     public const ushort TestLinePort = 0x2000;
 
@@ -50,6 +55,7 @@ internal static class PcMemoryMap
     public const int SciPin = 9;
     public const int RtcPin = 8;
     public const int KeyboardPin = 1;
+    public const int MousePin = 12;
 
     /// <summary>I/O APIC pins of the four PCI interrupt links A..D.</summary>
     public const int PciPin = 16;

@@ -197,6 +197,12 @@ public sealed partial class VirtualMachine : IAsyncDisposable
     public VirtioBalloon Balloon => _board.Balloon
         ?? throw new StrataException(StrataError.BadInput, "The machine has no memory balloon; start it with MachineSpec.Balloon.");
 
+    /// <summary>
+    /// What tells the machine from others that begin where it was saved: the generation ID that its guest can read. A clone has another one, unless
+    /// it keeps its identity; going back, and a restored machine that takes its own place, keep it.
+    /// </summary>
+    public Guid GenerationId => _board.GenerationId;
+
     /// <summary>How often the guest has reset its machine and been started again.</summary>
     public int Resets => _board.Resets;
 
@@ -334,6 +340,7 @@ public sealed partial class VirtualMachine : IAsyncDisposable
                 Processors = spec.Processors,
                 Serial = spec.Console == ConsoleDevice.Serial ? console : new SerialTap(attachments.SerialOutput),
                 Console = spec.Console == ConsoleDevice.Virtio ? console : null,
+                GenerationId = Guid.NewGuid(),
                 StartTime = DateTime.UtcNow,
                 EndsOnReset = _ => EndsOnReset(spec.Reset, console),
                 OnReset = reset => attachments.GuestReset?.Invoke(reset.Details),

@@ -114,6 +114,8 @@ internal static class AcpiTables
         t[88] = 4; // PM1 event length
         t[89] = 2; // PM1 control length
         t[91] = 4; // PM timer length
+        BinaryPrimitives.WriteUInt32LittleEndian(t[80..], PcMemoryMap.AcpiEventsPort);
+        t[92] = GeneralPurposeEvents.PortCount;
         BinaryPrimitives.WriteUInt16LittleEndian(t[96..], 0x0FFF); // no C2
         BinaryPrimitives.WriteUInt16LittleEndian(t[98..], 0x0FFF); // no C3
         t[108] = 0x32; // century byte of the RTC
@@ -127,6 +129,7 @@ internal static class AcpiTables
         WriteAddress(t[148..], PcMemoryMap.AcpiPowerPort, 32);
         WriteAddress(t[172..], PcMemoryMap.AcpiPowerPort + 4, 16);
         WriteAddress(t[208..], PcMemoryMap.AcpiPowerPort + 8, 32);
+        WriteAddress(t[220..], PcMemoryMap.AcpiEventsPort, 32);
         return table[HeaderSize..];
     }
 
@@ -185,7 +188,25 @@ internal static class AcpiTables
             pci.Device("RTC_", d => Legacy(d, "PNP0B00", r => r.Io(0x70, 2).Irq(PcMemoryMap.RtcPin)));
             pci.Device("KBD_", d => Legacy(d, "PNP0303", r => r.Io(0x60, 1).Io(0x64, 1).Irq(PcMemoryMap.KeyboardPin)));
         }));
+        AddGenerationId(aml);
         return aml.ToArray();
+    }
+
+    /// <summary>Microsoft, <i>Virtual Machine Generation ID</i>: a device with a compatible ID, the address in two halves, and a notification.</summary>
+    private static void AddGenerationId(AmlBuilder aml)
+    {
+        const string name = "VGEN";
+        const ulong changed = 0x80;
+        aml.Scope("_SB_", sb => sb.Device(name, device =>
+        {
+            device.Name("_HID", v => v.Text("STRA0001"));
+            device.Name("_CID", v => v.Text("VM_Gen_Counter"));
+            device.Name("_DDN", v => v.Text("VM_Gen_Counter"));
+            device.Name("_STA", v => v.Integer(0xF));
+            device.Name("ADDR", v => v.Package(
+                e => e.Integer(PcMemoryMap.GenerationIdStart & uint.MaxValue), e => e.Integer(PcMemoryMap.GenerationIdStart >> 32)));
+        }));
+        aml.Scope("_GPE", events => events.Method($"_E{PcMemoryMap.GenerationEvent:X2}", method => method.Notify("_SB_", name, changed)));
     }
 
     private static void Legacy(AmlBuilder device, string id, Action<AmlBuilder> resources)

@@ -155,6 +155,12 @@ public sealed partial class PcBoard : IMachineControl, IDisposable
     /// <exception cref="ArgumentOutOfRangeException">There is no such card.</exception>
     public void SetNetworkLink(int card, bool up) => _devices!.Card(card).IsLinkUp = up;
 
+    /// <summary>What tells the machine from others that begin where it was saved: the generation ID that its guest reads.</summary>
+    public Guid GenerationId => _chipset.GenerationId.Id;
+
+    /// <summary>The machine is another one from here on, and its guest is told. While it is paused.</summary>
+    public void RenewGeneration(Guid id) => _chipset.GenerationId.Renew(id);
+
     /// <summary>Whether the guest listens to the power button.</summary>
     public bool IsPowerButtonEnabled => _chipset.Power.IsPowerButtonEnabled;
 

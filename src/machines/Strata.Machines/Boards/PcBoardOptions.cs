@@ -85,6 +85,9 @@ public sealed class PcBoardOptions
     /// <summary>Hears of each reset that the run survives, while the machine stands still: what would have been its end.</summary>
     public Action<MachineExit>? OnReset { get; init; }
 
+    /// <summary>What tells the machine from others that begin where it was saved, until a saved state brings another.</summary>
+    public Guid GenerationId { get; init; }
+
     /// <summary>Wall time at the start.</summary>
     public required DateTime StartTime { get; init; }
 

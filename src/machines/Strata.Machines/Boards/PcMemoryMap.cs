@@ -13,6 +13,7 @@ namespace Strata.Machines.Boards;
 /// 0_C000_0000  PCI memory window
 /// 0_FEC0_0000  I/O APIC
 /// 0_FEE0_0000  local APICs
+/// 0_FEF0_0000  generation ID
 /// 1_0000_0000  RAM above 3 GiB
 /// 80_0000_0000 64-bit PCI window
 /// </code>
@@ -32,11 +33,13 @@ internal static class PcMemoryMap
     public const uint PciWindowEnd = 0xFEBF_FFFF;
     public const ulong IoApicStart = 0xFEC0_0000;
     public const ulong LocalApicStart = 0xFEE0_0000;
+    public const ulong GenerationIdStart = 0xFEF0_0000;
     public const ulong TestMemoryStart = 0xFF00_0000;
     public const ulong PciWideWindowStart = 0x80_0000_0000;
     public const ulong PciWideWindowEnd = 0xBF_FFFF_FFFF;
 
     public const ushort AcpiPowerPort = 0x600;
+    public const ushort AcpiEventsPort = 0x620;
     public const ushort PciConfigPort = 0xCF8;
     public const ushort ResetPort = 0xCF9;
     public const ushort DebugExitPort = 0xF4;
@@ -50,6 +53,9 @@ internal static class PcMemoryMap
     public const int SciPin = 9;
     public const int RtcPin = 8;
     public const int KeyboardPin = 1;
+
+    /// <summary>General-purpose event: the generation ID has changed.</summary>
+    public const int GenerationEvent = 0;
 
     /// <summary>I/O APIC pins of the four PCI interrupt links A..D.</summary>
     public const int PciPin = 16;

@@ -38,6 +38,7 @@ internal sealed class PcDevices
         if (router is not null)
         {
             PlugChipset(router);
+            Bus.Plug(_nextSlot++, chipset.Firmware!.CreateDisplayFunction());
         }
 
         wiring.Ports.Map(PcMemoryMap.PciConfigPort, PciBus.PortCount, new PciConfigPorts(Bus, chipset.Reset));

@@ -29,6 +29,7 @@ public sealed partial class PcBoard : IMachineControl, IDisposable
     private readonly TaskCompletionSource<MachineExit> _exit = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly BoardWiring _wiring;
     private readonly GuestLoader _loader;
+    private readonly PcFirmware? _firmware;
     private readonly PcChipset _chipset;
     private readonly PcDevices? _devices;
     private readonly PcProcessors? _processors;
@@ -53,13 +54,18 @@ public sealed partial class PcBoard : IMachineControl, IDisposable
             WallClock wall = new(_clock, options.StartTime, options.WorldTime);
             _wiring = new BoardWiring(options, Memory, Ports, _clock, wall, new ApicBus(), this);
             _loader = new GuestLoader(_wiring);
-            _chipset = new PcChipset(_wiring, high => _processors?.OnPicOutput(high));
+            _firmware = options.Firmware is { } firmware ? new PcFirmware(_wiring, firmware, _ram) : null;
+            _chipset = new PcChipset(_wiring, high => _processors?.OnPicOutput(high), _firmware);
             _devices = new PcDevices(_wiring, _chipset);
             _devices.PlugAll();
             _processors = new PcProcessors(this, _wiring);
             _processors.Create(_chipset.Pic);
             Enlist();
-            if (options.Kernel is { } kernel)
+            if (_firmware is not null)
+            {
+                _processors.Enter(null);
+            }
+            else if (options.Kernel is { } kernel)
             {
                 _processors.Enter(_loader.Load(kernel, options.Initrd));
             }
@@ -206,6 +212,7 @@ public sealed partial class PcBoard : IMachineControl, IDisposable
             _processors?.Dispose();
         }
 
+        _firmware?.Dispose();
         _ram.Dispose();
         if (failures.Count != 0)
         {

@@ -25,9 +25,11 @@ internal sealed class PcChipset
     private UnitTestDevice? _testDevice;
 
     /// <param name="onPicOutput">Called with the level of the PICs' INTR output when it changes.</param>
-    public PcChipset(BoardWiring wiring, Action<bool> onPicOutput)
+    /// <param name="firmware">Null for a machine without.</param>
+    public PcChipset(BoardWiring wiring, Action<bool> onPicOutput, PcFirmware? firmware)
     {
         _wiring = wiring;
+        Firmware = firmware;
         Pic = new Pic8259(onPicOutput);
         IoApic = new IoApic(wiring.Apics);
         wiring.Apics.EoiSink = IoApic;
@@ -46,8 +48,12 @@ internal sealed class PcChipset
             RequiresOut2 = false,
         };
         _firmware = CreateFirmwareConfiguration();
+        firmware?.Describe(_firmware, _rtc);
         Map(wiring.Memory, wiring.Ports);
     }
+
+    /// <summary>Null for a machine whose guest is loaded for it.</summary>
+    public PcFirmware? Firmware { get; }
 
     public Pic8259 Pic { get; }
 
@@ -69,6 +75,7 @@ internal sealed class PcChipset
     /// <summary>Puts what has state on the roster: interrupt controllers before what interrupts.</summary>
     public void Enlist(UnitRoster roster)
     {
+        Firmware?.Enlist(roster);
         foreach (IUnit unit in (IUnit[])[Pic, IoApic, _pit, _rtc, _keyboard, _crtc, Power, Reset, Serial, _firmware, _events, GenerationId])
         {
             roster.Add(unit);
@@ -92,7 +99,11 @@ internal sealed class PcChipset
         ports.Map(0x60, 1, _keyboard);
         ports.Map(0x64, 1, _keyboard.Status);
         ports.Map(PcMemoryMap.CrtcPort, 2, _crtc);
-        ports.Map(PcMemoryMap.AcpiPowerPort, AcpiPower.PortCount, Power);
+        if (Firmware is null)
+        {
+            ports.Map(PcMemoryMap.AcpiPowerPort, AcpiPower.PortCount, Power); // otherwise firmware says where
+        }
+
         ports.Map(PcMemoryMap.AcpiEventsPort, GeneralPurposeEvents.PortCount, _events);
         memory.MapDevice(PcMemoryMap.GenerationIdStart, VmGenerationId.RegionSize, GenerationId);
         ports.Map(PcMemoryMap.DebugExitPort, 4, new DebugExit(_wiring.Control));

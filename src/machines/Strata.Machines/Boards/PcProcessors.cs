@@ -92,10 +92,11 @@ internal sealed class PcProcessors : IDisposable
         [.. _all.Select(processor => processor.Cpu.State.TscOffset - processor.Cpu.State.TscAdjust)];
 
     /// <summary>Puts them where a guest begins: the first one at its entry, the others waiting to be started.</summary>
+    /// <param name="entry">Null for the reset vector, where firmware begins.</param>
     /// <param name="timeStampOffsets">For each of them, in ticks; null at the first start.</param>
-    public void Enter(BootEntry entry, IReadOnlyList<ulong>? timeStampOffsets = null)
+    public void Enter(BootEntry? entry, IReadOnlyList<ulong>? timeStampOffsets = null)
     {
-        _all[0].Cpu.SetState(BootState.Create(_wiring.Memory, entry));
+        _all[0].Cpu.SetState(entry is null ? X86CpuState.AtReset() : BootState.Create(_wiring.Memory, entry));
         for (int i = 1; i < _all.Count; i++)
         {
             X86CpuState waiting = X86CpuState.AtReset();

@@ -1,3 +1,4 @@
+using Strata.Images;
 using Strata.Machines.Boot;
 
 namespace Strata;
@@ -22,6 +23,15 @@ internal sealed class BootFiles
     /// <exception cref="StrataException">A file cannot be read.</exception>
     public static async Task<BootFiles> ReadAsync(MachineSpec spec, CancellationToken cancellationToken)
     {
+        if (spec.HasFirmware)
+        {
+            FirmwareFiles firmware = await FirmwareFiles.EnsureAsync(null, progress: null, cancellationToken).ConfigureAwait(false);
+            GuestFiles roms = new(null, null, [], (
+                await ReadAsync(spec, firmware.Rom, "firmware", cancellationToken).ConfigureAwait(false),
+                await ReadAsync(spec, firmware.VideoRom, "firmware", cancellationToken).ConfigureAwait(false)));
+            return new BootFiles(() => roms);
+        }
+
         byte[] kernel = await ReadAsync(spec, spec.Kernel!, "kernel", cancellationToken).ConfigureAwait(false);
         byte[]? initrd = await ReadInitrdAsync(spec, cancellationToken).ConfigureAwait(false);
         List<BootModule> modules = [];

@@ -11,6 +11,7 @@ using Strata.Machines.Boards;
 using Strata.Machines.Boot;
 using Strata.Machines.Engines;
 using Strata.Networking.Nat;
+using Strata.Screens;
 using Strata.Snapshots;
 using Strata.Snapshots.Memory;
 using Strata.Virtio.Balloon;
@@ -33,6 +34,7 @@ public sealed partial class VirtualMachine : IAsyncDisposable
     private const int MostRetries = 5;
 
     private readonly PcBoard _board;
+    private readonly GuestScreen? _screen;
     private readonly MachineNetworks _networks;
     private readonly MachineLoggers _loggers;
     private readonly List<ControlServer> _servers = []; // under itself
@@ -51,6 +53,7 @@ public sealed partial class VirtualMachine : IAsyncDisposable
         _networks = networks;
         Console = console;
         InitialEngine = choice;
+        _screen = board.Screen is { } screen ? new GuestScreen(board, screen) : null;
     }
 
     /// <summary>What was started: with the files of its image, if it has one.</summary>
@@ -203,6 +206,11 @@ public sealed partial class VirtualMachine : IAsyncDisposable
     /// </summary>
     public Guid GenerationId => _board.GenerationId;
 
+    /// <summary>Display, keyboard and mouse.</summary>
+    /// <exception cref="StrataException">The machine has none: it has no firmware.</exception>
+    public GuestScreen Screen => _screen
+        ?? throw new StrataException(StrataError.BadInput, "The machine has no screen: machines that firmware starts have one, such as `strata run DISK`.");
+
     /// <summary>How often the guest has reset its machine and been started again.</summary>
     public int Resets => _board.Resets;
 
@@ -330,7 +338,7 @@ public sealed partial class VirtualMachine : IAsyncDisposable
         List<(string Tag, IFileShare Share, TimeSpan Validity)> shares = [];
         try
         {
-            GuestFiles? files = origin.Memory is null || spec.Modules.Count > 0 ? origin.Boot.Load() : null; // a saved guest is loaded again after a reset only
+            GuestFiles? files = origin.Memory is null || spec.Modules.Count > 0 || spec.HasFirmware ? origin.Boot.Load() : null; // a saved guest is loaded again after a reset only
             disks.AddRange(spec.Disks.Select((disk, index) => origin.OpenDisk(disk, index, loggers.For(LogAreas.Disks))));
             CheckTags(spec);
             shares.AddRange(spec.Shares.Select(share => (share.Tag, share.Open(), share.Validity)));
@@ -348,8 +356,10 @@ public sealed partial class VirtualMachine : IAsyncDisposable
                 Loggers = loggers,
                 CreateMemory = size => origin.Memory?.CreateMemory() ?? new GuestMemory(size),
                 Kernel = origin.Memory is null ? files!.Kernel : null,
-                ReadImages = () => (origin.Boot.Load().Kernel, origin.Boot.Load().Initrd),
-                KernelName = spec.Kernel!,
+                ReadImages = () => (origin.Boot.Load().Kernel!, origin.Boot.Load().Initrd),
+                Firmware = files?.Firmware is { } roms ? MachineFirmware.Describe(spec, roms, disks) : null,
+                OnFirmwareLog = line => LogFirmware(loggers.For(LogAreas.Firmware), line),
+                KernelName = spec.Kernel ?? "kernel",
                 Initrd = origin.Memory is null ? files!.Initrd : null,
                 InitrdName = spec.Initrd ?? "initrd",
                 Modules = files?.Modules ?? [],
@@ -364,7 +374,7 @@ public sealed partial class VirtualMachine : IAsyncDisposable
                     Trace = attachments.TranslationTrace is { } output ? new TranslationTrace(output) : null,
                     PerfMap = spec.WritePerfMap ? new PerfMap() : null,
                 },
-                Disks = [.. disks.Select(disk => disk.Backend)],
+                Disks = [.. disks.Where(disk => disk.Spec.Bus == DiskBus.Virtio).Select(disk => disk.Backend)],
                 Networks = networks.Cards,
                 Shares = shares,
                 HasSockets = spec.Sockets,

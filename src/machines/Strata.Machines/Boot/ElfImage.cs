@@ -19,10 +19,11 @@ public sealed class ElfImage
     private const uint Note = 4;
     private const int MaxProgramHeaders = 256;
 
-    private ElfImage(bool is64, ulong entry, IReadOnlyList<ElfSegment> segments, IReadOnlyList<ElfSegment> notes)
+    private ElfImage(bool is64, ulong entry, ulong physicalEntry, IReadOnlyList<ElfSegment> segments, IReadOnlyList<ElfSegment> notes)
     {
         Is64 = is64;
         Entry = entry;
+        PhysicalEntry = physicalEntry;
         Segments = segments;
         Notes = notes;
     }
@@ -30,6 +31,9 @@ public sealed class ElfImage
     public bool Is64 { get; }
 
     public ulong Entry { get; }
+
+    /// <summary>Where <see cref="Entry"/> lies when the segments are at their physical addresses; itself where it is in no segment.</summary>
+    public ulong PhysicalEntry { get; }
 
     public IReadOnlyList<ElfSegment> Segments { get; }
 
@@ -64,6 +68,7 @@ public sealed class ElfImage
 
         List<ElfSegment> segments = [];
         List<ElfSegment> notes = [];
+        ulong physicalEntry = entry;
         for (int i = 0; i < count; i++)
         {
             ReadOnlySpan<byte> header = image.Slice((int)table + (i * size), size);
@@ -81,20 +86,30 @@ public sealed class ElfImage
             }
 
             (type == Load ? segments : notes).Add(segment);
+            ulong start = is64 ? BinaryPrimitives.ReadUInt64LittleEndian(header[16..]) : BinaryPrimitives.ReadUInt32LittleEndian(header[8..]);
+            if (type == Load && entry - start < segment.MemorySize)
+            {
+                physicalEntry = entry - start + segment.PhysicalAddress;
+            }
         }
 
-        return new ElfImage(is64, entry, segments, notes);
+        return new ElfImage(is64, entry, physicalEntry, segments, notes);
     }
 
     /// <summary>Copies the segments to their physical addresses.</summary>
-    internal void Place(ReadOnlySpan<byte> image, GuestWriter writer)
+    /// <param name="shift">Bytes that all of them are moved by, modulo 2^64.</param>
+    internal void Place(ReadOnlySpan<byte> image, GuestWriter writer, ulong shift = 0)
     {
         foreach (ElfSegment segment in Segments)
         {
-            writer.Write(segment.PhysicalAddress, image.Slice((int)segment.FileOffset, (int)segment.FileSize), "kernel");
-            writer.Clear(segment.PhysicalAddress + segment.FileSize, segment.MemorySize - segment.FileSize, "kernel");
+            ulong at = segment.PhysicalAddress + shift;
+            writer.Write(at, image.Slice((int)segment.FileOffset, (int)segment.FileSize), "kernel");
+            writer.Clear(at + segment.FileSize, segment.MemorySize - segment.FileSize, "kernel");
         }
     }
+
+    /// <summary>Lowest address of all segments.</summary>
+    public ulong Start => Segments.Where(segment => segment.MemorySize != 0).Select(segment => segment.PhysicalAddress).DefaultIfEmpty().Min();
 
     /// <summary>First address behind all segments.</summary>
     public ulong End => Segments.Where(segment => segment.MemorySize != 0)

@@ -6,8 +6,9 @@ namespace Strata.Machines.Boot;
 /// <param name="FileOffset">Where its bytes are in the file.</param>
 /// <param name="FileSize">Bytes in the file.</param>
 /// <param name="PhysicalAddress">Where it goes.</param>
+/// <param name="VirtualAddress">Where the program, once it has set up paging, sees it.</param>
 /// <param name="MemorySize">Bytes in memory; what the file does not fill is zero.</param>
-public readonly record struct ElfSegment(ulong FileOffset, ulong FileSize, ulong PhysicalAddress, ulong MemorySize);
+public readonly record struct ElfSegment(ulong FileOffset, ulong FileSize, ulong PhysicalAddress, ulong VirtualAddress, ulong MemorySize);
 
 /// <summary>
 /// The parts of a 32- or 64-bit x86 ELF executable that a boot loader needs. System V ABI, "Object Files". Every offset is checked
@@ -19,21 +20,31 @@ public sealed class ElfImage
     private const uint Note = 4;
     private const int MaxProgramHeaders = 256;
 
-    private ElfImage(bool is64, ulong entry, ulong physicalEntry, IReadOnlyList<ElfSegment> segments, IReadOnlyList<ElfSegment> notes)
+    private ElfImage(bool is64, ulong entry, IReadOnlyList<ElfSegment> segments, IReadOnlyList<ElfSegment> notes)
     {
         Is64 = is64;
         Entry = entry;
-        PhysicalEntry = physicalEntry;
         Segments = segments;
         Notes = notes;
     }
 
     public bool Is64 { get; }
 
+    /// <summary>As the file has it: a virtual address in most kernels, a physical one in some.</summary>
     public ulong Entry { get; }
 
-    /// <summary>Where <see cref="Entry"/> lies when the segments are at their physical addresses; itself where it is in no segment.</summary>
-    public ulong PhysicalEntry { get; }
+    /// <summary>
+    /// Where a loader that sets up no paging enters it: the entry within its segment at the physical address of that, or, where no segment has it
+    /// at its virtual address, as it stands.
+    /// </summary>
+    public ulong PhysicalEntry
+    {
+        get
+        {
+            ElfSegment segment = Segments.FirstOrDefault(segment => Entry - segment.VirtualAddress < segment.MemorySize);
+            return Entry - segment.VirtualAddress + segment.PhysicalAddress;
+        }
+    }
 
     public IReadOnlyList<ElfSegment> Segments { get; }
 
@@ -68,7 +79,6 @@ public sealed class ElfImage
 
         List<ElfSegment> segments = [];
         List<ElfSegment> notes = [];
-        ulong physicalEntry = entry;
         for (int i = 0; i < count; i++)
         {
             ReadOnlySpan<byte> header = image.Slice((int)table + (i * size), size);
@@ -86,14 +96,9 @@ public sealed class ElfImage
             }
 
             (type == Load ? segments : notes).Add(segment);
-            ulong start = is64 ? BinaryPrimitives.ReadUInt64LittleEndian(header[16..]) : BinaryPrimitives.ReadUInt32LittleEndian(header[8..]);
-            if (type == Load && entry - start < segment.MemorySize)
-            {
-                physicalEntry = entry - start + segment.PhysicalAddress;
-            }
         }
 
-        return new ElfImage(is64, entry, physicalEntry, segments, notes);
+        return new ElfImage(is64, entry, segments, notes);
     }
 
     /// <summary>Copies the segments to their physical addresses.</summary>
@@ -120,10 +125,12 @@ public sealed class ElfImage
             BinaryPrimitives.ReadUInt64LittleEndian(header[8..]),
             BinaryPrimitives.ReadUInt64LittleEndian(header[32..]),
             BinaryPrimitives.ReadUInt64LittleEndian(header[24..]),
+            BinaryPrimitives.ReadUInt64LittleEndian(header[16..]),
             BinaryPrimitives.ReadUInt64LittleEndian(header[40..]))
         : new ElfSegment(
             BinaryPrimitives.ReadUInt32LittleEndian(header[4..]),
             BinaryPrimitives.ReadUInt32LittleEndian(header[16..]),
             BinaryPrimitives.ReadUInt32LittleEndian(header[12..]),
+            BinaryPrimitives.ReadUInt32LittleEndian(header[8..]),
             BinaryPrimitives.ReadUInt32LittleEndian(header[20..]));
 }

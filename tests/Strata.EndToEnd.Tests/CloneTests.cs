@@ -45,6 +45,7 @@ public sealed class CloneTests(DebianGuest guest) : IClassFixture<DebianGuest>, 
             Assert.All(all, clone => Assert.InRange(
                 long.Parse(clone[4], CultureInfo.InvariantCulture) - DateTimeOffset.UtcNow.ToUnixTimeSeconds(), -30, 1));
             Assert.All(all, clone => Assert.Equal("before", clone[5]));
+            Assert.Equal(4, clones.Append(parent).Select(machine => machine.GenerationId).Distinct().Count());
             Assert.Equal(4, clones.Append(parent).Select(machine => machine.ForwardedPorts[0].HostEndPoint.Port).Distinct().Count());
             Assert.Equal("after\nparent\n", (await RunAsync(parent, "cat /tmp/mark; hostname")).Replace("debian-tiny", "parent", StringComparison.Ordinal));
         }
@@ -179,6 +180,7 @@ public sealed class CloneTests(DebianGuest guest) : IClassFixture<DebianGuest>, 
         try
         {
             Assert.Equal(before, await RunAsync(clones[0], "hostname; cat /sys/class/net/eth0/address"));
+            Assert.Equal(parent.GenerationId, clones[0].GenerationId);
         }
         finally
         {

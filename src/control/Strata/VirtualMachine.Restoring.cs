@@ -94,6 +94,7 @@ public sealed partial class VirtualMachine
             machine._saver.Current = snapshot.Manifest.Name;
             if (isClone && !options.KeepIdentity)
             {
+                machine._board.RenewGeneration(Guid.NewGuid());
                 machine._identity = new CloneIdentity(machine._board, spec, machine._networks.Cards.Select(card => MacAddress.Read(card.MacAddress.Span)));
             }
 

@@ -49,6 +49,34 @@ public sealed class UnitRosterTests
         Assert.Contains(" b,", Assert.Throws<StateException>(() => _roster.Load(saved)).Message, StringComparison.Ordinal);
     }
 
+    /// <summary>Of a machine that was saved before boards had the unit.</summary>
+    [Fact]
+    public void Load_RecordOfAYoungerUnitMissing_ResetsTheUnit()
+    {
+        IReadOnlyList<UnitRecord> saved = _roster.Save();
+        Counter young = new("c") { MayBeAbsent = true };
+        _roster.Add(young);
+        young.LoadState(new CounterState { Value = 3, Steps = [] });
+
+        _roster.Load(saved);
+
+        Assert.Equal(0, young.SaveState().Value);
+    }
+
+    [Fact]
+    public void Load_RecordOfAYoungerUnitThere_IsLoaded()
+    {
+        Counter young = new("c") { MayBeAbsent = true };
+        _roster.Add(young);
+        young.LoadState(new CounterState { Value = 3, Steps = [] });
+        IReadOnlyList<UnitRecord> saved = _roster.Save();
+        young.Reset();
+
+        _roster.Load(saved);
+
+        Assert.Equal(3, young.SaveState().Value);
+    }
+
     [Fact]
     public void Load_UnknownRecord_IsRefusedByName()
     {
@@ -105,6 +133,8 @@ public sealed class UnitRosterTests
         public Action<string> OnQuiesce { get; set; } = _ => { };
 
         public string UnitName => name;
+
+        public bool MayBeAbsent { get; init; }
 
         public void Reset() => _state = new CounterState { Value = 0, Steps = [] };
 

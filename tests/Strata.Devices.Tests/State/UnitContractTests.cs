@@ -136,6 +136,25 @@ public sealed class UnitContractTests
     }
 
     [Fact]
+    public void GeneralPurposeEvents_Signalled_HoldsTheContract()
+    {
+        GeneralPurposeEvents events = new(_interrupts.Line(9));
+        events.WritePort(2, AccessWidth.Word, 5);
+        events.Signal(2);
+
+        UnitContract.Check(events);
+    }
+
+    [Fact]
+    public void VmGenerationId_Renewed_HoldsTheContract()
+    {
+        VmGenerationId id = new(Guid.Empty, () => { });
+        id.Renew(new Guid("7d6c3f2a-0c4b-4e7b-9f43-0f2a5f0e9d11"));
+
+        UnitContract.Check(id);
+    }
+
+    [Fact]
     public void Crtc_CursorMoved_HoldsTheContract()
     {
         Crtc6845 crtc = new();

@@ -16,7 +16,7 @@ public sealed class AcpiCompilerTests : IDisposable
         string compiled = await CompileAsync("-oa", "-p", Path.Combine(_folder, "again"), Path.Combine(_folder, "dsdt.dsl"));
 
         Assert.All(
-            ["Name (_S5, Package", "Device (PCI0)", "Device (COM1)", "Device (RTC)", "Device (KBD)", "EisaId (\"PNP0A03\")", "EisaId (\"PNP0501\")", "Name (_PRT"],
+            ["Name (_S5, Package", "Device (PCI0)", "Device (COM1)", "Device (RTC)", "Device (KBD)", "EisaId (\"PNP0A03\")", "EisaId (\"PNP0501\")", "Name (_PRT", "Device (VGEN)", "Method (_E00", "Notify (\\_SB.VGEN, 0x80)"],
             term => Assert.Contains(term, source, StringComparison.Ordinal));
         Assert.Contains(" 0 Errors", compiled, StringComparison.Ordinal);
         Assert.Contains(" 0 Warnings", compiled, StringComparison.Ordinal);

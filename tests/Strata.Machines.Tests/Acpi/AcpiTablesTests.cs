@@ -95,8 +95,9 @@ public sealed class AcpiTablesTests
         Assert.Equal(4, fadt[88]); // PM1_EVT_LEN
         Assert.Equal(2, fadt[89]); // PM1_CNT_LEN
         Assert.Equal(4, fadt[91]); // PM_TMR_LEN
+        Assert.Equal(4, fadt[92]); // GPE0_BLK_LEN
         Assert.All(
-            [(56, 148, 32), (64, 172, 16), (76, 208, 32)], // PM1a_EVT_BLK, PM1a_CNT_BLK, PM_TMR_BLK
+            [(56, 148, 32), (64, 172, 16), (76, 208, 32), (80, 220, 32)], // PM1a_EVT_BLK, PM1a_CNT_BLK, PM_TMR_BLK, GPE0_BLK
             block =>
             {
                 (int old, int extended, int bits) = block;

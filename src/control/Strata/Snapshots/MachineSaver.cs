@@ -245,10 +245,9 @@ internal sealed class MachineSaver : IDisposable
             throw new StateException($"The snapshot {snapshot.Manifest.Name} is of a machine with other memory or disks; restore it as a machine of its own.");
         }
 
-        string[] units = [.. _board.Units.Select(unit => unit.UnitName).Order(StringComparer.Ordinal)];
-        if (!units.SequenceEqual(snapshot.Units.Select(unit => unit.UnitName).Order(StringComparer.Ordinal)))
+        if (_board.FindMismatch(snapshot.Units) is { } mismatch)
         {
-            throw new StateException($"The snapshot {snapshot.Manifest.Name} is of a machine with other devices; restore it as a machine of its own.");
+            throw new StateException($"The snapshot {snapshot.Manifest.Name} is of a machine with other devices; restore it as a machine of its own. {mismatch}");
         }
 
         for (int i = 0; i < Disks.Count; i++)

@@ -11,6 +11,12 @@ public interface IUnit
     /// <summary>Names the unit in a machine: lower case, digits, '-', '.' and '/', such as <c>uart0</c>, <c>pci/03.0</c>, <c>vcpu1</c>.</summary>
     string UnitName { get; }
 
+    /// <summary>
+    /// Machines were saved before boards got this unit, so a saved machine may lack its record. The unit is then as after a reset, and a guest
+    /// that has never heard of it must not be able to tell that from its absence.
+    /// </summary>
+    bool MayBeAbsent => false;
+
     /// <summary>Puts the guest-visible state back to what it is after power-on. Configuration and wiring stay.</summary>
     void Reset();
 

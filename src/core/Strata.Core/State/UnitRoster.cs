@@ -43,7 +43,8 @@ public sealed class UnitRoster
     public IReadOnlyList<UnitRecord> Save() => [.. _units.Select(Save)];
 
     /// <summary>
-    /// Loads a machine's records. All of them have to be there, and no others: what a machine does not know, it would lose.
+    /// Loads a machine's records. All of them have to be there but for those of units that older machines did not have, and no others: what a
+    /// machine does not know, it would lose.
     /// </summary>
     /// <exception cref="StateException">A record does not fit. Units before it have been loaded: the machine must not run.</exception>
     public void Load(IReadOnlyCollection<UnitRecord> records)
@@ -58,27 +59,45 @@ public sealed class UnitRoster
             }
         }
 
-        foreach (IUnit unit in _units)
+        if (FindMismatch(byName.Keys) is { } mismatch)
         {
-            if (!byName.ContainsKey(unit.UnitName))
-            {
-                throw new StateException($"The saved state has no record of {unit.UnitName}, which this machine has.");
-            }
-        }
-
-        if (byName.Keys.FirstOrDefault(name => !_units.Exists(unit => unit.UnitName == name)) is { } unknown)
-        {
-            throw new StateException($"The saved state has a record of {unknown}, which this machine does not have.");
+            throw new StateException(mismatch);
         }
 
         foreach (IUnit unit in _units)
         {
-            StateReader reader = new(byName[unit.UnitName].Bytes, unit.UnitName);
-            unit.Load(reader);
-            if (reader.Remaining != 0)
+            if (byName.TryGetValue(unit.UnitName, out UnitRecord? record))
             {
-                throw reader.Refuse("its record", $"has {reader.Remaining} bytes too many");
+                Load(unit, record);
             }
+            else
+            {
+                unit.Reset();
+            }
+        }
+    }
+
+    /// <summary>Why records of units by these names cannot be a machine's like this, as a sentence; null if they can.</summary>
+    public string? FindMismatch(IReadOnlyCollection<string> names)
+    {
+        ArgumentNullException.ThrowIfNull(names);
+        if (_units.Find(unit => !unit.MayBeAbsent && !names.Contains(unit.UnitName)) is { } missing)
+        {
+            return $"The saved state has no record of {missing.UnitName}, which this machine has.";
+        }
+
+        return names.FirstOrDefault(name => !_units.Exists(unit => unit.UnitName == name)) is { } unknown
+            ? $"The saved state has a record of {unknown}, which this machine does not have."
+            : null;
+    }
+
+    private static void Load(IUnit unit, UnitRecord record)
+    {
+        StateReader reader = new(record.Bytes, unit.UnitName);
+        unit.Load(reader);
+        if (reader.Remaining != 0)
+        {
+            throw reader.Refuse("its record", $"has {reader.Remaining} bytes too many");
         }
     }
 

@@ -25,6 +25,31 @@ internal sealed class AmlBuilder
         return this;
     }
 
+    /// <summary>Method (name, no arguments, not serialized).</summary>
+    public AmlBuilder Method(string name, Action<AmlBuilder> body) => Block([0x14], name, content =>
+    {
+        content._bytes.Add(0);
+        body(content);
+    });
+
+    /// <summary>Notify (\scope.name, value).</summary>
+    /// <param name="scope">A name in the root.</param>
+    public AmlBuilder Notify(string scope, string name, ulong value)
+    {
+        Append([0x86, (byte)'\\', 0x2E]);
+        Append(Encoding.ASCII.GetBytes(scope + name));
+        return Integer(value);
+    }
+
+    /// <summary>A string.</summary>
+    public AmlBuilder Text(string value)
+    {
+        _bytes.Add(0x0D);
+        Append(Encoding.ASCII.GetBytes(value));
+        _bytes.Add(0);
+        return this;
+    }
+
     public AmlBuilder Integer(ulong value)
     {
         switch (value)

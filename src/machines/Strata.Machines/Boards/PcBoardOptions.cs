@@ -85,6 +85,9 @@ public sealed class PcBoardOptions
     /// <summary>Hears of each reset that the run survives, while the machine stands still: what would have been its end.</summary>
     public Action<MachineExit>? OnReset { get; init; }
 
+    /// <summary>What tells the machine from others that begin where it was saved, until a saved state brings another.</summary>
+    public Guid GenerationId { get; init; }
+
     /// <summary>Wall time at the start.</summary>
     public required DateTime StartTime { get; init; }
 
@@ -93,6 +96,12 @@ public sealed class PcBoardOptions
     /// the guest can ask for it. Null for one whose wall time only follows from <see cref="StartTime"/>.
     /// </summary>
     public Func<DateTime>? WorldTime { get; init; }
+
+    /// <summary>Firmware that starts the machine in place of <see cref="Kernel"/>; null for a machine without.</summary>
+    public PcFirmwareOptions? Firmware { get; init; }
+
+    /// <summary>Hears of each line that firmware writes to its log; on a vCPU's thread. Null for nobody.</summary>
+    public Action<string>? OnFirmwareLog { get; init; }
 
     /// <summary>
     /// The kernel; null for a machine whose guest is in its memory already, and whose state is loaded before the start. Such a machine is

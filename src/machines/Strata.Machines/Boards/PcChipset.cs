@@ -1,4 +1,5 @@
 using Strata.Core.Bus;
+using Strata.Core.Interrupts;
 using Strata.Core.State;
 using Strata.Devices.Display;
 using Strata.Devices.Firmware;
@@ -18,21 +19,27 @@ internal sealed class PcChipset
     private readonly Pit8254 _pit;
     private readonly RtcMc146818 _rtc;
     private readonly Ps2Controller8042 _keyboard;
-    private readonly Crtc6845 _crtc = new();
+    private readonly Crtc6845? _crtc; // where there is no display
     private readonly FwCfg _firmware;
+    private readonly GeneralPurposeEvents _events;
     private UnitTestDevice? _testDevice;
 
     /// <param name="onPicOutput">Called with the level of the PICs' INTR output when it changes.</param>
-    public PcChipset(BoardWiring wiring, Action<bool> onPicOutput)
+    /// <param name="firmware">Null for a machine without.</param>
+    public PcChipset(BoardWiring wiring, Action<bool> onPicOutput, PcFirmware? firmware)
     {
         _wiring = wiring;
+        Firmware = firmware;
         Pic = new Pic8259(onPicOutput);
         IoApic = new IoApic(wiring.Apics);
         wiring.Apics.EoiSink = IoApic;
         Interrupts = new IsaInterrupts(Pic, IoApic);
         _pit = new Pit8254(wiring.Clock, Interrupts.Line(0));
         _keyboard = new Ps2Controller8042(wiring.Control, Interrupts.Line(PcMemoryMap.KeyboardPin));
-        Power = new AcpiPower(wiring.Control, wiring.Clock, Interrupts.Line(PcMemoryMap.SciPin));
+        SharedInterruptLine sci = new(Interrupts.Line(PcMemoryMap.SciPin));
+        Power = new AcpiPower(wiring.Control, wiring.Clock, sci.CreateInput());
+        _events = new GeneralPurposeEvents(sci.CreateInput());
+        GenerationId = new VmGenerationId(wiring.Options.GenerationId, () => _events.Signal(PcMemoryMap.GenerationEvent));
         _rtc = new RtcMc146818(wiring.Clock, wiring.Wall, Interrupts.Line(PcMemoryMap.RtcPin)) { AlarmRang = Power.SignalAlarm };
         Reset = new ResetControl(wiring.Control);
         Serial = new Uart16550(wiring.Options.Serial, Interrupts.Line(PcMemoryMap.SerialPin), wiring.Clock)
@@ -41,8 +48,13 @@ internal sealed class PcChipset
             RequiresOut2 = false,
         };
         _firmware = CreateFirmwareConfiguration();
+        _crtc = firmware is null ? new Crtc6845() : null;
+        firmware?.Describe(_firmware, _rtc);
         Map(wiring.Memory, wiring.Ports);
     }
+
+    /// <summary>Null for a machine whose guest is loaded for it.</summary>
+    public PcFirmware? Firmware { get; }
 
     public Pic8259 Pic { get; }
 
@@ -51,6 +63,9 @@ internal sealed class PcChipset
     public IsaInterrupts Interrupts { get; }
 
     public AcpiPower Power { get; }
+
+    /// <summary>What tells the machine from others that begin where it was saved.</summary>
+    public VmGenerationId GenerationId { get; }
 
     /// <summary>The reset register, which lies inside PCI's ports.</summary>
     public ResetControl Reset { get; }
@@ -61,7 +76,9 @@ internal sealed class PcChipset
     /// <summary>Puts what has state on the roster: interrupt controllers before what interrupts.</summary>
     public void Enlist(UnitRoster roster)
     {
-        foreach (IUnit unit in (IUnit[])[Pic, IoApic, _pit, _rtc, _keyboard, _crtc, Power, Reset, Serial, _firmware])
+        Firmware?.Enlist(roster);
+        IUnit[] display = _crtc is null ? [] : [_crtc];
+        foreach (IUnit unit in (IUnit[])[Pic, IoApic, _pit, _rtc, _keyboard, .. display, Power, Reset, Serial, _firmware, _events, GenerationId])
         {
             roster.Add(unit);
         }
@@ -83,8 +100,18 @@ internal sealed class PcChipset
         ports.Map(0x70, 2, _rtc);
         ports.Map(0x60, 1, _keyboard);
         ports.Map(0x64, 1, _keyboard.Status);
-        ports.Map(PcMemoryMap.CrtcPort, 2, _crtc);
-        ports.Map(PcMemoryMap.AcpiPowerPort, AcpiPower.PortCount, Power);
+        if (_crtc is not null)
+        {
+            ports.Map(PcMemoryMap.CrtcPort, 2, _crtc);
+        }
+
+        if (Firmware is null)
+        {
+            ports.Map(PcMemoryMap.AcpiPowerPort, AcpiPower.PortCount, Power); // otherwise firmware says where
+        }
+
+        ports.Map(PcMemoryMap.AcpiEventsPort, GeneralPurposeEvents.PortCount, _events);
+        memory.MapDevice(PcMemoryMap.GenerationIdStart, VmGenerationId.RegionSize, GenerationId);
         ports.Map(PcMemoryMap.DebugExitPort, 4, new DebugExit(_wiring.Control));
         ports.Map(PcMemoryMap.SerialPort, 8, Serial);
         ports.Map(PcMemoryMap.FirmwarePort, FwCfg.PortCount, _firmware);

@@ -13,6 +13,7 @@ namespace Strata.Machines.Boards;
 /// 0_C000_0000  PCI memory window
 /// 0_FEC0_0000  I/O APIC
 /// 0_FEE0_0000  local APICs
+/// 0_FEF0_0000  generation ID
 /// 1_0000_0000  RAM above 3 GiB
 /// 80_0000_0000 64-bit PCI window
 /// </code>
@@ -30,19 +31,26 @@ internal static class PcMemoryMap
     public const ulong OneMegabyte = 0x0010_0000;
     public const uint PciWindowStart = 0xC000_0000;
     public const uint PciWindowEnd = 0xFEBF_FFFF;
+
+    /// <summary>Where firmware lets PCI's memory begin, unless there is RAM.</summary>
+    public const ulong FirmwarePciWindowStart = 0x8000_0000;
     public const ulong IoApicStart = 0xFEC0_0000;
     public const ulong LocalApicStart = 0xFEE0_0000;
+    public const ulong GenerationIdStart = 0xFEF0_0000;
     public const ulong TestMemoryStart = 0xFF00_0000;
     public const ulong PciWideWindowStart = 0x80_0000_0000;
     public const ulong PciWideWindowEnd = 0xBF_FFFF_FFFF;
 
     public const ushort AcpiPowerPort = 0x600;
+    public const ushort AcpiEventsPort = 0x620;
     public const ushort PciConfigPort = 0xCF8;
     public const ushort ResetPort = 0xCF9;
     public const ushort DebugExitPort = 0xF4;
     public const ushort CrtcPort = 0x3D4;
     public const ushort SerialPort = 0x3F8;
     public const ushort FirmwarePort = 0x510;
+    public const ushort FirmwareLogPort = 0x402;
+    public const ushort ControlPortA = 0x92;
     public const ushort TestScratchPort = 0xE0;
     public const ushort TestLinePort = 0x2000;
 
@@ -50,6 +58,12 @@ internal static class PcMemoryMap
     public const int SciPin = 9;
     public const int RtcPin = 8;
     public const int KeyboardPin = 1;
+    public const int MousePin = 12;
+    public const int FirstIdePin = 14;
+    public const int SecondIdePin = 15;
+
+    /// <summary>General-purpose event: the generation ID has changed.</summary>
+    public const int GenerationEvent = 0;
 
     /// <summary>I/O APIC pins of the four PCI interrupt links A..D.</summary>
     public const int PciPin = 16;

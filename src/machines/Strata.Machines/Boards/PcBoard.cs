@@ -3,6 +3,7 @@ using Strata.Core.Execution;
 using Strata.Core.Memory;
 using Strata.Core.State;
 using Strata.Core.Time;
+using Strata.Devices.Display;
 using Strata.Devices.Interrupts;
 using Strata.Devices.Power;
 using Strata.Machines.Boot;
@@ -89,6 +90,9 @@ public sealed partial class PcBoard : IMachineControl, IDisposable
 
     /// <summary>The memory balloon; null for a machine without one.</summary>
     public VirtioBalloon? Balloon => _devices!.Balloon;
+
+    /// <summary>What the machine shows; null for one without a display.</summary>
+    public IScreen? Screen => _firmware?.Display;
 
     public IVirtualClock Clock => _clock;
 

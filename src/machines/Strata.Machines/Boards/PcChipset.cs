@@ -19,7 +19,7 @@ internal sealed class PcChipset
     private readonly Pit8254 _pit;
     private readonly RtcMc146818 _rtc;
     private readonly Ps2Controller8042 _keyboard;
-    private readonly Crtc6845 _crtc = new();
+    private readonly Crtc6845? _crtc; // where there is no display
     private readonly FwCfg _firmware;
     private readonly GeneralPurposeEvents _events;
     private UnitTestDevice? _testDevice;
@@ -48,6 +48,7 @@ internal sealed class PcChipset
             RequiresOut2 = false,
         };
         _firmware = CreateFirmwareConfiguration();
+        _crtc = firmware is null ? new Crtc6845() : null;
         firmware?.Describe(_firmware, _rtc);
         Map(wiring.Memory, wiring.Ports);
     }
@@ -76,7 +77,8 @@ internal sealed class PcChipset
     public void Enlist(UnitRoster roster)
     {
         Firmware?.Enlist(roster);
-        foreach (IUnit unit in (IUnit[])[Pic, IoApic, _pit, _rtc, _keyboard, _crtc, Power, Reset, Serial, _firmware, _events, GenerationId])
+        IUnit[] display = _crtc is null ? [] : [_crtc];
+        foreach (IUnit unit in (IUnit[])[Pic, IoApic, _pit, _rtc, _keyboard, .. display, Power, Reset, Serial, _firmware, _events, GenerationId])
         {
             roster.Add(unit);
         }
@@ -98,7 +100,11 @@ internal sealed class PcChipset
         ports.Map(0x70, 2, _rtc);
         ports.Map(0x60, 1, _keyboard);
         ports.Map(0x64, 1, _keyboard.Status);
-        ports.Map(PcMemoryMap.CrtcPort, 2, _crtc);
+        if (_crtc is not null)
+        {
+            ports.Map(PcMemoryMap.CrtcPort, 2, _crtc);
+        }
+
         if (Firmware is null)
         {
             ports.Map(PcMemoryMap.AcpiPowerPort, AcpiPower.PortCount, Power); // otherwise firmware says where

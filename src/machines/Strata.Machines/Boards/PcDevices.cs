@@ -1,3 +1,4 @@
+using Microsoft.Extensions.Logging;
 using Strata.Core.Interrupts;
 using Strata.Core.Logging;
 using Strata.Core.Sharing;
@@ -5,6 +6,7 @@ using Strata.Core.State;
 using Strata.Devices.Chipset;
 using Strata.Devices.Pci;
 using Strata.Devices.Power;
+using Strata.Devices.Storage;
 using Strata.Virtio;
 using Strata.Virtio.Balloon;
 using Strata.Virtio.Block;
@@ -26,6 +28,7 @@ internal sealed class PcDevices
     private readonly BoardWiring _wiring;
     private readonly List<VirtioDevice> _virtio = [];
     private readonly List<VirtioNetwork> _networks = [];
+    private readonly List<IdeChannel> _channels = [];
     private readonly PcChipset _chipset;
     private int _nextSlot = 1;
 
@@ -38,6 +41,7 @@ internal sealed class PcDevices
         if (router is not null)
         {
             PlugChipset(router);
+            Bus.Plug(_nextSlot++, chipset.Firmware!.CreateDisplayFunction());
         }
 
         wiring.Ports.Map(PcMemoryMap.PciConfigPort, PciBus.PortCount, new PciConfigPorts(Bus, chipset.Reset));
@@ -114,7 +118,7 @@ internal sealed class PcDevices
     public IReadOnlyList<IOException> DisposeAll()
     {
         List<IOException> failures = [];
-        foreach (VirtioDevice device in _virtio)
+        foreach (IDisposable device in (IEnumerable<IDisposable>)[.. _channels, .. _virtio])
         {
             try
             {
@@ -147,6 +151,15 @@ internal sealed class PcDevices
     {
         int slot = _nextSlot++;
         Bus.Plug(slot, new Piix3Isa(router));
+        IdeDrive?[] drives = IdePlaces.Place(_wiring.Options.Firmware!.Drives);
+        ILogger? log = _wiring.Options.Loggers?.For(LogAreas.Disks);
+        IdeChannel first = new("ide0", _wiring.Memory, _chipset.Interrupts.Line(PcMemoryMap.FirstIdePin), drives[0], drives[1], log);
+        IdeChannel second = new("ide1", _wiring.Memory, _chipset.Interrupts.Line(PcMemoryMap.SecondIdePin), drives[2], drives[3], log);
+        first.IsSynchronous = second.IsSynchronous = _wiring.Options.Deterministic != null;
+        _channels.AddRange([first, second]);
+        Piix3Ide ide = new(first, second);
+        ide.MapPorts(_wiring.Ports);
+        Bus.Plug(slot, ide, 1);
         Bus.Plug(slot, new Piix4Power(_wiring.Ports, _chipset.Power, AcpiPower.PortCount), 3);
     }
 

@@ -59,6 +59,8 @@ internal static class PcMemoryMap
     public const int RtcPin = 8;
     public const int KeyboardPin = 1;
     public const int MousePin = 12;
+    public const int FirstIdePin = 14;
+    public const int SecondIdePin = 15;
 
     /// <summary>General-purpose event: the generation ID has changed.</summary>
     public const int GenerationEvent = 0;

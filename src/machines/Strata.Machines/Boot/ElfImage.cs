@@ -6,8 +6,9 @@ namespace Strata.Machines.Boot;
 /// <param name="FileOffset">Where its bytes are in the file.</param>
 /// <param name="FileSize">Bytes in the file.</param>
 /// <param name="PhysicalAddress">Where it goes.</param>
+/// <param name="VirtualAddress">Where the program, once it has set up paging, sees it.</param>
 /// <param name="MemorySize">Bytes in memory; what the file does not fill is zero.</param>
-public readonly record struct ElfSegment(ulong FileOffset, ulong FileSize, ulong PhysicalAddress, ulong MemorySize);
+public readonly record struct ElfSegment(ulong FileOffset, ulong FileSize, ulong PhysicalAddress, ulong VirtualAddress, ulong MemorySize);
 
 /// <summary>
 /// The parts of a 32- or 64-bit x86 ELF executable that a boot loader needs. System V ABI, "Object Files". Every offset is checked
@@ -29,7 +30,21 @@ public sealed class ElfImage
 
     public bool Is64 { get; }
 
+    /// <summary>As the file has it: a virtual address in most kernels, a physical one in some.</summary>
     public ulong Entry { get; }
+
+    /// <summary>
+    /// Where a loader that sets up no paging enters it: the entry within its segment at the physical address of that, or, where no segment has it
+    /// at its virtual address, as it stands.
+    /// </summary>
+    public ulong PhysicalEntry
+    {
+        get
+        {
+            ElfSegment segment = Segments.FirstOrDefault(segment => Entry - segment.VirtualAddress < segment.MemorySize);
+            return Entry - segment.VirtualAddress + segment.PhysicalAddress;
+        }
+    }
 
     public IReadOnlyList<ElfSegment> Segments { get; }
 
@@ -105,10 +120,12 @@ public sealed class ElfImage
             BinaryPrimitives.ReadUInt64LittleEndian(header[8..]),
             BinaryPrimitives.ReadUInt64LittleEndian(header[32..]),
             BinaryPrimitives.ReadUInt64LittleEndian(header[24..]),
+            BinaryPrimitives.ReadUInt64LittleEndian(header[16..]),
             BinaryPrimitives.ReadUInt64LittleEndian(header[40..]))
         : new ElfSegment(
             BinaryPrimitives.ReadUInt32LittleEndian(header[4..]),
             BinaryPrimitives.ReadUInt32LittleEndian(header[16..]),
             BinaryPrimitives.ReadUInt32LittleEndian(header[12..]),
+            BinaryPrimitives.ReadUInt32LittleEndian(header[8..]),
             BinaryPrimitives.ReadUInt32LittleEndian(header[20..]));
 }

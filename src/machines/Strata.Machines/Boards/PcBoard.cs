@@ -53,7 +53,7 @@ public sealed partial class PcBoard : IMachineControl, IDisposable
             WallClock wall = new(_clock, options.StartTime, options.WorldTime);
             _wiring = new BoardWiring(options, Memory, Ports, _clock, wall, new ApicBus(), this);
             _loader = new GuestLoader(_wiring);
-            _chipset = new PcChipset(_wiring, high => _processors?.OnPicOutput(high));
+            _chipset = new PcChipset(_wiring, high => _processors?.OnPicOutput(high), () => _processors?.CurrentAddressSpace);
             _devices = new PcDevices(_wiring, _chipset);
             _devices.PlugAll();
             _processors = new PcProcessors(this, _wiring);
@@ -154,12 +154,6 @@ public sealed partial class PcBoard : IMachineControl, IDisposable
     /// <summary>Plugs a network card's cable in or out; the guest is told.</summary>
     /// <exception cref="ArgumentOutOfRangeException">There is no such card.</exception>
     public void SetNetworkLink(int card, bool up) => _devices!.Card(card).IsLinkUp = up;
-
-    /// <summary>What tells the machine from others that begin where it was saved: the generation ID that its guest reads.</summary>
-    public Guid GenerationId => _chipset.GenerationId.Id;
-
-    /// <summary>The machine is another one from here on, and its guest is told. While it is paused.</summary>
-    public void RenewGeneration(Guid id) => _chipset.GenerationId.Renew(id);
 
     /// <summary>Whether the guest listens to the power button.</summary>
     public bool IsPowerButtonEnabled => _chipset.Power.IsPowerButtonEnabled;

@@ -31,9 +31,12 @@ public sealed class CloneCommandTests(NamedMachine machine) : IClassFixture<Name
         string first = await RunAsync("exec", "many-1", "cat", "/sys/class/net/eth0/address");
         string second = await RunAsync("exec", "many-2", "cat", "/sys/class/net/eth0/address");
         await RunAsync("stop", "--force", "many-1");
+        string left = await RunAsync("list");
         await RunAsync("stop", "--force", "many-2");
 
         Assert.NotEqual(first, second);
+        Assert.DoesNotContain("many-1", left, StringComparison.Ordinal);
+        Assert.Contains("many-2", left, StringComparison.Ordinal);
         Assert.Equal(0, (await clones.WaitForExitAsync(_timeout.Token)).Code);
     }
 

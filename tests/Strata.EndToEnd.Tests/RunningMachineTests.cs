@@ -240,6 +240,29 @@ public sealed class RunningMachineTests(NamedMachine guest) : IClassFixture<Name
         Assert.Contains("strata list", errors, StringComparison.Ordinal);
     }
 
+    /// <summary>Whoever stops a machine goes on with its disk, or starts the next one under its name.</summary>
+    [Theory]
+    [InlineData("stop")]
+    [InlineData("stop", "--force")]
+    [InlineData("suspend")]
+    public async Task End_OfAMachineWithADisk_LeavesDiskAndName(params string[] command)
+    {
+        string disk = _folder.Write("left.raw", new byte[1 << 20]);
+        using HostCommand first = guest.Start("run", "debian-tiny", "--memory", "256M", "--name", "left", "--disk", disk + ",format=raw");
+        await first.WaitForOutputAsync(DebianGuest.Prompt, _timeout.Token);
+        await RunAsync("exec", "left", "sh", "-c", "head -c 1048576 /dev/zero | tr '\\0' x > /dev/vda");
+
+        (int code, _, string errors) = await RunAsync([.. command, "left"]);
+        using (FileStream file = new(disk, FileMode.Open, FileAccess.ReadWrite, FileShare.None))
+        {
+            Assert.Equal('x', file.ReadByte());
+        }
+
+        (_, string list, _) = await RunAsync("list");
+        Assert.Equal((0, string.Empty), (code, errors));
+        Assert.DoesNotContain("left", list, StringComparison.Ordinal);
+    }
+
     public void Dispose()
     {
         _timeout.Dispose();

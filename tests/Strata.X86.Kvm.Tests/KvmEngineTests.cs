@@ -279,7 +279,7 @@ public sealed class KvmEngineTests
 
         guest.Engine.Run(Budget);
 
-        Assert.Equal(KvmGuest.Data | 1, guest.Cpu.Paravirtual.SaveState().SystemTime);
+        Assert.Equal(KvmGuest.Data | 1, guest.Hypercalls.SaveState().SystemTime);
         Assert.Equal(guest.Cpu.State.TscOffset, guest.Quad(KvmGuest.Data + 8));
         Assert.Equal(0UL, guest.Quad(KvmGuest.Data + 16));
     }

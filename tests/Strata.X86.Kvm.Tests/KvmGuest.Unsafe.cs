@@ -5,6 +5,7 @@ using Strata.Core.Time;
 using Strata.X86.Apic;
 using Strata.X86.Cpuid;
 using Strata.X86.Execution;
+using Strata.X86.Paravirt;
 using Strata.X86.Registers;
 
 namespace Strata.X86.Kvm.Tests;
@@ -36,6 +37,7 @@ internal sealed unsafe class KvmGuest : ILocalApicHost, IDisposable
         CpuidPolicy policy = _device.Adapt(new CpuidPolicy());
         ApicBus bus = new();
         Apic = new LocalApic(0, _clock, bus, policy, pic: null, () => _cpu!.ReadTsc());
+        Hypercalls = new KvmHypercallInterface(0, policy, Space, Apic, new WallClock(_clock, DateTime.UnixEpoch));
         _cpu = new X86Cpu(new X86CpuWiring
         {
             Index = 0,
@@ -44,6 +46,7 @@ internal sealed unsafe class KvmGuest : ILocalApicHost, IDisposable
             Clock = _clock,
             LocalApic = Apic,
             Cpuid = policy,
+            Hypercalls = Hypercalls,
         });
         _machine = new KvmMachine(_device, Space, policy, logsDirtyPages);
         TscOrigin = _device.TscOrigin;
@@ -57,6 +60,8 @@ internal sealed unsafe class KvmGuest : ILocalApicHost, IDisposable
     public PortSpace Ports { get; } = new();
 
     public LocalApic Apic { get; }
+
+    public KvmHypercallInterface Hypercalls { get; }
 
     public KvmEngine Engine { get; }
 

@@ -20,7 +20,11 @@ internal static class ExecRun
         TerminationSignals signals)
     {
         await using VirtualMachine machine = await VirtualMachine.StartAsync(spec, attachments).ConfigureAwait(false);
-        await using ControlServer? control = reservation is null ? null : ControlServer.Start(machine, reservation);
+        if (reservation is not null)
+        {
+            ControlServer.Start(machine, reservation); // ends with the machine
+        }
+
         ForwardedPortText.ReportChosen(machine);
         Task<MachineExit> end = machine.WaitForExitAsync(CancellationToken.None);
         try

@@ -35,7 +35,7 @@ internal sealed class RunCommand(RunOptions options) : IDisposable
         using MachineShutdown shutdown = new(options.StopPatience, signals);
         using Terminal terminal = new();
         await using VirtualMachine machine = await StartAsync(spec, token).ConfigureAwait(false);
-        await using ControlServer? control = reservation is null ? null : ControlServer.Start(machine, reservation);
+        ControlServer? control = reservation is null ? null : ControlServer.Start(machine, reservation); // ends with the machine
         ForwardedPortText.ReportChosen(machine);
         TimeSpan startUp = DateTime.UtcNow - Process.GetCurrentProcess().StartTime.ToUniversalTime();
         shutdown.Start(machine);

@@ -56,12 +56,20 @@ public interface IMachine
     /// </summary>
     Task RequestShutDownAsync(CancellationToken cancellationToken = default);
 
-    /// <summary>Stops the machine at once, as pulling the plug does.</summary>
+    /// <summary>
+    /// Stops the machine at once, as pulling the plug does. Its disks may still be open when this returns: <see cref="WaitForReleaseAsync"/>.
+    /// </summary>
     Task StopAsync(CancellationToken cancellationToken = default);
 
     /// <summary>Waits for the machine's end.</summary>
     /// <returns>Null if its process went away without telling how.</returns>
     Task<MachineExit?> WaitForExitAsync(CancellationToken cancellationToken = default);
+
+    /// <summary>
+    /// Waits until whoever runs the machine has disposed of it, which follows its end: its disks are closed, and its name is free. Ask before
+    /// the machine is stopped, and wait for it then; of a machine that has gone already there is nothing to wait for.
+    /// </summary>
+    Task WaitForReleaseAsync(CancellationToken cancellationToken = default);
 
     /// <summary>Connects to a port that a program in the guest listens on (AF_VSOCK); waits until the guest's driver is loaded.</summary>
     /// <exception cref="IOException">Nothing listens there, or the machine has ended.</exception>

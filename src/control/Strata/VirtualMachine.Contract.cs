@@ -30,6 +30,9 @@ public sealed partial class VirtualMachine : IMachine
     }
 
     /// <inheritdoc/>
+    public Task WaitForReleaseAsync(CancellationToken cancellationToken = default) => _released.Task.WaitAsync(cancellationToken);
+
+    /// <inheritdoc/>
     public Task<Stream> OpenConsoleAsync(CancellationToken cancellationToken = default) => Task.FromResult<Stream>(new ConsoleStream(this));
 
     Task<SnapshotReport> IMachine.CreateSnapshotAsync(SnapshotRequest request, CancellationToken cancellationToken) =>

@@ -1,5 +1,6 @@
 using System.Net;
 using Microsoft.Extensions.Logging.Abstractions;
+using Strata.Control;
 using Strata.Core.Logging;
 using Strata.Core.Memory;
 using Strata.Core.Sharing;
@@ -34,6 +35,8 @@ public sealed partial class VirtualMachine : IAsyncDisposable
     private readonly PcBoard _board;
     private readonly MachineNetworks _networks;
     private readonly MachineLoggers _loggers;
+    private readonly List<ControlServer> _servers = []; // under itself
+    private readonly TaskCompletionSource _released = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private bool _isDisposed;
 
     private VirtualMachine(
@@ -216,13 +219,48 @@ public sealed partial class VirtualMachine : IAsyncDisposable
         await _board.Exit.ConfigureAwait(false);
     }
 
-    /// <summary>Ends the machine, and gives back what it holds; a snapshot that is being made is given up.</summary>
+    /// <summary>
+    /// Ends the machine, and gives back what it holds; a snapshot that is being made is given up. Its control server ends last, and with it
+    /// its name: by then the disks are closed.
+    /// </summary>
     /// <exception cref="StrataException">What the guest wrote could not be brought to a disk's image.</exception>
     public async ValueTask DisposeAsync()
     {
         _board.Stop();
         await _saver.CloseAsync().ConfigureAwait(false);
-        Release();
+        ControlServer[] servers;
+        lock (_servers)
+        {
+            servers = [.. _servers];
+        }
+
+        await Task.WhenAll(servers.Select(server => server.EndServiceAsync())).ConfigureAwait(false);
+        try
+        {
+            Release();
+        }
+        finally
+        {
+            await Task.WhenAll(servers.Select(server => server.EndAsync())).ConfigureAwait(false);
+            _released.TrySetResult();
+        }
+    }
+
+    /// <summary>A server that ends with the machine.</summary>
+    internal void Attach(ControlServer server)
+    {
+        lock (_servers)
+        {
+            _servers.Add(server);
+        }
+    }
+
+    internal void Detach(ControlServer server)
+    {
+        lock (_servers)
+        {
+            _servers.Remove(server);
+        }
     }
 
     private void Release()
@@ -251,6 +289,9 @@ public sealed partial class VirtualMachine : IAsyncDisposable
 
     /// <summary>It has ended, whether those who wait for that have been told yet or not.</summary>
     internal bool HasEnded => _board.Exit.IsCompletedSuccessfully;
+
+    /// <summary>It has ended, and is still to be disposed.</summary>
+    internal bool HoldsItsDisks => HasEnded && !_released.Task.IsCompleted;
 
     private VirtioVsock Sockets => _board.Sockets
         ?? throw new StrataException(StrataError.BadInput, "The machine has no sockets; start it with MachineSpec.Sockets.");

@@ -55,7 +55,7 @@ public sealed unsafe partial class KvmEngine : IX86Engine
     {
         ArgumentNullException.ThrowIfNull(cpu);
         ArgumentNullException.ThrowIfNull(machine);
-        _vcpu = machine.GetVcpu(cpu.Wiring.Index);
+        _vcpu = machine.GetVcpu(cpu);
         _page = _vcpu.Page;
         _page->RequestInterruptWindow = 0;
         _interpreter = new Interpreter.Interpreter(cpu);

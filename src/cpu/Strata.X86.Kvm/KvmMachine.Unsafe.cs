@@ -1,6 +1,7 @@
 using System.Runtime.InteropServices;
 using Strata.Core.Bus;
 using Strata.X86.Cpuid;
+using Strata.X86.Execution;
 using Strata.X86.Kvm.Interface;
 using Strata.X86.Registers;
 
@@ -73,12 +74,13 @@ public sealed unsafe partial class KvmMachine : IDisposable
 
     internal int Descriptor => _descriptor;
 
-    /// <summary>The vCPU with an index, made on first use.</summary>
-    internal KvmVcpu GetVcpu(int index)
+    /// <summary>The vCPU of a processor, made on first use.</summary>
+    internal KvmVcpu GetVcpu(X86Cpu cpu)
     {
+        int index = cpu.Wiring.Index;
         if (!_vcpus.TryGetValue(index, out KvmVcpu? vcpu))
         {
-            vcpu = new KvmVcpu(this, index);
+            vcpu = new KvmVcpu(this, cpu);
             _vcpus.Add(index, vcpu);
         }
 

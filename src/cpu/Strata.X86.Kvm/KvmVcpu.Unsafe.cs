@@ -1,5 +1,5 @@
 using System.Runtime.InteropServices;
-using Strata.X86.Cpuid;
+using Strata.X86.Execution;
 using Strata.X86.Kvm.Interface;
 
 namespace Strata.X86.Kvm;
@@ -13,8 +13,9 @@ internal sealed unsafe class KvmVcpu : IDisposable
     private readonly int _descriptor;
     private readonly int _runSize;
 
-    public KvmVcpu(KvmMachine machine, int index)
+    public KvmVcpu(KvmMachine machine, X86Cpu cpu)
     {
+        int index = cpu.Wiring.Index;
         _runSize = machine.Device.RunPageSize;
         _descriptor = HostCalls.Control(machine.Descriptor, KvmRequest.CreateVcpu, index);
         KvmMachine.Demand(_descriptor, $"create processor {index}");
@@ -29,7 +30,7 @@ internal sealed unsafe class KvmVcpu : IDisposable
         try
         {
             SetTscRate(machine);
-            KvmCpuid.Apply(this, machine.Policy, (uint)index);
+            KvmCpuid.Apply(this, cpu);
             if (machine.Device.EnforcesParavirtualCpuid)
             {
                 // Hypercalls that the guest is not offered do not exist.

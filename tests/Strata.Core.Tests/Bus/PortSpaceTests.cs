@@ -53,4 +53,30 @@ public sealed class PortSpaceTests
         Assert.Equal(0x42U, _ports.Read(0xFFFF, AccessWidth.Byte));
         Assert.Throws<ArgumentOutOfRangeException>(() => _ports.Map(0xFFFE, 3, new RecordingDevice()));
     }
+
+    [Fact]
+    public void TryMap_TakenOrBeyondTheEnd_ClaimsNothing()
+    {
+        _ports.Map(0x62, 1, new RecordingDevice(1));
+
+        Assert.False(_ports.TryMap(0x60, 4, new RecordingDevice(2)));
+        Assert.False(_ports.TryMap(0xFFFE, 4, new RecordingDevice(2)));
+        Assert.False(_ports.TryMap(uint.MaxValue, 4, new RecordingDevice(2)));
+
+        Assert.Equal((0xFFU, 0xFFU), (_ports.Read(0x60, AccessWidth.Byte), _ports.Read(0xFFFE, AccessWidth.Byte)));
+        Assert.True(_ports.TryMap(0xFFFC, 4, new RecordingDevice(2)));
+    }
+
+    [Fact]
+    public void Unmap_OfOneDevice_LeavesOthersAlone()
+    {
+        RecordingDevice leaves = new(1);
+        _ports.Map(0x60, 1, leaves);
+        _ports.Map(0x61, 1, new RecordingDevice(2));
+
+        _ports.Unmap(0x60, 2, leaves);
+
+        Assert.Equal((0xFFU, 2U), (_ports.Read(0x60, AccessWidth.Byte), _ports.Read(0x61, AccessWidth.Byte)));
+        Assert.True(_ports.TryMap(0x60, 1, new RecordingDevice(3)));
+    }
 }

@@ -10,7 +10,7 @@ public sealed class NamedMachine : IAsyncLifetime, IDisposable
     private readonly TemporaryFolder _runtime = new();
     private HostCommand? _run;
 
-    private Dictionary<string, string> Environment => new() { ["XDG_RUNTIME_DIR"] = _runtime.Root };
+    private Dictionary<string, string> Environment => new() { ["XDG_RUNTIME_DIR"] = _runtime.Root, ["XDG_DATA_HOME"] = _runtime.PathOf("data") };
 
     public async Task InitializeAsync()
     {

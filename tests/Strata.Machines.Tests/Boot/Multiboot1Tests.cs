@@ -54,6 +54,20 @@ public sealed class Multiboot1Tests : IDisposable
         Assert.Equal(ElfImages.Second, _bench.Bytes(ElfImages.SecondAddress, ElfImages.SecondSize));
     }
 
+    /// <summary>Kernels that are linked high, such as GNU Mach at C1000000h, name their entry by the address that it has under paging.</summary>
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void Load_ElfWithAVirtualEntry_EntersAtItsPhysicalAddress(bool is64)
+    {
+        byte[] image = ElfImages.CreateMultiboot(is64);
+        ulong entry = ElfImages.Entry + (ulong)ElfImages.KernelBase;
+
+        BootEntry loaded = _bench.Load(is64 ? image.Put64(24, entry) : image.Put32(24, (uint)entry));
+
+        Assert.Equal(ElfImages.Entry, loaded.Rip);
+    }
+
     [Fact]
     public void Load_Information_HasMemoryCommandLineAndLoaderName()
     {

@@ -19,6 +19,8 @@ public sealed class ControlServerTests : IAsyncLifetime, IDisposable
 
     public ControlServerTests() => _registry = new MachineRegistry(_folder.PathOf("strata"));
 
+    private string Disk => _folder.PathOf("disk.raw");
+
     private static NetworkCard Network => NetworkCard.User(new UserNetworkOptions
     {
         Forwards = [new(TransportProtocol.Tcp, IPAddress.Loopback, 0, 22), new(TransportProtocol.Udp, IPAddress.Loopback, 0, 53), new(TransportProtocol.Tcp, IPAddress.Loopback, 0, 22)],
@@ -28,8 +30,16 @@ public sealed class ControlServerTests : IAsyncLifetime, IDisposable
 
     public async Task InitializeAsync()
     {
-        _machine = await VirtualMachine.StartAsync(
-            new MachineSpec { Kernel = _folder.Write("kernel", MultibootProgram.Assemble(Idle)), Memory = 16 << 20, Engine = Engine.Interpreter, Networks = [Network] }, _timeout.Token);
+        _folder.Write("disk.raw", new byte[1 << 20]);
+        MachineSpec spec = new()
+        {
+            Kernel = _folder.Write("kernel", MultibootProgram.Assemble(Idle)),
+            Memory = 16 << 20,
+            Engine = Engine.Interpreter,
+            Networks = [Network],
+            Disks = [new DiskSpec { Path = Disk, Format = "raw" }],
+        };
+        _machine = await VirtualMachine.StartAsync(spec, _timeout.Token);
         _server = ControlServer.Start(_machine, await _registry.ReserveAsync("idle", "kernel", _timeout.Token));
     }
 
@@ -141,6 +151,65 @@ public sealed class ControlServerTests : IAsyncLifetime, IDisposable
     }
 
     [Fact]
+    public async Task WaitForRelease_MachineThatIsStopped_EndsWhenItsDisksAndNameAreFree()
+    {
+        Task release = Running.WaitForReleaseAsync(_timeout.Token);
+        await Running.StopAsync(_timeout.Token);
+        await Assert.ThrowsAsync<StrataException>(() => _registry.ReserveAsync("idle", "kernel", _timeout.Token));
+        Assert.Throws<IOException>(OpenDisk);
+        Assert.False(release.IsCompleted);
+
+        await _machine!.DisposeAsync();
+        await release;
+
+        OpenDisk();
+        await using MachineReservation next = await _registry.ReserveAsync("idle", "kernel", _timeout.Token);
+        Assert.Equal("idle", next.Name);
+    }
+
+    /// <summary>The order in which `await using` of both has it.</summary>
+    [Fact]
+    public async Task WaitForRelease_ServerIsDisposedFirst_StillWaitsForTheDisks()
+    {
+        Task release = Running.WaitForReleaseAsync(_timeout.Token);
+        await Running.StopAsync(_timeout.Token);
+        await _server!.DisposeAsync();
+        Assert.Equal("idle", (await Running.DescribeAsync(_timeout.Token)).Name);
+        Assert.False(release.IsCompleted);
+
+        await _machine!.DisposeAsync();
+        await release;
+
+        OpenDisk();
+        Assert.Empty(await _registry.ListAsync(_timeout.Token));
+    }
+
+    [Fact]
+    public async Task Serve_BetweenTheEndAndTheRelease_SaysThatItHasEnded()
+    {
+        await Running.StopAsync(_timeout.Token);
+        await _server!.DisposeAsync();
+
+        StrataException error = await Assert.ThrowsAsync<StrataException>(() => Running.InspectAsync(_timeout.Token));
+        await Running.StopAsync(_timeout.Token);
+        MachineExit? exit = await Running.WaitForExitAsync(_timeout.Token);
+
+        Assert.Contains("has ended", error.Message, StringComparison.Ordinal);
+        Assert.Equal(MachineExitReason.Stopped, exit!.Reason);
+    }
+
+    [Fact]
+    public async Task WaitForRelease_MachineThatHasGone_EndsAtOnce()
+    {
+        IMachine running = Running;
+        await _machine!.DisposeAsync();
+
+        await running.WaitForReleaseAsync(_timeout.Token);
+
+        Assert.Throws<StrataException>(() => Running);
+    }
+
+    [Fact]
     public async Task Connect_MachineWithoutSockets_SaysSo()
     {
         StrataException error = await Assert.ThrowsAsync<StrataException>(() => Running.ConnectAsync(1025, _timeout.Token));
@@ -202,6 +271,11 @@ public sealed class ControlServerTests : IAsyncLifetime, IDisposable
         Assert.Null(await end);
         Assert.Empty(await _registry.ListAsync(_timeout.Token));
         Assert.False(_machine!.WaitForExitAsync(_timeout.Token).IsCompleted);
+    }
+
+    private void OpenDisk()
+    {
+        using FileStream disk = new(Disk, FileMode.Open, FileAccess.ReadWrite, FileShare.None);
     }
 
     private static void Idle(Assembler c)

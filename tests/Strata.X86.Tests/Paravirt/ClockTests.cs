@@ -185,7 +185,7 @@ public sealed class ClockTests
 
         Assert.True(machine.Write(msr, value));
         machine.Write(Msr.IA32_TSC, 1);
-        machine.Cpu.Paravirtual.AddStealTime(1);
+        machine.Interface.AddStealTime(1);
 
         machine.Read(msr, out ulong read);
         Assert.Equal(value, read);

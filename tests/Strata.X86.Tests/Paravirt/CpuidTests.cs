@@ -1,7 +1,8 @@
 using System.Text;
+using Strata.Core.Bus;
+using Strata.Core.Time;
 using Strata.X86.Cpuid;
 using Strata.X86.Paravirt;
-using Strata.X86.Registers;
 
 namespace Strata.X86.Tests.Paravirt;
 
@@ -43,7 +44,11 @@ public sealed class CpuidTests
     public void TimingLeaf_TellsKilohertzOfCounterAndApicTimer() =>
         Assert.Equal(new CpuidResult(2_394_437, 25_000, 0, 0), Query(new CpuidPolicy { TscFrequency = 2_394_437_000 }, 0x4000_0010));
 
-    private static CpuidResult Query(CpuidPolicy policy, uint leaf) => policy.Query(leaf, 0, 0, X86CpuState.AtReset(), apicEnabled: true);
+    private static CpuidResult Query(CpuidPolicy policy, uint leaf)
+    {
+        ManualClock clock = new();
+        return new KvmHypercallInterface(0, policy, new AddressSpace(), null, new WallClock(clock, DateTime.UnixEpoch)).QueryCpuid(leaf);
+    }
 
     private static (string Name, uint Last) Identify(CpuidPolicy policy)
     {

@@ -30,6 +30,7 @@ internal sealed class ParavirtMachine : IDisposable
         {
             X86Cpu? cpu = null;
             LocalApic apic = new((uint)i, Clock, Bus, Policy, pic: null, () => cpu!.ReadTsc());
+            KvmHypercallInterface hypercalls = new(i, Policy, Memory, apic, new WallClock(Clock, Origin));
             cpu = new X86Cpu(new X86CpuWiring
             {
                 Index = i,
@@ -38,13 +39,14 @@ internal sealed class ParavirtMachine : IDisposable
                 Clock = Clock,
                 LocalApic = apic,
                 Cpuid = Policy,
-                Wall = new WallClock(Clock, Origin),
+                Hypercalls = hypercalls,
                 LookForStandstill = lookForStandstill is null ? null : () => lookForStandstill(cpu!),
             });
             apic.Connect(new Host(cpu));
             apic.WriteMmio(0xF0, AccessWidth.Dword, 0x1FF); // software-enabled
             Cpus.Add(cpu);
             Apics.Add(apic);
+            Interfaces.Add(hypercalls);
         }
     }
 
@@ -62,9 +64,13 @@ internal sealed class ParavirtMachine : IDisposable
 
     public List<LocalApic> Apics { get; } = [];
 
+    public List<KvmHypercallInterface> Interfaces { get; } = [];
+
     public X86Cpu Cpu => Cpus[0];
 
     public LocalApic Apic => Apics[0];
+
+    public KvmHypercallInterface Interface => Interfaces[0];
 
     public uint Dword(ulong gpa) => BinaryPrimitives.ReadUInt32LittleEndian(_ram.Slice(gpa, 4));
 

@@ -16,8 +16,8 @@ public sealed class StealTimeTests
         machine.Write(ParavirtMsr.StealTime, Record | 1);
         uint version = machine.Dword(Record + 8);
 
-        machine.Cpu.Paravirtual.AddStealTime(1_500);
-        machine.Cpu.Paravirtual.AddStealTime(500);
+        machine.Interface.AddStealTime(1_500);
+        machine.Interface.AddStealTime(500);
 
         Assert.Equal((2_000UL, version + 4), (machine.Quad(Record), machine.Dword(Record + 8)));
     }
@@ -28,9 +28,9 @@ public sealed class StealTimeTests
         using ParavirtMachine machine = new();
         machine.Write(ParavirtMsr.StealTime, Record);
 
-        machine.Cpu.Paravirtual.AddStealTime(1_500);
+        machine.Interface.AddStealTime(1_500);
 
-        Assert.False(machine.Cpu.Paravirtual.CountsStealTime);
+        Assert.False(machine.Interface.CountsStealTime);
         Assert.Equal(0UL, machine.Quad(Record));
     }
 
@@ -45,7 +45,7 @@ public sealed class StealTimeTests
         machine.Cpu.PostInit();
         machine.Cpu.TryWake();
 
-        ParavirtState state = machine.Cpu.Paravirtual.SaveState();
+        ParavirtState state = machine.Interface.SaveState();
         Assert.Equal((0UL, 0UL, 0UL, 0UL), (state.SystemTime, state.WallClock, state.StealTime, state.EndOfInterrupt));
     }
 }

@@ -58,11 +58,11 @@ public sealed class ProcessorUnitTests : IDisposable
     public void ApicBus_AsUnit_HoldsTheContract() => UnitContract.Check(_old.Bus);
 
     [Fact]
-    public void ParavirtualInterface_EveryRecord_HoldsTheContract()
+    public void KvmHypercallInterface_EveryRecord_HoldsTheContract()
     {
         PlaceRecords(_old);
 
-        UnitContract.Check(_old.Cpu.Paravirtual, (property, old) => property.Name == nameof(ParavirtState.EndOfInterrupt) ? Flag + 5 : null);
+        UnitContract.Check(_old.Interface, (property, old) => property.Name == nameof(ParavirtState.EndOfInterrupt) ? Flag + 5 : null);
     }
 
     [Fact]
@@ -146,7 +146,7 @@ public sealed class ProcessorUnitTests : IDisposable
     public void Paravirtual_Loaded_LeavesMemoryAsItIsAndGoesOnCounting()
     {
         PlaceRecords(_old);
-        _old.Cpu.Paravirtual.AddStealTime(700);
+        _old.Interface.AddStealTime(700);
         _old.Clock.Advance(Millisecond);
         byte[] memory = _old.Ram.Slice(0, 0x8000).ToArray();
 
@@ -154,17 +154,17 @@ public sealed class ProcessorUnitTests : IDisposable
 
         Assert.Equal(memory, _new.Ram.Slice(0, 0x8000).ToArray());
         Assert.Equal((ulong)Millisecond, _new.ReadClock(Clock, _new.Cpu.ReadTsc()));
-        _new.Cpu.Paravirtual.AddStealTime(300);
+        _new.Interface.AddStealTime(300);
         Assert.Equal(1000UL, _new.Quad(Steal));
     }
 
     [Fact]
     public void Paravirtual_FlagOutsideOfRam_IsRefused()
     {
-        ParavirtState state = _old.Cpu.Paravirtual.SaveState();
+        ParavirtState state = _old.Interface.SaveState();
         state.EndOfInterrupt = ParavirtMachine.Rom | 1;
 
-        StateException error = Assert.Throws<StateException>(() => _new.Cpu.Paravirtual.LoadState(state));
+        StateException error = Assert.Throws<StateException>(() => _new.Interface.LoadState(state));
 
         Assert.Contains("paravirt0", error.Message, StringComparison.Ordinal);
     }
@@ -212,12 +212,12 @@ public sealed class ProcessorUnitTests : IDisposable
         PlaceRecords(_old);
         _old.Apic.Accept(DeliveryMode.Fixed, 0x51, level: false);
 
-        Array.ForEach<IUnit>([_old.Bus, _old.Apic, _old.Cpu, _old.Cpu.Paravirtual], unit => unit.Reset());
+        Array.ForEach<IUnit>([_old.Bus, _old.Apic, _old.Cpu, _old.Interface], unit => unit.Reset());
 
         Assert.False(_old.Cpu.HasSignals);
         Assert.Equal(0xFFF0UL, _old.Cpu.State.Rip);
         Assert.False(_old.Cpu.IsLongMode);
-        Assert.False(_old.Cpu.Paravirtual.CountsStealTime);
+        Assert.False(_old.Interface.CountsStealTime);
         Assert.Equal(0u, _old.Apic.SaveState().InterruptRequest[2]);
     }
 
@@ -243,7 +243,7 @@ public sealed class ProcessorUnitTests : IDisposable
     [Fact]
     public void Load_DamagedRecord_IsRefusedOrGoesOn()
     {
-        IUnit[] units = [_old.Apic, _old.Cpu, _old.Cpu.Paravirtual];
+        IUnit[] units = [_old.Apic, _old.Cpu, _old.Interface];
         _old.Cpu.SetState(LongMode());
         PlaceRecords(_old);
         Random random = new(32);
@@ -268,7 +268,7 @@ public sealed class ProcessorUnitTests : IDisposable
             _old.Apic.ReadMmio((ulong)random.Next(0x40) << 4, AccessWidth.Dword);
             _old.Apic.Accept(DeliveryMode.Fixed, (byte)random.Next(16, 256), level: false);
             _old.Apic.TryAcknowledge(out _);
-            _old.Cpu.Paravirtual.AddStealTime(1);
+            _old.Interface.AddStealTime(1);
             _old.Cpu.TryRead((ulong)random.NextInt64(), 8, out _);
             _old.Clock.Advance(random.Next(1000));
         }
@@ -340,7 +340,7 @@ public sealed class ProcessorUnitTests : IDisposable
     private static UnitRoster Roster(ParavirtMachine machine)
     {
         UnitRoster roster = new();
-        Array.ForEach<IUnit>([machine.Clock, machine.Bus, machine.Apic, machine.Cpu, machine.Cpu.Paravirtual], roster.Add);
+        Array.ForEach<IUnit>([machine.Clock, machine.Bus, machine.Apic, machine.Cpu, machine.Interface], roster.Add);
         return roster;
     }
 

@@ -18,10 +18,12 @@ internal static class StopCommand
     {
         Argument<string> machine = MachineArguments.Machine();
         Option<bool> force = new("--force", "-f") { Description = "Pull the plug: at once, and what the guest has not written to its disks is lost." };
-        Option<int> timeout = NumberOption.Create("--timeout", "Seconds to wait for the guest to shut down.", example: 120, defaultValue: DefaultPatience);
+        Option<int> timeout = NumberOption.Create("--timeout", "Seconds to wait for the guest to shut down, and as many for its process to end it.", example: 120, defaultValue: DefaultPatience);
         DocumentedCommand command = new("stop", "Shut a machine down and wait for its end.", """
             It is asked by the power button, or debian-tiny, which does not listen to it, by a command. Any other system that does not listen
             to the button needs --force.
+
+            When it has ended, its disks are closed and its name is free.
 
             Example: strata stop debian-tiny
 
@@ -32,22 +34,23 @@ internal static class StopCommand
         };
         command.SetAction(async (result, token) =>
         {
-            IMachine running = new MachineRegistry().Find(result.GetValue(machine)!);
-            if (result.GetValue(force))
-            {
-                await running.StopAsync(token);
-                return ExitCodes.Success;
-            }
-
             int seconds = result.GetValue(timeout);
             if (seconds is < 1 or > 86_400)
             {
                 throw new StrataException(StrataError.BadInput, $"Nobody waits for {seconds} seconds; give --timeout 1 to 86400.");
             }
 
-            return await ShutDownAsync(running, TimeSpan.FromSeconds(seconds), token);
+            IMachine running = new MachineRegistry().Find(result.GetValue(machine)!);
+            TimeSpan patience = TimeSpan.FromSeconds(seconds);
+            return await MachineRelease.AwaitAsync(running, () => result.GetValue(force) ? PullThePlugAsync(running, token) : ShutDownAsync(running, patience, token), patience, token);
         });
         return command;
+    }
+
+    private static async Task<int> PullThePlugAsync(IMachine running, CancellationToken token)
+    {
+        await running.StopAsync(token);
+        return ExitCodes.Success;
     }
 
     private static async Task AskAsync(IMachine running, Task end, CancellationToken token)

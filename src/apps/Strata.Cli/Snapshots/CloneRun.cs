@@ -32,7 +32,11 @@ internal static class CloneRun
             IReadOnlyList<VirtualMachine> machines = await VirtualMachine.CloneAsync(
                 store, snapshot, names.Count, new ForkOptions { Names = names, Each = options }, token).ConfigureAwait(false);
             opened.AddRange(machines);
-            opened.AddRange(machines.Zip(reservations, ControlServer.Start));
+            foreach ((VirtualMachine machine, MachineReservation reservation) in machines.Zip(reservations))
+            {
+                ControlServer.Start(machine, reservation); // ends with the machine
+            }
+
             await whenRuns().ConfigureAwait(false);
             Report(machines);
             return await WaitAsync(machines, signals).ConfigureAwait(false);
@@ -59,6 +63,14 @@ internal static class CloneRun
         }
     }
 
+    /// <summary>One that has ended gives its name back, and what it holds, while the others go on.</summary>
+    private static async Task<MachineExit> WaitAsync(VirtualMachine machine)
+    {
+        MachineExit exit = await machine.WaitForExitAsync(CancellationToken.None).ConfigureAwait(false);
+        await machine.DisposeAsync().ConfigureAwait(false);
+        return exit;
+    }
+
     /// <summary>A signal stops all of them at once: they go without a trace anyway.</summary>
     private static async Task<int> WaitAsync(IReadOnlyList<VirtualMachine> machines, TerminationSignals signals)
     {
@@ -74,7 +86,7 @@ internal static class CloneRun
             PosixSignal.SIGHUP,
             PosixSignal.SIGINT,
             PosixSignal.SIGQUIT);
-        Task<MachineExit[]> end = Task.WhenAll(machines.Select(machine => machine.WaitForExitAsync(CancellationToken.None)));
+        Task<MachineExit[]> end = Task.WhenAll(machines.Select(WaitAsync));
         if (await Task.WhenAny(end, stop.Task).ConfigureAwait(false) != end)
         {
             await Task.WhenAll(machines.Select(machine => machine.StopAsync())).ConfigureAwait(false);

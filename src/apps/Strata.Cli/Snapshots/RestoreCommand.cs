@@ -12,6 +12,8 @@ internal static class RestoreCommand
     /// <summary>The snapshot that `strata suspend` makes and `strata resume` uses up.</summary>
     private const string Suspended = "suspended";
 
+    private static readonly TimeSpan ReleasePatience = TimeSpan.FromSeconds(60);
+
     public static Command Create(TerminationSignals signals)
     {
         Argument<string> machine = SnapshotCommand.Machine();
@@ -58,7 +60,9 @@ internal static class RestoreCommand
         command.SetAction(async (result, token) =>
         {
             string name = result.GetValue(machine)!;
-            SnapshotReport report = await new MachineRegistry().Find(name).SuspendAsync(new SnapshotRequest { Name = Suspended }, token);
+            IMachine running = new MachineRegistry().Find(name);
+            SnapshotReport report = await Machines.MachineRelease.AwaitAsync(
+                running, () => running.SuspendAsync(new SnapshotRequest { Name = Suspended }, token), ReleasePatience, token);
             SnapshotCommand.Print(report, OutputOption.IsJson(result, output));
             return ExitCodes.Success;
         });

@@ -68,6 +68,9 @@ internal enum ControlOperation
 
     /// <summary>Wait for the machine's end.</summary>
     Wait,
+
+    /// <summary>Wait until its process has let go of it: the connection ends when its disks are closed and its name is free.</summary>
+    Release,
 }
 
 /// <summary>The answer: a failure, or what the operation gives.</summary>

@@ -4,8 +4,9 @@ using Strata.Core.Posix;
 namespace Strata.Control;
 
 /// <summary>
-/// Serves a machine's control socket to other processes of the same user. Disposing ends every connection and gives the name back;
-/// the machine runs on. Dispose it before the machine.
+/// Serves a machine's control socket to other processes of the same user. It ends with the machine: when that is disposed, nothing more is
+/// done for others, then its disks are closed, and then its name is given back, so that whoever finds the name free finds the disks free too.
+/// Disposing the server of a machine that runs on ends every connection and gives the name back at once.
 /// </summary>
 public sealed partial class ControlServer : IAsyncDisposable
 {
@@ -14,15 +15,20 @@ public sealed partial class ControlServer : IAsyncDisposable
 
     private readonly VirtualMachine _machine;
     private readonly MachineReservation _reservation;
-    private readonly CancellationTokenSource _ending = new();
-    private readonly HashSet<Task> _sessions = []; // under itself
+    private readonly CancellationTokenSource _serviceEnds = new();
+    private readonly CancellationTokenSource _listeningEnds = new();
+    private readonly CancellationTokenSource _released = new();
+    private readonly HashSet<ControlSession> _sessions = []; // under itself
     private readonly Task _accepting;
-    private bool _disposed;
+    private readonly Lazy<Task> _endOfService;
+    private readonly Lazy<Task> _end;
 
     private ControlServer(VirtualMachine machine, MachineReservation reservation)
     {
         _machine = machine;
         _reservation = reservation;
+        _endOfService = new Lazy<Task>(StopServiceAsync);
+        _end = new Lazy<Task>(ReleaseAsync);
         _accepting = AcceptAsync();
     }
 
@@ -34,27 +40,46 @@ public sealed partial class ControlServer : IAsyncDisposable
     {
         ArgumentNullException.ThrowIfNull(machine);
         ArgumentNullException.ThrowIfNull(reservation);
-        return new ControlServer(machine, reservation);
+        ControlServer server = new(machine, reservation);
+        machine.Attach(server);
+        return server;
     }
 
-    public async ValueTask DisposeAsync()
-    {
-        if (Interlocked.Exchange(ref _disposed, true))
-        {
-            return;
-        }
+    /// <summary>Ends every connection. The name of a machine that has ended stays taken until the machine is disposed: it holds its disks.</summary>
+    public async ValueTask DisposeAsync() => await (_machine.HoldsItsDisks ? EndServiceAsync() : EndAsync()).ConfigureAwait(false);
 
-        await _ending.CancelAsync().ConfigureAwait(false);
+    /// <summary>From here on others only learn that the machine has ended, and can wait until it is released.</summary>
+    internal Task EndServiceAsync() => _endOfService.Value;
+
+    /// <summary>The machine has been released, or is nobody's business any more.</summary>
+    internal Task EndAsync() => _end.Value;
+
+    private async Task StopServiceAsync()
+    {
+        await _serviceEnds.CancelAsync().ConfigureAwait(false);
+        await Task.WhenAll(Sessions().Select(session => session.Served)).ConfigureAwait(false);
+    }
+
+    private async Task ReleaseAsync()
+    {
+        await EndServiceAsync().ConfigureAwait(false);
+        await _listeningEnds.CancelAsync().ConfigureAwait(false);
         await _accepting.ConfigureAwait(false);
-        Task[] left;
+        await _reservation.DisposeAsync().ConfigureAwait(false);
+        await _released.CancelAsync().ConfigureAwait(false); // who waits for the name gets it
+        await Task.WhenAll(Sessions().Select(session => session.End)).ConfigureAwait(false);
+        _machine.Detach(this);
+        _serviceEnds.Dispose();
+        _listeningEnds.Dispose();
+        _released.Dispose();
+    }
+
+    private ControlSession[] Sessions()
+    {
         lock (_sessions)
         {
-            left = [.. _sessions];
+            return [.. _sessions];
         }
-
-        await Task.WhenAll(left).ConfigureAwait(false);
-        await _reservation.DisposeAsync().ConfigureAwait(false);
-        _ending.Dispose();
     }
 
     private async Task AcceptAsync()
@@ -63,7 +88,7 @@ public sealed partial class ControlServer : IAsyncDisposable
         {
             while (true)
             {
-                Socket peer = await _reservation.Listener.AcceptAsync(_ending.Token).ConfigureAwait(false);
+                Socket peer = await _reservation.Listener.AcceptAsync(_listeningEnds.Token).ConfigureAwait(false);
                 PeerCredentials caller = PeerCredentials.Of(peer);
                 if (!caller.IsSameUser)
                 {
@@ -74,9 +99,9 @@ public sealed partial class ControlServer : IAsyncDisposable
 
                 lock (_sessions)
                 {
-                    _sessions.RemoveWhere(session => session.IsCompleted);
-                    ControlSession session = new(_machine, _reservation, new NetworkStream(peer, ownsSocket: true));
-                    _sessions.Add(session.RunAsync(mustRefuse: _sessions.Count >= MostConnections, _ending.Token));
+                    _sessions.RemoveWhere(session => session.End.IsCompleted);
+                    bool mustRefuse = _sessions.Count >= MostConnections;
+                    _sessions.Add(new ControlSession(_machine, _reservation, new NetworkStream(peer, ownsSocket: true), _serviceEnds.Token, _released.Token, mustRefuse));
                 }
             }
         }
@@ -84,7 +109,7 @@ public sealed partial class ControlServer : IAsyncDisposable
         {
             // the end
         }
-        catch (SocketException) when (_ending.IsCancellationRequested)
+        catch (SocketException) when (_listeningEnds.IsCancellationRequested)
         {
             // the same, seen by the socket
         }

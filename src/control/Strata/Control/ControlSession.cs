@@ -5,33 +5,84 @@ using Strata.Virtio.Vsock;
 namespace Strata.Control;
 
 /// <summary>One connection to a machine's control socket: a request, its reply, and for some a stream.</summary>
-internal sealed partial class ControlSession(VirtualMachine machine, MachineReservation reservation, Stream connection)
+internal sealed partial class ControlSession
 {
     private const int PumpBuffer = ControlFrame.LargestData;
     private static readonly TimeSpan RequestPatience = TimeSpan.FromSeconds(10);
 
-    /// <summary>Serves the connection and closes it. Never throws: the other process's faults are its own.</summary>
-    public async Task RunAsync(bool mustRefuse, CancellationToken cancellationToken)
+    private readonly VirtualMachine _machine;
+    private readonly MachineReservation _reservation;
+    private readonly Stream _connection;
+    private readonly CancellationToken _serviceEnds;
+    private readonly CancellationToken _released;
+    private readonly TaskCompletionSource _served = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly Lock _gate = new();
+    private bool _isServing; // under _gate
+
+    /// <summary>Serves the connection and closes it.</summary>
+    /// <param name="serviceEnds">The machine does nothing for others any more.</param>
+    /// <param name="released">Its disks are closed and its name is free.</param>
+    /// <param name="mustRefuse">There are too many connections.</param>
+    public ControlSession(
+        VirtualMachine machine, MachineReservation reservation, Stream connection, CancellationToken serviceEnds, CancellationToken released, bool mustRefuse)
+    {
+        _machine = machine;
+        _reservation = reservation;
+        _connection = connection;
+        _serviceEnds = serviceEnds;
+        _released = released;
+        End = RunAsync(mustRefuse);
+    }
+
+    /// <summary>Once the service has ended: it asks nothing more of the machine. Never fails.</summary>
+    public Task Served
+    {
+        get
+        {
+            lock (_gate)
+            {
+                return _isServing ? _served.Task : Task.CompletedTask;
+            }
+        }
+    }
+
+    /// <summary>The connection is closed. Never fails: the other process's faults are its own.</summary>
+    public Task End { get; }
+
+    private async Task RunAsync(bool mustRefuse)
     {
         await Task.Yield(); // the caller accepts the next one meanwhile
-        using (connection)
+        using (_connection)
         {
             try
             {
                 if (mustRefuse)
                 {
-                    LogFull(machine.ControlLog, reservation.Name);
-                    await FailAsync(StrataError.Host, $"The machine {reservation.Name} has {ControlServer.MostConnections} control connections already; close some.", cancellationToken).ConfigureAwait(false);
+                    LogFull(_machine.ControlLog, _reservation.Name);
+                    await FailAsync(StrataError.Host, $"The machine {_reservation.Name} has {ControlServer.MostConnections} control connections already; close some.", _released).ConfigureAwait(false);
                 }
-                else if (await ReadRequestAsync(cancellationToken).ConfigureAwait(false) is { } request)
+                else if (await ReadRequestAsync(_released).ConfigureAwait(false) is { } request)
                 {
-                    await ServeAsync(request, cancellationToken).ConfigureAwait(false);
+                    await (TryBegin() ? ServeAsync(request, _serviceEnds) : ServeAfterEndAsync(request)).ConfigureAwait(false);
                 }
             }
             catch (Exception error) when (error is IOException or SocketException or OperationCanceledException or ObjectDisposedException)
             {
                 // The other side went away, or the machine ends: nobody is left to tell.
             }
+            finally
+            {
+                _served.TrySetResult();
+            }
+        }
+    }
+
+    /// <returns>False if the service has ended: nobody would wait for it.</returns>
+    private bool TryBegin()
+    {
+        lock (_gate)
+        {
+            return _isServing = !_serviceEnds.IsCancellationRequested;
         }
     }
 
@@ -41,11 +92,11 @@ internal sealed partial class ControlSession(VirtualMachine machine, MachineRese
         patience.CancelAfter(RequestPatience);
         try
         {
-            return await ControlFrame.ReadAsync(connection, patience.Token).ConfigureAwait(false) is { } frame ? ControlJson.ReadRequest(frame) : null;
+            return await ControlFrame.ReadAsync(_connection, patience.Token).ConfigureAwait(false) is { } frame ? ControlJson.ReadRequest(frame) : null;
         }
         catch (ControlProtocolException error)
         {
-            LogBadRequest(machine.ControlLog, reservation.Name, error.Message);
+            LogBadRequest(_machine.ControlLog, _reservation.Name, error.Message);
             await FailAsync(StrataError.BadInput, error.Message, cancellationToken).ConfigureAwait(false);
             return null;
         }
@@ -53,7 +104,7 @@ internal sealed partial class ControlSession(VirtualMachine machine, MachineRese
 
     private async Task ServeAsync(ControlRequest request, CancellationToken cancellationToken)
     {
-        LogRequest(machine.ControlLog, reservation.Name, request.Operation);
+        LogRequest(_machine.ControlLog, _reservation.Name, request.Operation);
         try
         {
             switch (request.Operation)
@@ -63,14 +114,14 @@ internal sealed partial class ControlSession(VirtualMachine machine, MachineRese
                     break;
                 case ControlOperation.Console:
                     await ReplyAsync(new ControlReply(), cancellationToken).ConfigureAwait(false);
-                    await new ConsoleSession(machine, new ControlStream(connection)).RunAsync(cancellationToken).ConfigureAwait(false);
+                    await new ConsoleSession(_machine, new ControlStream(_connection)).RunAsync(cancellationToken).ConfigureAwait(false);
                     break;
                 case ControlOperation.Suspend:
-                    SnapshotReport report = await machine.SuspendAsync(request.Snapshot ?? throw Missing("snapshot"), null, CancellationToken.None).ConfigureAwait(false);
+                    SnapshotReport report = await _machine.SuspendAsync(request.Snapshot ?? throw Missing("snapshot"), null, CancellationToken.None).ConfigureAwait(false);
                     await ReplyAsync(new ControlReply { Snapshot = report }, CancellationToken.None).ConfigureAwait(false); // as for Quit
                     break;
                 case ControlOperation.Quit:
-                    await machine.StopAsync().ConfigureAwait(false);
+                    await _machine.StopAsync().ConfigureAwait(false);
                     await ReplyAsync(new ControlReply(), CancellationToken.None).ConfigureAwait(false); // the server ends with the machine
                     break;
                 case ControlOperation.ForkPoint:
@@ -78,6 +129,9 @@ internal sealed partial class ControlSession(VirtualMachine machine, MachineRese
                     break;
                 case ControlOperation.Wait:
                     await ServeEndAsync(cancellationToken).ConfigureAwait(false);
+                    break;
+                case ControlOperation.Release:
+                    await ServeReleaseAsync().ConfigureAwait(false);
                     break;
                 default:
                     await ReplyAsync(await AnswerAsync(request).ConfigureAwait(false), cancellationToken).ConfigureAwait(false);
@@ -90,10 +144,41 @@ internal sealed partial class ControlSession(VirtualMachine machine, MachineRese
         }
     }
 
+    /// <summary>Serves those who come while the machine lets go of what it holds.</summary>
+    private async Task ServeAfterEndAsync(ControlRequest request)
+    {
+        switch (request.Operation)
+        {
+            case ControlOperation.Describe:
+                await ReplyAsync(await AnswerAsync(request).ConfigureAwait(false), _released).ConfigureAwait(false);
+                break;
+            case ControlOperation.Wait:
+                await ReplyAsync(new ControlReply { Exit = await _machine.WaitForExitAsync(_released).ConfigureAwait(false) }, _released).ConfigureAwait(false);
+                break;
+            case ControlOperation.Quit:
+                await ReplyAsync(new ControlReply(), _released).ConfigureAwait(false);
+                break;
+            case ControlOperation.Release:
+                await ServeReleaseAsync().ConfigureAwait(false);
+                break;
+            default:
+                await FailAsync(StrataError.BadInput, $"The machine {_reservation.Name} has ended.", _released).ConfigureAwait(false);
+                break;
+        }
+    }
+
+    /// <summary>There is nothing to answer: the end of the connection is what the other side waits for.</summary>
+    private async Task ServeReleaseAsync()
+    {
+        _served.TrySetResult();
+        using CancellationTokenSource gone = CancellationTokenSource.CreateLinkedTokenSource(_released);
+        await WatchAsync(gone).ConfigureAwait(false);
+    }
+
     /// <summary>What one call of the contract answers.</summary>
     private async Task<ControlReply> AnswerAsync(ControlRequest request)
     {
-        IMachine contract = machine;
+        IMachine contract = _machine;
         switch (request.Operation)
         {
             case ControlOperation.Describe:
@@ -108,9 +193,9 @@ internal sealed partial class ControlSession(VirtualMachine machine, MachineRese
             case ControlOperation.Spec:
                 return new ControlReply { Spec = (await contract.GetSpecAsync().ConfigureAwait(false)).ToElement() };
             case ControlOperation.Snapshot:
-                return new ControlReply { Snapshot = await machine.CreateSnapshotAsync(request.Snapshot ?? throw Missing("snapshot")).ConfigureAwait(false) };
+                return new ControlReply { Snapshot = await _machine.CreateSnapshotAsync(request.Snapshot ?? throw Missing("snapshot")).ConfigureAwait(false) };
             case ControlOperation.RollBack:
-                TimeSpan still = await machine.RollBackAsync(request.Name ?? throw Missing("snapshot")).ConfigureAwait(false);
+                TimeSpan still = await _machine.RollBackAsync(request.Name ?? throw Missing("snapshot")).ConfigureAwait(false);
                 return new ControlReply { PauseMilliseconds = still.TotalMilliseconds };
             case ControlOperation.PowerButton:
                 await contract.PressPowerButtonAsync().ConfigureAwait(false);
@@ -121,14 +206,14 @@ internal sealed partial class ControlSession(VirtualMachine machine, MachineRese
     }
 
     /// <summary>By the name that others reach it by.</summary>
-    private MachineDescription Named(MachineDescription description) => description with { Name = reservation.Name, Image = reservation.Image };
+    private MachineDescription Named(MachineDescription description) => description with { Name = _reservation.Name, Image = _reservation.Image };
 
     private static StrataException Missing(string what) => new(StrataError.BadInput, $"The control request names no {what}.");
 
     /// <summary>The clones' process hangs up when they run.</summary>
     private async Task ServeForkPointAsync(CancellationToken cancellationToken)
     {
-        ForkPoint point = await machine.CreateForkPointAsync(cancellationToken).ConfigureAwait(false);
+        ForkPoint point = await _machine.CreateForkPointAsync(cancellationToken).ConfigureAwait(false);
         await using (point.ConfigureAwait(false))
         {
             await ReplyAsync(new ControlReply { Folder = point.Store.Folder, Name = point.Name }, cancellationToken).ConfigureAwait(false);
@@ -141,9 +226,9 @@ internal sealed partial class ControlSession(VirtualMachine machine, MachineRese
     {
         using CancellationTokenSource gone = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         Task watch = WatchAsync(gone);
-        Task<MachineExit> end = machine.WaitForExitAsync(CancellationToken.None);
+        Task<MachineExit> end = _machine.WaitForExitAsync(CancellationToken.None);
         await Task.WhenAny(end, watch).ConfigureAwait(false);
-        if (end.IsCompleted)
+        if (end.IsCompleted || _machine.HasEnded)
         {
             // Not with the server's token: its end and the machine's come together.
             await ReplyAsync(new ControlReply { Exit = await end.ConfigureAwait(false) }, CancellationToken.None).ConfigureAwait(false);
@@ -161,12 +246,12 @@ internal sealed partial class ControlSession(VirtualMachine machine, MachineRese
             Task watch = WatchAsync(gone);
             try
             {
-                guest = await machine.ConnectAsync(port, gone.Token).ConfigureAwait(false);
+                guest = await _machine.ConnectAsync(port, gone.Token).ConfigureAwait(false);
             }
             catch (VsockException error)
             {
                 await ControlJson.Write(new ControlReply { Failure = new ControlFailure(StrataError.Guest, error.Message, error.IsRefused) })
-                    .WriteAsync(connection, cancellationToken).ConfigureAwait(false);
+                    .WriteAsync(_connection, cancellationToken).ConfigureAwait(false);
                 return;
             }
             finally
@@ -179,7 +264,7 @@ internal sealed partial class ControlSession(VirtualMachine machine, MachineRese
         await using (guest.ConfigureAwait(false))
         {
             await ReplyAsync(new ControlReply(), cancellationToken).ConfigureAwait(false);
-            ControlStream client = new(connection);
+            ControlStream client = new(_connection);
             using CancellationTokenSource broken = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
             Task toGuest = PumpToGuestAsync(client, guest, broken);
             Task toClient = PumpToClientAsync(guest, client, broken);
@@ -192,7 +277,7 @@ internal sealed partial class ControlSession(VirtualMachine machine, MachineRese
     {
         try
         {
-            Socket socket = ((NetworkStream)connection).Socket;
+            Socket socket = ((NetworkStream)_connection).Socket;
             await socket.ReceiveAsync(Memory<byte>.Empty, gone.Token).ConfigureAwait(false); // completes at data or the end, and takes nothing
             await gone.CancelAsync().ConfigureAwait(false);
         }
@@ -250,7 +335,7 @@ internal sealed partial class ControlSession(VirtualMachine machine, MachineRese
         }
     }
 
-    private ValueTask ReplyAsync(ControlReply reply, CancellationToken cancellationToken) => ControlJson.Write(reply).WriteAsync(connection, cancellationToken);
+    private ValueTask ReplyAsync(ControlReply reply, CancellationToken cancellationToken) => ControlJson.Write(reply).WriteAsync(_connection, cancellationToken);
 
     private ValueTask FailAsync(StrataError error, string message, CancellationToken cancellationToken) =>
         ReplyAsync(new ControlReply { Failure = new ControlFailure(error, message) }, cancellationToken);

@@ -167,7 +167,7 @@ public sealed class MachineRegistry(string? folder = null)
         }
         catch (StrataException)
         {
-            return new MachineDescription { Name = name, Image = string.Empty, Answers = false };
+            return File.Exists(PathOf(name)) ? new MachineDescription { Name = name, Image = string.Empty, Answers = false } : null; // it ended meanwhile
         }
     }
 

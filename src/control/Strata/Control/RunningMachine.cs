@@ -110,7 +110,7 @@ public sealed class RunningMachine : IMachine
         await Agent.RequestShutDownAsync(command, cancellationToken).ConfigureAwait(false);
     }
 
-    /// <summary>Stops the machine at once, as pulling the plug does.</summary>
+    /// <inheritdoc/>
     public Task StopAsync(CancellationToken cancellationToken = default) => AskAsync(ControlOperation.Quit, cancellationToken);
 
     /// <summary>Waits for the machine's end.</summary>
@@ -126,6 +126,32 @@ public sealed class RunningMachine : IMachine
         catch (IOException error) when (error is not ControlProtocolException)
         {
             return null;
+        }
+    }
+
+    /// <inheritdoc/>
+    public async Task WaitForReleaseAsync(CancellationToken cancellationToken = default)
+    {
+        NetworkStream? connection = await FindAsync(cancellationToken).ConfigureAwait(false);
+        if (connection is null)
+        {
+            return;
+        }
+
+        using (connection)
+        {
+            try
+            {
+                await ControlJson.Write(new ControlRequest { Operation = ControlOperation.Release }).WriteAsync(connection, cancellationToken).ConfigureAwait(false);
+                while (await ControlFrame.ReadAsync(connection, cancellationToken).ConfigureAwait(false) is { } frame)
+                {
+                    Check(ControlJson.ReadReply(frame));
+                }
+            }
+            catch (IOException error) when (error is not ControlProtocolException)
+            {
+                // It closed the socket before it read the request, or its process has ended: either way it has let go.
+            }
         }
     }
 
@@ -209,12 +235,18 @@ public sealed class RunningMachine : IMachine
         }
     }
 
+    /// <exception cref="StrataException">The machine does not run any more, or cannot be reached.</exception>
+    private async Task<NetworkStream> OpenAsync(CancellationToken cancellationToken) =>
+        await FindAsync(cancellationToken).ConfigureAwait(false) ?? throw MachineRegistry.NotRunning(Name);
+
     /// <summary>Waits while more processes than the machine's backlog holds want to connect.</summary>
-    private async Task<NetworkStream> OpenAsync(CancellationToken cancellationToken)
+    /// <returns>Null if the machine does not run any more.</returns>
+    private async Task<NetworkStream?> FindAsync(CancellationToken cancellationToken)
     {
         while (true)
         {
-            if (await TryOpenAsync(cancellationToken).ConfigureAwait(false) is { } connection)
+            (bool isBusy, NetworkStream? connection) = await TryOpenAsync(cancellationToken).ConfigureAwait(false);
+            if (!isBusy)
             {
                 return connection;
             }
@@ -223,28 +255,28 @@ public sealed class RunningMachine : IMachine
         }
     }
 
-    /// <returns>Null if the machine's backlog is full.</returns>
-    private async Task<NetworkStream?> TryOpenAsync(CancellationToken cancellationToken)
+    /// <returns>Whether the machine's backlog is full; a connection unless it is or nobody listens any more.</returns>
+    private async Task<(bool IsBusy, NetworkStream? Connection)> TryOpenAsync(CancellationToken cancellationToken)
     {
         Socket socket = new(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
         try
         {
             await socket.ConnectAsync(new UnixDomainSocketEndPoint(_path), cancellationToken).ConfigureAwait(false);
             return PeerCredentials.Of(socket).IsSameUser
-                ? new NetworkStream(socket, ownsSocket: true)
+                ? (false, new NetworkStream(socket, ownsSocket: true))
                 : throw new StrataException(StrataError.Host, $"The control socket {_path} belongs to another user's process; it is not used.");
         }
         catch (SocketException error) when (error.SocketErrorCode == SocketError.WouldBlock)
         {
             socket.Dispose();
-            return null;
+            return (true, null);
         }
         catch (SocketException error)
         {
             socket.Dispose();
-            throw error.SocketErrorCode is SocketError.ConnectionRefused or SocketError.AddressNotAvailable || !File.Exists(_path)
-                ? MachineRegistry.NotRunning(Name)
-                : new StrataException(StrataError.Host, $"The machine {Name} cannot be reached: {error.Message}.", error);
+            return error.SocketErrorCode is SocketError.ConnectionRefused or SocketError.AddressNotAvailable || !File.Exists(_path)
+                ? (false, null)
+                : throw new StrataException(StrataError.Host, $"The machine {Name} cannot be reached: {error.Message}.", error);
         }
         catch
         {

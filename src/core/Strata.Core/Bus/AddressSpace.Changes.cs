@@ -83,14 +83,23 @@ public sealed partial class AddressSpace
     {
         ArgumentNullException.ThrowIfNull(device);
         ArgumentOutOfRangeException.ThrowIfZero(length);
+        return gpa + length >= gpa && TryMap(MemoryRegion.OfDevice(gpa, length, device));
+    }
+
+    /// <summary>Places a region of <see cref="MemoryRegion.DevicePriority"/> where a guest asks for it.</summary>
+    /// <returns>False, and nothing is mapped, if it overlaps another one of that priority.</returns>
+    public bool TryMap(MemoryRegion region)
+    {
+        ArgumentNullException.ThrowIfNull(region);
+        ArgumentOutOfRangeException.ThrowIfNotEqual(region.Priority, MemoryRegion.DevicePriority, nameof(region));
         lock (_gate)
         {
-            if (!IsFree(gpa, length))
+            if (!IsFree(region.Start, region.Length))
             {
                 return false;
             }
 
-            Publish(new MemoryMap([.. _current.Regions, MemoryRegion.OfDevice(gpa, length, device)]));
+            Publish(new MemoryMap([.. _current.Regions, region]));
             return true;
         }
     }

@@ -23,4 +23,7 @@ public static class LogAreas
 
     /// <summary>The agent in the guest.</summary>
     public const string Agent = "Strata.Agent";
+
+    /// <summary>What firmware in the machine says while it starts.</summary>
+    public const string Firmware = "Strata.Firmware";
 }

@@ -161,9 +161,11 @@ public sealed unsafe partial class GuestMemory : IDisposable
     }
 
     /// <summary>Begins a write by somebody who is no vCPU; see <see cref="DmaWrite"/>.</summary>
-    /// <param name="offset">Bytes; with <paramref name="length"/> inside the memory (the caller's check).</param>
-    internal DmaWrite BeginWrite(ulong offset, int length)
+    /// <param name="offset">Bytes; with <paramref name="length"/> inside the memory.</param>
+    public DmaWrite BeginWrite(ulong offset, int length)
     {
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(offset, Size);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan((ulong)length, Size - offset);
         Interlocked.Increment(ref _writesInFlight);
         PrepareWrite(offset, (ulong)length);
         return new DmaWrite(this, offset, length);

@@ -181,9 +181,7 @@ internal static unsafe class SystemInstructions
 
     private static void Cpuid(X86Cpu cpu, Op* op)
     {
-        bool apicEnabled = ((cpu.Wiring.LocalApic?.BaseMsr ?? 0) & (1 << 11)) != 0;
-        Cpuid.CpuidResult result = cpu.Wiring.Cpuid.Query(
-            (uint)cpu.Register(Gpr.Rax), (uint)cpu.Register(Gpr.Rcx), (uint)cpu.Wiring.Index, cpu.State, apicEnabled);
+        Cpuid.CpuidResult result = cpu.QueryCpuid((uint)cpu.Register(Gpr.Rax), (uint)cpu.Register(Gpr.Rcx));
         cpu.Register(Gpr.Rax) = result.Eax;
         cpu.Register(Gpr.Rbx) = result.Ebx;
         cpu.Register(Gpr.Rcx) = result.Ecx;

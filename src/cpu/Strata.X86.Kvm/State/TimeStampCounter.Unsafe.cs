@@ -82,7 +82,7 @@ internal sealed unsafe class TimeStampCounter(X86Cpu cpu, KvmVcpu vcpu, bool isM
         }
         else if (ahead < -tolerance)
         {
-            cpu.Paravirtual.PublishClock(cpu.State.TscOffset + (ulong)ahead); // a counter that lags and cannot be moved
+            cpu.Wiring.Hypercalls?.OnTscMoved(cpu.State.TscOffset + (ulong)ahead); // a counter that lags and cannot be moved
         }
     }
 

@@ -16,6 +16,7 @@ public readonly record struct CpuidFeatureSet(
     uint Leaf1Ecx, uint Leaf1Edx, uint Leaf7Ebx, uint Leaf7Ecx, uint Leaf7Edx, uint ExtendedEcx, uint ExtendedEdx, uint Paravirtual)
 {
     public const uint Xsave = 1 << 26; // leaf 1, ECX
+    public const uint Hypervisor = 1u << 31; // leaf 1, ECX: a processor of a monitor that says so
 
     private static readonly (int Word, int Bit, string Name)[] Names =
     [

@@ -18,13 +18,11 @@ public sealed record CpuidPolicy
     private const ulong SafeFromSpeculation = (1UL << 62) | (1 << 24) | (1 << 0) | (1 << 1) | (1 << 3) | (1 << 5) | (1 << 6) | (1 << 8)
         | (1 << 13) | (1 << 14) | (1 << 15) | (1 << 20) | (1 << 26) | (1 << 27);
 
-    private const uint CrystalFrequency = 25_000_000;
+    internal const uint CrystalFrequency = 25_000_000; // Hz; the APIC timer's as well
+
     private const uint Signature = 0x000606A6; // family 6, model 0x6A, stepping 6
     private const string Brand = "Strata Virtual CPU";
     private const string Vendor = "GenuineIntel";
-    private const string Hypervisor = "StrataStrata";
-    private const string KvmHypervisor = "KVMKVMKVM\0\0\0";
-    private const uint LastKvmLeaf = 0x4000_0010;
 
     /// <summary>Processors of the machine, 1..255.</summary>
     public int ProcessorCount { get; init; } = 1;
@@ -75,9 +73,6 @@ public sealed record CpuidPolicy
         0xD => ExtendedState(subleaf),
         0x15 => TscRatio(),
         0x16 => new CpuidResult((uint)(TscFrequency / 1_000_000), (uint)(TscFrequency / 1_000_000), 100, 0),
-        0x4000_0000 => HypervisorLeaf(),
-        0x4000_0001 => new CpuidResult((uint)Paravirtual, 0, 0, 0),
-        LastKvmLeaf when Paravirtual != 0 => new CpuidResult((uint)(TscFrequency / 1000), CrystalFrequency / 1000, 0, 0), // kHz of TSC and APIC timer
         0x8000_0000 => new CpuidResult(0x80000008, 0, 0, 0),
         0x8000_0001 => new CpuidResult(0, 0, Features.ExtendedEcx, Features.ExtendedEdx),
         0x8000_0002 or 0x8000_0003 or 0x8000_0004 => BrandLeaf(leaf - 0x80000002),
@@ -105,7 +100,7 @@ public sealed record CpuidPolicy
 
     // Leaf 1 ECX: SSE3 PCLMULQDQ SSSE3 CX16 PCID SSE4.1 SSE4.2 x2APIC MOVBE POPCNT TSC-deadline AES XSAVE RDRAND hypervisor.
     private const uint FeaturesEcx = (1 << 0) | (1 << 1) | (1 << 9) | (1 << 13) | (1 << 17) | (1 << 19) | (1 << 20) | (1 << 21)
-        | (1 << 22) | (1 << 23) | (1 << 24) | (1 << 25) | (1 << 26) | (1 << 30) | (1u << 31);
+        | (1 << 22) | (1 << 23) | (1 << 24) | (1 << 25) | (1 << 26) | (1 << 30) | CpuidFeatureSet.Hypervisor;
 
     /// <summary>
     /// TSC = crystal · EBX / EAX. Linux multiplies the crystal in kHz by EBX in 32 bits: that bounds EAX, and the closest fraction
@@ -171,13 +166,6 @@ public sealed record CpuidPolicy
     {
         byte[] text = Encoding.ASCII.GetBytes(vendor);
         return new CpuidResult(max, BitConverter.ToUInt32(text, 0), BitConverter.ToUInt32(text, 8), BitConverter.ToUInt32(text, 4));
-    }
-
-    private CpuidResult HypervisorLeaf()
-    {
-        bool isKvm = Paravirtual != ParavirtFeatures.None;
-        byte[] text = Encoding.ASCII.GetBytes(isKvm ? KvmHypervisor : Hypervisor);
-        return new CpuidResult(isKvm ? LastKvmLeaf : 0x4000_0000, BitConverter.ToUInt32(text, 0), BitConverter.ToUInt32(text, 4), BitConverter.ToUInt32(text, 8));
     }
 
     private static CpuidResult BrandLeaf(uint part)

@@ -1,18 +1,15 @@
-using Strata.X86.Apic;
-using Strata.X86.Paravirt;
+using Strata.X86.Cpuid;
 using Strata.X86.Registers;
 
 namespace Strata.X86.Execution;
 
-/// <summary>VMCALL and VMMCALL, and what else a guest that was built for KVM knows (<see cref="ParavirtualInterface"/>).</summary>
+/// <summary>What the guest finds of the monitor: <see cref="X86CpuWiring.Hypercalls"/>, or nothing.</summary>
 public sealed unsafe partial class X86Cpu
 {
-    private const ulong IcrShorthandAndLogical = (3UL << 18) | (1 << 11);
+    private const uint FirstMonitorLeaf = 0x4000_0000;
+    private const uint LastMonitorLeaf = 0x4FFF_FFFF;
 
     private int _kicked;
-
-    /// <summary>Records in guest memory; on the vCPU's thread, or while it stands still.</summary>
-    public ParavirtualInterface Paravirtual { get; }
 
     /// <summary>Ends the halt, or the next one. Any thread; the caller kicks the vCPU afterwards.</summary>
     public void PostWake() => Volatile.Write(ref _kicked, 1);
@@ -21,62 +18,39 @@ public sealed unsafe partial class X86Cpu
     public void MoveTsc(ulong ticks)
     {
         Context->State.TscOffset += ticks;
-        Paravirtual.PublishClock(Context->State.TscOffset);
+        Wiring.Hypercalls?.OnTscMoved(Context->State.TscOffset);
     }
 
-    /// <summary>Serves a hypercall: arguments and result are in the registers.</summary>
+    /// <summary>Serves VMCALL and VMMCALL. Without an interface they are #UD, as on a processor outside of VMX and SVM operation.</summary>
     public void ServeHypercall()
     {
-        ulong mask = Is64Bit ? ulong.MaxValue : uint.MaxValue;
-        long result = Cpl != 0 ? Hypercall.NotPermitted : Serve(Register(Gpr.Rax) & mask, mask);
-        Register(Gpr.Rax) = (ulong)result & mask;
+        if (Wiring.Hypercalls is not { } hypercalls)
+        {
+            Raise(ExceptionVector.InvalidOpcode);
+            return;
+        }
+
+        Context->EndBlock = 1; // what it writes may lie in a page of code
+        hypercalls.Serve(this);
     }
 
-    private long Serve(ulong number, ulong mask)
+    /// <summary>CPUID as this processor's guest sees it.</summary>
+    /// <param name="leaf">EAX.</param>
+    /// <param name="subleaf">ECX.</param>
+    public CpuidResult QueryCpuid(uint leaf, uint subleaf) =>
+        QueryCpuid(leaf, subleaf, Context->State, apicEnabled: ((Wiring.LocalApic?.BaseMsr ?? 0) & (1 << 11)) != 0);
+
+    /// <inheritdoc cref="QueryCpuid(uint, uint)"/>
+    /// <param name="state">What <see cref="CpuidPolicy.Query"/> looks at.</param>
+    /// <param name="apicEnabled">IA32_APIC_BASE bit 11.</param>
+    public CpuidResult QueryCpuid(uint leaf, uint subleaf, in X86CpuState state, bool apicEnabled)
     {
-        ParavirtFeatures features = Wiring.Cpuid.Paravirtual;
-        switch (number)
+        if (leaf is >= FirstMonitorLeaf and <= LastMonitorLeaf)
         {
-            case Hypercall.PollInterrupts:
-                return 0;
-            case Hypercall.KickCpu when (features & ParavirtFeatures.Unhalt) != 0 && Wiring.LocalApic is LocalApic apic:
-                apic.WakeProcessor((uint)Register(Gpr.Rcx));
-                return 0;
-            case Hypercall.ClockPairing when (features & ParavirtFeatures.Clock) != 0:
-                Context->EndBlock = 1; // the record may lie in a page of code
-                return Paravirtual.PairClocks(Register(Gpr.Rbx) & mask, Register(Gpr.Rcx) & mask, TscAt);
-            case Hypercall.SendIpi when (features & ParavirtFeatures.SendIpi) != 0 && Wiring.LocalApic is LocalApic apic:
-                return SendIpi(apic, mask);
-            case Hypercall.SchedYield when (features & ParavirtFeatures.SchedYield) != 0:
-                Thread.Yield();
-                return 0;
-            default:
-                return Hypercall.NoSuchCall;
-        }
-    }
-
-    /// <returns>Processors reached.</returns>
-    private long SendIpi(LocalApic apic, ulong mask)
-    {
-        int width = mask == ulong.MaxValue ? 64 : 32;
-        ulong first = Register(Gpr.Rdx) & mask;
-        ulong icr = Register(Gpr.Rsi) & mask;
-        if ((icr & IcrShorthandAndLogical) != 0)
-        {
-            return Hypercall.BadArgument;
+            return Wiring.Hypercalls?.QueryCpuid(leaf) ?? default;
         }
 
-        long reached = 0;
-        for (int i = 0; i < 2 * width; i++)
-        {
-            ulong word = Register(i < width ? Gpr.Rbx : Gpr.Rcx) & mask;
-            ulong id = first + (ulong)i;
-            if (((word >> (i % width)) & 1) != 0 && id >= first && id <= uint.MaxValue)
-            {
-                reached += apic.SendTo((DeliveryMode)((icr >> 8) & 7), (byte)icr, (uint)id) ? 1 : 0;
-            }
-        }
-
-        return reached;
+        CpuidResult result = Wiring.Cpuid.Query(leaf, subleaf, (uint)Wiring.Index, state, apicEnabled);
+        return leaf == 1 && Wiring.Hypercalls is null ? result with { Ecx = result.Ecx & ~CpuidFeatureSet.Hypervisor } : result;
     }
 }

@@ -39,7 +39,7 @@ public sealed unsafe partial class X86Cpu
         Wiring.LookForStandstill?.Invoke();
         if ((Interlocked.And(ref _signals, ~SignalStoodStill) & SignalStoodStill) != 0)
         {
-            Paravirtual.TellStopped();
+            Wiring.Hypercalls?.OnStoodStill();
         }
     }
 
@@ -111,7 +111,7 @@ public sealed unsafe partial class X86Cpu
 
         if ((signals & SignalStoodStill) != 0)
         {
-            Paravirtual.TellStopped();
+            Wiring.Hypercalls?.OnStoodStill();
         }
 
         if ((signals & SignalInit) != 0)
@@ -161,7 +161,7 @@ public sealed unsafe partial class X86Cpu
         Context->Cpl = 0;
         Context->PendingException = 0;
         Wiring.LocalApic?.Init();
-        Paravirtual.Reset();
+        Wiring.Hypercalls?.Reset();
         Volatile.Write(ref _kicked, 0);
         Tlb.FlushAll();
         UpdateMode();

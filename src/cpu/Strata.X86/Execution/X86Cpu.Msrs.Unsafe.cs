@@ -1,4 +1,3 @@
-using Strata.X86.Paravirt;
 using Strata.X86.Registers;
 
 namespace Strata.X86.Execution;
@@ -13,7 +12,8 @@ public sealed unsafe partial class X86Cpu
     /// <summary>The time-stamp counter as the guest sees it.</summary>
     public ulong ReadTsc() => TscAt(Wiring.Clock.Now);
 
-    private ulong TscAt(long now) => Wiring.Cpuid.ToTsc(now) + Context->State.TscOffset;
+    /// <summary>The same at a virtual time, in ns.</summary>
+    internal ulong TscAt(long now) => Wiring.Cpuid.ToTsc(now) + Context->State.TscOffset;
 
     public bool TryReadMsr(uint index, out ulong value)
     {
@@ -50,8 +50,6 @@ public sealed unsafe partial class X86Cpu
                 return true;
             case Msr.IA32_TSC_DEADLINE or (>= Msr.X2ApicFirst and <= Msr.X2ApicLast) when Wiring.LocalApic is { } apic:
                 return apic.TryReadMsr(index, out value) || RaiseGeneralProtection();
-            case ParavirtMsr.WallClockOld or ParavirtMsr.SystemTimeOld or (>= ParavirtMsr.First and <= ParavirtMsr.Last):
-                return Paravirtual.TryRead(index, out value) || RaiseGeneralProtection();
             default:
                 if (TryGetFixedMtrr(index, out int slot))
                 {
@@ -60,7 +58,7 @@ public sealed unsafe partial class X86Cpu
                 }
 
                 value = 0;
-                return RaiseGeneralProtection();
+                return (Wiring.Hypercalls?.TryReadMsr(index, out value) ?? false) || RaiseGeneralProtection();
         }
     }
 
@@ -101,17 +99,15 @@ public sealed unsafe partial class X86Cpu
             case Msr.IA32_TSC_DEADLINE or (>= Msr.X2ApicFirst and <= Msr.X2ApicLast) when Wiring.LocalApic is { } apic:
                 Context->EndBlock = 1;
                 return apic.TryWriteMsr(index, value) || RaiseGeneralProtection();
-            case ParavirtMsr.WallClockOld or ParavirtMsr.SystemTimeOld or (>= ParavirtMsr.First and <= ParavirtMsr.Last):
-                Context->EndBlock = 1; // the record may lie in a page of code
-                return Paravirtual.TryWrite(index, value, s.TscOffset) || RaiseGeneralProtection();
             default:
-                if (!TryGetFixedMtrr(index, out int slot))
+                if (TryGetFixedMtrr(index, out int slot))
                 {
-                    return RaiseGeneralProtection();
+                    s.MtrrFixed[slot] = value;
+                    return true;
                 }
 
-                s.MtrrFixed[slot] = value;
-                return true;
+                Context->EndBlock = 1; // what it writes may lie in a page of code
+                return (Wiring.Hypercalls?.TryWriteMsr(this, index, value) ?? false) || RaiseGeneralProtection();
         }
     }
 

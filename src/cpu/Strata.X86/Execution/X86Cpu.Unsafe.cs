@@ -2,9 +2,7 @@ using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using Strata.Core.Bus;
 using Strata.Core.Memory;
-using Strata.Core.Time;
 using Strata.X86.Paging;
-using Strata.X86.Paravirt;
 using Strata.X86.Registers;
 
 namespace Strata.X86.Execution;
@@ -27,8 +25,6 @@ public sealed unsafe partial class X86Cpu : IDisposable
         Memory = wiring.Memory;
         Ports = wiring.Ports;
         Tlb = new Tlb();
-        Paravirtual = new ParavirtualInterface(
-            wiring.Index, wiring.Cpuid, wiring.Memory, wiring.LocalApic, wiring.Wall ?? new WallClock(wiring.Clock, DateTime.UnixEpoch));
 
         // SAFETY: freed in Dispose; zeroed memory is a valid context.
         Context = (VcpuContext*)NativeMemory.AlignedAlloc((nuint)sizeof(VcpuContext), 64);

@@ -22,8 +22,8 @@ public sealed class X86CpuWiring
 
     public CpuidPolicy Cpuid { get; init; } = new();
 
-    /// <summary>The machine's wall time, as the paravirtual clock tells it. Null for one that begins in 1970.</summary>
-    public WallClock? Wall { get; init; }
+    /// <summary>What guests that know they are in a machine find of the monitor. Null for a processor that looks like hardware.</summary>
+    public IHypercallInterface? Hypercalls { get; init; }
 
     /// <summary>Called before each interrupt: leads to <see cref="X86Cpu.PostStoodStill"/> if the host has just left the machine alone. Or null.</summary>
     public Action? LookForStandstill { get; init; }

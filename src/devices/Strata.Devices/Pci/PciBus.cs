@@ -17,18 +17,22 @@ public sealed partial class PciBus : IPortDevice
     private const uint Enable = 1u << 31;
 
     private readonly AddressSpace _memory;
+    private readonly PortSpace? _ports;
     private readonly IMsiSink _msi;
     private readonly SharedInterruptLine[] _links;
     private readonly PciFunction?[] _functions = new PciFunction?[Slots * FunctionsOfSlot];
     private uint _address;
 
     /// <param name="linkLine">Interrupt line of PCI link 0..3.</param>
-    public PciBus(AddressSpace memory, IMsiSink msi, Func<int, InterruptLine> linkLine)
+    /// <param name="ports">Where I/O BARs lead; null for a bus without such functions.</param>
+    /// <param name="hostBridge">In slot 0; null for one that has no registers of its own.</param>
+    public PciBus(
+        AddressSpace memory, IMsiSink msi, Func<int, InterruptLine> linkLine, PortSpace? ports = null, PciFunction? hostBridge = null)
     {
-        _memory = memory;
+        (_memory, _ports) = (memory, ports);
         _msi = msi;
         _links = [.. Enumerable.Range(0, Links).Select(link => new SharedInterruptLine(linkLine(link)))];
-        Plug(0, new HostBridge());
+        Plug(0, hostBridge ?? new HostBridge());
     }
 
     /// <summary>Ports 0xCF8..0xCFF.</summary>
@@ -59,7 +63,7 @@ public sealed partial class PciBus : IPortDevice
         }
 
         InterruptLine line = function.InterruptPin is { } pin ? _links[(slot + pin) % Links].CreateInput() : InterruptLine.Unconnected;
-        function.Plug($"pci/{slot:x2}.{number}", _memory, line, _msi);
+        function.Plug($"pci/{slot:x2}.{number}", _memory, _ports, line, _msi);
         _functions[place] = function;
         if (number > 0)
         {

@@ -70,6 +70,7 @@ public abstract partial class PciFunction : IUnit<PciFunctionState>
             Msix?.Reset();
             UpdateBars();
             UpdateLine();
+            ApplyConfig(isLoading: false);
         }
     }
 
@@ -110,6 +111,7 @@ public abstract partial class PciFunction : IUnit<PciFunctionState>
             Msix?.LoadState(state.Msix!, Get16(Msix.Capability + 2));
             UpdateBars();
             _line?.Restore(IsLineHigh);
+            ApplyConfig(isLoading: true);
         }
     }
 

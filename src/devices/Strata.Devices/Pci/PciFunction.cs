@@ -1,11 +1,12 @@
 using System.Buffers.Binary;
 using Strata.Core.Bus;
 using Strata.Core.Interrupts;
+using Strata.Core.Memory;
 
 namespace Strata.Devices.Pci;
 
 /// <summary>
-/// One PCI function with memory BARs, capabilities, INTx and MSI-X. A device derives from it, adds BARs and capabilities
+/// One PCI function with BARs, an expansion ROM, capabilities, INTx and MSI-X. A device derives from it, adds BARs and capabilities
 /// in its constructor, and is plugged into a <see cref="PciBus"/>. Configuration accesses hold <see cref="ConfigGate"/>.
 /// </summary>
 public abstract partial class PciFunction
@@ -14,11 +15,13 @@ public abstract partial class PciFunction
     internal const int ConfigSize = 256;
 
     private const int HeaderSize = 0x40;
+    private const int RomIndex = 6; // behind the BARs, as inspections count
 
     private readonly byte[] _config = new byte[ConfigSize];
     private readonly byte[] _writable = new byte[ConfigSize];
-    private readonly Bar?[] _bars = new Bar?[6];
+    private readonly PciBar?[] _bars = new PciBar?[RomIndex + 1];
     private AddressSpace? _memory;
+    private PortSpace? _ports;
     private InterruptLine? _line;
     private int _nextCapability = HeaderSize;
     private int _lastCapability;
@@ -48,13 +51,17 @@ public abstract partial class PciFunction
     public MsixTable? Msix { get; private set; }
 
     /// <summary>Connects the function to the machine; the bus calls it once.</summary>
-    internal void Plug(string unitName, AddressSpace memory, InterruptLine line, IMsiSink msi)
+    internal void Plug(string unitName, AddressSpace memory, PortSpace? ports, InterruptLine line, IMsiSink msi)
     {
         UnitName = unitName;
-        _memory = memory;
+        (_memory, _ports) = (memory, ports);
         _line = line;
         Msix?.Connect(msi);
         _config.CopyTo(_powerOn, 0);
+        lock (ConfigGate)
+        {
+            ApplyConfig(isLoading: false);
+        }
     }
 
     /// <summary>Tells the guest that the device has further functions.</summary>
@@ -94,7 +101,7 @@ public abstract partial class PciFunction
                 _config[offset + i] = (byte)((_config[offset + i] & ~mask) | ((byte)(value >> (8 * i)) & mask));
             }
 
-            bool decodes = offset < PciConfig.Bar0 + 24 && offset + (int)width > PciConfig.Command;
+            bool decodes = offset < PciConfig.Rom + 4 && offset + (int)width > PciConfig.Command;
             if (decodes)
             {
                 UpdateBars();
@@ -107,6 +114,7 @@ public abstract partial class PciFunction
 
             UpdateLine();
             AfterConfigWrite(offset, width);
+            ApplyConfig(isLoading: false);
         }
     }
 
@@ -138,17 +146,58 @@ public abstract partial class PciFunction
     {
     }
 
+    /// <summary>
+    /// Hook for registers of the function's own that change what it does: takes over what configuration space says now. After a write, a
+    /// reset and a load, and once when the function is plugged in; under <see cref="ConfigGate"/>.
+    /// </summary>
+    /// <param name="isLoading">After a load: wires are restored, not driven.</param>
+    protected virtual void ApplyConfig(bool isLoading)
+    {
+    }
+
     /// <summary>Adds a 32-bit memory BAR.</summary>
     /// <param name="size">Bytes; a power of two, at least 4 KiB.</param>
-    protected void AddMemoryBar(int index, uint size, IMmioDevice device)
+    protected void AddMemoryBar(int index, uint size, IMmioDevice device) => AddBar(index, new DeviceBar(CheckSize(size), device));
+
+    /// <summary>Adds a 32-bit prefetchable memory BAR behind which there is memory: processors use it as they use RAM.</summary>
+    /// <param name="memory">A power of two of bytes, at most 2 GiB; all of it shows.</param>
+    protected void AddRamBar(int index, GuestMemory memory)
     {
-        if (size < 0x1000 || (size & (size - 1)) != 0)
+        ArgumentNullException.ThrowIfNull(memory);
+        AddBar(index, new RamBar(CheckSize((uint)memory.Size), memory, isReadOnly: false));
+        _config[PciConfig.Bar0 + (index * 4)] |= PciConfig.BarPrefetchable;
+    }
+
+    /// <summary>Adds a BAR of I/O ports. The bus has to have some.</summary>
+    /// <param name="size">Ports; a power of two, 4 to 256.</param>
+    protected void AddIoBar(int index, int size, IPortDevice device)
+    {
+        if (size is < 4 or > 256 || (size & (size - 1)) != 0)
         {
-            throw new ArgumentException($"A BAR has a power of two of bytes from 4 KiB on, not {size}.", nameof(size));
+            throw new ArgumentException($"An I/O BAR has a power of two of ports from 4 to 256, not {size}.", nameof(size));
         }
 
-        _bars[index] = new Bar(size, device);
-        BinaryPrimitives.WriteUInt32LittleEndian(_writable.AsSpan(PciConfig.Bar0 + (index * 4)), ~(size - 1));
+        AddBar(index, new PortBar((uint)size, device));
+        _config[PciConfig.Bar0 + (index * 4)] |= PciConfig.BarIo;
+    }
+
+    /// <summary>Adds the expansion ROM, which firmware looks for a program in.</summary>
+    /// <param name="memory">A power of two of bytes, from 4 KiB on; all of it shows.</param>
+    protected void AddRom(GuestMemory memory)
+    {
+        ArgumentNullException.ThrowIfNull(memory);
+        uint size = CheckSize((uint)memory.Size);
+        _bars[RomIndex] = new RamBar(size, memory, isReadOnly: true);
+        BinaryPrimitives.WriteUInt32LittleEndian(_writable.AsSpan(PciConfig.Rom), ~(size - 1) | PciConfig.RomEnable);
+    }
+
+    /// <summary>Sets registers of the function's own, or those of the header that it has beyond the usual.</summary>
+    /// <param name="value">What they are after power-on.</param>
+    /// <param name="writable">Mask of the bits that a guest can write; what is left out it cannot.</param>
+    protected void AddRegisters(int offset, ReadOnlySpan<byte> value, ReadOnlySpan<byte> writable)
+    {
+        value.CopyTo(_config.AsSpan(offset));
+        writable.CopyTo(_writable.AsSpan(offset));
     }
 
     /// <summary>Adds a capability; its first two bytes (ID, next) are filled in.</summary>
@@ -218,6 +267,16 @@ public abstract partial class PciFunction
         _line?.Set(high);
     }
 
+    private static uint CheckSize(uint size) => size >= 0x1000 && (size & (size - 1)) == 0
+        ? size
+        : throw new ArgumentException($"A BAR has a power of two of bytes from 4 KiB on, not {size}.", nameof(size));
+
+    private void AddBar(int index, PciBar bar)
+    {
+        _bars[index] = bar;
+        BinaryPrimitives.WriteUInt32LittleEndian(_writable.AsSpan(PciConfig.Bar0 + (index * 4)), ~(bar.Size - 1));
+    }
+
     /// <summary>
     /// Moves each BAR to where the guest put it: all leave their old places before one takes a new one. A place that is taken leaves the
     /// BAR unmapped.
@@ -229,43 +288,37 @@ public abstract partial class PciFunction
             return;
         }
 
-        foreach ((int index, Bar? bar) in _bars.Index())
+        foreach ((int index, PciBar? bar) in _bars.Index())
         {
             if (bar is { Mapped: { } old } && Place(index, bar) != old)
             {
-                _memory.UnmapDevice(old, bar.Device);
-                bar.Mapped = null;
+                bar.Unmap(_memory, _ports);
             }
         }
 
-        foreach ((int index, Bar? bar) in _bars.Index())
+        foreach ((int index, PciBar? bar) in _bars.Index())
         {
-            if (bar is { Mapped: null } && Place(index, bar) is { } wanted && _memory.TryMapDevice(wanted, bar.Size, bar.Device))
+            if (bar is { Mapped: null } && Place(index, bar) is { } wanted)
             {
-                bar.Mapped = wanted;
+                bar.TryMap(wanted, _memory, _ports);
             }
         }
     }
 
     /// <summary>Where the guest wants a BAR; null for nowhere, and while it asks for the size.</summary>
-    private ulong? Place(int index, Bar bar)
+    private ulong? Place(int index, PciBar bar)
     {
-        bool enabled = (Get16(PciConfig.Command) & PciConfig.CommandMemory) != 0;
-        ulong address = BinaryPrimitives.ReadUInt32LittleEndian(_config.AsSpan(PciConfig.Bar0 + (index * 4))) & ~(bar.Size - 1UL);
-        bool sizing = address == (~(bar.Size - 1) & 0xFFFFFFFF);
+        int offset = index == RomIndex ? PciConfig.Rom : PciConfig.Bar0 + (index * 4);
+        uint value = BinaryPrimitives.ReadUInt32LittleEndian(_config.AsSpan(offset));
+        uint address = value & ~(bar.Size - 1);
+        bool enabled = (Get16(PciConfig.Command) & (bar.IsIo ? PciConfig.CommandIo : PciConfig.CommandMemory)) != 0
+            && (index != RomIndex || (value & PciConfig.RomEnable) != 0);
+        bool sizing = address == ~(bar.Size - 1);
         return enabled && address != 0 && !sizing ? address : null;
     }
 
-    private ushort Get16(int offset) => BinaryPrimitives.ReadUInt16LittleEndian(_config.AsSpan(offset));
+    /// <summary>Reads a register of two bytes.</summary>
+    protected ushort Get16(int offset) => BinaryPrimitives.ReadUInt16LittleEndian(_config.AsSpan(offset));
 
     private void Put16(int offset, ushort value) => BinaryPrimitives.WriteUInt16LittleEndian(_config.AsSpan(offset), value);
-
-    private sealed class Bar(uint size, IMmioDevice device)
-    {
-        public uint Size => size;
-
-        public IMmioDevice Device => device;
-
-        public ulong? Mapped { get; set; }
-    }
 }

@@ -10,32 +10,41 @@ namespace Strata.Machines.Acpi;
 /// </summary>
 internal static class AcpiTables
 {
+    /// <summary>Bytes in front of the first table; the RSDP has 36 of them.</summary>
+    public const int RsdpRoom = 64;
+
     private const int HeaderSize = 36;
     private static readonly byte[] OemId = Encoding.ASCII.GetBytes("STRATA");
     private static readonly byte[] OemTable = Encoding.ASCII.GetBytes("STRATAPC");
 
     /// <summary>Builds the tables as one image to be placed at <paramref name="address"/>; the RSDP comes first.</summary>
-    public static byte[] Build(ulong address, int processors)
+    /// <param name="board">What the tables describe beside the processors.</param>
+    /// <param name="places">Receives where tables lie in the image, and where the pointers to them: for whoever moves it. May be null.</param>
+    public static byte[] Build(ulong address, int processors, AcpiDescription? board = null, AcpiPlaces? places = null)
     {
-        List<byte> image = [.. new byte[64]];
+        board ??= AcpiDescription.WithoutFirmware;
+        List<byte> image = [.. new byte[RsdpRoom]];
         ulong facs = Add(image, address, Facs());
-        ulong dsdt = Add(image, address, Table("DSDT", 2, Dsdt()));
-        ulong fadt = Add(image, address, Table("FACP", 6, Fadt(dsdt, facs)));
-        ulong madt = Add(image, address, Table("APIC", 5, Madt(processors)));
+        ulong dsdt = Add(image, address, Table("DSDT", 2, Dsdt(board)), places);
+        ulong fadt = Add(image, address, Table("FACP", 6, Fadt(dsdt, facs)), places);
+        ulong madt = Add(image, address, Table("APIC", 5, Madt(processors)), places);
         byte[] pointers = new byte[16];
         BinaryPrimitives.WriteUInt64LittleEndian(pointers, fadt);
         BinaryPrimitives.WriteUInt64LittleEndian(pointers.AsSpan(8), madt);
-        ulong xsdt = Add(image, address, Table("XSDT", 1, pointers));
+        ulong xsdt = Add(image, address, Table("XSDT", 1, pointers), places);
         byte[] narrow = new byte[8];
         BinaryPrimitives.WriteUInt32LittleEndian(narrow, (uint)fadt);
         BinaryPrimitives.WriteUInt32LittleEndian(narrow.AsSpan(4), (uint)madt);
-        ulong rsdt = Add(image, address, Table("RSDT", 1, narrow));
+        ulong rsdt = Add(image, address, Table("RSDT", 1, narrow), places);
         byte[] result = [.. image];
         WriteRsdp(result, rsdt, xsdt);
+        places?.AddPointers(fadt - address, (36, 4), (40, 4), (132, 8), (140, 8));
+        places?.AddPointers(xsdt - address, (HeaderSize, 8), (HeaderSize + 8, 8));
+        places?.AddPointers(rsdt - address, (HeaderSize, 4), (HeaderSize + 4, 4));
         return result;
     }
 
-    private static ulong Add(List<byte> image, ulong address, byte[] table)
+    private static ulong Add(List<byte> image, ulong address, byte[] table, AcpiPlaces? places = null)
     {
         while (image.Count % 64 != 0)
         {
@@ -43,6 +52,7 @@ internal static class AcpiTables
         }
 
         ulong at = address + (ulong)image.Count;
+        places?.AddTable(image.Count, table.Length);
         image.AddRange(table);
         return at;
     }
@@ -165,7 +175,7 @@ internal static class AcpiTables
     private static void Append32(List<byte> bytes, uint value) =>
         bytes.AddRange([(byte)value, (byte)(value >> 8), (byte)(value >> 16), (byte)(value >> 24)]);
 
-    private static byte[] Dsdt()
+    private static byte[] Dsdt(AcpiDescription board)
     {
         AmlBuilder aml = new();
         aml.Name("_S5_", v => v.Package(
@@ -181,12 +191,16 @@ internal static class AcpiTables
                 .IoRange(0, 0x0CF7)
                 .IoRange(0x0D00, 0xFFFF)
                 .MemoryRange((uint)PcMemoryMap.VgaStart, 0x000BFFFF)
-                .MemoryRange(PcMemoryMap.PciWindowStart, PcMemoryMap.PciWindowEnd)
+                .MemoryRange(board.PciWindowStart, PcMemoryMap.PciWindowEnd)
                 .WideMemoryRange(PcMemoryMap.PciWideWindowStart, PcMemoryMap.PciWideWindowEnd)));
             pci.Name("_PRT", v => v.Package([.. PciRoutes()]));
             pci.Device("COM1", d => Legacy(d, "PNP0501", r => r.Io(PcMemoryMap.SerialPort, 8).Irq(PcMemoryMap.SerialPin)));
             pci.Device("RTC_", d => Legacy(d, "PNP0B00", r => r.Io(0x70, 2).Irq(PcMemoryMap.RtcPin)));
             pci.Device("KBD_", d => Legacy(d, "PNP0303", r => r.Io(0x60, 1).Io(0x64, 1).Irq(PcMemoryMap.KeyboardPin)));
+            if (board.HasMouse)
+            {
+                pci.Device("MOU_", d => Legacy(d, "PNP0F13", r => r.Irq(PcMemoryMap.MousePin)));
+            }
         }));
         AddGenerationId(aml);
         return aml.ToArray();

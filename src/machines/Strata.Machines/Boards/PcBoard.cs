@@ -3,6 +3,7 @@ using Strata.Core.Execution;
 using Strata.Core.Memory;
 using Strata.Core.State;
 using Strata.Core.Time;
+using Strata.Devices.Display;
 using Strata.Devices.Interrupts;
 using Strata.Devices.Power;
 using Strata.Machines.Boot;
@@ -29,6 +30,7 @@ public sealed partial class PcBoard : IMachineControl, IDisposable
     private readonly TaskCompletionSource<MachineExit> _exit = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly BoardWiring _wiring;
     private readonly GuestLoader _loader;
+    private readonly PcFirmware? _firmware;
     private readonly PcChipset _chipset;
     private readonly PcDevices? _devices;
     private readonly PcProcessors? _processors;
@@ -53,13 +55,18 @@ public sealed partial class PcBoard : IMachineControl, IDisposable
             WallClock wall = new(_clock, options.StartTime, options.WorldTime);
             _wiring = new BoardWiring(options, Memory, Ports, _clock, wall, new ApicBus(), this);
             _loader = new GuestLoader(_wiring);
-            _chipset = new PcChipset(_wiring, high => _processors?.OnPicOutput(high), () => _processors?.CurrentAddressSpace);
+            _firmware = options.Firmware is { } firmware ? new PcFirmware(_wiring, firmware, _ram) : null;
+            _chipset = new PcChipset(_wiring, high => _processors?.OnPicOutput(high), () => _processors?.CurrentAddressSpace, _firmware);
             _devices = new PcDevices(_wiring, _chipset);
             _devices.PlugAll();
             _processors = new PcProcessors(this, _wiring);
             _processors.Create(_chipset.Pic);
             Enlist();
-            if (options.Kernel is { } kernel)
+            if (_firmware is not null)
+            {
+                _processors.Enter(null);
+            }
+            else if (options.Kernel is { } kernel)
             {
                 _processors.Enter(_loader.Load(kernel, options.Initrd));
             }
@@ -83,6 +90,9 @@ public sealed partial class PcBoard : IMachineControl, IDisposable
 
     /// <summary>The memory balloon; null for a machine without one.</summary>
     public VirtioBalloon? Balloon => _devices!.Balloon;
+
+    /// <summary>What the machine shows; null for one without a display.</summary>
+    public IScreen? Screen => _firmware?.Display;
 
     public IVirtualClock Clock => _clock;
 
@@ -200,6 +210,7 @@ public sealed partial class PcBoard : IMachineControl, IDisposable
             _processors?.Dispose();
         }
 
+        _firmware?.Dispose();
         _ram.Dispose();
         if (failures.Count != 0)
         {

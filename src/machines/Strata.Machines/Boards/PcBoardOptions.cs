@@ -97,6 +97,12 @@ public sealed class PcBoardOptions
     /// </summary>
     public Func<DateTime>? WorldTime { get; init; }
 
+    /// <summary>Firmware that starts the machine in place of <see cref="Kernel"/>; null for a machine without.</summary>
+    public PcFirmwareOptions? Firmware { get; init; }
+
+    /// <summary>Hears of each line that firmware writes to its log; on a vCPU's thread. Null for nobody.</summary>
+    public Action<string>? OnFirmwareLog { get; init; }
+
     /// <summary>
     /// The kernel; null for a machine whose guest is in its memory already, and whose state is loaded before the start. Such a machine is
     /// started again, behind a reset, from <see cref="ReadImages"/>.

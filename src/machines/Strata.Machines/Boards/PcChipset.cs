@@ -20,16 +20,18 @@ internal sealed class PcChipset
     private readonly Pit8254 _pit;
     private readonly RtcMc146818 _rtc;
     private readonly Ps2Controller8042 _keyboard;
-    private readonly Crtc6845 _crtc = new();
+    private readonly Crtc6845? _crtc; // where there is no display
     private readonly FwCfg _firmware;
     private readonly GeneralPurposeEvents _events;
     private UnitTestDevice? _testDevice;
 
     /// <param name="onPicOutput">Called with the level of the PICs' INTR output when it changes.</param>
     /// <param name="addressSpace">Of the processor whose instruction is served on the calling thread; null for none.</param>
-    public PcChipset(BoardWiring wiring, Action<bool> onPicOutput, Func<ulong?> addressSpace)
+    /// <param name="firmware">Null for a machine without.</param>
+    public PcChipset(BoardWiring wiring, Action<bool> onPicOutput, Func<ulong?> addressSpace, PcFirmware? firmware)
     {
         _wiring = wiring;
+        Firmware = firmware;
         Pic = new Pic8259(onPicOutput);
         IoApic = new IoApic(wiring.Apics);
         wiring.Apics.EoiSink = IoApic;
@@ -49,8 +51,13 @@ internal sealed class PcChipset
         };
         Identity = new IdentityRegister(addressSpace);
         _firmware = CreateFirmwareConfiguration();
+        _crtc = firmware is null ? new Crtc6845() : null;
+        firmware?.Describe(_firmware, _rtc);
         Map(wiring.Memory, wiring.Ports);
     }
+
+    /// <summary>Null for a machine whose guest is loaded for it.</summary>
+    public PcFirmware? Firmware { get; }
 
     public Pic8259 Pic { get; }
 
@@ -75,7 +82,9 @@ internal sealed class PcChipset
     /// <summary>Puts what has state on the roster: interrupt controllers before what interrupts.</summary>
     public void Enlist(UnitRoster roster)
     {
-        foreach (IUnit unit in (IUnit[])[Pic, IoApic, _pit, _rtc, _keyboard, _crtc, Power, Reset, Serial, _firmware, _events, GenerationId, Identity])
+        Firmware?.Enlist(roster);
+        IUnit[] display = _crtc is null ? [] : [_crtc];
+        foreach (IUnit unit in (IUnit[])[Pic, IoApic, _pit, _rtc, _keyboard, .. display, Power, Reset, Serial, _firmware, _events, GenerationId, Identity])
         {
             roster.Add(unit);
         }
@@ -97,8 +106,16 @@ internal sealed class PcChipset
         ports.Map(0x70, 2, _rtc);
         ports.Map(0x60, 1, _keyboard);
         ports.Map(0x64, 1, _keyboard.Status);
-        ports.Map(PcMemoryMap.CrtcPort, 2, _crtc);
-        ports.Map(PcMemoryMap.AcpiPowerPort, AcpiPower.PortCount, Power);
+        if (_crtc is not null)
+        {
+            ports.Map(PcMemoryMap.CrtcPort, 2, _crtc);
+        }
+
+        if (Firmware is null)
+        {
+            ports.Map(PcMemoryMap.AcpiPowerPort, AcpiPower.PortCount, Power); // otherwise firmware says where
+        }
+
         ports.Map(PcMemoryMap.AcpiEventsPort, GeneralPurposeEvents.PortCount, _events);
         memory.MapDevice(PcMemoryMap.GenerationIdStart, VmGenerationId.RegionSize, GenerationId);
         memory.MapDevice(PcMemoryMap.IdentityStart, IdentityRegister.RegionSize, Identity);

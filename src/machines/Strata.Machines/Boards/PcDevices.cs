@@ -1,7 +1,12 @@
+using Microsoft.Extensions.Logging;
+using Strata.Core.Interrupts;
 using Strata.Core.Logging;
 using Strata.Core.Sharing;
 using Strata.Core.State;
+using Strata.Devices.Chipset;
 using Strata.Devices.Pci;
+using Strata.Devices.Power;
+using Strata.Devices.Storage;
 using Strata.Virtio;
 using Strata.Virtio.Balloon;
 using Strata.Virtio.Block;
@@ -14,17 +19,31 @@ using Strata.Virtio.Vsock;
 
 namespace Strata.Machines.Boards;
 
-/// <summary>PCI bus 0 and what is plugged into it: slot 1 is the entropy source; the console, disks, network cards and shares follow.</summary>
+/// <summary>
+/// PCI bus 0 and what is plugged into it. With firmware, slot 1 has the chipset's functions and slot 2 the display. The next is the entropy
+/// source; the console, disks, network cards and shares follow.
+/// </summary>
 internal sealed class PcDevices
 {
     private readonly BoardWiring _wiring;
     private readonly List<VirtioDevice> _virtio = [];
     private readonly List<VirtioNetwork> _networks = [];
+    private readonly List<IdeChannel> _channels = [];
+    private readonly PcChipset _chipset;
+    private int _nextSlot = 1;
 
     public PcDevices(BoardWiring wiring, PcChipset chipset)
     {
         _wiring = wiring;
-        Bus = new PciBus(wiring.Memory, wiring.Apics, link => chipset.Interrupts.Line(PcMemoryMap.PciPin + link));
+        _chipset = chipset;
+        PciInterruptRouter? router = chipset.Firmware is null ? null : new PciInterruptRouter(ApicLine, IsaLine);
+        Bus = new PciBus(wiring.Memory, wiring.Apics, link => router?.Line(link) ?? ApicLine(link), wiring.Ports, chipset.Firmware?.HostBridge);
+        if (router is not null)
+        {
+            PlugChipset(router);
+            Bus.Plug(_nextSlot++, chipset.Firmware!.CreateDisplayFunction());
+        }
+
         wiring.Ports.Map(PcMemoryMap.PciConfigPort, PciBus.PortCount, new PciConfigPorts(Bus, chipset.Reset));
     }
 
@@ -99,7 +118,7 @@ internal sealed class PcDevices
     public IReadOnlyList<IOException> DisposeAll()
     {
         List<IOException> failures = [];
-        foreach (VirtioDevice device in _virtio)
+        foreach (IDisposable device in (IEnumerable<IDisposable>)[.. _channels, .. _virtio])
         {
             try
             {
@@ -124,6 +143,28 @@ internal sealed class PcDevices
             device.Log = loggers.For(LogAreas.Virtio);
         }
 
-        Bus.Plug(_virtio.Count, new VirtioPci(device));
+        Bus.Plug(_nextSlot++, new VirtioPci(device));
     }
+
+    /// <summary>The functions of a PIIX3, with the power management of a PIIX4 among them.</summary>
+    private void PlugChipset(PciInterruptRouter router)
+    {
+        int slot = _nextSlot++;
+        Bus.Plug(slot, new Piix3Isa(router));
+        IdeDrive?[] drives = IdePlaces.Place(_wiring.Options.Firmware!.Drives);
+        ILogger? log = _wiring.Options.Loggers?.For(LogAreas.Disks);
+        IdeChannel first = new("ide0", _wiring.Memory, _chipset.Interrupts.Line(PcMemoryMap.FirstIdePin), drives[0], drives[1], log);
+        IdeChannel second = new("ide1", _wiring.Memory, _chipset.Interrupts.Line(PcMemoryMap.SecondIdePin), drives[2], drives[3], log);
+        first.IsSynchronous = second.IsSynchronous = _wiring.Options.Deterministic != null;
+        _channels.AddRange([first, second]);
+        Piix3Ide ide = new(first, second);
+        ide.MapPorts(_wiring.Ports);
+        Bus.Plug(slot, ide, 1);
+        Bus.Plug(slot, new Piix4Power(_wiring.Ports, _chipset.Power, AcpiPower.PortCount), 3);
+    }
+
+    private InterruptLine ApicLine(int link) => _chipset.Interrupts.Line(PcMemoryMap.PciPin + link);
+
+    /// <summary>Those that a PC keeps free for PCI: a wire to one that an ISA chip drives would have two drivers.</summary>
+    private InterruptLine? IsaLine(int irq) => irq is 5 or 7 or 10 or 11 ? _chipset.Interrupts.Line(irq) : null;
 }

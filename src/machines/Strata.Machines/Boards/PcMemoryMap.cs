@@ -31,6 +31,9 @@ internal static class PcMemoryMap
     public const ulong OneMegabyte = 0x0010_0000;
     public const uint PciWindowStart = 0xC000_0000;
     public const uint PciWindowEnd = 0xFEBF_FFFF;
+
+    /// <summary>Where firmware lets PCI's memory begin, unless there is RAM.</summary>
+    public const ulong FirmwarePciWindowStart = 0x8000_0000;
     public const ulong IoApicStart = 0xFEC0_0000;
     public const ulong LocalApicStart = 0xFEE0_0000;
     public const ulong GenerationIdStart = 0xFEF0_0000;
@@ -47,6 +50,8 @@ internal static class PcMemoryMap
     public const ushort CrtcPort = 0x3D4;
     public const ushort SerialPort = 0x3F8;
     public const ushort FirmwarePort = 0x510;
+    public const ushort FirmwareLogPort = 0x402;
+    public const ushort ControlPortA = 0x92;
     public const ushort TestScratchPort = 0xE0;
     public const ushort TestLinePort = 0x2000;
 
@@ -54,6 +59,9 @@ internal static class PcMemoryMap
     public const int SciPin = 9;
     public const int RtcPin = 8;
     public const int KeyboardPin = 1;
+    public const int MousePin = 12;
+    public const int FirstIdePin = 14;
+    public const int SecondIdePin = 15;
 
     /// <summary>General-purpose event: the generation ID has changed.</summary>
     public const int GenerationEvent = 0;

@@ -14,17 +14,22 @@ internal sealed class PcProcessor : ILocalApicHost, IVcpuHost, IDisposable
     private readonly VcpuThread _thread;
 
     /// <param name="cpu">The engine's; disposed with the processor, as the engine is.</param>
-    public PcProcessor(PcBoard board, BoardWiring wiring, X86Cpu cpu, LocalApic apic, IX86Engine engine, AwakeProcessors awake)
+    public PcProcessor(
+        PcBoard board, BoardWiring wiring, X86Cpu cpu, LocalApic apic, IHypercallInterface hypercalls, IX86Engine engine, AwakeProcessors awake)
     {
         _board = board;
         Cpu = cpu;
         Apic = apic;
+        Hypercalls = hypercalls;
         _thread = new VcpuThread(engine, this, wiring.Clock, awake);
     }
 
     public X86Cpu Cpu { get; }
 
     public LocalApic Apic { get; }
+
+    /// <summary>What the guest finds of the monitor.</summary>
+    public IHypercallInterface Hypercalls { get; }
 
     public IX86Engine Engine => (IX86Engine)_thread.Vcpu;
 
@@ -76,9 +81,9 @@ internal sealed class PcProcessor : ILocalApicHost, IVcpuHost, IDisposable
         Cpu.Dispose();
     }
 
-    bool IVcpuHost.CountsStealTime => Cpu.Paravirtual.CountsStealTime;
+    bool IVcpuHost.CountsStealTime => Hypercalls.CountsStealTime;
 
-    void IVcpuHost.AddStealTime(ulong nanoseconds) => Cpu.Paravirtual.AddStealTime(nanoseconds);
+    void IVcpuHost.AddStealTime(ulong nanoseconds) => Hypercalls.AddStealTime(nanoseconds);
 
     void IVcpuHost.OnStoodStill() => Cpu.PostStoodStill();
 

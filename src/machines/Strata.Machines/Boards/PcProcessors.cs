@@ -51,6 +51,7 @@ internal sealed class PcProcessors : IDisposable
             PcProcessor? processor = null;
             LocalApic apic = new((uint)i, _wiring.Clock, _wiring.Apics, policy, i == 0 ? pic : null, () => processor!.Cpu.ReadTsc());
             _apics.Add(apic);
+            KvmHypercallInterface hypercalls = new(i, policy, _wiring.Memory, apic, _wiring.Wall);
             processor = Create(
                 new X86CpuWiring
                 {
@@ -60,11 +61,12 @@ internal sealed class PcProcessors : IDisposable
                     Clock = _wiring.Clock,
                     LocalApic = apic,
                     Cpuid = policy,
-                    Wall = _wiring.Wall,
+                    Hypercalls = hypercalls,
                     LookForStandstill = _wiring.Clock is RealTimeClock clock ? clock.LookForGap : null,
                     Random = options.Deterministic is { } deterministic ? deterministic.NextRandom : X86CpuWiring.HostRandom,
                 },
                 apic,
+                hypercalls,
                 awake);
             _all.Add(processor);
             apic.Connect(processor);
@@ -81,7 +83,7 @@ internal sealed class PcProcessors : IDisposable
         {
             roster.Add(processor.Cpu);
             roster.Add(processor.Apic);
-            roster.Add(processor.Cpu.Paravirtual);
+            roster.Add(processor.Hypercalls);
         }
     }
 
@@ -90,10 +92,11 @@ internal sealed class PcProcessors : IDisposable
         [.. _all.Select(processor => processor.Cpu.State.TscOffset - processor.Cpu.State.TscAdjust)];
 
     /// <summary>Puts them where a guest begins: the first one at its entry, the others waiting to be started.</summary>
+    /// <param name="entry">Null for the reset vector, where firmware begins.</param>
     /// <param name="timeStampOffsets">For each of them, in ticks; null at the first start.</param>
-    public void Enter(BootEntry entry, IReadOnlyList<ulong>? timeStampOffsets = null)
+    public void Enter(BootEntry? entry, IReadOnlyList<ulong>? timeStampOffsets = null)
     {
-        _all[0].Cpu.SetState(BootState.Create(_wiring.Memory, entry));
+        _all[0].Cpu.SetState(entry is null ? X86CpuState.AtReset() : BootState.Create(_wiring.Memory, entry));
         for (int i = 1; i < _all.Count; i++)
         {
             X86CpuState waiting = X86CpuState.AtReset();
@@ -208,7 +211,7 @@ internal sealed class PcProcessors : IDisposable
         : options.Deterministic != null || RunDelay.IsAvailable ? ParavirtFeatures.All
         : ParavirtFeatures.All & ~ParavirtFeatures.StealTime;
 
-    private PcProcessor Create(X86CpuWiring wiring, LocalApic apic, AwakeProcessors awake)
+    private PcProcessor Create(X86CpuWiring wiring, LocalApic apic, IHypercallInterface hypercalls, AwakeProcessors awake)
     {
         X86Cpu? cpu = null;
         IX86Engine? engine = null;
@@ -225,7 +228,7 @@ internal sealed class PcProcessors : IDisposable
                 engine = _engines!.Create(Engine, cpu);
             }
 
-            return new PcProcessor(_board, _wiring, cpu, apic, engine, awake);
+            return new PcProcessor(_board, _wiring, cpu, apic, hypercalls, engine, awake);
         }
         catch
         {

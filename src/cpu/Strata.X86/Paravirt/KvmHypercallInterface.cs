@@ -4,18 +4,20 @@ using Strata.Core.State;
 using Strata.Core.Time;
 using Strata.X86.Apic;
 using Strata.X86.Cpuid;
+using Strata.X86.Execution;
 
 namespace Strata.X86.Paravirt;
 
 /// <summary>
-/// One processor's side of the interface that guests know from KVM: MSRs that place records in guest memory, and keeping the
-/// records true. The same for every engine; addresses come from the guest and are used within RAM only.
-/// On the vCPU's thread, or while it stands still.
+/// One processor's side of the interface that guests know from KVM: MSRs that place records in guest memory, keeping the
+/// records true, and hypercalls. The same for every engine; addresses come from the guest and are used within RAM only.
+/// Offering no feature, it only tells the monitor's own name.
 /// </summary>
-public sealed class ParavirtualInterface : IUnit<ParavirtState>
+public sealed partial class KvmHypercallInterface : IHypercallInterface, IUnit<ParavirtState>
 {
     // Configuration
     private readonly ParavirtFeatures _features;
+    private readonly ulong _tscFrequency; // Hz
     private readonly ClockRate _rate;
     private readonly int _index;
 
@@ -31,11 +33,12 @@ public sealed class ParavirtualInterface : IUnit<ParavirtState>
     private ulong _endOfInterrupt;
 
     /// <param name="index">The processor's.</param>
-    public ParavirtualInterface(int index, CpuidPolicy policy, AddressSpace memory, ILocalApic? apic, WallClock wall)
+    public KvmHypercallInterface(int index, CpuidPolicy policy, AddressSpace memory, ILocalApic? apic, WallClock wall)
     {
         ArgumentNullException.ThrowIfNull(policy);
         _index = index;
         _features = policy.Paravirtual;
+        _tscFrequency = policy.TscFrequency;
         _rate = ClockRate.Of(policy.TscFrequency);
         _wall = wall;
         _memory = memory;
@@ -44,11 +47,9 @@ public sealed class ParavirtualInterface : IUnit<ParavirtState>
 
     public string UnitName => $"paravirt{_index}";
 
-    /// <summary>The guest wants to know for how long its processor could not run.</summary>
     public bool CountsStealTime => (_stealTime & ParavirtMsr.Enable) != 0;
 
-    /// <returns>False: there is no such MSR.</returns>
-    public bool TryRead(uint index, out ulong value)
+    public bool TryReadMsr(uint index, out ulong value)
     {
         value = index switch
         {
@@ -61,10 +62,9 @@ public sealed class ParavirtualInterface : IUnit<ParavirtState>
         return Has(FeatureOf(index));
     }
 
-    /// <param name="tscOffset">What the processor's TSC shows at virtual time zero.</param>
-    /// <returns>False: there is no such MSR, or it does not take the value.</returns>
-    public bool TryWrite(uint index, ulong value, ulong tscOffset)
+    public bool TryWriteMsr(X86Cpu cpu, uint index, ulong value)
     {
+        ArgumentNullException.ThrowIfNull(cpu);
         if (!Has(FeatureOf(index)))
         {
             return false;
@@ -74,7 +74,7 @@ public sealed class ParavirtualInterface : IUnit<ParavirtState>
         {
             case ParavirtMsr.SystemTime or ParavirtMsr.SystemTimeOld:
                 _systemTime = value;
-                PublishClock(tscOffset, isNew: true);
+                PublishClock(cpu.State.TscOffset, isNew: true);
                 return true;
             case ParavirtMsr.WallClock or ParavirtMsr.WallClockOld:
                 _wallClock = value;
@@ -91,13 +91,10 @@ public sealed class ParavirtualInterface : IUnit<ParavirtState>
     /// Writes the clock's record: TSC minus <paramref name="tscOffset"/> is virtual time in ticks. It has no other reference, so it
     /// stays true until the offset changes, and processors with any offsets read the same time.
     /// </summary>
-    public void PublishClock(ulong tscOffset) => PublishClock(tscOffset, isNew: false);
+    public void OnTscMoved(ulong tscOffset) => PublishClock(tscOffset, isNew: false);
 
-    /// <summary>
-    /// Tells the guest that its processor stood still for long without its doing, so that it does not take that for a lockup. Without
-    /// a clock's record there is nowhere to say so.
-    /// </summary>
-    public void TellStopped()
+    /// <summary>Without a clock's record there is nowhere to say so.</summary>
+    public void OnStoodStill()
     {
         if (TryBeginClock(out DmaWrite record))
         {
@@ -108,24 +105,6 @@ public sealed class ParavirtualInterface : IUnit<ParavirtState>
         }
     }
 
-    /// <summary>Serves <see cref="Hypercall.ClockPairing"/>: by it a guest sets its clock as by a PTP clock.</summary>
-    /// <param name="kind">0 is the wall clock.</param>
-    /// <param name="readTsc">The processor's TSC at a virtual time.</param>
-    /// <returns>0, or why not.</returns>
-    internal long PairClocks(ulong address, ulong kind, Func<long, ulong> readTsc)
-    {
-        if (kind != 0)
-        {
-            return Hypercall.NotSupported;
-        }
-
-        Span<byte> record = stackalloc byte[GuestRecord.ClockPairingSize];
-        DateTime time = _wall.ReadWorld(out long now);
-        GuestRecord.WriteClockPairing(record, time, readTsc(now));
-        return _memory.TryWriteBytes(address, record) ? 0 : Hypercall.BadAddress;
-    }
-
-    /// <summary>Tells the guest of time during which its processor wanted to run and the host ran something else.</summary>
     public void AddStealTime(ulong nanoseconds)
     {
         if (CountsStealTime
@@ -138,7 +117,7 @@ public sealed class ParavirtualInterface : IUnit<ParavirtState>
         }
     }
 
-    /// <summary>RESET and INIT: the guest's memory is left alone.</summary>
+    /// <summary>The guest's memory is left alone.</summary>
     public void Reset()
     {
         _systemTime = _wallClock = _stealTime = _endOfInterrupt = 0;

@@ -1,0 +1,167 @@
+using System.Buffers.Binary;
+using System.Numerics;
+using Strata.Core.Bus;
+using Strata.Core.Memory;
+using Strata.Core.State;
+using Strata.Devices.Chipset;
+using Strata.Devices.Display;
+using Strata.Devices.Firmware;
+using Strata.Devices.Pci;
+using Strata.Devices.Timers;
+using Strata.Machines.Acpi;
+using Strata.Machines.Boot;
+using Strata.Machines.Firmware;
+
+namespace Strata.Machines.Boards;
+
+/// <summary>
+/// What a machine with firmware has beyond one whose guest is loaded for it: the ROM and the chips that show it, and what the firmware
+/// finds about the machine in CMOS RAM and in its configuration device.
+/// </summary>
+internal sealed class PcFirmware : IDisposable
+{
+    private const ulong RomUnit = 64 << 10;
+    private const int VideoMemory = 16 << 20;
+    private const int EquipmentCoprocessor = 1 << 1;
+    private const int EquipmentDisplay = 1 << 2;
+
+    private readonly BoardWiring _wiring;
+    private readonly PcFirmwareOptions _options;
+    private readonly GuestMemory _rom;
+    private readonly GuestMemory _videoRom;
+
+    /// <exception cref="BootImageException">A ROM is none.</exception>
+    public PcFirmware(BoardWiring wiring, PcFirmwareOptions options, GuestMemory ram)
+    {
+        _wiring = wiring;
+        _options = options;
+        _rom = CreateRom(options.Rom, PcFirmwareOptions.SmallestRom, RoundUp((ulong)options.Rom.Length), isAtTheEnd: true);
+        ulong videoSize = BitOperations.RoundUpToPowerOf2(Math.Max((ulong)options.VideoRom.Length, GuestMemory.PageSize));
+        _videoRom = CreateRom(options.VideoRom, 1, videoSize, isAtTheEnd: false);
+        wiring.Memory.Map(MemoryRegion.Rom(PcMemoryMap.HighMemoryStart - _rom.Size, _rom, 0, _rom.Size));
+        HostBridge = new I440Fx(wiring.Memory, ram, _rom);
+        A20 = new A20Gate(wiring.Memory, wiring.Control);
+        Display = new Vga(wiring.Clock, VideoMemory);
+        wiring.Memory.Map(MemoryRegion.OfDevice(PcMemoryMap.VgaStart, Vga.WindowSize, Display.Window, MemoryRegion.OverlayPriority));
+        wiring.Ports.Map(PcMemoryMap.ControlPortA, 1, A20);
+        wiring.Ports.Map(PcMemoryMap.FirmwareLogPort, 1, new DebugPort(Log));
+    }
+
+    public PciFunction HostBridge { get; }
+
+    public A20Gate A20 { get; }
+
+    /// <summary>What the machine shows.</summary>
+    public Vga Display { get; }
+
+    /// <summary>The display as PCI finds it.</summary>
+    public VgaPci CreateDisplayFunction()
+    {
+        VgaPci function = new(Display, _videoRom);
+        function.MapPorts(_wiring.Ports);
+        return function;
+    }
+
+    /// <summary>What the firmware asks for: RAM, processors, tables, what to start from.</summary>
+    public void Describe(FwCfg configuration, RtcMc146818 cmos)
+    {
+        ulong memory = _wiring.Options.MemorySize;
+        (byte[] tables, byte[] rsdp, byte[] script) =
+            TableLoader.Build(_wiring.Options.Processors, AcpiDescription.WithFirmware(memory));
+        configuration.AddFile("etc/e820", DescribeMemory(memory));
+        configuration.AddFile(TableLoader.TablesFile, tables);
+        configuration.AddFile(TableLoader.RsdpFile, rsdp);
+        configuration.AddFile(TableLoader.ScriptFile, script);
+        if (_options.UsesSerial)
+        {
+            configuration.AddFile("etc/sercon-port", Word64(PcMemoryMap.SerialPort));
+        }
+
+        configuration.AddFile("etc/show-boot-menu", Word64(_options.ShowsMenu ? 1u : 0));
+        FillCmos(cmos, memory);
+    }
+
+    /// <summary>Puts what has state on the roster.</summary>
+    public void Enlist(UnitRoster roster) => roster.Add(A20);
+
+    public void Dispose()
+    {
+        Display.Dispose();
+        _videoRom.Dispose();
+        _rom.Dispose();
+    }
+
+    private static ulong RoundUp(ulong size) => (size + RomUnit - 1) / RomUnit * RomUnit;
+
+    private static GuestMemory CreateRom(byte[] bytes, int smallest, ulong size, bool isAtTheEnd)
+    {
+        if (bytes.Length < smallest || bytes.Length > PcFirmwareOptions.LargestRom)
+        {
+            throw new BootImageException(
+                $"A file of {bytes.Length:N0} bytes is no firmware, which has {smallest:N0} to {PcFirmwareOptions.LargestRom:N0}; check which one it is.");
+        }
+
+        GuestMemory rom = new(size);
+        bytes.CopyTo(rom.Slice(isAtTheEnd ? size - (ulong)bytes.Length : 0, bytes.Length));
+        return rom;
+    }
+
+    private static byte[] DescribeMemory(ulong size)
+    {
+        const int entrySize = 20;
+        ulong low = Math.Min(size, PcMemoryMap.LowMemoryLimit);
+        (ulong Start, ulong Length)[] ranges = size > low
+            ? [(0, low), (PcMemoryMap.HighMemoryStart, size - low)]
+            : [(0, low)];
+        byte[] map = new byte[ranges.Length * entrySize];
+        foreach ((int index, (ulong start, ulong length)) in ranges.Index())
+        {
+            Span<byte> entry = map.AsSpan(index * entrySize);
+            BinaryPrimitives.WriteUInt64LittleEndian(entry, start);
+            BinaryPrimitives.WriteUInt64LittleEndian(entry[8..], length);
+            BinaryPrimitives.WriteUInt32LittleEndian(entry[16..], 1);
+        }
+
+        return map;
+    }
+
+    private static byte[] Word64(uint value) => BitConverter.GetBytes((ulong)value);
+
+    /// <summary>The bytes of a PC/AT's CMOS RAM that tell what the machine has, and those that emulators have added.</summary>
+    private void FillCmos(RtcMc146818 cmos, ulong memory)
+    {
+        const ulong kilobyte = 1 << 10;
+        const ulong unit = 64 << 10;
+        ulong low = Math.Min(memory, PcMemoryMap.LowMemoryLimit);
+        ulong extended = Math.Min((low - PcMemoryMap.OneMegabyte) / kilobyte, ushort.MaxValue);
+        ulong above16 = low > (16 << 20) ? Math.Min((low - (16 << 20)) / unit, ushort.MaxValue) : 0;
+        cmos.SetByte(0x14, EquipmentCoprocessor | EquipmentDisplay);
+        SetWord(cmos, 0x15, 640);
+        SetWord(cmos, 0x17, extended);
+        SetWord(cmos, 0x30, extended);
+        SetWord(cmos, 0x34, above16);
+        ulong high = (memory - low) / unit;
+        SetWord(cmos, 0x5B, high & 0xFFFF);
+        cmos.SetByte(0x5D, (byte)(high >> 16));
+        cmos.SetByte(0x5F, (byte)(_wiring.Options.Processors - 1));
+        byte[] order = [.. _options.BootOrder.Take(3).Select(NumberOf), 0, 0, 0];
+        cmos.SetByte(0x3D, (byte)(order[0] | (order[1] << 4)));
+        cmos.SetByte(0x38, (byte)(1 | (order[2] << 4))); // no check for a signature of floppies
+    }
+
+    private static byte NumberOf(BootSource source) => source switch
+    {
+        BootSource.Floppy => 1,
+        BootSource.Disk => 2,
+        BootSource.Optical => 3,
+        _ => 4,
+    };
+
+    private static void SetWord(RtcMc146818 cmos, int index, ulong value)
+    {
+        cmos.SetByte(index, (byte)value);
+        cmos.SetByte(index + 1, (byte)(value >> 8));
+    }
+
+    private void Log(string line) => _wiring.Options.OnFirmwareLog?.Invoke(line);
+}

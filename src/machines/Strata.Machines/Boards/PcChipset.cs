@@ -3,6 +3,7 @@ using Strata.Core.Interrupts;
 using Strata.Core.State;
 using Strata.Devices.Display;
 using Strata.Devices.Firmware;
+using Strata.Devices.Identity;
 using Strata.Devices.Input;
 using Strata.Devices.Interrupts;
 using Strata.Devices.Power;
@@ -25,8 +26,9 @@ internal sealed class PcChipset
     private UnitTestDevice? _testDevice;
 
     /// <param name="onPicOutput">Called with the level of the PICs' INTR output when it changes.</param>
+    /// <param name="addressSpace">Of the processor whose instruction is served on the calling thread; null for none.</param>
     /// <param name="firmware">Null for a machine without.</param>
-    public PcChipset(BoardWiring wiring, Action<bool> onPicOutput, PcFirmware? firmware)
+    public PcChipset(BoardWiring wiring, Action<bool> onPicOutput, Func<ulong?> addressSpace, PcFirmware? firmware)
     {
         _wiring = wiring;
         Firmware = firmware;
@@ -47,6 +49,7 @@ internal sealed class PcChipset
             HoldsEarlyInput = true,
             RequiresOut2 = false,
         };
+        Identity = new IdentityRegister(addressSpace);
         _firmware = CreateFirmwareConfiguration();
         _crtc = firmware is null ? new Crtc6845() : null;
         firmware?.Describe(_firmware, _rtc);
@@ -67,6 +70,9 @@ internal sealed class PcChipset
     /// <summary>What tells the machine from others that begin where it was saved.</summary>
     public VmGenerationId GenerationId { get; }
 
+    /// <summary>Where the guest says which of its programs makes a clone a machine of its own.</summary>
+    public IdentityRegister Identity { get; }
+
     /// <summary>The reset register, which lies inside PCI's ports.</summary>
     public ResetControl Reset { get; }
 
@@ -78,7 +84,7 @@ internal sealed class PcChipset
     {
         Firmware?.Enlist(roster);
         IUnit[] display = _crtc is null ? [] : [_crtc];
-        foreach (IUnit unit in (IUnit[])[Pic, IoApic, _pit, _rtc, _keyboard, .. display, Power, Reset, Serial, _firmware, _events, GenerationId])
+        foreach (IUnit unit in (IUnit[])[Pic, IoApic, _pit, _rtc, _keyboard, .. display, Power, Reset, Serial, _firmware, _events, GenerationId, Identity])
         {
             roster.Add(unit);
         }
@@ -112,6 +118,7 @@ internal sealed class PcChipset
 
         ports.Map(PcMemoryMap.AcpiEventsPort, GeneralPurposeEvents.PortCount, _events);
         memory.MapDevice(PcMemoryMap.GenerationIdStart, VmGenerationId.RegionSize, GenerationId);
+        memory.MapDevice(PcMemoryMap.IdentityStart, IdentityRegister.RegionSize, Identity);
         ports.Map(PcMemoryMap.DebugExitPort, 4, new DebugExit(_wiring.Control));
         ports.Map(PcMemoryMap.SerialPort, 8, Serial);
         ports.Map(PcMemoryMap.FirmwarePort, FwCfg.PortCount, _firmware);

@@ -13,7 +13,7 @@ namespace Strata.Machines.Boards;
 /// 0_C000_0000  PCI memory window
 /// 0_FEC0_0000  I/O APIC
 /// 0_FEE0_0000  local APICs
-/// 0_FEF0_0000  generation ID
+/// 0_FEF0_0000  generation ID, and behind it the identity register
 /// 1_0000_0000  RAM above 3 GiB
 /// 80_0000_0000 64-bit PCI window
 /// </code>
@@ -37,6 +37,7 @@ internal static class PcMemoryMap
     public const ulong IoApicStart = 0xFEC0_0000;
     public const ulong LocalApicStart = 0xFEE0_0000;
     public const ulong GenerationIdStart = 0xFEF0_0000;
+    public const ulong IdentityStart = 0xFEF0_1000;
     public const ulong TestMemoryStart = 0xFF00_0000;
     public const ulong PciWideWindowStart = 0x80_0000_0000;
     public const ulong PciWideWindowEnd = 0xBF_FFFF_FFFF;

@@ -23,6 +23,11 @@ public static class BootLoader
             return Multiboot1.Load(request);
         }
 
+        if (Multiboot2.Matches(request.Kernel))
+        {
+            return Multiboot2.Load(request);
+        }
+
         if (ElfImage.Matches(request.Kernel))
         {
             return ElfPvh.Load(request);

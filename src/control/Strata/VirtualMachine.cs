@@ -372,6 +372,8 @@ public sealed partial class VirtualMachine : IAsyncDisposable
                 Shares = shares,
                 HasSockets = spec.Sockets,
                 HasBalloon = spec.Balloon,
+                HasHpet = spec.Hpet,
+                Smbios = spec.Smbios.IsEmpty ? null : spec.Smbios.ToOptions(),
             };
             CheckSlots(options);
             PcBoard board = new(options);

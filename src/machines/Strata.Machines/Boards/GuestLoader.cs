@@ -29,7 +29,7 @@ internal sealed class GuestLoader(BoardWiring wiring)
     private BootEntry Load(BootImages images)
     {
         PcBoardOptions options = wiring.Options;
-        WriteTables(wiring.Memory, options.Processors);
+        WriteTables();
         BootEntry entry = BootLoader.Load(new BootRequest
         {
             Memory = wiring.Memory,
@@ -51,15 +51,36 @@ internal sealed class GuestLoader(BoardWiring wiring)
         return entry;
     }
 
-    private static void WriteTables(AddressSpace memory, int processors)
+    private void WriteTables()
     {
-        byte[] tables = AcpiTables.Build(PcMemoryMap.AcpiStart, processors);
+        (AddressSpace memory, PcBoardOptions options) = (wiring.Memory, wiring.Options);
+        byte[] tables = AcpiTables.Build(PcMemoryMap.AcpiStart, options.Processors, AcpiDescription.WithoutFirmware with { HasHpet = options.HasHpet });
         if (!memory.TryWriteBytes(PcMemoryMap.AcpiStart, tables))
         {
             throw new InvalidOperationException("The ACPI tables lie outside of RAM.");
         }
 
-        BiosArea.Write(memory, processors);
+        BiosArea.Write(memory, options.Processors);
+        if (options.Smbios is { } smbios)
+        {
+            WriteSmbios(memory, smbios, options);
+        }
+    }
+
+    /// <exception cref="BootImageException">The strings are too long.</exception>
+    private static void WriteSmbios(AddressSpace memory, SmbiosOptions smbios, PcBoardOptions options)
+    {
+        const ulong room = PcMemoryMap.BiosProgramStart - PcMemoryMap.SmbiosStart;
+        const uint entrySize = 32;
+        (byte[] entry, byte[] structures) =
+            SmbiosTables.Build(smbios, (uint)PcMemoryMap.SmbiosStart + entrySize, options.Processors, options.MemorySize);
+        if (entrySize + (ulong)structures.Length > room)
+        {
+            throw new BootImageException($"The SMBIOS tables have {structures.Length:N0} bytes, and there is room for {room - entrySize:N0}; shorten their strings.");
+        }
+
+        memory.TryWriteBytes(PcMemoryMap.SmbiosStart, entry);
+        memory.TryWriteBytes(PcMemoryMap.SmbiosStart + entrySize, structures);
     }
 
     private static List<MemoryMapEntry> BuildMemoryMap(ulong size)

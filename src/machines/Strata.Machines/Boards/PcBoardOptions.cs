@@ -6,6 +6,7 @@ using Strata.Core.Storage;
 using Strata.Devices.Serial;
 using Strata.Machines.Boot;
 using Strata.Machines.Engines;
+using Strata.Machines.Firmware;
 using Strata.X86.Translator;
 
 namespace Strata.Machines.Boards;
@@ -70,6 +71,12 @@ public sealed class PcBoardOptions
 
     /// <summary>The machine has the devices of test suites: a scratch register, interrupt lines and memory that test programs drive.</summary>
     public bool HasTestDevices { get; init; }
+
+    /// <summary>The machine has high-precision event timers (HPET).</summary>
+    public bool HasHpet { get; init; }
+
+    /// <summary>What the machine's SMBIOS tables say; null for a machine without.</summary>
+    public SmbiosOptions? Smbios { get; init; }
 
     /// <summary>The machine has a memory balloon (virtio-balloon), through which the guest returns memory to the host.</summary>
     public bool HasBalloon { get; init; }

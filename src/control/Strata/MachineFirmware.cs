@@ -6,7 +6,7 @@ namespace Strata;
 /// <summary>What the board is told about firmware, from what a machine's specification says.</summary>
 internal static class MachineFirmware
 {
-    public static PcFirmwareOptions Describe(MachineSpec spec, (byte[] Rom, byte[] VideoRom) roms, IEnumerable<MachineDisk> disks) => new()
+    public static PcFirmwareOptions Describe(MachineSpec spec, FirmwareRoms roms, IEnumerable<MachineDisk> disks) => new()
     {
         Rom = roms.Rom,
         VideoRom = roms.VideoRom,

@@ -96,6 +96,7 @@ public sealed partial class VirtualMachine
             {
                 machine._board.RenewGeneration(Guid.NewGuid());
                 machine._identity = new CloneIdentity(machine._board, spec, machine._networks.Cards.Select(card => MacAddress.Read(card.MacAddress.Span)));
+                machine._identity.HoldPrograms();
             }
 
             return machine;

@@ -36,6 +36,7 @@ public sealed partial class VirtualMachine : IAsyncDisposable
     private readonly PcBoard _board;
     private readonly GuestScreen? _screen;
     private readonly MachineNetworks _networks;
+    private readonly BootFiles _boot;
     private readonly MachineLoggers _loggers;
     private readonly List<ControlServer> _servers = []; // under itself
     private readonly TaskCompletionSource _released = new(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -43,7 +44,7 @@ public sealed partial class VirtualMachine : IAsyncDisposable
 
     private VirtualMachine(
         MachineSpec spec, MachineAttachments attachments, MachineLoggers loggers, PcBoard board, MachineSaver saver, GuestConsole console,
-        MachineNetworks networks, EngineChoice choice)
+        MachineNetworks networks, BootFiles boot, EngineChoice choice)
     {
         Spec = spec;
         Attachments = attachments;
@@ -51,6 +52,7 @@ public sealed partial class VirtualMachine : IAsyncDisposable
         _board = board;
         _saver = saver;
         _networks = networks;
+        _boot = boot;
         Console = console;
         InitialEngine = choice;
         _screen = board.Screen is { } screen ? new GuestScreen(board, screen) : null;
@@ -113,7 +115,10 @@ public sealed partial class VirtualMachine : IAsyncDisposable
             bool isWhole = false;
             try
             {
-                MachineOrigin origin = new() { Boot = await BootFiles.ReadAsync(spec, cancellationToken).ConfigureAwait(false) };
+                MachineOrigin origin = new()
+                {
+                    Boot = spec.HasFirmware ? BootFiles.Later(spec) : await BootFiles.ReadAsync(spec, cancellationToken).ConfigureAwait(false),
+                };
                 VirtualMachine machine = await OpenAsync(spec, attachments, origin).ConfigureAwait(false);
                 isWhole = build == ImageBuild.In(spec.ImageFolder) || retries == 0;
                 if (isWhole)
@@ -135,20 +140,23 @@ public sealed partial class VirtualMachine : IAsyncDisposable
     /// <summary>Makes a machine that does not run yet.</summary>
     private static async Task<VirtualMachine> OpenAsync(MachineSpec spec, MachineAttachments attachments, MachineOrigin origin)
     {
-        GuestConsole console = new(attachments.ConsoleOutput, spec.Console);
-        EngineChoice choice = await ChooseEngineAsync(spec).ConfigureAwait(false);
         MachineLoggers loggers = new(attachments.Loggers ?? NullLoggerFactory.Instance, TimeProvider.System);
-        MachineNetworks networks = MachineNetworks.Open(spec.Networks, spec.Name, attachments);
+        MachineNetworks? networks = null;
         try
         {
+            origin = origin with { Firmware = await FirmwareRoms.ReadAsync(spec).ConfigureAwait(false) };
+        GuestConsole console = new(attachments.ConsoleOutput, spec.Console);
+            EngineChoice choice = await ChooseEngineAsync(spec).ConfigureAwait(false);
+            networks = MachineNetworks.Open(spec.Networks, spec.Name, attachments);
             (PcBoard board, MachineSaver saver, choice) = CreateBoardOrFallBack(spec, attachments, loggers, origin, console, networks, choice);
             LogStart(loggers.For(LogAreas.Engine), choice.Engine, choice.Reason);
-            return new VirtualMachine(spec, attachments, loggers, board, saver, console, networks, choice);
+            return new VirtualMachine(spec, attachments, loggers, board, saver, console, networks, origin.Boot, choice);
         }
         catch
         {
-            networks.Dispose();
+            networks?.Dispose();
             loggers.Dispose();
+            origin.Boot.Dispose();
             throw;
         }
     }
@@ -289,6 +297,7 @@ public sealed partial class VirtualMachine : IAsyncDisposable
         finally
         {
             _networks.Dispose();
+            _boot.Dispose();
             _saver.Dispose();
             _loggers.Dispose();
             _forkPoints.Dispose();
@@ -338,7 +347,6 @@ public sealed partial class VirtualMachine : IAsyncDisposable
         List<(string Tag, IFileShare Share, TimeSpan Validity)> shares = [];
         try
         {
-            GuestFiles? files = origin.Memory is null || spec.Modules.Count > 0 || spec.HasFirmware ? origin.Boot.Load() : null; // a saved guest is loaded again after a reset only
             disks.AddRange(spec.Disks.Select((disk, index) => origin.OpenDisk(disk, index, loggers.For(LogAreas.Disks))));
             CheckTags(spec);
             shares.AddRange(spec.Shares.Select(share => (share.Tag, share.Open(), share.Validity)));
@@ -355,14 +363,13 @@ public sealed partial class VirtualMachine : IAsyncDisposable
                 WorldTime = () => DateTime.UtcNow,
                 Loggers = loggers,
                 CreateMemory = size => origin.Memory?.CreateMemory() ?? new GuestMemory(size),
-                Kernel = origin.Memory is null ? files!.Kernel : null,
-                ReadImages = () => (origin.Boot.Load().Kernel!, origin.Boot.Load().Initrd),
-                Firmware = files?.Firmware is { } roms ? MachineFirmware.Describe(spec, roms, disks) : null,
+                Kernel = null,
+                ReadImages = origin.Boot.Load,
+                StartsFromMemory = origin.Memory is not null,
+                Firmware = origin.Firmware is { } roms ? MachineFirmware.Describe(spec, roms, disks) : null,
                 OnFirmwareLog = line => LogFirmware(loggers.For(LogAreas.Firmware), line),
                 KernelName = spec.Kernel ?? "kernel",
-                Initrd = origin.Memory is null ? files!.Initrd : null,
                 InitrdName = spec.Initrd ?? "initrd",
-                Modules = files?.Modules ?? [],
                 CommandLine = spec.CommandLine ?? MachineSpec.DefaultCommandLine,
                 Engine = EngineNames.Find(engine),
                 PortableCpu = spec.PortableCpu,
@@ -379,6 +386,8 @@ public sealed partial class VirtualMachine : IAsyncDisposable
                 Shares = shares,
                 HasSockets = spec.Sockets,
                 HasBalloon = spec.Balloon,
+                HasHpet = spec.Hpet,
+                Smbios = spec.Smbios.IsEmpty ? null : spec.Smbios.ToOptions(),
             };
             CheckSlots(options);
             PcBoard board = new(options);

@@ -7,6 +7,7 @@ using Strata.Core.Tests.State;
 using Strata.Core.Time;
 using Strata.Devices.Display;
 using Strata.Devices.Firmware;
+using Strata.Devices.Identity;
 using Strata.Devices.Input;
 using Strata.Devices.Interrupts;
 using Strata.Devices.Power;
@@ -184,6 +185,16 @@ public sealed class UnitContractTests
         id.Renew(new Guid("7d6c3f2a-0c4b-4e7b-9f43-0f2a5f0e9d11"));
 
         UnitContract.Check(id);
+    }
+
+    [Fact]
+    public void IdentityRegister_Announced_HoldsTheContract()
+    {
+        IdentityRegister register = new(() => 0x1234_5002);
+        register.WriteMmio(0, AccessWidth.Byte, 1);
+        Assert.Equal(0x1234_5000UL, register.AddressSpace);
+
+        UnitContract.Check(register);
     }
 
     [Fact]

@@ -63,6 +63,16 @@ internal sealed class RunArguments
     };
 
 
+    private readonly Option<string[]> _smbios = new("--smbios")
+    {
+        Description = $"What the guest reads about its machine (dmidecode), {SmbiosSpec.Syntax}; may be repeated. serial=ds=nocloud tells cloud-init where its data is.",
+    };
+
+    private readonly Option<bool> _hpet = new("--hpet")
+    {
+        Description = "Give the machine high-precision event timers.",
+    };
+
     private readonly Option<string> _engine = new("--engine")
     {
         Description = "How guest code is executed: auto (the fastest here, see `strata probe`), kvm, translator or interpreter.",
@@ -161,7 +171,7 @@ internal sealed class RunArguments
             """)
         {
             arguments._image, arguments._name, arguments._spec, arguments._kernel, arguments._initrd, arguments._module, arguments._append, arguments._memory, arguments._cpus,
-            arguments._disk, arguments._share, arguments._exec, arguments._balloon, arguments._engine, arguments._console, arguments._serial,
+            arguments._disk, arguments._share, arguments._exec, arguments._balloon, arguments._smbios, arguments._hpet, arguments._engine, arguments._console, arguments._serial,
             arguments._stats, arguments._trace, arguments._perfMap, arguments._portable, arguments._noParavirt,
             arguments._reset, arguments._testDevices, arguments._defective,
             arguments._keep, arguments._hostName, arguments._timeZone, arguments._sshKey, arguments._stopTimeout,
@@ -230,6 +240,8 @@ internal sealed class RunArguments
         Disks = IsGiven(result, _disk) ? [.. result.GetValue(_disk)!.Select(DiskSpec.Parse)] : spec.Disks,
         Shares = IsGiven(result, _share) ? [.. result.GetValue(_share)!.Select(FolderShare.Parse)] : spec.Shares,
         Balloon = result.GetValue(_balloon) || spec.Balloon,
+        Hpet = result.GetValue(_hpet) || spec.Hpet,
+        Smbios = IsGiven(result, _smbios) ? result.GetValue(_smbios)!.Aggregate(spec.Smbios, (smbios, text) => smbios.With(text)) : spec.Smbios,
     };
 
     private MachineSpec ApplyEngine(ParseResult result, MachineSpec spec) => spec with

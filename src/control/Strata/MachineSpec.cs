@@ -119,6 +119,12 @@ public sealed partial record MachineSpec
     /// </summary>
     public bool Balloon { get; init; }
 
+    /// <summary>Gives the machine high-precision event timers (HPET), beside the timers that every PC has.</summary>
+    public bool Hpet { get; init; }
+
+    /// <summary>What the guest reads about its machine in SMBIOS tables; a machine for which nothing is said has none.</summary>
+    public SmbiosSpec Smbios { get; init; } = new();
+
     /// <summary>Which device <see cref="VirtualMachine.Console"/> is.</summary>
     public ConsoleDevice Console { get; init; } = ConsoleDevice.Serial;
 }

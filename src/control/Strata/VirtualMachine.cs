@@ -34,6 +34,7 @@ public sealed partial class VirtualMachine : IAsyncDisposable
 
     private readonly PcBoard _board;
     private readonly MachineNetworks _networks;
+    private readonly BootFiles _boot;
     private readonly MachineLoggers _loggers;
     private readonly List<ControlServer> _servers = []; // under itself
     private readonly TaskCompletionSource _released = new(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -41,7 +42,7 @@ public sealed partial class VirtualMachine : IAsyncDisposable
 
     private VirtualMachine(
         MachineSpec spec, MachineAttachments attachments, MachineLoggers loggers, PcBoard board, MachineSaver saver, GuestConsole console,
-        MachineNetworks networks, EngineChoice choice)
+        MachineNetworks networks, BootFiles boot, EngineChoice choice)
     {
         Spec = spec;
         Attachments = attachments;
@@ -49,6 +50,7 @@ public sealed partial class VirtualMachine : IAsyncDisposable
         _board = board;
         _saver = saver;
         _networks = networks;
+        _boot = boot;
         Console = console;
         InitialEngine = choice;
     }
@@ -132,20 +134,22 @@ public sealed partial class VirtualMachine : IAsyncDisposable
     /// <summary>Makes a machine that does not run yet.</summary>
     private static async Task<VirtualMachine> OpenAsync(MachineSpec spec, MachineAttachments attachments, MachineOrigin origin)
     {
-        GuestConsole console = new(attachments.ConsoleOutput, spec.Console);
-        EngineChoice choice = await ChooseEngineAsync(spec).ConfigureAwait(false);
         MachineLoggers loggers = new(attachments.Loggers ?? NullLoggerFactory.Instance, TimeProvider.System);
-        MachineNetworks networks = MachineNetworks.Open(spec.Networks, spec.Name, attachments);
+        MachineNetworks? networks = null;
         try
         {
+            GuestConsole console = new(attachments.ConsoleOutput, spec.Console);
+            EngineChoice choice = await ChooseEngineAsync(spec).ConfigureAwait(false);
+            networks = MachineNetworks.Open(spec.Networks, spec.Name, attachments);
             (PcBoard board, MachineSaver saver, choice) = CreateBoardOrFallBack(spec, attachments, loggers, origin, console, networks, choice);
             LogStart(loggers.For(LogAreas.Engine), choice.Engine, choice.Reason);
-            return new VirtualMachine(spec, attachments, loggers, board, saver, console, networks, choice);
+            return new VirtualMachine(spec, attachments, loggers, board, saver, console, networks, origin.Boot, choice);
         }
         catch
         {
-            networks.Dispose();
+            networks?.Dispose();
             loggers.Dispose();
+            origin.Boot.Dispose();
             throw;
         }
     }
@@ -281,6 +285,7 @@ public sealed partial class VirtualMachine : IAsyncDisposable
         finally
         {
             _networks.Dispose();
+            _boot.Dispose();
             _saver.Dispose();
             _loggers.Dispose();
             _forkPoints.Dispose();
@@ -330,7 +335,6 @@ public sealed partial class VirtualMachine : IAsyncDisposable
         List<(string Tag, IFileShare Share, TimeSpan Validity)> shares = [];
         try
         {
-            GuestFiles? files = origin.Memory is null || spec.Modules.Count > 0 ? origin.Boot.Load() : null; // a saved guest is loaded again after a reset only
             disks.AddRange(spec.Disks.Select((disk, index) => origin.OpenDisk(disk, index, loggers.For(LogAreas.Disks))));
             CheckTags(spec);
             shares.AddRange(spec.Shares.Select(share => (share.Tag, share.Open(), share.Validity)));
@@ -347,12 +351,11 @@ public sealed partial class VirtualMachine : IAsyncDisposable
                 WorldTime = () => DateTime.UtcNow,
                 Loggers = loggers,
                 CreateMemory = size => origin.Memory?.CreateMemory() ?? new GuestMemory(size),
-                Kernel = origin.Memory is null ? files!.Kernel : null,
-                ReadImages = () => (origin.Boot.Load().Kernel, origin.Boot.Load().Initrd),
+                Kernel = null,
+                ReadImages = origin.Boot.Load,
+                StartsFromMemory = origin.Memory is not null,
                 KernelName = spec.Kernel!,
-                Initrd = origin.Memory is null ? files!.Initrd : null,
                 InitrdName = spec.Initrd ?? "initrd",
-                Modules = files?.Modules ?? [],
                 CommandLine = spec.CommandLine ?? MachineSpec.DefaultCommandLine,
                 Engine = EngineNames.Find(engine),
                 PortableCpu = spec.PortableCpu,
@@ -369,6 +372,8 @@ public sealed partial class VirtualMachine : IAsyncDisposable
                 Shares = shares,
                 HasSockets = spec.Sockets,
                 HasBalloon = spec.Balloon,
+                HasHpet = spec.Hpet,
+                Smbios = spec.Smbios.IsEmpty ? null : spec.Smbios.ToOptions(),
             };
             CheckSlots(options);
             PcBoard board = new(options);

@@ -140,6 +140,12 @@ internal static class MachineForm
             s => s.Sockets, (s, v) => s with { Sockets = v },
             "Sockets between host and guest, which the agent needs; an image's machine has them."
         },
+        { "hpet", Flag, s => s.Hpet, (s, v) => s with { Hpet = v }, "High-precision event timers." },
+        {
+            "smbios", SmbiosForm.Smbios,
+            s => s.Smbios, (s, v) => s with { Smbios = v },
+            "What the guest reads about its machine in SMBIOS tables; without a field in it there are none."
+        },
         { "balloon", Flag, s => s.Balloon, (s, v) => s with { Balloon = v }, "A memory balloon." },
         {
             "console", new ChoiceKind<ConsoleDevice>(ConsoleDevices),

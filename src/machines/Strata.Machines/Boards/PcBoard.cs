@@ -66,9 +66,9 @@ public sealed partial class PcBoard : IMachineControl, IDisposable
             {
                 _processors.Enter(null);
             }
-            else if (options.Kernel is { } kernel)
+            else if (_loader.HasImages && !options.StartsFromMemory)
             {
-                _processors.Enter(_loader.Load(kernel, options.Initrd));
+                _processors.Enter(_loader.Load());
             }
         }
         catch

@@ -8,18 +8,25 @@ namespace Strata.Machines.Boards;
 /// <summary>Puts into RAM what a guest begins with, as firmware and a boot loader do: tables, kernel, initrd. At every start anew.</summary>
 internal sealed class GuestLoader(BoardWiring wiring)
 {
-    /// <summary>Loads the guest of a machine that is reset.</summary>
-    /// <exception cref="BootImageException">The kernel or initrd cannot be booted on a machine like this.</exception>
-    public BootEntry Reload()
+    /// <summary>Whether there is something to start a guest from.</summary>
+    public bool HasImages => wiring.Options.ReadImages is not null || wiring.Options.Kernel is not null;
+
+    /// <summary>Loads the guest, at the first start and after each reset.</summary>
+    /// <exception cref="BootImageException">The kernel or initrd cannot be read, or not be booted on a machine like this.</exception>
+    public BootEntry Load()
     {
-        PcBoardOptions options = wiring.Options;
-        (byte[] kernel, byte[]? initrd) = options.ReadImages?.Invoke()
-            ?? (options.Kernel ?? throw new BootImageException("The machine was started from its memory, and there is no kernel to start it again with."), options.Initrd);
-        return Load(kernel, initrd);
+        using BootImages images = ReadImages(wiring.Options);
+        return Load(images);
     }
 
-    /// <exception cref="BootImageException">The kernel or initrd cannot be booted on a machine like this.</exception>
-    public BootEntry Load(byte[] kernel, byte[]? initrd)
+    private static BootImages ReadImages(PcBoardOptions options) => options.ReadImages?.Invoke() ?? new BootImages([])
+    {
+        Kernel = options.Kernel ?? throw new BootImageException("The machine was started from its memory, and there is no kernel to start it again with."),
+        Initrd = options.Initrd,
+        Modules = options.Modules,
+    };
+
+    private BootEntry Load(BootImages images)
     {
         PcBoardOptions options = wiring.Options;
         WriteTables();
@@ -29,11 +36,11 @@ internal sealed class GuestLoader(BoardWiring wiring)
             LowMemory = Math.Min(options.MemorySize, PcMemoryMap.LowMemoryLimit),
             MemoryMap = BuildMemoryMap(options.MemorySize),
             Rsdp = PcMemoryMap.AcpiStart,
-            Kernel = kernel,
+            Kernel = images.Kernel,
             KernelName = options.KernelName,
-            Initrd = initrd,
+            Initrd = images.Initrd,
             InitrdName = options.InitrdName,
-            Modules = options.Modules,
+            Modules = images.Modules,
             CommandLine = options.CommandLine,
         });
         if (entry.ExpectsBios)

@@ -11,6 +11,7 @@ using Strata.Machines.Boards;
 using Strata.Machines.Boot;
 using Strata.Machines.Engines;
 using Strata.Networking.Nat;
+using Strata.Screens;
 using Strata.Snapshots;
 using Strata.Snapshots.Memory;
 using Strata.Virtio.Balloon;
@@ -33,6 +34,7 @@ public sealed partial class VirtualMachine : IAsyncDisposable
     private const int MostRetries = 5;
 
     private readonly PcBoard _board;
+    private readonly GuestScreen? _screen;
     private readonly MachineNetworks _networks;
     private readonly BootFiles _boot;
     private readonly MachineLoggers _loggers;
@@ -53,6 +55,7 @@ public sealed partial class VirtualMachine : IAsyncDisposable
         _boot = boot;
         Console = console;
         InitialEngine = choice;
+        _screen = board.Screen is { } screen ? new GuestScreen(board, screen) : null;
     }
 
     /// <summary>What was started: with the files of its image, if it has one.</summary>
@@ -112,7 +115,10 @@ public sealed partial class VirtualMachine : IAsyncDisposable
             bool isWhole = false;
             try
             {
-                MachineOrigin origin = new() { Boot = await BootFiles.ReadAsync(spec, cancellationToken).ConfigureAwait(false) };
+                MachineOrigin origin = new()
+                {
+                    Boot = spec.HasFirmware ? BootFiles.Later(spec) : await BootFiles.ReadAsync(spec, cancellationToken).ConfigureAwait(false),
+                };
                 VirtualMachine machine = await OpenAsync(spec, attachments, origin).ConfigureAwait(false);
                 isWhole = build == ImageBuild.In(spec.ImageFolder) || retries == 0;
                 if (isWhole)
@@ -138,7 +144,8 @@ public sealed partial class VirtualMachine : IAsyncDisposable
         MachineNetworks? networks = null;
         try
         {
-            GuestConsole console = new(attachments.ConsoleOutput, spec.Console);
+            origin = origin with { Firmware = await FirmwareRoms.ReadAsync(spec).ConfigureAwait(false) };
+        GuestConsole console = new(attachments.ConsoleOutput, spec.Console);
             EngineChoice choice = await ChooseEngineAsync(spec).ConfigureAwait(false);
             networks = MachineNetworks.Open(spec.Networks, spec.Name, attachments);
             (PcBoard board, MachineSaver saver, choice) = CreateBoardOrFallBack(spec, attachments, loggers, origin, console, networks, choice);
@@ -206,6 +213,11 @@ public sealed partial class VirtualMachine : IAsyncDisposable
     /// it keeps its identity; going back, and a restored machine that takes its own place, keep it.
     /// </summary>
     public Guid GenerationId => _board.GenerationId;
+
+    /// <summary>Display, keyboard and mouse.</summary>
+    /// <exception cref="StrataException">The machine has none: it has no firmware.</exception>
+    public GuestScreen Screen => _screen
+        ?? throw new StrataException(StrataError.BadInput, "The machine has no screen: machines that firmware starts have one, such as `strata run DISK`.");
 
     /// <summary>How often the guest has reset its machine and been started again.</summary>
     public int Resets => _board.Resets;
@@ -354,7 +366,9 @@ public sealed partial class VirtualMachine : IAsyncDisposable
                 Kernel = null,
                 ReadImages = origin.Boot.Load,
                 StartsFromMemory = origin.Memory is not null,
-                KernelName = spec.Kernel!,
+                Firmware = origin.Firmware is { } roms ? MachineFirmware.Describe(spec, roms, disks) : null,
+                OnFirmwareLog = line => LogFirmware(loggers.For(LogAreas.Firmware), line),
+                KernelName = spec.Kernel ?? "kernel",
                 InitrdName = spec.Initrd ?? "initrd",
                 CommandLine = spec.CommandLine ?? MachineSpec.DefaultCommandLine,
                 Engine = EngineNames.Find(engine),
@@ -367,7 +381,7 @@ public sealed partial class VirtualMachine : IAsyncDisposable
                     Trace = attachments.TranslationTrace is { } output ? new TranslationTrace(output) : null,
                     PerfMap = spec.WritePerfMap ? new PerfMap() : null,
                 },
-                Disks = [.. disks.Select(disk => disk.Backend)],
+                Disks = [.. disks.Where(disk => disk.Spec.Bus == DiskBus.Virtio).Select(disk => disk.Backend)],
                 Networks = networks.Cards,
                 Shares = shares,
                 HasSockets = spec.Sockets,

@@ -20,9 +20,9 @@ public sealed class PcBoardOptions
     /// <summary>PCI devices that there are slots for, beside the host bridge.</summary>
     public const int MostPciDevices = PcMemoryMap.PciSlots - 1;
 
-    /// <summary>PCI devices of this machine: what is asked for, and the entropy source, which every machine has.</summary>
+    /// <summary>PCI devices of this machine: what is asked for, the entropy source, which every machine has, and with firmware chipset and display.</summary>
     public int PciDevices =>
-        1 + (Console is null ? 0 : 1) + Disks.Count + Networks.Count + Shares.Count + (HasSockets ? 1 : 0) + (HasBalloon ? 1 : 0);
+        1 + (Firmware is null ? 0 : 2) + (Console is null ? 0 : 1) + Disks.Count + Networks.Count + Shares.Count + (HasSockets ? 1 : 0) + (HasBalloon ? 1 : 0);
 
     /// <summary>Bytes of RAM; a multiple of 1 MiB, at least 8 MiB, at most <see cref="LargestMemory"/>.</summary>
     public required ulong MemorySize { get; init; }

@@ -45,7 +45,11 @@ internal sealed class PcChipset
         }
 
         _pit = new Pit8254(wiring.Clock, intervalTimer);
-        _keyboard = new Ps2Controller8042(wiring.Control, Interrupts.Line(PcMemoryMap.KeyboardPin));
+        _keyboard = new Ps2Controller8042(
+            wiring.Control,
+            Interrupts.Line(PcMemoryMap.KeyboardPin),
+            firmware is null ? null : Interrupts.Line(PcMemoryMap.MousePin),
+            firmware?.A20);
         SharedInterruptLine sci = new(Interrupts.Line(PcMemoryMap.SciPin));
         Power = new AcpiPower(wiring.Control, wiring.Clock, sci.CreateInput());
         _events = new GeneralPurposeEvents(sci.CreateInput());
@@ -63,6 +67,9 @@ internal sealed class PcChipset
         firmware?.Describe(_firmware, _rtc);
         Map(wiring.Memory, wiring.Ports);
     }
+
+    /// <summary>Keyboard and mouse.</summary>
+    public Ps2Controller8042 Keyboard => _keyboard;
 
     /// <summary>Null for a machine whose guest is loaded for it.</summary>
     public PcFirmware? Firmware { get; }

@@ -76,7 +76,7 @@ public sealed class Multiboot2Tests : IDisposable
     [Fact]
     public void Information_Modules_AreOnPagesWithTheirStrings()
     {
-        BootRequest request = _bench.Request(Create(), [1, 2, 3]) with { Modules = [new BootModule([4, 5], "second text")] };
+        BootRequest request = _bench.Request(Create(), [1, 2, 3]) with { Modules = [new BootModule(new byte[] { 4, 5 }, "second text")] };
 
         List<(uint Type, byte[] Body)> tags = [.. AllTags(BootLoader.Load(request).Rbx).Where(tag => tag.Type == 3)];
 

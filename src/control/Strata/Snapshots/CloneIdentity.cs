@@ -10,7 +10,7 @@ namespace Strata.Snapshots;
 
 /// <summary>
 /// Makes a clone another machine than the one that it was saved from: its cards before it runs, its guest as soon as that runs. Meanwhile its
-/// cables are unplugged, as its guest still sends from the other machine's addresses.
+/// cables to networks that others share are unplugged, as its guest still sends from the other machine's addresses.
 /// </summary>
 internal sealed class CloneIdentity
 {
@@ -44,15 +44,6 @@ internal sealed class CloneIdentity
             state.Neighbours = Rename(state.Neighbours, renamed);
             network.LoadState(state);
         }
-
-        for (int card = 0; card < _addresses.Count; card++)
-        {
-            if (board.IsNetworkLinkUp(card))
-            {
-                _unplugged.Add(card);
-                board.SetNetworkLink(card, up: false);
-            }
-        }
     }
 
     /// <summary>
@@ -68,6 +59,22 @@ internal sealed class CloneIdentity
         {
             _board.HoldUserCode();
             HoldsPrograms = true;
+        }
+    }
+
+    /// <summary>
+    /// Pulls the cables until the guest has addresses of its own; while the machine stands still. Where programs are held back, that is before any
+    /// of them runs, and a user-mode network, which nobody shares, knows the new addresses already: there the cable stays.
+    /// </summary>
+    public void Unplug()
+    {
+        for (int card = 0; card < _addresses.Count; card++)
+        {
+            if (_board.IsNetworkLinkUp(card) && !(HoldsPrograms && _spec.Networks[card].Plug is NetworkPlug.User))
+            {
+                _unplugged.Add(card);
+                _board.SetNetworkLink(card, up: false);
+            }
         }
     }
 

@@ -4,6 +4,7 @@ using Strata.Core.Memory;
 using Strata.Core.State;
 using Strata.Core.Time;
 using Strata.Devices.Display;
+using Strata.Devices.Input;
 using Strata.Devices.Interrupts;
 using Strata.Devices.Power;
 using Strata.Machines.Boot;
@@ -66,9 +67,9 @@ public sealed partial class PcBoard : IMachineControl, IDisposable
             {
                 _processors.Enter(null);
             }
-            else if (options.Kernel is { } kernel)
+            else if (_loader.HasImages && !options.StartsFromMemory)
             {
-                _processors.Enter(_loader.Load(kernel, options.Initrd));
+                _processors.Enter(_loader.Load());
             }
         }
         catch
@@ -93,6 +94,12 @@ public sealed partial class PcBoard : IMachineControl, IDisposable
 
     /// <summary>What the machine shows; null for one without a display.</summary>
     public IScreen? Screen => _firmware?.Display;
+
+    /// <summary>The keyboard.</summary>
+    public IKeyboard Keyboard => _chipset.Keyboard;
+
+    /// <summary>The mouse; null for a machine without one.</summary>
+    public IPointer? Pointer => _firmware is null ? null : _chipset.Keyboard;
 
     public IVirtualClock Clock => _clock;
 

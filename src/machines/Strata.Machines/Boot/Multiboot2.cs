@@ -19,12 +19,12 @@ public static class Multiboot2
     public static BootEntry Load(BootRequest request)
     {
         ArgumentNullException.ThrowIfNull(request);
-        Multiboot2Header header = Multiboot2Header.Parse(request.Kernel);
+        Multiboot2Header header = Multiboot2Header.Parse(request.Kernel.Span);
         GuestWriter writer = new(request.Memory);
         ElfSectionTable? sections = null;
         (ulong start, ulong entry, ulong end) = header.Address is null
             ? LoadElf(request, header, writer, out sections)
-            : LoadByAddresses(request.Kernel, header, writer);
+            : LoadByAddresses(request.Kernel.Span, header, writer);
         BootInformation information = new(request, writer);
         IReadOnlyList<ulong> modules = information.PlaceModules(end, ModuleAlignment);
         byte[] tags = Multiboot2Information.Build(request, modules, sections, start);
@@ -34,7 +34,7 @@ public static class Multiboot2
 
     private static (ulong Start, ulong Entry, ulong End) LoadElf(BootRequest request, Multiboot2Header header, GuestWriter writer, out ElfSectionTable? sections)
     {
-        ReadOnlySpan<byte> image = request.Kernel;
+        ReadOnlySpan<byte> image = request.Kernel.Span;
         ElfImage elf = ElfImage.Parse(image);
         ulong linkedEntry = header.Entry ?? elf.PhysicalEntry;
         ulong shift = FindPlace(request, header, elf) - elf.Start;

@@ -1,6 +1,7 @@
 using System.Buffers.Binary;
 using System.Text;
 using Strata.Machines.Boards;
+using Strata.Machines.Boot;
 
 namespace Strata.Machines.Firmware;
 
@@ -32,7 +33,7 @@ internal sealed class SmbiosTables
     /// <summary>Makes the structures and the entry point for them.</summary>
     /// <param name="address">Guest-physical address of the structures; firmware that places them itself corrects it.</param>
     /// <param name="memory">Bytes of RAM.</param>
-    /// <exception cref="ArgumentException">The strings are too long.</exception>
+    /// <exception cref="BootImageException">The strings are too long.</exception>
     public static (byte[] EntryPoint, byte[] Structures) Build(SmbiosOptions options, uint address, int processors, ulong memory)
     {
         SmbiosTables tables = new(options);
@@ -44,7 +45,7 @@ internal sealed class SmbiosTables
         tables.Add(127, 0, []);
         if (tables._bytes.Count > LargestTables)
         {
-            throw new ArgumentException($"The SMBIOS strings make tables of {tables._bytes.Count:N0} bytes, {LargestTables:N0} at most; shorten them.");
+            throw new BootImageException($"The SMBIOS strings make tables of {tables._bytes.Count:N0} bytes, {LargestTables:N0} at most; shorten them.");
         }
 
         return (tables.EntryPoint(address), [.. tables._bytes]);

@@ -15,6 +15,9 @@ namespace Strata.Devices.Storage.Ahci;
 /// </summary>
 public sealed partial class AhciController : PciFunction, IMmioDevice, IDisposable
 {
+    /// <summary>Drives that it takes.</summary>
+    public const int MostDrives = PortCount;
+
     private const uint BarSize = 0x1000;
     private const int AhciBar = 5;
 

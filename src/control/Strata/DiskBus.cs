@@ -11,4 +11,14 @@ public enum DiskBus
 
     /// <summary>A disc in an IDE CD drive, such as an ISO image; it cannot be written. Needs firmware.</summary>
     Cdrom,
+
+    /// <summary>A controller of its own after NVM Express: /dev/nvme0n1 in Linux, for systems without virtio's driver.</summary>
+    Nvme,
+}
+
+/// <summary>What follows from a disk's bus.</summary>
+internal static class DiskBusExtensions
+{
+    /// <summary>The disk is on the IDE controller, which machines with firmware have.</summary>
+    public static bool IsIde(this DiskBus bus) => bus is DiskBus.Ide or DiskBus.Cdrom;
 }

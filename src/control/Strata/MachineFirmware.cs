@@ -12,7 +12,7 @@ internal static class MachineFirmware
         VideoRom = roms.VideoRom,
         Drives =
         [
-            .. disks.Where(disk => disk.Spec.Bus != DiskBus.Virtio)
+            .. disks.Where(disk => disk.Spec.Bus.IsIde())
                 .Select(disk => new IdeDriveOptions(disk.Backend, IsOptical: disk.Spec.Bus == DiskBus.Cdrom)),
         ],
         BootOrder = [.. spec.Boot.Concat(Enum.GetValues<BootDevice>()).Distinct().Select(SourceOf)],

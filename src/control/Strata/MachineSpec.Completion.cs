@@ -122,13 +122,13 @@ public sealed partial record MachineSpec
                 StrataError.BadInput, "Nothing to run: name an image (debian, debian-tiny), a disk or an ISO image, or give --kernel.");
         }
 
-        if (!HasFirmware && Disks.FirstOrDefault(disk => disk.Bus != DiskBus.Virtio) is { } other)
+        if (!HasFirmware && Disks.FirstOrDefault(disk => disk.Bus.IsIde()) is { } other)
         {
             throw new StrataException(
                 StrataError.BadInput, $"The disk {other.Path} needs firmware, which has the IDE controller; attach it with bus=virtio, or leave out the kernel.");
         }
 
-        if (HasFirmware && Disks.Count(disk => disk.Bus != DiskBus.Virtio) > MostIdeDrives)
+        if (HasFirmware && Disks.Count(disk => disk.Bus.IsIde()) > MostIdeDrives)
         {
             throw new StrataException(StrataError.BadInput, $"A machine has room for {MostIdeDrives} IDE drives; attach the others with bus=virtio.");
         }

@@ -381,7 +381,8 @@ public sealed partial class VirtualMachine : IAsyncDisposable
                     Trace = attachments.TranslationTrace is { } output ? new TranslationTrace(output) : null,
                     PerfMap = spec.WritePerfMap ? new PerfMap() : null,
                 },
-                Disks = [.. disks.Where(disk => disk.Spec.Bus == DiskBus.Virtio).Select(disk => disk.Backend)],
+                Disks = [.. disks.Where(disk => !disk.Spec.Bus.IsIde()).Select(disk => disk.Backend)],
+                DiskControllers = [.. spec.Disks.Where(disk => !disk.Bus.IsIde()).Select(disk => ControllerOf(disk.Bus))],
                 Networks = networks.Cards,
                 Shares = shares,
                 HasSockets = spec.Sockets,
@@ -415,6 +416,8 @@ public sealed partial class VirtualMachine : IAsyncDisposable
         ResetPolicy.Always => false,
         _ => console.FindPanic() is not null,
     };
+
+    private static DiskController ControllerOf(DiskBus bus) => bus == DiskBus.Nvme ? DiskController.Nvme : DiskController.Virtio;
 
     private static void CheckSlots(PcBoardOptions options)
     {

@@ -60,6 +60,9 @@ public sealed class PcBoardOptions
     /// <summary>Disks, in the order in which the guest finds them. The board disposes them.</summary>
     public IReadOnlyList<IBlockBackend> Disks { get; init; } = [];
 
+    /// <summary>What each of <see cref="Disks"/> is reached by; those without an entry are on virtio.</summary>
+    public IReadOnlyList<DiskController> DiskControllers { get; init; } = [];
+
     /// <summary>Network cards, in the order in which the guest finds them. The board disposes their backends.</summary>
     public IReadOnlyList<NetworkCardOptions> Networks { get; init; } = [];
 

@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using Strata.X86.Registers;
 using Strata.X86.Translator.Blocks;
 using Strata.X86.Translator.Emit;
 
@@ -66,6 +67,10 @@ internal unsafe struct Site
     /// <summary>Iced's code and the length of an instruction that is the interpreter's, where it ended the block.</summary>
     public ushort Code;
     public byte Length;
+
+    /// <summary>The instruction loads a segment register, and which one.</summary>
+    public bool LoadsSegment;
+    public SegmentIndex Segment;
 
     /// <summary>Instructions of the block that have been executed when it leaves here; a gate's own is given back by one less.</summary>
     public sbyte Completed;

@@ -51,6 +51,12 @@ public interface IMachine
     Task PressPowerButtonAsync(CancellationToken cancellationToken = default);
 
     /// <summary>
+    /// Wakes a guest that sleeps (suspend-to-idle), as its power button does, and waits until it is awake; does nothing for one that is.
+    /// <see cref="RequestShutDownAsync"/> does it too, and <see cref="ConnectAsync"/> refuses a guest that sleeps.
+    /// </summary>
+    Task WakeAsync(CancellationToken cancellationToken = default);
+
+    /// <summary>
     /// Asks the guest to shut down: by the power button, or through the agent where the image is known not to listen to it. Returns when it
     /// has been asked; <see cref="WaitForExitAsync"/> waits for the end.
     /// </summary>
@@ -74,6 +80,23 @@ public interface IMachine
     /// <summary>Connects to a port that a program in the guest listens on (AF_VSOCK); waits until the guest's driver is loaded.</summary>
     /// <exception cref="IOException">Nothing listens there, or the machine has ended.</exception>
     Task<Stream> ConnectAsync(uint port, CancellationToken cancellationToken = default);
+
+    /// <summary>What the machine's screen shows in a text mode, line by line.</summary>
+    /// <returns>Null in a graphics mode.</returns>
+    /// <exception cref="StrataException">The machine has no screen.</exception>
+    Task<string?> ReadScreenAsync(CancellationToken cancellationToken = default);
+
+    /// <summary>What the machine's screen shows, as a PNG file.</summary>
+    /// <exception cref="StrataException">The machine has no screen.</exception>
+    Task<byte[]> CaptureScreenAsync(CancellationToken cancellationToken = default);
+
+    /// <summary>Types a text on the machine's keyboard. A line feed is Enter.</summary>
+    /// <exception cref="StrataException">The machine has no screen to type at, or no key writes a character.</exception>
+    Task TypeAsync(string text, CancellationToken cancellationToken = default);
+
+    /// <summary>Presses keys together and releases them, such as "ctrl-alt-f2".</summary>
+    /// <exception cref="StrataException">The machine has no screen to type at, or there is no such key.</exception>
+    Task PressKeysAsync(string keys, CancellationToken cancellationToken = default);
 
     /// <summary>
     /// Goes to the machine's console: reading gives the last of what it printed and what it prints from now on, to the machine's end; what is

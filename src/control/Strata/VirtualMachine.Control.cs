@@ -25,6 +25,7 @@ public sealed partial class VirtualMachine
     /// <exception cref="StrataException">The image's agent cannot be asked.</exception>
     public async Task RequestShutDownAsync(CancellationToken cancellationToken = default)
     {
+        await WakeAsync(cancellationToken).ConfigureAwait(false);
         if (Image?.PowerOffCommand is { } command)
         {
             await Agent.RequestShutDownAsync(command, cancellationToken).WaitAsync(cancellationToken).ConfigureAwait(false);
@@ -50,13 +51,14 @@ public sealed partial class VirtualMachine
     private MachineDescription Describe() => new()
     {
         Name = Name,
-        Image = Spec.Image ?? Path.GetFileName(Spec.Kernel!),
+        Image = Spec.Origin,
         Engine = Engine,
         Processors = Spec.Processors,
         Memory = Spec.Memory,
         Started = Started,
         UptimeSeconds = Math.Round(Stopwatch.GetElapsedTime(_startTicks).TotalSeconds, 3),
         ProcessId = Environment.ProcessId,
+        IsAsleep = IsAsleep,
         Forwards = [.. ForwardedPorts.Select(MachineForward.Of)],
     };
 }

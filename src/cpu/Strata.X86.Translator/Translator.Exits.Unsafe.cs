@@ -82,7 +82,7 @@ public sealed unsafe partial class Translator
                 break;
             default:
                 ulong next = s.Rip;
-                (bool loadsSegment, SegmentIndex segment) = (site->LoadsSegment, site->Segment);
+                (bool loadsSegment, SegmentIndex segment) = (site->LoadsSegment, (SegmentIndex)site->First);
                 s.Rip = RipOf(site);
                 _bridge->Left++;
                 Interpret();
@@ -126,7 +126,7 @@ public sealed unsafe partial class Translator
     {
         ref X86CpuState s = ref _context->State;
         if (Volatile.Read(ref _context->Attention) != 0 || s.Activity != ActivityState.Running || s.Shadow != InterruptShadow.None
-            || _blocks.Mode == CodeMode.None || Cpu.NeedsSlowStep || Cpu.IsEventDue)
+            || _blocks.Mode == CodeMode.None || Cpu.NeedsSlowStep || Cpu.IsEventDue || Cpu.IsUserCodeHeld)
         {
             return null;
         }

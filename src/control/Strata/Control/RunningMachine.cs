@@ -94,6 +94,9 @@ public sealed class RunningMachine : IMachine
     /// <summary>Presses the power button; an operating system that listens shuts down.</summary>
     public Task PressPowerButtonAsync(CancellationToken cancellationToken = default) => AskAsync(ControlOperation.PowerButton, cancellationToken);
 
+    /// <inheritdoc/>
+    public Task WakeAsync(CancellationToken cancellationToken = default) => AskAsync(ControlOperation.Wake, cancellationToken);
+
     /// <summary>
     /// Asks the guest to shut down: by the power button, or through the agent where the image is known not to listen to it. Returns
     /// when it has been asked; <see cref="WaitForExitAsync"/> waits for the end.
@@ -101,6 +104,11 @@ public sealed class RunningMachine : IMachine
     public async Task RequestShutDownAsync(CancellationToken cancellationToken = default)
     {
         MachineDescription machine = await DescribeAsync(cancellationToken).ConfigureAwait(false);
+        if (machine.IsAsleep)
+        {
+            await WakeAsync(cancellationToken).ConfigureAwait(false);
+        }
+
         if (GuestImages.All().FirstOrDefault(image => image.ImageName == machine.Image)?.PowerOffCommand is not { } command)
         {
             await PressPowerButtonAsync(cancellationToken).ConfigureAwait(false);
@@ -197,6 +205,28 @@ public sealed class RunningMachine : IMachine
             throw;
         }
     }
+
+    /// <summary>What the machine's screen shows in a text mode; null in a graphics mode.</summary>
+    public async Task<string?> ReadScreenAsync(CancellationToken cancellationToken = default) =>
+        (await AskAsync(ControlOperation.ScreenText, cancellationToken).ConfigureAwait(false)).Text;
+
+    /// <summary>What the machine's screen shows, as a PNG file.</summary>
+    public async Task<byte[]> CaptureScreenAsync(CancellationToken cancellationToken = default)
+    {
+        using NetworkStream connection = await OpenAsync(cancellationToken).ConfigureAwait(false);
+        Check(await ConverseAsync(connection, new ControlRequest { Operation = ControlOperation.ScreenPicture }, cancellationToken).ConfigureAwait(false));
+        using MemoryStream picture = new();
+        await new ControlStream(connection).CopyToAsync(picture, cancellationToken).ConfigureAwait(false);
+        return picture.ToArray();
+    }
+
+    /// <summary>Types a text on the machine's keyboard.</summary>
+    public Task TypeAsync(string text, CancellationToken cancellationToken = default) =>
+        AskAsync(new ControlRequest { Operation = ControlOperation.Type, Text = text }, cancellationToken);
+
+    /// <summary>Presses keys together and releases them.</summary>
+    public Task PressKeysAsync(string keys, CancellationToken cancellationToken = default) =>
+        AskAsync(new ControlRequest { Operation = ControlOperation.Type, Keys = keys }, cancellationToken);
 
     private static ControlReply Check(ControlReply reply) => reply.Failure is { } failure ? throw new StrataException(failure.Error, failure.Message) : reply;
 

@@ -55,7 +55,7 @@ internal sealed unsafe partial class BlockEmitter
             Code = (ushort)instruction.Code,
             Length = (byte)instruction.Length,
             LoadsSegment = true,
-            Segment = index,
+            First = (byte)index,
         };
         a.LoadConstant(Scratch2, (uint)AddSite(site));
         a.Call(cache.Stubs.Segments.Of(index));

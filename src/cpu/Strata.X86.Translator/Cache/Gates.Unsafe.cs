@@ -17,6 +17,7 @@ internal sealed unsafe class Gates(X86Cpu cpu, Bridge* bridge, Salts salts)
     private ulong _sysenterEip;
     private ulong _userEpoch;
     private ulong _supervisorEpoch;
+    private bool _holdsUserCode;
 
     /// <summary>Before translated code is entered.</summary>
     public void Update()
@@ -27,7 +28,8 @@ internal sealed unsafe class Gates(X86Cpu cpu, Bridge* bridge, Salts salts)
         ulong changed = (userEpoch ^ _userEpoch) | (supervisorEpoch ^ _supervisorEpoch)
             | (s.Star ^ _star) | (s.Lstar ^ _lstar) | (s.Sfmask ^ _sfmask) | (s.EferMsr ^ _efer)
             | (s.SysenterCs ^ _sysenterCs) | (s.SysenterEsp ^ _sysenterEsp) | (s.SysenterEip ^ _sysenterEip);
-        if (changed == 0)
+        bool holdsUserCode = cpu.UserHold is not null;
+        if (changed == 0 && holdsUserCode == _holdsUserCode)
         {
             return;
         }
@@ -35,6 +37,7 @@ internal sealed unsafe class Gates(X86Cpu cpu, Bridge* bridge, Salts salts)
         (_userEpoch, _supervisorEpoch) = (userEpoch, supervisorEpoch);
         (_star, _lstar, _sfmask, _efer) = (s.Star, s.Lstar, s.Sfmask, s.EferMsr);
         (_sysenterCs, _sysenterEsp, _sysenterEip) = (s.SysenterCs, s.SysenterEsp, s.SysenterEip);
+        _holdsUserCode = holdsUserCode;
         Make(ref s);
         MakeNarrow(ref s);
     }
@@ -61,7 +64,7 @@ internal sealed unsafe class Gates(X86Cpu cpu, Bridge* bridge, Salts salts)
         X86Cpu.FindSysexitSegments(s.SysenterCs, to64Bit: false, out cs, out ss);
         bridge->SysexitGate = new Gate
         {
-            IsReady = enabled ? 1u : 0,
+            IsReady = enabled && !_holdsUserCode ? 1u : 0,
             Mode = (uint)(mode | ModeBits.User),
             Tlb = (ulong)cpu.Tlb.Set(TlbPrivilege.User),
             Salt = salts.Of(user: true, CodeMode.Code32, out JumpEntry* userJumps),
@@ -92,7 +95,7 @@ internal sealed unsafe class Gates(X86Cpu cpu, Bridge* bridge, Salts salts)
         X86Cpu.FindSysretSegments(s.Star, to64Bit: true, out cs, out ss);
         bridge->SysretGate = new Gate
         {
-            IsReady = enabled ? 1u : 0,
+            IsReady = enabled && !_holdsUserCode ? 1u : 0, // the engine looks whose code it is
             Mode = (uint)(X86Cpu.Mode64 | ModeBits.User),
             Tlb = (ulong)cpu.Tlb.Set(TlbPrivilege.User),
             Salt = salts.Of(user: true, CodeMode.Code64, out JumpEntry* userJumps),

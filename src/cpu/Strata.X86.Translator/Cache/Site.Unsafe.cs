@@ -34,10 +34,15 @@ internal enum SiteKind : byte
     Apart,
 }
 
-/// <summary>A place at which translated code can leave: what the engine needs to go on.</summary>
+/// <summary>A place at which translated code can leave: what the engine needs to go on. Of 40 bytes: there are some hundred thousand.</summary>
 [StructLayout(LayoutKind.Sequential)]
 internal unsafe struct Site
 {
+    private const byte StackFlag = 1;
+    private const byte AlignedFlag = 2;
+    private const byte ForwardFlag = 4;
+    private const byte SegmentFlag = 8;
+
     /// <summary>Guest RIP of the instruction; of a link, the target. In a relative block it counts from the page's start.</summary>
     public ulong Rip;
 
@@ -46,16 +51,19 @@ internal unsafe struct Site
 
     public TranslatedBlock* Block;
 
+    /// <summary>Added to RSP to undo a branch whose target turns out to be non-canonical.</summary>
+    public int StackUndo;
+
+    /// <summary>Iced's code and the length of an instruction that is the interpreter's, where it ended the block.</summary>
+    public ushort Code;
+    public byte Length;
+
     public SiteKind Kind;
 
     /// <summary>The access is a write.</summary>
     public bool IsWrite;
 
-    /// <summary>The access goes through SS: a non-canonical address is #SS.</summary>
-    public bool IsStack;
-
-    /// <summary>The address must be a multiple of 16: else the fault is not the page's.</summary>
-    public bool IsAligned;
+    private byte _flags;
 
     /// <summary>Bytes accessed, of a run of accesses all.</summary>
     public byte Size;
@@ -64,22 +72,36 @@ internal unsafe struct Site
     public byte First;
     public byte FirstSize;
 
-    /// <summary>Iced's code and the length of an instruction that is the interpreter's, where it ended the block.</summary>
-    public ushort Code;
-    public byte Length;
-
-    /// <summary>The instruction loads a segment register, and which one.</summary>
-    public bool LoadsSegment;
-    public SegmentIndex Segment;
-
     /// <summary>Instructions of the block that have been executed when it leaves here; a gate's own is given back by one less.</summary>
     public sbyte Completed;
 
-    /// <summary>A link that leads forward.</summary>
-    public bool IsForward;
+    /// <summary>The access goes through SS: a non-canonical address is #SS.</summary>
+    public bool IsStack
+    {
+        readonly get => Has(StackFlag);
+        set => Set(StackFlag, value);
+    }
 
-    /// <summary>Added to RSP to undo a branch whose target turns out to be non-canonical.</summary>
-    public int StackUndo;
+    /// <summary>The address must be a multiple of 16: else the fault is not the page's.</summary>
+    public bool IsAligned
+    {
+        readonly get => Has(AlignedFlag);
+        set => Set(AlignedFlag, value);
+    }
+
+    /// <summary>A link that leads forward.</summary>
+    public bool IsForward
+    {
+        readonly get => Has(ForwardFlag);
+        set => Set(ForwardFlag, value);
+    }
+
+    /// <summary>The instruction is the interpreter's and loads a segment register, the one whose <see cref="SegmentIndex"/> is in <see cref="First"/>.</summary>
+    public bool LoadsSegment
+    {
+        readonly get => Has(SegmentFlag);
+        set => Set(SegmentFlag, value);
+    }
 
     /// <summary>Where <see cref="IsWrite"/> lies. <see cref="Marshal.OffsetOf(Type, string)"/> counts four bytes for a bool.</summary>
     public static int WriteOffset
@@ -90,6 +112,10 @@ internal unsafe struct Site
             return (int)((byte*)&site.IsWrite - (byte*)&site);
         }
     }
+
+    private readonly bool Has(byte flag) => (_flags & flag) != 0;
+
+    private void Set(byte flag, bool value) => _flags = (byte)(value ? _flags | flag : _flags & ~flag);
 }
 
 /// <summary>A translated run of guest instructions within one page.</summary>

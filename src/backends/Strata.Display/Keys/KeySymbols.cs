@@ -44,6 +44,12 @@ internal static class KeySymbols
             codes[0xFFBE + i] = KeyCode.F1 + (byte)i;
         }
 
+        // X gives function keys with Control and Alt a meaning of their own (XF86Switch_VT_1 and on).
+        for (uint i = 1; i <= 12; i++)
+        {
+            codes[0x1008FE00 + i] = codes[0xFFBD + i];
+        }
+
         return codes.ToFrozenDictionary();
     }
 }

@@ -30,6 +30,9 @@ public sealed partial class VirtualMachine
     [LoggerMessage(321, LogLevel.Warning, "A named switch could not be reached at the machine's end: {Reason}")]
     private static partial void LogSwitchFailure(ILogger logger, string reason);
 
+    [LoggerMessage(330, LogLevel.Debug, "{Line}")]
+    private static partial void LogFirmware(ILogger logger, string line);
+
     internal ILogger ControlLog => _loggers.For(LogAreas.Control);
 
     private void LogEnd()

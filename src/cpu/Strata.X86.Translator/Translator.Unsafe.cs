@@ -156,6 +156,11 @@ public sealed unsafe partial class Translator : IBlockEngine
                 continue; // the delivery has shut the processor down
             }
 
+            if (Cpu.IsUserCodeHeld)
+            {
+                return VcpuStop.Halted;
+            }
+
             if (_blocks.Mode == CodeMode.None)
             {
                 _x87.Sync();

@@ -172,7 +172,7 @@ public sealed class Multiboot1Tests : IDisposable
         ulong info = BootLoader.Load(_bench.Request(MultibootImages.Create(), initrd) with { Modules = modules }).Rbx;
 
         Assert.Equal(3u, _bench.Read32(info + 20)); // mods_count
-        (byte[] Content, string Text)[] expected = [(initrd, "initrd"), .. modules.Select(module => (module.Content, module.Text))];
+        (byte[] Content, string Text)[] expected = [(initrd, "initrd"), .. modules.Select(module => (module.Content.ToArray(), module.Text))];
         uint table = _bench.Read32(info + 24);
         Assert.All(expected.Index(), item =>
         {

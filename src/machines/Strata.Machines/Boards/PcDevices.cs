@@ -3,6 +3,8 @@ using Strata.Core.Interrupts;
 using Strata.Core.Logging;
 using Strata.Core.Sharing;
 using Strata.Core.State;
+using Strata.Devices.Storage.Nvme;
+using Strata.Core.Storage;
 using Strata.Devices.Chipset;
 using Strata.Devices.Pci;
 using Strata.Devices.Power;
@@ -29,6 +31,7 @@ internal sealed class PcDevices
     private readonly List<VirtioDevice> _virtio = [];
     private readonly List<VirtioNetwork> _networks = [];
     private readonly List<IdeChannel> _channels = [];
+    private readonly List<IDisposable> _others = []; // devices that are neither
     private readonly PcChipset _chipset;
     private int _nextSlot = 1;
 
@@ -68,7 +71,7 @@ internal sealed class PcDevices
         int queues = Math.Min(options.Processors, VirtioDevice.MostParallelQueues);
         for (int i = 0; i < options.Disks.Count; i++)
         {
-            Plug(new VirtioBlock(_wiring.Memory, options.Disks[i], $"strata-disk{i}", queues));
+            PlugDisk(options.Disks[i], options.DiskControllers.ElementAtOrDefault(i), $"strata-disk{i}", queues);
         }
 
         foreach (NetworkCardOptions network in options.Networks)
@@ -118,7 +121,7 @@ internal sealed class PcDevices
     public IReadOnlyList<IOException> DisposeAll()
     {
         List<IOException> failures = [];
-        foreach (IDisposable device in (IEnumerable<IDisposable>)[.. _channels, .. _virtio])
+        foreach (IDisposable device in (IEnumerable<IDisposable>)[.. _channels, .. _others, .. _virtio])
         {
             try
             {
@@ -131,6 +134,24 @@ internal sealed class PcDevices
         }
 
         return failures;
+    }
+
+    private void PlugDisk(IBlockBackend disk, DiskController kind, string serial, int queues)
+    {
+        if (kind == DiskController.Virtio)
+        {
+            Plug(new VirtioBlock(_wiring.Memory, disk, serial, queues));
+            return;
+        }
+
+        NvmeController controller = new(_wiring.Memory, disk, serial) { IsSynchronous = _wiring.Options.Deterministic != null };
+        _others.Add(controller);
+        if (_wiring.Options.Loggers is { } loggers)
+        {
+            controller.Log = loggers.For(LogAreas.Disks);
+        }
+
+        Bus.Plug(_nextSlot++, controller);
     }
 
     /// <summary>Puts a device into the next slot; it is the board's from here on.</summary>

@@ -67,11 +67,18 @@ internal sealed class PcFirmware : IDisposable
     {
         ulong memory = _wiring.Options.MemorySize;
         (byte[] tables, byte[] rsdp, byte[] script) =
-            TableLoader.Build(_wiring.Options.Processors, AcpiDescription.WithFirmware(memory));
+            TableLoader.Build(_wiring.Options.Processors, AcpiDescription.WithFirmware(memory, _wiring.Options.HasHpet));
         configuration.AddFile("etc/e820", DescribeMemory(memory));
         configuration.AddFile(TableLoader.TablesFile, tables);
         configuration.AddFile(TableLoader.RsdpFile, rsdp);
         configuration.AddFile(TableLoader.ScriptFile, script);
+        if (_wiring.Options.Smbios is { } smbios)
+        {
+            (byte[] entry, byte[] structures) = SmbiosTables.Build(smbios, address: 0, _wiring.Options.Processors, memory);
+            configuration.AddFile("etc/smbios/smbios-anchor", entry);
+            configuration.AddFile("etc/smbios/smbios-tables", structures);
+        }
+
         if (_options.UsesSerial)
         {
             configuration.AddFile("etc/sercon-port", Word64(PcMemoryMap.SerialPort));

@@ -102,14 +102,19 @@ public sealed class ElfImage
     }
 
     /// <summary>Copies the segments to their physical addresses.</summary>
-    internal void Place(ReadOnlySpan<byte> image, GuestWriter writer)
+    /// <param name="shift">Bytes that all of them are moved by, modulo 2^64.</param>
+    internal void Place(ReadOnlySpan<byte> image, GuestWriter writer, ulong shift = 0)
     {
         foreach (ElfSegment segment in Segments)
         {
-            writer.Write(segment.PhysicalAddress, image.Slice((int)segment.FileOffset, (int)segment.FileSize), "kernel");
-            writer.Clear(segment.PhysicalAddress + segment.FileSize, segment.MemorySize - segment.FileSize, "kernel");
+            ulong at = segment.PhysicalAddress + shift;
+            writer.Write(at, image.Slice((int)segment.FileOffset, (int)segment.FileSize), "kernel");
+            writer.Clear(at + segment.FileSize, segment.MemorySize - segment.FileSize, "kernel");
         }
     }
+
+    /// <summary>Lowest address of all segments.</summary>
+    public ulong Start => Segments.Where(segment => segment.MemorySize != 0).Select(segment => segment.PhysicalAddress).DefaultIfEmpty().Min();
 
     /// <summary>First address behind all segments.</summary>
     public ulong End => Segments.Where(segment => segment.MemorySize != 0)

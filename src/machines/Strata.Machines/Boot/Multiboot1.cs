@@ -35,7 +35,7 @@ public static class Multiboot1
     public static BootEntry Load(BootRequest request)
     {
         ArgumentNullException.ThrowIfNull(request);
-        ReadOnlySpan<byte> image = request.Kernel;
+        ReadOnlySpan<byte> image = request.Kernel.Span;
         int at = FindHeader(image);
         if (at < 0)
         {

@@ -364,6 +364,7 @@ public sealed partial class VirtualMachine : IAsyncDisposable
                     Trace = attachments.TranslationTrace is { } output ? new TranslationTrace(output) : null,
                     PerfMap = spec.WritePerfMap ? new PerfMap() : null,
                 },
+                OpenKeptCode = identity => origin.OpenKeptCode?.Invoke(identity, loggers.For(LogAreas.Machine)),
                 Disks = [.. disks.Select(disk => disk.Backend)],
                 Networks = networks.Cards,
                 Shares = shares,
@@ -372,7 +373,7 @@ public sealed partial class VirtualMachine : IAsyncDisposable
             };
             CheckSlots(options);
             PcBoard board = new(options);
-            return (board, new MachineSaver(board, disks, origin.Memory?.Share() ?? MemoryImage.Zeros(spec.Memory)));
+            return (board, new MachineSaver(board, disks, origin.Memory?.Share() ?? MemoryImage.Zeros(spec.Memory), loggers.For(LogAreas.Machine)));
         }
         catch (Exception error)
         {

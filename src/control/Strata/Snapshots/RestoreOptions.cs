@@ -26,6 +26,9 @@ public sealed record RestoreOptions
     /// </summary>
     public IReadOnlyList<PortForward>? Forwards { get; init; }
 
+    /// <summary>Do not use what the engine had made of the guest's code: it is made anew.</summary>
+    public bool IgnoresKeptCode { get; init; }
+
     /// <summary>How long the guest of a clone may take to become another machine: see <see cref="VirtualMachine.IdentityFailure"/>.</summary>
     public TimeSpan IdentityPatience { get; init; } = TimeSpan.FromSeconds(10);
 

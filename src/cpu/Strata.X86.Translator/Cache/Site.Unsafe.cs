@@ -73,6 +73,9 @@ internal unsafe struct Site
     /// <summary>A link that leads forward.</summary>
     public bool IsForward;
 
+    /// <summary>Where the block's code has this site's number, to leave with it: bytes behind the block's entry.</summary>
+    public ushort Way;
+
     /// <summary>Added to RSP to undo a branch whose target turns out to be non-canonical.</summary>
     public int StackUndo;
 
@@ -132,8 +135,17 @@ internal unsafe struct TranslatedBlock
     /// <summary>Translated instructions; one that is the interpreter's at the end is not among them.</summary>
     public byte Count;
 
+    /// <summary>Sites of the block.</summary>
+    public ushort SiteCount;
+
     /// <summary>Entries of the jump table that may lead here; more than two are not kept apart.</summary>
     public JumpEntry* FirstJump;
     public JumpEntry* SecondJump;
     public bool HasManyJumps;
+
+    /// <summary>Bytes of the code.</summary>
+    public ushort CodeBytes;
+
+    /// <summary>The first of its sites, which follow each other.</summary>
+    public int FirstSite;
 }

@@ -1,3 +1,4 @@
+using K4os.Compression.LZ4;
 using Microsoft.Win32.SafeHandles;
 using Strata.Core.Execution;
 using Strata.Core.Memory;
@@ -68,17 +69,18 @@ public sealed class KeptCode : IKeptCode
             return false;
         }
 
-        int length = bytes.Length + entry.Length;
+        int sealedBytes = bytes.Length + entry.Stored;
+        int length = sealedBytes + entry.Length;
         if (buffer.Length < length)
         {
             buffer = new byte[length * 2];
         }
 
         bytes.CopyTo(buffer);
-        Span<byte> target = buffer.AsSpan(bytes.Length, entry.Length);
+        Span<byte> stored = buffer.AsSpan(bytes.Length, entry.Stored);
         try
         {
-            if (!TryReadAll(_file, target, entry.Offset))
+            if (!TryReadAll(_file, stored, entry.Offset))
             {
                 return false;
             }
@@ -90,14 +92,15 @@ public sealed class KeptCode : IKeptCode
 
         lock (_sealGate)
         {
-            if (_isDisposed || !_seal.IsTagOf(page, buffer.AsSpan(0, length), entry.Tag.Span))
+            if (_isDisposed || !_seal.IsTagOf(page, buffer.AsSpan(0, sealedBytes), entry.Tag.Span))
             {
                 return false;
             }
         }
 
+        Span<byte> target = buffer.AsSpan(sealedBytes, entry.Length);
         record = target;
-        return true;
+        return LZ4Codec.Decode(stored, target) == target.Length;
     }
 
     public void Dispose()
@@ -150,7 +153,8 @@ public sealed class KeptCode : IKeptCode
         for (int i = 0; i < count; i++)
         {
             KeptCodeEntry entry = KeptCodeFile.ReadEntry(index.AsMemory(i * KeptCodeFile.EntryBytes, KeptCodeFile.EntryBytes));
-            if (entry.Length is <= 0 or > KeptCodeFile.LongestRecord || entry.Offset < 0 || entry.Offset > indexOffset - entry.Length || !entries.TryAdd(entry.Page, entry))
+            if (entry.Length is <= 0 or > KeptCodeFile.LongestRecord || entry.Stored is <= 0 or > 2 * KeptCodeFile.LongestRecord
+                || entry.Offset < 0 || entry.Offset > indexOffset - entry.Stored || !entries.TryAdd(entry.Page, entry))
             {
                 return "its index is none: it is damaged";
             }

@@ -1,3 +1,4 @@
+using K4os.Compression.LZ4;
 using Strata.Core.Execution;
 using Strata.Core.Memory;
 using Strata.Snapshots.Memory;
@@ -57,18 +58,23 @@ public sealed class KeptCodeWriter : IDisposable
             }
         }
 
+        using MemoryStream record = new();
+        byte[] stored = [];
         foreach ((ulong page, (ICodeCapture capture, int index, _)) in best.Take(KeptCodeFile.MostEntries))
         {
             cancellationToken.ThrowIfCancellationRequested();
-            long offset = _file.Position;
-            if (capture.TryWrite(index, _file) && _file.Position - offset is > 0 and <= KeptCodeFile.LongestRecord)
+            record.SetLength(0);
+            if (!capture.TryWrite(index, record) || record.Length is 0 or > KeptCodeFile.LongestRecord)
             {
-                _entries.Add(new KeptCodeEntry(page, offset, (int)(_file.Position - offset), default));
+                continue;
             }
-            else
-            {
-                _file.Position = offset;
-            }
+
+            int length = (int)record.Length;
+            int most = LZ4Codec.MaximumOutputSize(length);
+            stored = stored.Length < most ? new byte[most * 2] : stored;
+            int count = LZ4Codec.Encode(record.GetBuffer().AsSpan(0, length), stored);
+            _entries.Add(new KeptCodeEntry(page, _file.Position, length, count, default));
+            _file.Write(stored, 0, count);
         }
 
         if (!captures.All(capture => capture.IsWhole))
@@ -92,7 +98,7 @@ public sealed class KeptCodeWriter : IDisposable
         _file.Flush();
         byte[] index = new byte[(_entries.Count * KeptCodeFile.EntryBytes) + KeptCodeFile.TrailerBytes];
         byte[] chunk = new byte[ChunkMap.ChunkSize];
-        byte[] buffer = new byte[GuestMemory.PageSize + KeptCodeFile.LongestRecord];
+        byte[] buffer = new byte[(int)GuestMemory.PageSize + _entries.Max(entry => entry.Stored)];
         byte[] tag = new byte[CodeSeal.TagBytes];
         int chunkRead = -1;
         for (int i = 0; i < _entries.Count; i++)
@@ -107,10 +113,10 @@ public sealed class KeptCodeWriter : IDisposable
             }
 
             chunk.AsSpan((int)(place % ChunkMap.ChunkSize), (int)GuestMemory.PageSize).CopyTo(buffer);
-            Span<byte> record = buffer.AsSpan((int)GuestMemory.PageSize, entry.Length);
+            Span<byte> record = buffer.AsSpan((int)GuestMemory.PageSize, entry.Stored);
             _file.Position = entry.Offset;
             _file.ReadExactly(record);
-            _seal.Tag(entry.Page, buffer.AsSpan(0, (int)GuestMemory.PageSize + entry.Length), tag);
+            _seal.Tag(entry.Page, buffer.AsSpan(0, (int)GuestMemory.PageSize + entry.Stored), tag);
             KeptCodeFile.WriteEntry(index.AsSpan(i * KeptCodeFile.EntryBytes), entry with { Tag = tag });
         }
 

@@ -36,7 +36,7 @@ internal sealed unsafe partial class TranslationCache
         byte* at = _at;
         int sites = _siteCount;
         int first = _blockCount;
-        if (!TryPlace(hostPage, record, out ulong pageBase) || _blockCount == first)
+        if (!TryPlace(hostPage, record, out ulong pageBase) || _blockCount == first || !TryLink(first, sites))
         {
             _at = at;
             _siteCount = sites;
@@ -56,11 +56,6 @@ internal sealed unsafe partial class TranslationCache
         }
 
         _pages[(nint)hostPage] = new PageBlocks(last, pageBase);
-        for (int i = first; i < _blockCount; i++)
-        {
-            LinkSites(_blocks + i);
-        }
-
         return _blockCount - first;
     }
 
@@ -169,21 +164,40 @@ internal sealed unsafe partial class TranslationCache
         return true;
     }
 
-    /// <summary>Branches to blocks that were taken over with this one lead there, the others to their way out, until the engine links them.</summary>
-    private void LinkSites(TranslatedBlock* block)
+    /// <summary>Branches to blocks that are taken over together lead there, the others to their way out, until the engine links them.</summary>
+    /// <param name="firstBlock">Of those that are taken over.</param>
+    /// <param name="firstSite">Theirs.</param>
+    private bool TryLink(int firstBlock, int firstSite)
     {
-        for (Site* site = _sites + block->FirstSite; site < _sites + block->FirstSite + block->SiteCount; site++)
+        for (Site* site = _sites + firstSite; site < _sites + _siteCount; site++)
         {
             if (site->Kind is not (SiteKind.Link or SiteKind.Apart))
             {
                 continue;
             }
 
+            int number = site->Code; // of a kept branch
+            site->Code = 0;
             bool isApart = site->Kind == SiteKind.Apart;
-            TranslatedBlock* target = Find(block->HostPage, site->Rip, block->IsRelative, block->Mode, block->OmitsLocks, isApart);
-            HostAssembler.Patch(site->Resume, target == null || (isApart && CountInstructions) ? block->Entry + WayOut.StartOf(site->Way)
+            TranslatedBlock* target = _blocks + firstBlock + number - 1;
+            if (number > _blockCount - firstBlock || (number != 0 && !IsTarget(site, target)))
+            {
+                return false;
+            }
+
+            HostAssembler.Patch(site->Resume, number == 0 || (isApart && CountInstructions) ? site->Block->Entry + WayOut.StartOf(site->Way)
                 : isApart || site->IsForward ? target->ForwardEntry
                 : target->LinkEntry);
         }
+
+        return true;
+    }
+
+    /// <summary>Whether the engine would link a branch to a block.</summary>
+    private static bool IsTarget(Site* site, TranslatedBlock* target)
+    {
+        TranslatedBlock* from = site->Block;
+        return target->Rip == site->Rip && target->IsRelative == from->IsRelative && target->Mode == from->Mode && target->OmitsLocks == from->OmitsLocks
+            && target->IsApart == (site->Kind == SiteKind.Apart);
     }
 }

@@ -1,6 +1,7 @@
 using System.Runtime.InteropServices;
 using Strata.Core.Execution;
 using Strata.Core.Memory;
+using Strata.X86.Translator.Blocks;
 using Strata.X86.Translator.Cache;
 
 namespace Strata.X86.Translator.Keeping;
@@ -20,7 +21,12 @@ internal sealed unsafe class CodeCapture : ICodeCapture
     private int[]? _blocks;
     private int[] _starts = [];
     private (ulong Page, int Amount)[] _pages = [];
-    private byte[] _code = new byte[4096];
+
+    /// <summary>Of the page that is being written: its blocks, their code and sites behind each other, and their numbers in the record.</summary>
+    private readonly List<KeptBlock> _kept = [];
+    private readonly List<byte> _code = [];
+    private readonly List<KeptSite> _sites = [];
+    private readonly Dictionary<(ulong Rip, KeptBlockKind Kind, CodeMode Mode), int> _numbers = [];
 
     /// <param name="cache">Of a vCPU that stands still.</param>
     public CodeCapture(TranslationCache cache, GuestMemory memory)
@@ -67,15 +73,19 @@ internal sealed unsafe class CodeCapture : ICodeCapture
             }
 
             ReadOnlySpan<int> blocks = _blocks.AsSpan(_starts[index], _pages[index].Amount);
-            ulong pageBase = BaseOf(blocks);
-            to.Write(MemoryMarshal.AsBytes(new ReadOnlySpan<ulong>(ref pageBase)));
-            bool any = false;
+            _kept.Clear();
+            _code.Clear();
+            _sites.Clear();
+            _numbers.Clear();
             foreach (int block in blocks)
             {
-                any |= TryWrite(_cache.BlockAt(block), to);
+                Read(_cache.BlockAt(block));
             }
 
-            return any;
+            ulong pageBase = BaseOf(blocks);
+            to.Write(MemoryMarshal.AsBytes(new ReadOnlySpan<ulong>(ref pageBase)));
+            WriteBlocks(pageBase, to);
+            return _kept.Count != 0;
         }
     }
 
@@ -132,33 +142,64 @@ internal sealed unsafe class CodeCapture : ICodeCapture
         return 0;
     }
 
-    private bool TryWrite(TranslatedBlock* at, Stream to)
+    private void WriteBlocks(ulong pageBase, Stream to)
+    {
+        Span<byte> code = CollectionsMarshal.AsSpan(_code);
+        Span<KeptSite> sites = CollectionsMarshal.AsSpan(_sites);
+        foreach (ref KeptBlock block in CollectionsMarshal.AsSpan(_kept))
+        {
+            foreach (ref KeptSite site in sites[..block.Sites])
+            {
+                if (site.Kind is SiteKind.Link or SiteKind.Apart)
+                {
+                    site.Code = NumberOf(pageBase, block, site);
+                }
+            }
+
+            to.Write(MemoryMarshal.AsBytes(new ReadOnlySpan<KeptBlock>(ref block)));
+            to.Write(code[..block.CodeBytes]);
+            to.Write(MemoryMarshal.AsBytes(sites[..block.Sites]));
+            code = code[block.CodeBytes..];
+            sites = sites[block.Sites..];
+        }
+    }
+
+    /// <summary>Which block of the record the engine would link a branch to; 0 for none.</summary>
+    private ushort NumberOf(ulong pageBase, in KeptBlock from, in KeptSite site)
+    {
+        KeptBlockKind kind = (from.Kind & ~KeptBlockKind.Apart) | (site.Kind == SiteKind.Apart ? KeptBlockKind.Apart : 0);
+        ulong rip = ((from.Kind & KeptBlockKind.Relative) != 0 ? 0 : pageBase) + site.Offset;
+        return _numbers.TryGetValue((rip, kind, from.Mode), out int number) && number <= ushort.MaxValue ? (ushort)number : (ushort)0;
+    }
+
+    private void Read(TranslatedBlock* at)
     {
         TranslatedBlock block = *at;
         if (block.HostPage == null || !_cache.IsCode(block.Entry, block.CodeBytes) || !TranslationCache.IsSites(block.FirstSite, block.SiteCount))
         {
-            return false; // dropped
+            return; // dropped
         }
 
-        if (_code.Length < block.CodeBytes)
-        {
-            _code = new byte[block.CodeBytes];
-        }
-
-        Span<byte> code = _code.AsSpan(0, block.CodeBytes);
+        int codeStart = _code.Count;
+        int siteStart = _sites.Count;
 
         // SAFETY: the range lies in the buffer, which stays as long as the gate is held.
-        new ReadOnlySpan<byte>(block.Entry, code.Length).CopyTo(code);
-        Span<KeptSite> sites = new KeptSite[block.SiteCount];
-        for (int i = 0; i < sites.Length; i++)
+        _code.AddRange(new ReadOnlySpan<byte>(block.Entry, block.CodeBytes));
+        Span<byte> code = CollectionsMarshal.AsSpan(_code)[codeStart..];
+        for (int i = 0; i < block.SiteCount; i++)
         {
-            if (!TryRead(at, block, block.FirstSite + i, code, out sites[i]))
+            if (!TryRead(at, block, block.FirstSite + i, code, out KeptSite site))
             {
-                return false;
+                _code.RemoveRange(codeStart, _code.Count - codeStart);
+                _sites.RemoveRange(siteStart, _sites.Count - siteStart);
+                return;
             }
+
+            _sites.Add(site);
         }
 
-        KeptBlock kept = new()
+        KeptBlockKind kind = (block.IsRelative ? KeptBlockKind.Relative : 0) | (block.OmitsLocks ? KeptBlockKind.OmitsLocks : 0) | (block.IsApart ? KeptBlockKind.Apart : 0);
+        _kept.Add(new KeptBlock
         {
             Offset = (ushort)(block.Rip & GuestMemory.PageMask),
             CodeBytes = block.CodeBytes,
@@ -166,13 +207,10 @@ internal sealed unsafe class CodeCapture : ICodeCapture
             ForwardEntry = (ushort)(block.ForwardEntry - block.Entry),
             Sites = block.SiteCount,
             Mode = block.Mode,
-            Kind = (block.IsRelative ? KeptBlockKind.Relative : 0) | (block.OmitsLocks ? KeptBlockKind.OmitsLocks : 0) | (block.IsApart ? KeptBlockKind.Apart : 0),
+            Kind = kind,
             Count = block.Count,
-        };
-        to.Write(MemoryMarshal.AsBytes(new ReadOnlySpan<KeptBlock>(ref kept)));
-        to.Write(code);
-        to.Write(MemoryMarshal.AsBytes(sites));
-        return true;
+        });
+        _numbers[(block.Rip, kind, block.Mode)] = _kept.Count;
     }
 
     /// <summary>Reads a site, and clears in the code what depends on where it lies.</summary>

@@ -25,6 +25,8 @@ internal struct KeptSite
     public byte FirstSize;
 
     public byte Length;
+
+    /// <summary>Of an instruction that is the interpreter's, its code; of a branch, the block of the record that it leads to, counted from 1, or 0.</summary>
     public ushort Code;
     public int StackUndo;
 }

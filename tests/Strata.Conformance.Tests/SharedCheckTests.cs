@@ -267,6 +267,99 @@ public sealed unsafe class SharedCheckTests : IDisposable
         Assert.Equal((0x77UL, (byte)0x77), (machine.State.Gprs[Gpr.Rax], *machine.At(SystemMachine.Code + 0x28)));
     }
 
+    /// <summary>32-bit addresses: what 64-bit code left in the registers' upper halves is no part of them, and their sum wraps.</summary>
+    [Theory]
+    [InlineData(0x1234_5678_0000_0000, 0)]
+    [InlineData(-0x1_0000_0000, 0)]
+    [InlineData(0, 0x1000)]
+    [InlineData(0x7FFF_FFFF_0000_0000, 0x1000)]
+    public void Accesses_In32BitCode_WrapAt4GiB(long upper, int wrapped)
+    {
+        SystemMachine machine = Create(mode: GuestMode.Compatibility);
+        Number(machine, Here, count: 32);
+        machine.State.Gprs[Gpr.Rbx] = (ulong)upper | (uint)(Here - (uint)wrapped - 0x2000);
+        machine.State.Gprs[Gpr.Rsi] = (ulong)upper | 0x2000 / 4;
+        int at = wrapped;
+
+        machine.Start(a =>
+        {
+            a.mov(eax, __dword_ptr[ebx + (esi * 4) + at + 24]);
+            a.add(eax, __dword_ptr[ebx + (esi * 4) + at + 8]);
+            a.mov(__dword_ptr[ebx + (esi * 4) + at + 16], eax);
+            a.mov(edx, __dword_ptr[ebx + (esi * 4) + at + 232]);
+        });
+
+        machine.AssertNoEvent();
+        Assert.Equal((4UL, 29UL, 4UL), (machine.State.Gprs[Gpr.Rax], machine.State.Gprs[Gpr.Rdx], machine.Quad(Here + 16)));
+    }
+
+    /// <summary>The sum of register and displacement passes 4 GiB.</summary>
+    [Fact]
+    public void Accesses_In32BitCodeFromTheTopOfMemory_ReachTheBottom()
+    {
+        SystemMachine machine = Create(mode: GuestMode.Compatibility);
+        Number(machine, Here, count: 4);
+        machine.State.Gprs[Gpr.Rbx] = 0xFFFF_FFF0;
+
+        machine.Start(a =>
+        {
+            a.mov(eax, __dword_ptr[ebx + (int)Here + 0x18]);
+            a.add(eax, __dword_ptr[ebx + (int)Here + 0x20]);
+        });
+
+        Assert.Equal(3UL, machine.State.Gprs[Gpr.Rax]);
+    }
+
+    /// <summary>A stack frame that lies in two pages, again and again: its instructions stay in translated code.</summary>
+    [Theory]
+    [InlineData(GuestMode.Long)]
+    [InlineData(GuestMode.Protected32)]
+    public void PushesAndPops_InTwoPages_StayTranslated(GuestMode mode)
+    {
+        const uint rounds = 50;
+        ulong slot = mode == GuestMode.Long ? 8UL : 4;
+        SystemMachine machine = Create(mode: mode);
+        machine.State.Gprs[Gpr.Rsp] = SystemMachine.Stack - Page + slot;
+        machine.State.Gprs[Gpr.Rcx] = rounds;
+        machine.State.Gprs[Gpr.Rax] = 0;
+        machine.State.Gprs[Gpr.Rbx] = 3;
+        machine.State.Gprs[Gpr.Rsi] = 0;
+
+        machine.Start(a =>
+        {
+            Label loop = a.CreateLabel();
+            a.Label(ref loop);
+            if (mode == GuestMode.Long)
+            {
+                a.push(rbx);
+                a.push(rcx);
+                a.push(rsi);
+                a.pop(rsi);
+                a.pop(rdx);
+                a.pop(rdi);
+            }
+            else
+            {
+                a.push(ebx);
+                a.push(ecx);
+                a.push(esi);
+                a.pop(esi);
+                a.pop(edx);
+                a.pop(edi);
+            }
+
+            a.add(eax, edi);
+            a.add(esi, edx);
+            a.dec(ecx);
+            a.jnz(loop);
+        });
+
+        IReadOnlyList<long> interpreted = ((Translator)machine.Engine).Counters.Interpreted;
+        long stackInstructions = interpreted[(int)Code.Push_r64] + interpreted[(int)Code.Push_r32] + interpreted[(int)Code.Pop_r64] + interpreted[(int)Code.Pop_r32];
+        Assert.Equal((3UL * rounds, 25UL * 51), (machine.State.Gprs[Gpr.Rax], machine.State.Gprs[Gpr.Rsi]));
+        Assert.InRange(stackInstructions, 0, 6);
+    }
+
     private static void Number(SystemMachine machine, ulong at, int count, ulong from = 0)
     {
         for (ulong i = 0; i < (ulong)count; i++)
@@ -275,10 +368,10 @@ public sealed unsafe class SharedCheckTests : IDisposable
         }
     }
 
-    private SystemMachine Create(bool counting = false)
+    private SystemMachine Create(bool counting = false, GuestMode mode = GuestMode.Long)
     {
         TranslatorOptions options = new() { IsOnlyProcessor = true, CountInstructions = counting };
-        SystemMachine machine = new(GuestMode.Long, createEngine: wiring => new Translator(wiring, options));
+        SystemMachine machine = new(mode, createEngine: wiring => new Translator(wiring, options));
         _machines.Add(machine);
         return machine;
     }

@@ -119,7 +119,7 @@ public sealed class DebianImageServicesTests : IDisposable
         string file = _folder.Write("blob", blob);
         using HostCommand machine = HostCommand.StartStrata("run", "debian", "--ssh-key", key + ".pub", "--forward", $"{port}:22", "--hostname", "web-1");
         await machine.WaitForOutputAsync("root@web-1:~# ", _timeout.Token);
-        await machine.TypeAsync("/lib/systemd/systemd-networkd-wait-online; echo on''line\n", _timeout.Token);
+        await machine.TypeAsync($"/lib/systemd/systemd-networkd-wait-online; {DebianGuest.AwaitListener(22)}; echo on''line\n", _timeout.Token);
         await machine.WaitForOutputAsync("online\r\n", _timeout.Token);
         string[] options = ["-i", key, "-o", "BatchMode=yes", "-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null", "-o", "LogLevel=ERROR"];
 

@@ -40,7 +40,7 @@ public sealed class DebianNetworkTests(DebianGuest guest) : IClassFixture<Debian
         };
         await using VirtualMachine machine = await VirtualMachine.StartAsync(spec, _timeout.Token);
         await machine.Console.WaitForAsync(DebianGuest.Prompt, _timeout.Token);
-        await machine.Console.WriteLineAsync($"echo rea''dy; echo from-the-guest | nc -l -p {GuestPort}", _timeout.Token);
+        await machine.Console.WriteLineAsync($"(echo from-the-guest | nc -l -p {GuestPort}) & {DebianGuest.AwaitListener(GuestPort)}; echo rea''dy", _timeout.Token);
         await machine.Console.WaitForAsync("ready", _timeout.Token);
 
         using TcpClient caller = new();

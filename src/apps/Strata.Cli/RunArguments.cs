@@ -8,7 +8,7 @@ internal sealed class RunArguments
 {
     private readonly Argument<string?> _image = new("image")
     {
-        Description = "Image to run: debian or debian-tiny. Left out with --kernel.",
+        Description = "Image to run: debian or debian-tiny; or the file of a disk or an ISO image, which firmware starts. Left out with --kernel.",
         Arity = ArgumentArity.ZeroOrOne,
     };
 
@@ -45,6 +45,8 @@ internal sealed class RunArguments
             + "A comma in the path is written twice.",
     };
 
+    private readonly FirmwareArguments _firmware = new();
+
     private readonly Option<string[]> _share = new("--share")
     {
         Description = $"Host folder for the guest, {FolderShare.Syntax}; debian-tiny mounts it at /mnt/TAG; may be repeated. The tag is the folder's name where "
@@ -62,6 +64,16 @@ internal sealed class RunArguments
         Description = "Let the guest return memory that it does not use to the host.",
     };
 
+
+    private readonly Option<string[]> _smbios = new("--smbios")
+    {
+        Description = $"What the guest reads about its machine (dmidecode), {SmbiosSpec.Syntax}; may be repeated. serial=ds=nocloud tells cloud-init where its data is.",
+    };
+
+    private readonly Option<bool> _hpet = new("--hpet")
+    {
+        Description = "Give the machine high-precision event timers.",
+    };
 
     private readonly Option<string> _engine = new("--engine")
     {
@@ -152,6 +164,7 @@ internal sealed class RunArguments
               strata run debian-tiny --share .:src --exec 'ls /mnt/src'  one command; its exit code is strata's
               strata run --kernel bzImage --initrd initrd.gz --append 'console=ttyS0 root=/dev/vda' --disk root.qcow2
               strata run --spec web.json --memory 2G                   what a file says, with more memory
+              strata run disk.qcow2 --cdrom install.iso --boot cdrom   a whole PC, as it starts what people have
 
             Exit code 0: the guest powered off, or Ctrl-A X; 1: the machine could not be started; 2: bad options or files;
             101: the guest reset itself (--reset exit), 102: by a triple fault; 103: an error in Strata; 104: the guest's kernel panicked;
@@ -161,11 +174,12 @@ internal sealed class RunArguments
             """)
         {
             arguments._image, arguments._name, arguments._spec, arguments._kernel, arguments._initrd, arguments._module, arguments._append, arguments._memory, arguments._cpus,
-            arguments._disk, arguments._share, arguments._exec, arguments._balloon, arguments._engine, arguments._console, arguments._serial,
+            arguments._disk, arguments._share, arguments._exec, arguments._balloon, arguments._smbios, arguments._hpet, arguments._engine, arguments._console, arguments._serial,
             arguments._stats, arguments._trace, arguments._perfMap, arguments._portable, arguments._noParavirt,
             arguments._reset, arguments._testDevices, arguments._defective,
             arguments._keep, arguments._hostName, arguments._timeZone, arguments._sshKey, arguments._stopTimeout,
         };
+        arguments._firmware.AddTo(run);
         arguments._network.AddTo(run);
         arguments._log.AddTo(run);
         run.SetAction(async (result, token) =>
@@ -187,7 +201,7 @@ internal sealed class RunArguments
         MachineSpec spec = result.GetValue(_spec) is { } file
             ? await MachineSpec.LoadAsync(file, token)
             : new MachineSpec { Sockets = true }; // for agents
-        spec = ApplySizes(result, ApplyEngine(result, ApplyFiles(result, spec)));
+        spec = _firmware.Apply(result, ApplySizes(result, ApplyEngine(result, ApplyFiles(result, spec))));
         return new RunOptions
         {
             Spec = spec with { Name = result.GetValue(_name) ?? spec.Name, Networks = _network.Apply(result, spec.Networks) },
@@ -208,7 +222,11 @@ internal sealed class RunArguments
             throw new StrataException(StrataError.BadInput, $"Both the image {image} and --kernel are given; leave one of them out.");
         }
 
-        if (image is not null || kernel is not null)
+        if (image is not null && FirmwareArguments.TryStartFrom(image) is { } start)
+        {
+            spec = spec with { Image = null, Kernel = null, Initrd = null, InitrdOverlays = [], Modules = [], ImageFolder = null, CommandLine = null, Firmware = start.Firmware, Disks = start.Disks };
+        }
+        else if (image is not null || kernel is not null)
         {
             spec = spec with { Image = image, Kernel = kernel, Initrd = null, InitrdOverlays = [], Modules = [], ImageFolder = null, CommandLine = null };
         }
@@ -227,9 +245,11 @@ internal sealed class RunArguments
     {
         Memory = IsGiven(result, _memory) ? ByteSize.ParseMemory(result.GetValue(_memory)!) : spec.Memory,
         Processors = IsGiven(result, _cpus) ? result.GetValue(_cpus) : spec.Processors,
-        Disks = IsGiven(result, _disk) ? [.. result.GetValue(_disk)!.Select(DiskSpec.Parse)] : spec.Disks,
+        Disks = IsGiven(result, _disk) ? [.. FirmwareArguments.StartDisks(result.GetValue(_image), spec), .. result.GetValue(_disk)!.Select(DiskSpec.Parse)] : spec.Disks,
         Shares = IsGiven(result, _share) ? [.. result.GetValue(_share)!.Select(FolderShare.Parse)] : spec.Shares,
         Balloon = result.GetValue(_balloon) || spec.Balloon,
+        Hpet = result.GetValue(_hpet) || spec.Hpet,
+        Smbios = IsGiven(result, _smbios) ? result.GetValue(_smbios)!.Aggregate(spec.Smbios, (smbios, text) => smbios.With(text)) : spec.Smbios,
     };
 
     private MachineSpec ApplyEngine(ParseResult result, MachineSpec spec) => spec with

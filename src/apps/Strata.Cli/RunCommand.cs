@@ -76,7 +76,7 @@ internal sealed class RunCommand(RunOptions options) : IDisposable
     {
         try
         {
-            return await new MachineRegistry().ReserveAsync(spec.Name, spec.Image ?? Path.GetFileName(spec.Kernel!)).ConfigureAwait(false);
+            return await new MachineRegistry().ReserveAsync(spec.Name, spec.Origin).ConfigureAwait(false);
         }
         catch (StrataException error) when (spec.Name is null)
         {

@@ -1,90 +1,152 @@
+using Strata.Core.Memory;
 using Strata.Machines.Boot;
 
 namespace Strata;
 
 /// <summary>
-/// Kernel and initial RAM disks of a machine, read when they are needed: a restored machine needs them if its guest resets it, and not
-/// before. Safe on any thread.
+/// Kernel, initial RAM disks and modules of a machine, read whenever the guest starts: a machine that runs does not keep their bytes, which
+/// lie in the host's page cache anyway. Those of a restored machine are opened when its guest resets it, and not before. Members are called
+/// one at a time, by any thread.
 /// </summary>
-internal sealed class BootFiles
+internal sealed class BootFiles : IDisposable
 {
-    /// <summary>Bytes that a file is read by.</summary>
-    private const int ReadUnit = 1 << 20;
+    private readonly MachineSpec _spec;
+    private readonly List<BootFile> _initrds = [];
+    private readonly List<(BootFile File, string Text)> _modules = [];
+    private BootFile? _kernel;
+    private BootImages? _first;
 
-    private readonly Lazy<GuestFiles> _files;
+    private BootFiles(MachineSpec spec) => _spec = spec;
 
-    private BootFiles(Func<GuestFiles> read) => _files = new Lazy<GuestFiles>(read);
-
-    /// <exception cref="StrataException">A file cannot be read.</exception>
-    public GuestFiles Load() => _files.Value;
-
-    /// <summary>Reads the files now.</summary>
+    /// <summary>Opens and reads the files now.</summary>
     /// <exception cref="StrataException">A file cannot be read.</exception>
     public static async Task<BootFiles> ReadAsync(MachineSpec spec, CancellationToken cancellationToken)
     {
-        byte[] kernel = await ReadAsync(spec, spec.Kernel!, "kernel", cancellationToken).ConfigureAwait(false);
-        byte[]? initrd = await ReadInitrdAsync(spec, cancellationToken).ConfigureAwait(false);
-        List<BootModule> modules = [];
-        foreach (ModuleFile module in spec.Modules)
+        BootFiles files = new(spec);
+        try
         {
-            modules.Add(new BootModule(await ReadAsync(spec, module.Path, "module", cancellationToken).ConfigureAwait(false), module.Text));
+            await files.OpenAsync(cancellationToken).ConfigureAwait(false);
+            files._first = await files.LoadAsync(cancellationToken).ConfigureAwait(false);
+            return files;
         }
-
-        GuestFiles files = new(kernel, initrd, modules);
-        return new BootFiles(() => files);
+        catch
+        {
+            files.Dispose();
+            throw;
+        }
     }
 
-    /// <summary>Reads the files when they are needed.</summary>
-    public static BootFiles Later(MachineSpec spec) => new(() => ReadAsync(spec, CancellationToken.None).GetAwaiter().GetResult().Load());
+    /// <summary>Opens and reads the files when they are needed.</summary>
+    public static BootFiles Later(MachineSpec spec) => new(spec);
 
-    /// <summary>The first initrd and what lies over it; archives are unpacked one after the other, each at a multiple of four.</summary>
-    private static async Task<byte[]?> ReadInitrdAsync(MachineSpec spec, CancellationToken cancellationToken)
+    /// <summary>What the guest is started from; the caller disposes it.</summary>
+    /// <exception cref="BootImageException">A file cannot be read, or is not what it was at the first start.</exception>
+    public BootImages Load()
     {
-        List<byte> all = [];
-        foreach (string path in spec.Initrd is null ? spec.InitrdOverlays : [spec.Initrd, .. spec.InitrdOverlays])
+        if (Interlocked.Exchange(ref _first, null) is { } first)
         {
-            byte[] bytes = await ReadAsync(spec, path, "initrd", cancellationToken).ConfigureAwait(false);
-            if (spec.InitrdOverlays.Count == 0)
+            return first;
+        }
+
+        try
+        {
+            if (_kernel is null)
             {
-                return bytes;
+                OpenAsync(CancellationToken.None).GetAwaiter().GetResult();
             }
 
-            all.AddRange(bytes);
-            all.AddRange(new byte[-all.Count & 3]);
+            return LoadAsync(CancellationToken.None).GetAwaiter().GetResult();
         }
-
-        return all.Count == 0 ? null : [.. all];
+        catch (StrataException error)
+        {
+            throw new BootImageException(error.Message, error);
+        }
     }
 
-    /// <summary>Reads a file that must fit into the machine's memory: a device or a pipe may go on for ever.</summary>
-    private static async Task<byte[]> ReadAsync(MachineSpec spec, string path, string what, CancellationToken cancellationToken)
+    public void Dispose()
+    {
+        _first?.Dispose();
+        Close();
+    }
+
+    private async Task OpenAsync(CancellationToken cancellationToken)
     {
         try
         {
-            FileStream file = new(path, FileMode.Open, FileAccess.Read, FileShare.Read, bufferSize: 0, FileOptions.Asynchronous);
-            await using (file.ConfigureAwait(false))
+            foreach (string path in _spec.Initrd is null ? _spec.InitrdOverlays : [_spec.Initrd, .. _spec.InitrdOverlays])
             {
-                long limit = (long)Math.Min(spec.Memory, (ulong)Array.MaxLength);
-                using MemoryStream content = new(file.CanSeek ? (int)Math.Clamp(file.Length, 0, limit) : 0);
-                byte[] buffer = new byte[ReadUnit];
-                int count;
-                while ((count = await file.ReadAsync(buffer, cancellationToken).ConfigureAwait(false)) > 0)
-                {
-                    if (content.Length + count > limit)
-                    {
-                        throw new StrataException(
-                            StrataError.BadInput, $"The {what} {path} does not fit into {spec.Memory >> 20} MiB of memory: give the machine more, or check the path.");
-                    }
-
-                    content.Write(buffer, 0, count);
-                }
-
-                return content.Capacity == content.Length ? content.GetBuffer() : content.ToArray();
+                _initrds.Add(await OpenAsync(path, "initrd", cancellationToken).ConfigureAwait(false));
             }
+
+            foreach (ModuleFile module in _spec.Modules)
+            {
+                _modules.Add((await OpenAsync(module.Path, "module", cancellationToken).ConfigureAwait(false), module.Text));
+            }
+
+            _kernel = await OpenAsync(_spec.Kernel!, "kernel", cancellationToken).ConfigureAwait(false);
         }
-        catch (Exception error) when (error is IOException or UnauthorizedAccessException or ArgumentException)
+        catch
         {
-            throw new StrataException(StrataError.BadInput, $"The {what} {path} cannot be read: {error.Message} Check the path.", error);
+            Close();
+            throw;
         }
+    }
+
+    private Task<BootFile> OpenAsync(string path, string what, CancellationToken cancellationToken) =>
+        BootFile.OpenAsync(path, what, _spec.Memory, cancellationToken);
+
+    private async Task<BootImages> LoadAsync(CancellationToken cancellationToken)
+    {
+        List<IDisposable> owners = [];
+        try
+        {
+            ReadOnlyMemory<byte> kernel = await LoadAsync([_kernel!], owners, cancellationToken).ConfigureAwait(false);
+            ReadOnlyMemory<byte> initrd = await LoadAsync(_initrds, owners, cancellationToken).ConfigureAwait(false);
+            List<BootModule> modules = [];
+            foreach ((BootFile file, string text) in _modules)
+            {
+                modules.Add(new BootModule(await LoadAsync([file], owners, cancellationToken).ConfigureAwait(false), text));
+            }
+
+            return new BootImages(owners) { Kernel = kernel, Initrd = initrd, Modules = modules };
+        }
+        catch
+        {
+            owners.ForEach(owner => owner.Dispose());
+            throw;
+        }
+    }
+
+    /// <summary>Files behind each other: archives are unpacked one after the other, each at a multiple of four.</summary>
+    private async Task<ReadOnlyMemory<byte>> LoadAsync(IReadOnlyList<BootFile> files, List<IDisposable> owners, CancellationToken cancellationToken)
+    {
+        long size = files.Sum(file => (long)Place(file, files));
+        if (size > (long)Math.Min(_spec.Memory, (ulong)Array.MaxLength))
+        {
+            throw new StrataException(StrataError.BadInput, $"The initrds ({size >> 20} MiB) do not fit into {_spec.Memory >> 20} MiB of memory: give the machine more.");
+        }
+
+        HostBuffer buffer = new((int)size);
+        owners.Add(buffer);
+        int at = 0;
+        foreach (BootFile file in files)
+        {
+            await file.ReadAsync(buffer.Memory.Slice(at, file.Length), cancellationToken).ConfigureAwait(false);
+            at += Place(file, files);
+        }
+
+        return buffer.Memory;
+    }
+
+    private static int Place(BootFile file, IReadOnlyList<BootFile> files) => files.Count == 1 ? file.Length : (file.Length + 3) & ~3;
+
+    private void Close()
+    {
+        _kernel?.Dispose();
+        _initrds.ForEach(file => file.Dispose());
+        _modules.ForEach(module => module.File.Dispose());
+        _kernel = null;
+        _initrds.Clear();
+        _modules.Clear();
     }
 }

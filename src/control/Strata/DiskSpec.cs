@@ -11,12 +11,15 @@ namespace Strata;
 public sealed record DiskSpec
 {
     /// <summary>What <see cref="Parse"/> understands, for help texts.</summary>
-    public const string Syntax = "PATH[,format=NAME][,readonly][,snapshot][,backing=folder|any|none][,bps=SIZE][,iops=NUMBER]";
+    public const string Syntax = "PATH[,format=NAME][,bus=virtio|nvme|ide|cdrom][,readonly][,snapshot][,backing=folder|any|none][,bps=SIZE][,iops=NUMBER]";
 
     public required string Path { get; init; }
 
     /// <summary>Name of the image's format; null to conclude it from the content.</summary>
     public string? Format { get; init; }
+
+    /// <summary>How it is attached.</summary>
+    public DiskBus Bus { get; init; }
 
     /// <summary>The guest cannot write the disk.</summary>
     public bool ReadOnly { get; init; }
@@ -34,6 +37,10 @@ public sealed record DiskSpec
 
     public static DiskSpec FromPath(string path) => new() { Path = path };
 
+    /// <summary>A disc in a CD drive.</summary>
+    /// <param name="path">An ISO image.</param>
+    public static DiskSpec Disc(string path) => new() { Path = path, Bus = DiskBus.Cdrom, ReadOnly = true };
+
     /// <summary>Understands <see cref="Syntax"/>; a comma in the path is written twice.</summary>
     /// <exception cref="StrataException">An option is unknown or has an impossible value.</exception>
     public static DiskSpec Parse(string text)
@@ -47,6 +54,10 @@ public sealed record DiskSpec
             disk = (pair[0], value) switch
             {
                 ("format", { Length: > 0 }) => disk with { Format = value },
+                ("bus", "virtio") => disk with { Bus = DiskBus.Virtio },
+                ("bus", "nvme") => disk with { Bus = DiskBus.Nvme },
+                ("bus", "ide") => disk with { Bus = DiskBus.Ide },
+                ("bus", "cdrom") => disk with { Bus = DiskBus.Cdrom, ReadOnly = true },
                 ("readonly", null) => disk with { ReadOnly = true },
                 ("snapshot", null) => disk with { Snapshot = true },
                 ("backing", "folder") => disk with { Backing = BackingImages.SameFolder },

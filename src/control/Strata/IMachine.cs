@@ -75,6 +75,23 @@ public interface IMachine
     /// <exception cref="IOException">Nothing listens there, or the machine has ended.</exception>
     Task<Stream> ConnectAsync(uint port, CancellationToken cancellationToken = default);
 
+    /// <summary>What the machine's screen shows in a text mode, line by line.</summary>
+    /// <returns>Null in a graphics mode.</returns>
+    /// <exception cref="StrataException">The machine has no screen.</exception>
+    Task<string?> ReadScreenAsync(CancellationToken cancellationToken = default);
+
+    /// <summary>What the machine's screen shows, as a PNG file.</summary>
+    /// <exception cref="StrataException">The machine has no screen.</exception>
+    Task<byte[]> CaptureScreenAsync(CancellationToken cancellationToken = default);
+
+    /// <summary>Types a text on the machine's keyboard. A line feed is Enter.</summary>
+    /// <exception cref="StrataException">The machine has no screen to type at, or no key writes a character.</exception>
+    Task TypeAsync(string text, CancellationToken cancellationToken = default);
+
+    /// <summary>Presses keys together and releases them, such as "ctrl-alt-f2".</summary>
+    /// <exception cref="StrataException">The machine has no screen to type at, or there is no such key.</exception>
+    Task PressKeysAsync(string keys, CancellationToken cancellationToken = default);
+
     /// <summary>
     /// Goes to the machine's console: reading gives the last of what it printed and what it prints from now on, to the machine's end; what is
     /// written is typed. Others may be there as well, and the machine goes on when the stream is closed.

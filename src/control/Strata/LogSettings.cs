@@ -25,6 +25,7 @@ public sealed class LogSettings
         new("disks", LogAreas.Disks, "images that were repaired when they were opened"),
         new("network", LogAreas.Network, "captures that are incomplete, switches that cannot be reached"),
         new("agent", LogAreas.Agent, "an agent that was lost"),
+        new("firmware", LogAreas.Firmware, "what firmware says while it starts the machine"),
         new("control", LogAreas.Control, "other processes that ask the machine, and those that are refused"),
     ];
 

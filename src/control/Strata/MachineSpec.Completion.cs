@@ -8,6 +8,8 @@ public sealed partial record MachineSpec
     /// <summary>Of a kernel that was given none.</summary>
     internal const string DefaultCommandLine = "console=ttyS0";
 
+    private const int MostIdeDrives = 4;
+
     /// <summary>
     /// The same machine with the files of its <see cref="Image"/>, which is built first if it is not in the cache; with its agent, and
     /// mounts for its shared folders. A machine that has a <see cref="Kernel"/> is complete.
@@ -20,6 +22,12 @@ public sealed partial record MachineSpec
         if (Kernel is not null)
         {
             return this;
+        }
+
+        if (HasFirmware)
+        {
+            await FirmwareFiles.EnsureAsync(null, progress, cancellationToken).ConfigureAwait(false);
+            return this with { Firmware = FirmwareKind.SeaBios };
         }
 
         GuestImage image = GuestImages.Find(Image!);
@@ -40,6 +48,17 @@ public sealed partial record MachineSpec
         });
         return CommandLine is { } extra ? equipped with { CommandLine = $"{equipped.CommandLine} {extra}" } : equipped;
     }
+
+    /// <summary>
+    /// A machine that firmware starts from a file: an ISO image is a disc in a CD drive, everything else a disk on IDE.
+    /// </summary>
+    /// <param name="path">A disk or disc image.</param>
+    /// <exception cref="StrataException">The file cannot be read.</exception>
+    public static MachineSpec StartingFrom(string path) => new()
+    {
+        Firmware = FirmwareKind.SeaBios,
+        Disks = [DiskKindProbe.IsDisc(path) ? DiskSpec.Disc(path) : new DiskSpec { Path = path, Bus = DiskBus.Ide }],
+    };
 
     /// <summary>The same machine for a process with another working folder.</summary>
     /// <param name="folder">What relative paths start from.</param>
@@ -62,6 +81,12 @@ public sealed partial record MachineSpec
 
         string? RootIfAny(string? path) => path is null ? null : Root(path);
     }
+
+    /// <summary>Firmware starts the machine: it was asked for, or there is nothing else to start and a disk to start from.</summary>
+    internal bool HasFirmware => Firmware == FirmwareKind.SeaBios || (Firmware is null && Kernel is null && Image is null && Disks.Count > 0);
+
+    /// <summary>What the machine is of, in a word: an image, a kernel, or what it starts from.</summary>
+    public string Origin => Image ?? Path.GetFileName(Kernel) ?? Path.GetFileName(Disks.Select(disk => disk.Path).FirstOrDefault()) ?? "firmware";
 
     /// <exception cref="StrataException">No machine can have these sizes.</exception>
     internal void Check()
@@ -86,9 +111,31 @@ public sealed partial record MachineSpec
 
     private void CheckFiles()
     {
-        if (Kernel is null && Image is null)
+        if (HasFirmware && (Kernel is not null || Image is not null))
         {
-            throw new StrataException(StrataError.BadInput, "Nothing to run: name an image (debian, debian-tiny) or give --kernel.");
+            throw new StrataException(StrataError.BadInput, "Firmware starts what is on a disk or disc: leave out --firmware, or the kernel or image.");
+        }
+
+        if (!HasFirmware && Kernel is null && Image is null)
+        {
+            throw new StrataException(
+                StrataError.BadInput, "Nothing to run: name an image (debian, debian-tiny), a disk or an ISO image, or give --kernel.");
+        }
+
+        if (!HasFirmware && Disks.FirstOrDefault(disk => disk.Bus.IsIde()) is { } other)
+        {
+            throw new StrataException(
+                StrataError.BadInput, $"The disk {other.Path} needs firmware, which has the IDE controller; attach it with bus=virtio, or leave out the kernel.");
+        }
+
+        if (HasFirmware && Disks.Count(disk => disk.Bus.IsIde()) > MostIdeDrives)
+        {
+            throw new StrataException(StrataError.BadInput, $"A machine has room for {MostIdeDrives} IDE drives; attach the others with bus=virtio.");
+        }
+
+        if (HasFirmware && Boot.Distinct().Count() != Boot.Count)
+        {
+            throw new StrataException(StrataError.BadInput, "A device is named twice for firmware to start from; name each once.");
         }
 
         if (Kernel is null && (Initrd is not null || InitrdOverlays.Count > 0))
@@ -101,7 +148,7 @@ public sealed partial record MachineSpec
             throw new StrataException(StrataError.BadInput, "--module goes with --kernel: an image's kernel takes none.");
         }
 
-        if (Kernel is not null && (Keep is not null || Setup != GuestSetup.Default))
+        if ((Kernel is not null || HasFirmware) && (Keep is not null || Setup != GuestSetup.Default))
         {
             throw new StrataException(
                 StrataError.BadInput,

@@ -62,6 +62,17 @@ public sealed partial record MachineSpec
     /// </summary>
     public string? CommandLine { get; init; }
 
+    /// <summary>
+    /// What starts the machine; null for firmware where there is neither a kernel nor an image, and something to start from.
+    /// </summary>
+    public FirmwareKind? Firmware { get; init; }
+
+    /// <summary>What firmware tries to start from, in this order; what is left out comes last.</summary>
+    public IReadOnlyList<BootDevice> Boot { get; init; } = [BootDevice.Disk, BootDevice.Cdrom, BootDevice.Floppy, BootDevice.Network];
+
+    /// <summary>Firmware shows a menu of what there is to start from, and waits a few seconds for a key.</summary>
+    public bool BootMenu { get; init; }
+
     /// <summary>Bytes of RAM; a whole number of MiB, 8 MiB to 511 GiB.</summary>
     public ulong Memory { get; init; } = 512UL << 20;
 
@@ -98,7 +109,9 @@ public sealed partial record MachineSpec
     /// <summary>Name translated blocks for Linux perf in /tmp/perf-PID.map.</summary>
     public bool WritePerfMap { get; init; }
 
-    /// <summary>Disk images; the guest finds them as /dev/vda, /dev/vdb … (virtio-blk). A path alone will do.</summary>
+    /// <summary>
+    /// Disk images; the guest finds those of virtio-blk as /dev/vda, /dev/vdb …, others as <see cref="DiskSpec.Bus"/> says. A path alone will do.
+    /// </summary>
     public IReadOnlyList<DiskSpec> Disks { get; init; } = [];
 
     /// <summary>Network cards (virtio-net), eth0 first. By default one, on a user-mode network with access to the host's; [] for none.</summary>
@@ -118,6 +131,12 @@ public sealed partial record MachineSpec
     /// <see cref="VirtualMachine.Balloon"/>.
     /// </summary>
     public bool Balloon { get; init; }
+
+    /// <summary>Gives the machine high-precision event timers (HPET), beside the timers that every PC has.</summary>
+    public bool Hpet { get; init; }
+
+    /// <summary>What the guest reads about its machine in SMBIOS tables; a machine for which nothing is said has none.</summary>
+    public SmbiosSpec Smbios { get; init; } = new();
 
     /// <summary>Which device <see cref="VirtualMachine.Console"/> is.</summary>
     public ConsoleDevice Console { get; init; } = ConsoleDevice.Serial;

@@ -35,6 +35,18 @@ public sealed partial class VirtualMachine : IMachine
     /// <inheritdoc/>
     public Task<Stream> OpenConsoleAsync(CancellationToken cancellationToken = default) => Task.FromResult<Stream>(new ConsoleStream(this));
 
+    /// <inheritdoc/>
+    public Task<string?> ReadScreenAsync(CancellationToken cancellationToken = default) => Task.FromResult(Screen.ReadText());
+
+    /// <inheritdoc/>
+    public Task<byte[]> CaptureScreenAsync(CancellationToken cancellationToken = default) => Task.Run(Screen.ToPng, cancellationToken);
+
+    /// <inheritdoc/>
+    public Task TypeAsync(string text, CancellationToken cancellationToken = default) => Screen.TypeAsync(text, cancellationToken);
+
+    /// <inheritdoc/>
+    public Task PressKeysAsync(string keys, CancellationToken cancellationToken = default) => Screen.PressAsync(keys, cancellationToken);
+
     Task<SnapshotReport> IMachine.CreateSnapshotAsync(SnapshotRequest request, CancellationToken cancellationToken) =>
         CreateSnapshotAsync(request, null, cancellationToken);
 

@@ -50,7 +50,7 @@ public sealed partial class VirtualMachine
     private MachineDescription Describe() => new()
     {
         Name = Name,
-        Image = Spec.Image ?? Path.GetFileName(Spec.Kernel!),
+        Image = Spec.Origin,
         Engine = Engine,
         Processors = Spec.Processors,
         Memory = Spec.Memory,

@@ -33,6 +33,9 @@ public sealed partial class VirtualMachine
     [LoggerMessage(322, LogLevel.Information, "The translated code that is kept with the snapshot {Name} is not used, as {Problem}. The guest starts cold.")]
     private static partial void LogKeptCodeIgnored(ILogger logger, string name, string problem);
 
+    [LoggerMessage(330, LogLevel.Debug, "{Line}")]
+    private static partial void LogFirmware(ILogger logger, string line);
+
     internal ILogger ControlLog => _loggers.For(LogAreas.Control);
 
     private void LogEnd()

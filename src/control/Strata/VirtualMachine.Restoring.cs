@@ -32,31 +32,31 @@ public sealed partial class VirtualMachine
         return machines[0];
     }
 
-    /// <summary>Opens the machines, starts them together, and waits until the guests of clones are machines of their own.</summary>
+    /// <summary>
+    /// Opens the machines, starts them, and waits until the guests of clones are machines of their own: some at a time, as more than the host has
+    /// processors for would only wait for each other.
+    /// </summary>
     private static async Task<IReadOnlyList<VirtualMachine>> RestoreAllAsync(
         SnapshotStore store, string name, IReadOnlyList<(RestoreOptions Options, MachineAttachments Attachments)> all, CancellationToken cancellationToken)
     {
-        List<VirtualMachine> machines = [];
+        VirtualMachine?[] machines = new VirtualMachine?[all.Count];
+        ParallelOptions someAtATime = new() { MaxDegreeOfParallelism = Environment.ProcessorCount, CancellationToken = cancellationToken };
         try
         {
             using Snapshot snapshot = store.Set.Open(name);
-            foreach ((RestoreOptions options, MachineAttachments attachments) in all)
+            await Parallel.ForAsync(0, all.Count, someAtATime, async (i, _) =>
+                machines[i] = await PrepareAsync(store.Set, snapshot, all[i].Options, all[i].Attachments).ConfigureAwait(false)).ConfigureAwait(false);
+            await Parallel.ForAsync(0, all.Count, someAtATime, async (i, token) =>
             {
-                machines.Add(await PrepareAsync(store.Set, snapshot, options, attachments).ConfigureAwait(false));
-            }
-
-            foreach (VirtualMachine machine in machines)
-            {
-                await machine.RunAsync().ConfigureAwait(false);
-                machine._board.Resume();
-            }
-
-            await Task.WhenAll(machines.Zip(all, (machine, one) => machine.RepairIdentityAsync(one.Options.IdentityPatience, cancellationToken))).ConfigureAwait(false);
-            return machines;
+                await machines[i]!.RunAsync().ConfigureAwait(false);
+                machines[i]!._board.Resume();
+                await machines[i]!.RepairIdentityAsync(all[i].Options.IdentityPatience, token).ConfigureAwait(false);
+            }).ConfigureAwait(false);
+            return machines!;
         }
         catch (Exception error)
         {
-            foreach (VirtualMachine machine in machines)
+            foreach (VirtualMachine machine in machines.OfType<VirtualMachine>())
             {
                 await machine.DisposeAsync().ConfigureAwait(false);
             }
@@ -99,6 +99,8 @@ public sealed partial class VirtualMachine
             {
                 machine._board.RenewGeneration(Guid.NewGuid());
                 machine._identity = new CloneIdentity(machine._board, spec, machine._networks.Cards.Select(card => MacAddress.Read(card.MacAddress.Span)));
+                machine._identity.HoldPrograms();
+                machine._identity.Unplug();
             }
 
             return machine;

@@ -11,6 +11,7 @@ using Strata.Machines.Boards;
 using Strata.Machines.Boot;
 using Strata.Machines.Engines;
 using Strata.Networking.Nat;
+using Strata.Screens;
 using Strata.Snapshots;
 using Strata.Snapshots.Memory;
 using Strata.Virtio.Balloon;
@@ -33,7 +34,9 @@ public sealed partial class VirtualMachine : IAsyncDisposable
     private const int MostRetries = 5;
 
     private readonly PcBoard _board;
+    private readonly GuestScreen? _screen;
     private readonly MachineNetworks _networks;
+    private readonly BootFiles _boot;
     private readonly MachineLoggers _loggers;
     private readonly List<ControlServer> _servers = []; // under itself
     private readonly TaskCompletionSource _released = new(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -41,7 +44,7 @@ public sealed partial class VirtualMachine : IAsyncDisposable
 
     private VirtualMachine(
         MachineSpec spec, MachineAttachments attachments, MachineLoggers loggers, PcBoard board, MachineSaver saver, GuestConsole console,
-        MachineNetworks networks, EngineChoice choice)
+        MachineNetworks networks, BootFiles boot, EngineChoice choice)
     {
         Spec = spec;
         Attachments = attachments;
@@ -49,8 +52,10 @@ public sealed partial class VirtualMachine : IAsyncDisposable
         _board = board;
         _saver = saver;
         _networks = networks;
+        _boot = boot;
         Console = console;
         InitialEngine = choice;
+        _screen = board.Screen is { } screen ? new GuestScreen(board, screen) : null;
     }
 
     /// <summary>What was started: with the files of its image, if it has one.</summary>
@@ -110,7 +115,10 @@ public sealed partial class VirtualMachine : IAsyncDisposable
             bool isWhole = false;
             try
             {
-                MachineOrigin origin = new() { Boot = await BootFiles.ReadAsync(spec, cancellationToken).ConfigureAwait(false) };
+                MachineOrigin origin = new()
+                {
+                    Boot = spec.HasFirmware ? BootFiles.Later(spec) : await BootFiles.ReadAsync(spec, cancellationToken).ConfigureAwait(false),
+                };
                 VirtualMachine machine = await OpenAsync(spec, attachments, origin).ConfigureAwait(false);
                 isWhole = build == ImageBuild.In(spec.ImageFolder) || retries == 0;
                 if (isWhole)
@@ -132,20 +140,23 @@ public sealed partial class VirtualMachine : IAsyncDisposable
     /// <summary>Makes a machine that does not run yet.</summary>
     private static async Task<VirtualMachine> OpenAsync(MachineSpec spec, MachineAttachments attachments, MachineOrigin origin)
     {
-        GuestConsole console = new(attachments.ConsoleOutput, spec.Console);
-        EngineChoice choice = await ChooseEngineAsync(spec).ConfigureAwait(false);
         MachineLoggers loggers = new(attachments.Loggers ?? NullLoggerFactory.Instance, TimeProvider.System);
-        MachineNetworks networks = MachineNetworks.Open(spec.Networks, spec.Name, attachments);
+        MachineNetworks? networks = null;
         try
         {
+            origin = origin with { Firmware = await FirmwareRoms.ReadAsync(spec).ConfigureAwait(false) };
+        GuestConsole console = new(attachments.ConsoleOutput, spec.Console);
+            EngineChoice choice = await ChooseEngineAsync(spec).ConfigureAwait(false);
+            networks = MachineNetworks.Open(spec.Networks, spec.Name, attachments);
             (PcBoard board, MachineSaver saver, choice) = CreateBoardOrFallBack(spec, attachments, loggers, origin, console, networks, choice);
             LogStart(loggers.For(LogAreas.Engine), choice.Engine, choice.Reason);
-            return new VirtualMachine(spec, attachments, loggers, board, saver, console, networks, choice);
+            return new VirtualMachine(spec, attachments, loggers, board, saver, console, networks, origin.Boot, choice);
         }
         catch
         {
-            networks.Dispose();
+            networks?.Dispose();
             loggers.Dispose();
+            origin.Boot.Dispose();
             throw;
         }
     }
@@ -202,6 +213,11 @@ public sealed partial class VirtualMachine : IAsyncDisposable
     /// it keeps its identity; going back, and a restored machine that takes its own place, keep it.
     /// </summary>
     public Guid GenerationId => _board.GenerationId;
+
+    /// <summary>Display, keyboard and mouse.</summary>
+    /// <exception cref="StrataException">The machine has none: it has no firmware.</exception>
+    public GuestScreen Screen => _screen
+        ?? throw new StrataException(StrataError.BadInput, "The machine has no screen: machines that firmware starts have one, such as `strata run DISK`.");
 
     /// <summary>How often the guest has reset its machine and been started again.</summary>
     public int Resets => _board.Resets;
@@ -281,6 +297,7 @@ public sealed partial class VirtualMachine : IAsyncDisposable
         finally
         {
             _networks.Dispose();
+            _boot.Dispose();
             _saver.Dispose();
             _loggers.Dispose();
             _forkPoints.Dispose();
@@ -330,7 +347,6 @@ public sealed partial class VirtualMachine : IAsyncDisposable
         List<(string Tag, IFileShare Share, TimeSpan Validity)> shares = [];
         try
         {
-            GuestFiles? files = origin.Memory is null || spec.Modules.Count > 0 ? origin.Boot.Load() : null; // a saved guest is loaded again after a reset only
             disks.AddRange(spec.Disks.Select((disk, index) => origin.OpenDisk(disk, index, loggers.For(LogAreas.Disks))));
             CheckTags(spec);
             shares.AddRange(spec.Shares.Select(share => (share.Tag, share.Open(), share.Validity)));
@@ -347,12 +363,13 @@ public sealed partial class VirtualMachine : IAsyncDisposable
                 WorldTime = () => DateTime.UtcNow,
                 Loggers = loggers,
                 CreateMemory = size => origin.Memory?.CreateMemory() ?? new GuestMemory(size),
-                Kernel = origin.Memory is null ? files!.Kernel : null,
-                ReadImages = () => (origin.Boot.Load().Kernel, origin.Boot.Load().Initrd),
-                KernelName = spec.Kernel!,
-                Initrd = origin.Memory is null ? files!.Initrd : null,
+                Kernel = null,
+                ReadImages = origin.Boot.Load,
+                StartsFromMemory = origin.Memory is not null,
+                Firmware = origin.Firmware is { } roms ? MachineFirmware.Describe(spec, roms, disks) : null,
+                OnFirmwareLog = line => LogFirmware(loggers.For(LogAreas.Firmware), line),
+                KernelName = spec.Kernel ?? "kernel",
                 InitrdName = spec.Initrd ?? "initrd",
-                Modules = files?.Modules ?? [],
                 CommandLine = spec.CommandLine ?? MachineSpec.DefaultCommandLine,
                 Engine = EngineNames.Find(engine),
                 PortableCpu = spec.PortableCpu,
@@ -365,11 +382,14 @@ public sealed partial class VirtualMachine : IAsyncDisposable
                     PerfMap = spec.WritePerfMap ? new PerfMap() : null,
                 },
                 OpenKeptCode = identity => origin.OpenKeptCode?.Invoke(identity, loggers.For(LogAreas.Machine)),
-                Disks = [.. disks.Select(disk => disk.Backend)],
+                Disks = [.. disks.Where(disk => !disk.Spec.Bus.IsIde()).Select(disk => disk.Backend)],
+                DiskControllers = [.. spec.Disks.Where(disk => !disk.Bus.IsIde()).Select(disk => ControllerOf(disk.Bus))],
                 Networks = networks.Cards,
                 Shares = shares,
                 HasSockets = spec.Sockets,
                 HasBalloon = spec.Balloon,
+                HasHpet = spec.Hpet,
+                Smbios = spec.Smbios.IsEmpty ? null : spec.Smbios.ToOptions(),
             };
             CheckSlots(options);
             PcBoard board = new(options);
@@ -397,6 +417,8 @@ public sealed partial class VirtualMachine : IAsyncDisposable
         ResetPolicy.Always => false,
         _ => console.FindPanic() is not null,
     };
+
+    private static DiskController ControllerOf(DiskBus bus) => bus == DiskBus.Nvme ? DiskController.Nvme : DiskController.Virtio;
 
     private static void CheckSlots(PcBoardOptions options)
     {

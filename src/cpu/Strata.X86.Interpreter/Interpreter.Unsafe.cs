@@ -150,6 +150,11 @@ public sealed unsafe class Interpreter : IX86Engine
                 continue; // the delivery has shut the processor down
             }
 
+            if (Cpu.IsUserCodeHeld)
+            {
+                return VcpuStop.Halted;
+            }
+
             left -= Cpu.NeedsSlowStep || _context->State.Shadow != InterruptShadow.None ? Step() : RunChain(Math.Min(left, SliceInstructions));
         }
 

@@ -11,6 +11,16 @@ public sealed unsafe partial class KvmEngine
     /// <summary>Exceptions whose RIP is that of the instruction behind: they cannot be raised by executing it again.</summary>
     private const byte DebugTrap = (byte)ExceptionVector.Debug;
 
+    /// <summary>The state is KVM's while it serves an exit.</summary>
+    public ulong AddressSpace
+    {
+        get
+        {
+            _vcpu.Get(KvmRequest.GetSystemRegisters, out KvmSystemRegisters registers, "system registers");
+            return registers.Cr3;
+        }
+    }
+
     private void Serve()
     {
         Counters.Count(_page->Exit);

@@ -174,6 +174,11 @@ public sealed unsafe partial class Translator : IBlockEngine, ICodeKeeper
                 continue; // the delivery has shut the processor down
             }
 
+            if (Cpu.IsUserCodeHeld)
+            {
+                return VcpuStop.Halted;
+            }
+
             if (_blocks.Mode == CodeMode.None)
             {
                 _x87.Sync();

@@ -2,10 +2,12 @@ using System.Reflection;
 using Strata.Core.Bus;
 using Strata.Core.Interrupts;
 using Strata.Core.Memory;
+using Strata.Core.State;
 using Strata.Core.Tests.State;
 using Strata.Core.Time;
 using Strata.Devices.Display;
 using Strata.Devices.Firmware;
+using Strata.Devices.Identity;
 using Strata.Devices.Input;
 using Strata.Devices.Interrupts;
 using Strata.Devices.Power;
@@ -118,11 +120,42 @@ public sealed class UnitContractTests
     [Fact]
     public void Ps2Controller8042_WithOutput_HoldsTheContract()
     {
-        Ps2Controller8042 keyboard = new(_control, _interrupts.Line(1));
+        Ps2Controller8042 keyboard = new(_control, _interrupts.Line(1), _interrupts.Line(12));
         keyboard.Out(0, 0xF2);
+        keyboard.Status.Out(0, 0xD2);
+        keyboard.Out(0, 1);
+        keyboard.Status.Out(0, 0xD3);
+        keyboard.Out(0, 2);
+        keyboard.Status.Out(0, 0xD4);
+        keyboard.Out(0, 0xF4);
         keyboard.Status.Out(0, 0xD4);
 
-        UnitContract.Check(keyboard);
+        UnitContract.Check(keyboard, (property, old) => property.Name switch
+        {
+            nameof(Ps2KeyboardState.Set) => (byte)3,
+            _ => null,
+        });
+    }
+
+    [Fact]
+    public void Ps2Controller8042_RecordOfVersionOne_IsUnderstood()
+    {
+        Ps2Controller8042 keyboard = new(_control, _interrupts.Line(1));
+        StateWriter body = new();
+        body.WriteArray<byte>([0xFA, 0xAA]);
+        foreach (byte field in (byte[])[0x45, 0xD1, 0xED, 0x03, 1])
+        {
+            body.Write(field);
+        }
+
+        StateWriter record = new();
+        record.Write((ushort)1);
+        record.WriteBytes(body.ToArray());
+        ((IUnit)keyboard).Load(new StateReader(record.ToArray(), keyboard.UnitName));
+
+        Assert.Equal((0xFA, 0xAA), (keyboard.In(0), keyboard.In(0)));
+        Ps2Controller8042State state = keyboard.SaveState();
+        Assert.Equal((0x45, 0xD1, 0xED, 0x03, true), (state.Config, state.PendingCommand, state.Keyboard.Pending, state.OutputPort, state.LastWasCommand));
     }
 
     [Fact]
@@ -152,6 +185,16 @@ public sealed class UnitContractTests
         id.Renew(new Guid("7d6c3f2a-0c4b-4e7b-9f43-0f2a5f0e9d11"));
 
         UnitContract.Check(id);
+    }
+
+    [Fact]
+    public void IdentityRegister_Announced_HoldsTheContract()
+    {
+        IdentityRegister register = new(() => 0x1234_5002);
+        register.WriteMmio(0, AccessWidth.Byte, 1);
+        Assert.Equal(0x1234_5000UL, register.AddressSpace);
+
+        UnitContract.Check(register);
     }
 
     [Fact]

@@ -24,6 +24,9 @@ public sealed class DebianGuest : IAsyncLifetime
     /// <summary>With the agent in it, and sockets to reach it.</summary>
     public MachineSpec SpecWithAgent => Spec with { InitrdOverlays = [_image.AgentInitrdPath], Sockets = true };
 
+    /// <summary>A shell's line that ends when something in the guest listens on a TCP port, so that the first call is taken.</summary>
+    public static string AwaitListener(int port) => $"until cat /proc/net/tcp* | grep -q ':{port:X4} 0*:0000 0A'; do sleep 0.1; done";
+
     public Task InitializeAsync() => _image.EnsureAsync();
 
     public Task DisposeAsync() => Task.CompletedTask;

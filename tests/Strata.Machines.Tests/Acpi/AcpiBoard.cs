@@ -9,12 +9,13 @@ namespace Strata.Machines.Tests.Acpi;
 /// <summary>A board that was built but not started, and its ACPI tables as an operating system finds them.</summary>
 internal sealed class AcpiBoard : IDisposable, ISerialBackend
 {
-    public AcpiBoard(int processors = 1)
+    public AcpiBoard(int processors = 1, bool hasHpet = false)
     {
         Board = new PcBoard(new PcBoardOptions
         {
             MemorySize = 16 << 20,
             Processors = processors,
+            HasHpet = hasHpet,
             Serial = this,
             StartTime = DateTime.UnixEpoch,
             Kernel = BzImages.Create(),

@@ -73,6 +73,28 @@ public sealed class AcpiTablesTests
     }
 
     [Fact]
+    public void Hpet_OnABoardWithIt_HasItsTableAndItsRegisters()
+    {
+        using AcpiBoard board = new(hasHpet: true);
+
+        byte[] table = board.Tables.Single(table => AcpiBoard.Signature(table) == "HPET");
+
+        Assert.Equal(56, table.Length);
+        ulong place = AcpiBoard.Field64(table, 44);
+        Assert.Equal(AcpiBoard.Field32(table, 36), (uint)board.Board.Memory.Read(place, AccessWidth.Dword)); // the block's ID
+        Assert.Contains("hpet", board.Board.Units.Select(unit => unit.UnitName));
+    }
+
+    [Fact]
+    public void Hpet_OnABoardWithout_IsNowhere()
+    {
+        using AcpiBoard board = new();
+
+        Assert.DoesNotContain("HPET", board.Tables.Select(AcpiBoard.Signature));
+        Assert.DoesNotContain("hpet", board.Board.Units.Select(unit => unit.UnitName));
+    }
+
+    [Fact]
     public void Facs_OfTheFadt_IsAlignedAndAtLeast64Bytes()
     {
         using AcpiBoard board = new();

@@ -11,6 +11,9 @@ internal static class ElfImages
     public const int SecondMemory = 5000;
     public const uint PvhEntry = 0x200080;
 
+    /// <summary>What virtual addresses have in addition.</summary>
+    public const uint KernelBase = 0xC0000000;
+
     private const int FirstOffset = 0x1000;
     private const int SecondOffset = 0x1400;
     private const int NoteOffset = 0x1500;
@@ -54,12 +57,11 @@ internal static class ElfImages
     /// <summary>Writes a program header; "virtual" addresses differ from the physical ones on purpose.</summary>
     public static void PutSegment(byte[] image, bool is64, int index, uint type, ulong offset, ulong address, ulong fileSize, ulong memorySize)
     {
-        const ulong kernelBase = 0xC0000000;
         int at = is64 ? 64 + (index * 56) : 52 + (index * 32);
         _ = is64
-            ? image.Put32(at, type).Put32(at + 4, 7).Put64(at + 8, offset).Put64(at + 16, address + kernelBase).Put64(at + 24, address)
+            ? image.Put32(at, type).Put32(at + 4, 7).Put64(at + 8, offset).Put64(at + 16, address + KernelBase).Put64(at + 24, address)
                 .Put64(at + 32, fileSize).Put64(at + 40, memorySize).Put64(at + 48, 16)
-            : image.Put32(at, type).Put32(at + 4, (uint)offset).Put32(at + 8, (uint)(address + kernelBase)).Put32(at + 12, (uint)address)
+            : image.Put32(at, type).Put32(at + 4, (uint)offset).Put32(at + 8, (uint)(address + KernelBase)).Put32(at + 12, (uint)address)
                 .Put32(at + 16, (uint)fileSize).Put32(at + 20, (uint)memorySize).Put32(at + 24, 7).Put32(at + 28, 16);
     }
 }

@@ -23,6 +23,8 @@ public sealed class LoaderFuzzTests : IDisposable
         { "multiboot", MultibootImages.HeaderOffset + 32 },
         { "multiboot ELF32", 52 + (3 * 32) },
         { "multiboot ELF64", 64 + (3 * 56) },
+        { "multiboot2", Multiboot2Images.HeaderOffset + 64 },
+        { "multiboot2 ELF64", 64 + (3 * 56) },
         { "PVH ELF32", 52 + (3 * 32) },
         { "PVH ELF64", 64 + (3 * 56) },
     };
@@ -80,6 +82,8 @@ public sealed class LoaderFuzzTests : IDisposable
         "multiboot" => MultibootImages.Create(),
         "multiboot ELF32" => ElfImages.CreateMultiboot(is64: false),
         "multiboot ELF64" => ElfImages.CreateMultiboot(is64: true),
+        "multiboot2" => Multiboot2Images.Create(),
+        "multiboot2 ELF64" => Multiboot2Images.CreateElf(is64: true, Multiboot2Images.Tag(10, 0, 0, 0xFFFFFF, 0x1000, 2)),
         "PVH ELF32" => ElfImages.Create(is64: false),
         "PVH ELF64" => ElfImages.Create(is64: true),
         _ => throw new ArgumentOutOfRangeException(nameof(format)),
@@ -112,6 +116,12 @@ public sealed class LoaderFuzzTests : IDisposable
     private void AssertConsistent(BootEntry entry, string what)
     {
         Assert.True(entry.Mode == EntryMode.Long64 || entry.Rip <= uint.MaxValue, $"{what}: entry 0x{entry.Rip:x} in 32-bit mode.");
+        if (entry.Rax == 0x36D76289)
+        {
+            AssertConsistent2(entry.Rbx, what);
+            return;
+        }
+
         (ulong commandLine, ulong initrd, ulong size) = entry switch
         {
             { Rsi: not 0 } => (_bench.Read32(entry.Rsi + 0x228), _bench.Read32(entry.Rsi + 0x218), _bench.Read32(entry.Rsi + 0x21C)),
@@ -122,6 +132,20 @@ public sealed class LoaderFuzzTests : IDisposable
         Assert.True(size == (ulong)Initrd.Length, $"{what}: initrd size {size}");
         Assert.True(initrd + size <= BootBench.Size, $"{what}: initrd at 0x{initrd:x}");
         Assert.True(_bench.Bytes(initrd, Initrd.Length).AsSpan().SequenceEqual(Initrd), $"{what}: initrd content");
+    }
+
+    /// <summary>Tags: the command line is the first, the initrd the third.</summary>
+    private void AssertConsistent2(ulong info, string what)
+    {
+        ulong module = info + 8;
+        Assert.True(_bench.Text(module + 8) == "kernel.elf console=ttyS0", $"{what}: command line");
+        for (int i = 0; i < 2; i++)
+        {
+            module += (_bench.Read32(module + 4) + 7UL) & ~7UL;
+        }
+
+        Assert.True(_bench.Read32(module) == 3, $"{what}: tag {_bench.Read32(module)}");
+        Assert.True(_bench.Bytes(_bench.Read32(module + 8), Initrd.Length).AsSpan().SequenceEqual(Initrd), $"{what}: initrd content");
     }
 
     private (ulong CommandLine, ulong Initrd, ulong Size) Multiboot(ulong info)

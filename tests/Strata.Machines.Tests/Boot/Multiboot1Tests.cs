@@ -54,6 +54,20 @@ public sealed class Multiboot1Tests : IDisposable
         Assert.Equal(ElfImages.Second, _bench.Bytes(ElfImages.SecondAddress, ElfImages.SecondSize));
     }
 
+    /// <summary>Kernels that are linked high, such as GNU Mach at C1000000h, name their entry by the address that it has under paging.</summary>
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void Load_ElfWithAVirtualEntry_EntersAtItsPhysicalAddress(bool is64)
+    {
+        byte[] image = ElfImages.CreateMultiboot(is64);
+        ulong entry = ElfImages.Entry + (ulong)ElfImages.KernelBase;
+
+        BootEntry loaded = _bench.Load(is64 ? image.Put64(24, entry) : image.Put32(24, (uint)entry));
+
+        Assert.Equal(ElfImages.Entry, loaded.Rip);
+    }
+
     [Fact]
     public void Load_Information_HasMemoryCommandLineAndLoaderName()
     {
@@ -158,7 +172,7 @@ public sealed class Multiboot1Tests : IDisposable
         ulong info = BootLoader.Load(_bench.Request(MultibootImages.Create(), initrd) with { Modules = modules }).Rbx;
 
         Assert.Equal(3u, _bench.Read32(info + 20)); // mods_count
-        (byte[] Content, string Text)[] expected = [(initrd, "initrd"), .. modules.Select(module => (module.Content, module.Text))];
+        (byte[] Content, string Text)[] expected = [(initrd, "initrd"), .. modules.Select(module => (module.Content.ToArray(), module.Text))];
         uint table = _bench.Read32(info + 24);
         Assert.All(expected.Index(), item =>
         {

@@ -1,5 +1,6 @@
 using System.Net;
 using System.Reflection;
+using Strata.Machines.Firmware;
 using Strata.Networking.Frames;
 using Strata.Networking.NamedSwitches;
 using Strata.Networking.Nat;
@@ -15,6 +16,7 @@ internal static class SpecSample
         [(typeof(MachineSpec), nameof(MachineSpec.Memory))] = 640UL << 20,
         [(typeof(MachineSpec), nameof(MachineSpec.Processors))] = 3,
         [(typeof(DiskSpec), nameof(DiskSpec.Format))] = "vhdx",
+        [(typeof(SmbiosSpec), nameof(SmbiosSpec.Values))] = SmbiosKey.All.ToDictionary(key => key.Name, key => $"other {key.Name}"),
         [(typeof(UserNetworkOptions), nameof(UserNetworkOptions.Mtu))] = 9000,
         [(typeof(UserNetworkOptions), nameof(UserNetworkOptions.MaxBufferedBytes))] = 3L << 20,
         [(typeof(NamedSwitchOptions), nameof(NamedSwitchOptions.Vlan))] = 77,
@@ -38,6 +40,7 @@ internal static class SpecSample
         [typeof(IPEndPoint)] = new IPEndPoint(IPAddress.Parse("9.9.9.9"), 5353),
         [typeof(BackingImages)] = BackingImages.Detached,
         [typeof(Engine)] = Engine.Kvm,
+        [typeof(Guid)] = new Guid("3f1c2d7e-9a4b-4c21-8a57-0d5e6b7c8d90"),
     };
 
     public static MachineSpec Create() => Fill(new MachineSpec());

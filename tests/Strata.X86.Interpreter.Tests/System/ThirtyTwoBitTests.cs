@@ -185,4 +185,29 @@ public sealed unsafe class ThirtyTwoBitTests
         Assert.Equal((SystemMachine.Data + 5, SystemMachine.Data + 0x107), (machine.State.Gprs[Gpr.Rsi], machine.State.Gprs[Gpr.Rdi]));
         Assert.Equal(0UL, machine.State.Rflags & (RFlags.ZF | RFlags.CF)); // 05H was compared with 0
     }
+
+    /// <summary>REP moves whole pages at once where segments are flat: one with a base gets the bytes where its base is.</summary>
+    [Theory]
+    [InlineData(0u)]
+    [InlineData(0x2000u)]
+    public void RepMovsd_AcrossPages_GoesToTheSegment(uint address)
+    {
+        const ushort custom = Selector.Free;
+        const ulong there = SystemMachine.Data + 0x4000 - 8;
+        using SystemMachine machine = new(GuestMode.Protected32, 0);
+        machine.SetDescriptor(custom, address, 0xFFFFF, SystemMachine.DataAccess, SystemMachine.Flags32);
+        machine.State.Es = machine.SegmentOf(custom);
+        machine.State.Gprs[Gpr.Rsi] = SystemMachine.Data + 0xFFC;
+        machine.State.Gprs[Gpr.Rdi] = there;
+        machine.State.Gprs[Gpr.Rcx] = 6;
+        for (uint i = 0; i < 6; i++)
+        {
+            machine.Dword(SystemMachine.Data + 0xFFC + (i * 4)) = 100 + i;
+        }
+
+        machine.Start(a => a.rep.movsd());
+
+        Assert.Equal((100u, 105u), (machine.Dword(there + address), machine.Dword(there + address + 20)));
+        Assert.Equal((0UL, SystemMachine.Data + 0x1014, there + 24), (machine.State.Gprs[Gpr.Rcx], machine.State.Gprs[Gpr.Rsi], machine.State.Gprs[Gpr.Rdi]));
+    }
 }

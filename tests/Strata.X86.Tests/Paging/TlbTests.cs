@@ -142,6 +142,31 @@ public sealed unsafe class TlbTests
         Assert.NotEqual(supervisor, tlb.SupervisorCodeEpoch);
     }
 
+    /// <summary>It takes memory once, however many address spaces there are.</summary>
+    [Fact]
+    public void Set_Checked_IsTheSameWithoutRightsInEveryAddressSpace()
+    {
+        using Tlb tlb = new();
+        TlbEntry* first = tlb.Set(TlbPrivilege.Checked);
+        HashSet<nint> others = [];
+
+        for (int pcid = 1; pcid < 20; pcid++)
+        {
+            tlb.SwitchTo(pcid, flush: false);
+            Fill(tlb);
+            others.Add((nint)tlb.Set(TlbPrivilege.User));
+            Assert.True(tlb.Set(TlbPrivilege.Checked) == first);
+        }
+
+        Assert.Equal(8, others.Count);
+        Assert.DoesNotContain((nint)first, others);
+        for (int i = 0; i < Tlb.Entries; i++)
+        {
+            ulong page = (ulong)i << 12;
+            Assert.False(page - first[i].Read < 4096 || page - first[i].Write < 4096 || page - first[i].Execute < 4096);
+        }
+    }
+
     private static void GrantWrite(Tlb tlb, ulong va, byte* hostPage)
     {
         TlbEntry* entry = tlb.Prepare(TlbPrivilege.Supervisor, va, pageBits: 12);

@@ -25,7 +25,7 @@ internal static class CloneRun
             List<MachineReservation> reservations = [];
             foreach (string name in names)
             {
-                reservations.Add(await new MachineRegistry().ReserveAsync(name, spec.Image ?? Path.GetFileName(spec.Kernel!), token).ConfigureAwait(false));
+                reservations.Add(await new MachineRegistry().ReserveAsync(name, spec.Origin, token).ConfigureAwait(false));
                 opened.Add(reservations[^1]);
             }
 

@@ -79,6 +79,11 @@ internal sealed class DhcpServer(GuestLink link)
                 Ipv4Address wanted = AddressOption(options, OptionRequestedAddress) ?? Ipv4Address.Read(message[12..]);
                 Ipv4Address lease = Lease(client, wanted);
                 Reply(message, wanted == lease ? Ack : Nak, wanted == lease ? lease : Ipv4Address.Any);
+                if (wanted == lease)
+                {
+                    link.Expect(lease, client);
+                }
+
                 break;
             case Inform:
                 Reply(message, Ack, Ipv4Address.Any);

@@ -1,4 +1,5 @@
 using Strata.Core.Networking;
+using Strata.Core.Time;
 using Strata.Networking.Frames;
 
 namespace Strata.Networking.Nat;
@@ -7,7 +8,8 @@ namespace Strata.Networking.Nat;
 /// The NAT's own station on the guests' Ethernet: wraps packets into frames, finds the guests' MAC addresses, cuts packets into
 /// fragments. Everything under the network's gate.
 /// </summary>
-internal sealed class GuestLink(UserNetworkOptions options)
+/// <param name="clock">For how long packets wait.</param>
+internal sealed class GuestLink(UserNetworkOptions options, IVirtualClock clock)
 {
     /// <summary>Bytes before a transport header, at most.</summary>
     public const int LargestHeaderSize = EthernetFrame.HeaderSize + InternetPacket.LargestHeaderSize;
@@ -17,6 +19,7 @@ internal sealed class GuestLink(UserNetworkOptions options)
 
     private readonly Dictionary<InternetAddress, MacAddress> _neighbours = [];
     private readonly Queue<InternetAddress> _order = new(); // of _neighbours, oldest first
+    private readonly WaitingPackets _waiting = new(clock);
     private readonly byte[] _frame = new byte[EthernetFrame.HeaderSize + 0x10000];
     private IFrameReceiver? _receiver;
     private ushort _identification;
@@ -57,8 +60,26 @@ internal sealed class GuestLink(UserNetworkOptions options)
     public InternetAddress RouterFor(InternetAddress guest) =>
         guest.IsIpv4 ? options.Gateway : guest.IsLinkLocal ? InternetAddress.Router : options.Ipv6Gateway ?? InternetAddress.Router;
 
-    /// <summary>Remembers who sent a frame. Only addresses that guests may have count.</summary>
+    /// <summary>Remembers who sent a frame, and sends what waits for it. Only addresses that guests may have count.</summary>
     public void Learn(InternetAddress address, MacAddress mac)
+    {
+        Expect(address, mac);
+        if (_waiting.IsEmpty || !_neighbours.ContainsKey(address))
+        {
+            return;
+        }
+
+        foreach (WaitingPacket packet in _waiting.Take(address))
+        {
+            SendPacket(mac, packet.Source, address, packet.Protocol, packet.Payload);
+        }
+    }
+
+    /// <summary>
+    /// Remembers who is going to have an address. What waits for it goes on waiting, as a guest takes nothing before it has the address that it
+    /// is being given.
+    /// </summary>
+    public void Expect(InternetAddress address, MacAddress mac)
     {
         if (mac.IsGroup || !IsGuests(address))
         {
@@ -83,17 +104,24 @@ internal sealed class GuestLink(UserNetworkOptions options)
     {
         _neighbours.Clear();
         _order.Clear();
+        _waiting.Clear();
     }
 
     /// <summary>Writes Ethernet and IP headers for a guest.</summary>
     /// <param name="place"><see cref="HeaderSize"/> bytes.</param>
     /// <param name="length">Bytes of the IP payload.</param>
-    /// <returns>False if the guest's MAC address is not known yet; it is asked for.</returns>
-    public bool TryWriteHeaders(Span<byte> place, InternetAddress source, InternetAddress destination, byte protocol, int length)
+    /// <param name="asks">Whether a MAC address that is not known yet is asked for.</param>
+    /// <returns>False if the guest's MAC address is not known yet.</returns>
+    public bool TryWriteHeaders(
+        Span<byte> place, InternetAddress source, InternetAddress destination, byte protocol, int length, bool asks)
     {
         if (!_neighbours.TryGetValue(destination, out MacAddress mac))
         {
-            Ask(destination);
+            if (asks)
+            {
+                Ask(destination);
+            }
+
             return false;
         }
 
@@ -106,15 +134,19 @@ internal sealed class GuestLink(UserNetworkOptions options)
     public bool TrySend(ReadOnlySpan<byte> head, ReadOnlySpan<byte> payload, in FrameOffload offload) =>
         _receiver?.TryReceive(head, payload, offload) ?? true;
 
-    /// <summary>Sends one packet, in fragments where it is larger than the MTU. Lost if the guest has no room.</summary>
+    /// <summary>
+    /// Sends one packet, in fragments where it is larger than the MTU. Lost if the guest has no room. If its MAC address is not known yet, the
+    /// packet waits a moment for the answer.
+    /// </summary>
     public void SendPacket(InternetAddress source, InternetAddress destination, byte protocol, ReadOnlySpan<byte> payload)
     {
         if (_neighbours.TryGetValue(destination, out MacAddress mac))
         {
             SendPacket(mac, source, destination, protocol, payload);
         }
-        else
+        else if (IsGuests(destination))
         {
+            _waiting.Add(source, destination, protocol, payload);
             Ask(destination);
         }
     }

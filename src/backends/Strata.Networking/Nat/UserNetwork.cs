@@ -38,7 +38,7 @@ public sealed partial class UserNetwork : INetworkBackend
         ArgumentNullException.ThrowIfNull(clock);
         options.Check();
         _options = options;
-        _link = new GuestLink(options);
+        _link = new GuestLink(options, clock);
         _dhcp = new DhcpServer(_link);
         _names = new NameService(_dhcp);
         _poller = new SocketPoller(_gate, "strata-nat");

@@ -226,16 +226,25 @@ internal sealed partial class TcpConnection
         return false;
     }
 
-    /// <summary>Puts headers and checksum around a segment. A guest whose MAC address is unknown loses it.</summary>
+    /// <summary>
+    /// Puts headers and checksum around a segment. While a guest's MAC address is being asked for, one without data waits, such as the first of
+    /// a connection; one with data is lost and sent again.
+    /// </summary>
     private bool SendFrame(Span<byte> head, Span<byte> tcp, ReadOnlySpan<byte> data)
     {
         int length = tcp.Length + data.Length;
-        if (!_nat.Link.TryWriteHeaders(head, Key.Remote, Key.Guest, Ipv4Packet.ProtocolTcp, length))
+        ulong sum = InternetChecksum.PseudoHeader(Key.Remote, Key.Guest, Ipv4Packet.ProtocolTcp, length);
+        if (!_nat.Link.TryWriteHeaders(head, Key.Remote, Key.Guest, Ipv4Packet.ProtocolTcp, length, asks: !data.IsEmpty))
         {
+            if (data.IsEmpty)
+            {
+                BinaryPrimitives.WriteUInt16BigEndian(tcp[TcpSegment.ChecksumOffset..], InternetChecksum.Finish(InternetChecksum.Add(tcp, sum)));
+                _nat.Link.SendPacket(Key.Remote, Key.Guest, Ipv4Packet.ProtocolTcp, tcp);
+            }
+
             return true;
         }
 
-        ulong sum = InternetChecksum.PseudoHeader(Key.Remote, Key.Guest, Ipv4Packet.ProtocolTcp, length);
         bool partial = _nat.Link.Accepts.HasFlag(FrameFeatures.PartialChecksum);
         ushort checksum = partial ? InternetChecksum.Fold(sum) : InternetChecksum.Finish(InternetChecksum.Add(data, InternetChecksum.Add(tcp, sum)));
         BinaryPrimitives.WriteUInt16BigEndian(tcp[TcpSegment.ChecksumOffset..], checksum);

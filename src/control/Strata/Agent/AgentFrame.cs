@@ -18,6 +18,8 @@ namespace Strata;
 ///    in the order of a walk, a folder before what is in it and all of that before what is beside it
 /// L  left out: errno (32), path; from the agent at any time while a tree is put. Behind content instead of E: the rest cannot be read
 /// V  left out, as it is no file, folder or link: path
+/// C  of a clone, to its identity program: 64 random bytes, time, host name, OLD=NEW MAC address …; texts with their length (32). Answered by A
+///    with the number of SSH host keys that were removed (32) and what could not be done, a line each
 /// Y  wait until the guest's console is read; then A
 /// P  put: mode (32), path; then D … E    G  get: path
 /// A  accepted: process ID, mode, or version of the agent, where 1 knows M and L (32)   O, R  output, error output   C  input taken (32)

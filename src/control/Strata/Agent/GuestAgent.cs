@@ -16,13 +16,14 @@ public sealed partial class GuestAgent
     /// <summary>The port of the guest that the agent listens on.</summary>
     public const uint Port = 1025;
 
+    private const string IdentityPart = "agent.identity.pl";
     private const int Piece = 64 << 10;
     private const uint DefaultMode = 0x1A4;
     private const int NotExecutableCode = 126;
     private const int NotFoundCode = 127;
     private static readonly TimeSpan RetryDelay = TimeSpan.FromMilliseconds(10);
 
-    private static readonly string[] ScriptParts = ["agent.pl", "agent.files.pl", "agent.listen.pl"];
+    private static readonly string[] ScriptParts = ["agent.pl", "agent.files.pl", IdentityPart, "agent.listen.pl"];
 
     private readonly Func<uint, CancellationToken, Task<Stream>> _connect;
 
@@ -39,7 +40,7 @@ public sealed partial class GuestAgent
     public static string Script => string.Concat(ScriptParts.Select(ReadResource));
 
     /// <summary>What the agent runs in the guest of a clone.</summary>
-    internal static string IdentityScript => ReadResource("identity.pl");
+    internal static string IdentityScript => ReadResource(IdentityPart) + ReadResource("identity.pl");
 
     /// <summary>Starts a program.</summary>
     /// <param name="output">Receives what the program prints; the program waits while it runs.</param>

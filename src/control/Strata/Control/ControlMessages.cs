@@ -20,6 +20,12 @@ internal sealed record ControlRequest
     /// <summary>For <see cref="ControlOperation.Snapshot"/> and <see cref="ControlOperation.Suspend"/>: what to make.</summary>
     public SnapshotRequest? Snapshot { get; init; }
 
+    /// <summary>For <see cref="ControlOperation.Type"/>: what to type; null for <see cref="Keys"/>.</summary>
+    public string? Text { get; init; }
+
+    /// <summary>For <see cref="ControlOperation.Type"/>: keys to press together.</summary>
+    public string? Keys { get; init; }
+
     /// <summary>For <see cref="ControlOperation.RollBack"/>: the name of the snapshot.</summary>
     public string? Name { get; init; }
 }
@@ -60,6 +66,15 @@ internal enum ControlOperation
     /// <summary>A moment for clones to begin at, which is kept until the asker hangs up.</summary>
     ForkPoint,
 
+    /// <summary>What a text mode shows.</summary>
+    ScreenText,
+
+    /// <summary>What shows, as a PNG file: a stream.</summary>
+    ScreenPicture,
+
+    /// <summary>Type a text, or press keys.</summary>
+    Type,
+
     /// <summary>Press the power button.</summary>
     PowerButton,
 
@@ -94,6 +109,9 @@ internal sealed record ControlReply
     public MachineExit? Exit { get; init; }
 
     public SnapshotReport? Snapshot { get; init; }
+
+    /// <summary>For <see cref="ControlOperation.ScreenText"/>: what shows; null in a graphics mode.</summary>
+    public string? Text { get; init; }
 
     /// <summary>For <see cref="ControlOperation.ForkPoint"/>: the folder of the snapshot.</summary>
     public string? Folder { get; init; }

@@ -116,6 +116,13 @@ internal sealed partial class ControlSession
                     await ReplyAsync(new ControlReply(), cancellationToken).ConfigureAwait(false);
                     await new ConsoleSession(_machine, new ControlStream(_connection)).RunAsync(cancellationToken).ConfigureAwait(false);
                     break;
+                case ControlOperation.ScreenPicture:
+                    byte[] png = await ((IMachine)_machine).CaptureScreenAsync(cancellationToken).ConfigureAwait(false);
+                    await ReplyAsync(new ControlReply(), cancellationToken).ConfigureAwait(false);
+                    ControlStream picture = new(_connection);
+                    await picture.WriteAsync(png, cancellationToken).ConfigureAwait(false);
+                    await picture.CompleteWritingAsync(cancellationToken).ConfigureAwait(false);
+                    break;
                 case ControlOperation.Suspend:
                     SnapshotReport report = await _machine.SuspendAsync(request.Snapshot ?? throw Missing("snapshot"), null, CancellationToken.None).ConfigureAwait(false);
                     await ReplyAsync(new ControlReply { Snapshot = report }, CancellationToken.None).ConfigureAwait(false); // as for Quit
@@ -197,6 +204,11 @@ internal sealed partial class ControlSession
             case ControlOperation.RollBack:
                 TimeSpan still = await _machine.RollBackAsync(request.Name ?? throw Missing("snapshot")).ConfigureAwait(false);
                 return new ControlReply { PauseMilliseconds = still.TotalMilliseconds };
+            case ControlOperation.ScreenText:
+                return new ControlReply { Text = await contract.ReadScreenAsync().ConfigureAwait(false) };
+            case ControlOperation.Type:
+                await (request.Keys is { } keys ? contract.PressKeysAsync(keys) : contract.TypeAsync(request.Text ?? throw Missing("text"))).ConfigureAwait(false);
+                return new ControlReply();
             case ControlOperation.PowerButton:
                 await contract.PressPowerButtonAsync().ConfigureAwait(false);
                 return new ControlReply();

@@ -198,6 +198,28 @@ public sealed class RunningMachine : IMachine
         }
     }
 
+    /// <summary>What the machine's screen shows in a text mode; null in a graphics mode.</summary>
+    public async Task<string?> ReadScreenAsync(CancellationToken cancellationToken = default) =>
+        (await AskAsync(ControlOperation.ScreenText, cancellationToken).ConfigureAwait(false)).Text;
+
+    /// <summary>What the machine's screen shows, as a PNG file.</summary>
+    public async Task<byte[]> CaptureScreenAsync(CancellationToken cancellationToken = default)
+    {
+        using NetworkStream connection = await OpenAsync(cancellationToken).ConfigureAwait(false);
+        Check(await ConverseAsync(connection, new ControlRequest { Operation = ControlOperation.ScreenPicture }, cancellationToken).ConfigureAwait(false));
+        using MemoryStream picture = new();
+        await new ControlStream(connection).CopyToAsync(picture, cancellationToken).ConfigureAwait(false);
+        return picture.ToArray();
+    }
+
+    /// <summary>Types a text on the machine's keyboard.</summary>
+    public Task TypeAsync(string text, CancellationToken cancellationToken = default) =>
+        AskAsync(new ControlRequest { Operation = ControlOperation.Type, Text = text }, cancellationToken);
+
+    /// <summary>Presses keys together and releases them.</summary>
+    public Task PressKeysAsync(string keys, CancellationToken cancellationToken = default) =>
+        AskAsync(new ControlRequest { Operation = ControlOperation.Type, Keys = keys }, cancellationToken);
+
     private static ControlReply Check(ControlReply reply) => reply.Failure is { } failure ? throw new StrataException(failure.Error, failure.Message) : reply;
 
     private static T Part<T>(T? part)

@@ -5,6 +5,9 @@ namespace Strata.Images;
 /// <summary>What every image starts from: Debian's cloud kernel with its modules, and a static busybox for the initial RAM disk.</summary>
 internal sealed class BootPackages
 {
+    /// <summary>The kernel of virtual machines, with few drivers.</summary>
+    public const string CloudKernel = "linux-image-cloud-amd64";
+
     private const string BusyboxPackage = "busybox-static";
     private const long SmallestKernel = 4 << 20;
     private const long SmallestBusybox = 500 << 10;
@@ -33,11 +36,12 @@ internal sealed class BootPackages
 
     /// <summary>Fetches and unpacks.</summary>
     /// <param name="further">Names of packages to be unpacked with them, without what they depend on.</param>
+    /// <param name="kernel">The metapackage of the kernel.</param>
     /// <exception cref="StrataException">The packages cannot be fetched, or hold something else than they should.</exception>
     public static async Task<BootPackages> FetchAsync(
-        DebianPackages packages, string[] further, string work, IProgress<string>? progress, CancellationToken cancellationToken)
+        DebianPackages packages, string[] further, string work, IProgress<string>? progress, CancellationToken cancellationToken, string kernel = CloudKernel)
     {
-        string package = await packages.FindKernelAsync(cancellationToken).ConfigureAwait(false);
+        string package = await packages.FindVersionedAsync(kernel, "linux-image-", cancellationToken).ConfigureAwait(false);
         progress?.Report($"Fetching {package} and {BusyboxPackage}");
         string archives = Path.Combine(work, "boot-packages");
         string root = Path.Combine(work, "boot-root");
@@ -47,13 +51,13 @@ internal sealed class BootPackages
             await HostTool.RunAsync(work, "dpkg-deb", ["-x", file, root], cancellationToken).ConfigureAwait(false);
         }
 
-        string kernel = Directory.GetFiles(Path.Combine(root, "boot"), "vmlinuz-*").FirstOrDefault()
+        string image = Directory.GetFiles(Path.Combine(root, "boot"), "vmlinuz-*").FirstOrDefault()
             ?? throw new StrataException(StrataError.ImageUnavailable, $"The package {package} holds no kernel; try again when Debian has a new one.");
         string busybox = BusyboxPaths.Select(path => Path.Combine(root, path)).FirstOrDefault(File.Exists)
             ?? throw new StrataException(StrataError.ImageUnavailable, $"The package {BusyboxPackage} holds no busybox; try again when Debian has a new one.");
-        CheckKernel(kernel);
+        CheckKernel(image);
         CheckBusybox(busybox);
-        return new BootPackages(root, kernel, busybox);
+        return new BootPackages(root, image, busybox);
     }
 
     private static void CheckKernel(string path)

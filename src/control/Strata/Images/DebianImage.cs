@@ -19,7 +19,7 @@ public sealed class DebianImage : GuestImage
     internal const string PackagesFile = "packages";
 
     /// <summary>Raised when the image is built differently: an older one in a cache is made again.</summary>
-    private const string Recipe = "9";
+    private const string Recipe = "10";
 
     /// <param name="cache">Where it is kept, or null for the user's cache.</param>
     public DebianImage(ImageCache? cache = null)

@@ -6,28 +6,32 @@ namespace Strata.Images;
 /// </summary>
 internal sealed class DebianPackages
 {
-    private const string KernelPackage = "linux-image-cloud-amd64";
     private const string SecurityLabel = "Debian-Security";
 
     private readonly string _folder;
+    private readonly string _architecture;
     private readonly string _configuration;
 
-    private DebianPackages(string folder)
+    private DebianPackages(string folder, string architecture)
     {
         _folder = folder;
+        _architecture = architecture;
         _configuration = Path.Combine(folder, "apt.conf");
     }
 
+    /// <summary>The architecture of a guest with a 64-bit system.</summary>
+    public const string Amd64 = "amd64";
+
     /// <summary>Fetches the current package lists into a folder.</summary>
     /// <exception cref="StrataException">apt is missing, or the host's sources lead to no Debian.</exception>
-    public static async Task<DebianPackages> OpenAsync(string folder, CancellationToken cancellationToken)
+    public static async Task<DebianPackages> OpenAsync(string folder, CancellationToken cancellationToken, string architecture = Amd64)
     {
         if (folder.Contains('"', StringComparison.Ordinal))
         {
             throw new StrataException(StrataError.BadInput, $"apt cannot work in the folder {folder}, because of the quote in its name; set XDG_CACHE_HOME to another.");
         }
 
-        DebianPackages packages = new(folder);
+        DebianPackages packages = new(folder, architecture);
         foreach (string part in (ReadOnlySpan<string>)["state/lists/partial", "cache/archives/partial"])
         {
             Directory.CreateDirectory(Path.Combine(folder, part));
@@ -77,15 +81,16 @@ internal sealed class DebianPackages
             .Distinct(),
     ];
 
-    /// <summary>The versioned package behind the kernel's metapackage.</summary>
-    public async Task<string> FindKernelAsync(CancellationToken cancellationToken)
+    /// <summary>The versioned package behind a metapackage, which depends on the current one.</summary>
+    /// <param name="prefix">What its name begins with.</param>
+    public async Task<string> FindVersionedAsync(string metapackage, string prefix, CancellationToken cancellationToken)
     {
-        const string dependency = "Depends: linux-image-";
-        string depends = await AptAsync("apt-cache", ["depends", KernelPackage], cancellationToken).ConfigureAwait(false);
+        const string dependency = "Depends: ";
+        string depends = await AptAsync("apt-cache", ["depends", metapackage], cancellationToken).ConfigureAwait(false);
         return depends.Split('\n')
             .Select(line => line.Trim())
-            .FirstOrDefault(line => line.StartsWith(dependency, StringComparison.Ordinal))?["Depends: ".Length..]
-            ?? throw new StrataException(StrataError.ImageUnavailable, $"apt knows no package {KernelPackage}; add Debian's main component to the host's apt sources.");
+            .FirstOrDefault(line => line.StartsWith(dependency + prefix, StringComparison.Ordinal))?[dependency.Length..]
+            ?? throw new StrataException(StrataError.ImageUnavailable, $"apt knows no package {metapackage}; add Debian's main component to the host's apt sources.");
     }
 
     /// <summary>Packages and all they depend on, recommendations left out.</summary>
@@ -144,8 +149,8 @@ internal sealed class DebianPackages
         Dir::Cache "{{_folder}}/cache";
         Dir::Etc::preferences "{{_folder}}/preferences";
         Dir::Etc::preferencesparts "/dev/null";
-        APT::Architecture "amd64";
-        APT::Architectures { "amd64"; };
+        APT::Architecture "{{_architecture}}";
+        APT::Architectures { "{{_architecture}}"; };
         APT::Install-Recommends "false";
         APT::Sandbox::User "";
         Acquire::Languages "none";

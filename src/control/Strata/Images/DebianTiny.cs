@@ -11,7 +11,7 @@ public sealed class DebianTiny : GuestImage
     public const string Name = "debian-tiny";
 
     /// <summary>Raised when the image is built differently: an older one in a cache is made again.</summary>
-    private const string Recipe = "18";
+    private const string Recipe = "19";
 
     private const string KernelFile = "vmlinuz";
     private const string InitrdFile = "initrd";

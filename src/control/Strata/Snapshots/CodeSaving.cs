@@ -73,6 +73,6 @@ internal sealed partial class CodeSaving : IDisposable
         _end.Dispose();
     }
 
-    [LoggerMessage(330, LogLevel.Warning, "The snapshot {Name} is made without the translated code: {Reason}")]
+    [LoggerMessage(331, LogLevel.Warning, "The snapshot {Name} is made without the translated code: {Reason}")]
     private static partial void LogNotKept(ILogger logger, string name, string reason);
 }

@@ -10,6 +10,9 @@ internal sealed record MachineOrigin
     /// <summary>What the guest is started from, now or after a reset.</summary>
     public required BootFiles Boot { get; init; }
 
+    /// <summary>The ROMs of a machine that firmware starts; null for another.</summary>
+    public FirmwareRoms? Firmware { get; init; }
+
     /// <summary>Opens a disk, given its place in the specification.</summary>
     public Func<DiskSpec, int, ILogger, MachineDisk> OpenDisk { get; init; } = (disk, _, log) => MachineDisk.Open(disk, log);
 

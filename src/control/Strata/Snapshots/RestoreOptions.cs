@@ -29,8 +29,11 @@ public sealed record RestoreOptions
     /// <summary>Do not use what the engine had made of the guest's code: it is made anew.</summary>
     public bool IgnoresKeptCode { get; init; }
 
-    /// <summary>How long the guest of a clone may take to become another machine: see <see cref="VirtualMachine.IdentityFailure"/>.</summary>
-    public TimeSpan IdentityPatience { get; init; } = TimeSpan.FromSeconds(10);
+    /// <summary>
+    /// How long the guest of a clone may take to become another machine. One whose programs are held back until then is ended when it takes longer;
+    /// of others see <see cref="VirtualMachine.IdentityFailure"/>.
+    /// </summary>
+    public TimeSpan IdentityPatience { get; init; } = TimeSpan.FromSeconds(30);
 
     /// <summary>With <see cref="Forwards"/> as <see cref="NetworkCard.ParseForward"/> understands them.</summary>
     /// <exception cref="StrataException">One cannot be understood.</exception>

@@ -14,6 +14,12 @@ internal static class MachineForm
     private const string SchemaField = "$schema";
     private const int MostDevices = 32;
     private const int MostOverlays = 64;
+    private const int MostBootDevices = 4;
+
+    private static readonly ChoiceKind<FirmwareKind> Firmware = new((FirmwareKind.None, "none"), (FirmwareKind.SeaBios, "seabios"));
+
+    private static readonly ChoiceKind<BootDevice> BootFrom = new(
+        (BootDevice.Disk, "disk"), (BootDevice.Cdrom, "cdrom"), (BootDevice.Floppy, "floppy"), (BootDevice.Network, "net"));
 
     private static readonly SpecRecord<GuestSetup> Setup = new("a setup", () => GuestSetup.Default)
     {
@@ -88,6 +94,17 @@ internal static class MachineForm
             "Kernel command line; with the kernel of an image, added to the image's own."
         },
         {
+            "firmware", OptionalValue(Firmware),
+            s => s.Firmware, (s, v) => s with { Firmware = v },
+            "What starts the machine; null for firmware where there is no kernel."
+        },
+        {
+            "boot", new ListKind<BootDevice>(BootFrom, MostBootDevices),
+            s => s.Boot, (s, v) => s with { Boot = v },
+            "What firmware tries to start from, in this order."
+        },
+        { "bootMenu", Flag, s => s.BootMenu, (s, v) => s with { BootMenu = v }, "Firmware shows a menu of what to start from." },
+        {
             "memory", new SizeKind((long)MachineSpec.SmallestMemory, (long)MachineSpec.LargestMemory, (long)MachineSpec.MemoryUnit),
             s => (long)s.Memory, (s, v) => s with { Memory = (ulong)v },
             "RAM in bytes, or with a unit."
@@ -123,7 +140,7 @@ internal static class MachineForm
         {
             "disks", new ListKind<DiskSpec>(DiskForm.Disk, MostDevices),
             s => s.Disks, (s, v) => s with { Disks = v },
-            "Disk images: /dev/vda, /dev/vdb …"
+            "Disk images: /dev/vda, /dev/vdb …, and those on other buses."
         },
         {
             "networks", new ListKind<NetworkCard>(NetworkForm.Card, MostDevices),
@@ -139,6 +156,12 @@ internal static class MachineForm
             "sockets", Flag,
             s => s.Sockets, (s, v) => s with { Sockets = v },
             "Sockets between host and guest, which the agent needs; an image's machine has them."
+        },
+        { "hpet", Flag, s => s.Hpet, (s, v) => s with { Hpet = v }, "High-precision event timers." },
+        {
+            "smbios", SmbiosForm.Smbios,
+            s => s.Smbios, (s, v) => s with { Smbios = v },
+            "What the guest reads about its machine in SMBIOS tables; without a field in it there are none."
         },
         { "balloon", Flag, s => s.Balloon, (s, v) => s with { Balloon = v }, "A memory balloon." },
         {

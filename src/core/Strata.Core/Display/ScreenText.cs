@@ -1,19 +1,33 @@
+using System.Text;
+
 namespace Strata.Core.Display;
 
-/// <summary>The characters of a text mode at a moment.</summary>
-/// <param name="Columns">Characters a row.</param>
-/// <param name="Cells">
-/// Row by row, the adapter's own words: the character's code in the low byte (code page 437 where the guest loaded no other font), attributes
-/// in the high one: foreground in bits 0 to 3, background in bits 4 to 7.
-/// </param>
-/// <param name="CursorColumn">Where the cursor is.</param>
-/// <param name="CursorRow">Where the cursor is.</param>
-/// <param name="IsCursorShown">Whether it is to be seen.</param>
-public sealed record ScreenText(int Columns, ReadOnlyMemory<ushort> Cells, int CursorColumn, int CursorRow, bool IsCursorShown)
+/// <summary>What a text mode shows.</summary>
+/// <param name="Columns">Characters of a line.</param>
+/// <param name="Rows">Lines.</param>
+/// <param name="Cells">Line by line: the character's code, and its attribute in the upper byte (3..0 foreground, 7..4 background).</param>
+/// <param name="Cursor">Cell that the cursor is at; null if it does not show.</param>
+public sealed record ScreenText(int Columns, int Rows, IReadOnlyList<ushort> Cells, int? Cursor)
 {
-    /// <summary>How many rows there are.</summary>
-    public int Rows => Columns == 0 ? 0 : Cells.Length / Columns;
+    /// <summary>The character of a cell.</summary>
+    public char this[int column, int row] => CodePage437.ToChar((byte)Cells[(row * Columns) + column]);
 
-    /// <summary>The cells of one row.</summary>
-    public ReadOnlySpan<ushort> Row(int row) => Cells.Span.Slice(row * Columns, Columns);
+    /// <summary>The lines, without the blanks at their ends, each with a line feed.</summary>
+    public override string ToString()
+    {
+        StringBuilder text = new();
+        StringBuilder line = new();
+        for (int row = 0; row < Rows; row++)
+        {
+            line.Clear();
+            for (int column = 0; column < Columns; column++)
+            {
+                line.Append(this[column, row]);
+            }
+
+            text.Append(line.ToString().TrimEnd(' ')).Append('\n');
+        }
+
+        return text.ToString();
+    }
 }

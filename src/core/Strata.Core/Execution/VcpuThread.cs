@@ -57,6 +57,9 @@ public sealed class VcpuThread : IDisposable
     /// <summary>The vCPU that runs now.</summary>
     public IVcpu Vcpu => _vcpu;
 
+    /// <summary>Whether the caller runs on it, as a device does that a vCPU's instruction reads or writes.</summary>
+    public bool IsCurrent => Thread.CurrentThread == _thread;
+
     /// <summary>Instructions of all vCPUs that have run here, as far as they count them.</summary>
     public long InstructionsExecuted => Volatile.Read(ref _executedBefore) + _vcpu.InstructionsExecuted;
 

@@ -23,7 +23,12 @@ public static partial class HostMapping
 
     /// <summary>Maps <paramref name="size"/> bytes for reading and writing.</summary>
     /// <exception cref="InsufficientMemoryException">The host refused; the message names errno.</exception>
-    public static nint Reserve(ulong size)
+    public static nint Reserve(ulong size) => ReserveSparse(size, 0);
+
+    /// <summary>The same, with huge pages from an offset on only: a beginning that may be all that is used costs no more than it needs.</summary>
+    /// <param name="smallPages">Bytes, a multiple of the host's page size; at most the size.</param>
+    /// <exception cref="InsufficientMemoryException">The host refused; the message names errno.</exception>
+    public static nint ReserveSparse(ulong size, ulong smallPages)
     {
         nint address = Map(0, (nuint)size, ProtRead | ProtWrite, MapPrivate | MapAnonymous | MapNoReserve, -1, 0);
         if (address == -1)
@@ -32,7 +37,7 @@ public static partial class HostMapping
         }
 
         // Advice only: a host without huge pages serves small ones.
-        _ = Advise(address, (nuint)size, AdviseHugePage);
+        _ = Advise(address + (nint)smallPages, (nuint)(size - smallPages), AdviseHugePage);
         return address;
     }
 

@@ -5,6 +5,9 @@ namespace Strata.X86.Interpreter.Blocks;
 /// <summary>Bump allocator for blocks and ops: nothing is freed singly, everything at once by <see cref="Reset"/>.</summary>
 internal sealed unsafe class BlockArena : IDisposable
 {
+    /// <summary>Bytes that are not backed by huge pages: beside the translator the interpreter uses few.</summary>
+    private const ulong SmallPages = 2 << 20;
+
     private readonly nuint _size;
     private byte* _base;
     private nuint _used;
@@ -13,7 +16,7 @@ internal sealed unsafe class BlockArena : IDisposable
     public BlockArena(nuint size)
     {
         _size = size;
-        _base = (byte*)HostMapping.Reserve(size);
+        _base = (byte*)HostMapping.ReserveSparse(size, SmallPages);
     }
 
     public bool HasRoom(nuint bytes) => _used + bytes <= _size;

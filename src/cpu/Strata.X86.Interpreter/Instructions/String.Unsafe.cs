@@ -194,7 +194,8 @@ internal static unsafe class StringInstructions
 
     /// <summary>Whether pages may be copied or filled whole. Then what is not is served one element at a time.</summary>
     private static bool IsBulkable(X86Cpu cpu, Op* op) =>
-        op->AddressSize == 8 && (cpu.State.Rflags & (RFlags.DF | RFlags.TF)) == 0 && op->Segment < (byte)SegmentIndex.Fs;
+        op->AddressSize != 2 && (cpu.Context->Mode & ModeBits.Flat) != 0
+        && (cpu.State.Rflags & (RFlags.DF | RFlags.TF)) == 0 && op->Segment < (byte)SegmentIndex.Fs;
 
     /// <summary>
     /// Copies or fills as much as lies in one page on each side, forward, in flat addressing. Each call does at most one
@@ -208,9 +209,10 @@ internal static unsafe class StringInstructions
         }
 
         ulong size = op->MemorySize;
-        ulong count = cpu.Register(Gpr.Rcx);
-        ulong to = cpu.Register(Gpr.Rdi);
-        ulong from = cpu.Register(Gpr.Rsi);
+        ulong mask = MaskOf(op);
+        ulong count = cpu.Register(Gpr.Rcx) & mask;
+        ulong to = cpu.Register(Gpr.Rdi) & mask;
+        ulong from = cpu.Register(Gpr.Rsi) & mask;
         ulong room = 0x1000 - (to & 0xFFF);
         room = move ? Math.Min(room, 0x1000 - (from & 0xFFF)) : room;
         ulong elements = Math.Min(count, room / size);
@@ -230,14 +232,14 @@ internal static unsafe class StringInstructions
         if (move)
         {
             CopyForward(destination, source, bytes, size);
-            cpu.Register(Gpr.Rsi) = from + bytes;
+            cpu.Register(Gpr.Rsi) = (from + bytes) & mask;
         }
         else
         {
             Fill(destination, cpu.Register(Gpr.Rax), bytes, size);
         }
 
-        cpu.Register(Gpr.Rdi) = to + bytes;
+        cpu.Register(Gpr.Rdi) = (to + bytes) & mask;
         cpu.Register(Gpr.Rcx) = count - elements;
         if (count != elements)
         {

@@ -136,15 +136,17 @@ internal sealed unsafe partial class BlockEmitter
     /// </summary>
     /// <param name="site">What to do otherwise, and the access: 1 to 64 bytes.</param>
     /// <param name="keepScratch2">The caller needs Scratch2, or changes registers of the address: neither must be part of the operand.</param>
+    /// <param name="isRun">Several accesses, which are checked one by one where they do not lie in one page.</param>
     /// <returns>The host's operand for the access.</returns>
-    private HostOperand EmitCheck(ref HostAssembler a, in AddressForm form, in Site site, bool keepScratch2)
+    private HostOperand EmitCheck(ref HostAssembler a, in AddressForm form, in Site site, bool keepScratch2, bool isRun = false)
     {
         int tag = site.IsWrite ? WriteTag : ReadTag;
+        int apart = isRun ? AddSite(new Site { Kind = SiteKind.Apart, Rip = site.Rip }) : 0;
         a.ShiftedCopy(Scratch2, Scratch1, 7);
         a.And32(Scratch2, OffsetMask);
         a.Op64Indexed(0x2B, Scratch1, HostRegister.Tlb, Scratch2, tag);
         a.Immediate32(7, Scratch1, PageSize - site.Size, wide: true);
-        _cold.Add(new ColdPath((nint)a.JumpIf(HostCondition.Above), AddSite(site)) { TagOffset = tag });
+        _cold.Add(new ColdPath((nint)a.JumpIf(HostCondition.Above), AddSite(site)) { TagOffset = tag, SharedSize = isRun ? site.Size : (byte)0, Apart = apart });
         if (site.IsAligned)
         {
             a.Byte(0x41); // test r14b, 15

@@ -7,7 +7,7 @@ namespace Strata.X86.Translator.Blocks;
 
 /// <summary>
 /// Runs of PUSH at the start of functions, and of POP and RET at their end, with one TLB check for the whole run. Where the run
-/// does not lie in one page, or faults, its first instruction is executed by itself.
+/// does not lie in one page, each goes on with a check of its own; where it faults, its first instruction is executed by itself.
 /// </summary>
 internal sealed unsafe partial class BlockEmitter
 {
@@ -72,7 +72,7 @@ internal sealed unsafe partial class BlockEmitter
         byte* restart = a.At;
         StackAddress(ref a, Scratch1, GuestRsp, -bytes);
         Site site = AccessSite(run[0], bytes, write: true, stack: true, restart) with { First = (byte)(bytes - SlotBytes), FirstSize = (byte)SlotBytes };
-        HostOperand place = EmitCheck(ref a, StackForm(GuestRsp, -bytes), site, keepScratch2: false);
+        HostOperand place = EmitCheck(ref a, StackForm(GuestRsp, -bytes), site, keepScratch2: false, isRun: true);
         int left = bytes;
         foreach (ref readonly DecodedInstruction decoded in run)
         {
@@ -144,7 +144,7 @@ internal sealed unsafe partial class BlockEmitter
         byte* restart = a.At;
         StackAddress(ref a, Scratch1, GuestRsp, 0);
         Site site = AccessSite(run[0], run.Length * SlotBytes, write: false, stack: true, restart) with { FirstSize = (byte)SlotBytes };
-        HostOperand place = EmitCheck(ref a, StackForm(GuestRsp, 0), site, keepScratch2: false);
+        HostOperand place = EmitCheck(ref a, StackForm(GuestRsp, 0), site, keepScratch2: false, isRun: true);
         bool returns = run[^1].Traits.Handling == Handling.Return;
         int pops = returns ? run.Length - 1 : run.Length;
         for (int i = 0; i < pops; i++)

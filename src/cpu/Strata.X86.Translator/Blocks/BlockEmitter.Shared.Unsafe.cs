@@ -23,8 +23,14 @@ internal sealed unsafe partial class BlockEmitter
         {
             PreserveFlags(ref a, decoded);
             restart = a.At;
-            a.Lea(Scratch1, at, index, scale, shared.Low, wide: true);
+            a.Lea(Scratch1, at, index, scale, shared.Low, wide: !Is32);
             EmitCheckOfAll(ref a, decoded, restart);
+            if (Is32)
+            {
+                EmitWidening(ref a, at, index, scale, shared.Low);
+            }
+
+            a.StoreFrame(shared.Slot, Scratch2);
         }
         else
         {
@@ -53,7 +59,7 @@ internal sealed unsafe partial class BlockEmitter
         return new HostOperand(Scratch1);
     }
 
-    /// <summary>Checks what starts at the address in Scratch1; what it finds goes to Scratch2 and to the frame.</summary>
+    /// <summary>Checks what starts at the address in Scratch1; what it finds goes to Scratch2.</summary>
     private void EmitCheckOfAll(ref HostAssembler a, in DecodedInstruction decoded, byte* restart)
     {
         ref readonly Instruction instruction = ref decoded.Instruction;
@@ -72,7 +78,20 @@ internal sealed unsafe partial class BlockEmitter
         int apart = AddSite(new Site { Kind = SiteKind.Apart, Rip = instruction.IP });
         _cold.Add(new ColdPath((nint)a.JumpIf(HostCondition.Above), AddSite(site)) { TagOffset = tag, SharedSize = shared.Size, Apart = apart });
         a.Op64Indexed(0x8B, Scratch2, HostRegister.Tlb, Scratch2, AddendField);
-        a.StoreFrame(shared.Slot, Scratch2);
+    }
+
+    /// <summary>
+    /// Makes what leads from an address of 32 bits to the host's lead there from the sum of whole registers, which is what all accesses
+    /// add it to: whether the address wraps, and what is in the registers' upper halves, is the same for all of them.
+    /// </summary>
+    private static void EmitWidening(ref HostAssembler a, int at, int index, int scale, int displacement)
+    {
+        const int add = 0x01;
+        const int subtract = 0x29;
+        a.Lea(Scratch1, at, index, scale, displacement, wide: false);
+        Wide(ref a, add, Scratch1, Scratch2, wide: true);
+        a.Lea(Scratch1, at, index, scale, displacement, wide: true);
+        Wide(ref a, subtract, Scratch1, Scratch2, wide: true);
     }
 
     /// <summary>Behind a failed check of several accesses, with the address in Scratch1: on with single checks if they are not in one page.</summary>

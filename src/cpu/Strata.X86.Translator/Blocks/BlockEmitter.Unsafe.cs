@@ -136,14 +136,14 @@ internal sealed unsafe partial class BlockEmitter(TranslationCache cache)
     private int EmitNext(ref HostAssembler a, ReadOnlySpan<DecodedInstruction> instructions, byte* code, out bool branched)
     {
         branched = false;
-        int run = FindPushRun(instructions);
+        int run = _block->IsApart ? 0 : FindPushRun(instructions);
         if (run != 0)
         {
             EmitPushRun(ref a, instructions[..run]);
             return run;
         }
 
-        run = FindPopRun(instructions);
+        run = _block->IsApart ? 0 : FindPopRun(instructions);
         if (run != 0)
         {
             branched = EmitPopRun(ref a, instructions[..run]);

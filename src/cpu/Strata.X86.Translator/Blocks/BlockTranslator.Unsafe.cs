@@ -70,9 +70,9 @@ internal sealed unsafe partial class BlockTranslator : IDisposable
                 TableLookups.Find(_instructions.AsSpan(0, count), _mode, new ReadOnlySpan<ulong>(registers, Gpr.None));
             }
 
-            if (_mode == CodeMode.Code64 && !block->IsApart)
+            if (!block->IsApart)
             {
-                _shared.Find(_instructions.AsSpan(0, count), _cache.IsOnlyProcessor);
+                _shared.Find(_instructions.AsSpan(0, count), _mode, _cache.IsOnlyProcessor);
             }
         }
 

@@ -43,12 +43,14 @@ internal sealed class SharedChecks
     private readonly Group[] _groups = new Group[MostGroups];
     private readonly int[] _last = new int[Slots.Length];
     private int _count;
+    private CodeMode _mode;
 
-    /// <summary>Notes the groups in the instructions of a block of 64-bit code.</summary>
+    /// <summary>Notes the groups in the instructions of a block.</summary>
     /// <param name="shareWrites">Whether writes can share.</param>
-    public void Find(Span<DecodedInstruction> instructions, bool shareWrites)
+    public void Find(Span<DecodedInstruction> instructions, CodeMode mode, bool shareWrites)
     {
         _count = 0;
+        _mode = mode;
         for (int i = 0; i < instructions.Length; i++)
         {
             ref DecodedInstruction decoded = ref instructions[i];
@@ -66,28 +68,30 @@ internal sealed class SharedChecks
         }
     }
 
-    private static bool CanShare(in DecodedInstruction decoded, bool shareWrites)
+    private bool CanShare(in DecodedInstruction decoded, bool shareWrites)
     {
         ref readonly Instruction instruction = ref decoded.Instruction;
         return decoded.HasMemory && decoded.Traits.Handling == Handling.Native && (shareWrites || !decoded.Traits.WritesMemory)
             && !decoded.Traits.IsAligned && !decoded.Traits.IsBitString && decoded.Table == 0
             && instruction.MemorySegment is not (Register.FS or Register.GS)
             && HasHome(instruction.MemoryBase) && (instruction.MemoryIndex == Register.None || HasHome(instruction.MemoryIndex))
-            && instruction.MemorySize.GetSize() is > 0 and <= 16 && Math.Abs((long)instruction.MemoryDisplacement64) < int.MaxValue - LongestSpan;
+            && instruction.MemorySize.GetSize() is > 0 and <= 16 && Math.Abs((long)(int)instruction.MemoryDisplacement64) < int.MaxValue - LongestSpan;
     }
 
-    private static bool HasHome(Register register) => register.IsGPR64() && HostRegister.HomeOf(register - Register.RAX) >= 0;
+    private bool HasHome(Register register) => (_mode == CodeMode.Code32 ? register.IsGPR32() : register.IsGPR64())
+        && HostRegister.HomeOf(register.GetFullRegister() - Register.RAX) >= 0;
 
     /// <summary>The group that an access belongs to: one that is open and near, or a new one. −1 if there is no room.</summary>
     private int Join(in DecodedInstruction decoded, int index)
     {
         ref readonly Instruction instruction = ref decoded.Instruction;
+        (Register at, Register by) = (instruction.MemoryBase.GetFullRegister(), instruction.MemoryIndex.GetFullRegister());
         int low = (int)instruction.MemoryDisplacement64;
         int high = low + instruction.MemorySize.GetSize();
         for (int i = 0; i < _count; i++)
         {
             ref Group g = ref _groups[i];
-            if (g.IsOpen && g.Base == instruction.MemoryBase && g.Index == instruction.MemoryIndex && g.Scale == instruction.MemoryIndexScale
+            if (g.IsOpen && g.Base == at && g.Index == by && g.Scale == instruction.MemoryIndexScale
                 && (g.IsWrite || !decoded.Traits.WritesMemory) && Math.Max(g.High, high) - (long)Math.Min(g.Low, low) <= LongestSpan)
             {
                 (g.Low, g.High) = (Math.Min(g.Low, low), Math.Max(g.High, high));
@@ -103,8 +107,8 @@ internal sealed class SharedChecks
 
         _groups[_count] = new Group
         {
-            Base = instruction.MemoryBase,
-            Index = instruction.MemoryIndex,
+            Base = at,
+            Index = by,
             Scale = instruction.MemoryIndexScale,
             Low = low,
             High = high,

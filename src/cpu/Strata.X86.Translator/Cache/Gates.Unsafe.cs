@@ -14,6 +14,7 @@ internal sealed unsafe class Gates(X86Cpu cpu, Bridge* bridge, Salts salts)
     private ulong _efer;
     private ulong _userEpoch;
     private ulong _supervisorEpoch;
+    private bool _holdsUserCode;
 
     /// <summary>Before translated code is entered.</summary>
     public void Update()
@@ -23,13 +24,15 @@ internal sealed unsafe class Gates(X86Cpu cpu, Bridge* bridge, Salts salts)
         ulong supervisorEpoch = cpu.Tlb.SupervisorCodeEpoch;
         ulong changed = (userEpoch ^ _userEpoch) | (supervisorEpoch ^ _supervisorEpoch)
             | (s.Star ^ _star) | (s.Lstar ^ _lstar) | (s.Sfmask ^ _sfmask) | (s.EferMsr ^ _efer);
-        if (changed == 0)
+        bool holdsUserCode = cpu.UserHold is not null;
+        if (changed == 0 && holdsUserCode == _holdsUserCode)
         {
             return;
         }
 
         (_userEpoch, _supervisorEpoch) = (userEpoch, supervisorEpoch);
         (_star, _lstar, _sfmask, _efer) = (s.Star, s.Lstar, s.Sfmask, s.EferMsr);
+        _holdsUserCode = holdsUserCode;
         Make(ref s);
     }
 
@@ -54,7 +57,7 @@ internal sealed unsafe class Gates(X86Cpu cpu, Bridge* bridge, Salts salts)
         X86Cpu.FindSysretSegments(s.Star, to64Bit: true, out cs, out ss);
         bridge->SysretGate = new Gate
         {
-            IsReady = enabled ? 1u : 0,
+            IsReady = enabled && !_holdsUserCode ? 1u : 0, // the engine looks whose code it is
             Mode = (uint)(X86Cpu.Mode64 | ModeBits.User),
             Tlb = (ulong)cpu.Tlb.Set(TlbPrivilege.User),
             Salt = salts.Of(user: true, CodeMode.Code64, out JumpEntry* userJumps),

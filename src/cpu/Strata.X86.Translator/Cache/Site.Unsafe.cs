@@ -33,10 +33,14 @@ internal enum SiteKind : byte
     Apart,
 }
 
-/// <summary>A place at which translated code can leave: what the engine needs to go on.</summary>
+/// <summary>A place at which translated code can leave: what the engine needs to go on. Of 40 bytes: there are some hundred thousand.</summary>
 [StructLayout(LayoutKind.Sequential)]
 internal unsafe struct Site
 {
+    private const byte StackFlag = 1;
+    private const byte AlignedFlag = 2;
+    private const byte ForwardFlag = 4;
+
     /// <summary>Guest RIP of the instruction; of a link, the target. In a relative block it counts from the page's start.</summary>
     public ulong Rip;
 
@@ -45,16 +49,19 @@ internal unsafe struct Site
 
     public TranslatedBlock* Block;
 
+    /// <summary>Added to RSP to undo a branch whose target turns out to be non-canonical.</summary>
+    public int StackUndo;
+
+    /// <summary>Iced's code and the length of an instruction that is the interpreter's, where it ended the block.</summary>
+    public ushort Code;
+    public byte Length;
+
     public SiteKind Kind;
 
     /// <summary>The access is a write.</summary>
     public bool IsWrite;
 
-    /// <summary>The access goes through SS: a non-canonical address is #SS.</summary>
-    public bool IsStack;
-
-    /// <summary>The address must be a multiple of 16: else the fault is not the page's.</summary>
-    public bool IsAligned;
+    private byte _flags;
 
     /// <summary>Bytes accessed, of a run of accesses all.</summary>
     public byte Size;
@@ -63,21 +70,32 @@ internal unsafe struct Site
     public byte First;
     public byte FirstSize;
 
-    /// <summary>Iced's code and the length of an instruction that is the interpreter's, where it ended the block.</summary>
-    public ushort Code;
-    public byte Length;
-
     /// <summary>Instructions of the block that have been executed when it leaves here; a gate's own is given back by one less.</summary>
     public sbyte Completed;
-
-    /// <summary>A link that leads forward.</summary>
-    public bool IsForward;
 
     /// <summary>Where the block's code has this site's number, to leave with it: bytes behind the block's entry.</summary>
     public ushort Way;
 
-    /// <summary>Added to RSP to undo a branch whose target turns out to be non-canonical.</summary>
-    public int StackUndo;
+    /// <summary>The access goes through SS: a non-canonical address is #SS.</summary>
+    public bool IsStack
+    {
+        readonly get => Has(StackFlag);
+        set => Set(StackFlag, value);
+    }
+
+    /// <summary>The address must be a multiple of 16: else the fault is not the page's.</summary>
+    public bool IsAligned
+    {
+        readonly get => Has(AlignedFlag);
+        set => Set(AlignedFlag, value);
+    }
+
+    /// <summary>A link that leads forward.</summary>
+    public bool IsForward
+    {
+        readonly get => Has(ForwardFlag);
+        set => Set(ForwardFlag, value);
+    }
 
     /// <summary>Where <see cref="IsWrite"/> lies. <see cref="Marshal.OffsetOf(Type, string)"/> counts four bytes for a bool.</summary>
     public static int WriteOffset
@@ -88,6 +106,10 @@ internal unsafe struct Site
             return (int)((byte*)&site.IsWrite - (byte*)&site);
         }
     }
+
+    private readonly bool Has(byte flag) => (_flags & flag) != 0;
+
+    private void Set(byte flag, bool value) => _flags = (byte)(value ? _flags | flag : _flags & ~flag);
 }
 
 /// <summary>A translated run of guest instructions within one page.</summary>

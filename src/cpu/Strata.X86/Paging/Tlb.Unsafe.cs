@@ -119,7 +119,11 @@ public sealed unsafe class Tlb : IDisposable
     public void NoteCodePage(ulong va) => _codePages.Add(va >> 12);
 
     /// <summary>The set to use for accesses of <paramref name="privilege"/> in the current address space.</summary>
-    public TlbEntry* Set(TlbPrivilege privilege) => _entries + (((_current * Privileges) + (int)privilege) * Entries);
+    public TlbEntry* Set(TlbPrivilege privilege)
+    {
+        int slot = privilege == TlbPrivilege.Checked ? 0 : _current; // one set that is never filled serves all
+        return _entries + (((slot * Privileges) + (int)privilege) * Entries);
+    }
 
     /// <summary>Makes PCID <paramref name="pcid"/> current; <paramref name="flush"/> drops what is cached for it.</summary>
     public void SwitchTo(int pcid, bool flush)
@@ -443,7 +447,8 @@ public sealed unsafe class Tlb : IDisposable
     /// <summary>Prepares the memory of a slot that has not been used before: most machines use few.</summary>
     private void Make(int slot)
     {
-        for (int set = slot * Privileges; set < (slot + 1) * Privileges; set++)
+        int end = ((slot + 1) * Privileges) - (slot == 0 ? 0 : 1); // without the set that is never filled
+        for (int set = slot * Privileges; set < end; set++)
         {
             _filled.AsSpan(set * GroupWords, GroupWords).Fill(ulong.MaxValue);
             Empty(set);

@@ -5,13 +5,15 @@ namespace Strata.Machines.Acpi;
 /// <summary>What ACPI tables say of a board, where boards differ.</summary>
 /// <param name="PciWindowStart">Guest-physical address where the range for PCI's memory begins.</param>
 /// <param name="HasMouse">The keyboard controller has a mouse.</param>
-internal sealed record AcpiDescription(uint PciWindowStart, bool HasMouse)
+/// <param name="HasHpet">There are high-precision event timers.</param>
+internal sealed record AcpiDescription(uint PciWindowStart, bool HasMouse, bool HasHpet = false)
 {
     /// <summary>A board whose guest is loaded by the monitor.</summary>
     public static AcpiDescription WithoutFirmware { get; } = new(PcMemoryMap.PciWindowStart, HasMouse: false);
 
     /// <summary>A board with firmware, which gives PCI all from 2 GiB on where there is no RAM.</summary>
     /// <param name="memory">Bytes of RAM.</param>
-    public static AcpiDescription WithFirmware(ulong memory) =>
-        new(memory <= PcMemoryMap.FirmwarePciWindowStart ? (uint)PcMemoryMap.FirmwarePciWindowStart : PcMemoryMap.PciWindowStart, HasMouse: true);
+    /// <param name="hasHpet">See <see cref="HasHpet"/>.</param>
+    public static AcpiDescription WithFirmware(ulong memory, bool hasHpet = false) =>
+        new(memory <= PcMemoryMap.FirmwarePciWindowStart ? (uint)PcMemoryMap.FirmwarePciWindowStart : PcMemoryMap.PciWindowStart, HasMouse: true, hasHpet);
 }

@@ -1,6 +1,7 @@
 using System.Buffers.Binary;
 using System.Text;
 using Strata.Devices.Power;
+using Strata.Devices.Timers;
 using Strata.Machines.Boards;
 
 namespace Strata.Machines.Acpi;
@@ -28,19 +29,31 @@ internal static class AcpiTables
         ulong dsdt = Add(image, address, Table("DSDT", 2, Dsdt(board)), places);
         ulong fadt = Add(image, address, Table("FACP", 6, Fadt(dsdt, facs)), places);
         ulong madt = Add(image, address, Table("APIC", 5, Madt(processors)), places);
-        byte[] pointers = new byte[16];
-        BinaryPrimitives.WriteUInt64LittleEndian(pointers, fadt);
-        BinaryPrimitives.WriteUInt64LittleEndian(pointers.AsSpan(8), madt);
+        List<ulong> tables = [fadt, madt];
+        if (board.HasHpet)
+        {
+            tables.Add(Add(image, address, Table("HPET", 1, HpetTable()), places));
+        }
+
+        byte[] pointers = new byte[tables.Count * 8];
+        byte[] narrow = new byte[tables.Count * 4];
+        foreach ((int index, ulong table) in tables.Index())
+        {
+            BinaryPrimitives.WriteUInt64LittleEndian(pointers.AsSpan(index * 8), table);
+            BinaryPrimitives.WriteUInt32LittleEndian(narrow.AsSpan(index * 4), (uint)table);
+        }
+
         ulong xsdt = Add(image, address, Table("XSDT", 1, pointers), places);
-        byte[] narrow = new byte[8];
-        BinaryPrimitives.WriteUInt32LittleEndian(narrow, (uint)fadt);
-        BinaryPrimitives.WriteUInt32LittleEndian(narrow.AsSpan(4), (uint)madt);
         ulong rsdt = Add(image, address, Table("RSDT", 1, narrow), places);
         byte[] result = [.. image];
         WriteRsdp(result, rsdt, xsdt);
         places?.AddPointers(fadt - address, (36, 4), (40, 4), (132, 8), (140, 8));
-        places?.AddPointers(xsdt - address, (HeaderSize, 8), (HeaderSize + 8, 8));
-        places?.AddPointers(rsdt - address, (HeaderSize, 4), (HeaderSize + 4, 4));
+        foreach (int index in Enumerable.Range(0, tables.Count))
+        {
+            places?.AddPointers(xsdt - address, (HeaderSize + (index * 8), 8));
+            places?.AddPointers(rsdt - address, (HeaderSize + (index * 4), 4));
+        }
+
         return result;
     }
 
@@ -150,6 +163,18 @@ internal static class AcpiTables
         at[1] = bits;
         at[3] = bits switch { 8 => 1, 16 => 2, _ => 3 };
         BinaryPrimitives.WriteUInt64LittleEndian(at[4..], port);
+    }
+
+    /// <summary>IA-PC HPET Specification 1.0a, "The ACPI 2.0 HPET Description Table".</summary>
+    private static byte[] HpetTable()
+    {
+        const ushort leastTicks = 0x80; // of a periodic timer that loses none
+        byte[] table = new byte[20];
+        BinaryPrimitives.WriteUInt32LittleEndian(table, Hpet.BlockId);
+        table[5] = 64; // a memory space's register of so many bits
+        BinaryPrimitives.WriteUInt64LittleEndian(table.AsSpan(8), PcMemoryMap.HpetStart);
+        BinaryPrimitives.WriteUInt16LittleEndian(table.AsSpan(17), leastTicks);
+        return table;
     }
 
     private static byte[] Madt(int processors)

@@ -43,6 +43,12 @@ public sealed partial class PcBoard
                 return TimeSpan.Zero;
             }
 
+            if (_holdsUserCode && !engine.HoldsUserCode)
+            {
+                throw new InvalidOperationException(
+                    $"The machine is a clone that is not yet a machine of its own, and the {engine.Name} engine cannot hold its programs back until it is; switch when it is.");
+            }
+
             _processors.Prepare(engine);
 #pragma warning disable RS0030 // a figure about the host
             long start = Stopwatch.GetTimestamp();

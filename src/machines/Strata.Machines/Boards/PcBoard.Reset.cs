@@ -101,7 +101,7 @@ public sealed partial class PcBoard
 
         IReadOnlyList<ulong> counters = _processors!.TimeStampOffsets();
         _roster.Reset();
-        _processors.Enter(_firmware is null ? _loader.Reload() : null, counters);
+        _processors.Enter(_firmware is null ? _loader.Load() : null, counters);
         Interlocked.Increment(ref _resets);
         _wiring.Options.OnReset?.Invoke(cause);
         return true;

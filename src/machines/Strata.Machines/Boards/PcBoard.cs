@@ -3,6 +3,8 @@ using Strata.Core.Execution;
 using Strata.Core.Memory;
 using Strata.Core.State;
 using Strata.Core.Time;
+using Strata.Devices.Display;
+using Strata.Devices.Input;
 using Strata.Devices.Interrupts;
 using Strata.Devices.Power;
 using Strata.Machines.Boot;
@@ -55,7 +57,7 @@ public sealed partial class PcBoard : IMachineControl, IDisposable
             _wiring = new BoardWiring(options, Memory, Ports, _clock, wall, new ApicBus(), this);
             _loader = new GuestLoader(_wiring);
             _firmware = options.Firmware is { } firmware ? new PcFirmware(_wiring, firmware, _ram) : null;
-            _chipset = new PcChipset(_wiring, high => _processors?.OnPicOutput(high), _firmware);
+            _chipset = new PcChipset(_wiring, high => _processors?.OnPicOutput(high), () => _processors?.CurrentAddressSpace, _firmware);
             _devices = new PcDevices(_wiring, _chipset);
             _devices.PlugAll();
             _processors = new PcProcessors(this, _wiring);
@@ -65,9 +67,9 @@ public sealed partial class PcBoard : IMachineControl, IDisposable
             {
                 _processors.Enter(null);
             }
-            else if (options.Kernel is { } kernel)
+            else if (_loader.HasImages && !options.StartsFromMemory)
             {
-                _processors.Enter(_loader.Load(kernel, options.Initrd));
+                _processors.Enter(_loader.Load());
             }
         }
         catch
@@ -89,6 +91,15 @@ public sealed partial class PcBoard : IMachineControl, IDisposable
 
     /// <summary>The memory balloon; null for a machine without one.</summary>
     public VirtioBalloon? Balloon => _devices!.Balloon;
+
+    /// <summary>What the machine shows; null for one without a display.</summary>
+    public IScreen? Screen => _firmware?.Display;
+
+    /// <summary>The keyboard.</summary>
+    public IKeyboard Keyboard => _chipset.Keyboard;
+
+    /// <summary>The mouse; null for a machine without one.</summary>
+    public IPointer? Pointer => _firmware is null ? null : _chipset.Keyboard;
 
     public IVirtualClock Clock => _clock;
 
@@ -160,12 +171,6 @@ public sealed partial class PcBoard : IMachineControl, IDisposable
     /// <summary>Plugs a network card's cable in or out; the guest is told.</summary>
     /// <exception cref="ArgumentOutOfRangeException">There is no such card.</exception>
     public void SetNetworkLink(int card, bool up) => _devices!.Card(card).IsLinkUp = up;
-
-    /// <summary>What tells the machine from others that begin where it was saved: the generation ID that its guest reads.</summary>
-    public Guid GenerationId => _chipset.GenerationId.Id;
-
-    /// <summary>The machine is another one from here on, and its guest is told. While it is paused.</summary>
-    public void RenewGeneration(Guid id) => _chipset.GenerationId.Renew(id);
 
     /// <summary>Whether the guest listens to the power button.</summary>
     public bool IsPowerButtonEnabled => _chipset.Power.IsPowerButtonEnabled;

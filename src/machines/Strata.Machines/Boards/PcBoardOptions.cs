@@ -7,6 +7,7 @@ using Strata.Core.Storage;
 using Strata.Devices.Serial;
 using Strata.Machines.Boot;
 using Strata.Machines.Engines;
+using Strata.Machines.Firmware;
 using Strata.X86.Translator;
 
 namespace Strata.Machines.Boards;
@@ -20,9 +21,9 @@ public sealed class PcBoardOptions
     /// <summary>PCI devices that there are slots for, beside the host bridge.</summary>
     public const int MostPciDevices = PcMemoryMap.PciSlots - 1;
 
-    /// <summary>PCI devices of this machine: what is asked for, and the entropy source, which every machine has.</summary>
+    /// <summary>PCI devices of this machine: what is asked for, the entropy source, which every machine has, and with firmware chipset and display.</summary>
     public int PciDevices =>
-        1 + (Console is null ? 0 : 1) + Disks.Count + Networks.Count + Shares.Count + (HasSockets ? 1 : 0) + (HasBalloon ? 1 : 0);
+        1 + (Firmware is null ? 0 : 2) + (Console is null ? 0 : 1) + Disks.Count + Networks.Count + Shares.Count + (HasSockets ? 1 : 0) + (HasBalloon ? 1 : 0);
 
     /// <summary>Bytes of RAM; a multiple of 1 MiB, at least 8 MiB, at most <see cref="LargestMemory"/>.</summary>
     public required ulong MemorySize { get; init; }
@@ -63,6 +64,9 @@ public sealed class PcBoardOptions
     /// <summary>Disks, in the order in which the guest finds them. The board disposes them.</summary>
     public IReadOnlyList<IBlockBackend> Disks { get; init; } = [];
 
+    /// <summary>What each of <see cref="Disks"/> is reached by; those without an entry are on virtio.</summary>
+    public IReadOnlyList<DiskController> DiskControllers { get; init; } = [];
+
     /// <summary>Network cards, in the order in which the guest finds them. The board disposes their backends.</summary>
     public IReadOnlyList<NetworkCardOptions> Networks { get; init; } = [];
 
@@ -74,6 +78,12 @@ public sealed class PcBoardOptions
 
     /// <summary>The machine has the devices of test suites: a scratch register, interrupt lines and memory that test programs drive.</summary>
     public bool HasTestDevices { get; init; }
+
+    /// <summary>The machine has high-precision event timers (HPET).</summary>
+    public bool HasHpet { get; init; }
+
+    /// <summary>What the machine's SMBIOS tables say; null for a machine without.</summary>
+    public SmbiosOptions? Smbios { get; init; }
 
     /// <summary>The machine has a memory balloon (virtio-balloon), through which the guest returns memory to the host.</summary>
     public bool HasBalloon { get; init; }
@@ -107,14 +117,17 @@ public sealed class PcBoardOptions
     /// <summary>Hears of each line that firmware writes to its log; on a vCPU's thread. Null for nobody.</summary>
     public Action<string>? OnFirmwareLog { get; init; }
 
-    /// <summary>
-    /// The kernel; null for a machine whose guest is in its memory already, and whose state is loaded before the start. Such a machine is
-    /// started again, behind a reset, from <see cref="ReadImages"/>.
-    /// </summary>
+    /// <summary>The kernel, kept for resets; null where <see cref="ReadImages"/> reads it, or where there is none.</summary>
     public required byte[]? Kernel { get; init; }
 
-    /// <summary>Reads kernel and initrd for a guest that starts again; null where they are those of the first start.</summary>
-    public Func<(byte[] Kernel, byte[]? Initrd)>? ReadImages { get; init; }
+    /// <summary>
+    /// Reads what the guest is started from, at each start anew, so that a machine that runs does not keep it; in the place of
+    /// <see cref="Kernel"/>, <see cref="Initrd"/> and <see cref="Modules"/>. Null where those are it.
+    /// </summary>
+    public Func<BootImages>? ReadImages { get; init; }
+
+    /// <summary>The guest is in the memory already, and its state is loaded before the start: what it is started from is needed after a reset.</summary>
+    public bool StartsFromMemory { get; init; }
 
     /// <summary>What a kernel that has its own name in front of its command line finds there.</summary>
     public string KernelName { get; init; } = "kernel";

@@ -3,6 +3,7 @@ using Strata.Core.Interrupts;
 using Strata.Core.State;
 using Strata.Devices.Display;
 using Strata.Devices.Firmware;
+using Strata.Devices.Identity;
 using Strata.Devices.Input;
 using Strata.Devices.Interrupts;
 using Strata.Devices.Power;
@@ -19,14 +20,16 @@ internal sealed class PcChipset
     private readonly Pit8254 _pit;
     private readonly RtcMc146818 _rtc;
     private readonly Ps2Controller8042 _keyboard;
-    private readonly Crtc6845 _crtc = new();
+    private readonly Crtc6845? _crtc; // where there is no display
     private readonly FwCfg _firmware;
     private readonly GeneralPurposeEvents _events;
+    private readonly Hpet? _hpet;
     private UnitTestDevice? _testDevice;
 
     /// <param name="onPicOutput">Called with the level of the PICs' INTR output when it changes.</param>
+    /// <param name="addressSpace">Of the processor whose instruction is served on the calling thread; null for none.</param>
     /// <param name="firmware">Null for a machine without.</param>
-    public PcChipset(BoardWiring wiring, Action<bool> onPicOutput, PcFirmware? firmware)
+    public PcChipset(BoardWiring wiring, Action<bool> onPicOutput, Func<ulong?> addressSpace, PcFirmware? firmware)
     {
         _wiring = wiring;
         Firmware = firmware;
@@ -34,23 +37,39 @@ internal sealed class PcChipset
         IoApic = new IoApic(wiring.Apics);
         wiring.Apics.EoiSink = IoApic;
         Interrupts = new IsaInterrupts(Pic, IoApic);
-        _pit = new Pit8254(wiring.Clock, Interrupts.Line(0));
-        _keyboard = new Ps2Controller8042(wiring.Control, Interrupts.Line(PcMemoryMap.KeyboardPin));
+        InterruptLine intervalTimer = Interrupts.Line(0);
+        InterruptLine realTimeClock = Interrupts.Line(PcMemoryMap.RtcPin);
+        if (wiring.Options.HasHpet)
+        {
+            _hpet = CreateHpet(ref intervalTimer, ref realTimeClock);
+        }
+
+        _pit = new Pit8254(wiring.Clock, intervalTimer);
+        _keyboard = new Ps2Controller8042(
+            wiring.Control,
+            Interrupts.Line(PcMemoryMap.KeyboardPin),
+            firmware is null ? null : Interrupts.Line(PcMemoryMap.MousePin),
+            firmware?.A20);
         SharedInterruptLine sci = new(Interrupts.Line(PcMemoryMap.SciPin));
         Power = new AcpiPower(wiring.Control, wiring.Clock, sci.CreateInput());
         _events = new GeneralPurposeEvents(sci.CreateInput());
         GenerationId = new VmGenerationId(wiring.Options.GenerationId, () => _events.Signal(PcMemoryMap.GenerationEvent));
-        _rtc = new RtcMc146818(wiring.Clock, wiring.Wall, Interrupts.Line(PcMemoryMap.RtcPin)) { AlarmRang = Power.SignalAlarm };
+        _rtc = new RtcMc146818(wiring.Clock, wiring.Wall, realTimeClock) { AlarmRang = Power.SignalAlarm };
         Reset = new ResetControl(wiring.Control);
         Serial = new Uart16550(wiring.Options.Serial, Interrupts.Line(PcMemoryMap.SerialPin), wiring.Clock)
         {
             HoldsEarlyInput = true,
             RequiresOut2 = false,
         };
+        Identity = new IdentityRegister(addressSpace);
         _firmware = CreateFirmwareConfiguration();
+        _crtc = firmware is null ? new Crtc6845() : null;
         firmware?.Describe(_firmware, _rtc);
         Map(wiring.Memory, wiring.Ports);
     }
+
+    /// <summary>Keyboard and mouse.</summary>
+    public Ps2Controller8042 Keyboard => _keyboard;
 
     /// <summary>Null for a machine whose guest is loaded for it.</summary>
     public PcFirmware? Firmware { get; }
@@ -66,6 +85,9 @@ internal sealed class PcChipset
     /// <summary>What tells the machine from others that begin where it was saved.</summary>
     public VmGenerationId GenerationId { get; }
 
+    /// <summary>Where the guest says which of its programs makes a clone a machine of its own.</summary>
+    public IdentityRegister Identity { get; }
+
     /// <summary>The reset register, which lies inside PCI's ports.</summary>
     public ResetControl Reset { get; }
 
@@ -76,9 +98,15 @@ internal sealed class PcChipset
     public void Enlist(UnitRoster roster)
     {
         Firmware?.Enlist(roster);
-        foreach (IUnit unit in (IUnit[])[Pic, IoApic, _pit, _rtc, _keyboard, _crtc, Power, Reset, Serial, _firmware, _events, GenerationId])
+        IUnit[] display = _crtc is null ? [] : [_crtc];
+        foreach (IUnit unit in (IUnit[])[Pic, IoApic, _pit, _rtc, _keyboard, .. display, Power, Reset, Serial, _firmware, _events, GenerationId, Identity])
         {
             roster.Add(unit);
+        }
+
+        if (_hpet is not null)
+        {
+            roster.Add(_hpet);
         }
 
         if (_testDevice is not null)
@@ -98,7 +126,11 @@ internal sealed class PcChipset
         ports.Map(0x70, 2, _rtc);
         ports.Map(0x60, 1, _keyboard);
         ports.Map(0x64, 1, _keyboard.Status);
-        ports.Map(PcMemoryMap.CrtcPort, 2, _crtc);
+        if (_crtc is not null)
+        {
+            ports.Map(PcMemoryMap.CrtcPort, 2, _crtc);
+        }
+
         if (Firmware is null)
         {
             ports.Map(PcMemoryMap.AcpiPowerPort, AcpiPower.PortCount, Power); // otherwise firmware says where
@@ -106,9 +138,15 @@ internal sealed class PcChipset
 
         ports.Map(PcMemoryMap.AcpiEventsPort, GeneralPurposeEvents.PortCount, _events);
         memory.MapDevice(PcMemoryMap.GenerationIdStart, VmGenerationId.RegionSize, GenerationId);
+        memory.MapDevice(PcMemoryMap.IdentityStart, IdentityRegister.RegionSize, Identity);
         ports.Map(PcMemoryMap.DebugExitPort, 4, new DebugExit(_wiring.Control));
         ports.Map(PcMemoryMap.SerialPort, 8, Serial);
         ports.Map(PcMemoryMap.FirmwarePort, FwCfg.PortCount, _firmware);
+        if (_hpet is not null)
+        {
+            memory.MapDevice(PcMemoryMap.HpetStart, Hpet.RegionSize, _hpet);
+        }
+
         if (_wiring.Options.HasTestDevices)
         {
             _testDevice = new UnitTestDevice(Interrupts);
@@ -116,6 +154,20 @@ internal sealed class PcChipset
             memory.MapDevice(PcMemoryMap.TestMemoryStart, UnitTestDevice.MemorySize, _testDevice.Memory);
             ports.Map(PcMemoryMap.TestLinePort, UnitTestDevice.LineCount, _testDevice.Lines);
         }
+    }
+
+    /// <summary>Puts a switch into the wires of the old timers, which this one can take over.</summary>
+    private Hpet CreateHpet(ref InterruptLine intervalTimer, ref InterruptLine realTimeClock)
+    {
+        LegacyInterruptSwitch first = new(intervalTimer);
+        LegacyInterruptSwitch second = new(realTimeClock);
+        (intervalTimer, realTimeClock) = (first.Original, second.Original);
+        return new Hpet(_wiring.Clock, new HpetWiring
+        {
+            IntervalTimer = first,
+            RealTimeClock = second,
+            Routes = Enumerable.Range(PcMemoryMap.HpetPin, PcMemoryMap.HpetPins).ToDictionary(pin => pin, Interrupts.Line),
+        });
     }
 
     private FwCfg CreateFirmwareConfiguration()

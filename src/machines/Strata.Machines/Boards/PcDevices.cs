@@ -1,10 +1,14 @@
+using Microsoft.Extensions.Logging;
 using Strata.Core.Interrupts;
 using Strata.Core.Logging;
 using Strata.Core.Sharing;
 using Strata.Core.State;
+using Strata.Devices.Storage.Nvme;
+using Strata.Core.Storage;
 using Strata.Devices.Chipset;
 using Strata.Devices.Pci;
 using Strata.Devices.Power;
+using Strata.Devices.Storage;
 using Strata.Virtio;
 using Strata.Virtio.Balloon;
 using Strata.Virtio.Block;
@@ -26,6 +30,8 @@ internal sealed class PcDevices
     private readonly BoardWiring _wiring;
     private readonly List<VirtioDevice> _virtio = [];
     private readonly List<VirtioNetwork> _networks = [];
+    private readonly List<IdeChannel> _channels = [];
+    private readonly List<IDisposable> _others = []; // devices that are neither
     private readonly PcChipset _chipset;
     private int _nextSlot = 1;
 
@@ -38,6 +44,7 @@ internal sealed class PcDevices
         if (router is not null)
         {
             PlugChipset(router);
+            Bus.Plug(_nextSlot++, chipset.Firmware!.CreateDisplayFunction());
         }
 
         wiring.Ports.Map(PcMemoryMap.PciConfigPort, PciBus.PortCount, new PciConfigPorts(Bus, chipset.Reset));
@@ -64,7 +71,7 @@ internal sealed class PcDevices
         int queues = Math.Min(options.Processors, VirtioDevice.MostParallelQueues);
         for (int i = 0; i < options.Disks.Count; i++)
         {
-            Plug(new VirtioBlock(_wiring.Memory, options.Disks[i], $"strata-disk{i}", queues));
+            PlugDisk(options.Disks[i], options.DiskControllers.ElementAtOrDefault(i), $"strata-disk{i}", queues);
         }
 
         foreach (NetworkCardOptions network in options.Networks)
@@ -114,7 +121,7 @@ internal sealed class PcDevices
     public IReadOnlyList<IOException> DisposeAll()
     {
         List<IOException> failures = [];
-        foreach (VirtioDevice device in _virtio)
+        foreach (IDisposable device in (IEnumerable<IDisposable>)[.. _channels, .. _others, .. _virtio])
         {
             try
             {
@@ -127,6 +134,24 @@ internal sealed class PcDevices
         }
 
         return failures;
+    }
+
+    private void PlugDisk(IBlockBackend disk, DiskController kind, string serial, int queues)
+    {
+        if (kind == DiskController.Virtio)
+        {
+            Plug(new VirtioBlock(_wiring.Memory, disk, serial, queues));
+            return;
+        }
+
+        NvmeController controller = new(_wiring.Memory, disk, serial) { IsSynchronous = _wiring.Options.Deterministic != null };
+        _others.Add(controller);
+        if (_wiring.Options.Loggers is { } loggers)
+        {
+            controller.Log = loggers.For(LogAreas.Disks);
+        }
+
+        Bus.Plug(_nextSlot++, controller);
     }
 
     /// <summary>Puts a device into the next slot; it is the board's from here on.</summary>
@@ -147,6 +172,15 @@ internal sealed class PcDevices
     {
         int slot = _nextSlot++;
         Bus.Plug(slot, new Piix3Isa(router));
+        IdeDrive?[] drives = IdePlaces.Place(_wiring.Options.Firmware!.Drives);
+        ILogger? log = _wiring.Options.Loggers?.For(LogAreas.Disks);
+        IdeChannel first = new("ide0", _wiring.Memory, _chipset.Interrupts.Line(PcMemoryMap.FirstIdePin), drives[0], drives[1], log);
+        IdeChannel second = new("ide1", _wiring.Memory, _chipset.Interrupts.Line(PcMemoryMap.SecondIdePin), drives[2], drives[3], log);
+        first.IsSynchronous = second.IsSynchronous = _wiring.Options.Deterministic != null;
+        _channels.AddRange([first, second]);
+        Piix3Ide ide = new(first, second);
+        ide.MapPorts(_wiring.Ports);
+        Bus.Plug(slot, ide, 1);
         Bus.Plug(slot, new Piix4Power(_wiring.Ports, _chipset.Power, AcpiPower.PortCount), 3);
     }
 

@@ -1,12 +1,15 @@
 using System.Buffers.Binary;
+using System.Numerics;
 using Strata.Core.Bus;
 using Strata.Core.Memory;
 using Strata.Core.State;
 using Strata.Devices.Chipset;
+using Strata.Devices.Display;
 using Strata.Devices.Firmware;
 using Strata.Devices.Pci;
 using Strata.Devices.Timers;
 using Strata.Machines.Acpi;
+using Strata.Machines.Boot;
 using Strata.Machines.Firmware;
 
 namespace Strata.Machines.Boards;
@@ -18,22 +21,28 @@ namespace Strata.Machines.Boards;
 internal sealed class PcFirmware : IDisposable
 {
     private const ulong RomUnit = 64 << 10;
+    private const int VideoMemory = 16 << 20;
     private const int EquipmentCoprocessor = 1 << 1;
     private const int EquipmentDisplay = 1 << 2;
 
     private readonly BoardWiring _wiring;
     private readonly PcFirmwareOptions _options;
     private readonly GuestMemory _rom;
+    private readonly GuestMemory _videoRom;
 
-    /// <exception cref="ArgumentException">The ROM is none.</exception>
+    /// <exception cref="BootImageException">A ROM is none.</exception>
     public PcFirmware(BoardWiring wiring, PcFirmwareOptions options, GuestMemory ram)
     {
         _wiring = wiring;
         _options = options;
-        _rom = CreateRom(options.Rom, PcFirmwareOptions.SmallestRom);
+        _rom = CreateRom(options.Rom, PcFirmwareOptions.SmallestRom, RoundUp((ulong)options.Rom.Length), isAtTheEnd: true);
+        ulong videoSize = BitOperations.RoundUpToPowerOf2(Math.Max((ulong)options.VideoRom.Length, GuestMemory.PageSize));
+        _videoRom = CreateRom(options.VideoRom, 1, videoSize, isAtTheEnd: false);
         wiring.Memory.Map(MemoryRegion.Rom(PcMemoryMap.HighMemoryStart - _rom.Size, _rom, 0, _rom.Size));
         HostBridge = new I440Fx(wiring.Memory, ram, _rom);
         A20 = new A20Gate(wiring.Memory, wiring.Control);
+        Display = new Vga(wiring.Clock, VideoMemory);
+        wiring.Memory.Map(MemoryRegion.OfDevice(PcMemoryMap.VgaStart, Vga.WindowSize, Display.Window, MemoryRegion.OverlayPriority));
         wiring.Ports.Map(PcMemoryMap.ControlPortA, 1, A20);
         wiring.Ports.Map(PcMemoryMap.FirmwareLogPort, 1, new DebugPort(Log));
     }
@@ -42,20 +51,15 @@ internal sealed class PcFirmware : IDisposable
 
     public A20Gate A20 { get; }
 
-    /// <summary>Puts a ROM's bytes into memory of whole 64 KiB.</summary>
-    /// <exception cref="ArgumentException">It is too small or too large.</exception>
-    public static GuestMemory CreateRom(byte[] bytes, int smallest)
-    {
-        if (bytes.Length < smallest || bytes.Length > PcFirmwareOptions.LargestRom)
-        {
-            throw new ArgumentException(
-                $"A ROM of {bytes.Length:N0} bytes is no firmware; it has {smallest:N0} to {PcFirmwareOptions.LargestRom:N0}.", nameof(bytes));
-        }
+    /// <summary>What the machine shows.</summary>
+    public Vga Display { get; }
 
-        ulong size = RoundUp((ulong)bytes.Length);
-        GuestMemory rom = new(size);
-        bytes.CopyTo(rom.Slice(size - (ulong)bytes.Length, bytes.Length));
-        return rom;
+    /// <summary>The display as PCI finds it.</summary>
+    public VgaPci CreateDisplayFunction()
+    {
+        VgaPci function = new(Display, _videoRom);
+        function.MapPorts(_wiring.Ports);
+        return function;
     }
 
     /// <summary>What the firmware asks for: RAM, processors, tables, what to start from.</summary>
@@ -63,11 +67,18 @@ internal sealed class PcFirmware : IDisposable
     {
         ulong memory = _wiring.Options.MemorySize;
         (byte[] tables, byte[] rsdp, byte[] script) =
-            TableLoader.Build(_wiring.Options.Processors, AcpiDescription.WithFirmware(memory));
+            TableLoader.Build(_wiring.Options.Processors, AcpiDescription.WithFirmware(memory, _wiring.Options.HasHpet));
         configuration.AddFile("etc/e820", DescribeMemory(memory));
         configuration.AddFile(TableLoader.TablesFile, tables);
         configuration.AddFile(TableLoader.RsdpFile, rsdp);
         configuration.AddFile(TableLoader.ScriptFile, script);
+        if (_wiring.Options.Smbios is { } smbios)
+        {
+            (byte[] entry, byte[] structures) = SmbiosTables.Build(smbios, address: 0, _wiring.Options.Processors, memory);
+            configuration.AddFile("etc/smbios/smbios-anchor", entry);
+            configuration.AddFile("etc/smbios/smbios-tables", structures);
+        }
+
         if (_options.UsesSerial)
         {
             configuration.AddFile("etc/sercon-port", Word64(PcMemoryMap.SerialPort));
@@ -80,9 +91,27 @@ internal sealed class PcFirmware : IDisposable
     /// <summary>Puts what has state on the roster.</summary>
     public void Enlist(UnitRoster roster) => roster.Add(A20);
 
-    public void Dispose() => _rom.Dispose();
+    public void Dispose()
+    {
+        Display.Dispose();
+        _videoRom.Dispose();
+        _rom.Dispose();
+    }
 
     private static ulong RoundUp(ulong size) => (size + RomUnit - 1) / RomUnit * RomUnit;
+
+    private static GuestMemory CreateRom(byte[] bytes, int smallest, ulong size, bool isAtTheEnd)
+    {
+        if (bytes.Length < smallest || bytes.Length > PcFirmwareOptions.LargestRom)
+        {
+            throw new BootImageException(
+                $"A file of {bytes.Length:N0} bytes is no firmware, which has {smallest:N0} to {PcFirmwareOptions.LargestRom:N0}; check which one it is.");
+        }
+
+        GuestMemory rom = new(size);
+        bytes.CopyTo(rom.Slice(isAtTheEnd ? size - (ulong)bytes.Length : 0, bytes.Length));
+        return rom;
+    }
 
     private static byte[] DescribeMemory(ulong size)
     {

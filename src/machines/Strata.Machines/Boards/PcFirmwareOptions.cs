@@ -1,3 +1,5 @@
+using Strata.Core.Storage;
+
 namespace Strata.Machines.Boards;
 
 /// <summary>Firmware that starts the machine, as in a PC, and what only a machine with firmware has.</summary>
@@ -18,9 +20,19 @@ public sealed record PcFirmwareOptions
     /// <summary>The firmware's screen and keyboard are on the first serial port as well.</summary>
     public bool UsesSerial { get; init; }
 
+    /// <summary>
+    /// Drives on the two IDE channels, at most four: disks from the first on, discs from the third on. The board disposes their media.
+    /// </summary>
+    public IReadOnlyList<IdeDriveOptions> Drives { get; init; } = [];
+
     /// <summary>Ask at the start what to start from.</summary>
     public bool ShowsMenu { get; init; }
 }
+
+/// <summary>A drive on an IDE channel.</summary>
+/// <param name="Medium">The disk, or the disc in the drive; null for an empty CD drive.</param>
+/// <param name="IsOptical">A drive for CDs and DVDs.</param>
+public sealed record IdeDriveOptions(IBlockBackend? Medium, bool IsOptical = false);
 
 /// <summary>What firmware can start a system from.</summary>
 public enum BootSource

@@ -157,6 +157,19 @@ internal sealed class PcProcessors : IDisposable
         }
     }
 
+    /// <summary>CR3 of the processor whose instruction is served on the calling thread; null on any other.</summary>
+    public ulong? CurrentAddressSpace => _all.Find(processor => processor.Thread.IsCurrent)?.Engine.AddressSpace;
+
+    /// <summary>Which user code may run on all of them, which stand still; null for all, on any thread.</summary>
+    public void SetUserHold(UserCodeHold? hold)
+    {
+        _all.ForEach(processor => processor.Cpu.UserHold = hold);
+        if (hold is null)
+        {
+            _all.ForEach(processor => processor.Kick());
+        }
+    }
+
     /// <summary>Does what can fail, before anything is stopped for a new engine.</summary>
     /// <exception cref="EngineUnavailableException">The engine cannot run this machine.</exception>
     public void Prepare(EngineDescriptor engine) => _engines!.Prepare(engine);

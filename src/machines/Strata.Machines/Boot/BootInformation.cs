@@ -46,7 +46,7 @@ internal sealed class BootInformation
                 ?? _writer.FindFree(_request.MemoryMap, length, alignment, OneMegabyte, _request.LowMemory)
                 ?? throw new BootImageException(
                     $"The module {module.Text} ({length:N0} bytes) does not fit beside the kernel into {_request.LowMemory >> 20} MiB; give the machine more memory.");
-            _writer.Write(at, module.Content, $"module {addresses.Count}");
+            _writer.Write(at, module.Content.Span, $"module {addresses.Count}");
             addresses.Add(at);
         }
 

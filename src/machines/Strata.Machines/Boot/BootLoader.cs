@@ -8,22 +8,27 @@ public static class BootLoader
     public static BootEntry Load(BootRequest request)
     {
         ArgumentNullException.ThrowIfNull(request);
-        if (CompressedKernel.Matches(request.Kernel))
+        if (CompressedKernel.Matches(request.Kernel.Span))
         {
-            request = request with { Kernel = CompressedKernel.Unpack(request.Kernel, request.LowMemory) };
+            request = request with { Kernel = CompressedKernel.Unpack(request.Kernel.ToArray(), request.LowMemory) };
         }
 
-        if (LinuxBzImage.Matches(request.Kernel))
+        if (LinuxBzImage.Matches(request.Kernel.Span))
         {
             return LinuxBzImage.Load(request);
         }
 
-        if (Multiboot1.Matches(request.Kernel))
+        if (Multiboot1.Matches(request.Kernel.Span))
         {
             return Multiboot1.Load(request);
         }
 
-        if (ElfImage.Matches(request.Kernel))
+        if (Multiboot2.Matches(request.Kernel.Span))
+        {
+            return Multiboot2.Load(request);
+        }
+
+        if (ElfImage.Matches(request.Kernel.Span))
         {
             return ElfPvh.Load(request);
         }

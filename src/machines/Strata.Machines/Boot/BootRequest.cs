@@ -21,12 +21,13 @@ public sealed record BootRequest
     /// <summary>Guest-physical address of the ACPI RSDP, or zero.</summary>
     public ulong Rsdp { get; init; }
 
-    public required byte[] Kernel { get; init; }
+    public required ReadOnlyMemory<byte> Kernel { get; init; }
 
     /// <summary>What a kernel that has its own name in front of its command line finds there.</summary>
     public string KernelName { get; init; } = "kernel";
 
-    public byte[]? Initrd { get; init; }
+    /// <summary>Empty for none.</summary>
+    public ReadOnlyMemory<byte> Initrd { get; init; }
 
     /// <summary>The initrd's string where it is a module.</summary>
     public string InitrdName { get; init; } = "initrd";
@@ -35,7 +36,7 @@ public sealed record BootRequest
     public IReadOnlyList<BootModule> Modules { get; init; } = [];
 
     /// <summary>The initrd, where there is one, and the modules.</summary>
-    internal IReadOnlyList<BootModule> AllModules => Initrd is { Length: > 0 } initrd ? [new BootModule(initrd, InitrdName), .. Modules] : Modules;
+    internal IReadOnlyList<BootModule> AllModules => Initrd.IsEmpty ? Modules : [new BootModule(Initrd, InitrdName), .. Modules];
 
     public string CommandLine { get; init; } = string.Empty;
 }

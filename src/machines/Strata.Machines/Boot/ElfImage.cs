@@ -6,8 +6,9 @@ namespace Strata.Machines.Boot;
 /// <param name="FileOffset">Where its bytes are in the file.</param>
 /// <param name="FileSize">Bytes in the file.</param>
 /// <param name="PhysicalAddress">Where it goes.</param>
+/// <param name="VirtualAddress">Where the program, once it has set up paging, sees it.</param>
 /// <param name="MemorySize">Bytes in memory; what the file does not fill is zero.</param>
-public readonly record struct ElfSegment(ulong FileOffset, ulong FileSize, ulong PhysicalAddress, ulong MemorySize);
+public readonly record struct ElfSegment(ulong FileOffset, ulong FileSize, ulong PhysicalAddress, ulong VirtualAddress, ulong MemorySize);
 
 /// <summary>
 /// The parts of a 32- or 64-bit x86 ELF executable that a boot loader needs. System V ABI, "Object Files". Every offset is checked
@@ -29,7 +30,21 @@ public sealed class ElfImage
 
     public bool Is64 { get; }
 
+    /// <summary>As the file has it: a virtual address in most kernels, a physical one in some.</summary>
     public ulong Entry { get; }
+
+    /// <summary>
+    /// Where a loader that sets up no paging enters it: the entry within its segment at the physical address of that, or, where no segment has it
+    /// at its virtual address, as it stands.
+    /// </summary>
+    public ulong PhysicalEntry
+    {
+        get
+        {
+            ElfSegment segment = Segments.FirstOrDefault(segment => Entry - segment.VirtualAddress < segment.MemorySize);
+            return Entry - segment.VirtualAddress + segment.PhysicalAddress;
+        }
+    }
 
     public IReadOnlyList<ElfSegment> Segments { get; }
 
@@ -87,14 +102,19 @@ public sealed class ElfImage
     }
 
     /// <summary>Copies the segments to their physical addresses.</summary>
-    internal void Place(ReadOnlySpan<byte> image, GuestWriter writer)
+    /// <param name="shift">Bytes that all of them are moved by, modulo 2^64.</param>
+    internal void Place(ReadOnlySpan<byte> image, GuestWriter writer, ulong shift = 0)
     {
         foreach (ElfSegment segment in Segments)
         {
-            writer.Write(segment.PhysicalAddress, image.Slice((int)segment.FileOffset, (int)segment.FileSize), "kernel");
-            writer.Clear(segment.PhysicalAddress + segment.FileSize, segment.MemorySize - segment.FileSize, "kernel");
+            ulong at = segment.PhysicalAddress + shift;
+            writer.Write(at, image.Slice((int)segment.FileOffset, (int)segment.FileSize), "kernel");
+            writer.Clear(at + segment.FileSize, segment.MemorySize - segment.FileSize, "kernel");
         }
     }
+
+    /// <summary>Lowest address of all segments.</summary>
+    public ulong Start => Segments.Where(segment => segment.MemorySize != 0).Select(segment => segment.PhysicalAddress).DefaultIfEmpty().Min();
 
     /// <summary>First address behind all segments.</summary>
     public ulong End => Segments.Where(segment => segment.MemorySize != 0)
@@ -105,10 +125,12 @@ public sealed class ElfImage
             BinaryPrimitives.ReadUInt64LittleEndian(header[8..]),
             BinaryPrimitives.ReadUInt64LittleEndian(header[32..]),
             BinaryPrimitives.ReadUInt64LittleEndian(header[24..]),
+            BinaryPrimitives.ReadUInt64LittleEndian(header[16..]),
             BinaryPrimitives.ReadUInt64LittleEndian(header[40..]))
         : new ElfSegment(
             BinaryPrimitives.ReadUInt32LittleEndian(header[4..]),
             BinaryPrimitives.ReadUInt32LittleEndian(header[16..]),
             BinaryPrimitives.ReadUInt32LittleEndian(header[12..]),
+            BinaryPrimitives.ReadUInt32LittleEndian(header[8..]),
             BinaryPrimitives.ReadUInt32LittleEndian(header[20..]));
 }

@@ -31,7 +31,7 @@ public static class ElfPvh
     public static BootEntry Load(BootRequest request)
     {
         ArgumentNullException.ThrowIfNull(request);
-        ReadOnlySpan<byte> image = request.Kernel;
+        ReadOnlySpan<byte> image = request.Kernel.Span;
         ElfImage elf = ElfImage.Parse(image);
         uint entry = FindEntry(image, elf)
             ?? throw new BootImageException("The ELF file has no PVH entry note; give a kernel built with CONFIG_PVH, or its bzImage.");

@@ -81,6 +81,24 @@ internal sealed class GuestWriter(AddressSpace memory)
         return null;
     }
 
+    /// <summary>The highest range between two addresses that firmware leaves free; for the first part of all.</summary>
+    /// <inheritdoc cref="FindFree"/>
+    public static ulong? FindHighest(IReadOnlyList<MemoryMapEntry> map, ulong length, ulong alignment, ulong from, ulong to)
+    {
+        foreach (MemoryMapEntry entry in map.Where(entry => entry.Kind == 1).OrderByDescending(entry => entry.Start))
+        {
+            ulong end = Math.Min(to, entry.Start + entry.Length);
+            ulong start = Math.Max(from, entry.Start);
+            ulong at = end >= length ? (end - length) & ~(alignment - 1) : 0;
+            if (end > start && length <= end - start && at >= start)
+            {
+                return at;
+            }
+        }
+
+        return null;
+    }
+
     private static ulong AlignUp(ulong address, ulong alignment) => (address + alignment - 1) & ~(alignment - 1);
 
     /// <summary>The range is known to be RAM, so its end does not wrap.</summary>

@@ -31,7 +31,7 @@ public static class LinuxBzImage
     public static BootEntry Load(BootRequest request)
     {
         ArgumentNullException.ThrowIfNull(request);
-        ReadOnlySpan<byte> image = request.Kernel;
+        ReadOnlySpan<byte> image = request.Kernel.Span;
         if (!Matches(image) || image.Length < 0x270)
         {
             throw new BootImageException("The file is not a Linux bzImage: the setup header is missing; give a kernel such as /boot/vmlinuz-*.");
@@ -124,7 +124,8 @@ public static class LinuxBzImage
 
     private static void PlaceInitrd(BootRequest request, ReadOnlySpan<byte> image, ulong kernelEnd, GuestWriter writer, byte[] zeroPage)
     {
-        if (request.Initrd is not { Length: > 0 } initrd)
+        ReadOnlySpan<byte> initrd = request.Initrd.Span;
+        if (initrd.IsEmpty)
         {
             return;
         }

@@ -35,7 +35,7 @@ public static class Multiboot1
     public static BootEntry Load(BootRequest request)
     {
         ArgumentNullException.ThrowIfNull(request);
-        ReadOnlySpan<byte> image = request.Kernel;
+        ReadOnlySpan<byte> image = request.Kernel.Span;
         int at = FindHeader(image);
         if (at < 0)
         {
@@ -78,12 +78,13 @@ public static class Multiboot1
     {
         ElfImage elf = ElfImage.Parse(image);
         elf.Place(image, writer);
-        if (elf.Entry > uint.MaxValue || elf.End > uint.MaxValue)
+        ulong entry = elf.PhysicalEntry;
+        if (entry > uint.MaxValue || elf.End > uint.MaxValue)
         {
-            throw new BootImageException($"The multiboot image is entered at 0x{elf.Entry:x} and ends at 0x{elf.End:x}, but starts in 32-bit mode; link it below 4 GiB.");
+            throw new BootImageException($"The multiboot image is entered at 0x{entry:x} and ends at 0x{elf.End:x}, but starts in 32-bit mode; link it below 4 GiB.");
         }
 
-        return (elf.Entry, elf.End);
+        return (entry, elf.End);
     }
 
     private static (ulong Entry, ulong End) LoadByAddresses(ReadOnlySpan<byte> image, int at, GuestWriter writer)

@@ -23,6 +23,9 @@ public sealed class EngineDescriptor
     /// </summary>
     public Func<string?> FindDefect { get; init; } = () => null;
 
+    /// <summary>Whether it looks, before it goes on with user code, whether that is held back: see <see cref="Strata.X86.Execution.UserCodeHold"/>.</summary>
+    public bool HoldsUserCode { get; init; }
+
     /// <summary>How fast it is on a usual host; null where that cannot be said without a measurement.</summary>
     public EngineSpeed? TypicalSpeed { get; init; }
 

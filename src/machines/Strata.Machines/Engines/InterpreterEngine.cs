@@ -12,6 +12,7 @@ internal sealed class InterpreterEngine : IMachineEngine
         Description = "Decoded blocks in portable C#: the reference that the others are compared with.",
         Needs = "nothing",
         FindObstacle = () => null,
+        HoldsUserCode = true,
         TypicalSpeed = new EngineSpeed(250, 250, 0.2, 2),
         Create = _ => new InterpreterEngine(),
     };

@@ -12,6 +12,7 @@ internal sealed class TranslatorEngine(TranslatorOptions options) : IMachineEngi
         Description = "Binary translation: guest code becomes code of the host, with checked memory accesses.",
         Needs = "an x64 Linux host that allows executable memory",
         FindObstacle = () => Translator.IsSupported ? null : "The translator needs an x64 Linux host; use the interpreter here.",
+        HoldsUserCode = true,
         TypicalSpeed = new EngineSpeed(1500, 1500, 0.3, 1.5), // on the slow side of what hosts show
         Create = setup => Translator.IsSupported
             ? new TranslatorEngine(WithKeptCode(setup.Translation with { IsOnlyProcessor = setup.Policy.ProcessorCount == 1 }, setup))

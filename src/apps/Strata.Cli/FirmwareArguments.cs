@@ -1,0 +1,76 @@
+using System.CommandLine;
+using Strata.Images;
+
+namespace Strata.Cli;
+
+/// <summary>Options of `strata run` for machines that firmware starts.</summary>
+internal sealed class FirmwareArguments
+{
+    private const string Devices = "disk, cdrom, floppy, net";
+
+    private readonly Option<string?> _firmware = new("--firmware")
+    {
+        Description = "What starts the machine: seabios, or none for a kernel. Default: seabios where a disk or an ISO image is given and no kernel.",
+    };
+
+    private readonly Option<string[]> _cdrom = new("--cdrom")
+    {
+        Description = "ISO image for a CD drive; may be repeated. Needs firmware.",
+    };
+
+    private readonly Option<string?> _boot = new("--boot")
+    {
+        Description = $"What firmware tries to start from, separated by commas, the first choice first: {Devices}.",
+    };
+
+    private readonly Option<bool> _menu = new("--boot-menu") { Description = "Let firmware show a menu of what to start from." };
+
+    public void AddTo(Command command)
+    {
+        foreach (Option option in (Option[])[_firmware, _cdrom, _boot, _menu])
+        {
+            command.Options.Add(option);
+        }
+    }
+
+    /// <summary>The machine that starts from a file, if that is what somebody has named in place of an image.</summary>
+    /// <returns>Null for the name of an image, whether there is one or not.</returns>
+    /// <exception cref="StrataException">The file cannot be read.</exception>
+    public static MachineSpec? TryStartFrom(string name)
+    {
+        bool isImage = GuestImages.All().Any(image => image.ImageName == name);
+        return !isImage && (File.Exists(name) || name.Contains('/', StringComparison.Ordinal)) ? MachineSpec.StartingFrom(name) : null;
+    }
+
+    /// <summary>The disk that was named in place of an image: it stays the first where --disk names others.</summary>
+    public static IReadOnlyList<DiskSpec> StartDisks(string? name, MachineSpec spec) =>
+        name is not null && spec is { Image: null, Firmware: FirmwareKind.SeaBios } ? spec.Disks : [];
+
+    public MachineSpec Apply(ParseResult result, MachineSpec spec)
+    {
+        string[] discs = result.GetValue(_cdrom) ?? [];
+        return spec with
+        {
+            Firmware = result.GetValue(_firmware) is { } word ? ParseFirmware(word) : spec.Firmware,
+            Disks = [.. spec.Disks, .. discs.Select(DiskSpec.Disc)],
+            Boot = result.GetValue(_boot) is { } boot ? [.. boot.Split(',').Select(ParseDevice)] : spec.Boot,
+            BootMenu = result.GetValue(_menu) || spec.BootMenu,
+        };
+    }
+
+    private static FirmwareKind ParseFirmware(string word) => word switch
+    {
+        "seabios" => FirmwareKind.SeaBios,
+        "none" => FirmwareKind.None,
+        _ => throw new StrataException(StrataError.BadInput, $"--firmware is seabios or none, not \"{word}\"."),
+    };
+
+    private static BootDevice ParseDevice(string word) => word switch
+    {
+        "disk" => BootDevice.Disk,
+        "cdrom" => BootDevice.Cdrom,
+        "floppy" => BootDevice.Floppy,
+        "net" => BootDevice.Network,
+        _ => throw new StrataException(StrataError.BadInput, $"Firmware cannot start from \"{word}\"; name some of {Devices}."),
+    };
+}

@@ -1,0 +1,226 @@
+using Strata.Core.Display;
+
+namespace Strata.Display.Feed;
+
+/// <summary>
+/// The one viewer of a machine's screen, which hands its picture on to any number of views. It looks at the screen only while somebody waits for
+/// a change and the screen has said that there is one, and then no more often than people see: a screen that stands still, or that nobody
+/// watches, costs nothing. Members are safe on any thread.
+/// </summary>
+public sealed class ScreenFeed : IAsyncDisposable
+{
+    /// <summary>The shortest time between two looks: 30 pictures a second.</summary>
+    public static readonly TimeSpan FrameTime = TimeSpan.FromMilliseconds(33);
+
+    private readonly IScreen _screen;
+    private readonly TimeProvider _time;
+    private readonly Lock _gate = new(); // the picture and the views; the screen's own locks are taken inside
+    private readonly ScreenPicture _picture = new();
+    private readonly List<ScreenRectangle> _changed = [];
+    private readonly HashSet<ScreenView> _views = [];
+    private readonly WakeSignal _wake = new();
+    private readonly CancellationTokenSource _ending = new();
+    private readonly Task _running;
+    private volatile bool _isStale = true; // the screen has changed since the last look
+    private int _wanting; // under _gate: views that wait
+
+    /// <param name="screen">What is shown; nobody else may call its <see cref="IScreen.Update"/>.</param>
+    /// <param name="time">The host's time.</param>
+    public ScreenFeed(IScreen screen, TimeProvider time)
+    {
+        ArgumentNullException.ThrowIfNull(screen);
+        _screen = screen;
+        _time = time;
+        _screen.Changed += OnChanged;
+        _running = RunAsync();
+    }
+
+    /// <summary>How often the screen was looked at: it stands still with the screen.</summary>
+    public long Looks { get; private set; }
+
+    /// <summary>Hands the picture of this moment to a reader, who must not keep it.</summary>
+    public T Read<T>(Func<ScreenPicture, T> reader)
+    {
+        ArgumentNullException.ThrowIfNull(reader);
+        lock (_gate)
+        {
+            if (_isStale)
+            {
+                Look();
+            }
+
+            return reader(_picture);
+        }
+    }
+
+    /// <summary>The characters of a text mode at this moment; null in a graphics mode.</summary>
+    public ScreenText? ReadText() => _screen.ReadText();
+
+    /// <summary>Opens a view, which has everything to see yet.</summary>
+    /// <param name="wake">Called when the view asked for something and got it; on any thread, and must not block.</param>
+    public ScreenView Open(Action wake)
+    {
+        lock (_gate)
+        {
+            ScreenView view = new(this, wake);
+            view.Damage.Resize(_picture.Width, _picture.Height);
+            view.Damage.AddAll();
+            _views.Add(view);
+            return view;
+        }
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        _screen.Changed -= OnChanged;
+        await _ending.CancelAsync().ConfigureAwait(false);
+        await _running.ConfigureAwait(false);
+        _ending.Dispose();
+    }
+
+    internal void Close(ScreenView view)
+    {
+        lock (_gate)
+        {
+            if (_views.Remove(view) && view.IsWanting)
+            {
+                _wanting--;
+            }
+        }
+    }
+
+    /// <summary>Wakes the view at once if it has something to see, and otherwise when it has.</summary>
+    internal void Want(ScreenView view)
+    {
+        lock (_gate)
+        {
+            if (!view.Damage.IsEmpty || view.IsResized)
+            {
+                view.Wake();
+                return;
+            }
+
+            if (!view.IsWanting && _views.Contains(view))
+            {
+                view.IsWanting = true;
+                _wanting++;
+            }
+        }
+
+        Interlocked.MemoryBarrier(); // whoever changes the screen looks for those who want behind it
+        if (_isStale)
+        {
+            _wake.Set();
+        }
+    }
+
+    /// <summary>Runs an action with the picture and what the view has not seen of it; nobody changes either meanwhile.</summary>
+    internal void Look(ScreenView view, Action<ScreenPicture, DamageMap, bool> action)
+    {
+        lock (_gate)
+        {
+            if (_isStale && _picture.Width == 0)
+            {
+                Look();
+            }
+
+            bool resized = view.IsResized;
+            view.IsResized = false;
+            action(_picture, view.Damage, resized);
+        }
+    }
+
+    /// <summary>On any thread, a vCPU's among them: wakes the loop if somebody waits.</summary>
+    private void OnChanged()
+    {
+        _isStale = true;
+        Interlocked.MemoryBarrier(); // whoever begins to want looks at the flag behind it
+        if (Volatile.Read(ref _wanting) > 0)
+        {
+            _wake.Set();
+        }
+    }
+
+    private async Task RunAsync()
+    {
+        try
+        {
+            while (true)
+            {
+                await _wake.WaitAsync(_ending.Token).ConfigureAwait(false);
+                if (!LookForViews())
+                {
+                    continue;
+                }
+
+                await Task.Delay(FrameTime, _time, _ending.Token).ConfigureAwait(false);
+                if (_isStale)
+                {
+                    _wake.Set();
+                }
+            }
+        }
+        catch (OperationCanceledException)
+        {
+            // the end
+        }
+    }
+
+    private bool LookForViews()
+    {
+        lock (_gate)
+        {
+            if (!_isStale || _wanting == 0)
+            {
+                return false;
+            }
+
+            Look();
+            return true;
+        }
+    }
+
+    /// <summary>Under the gate.</summary>
+    private void Look()
+    {
+        _isStale = false;
+        _changed.Clear();
+        (int width, int height) = (_picture.Width, _picture.Height);
+        _screen.Update(_picture, _changed);
+        Looks++;
+        bool resized = (width, height) != (_picture.Width, _picture.Height);
+        if (!resized && _changed.Count == 0)
+        {
+            return;
+        }
+
+        foreach (ScreenView view in _views)
+        {
+            Tell(view, resized);
+        }
+    }
+
+    private void Tell(ScreenView view, bool resized)
+    {
+        if (resized)
+        {
+            view.Damage.Resize(_picture.Width, _picture.Height);
+            view.Damage.AddAll();
+            view.IsResized = true;
+        }
+        else
+        {
+            foreach (ScreenRectangle rectangle in _changed)
+            {
+                view.Damage.Add(rectangle);
+            }
+        }
+
+        if (view.IsWanting)
+        {
+            view.IsWanting = false;
+            _wanting--;
+            view.Wake();
+        }
+    }
+}

@@ -1,0 +1,6 @@
+using Strata.Core.Input;
+
+namespace Strata.Display.Keys;
+
+/// <summary>A key that goes down or up.</summary>
+public readonly record struct KeyChange(KeyCode Key, bool Pressed);

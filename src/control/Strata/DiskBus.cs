@@ -1,0 +1,24 @@
+namespace Strata;
+
+/// <summary>How a disk is attached.</summary>
+public enum DiskBus
+{
+    /// <summary>virtio-blk: /dev/vda in Linux. The fastest, for systems that have its driver.</summary>
+    Virtio,
+
+    /// <summary>IDE: what systems without further drivers know. Needs firmware.</summary>
+    Ide,
+
+    /// <summary>A disc in an IDE CD drive, such as an ISO image; it cannot be written. Needs firmware.</summary>
+    Cdrom,
+
+    /// <summary>A controller of its own after NVM Express: /dev/nvme0n1 in Linux, for systems without virtio's driver.</summary>
+    Nvme,
+}
+
+/// <summary>What follows from a disk's bus.</summary>
+internal static class DiskBusExtensions
+{
+    /// <summary>The disk is on the IDE controller, which machines with firmware have.</summary>
+    public static bool IsIde(this DiskBus bus) => bus is DiskBus.Ide or DiskBus.Cdrom;
+}

@@ -1,0 +1,31 @@
+using Strata.Images;
+
+namespace Strata;
+
+/// <summary>The ROMs of a machine that firmware starts.</summary>
+/// <param name="Rom">The machine's.</param>
+/// <param name="VideoRom">The display adapter's.</param>
+internal sealed record FirmwareRoms(byte[] Rom, byte[] VideoRom)
+{
+    /// <summary>Reads them; they are fetched first where the host does not have them.</summary>
+    /// <returns>Null for a machine without firmware.</returns>
+    /// <exception cref="StrataException">They cannot be had.</exception>
+    public static async Task<FirmwareRoms?> ReadAsync(MachineSpec spec)
+    {
+        if (!spec.HasFirmware)
+        {
+            return null;
+        }
+
+        FirmwareFiles files = await FirmwareFiles.EnsureAsync(null, progress: null, CancellationToken.None).ConfigureAwait(false);
+        try
+        {
+            return new FirmwareRoms(
+                await File.ReadAllBytesAsync(files.Rom).ConfigureAwait(false), await File.ReadAllBytesAsync(files.VideoRom).ConfigureAwait(false));
+        }
+        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+        {
+            throw new StrataException(StrataError.Host, $"The firmware cannot be read: {error.Message} Install the package seabios.", error);
+        }
+    }
+}

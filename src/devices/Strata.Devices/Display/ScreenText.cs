@@ -1,0 +1,33 @@
+using System.Text;
+
+namespace Strata.Devices.Display;
+
+/// <summary>What a text mode shows.</summary>
+/// <param name="Columns">Characters of a line.</param>
+/// <param name="Rows">Lines.</param>
+/// <param name="Cells">Line by line: the character's code, and its attribute in the upper byte (3..0 foreground, 7..4 background).</param>
+/// <param name="Cursor">Cell that the cursor is at; null if it does not show.</param>
+public sealed record ScreenText(int Columns, int Rows, IReadOnlyList<ushort> Cells, int? Cursor)
+{
+    /// <summary>The character of a cell.</summary>
+    public char this[int column, int row] => CodePage437.ToChar((byte)Cells[(row * Columns) + column]);
+
+    /// <summary>The lines, without the blanks at their ends, each with a line feed.</summary>
+    public override string ToString()
+    {
+        StringBuilder text = new();
+        StringBuilder line = new();
+        for (int row = 0; row < Rows; row++)
+        {
+            line.Clear();
+            for (int column = 0; column < Columns; column++)
+            {
+                line.Append(this[column, row]);
+            }
+
+            text.Append(line.ToString().TrimEnd(' ')).Append('\n');
+        }
+
+        return text.ToString();
+    }
+}

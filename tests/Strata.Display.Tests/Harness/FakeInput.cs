@@ -1,0 +1,39 @@
+using System.Collections.Concurrent;
+using Strata.Core.Input;
+
+namespace Strata.Display.Tests.Harness;
+
+/// <summary>A keyboard and a mouse that write down what they are told.</summary>
+internal sealed class FakeInput : IKeyboard, IPointer
+{
+    private readonly ConcurrentQueue<string> _events = new();
+
+    /// <summary>Whether the guest asks for keys.</summary>
+    public bool IsTaken { get; set; } = true;
+
+    public IEnumerable<string> Events => _events;
+
+    public bool Send(KeyCode key, bool pressed)
+    {
+        if (IsTaken)
+        {
+            _events.Enqueue($"{(pressed ? '+' : '-')}{key}");
+        }
+
+        return IsTaken;
+    }
+
+    public void Move(int dx, int dy, int wheel, PointerButtons buttons) => _events.Enqueue($"{dx},{dy},{wheel},{buttons}");
+
+    /// <summary>Waits until so many events are there.</summary>
+    public async Task<string[]> TakeAsync(int count)
+    {
+        using CancellationTokenSource limit = new(TimeSpan.FromSeconds(60));
+        while (_events.Count < count)
+        {
+            await Task.Delay(5, limit.Token);
+        }
+
+        return [.. _events];
+    }
+}

@@ -92,7 +92,9 @@ public sealed partial class VirtualMachine
         try
         {
             machine._board.Pause();
+            machine._saver.CheckDisks(snapshot, set);
             machine._board.LoadState(snapshot.Units);
+            machine._saver.PutBackDisks(snapshot, set);
             machine._board.Wall.StepTo(DateTime.UtcNow);
             machine._saver.Current = snapshot.Manifest.Name;
             if (isClone && !options.KeepIdentity)

@@ -195,8 +195,26 @@ public sealed partial class VirtualMachine : IAsyncDisposable
 
     /// <summary>Connects to a port that a program in the guest listens on (AF_VSOCK); waits until the guest's driver is loaded.</summary>
     /// <exception cref="VsockException">Nothing listens there, or the machine has ended.</exception>
-    /// <exception cref="StrataException">The machine has no sockets.</exception>
-    public Task<VsockStream> ConnectAsync(uint port, CancellationToken cancellationToken = default) => Sockets.ConnectAsync(port, cancellationToken);
+    /// <exception cref="StrataException">The machine has no sockets, or its guest sleeps: <see cref="WakeAsync"/>.</exception>
+    public async Task<VsockStream> ConnectAsync(uint port, CancellationToken cancellationToken = default)
+    {
+        using CancellationTokenSource given = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        Task<VsockStream> connection = Sockets.ConnectAsync(port, given.Token);
+        if (await WakesUntilAsync(connection, cancellationToken).ConfigureAwait(false))
+        {
+            return await connection.ConfigureAwait(false);
+        }
+
+        await given.CancelAsync().ConfigureAwait(false);
+        try
+        {
+            return await connection.ConfigureAwait(false); // it woke in the nick of time
+        }
+        catch (OperationCanceledException error) when (!cancellationToken.IsCancellationRequested)
+        {
+            throw Asleep(error);
+        }
+    }
 
     /// <summary>Lets programs in the guest connect to a port of the host (AF_VSOCK, CID 2).</summary>
     /// <exception cref="VsockException">The port is taken.</exception>

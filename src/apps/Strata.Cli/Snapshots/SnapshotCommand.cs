@@ -174,10 +174,17 @@ internal static class SnapshotCommand
         Argument<string> file = new("file") { Description = "File that `strata snapshot export` wrote; - for standard input." };
         Argument<string> machine = new("machine") { Description = "Name of the machine that gets it; it need not exist." };
         Argument<string?> name = new("snapshot") { Description = "Name for it; its own where it is left out.", Arity = ArgumentArity.ZeroOrOne };
-        DocumentedCommand command = new("import", "Take a snapshot out of a file.", "Example: strata snapshot import web.strata web2") { file, machine, name };
+        Option<bool> allowHostPaths = new("--allow-host-paths")
+        {
+            Description = "Let the machine read the files and folders of this host that it names: its shared folders, and its kernel when it resets. For archives from people whom you trust.",
+        };
+        DocumentedCommand command = new("import", "Take a snapshot out of a file.", "Example: strata snapshot import web.strata web2")
+        {
+            file, machine, name, allowHostPaths,
+        };
         command.SetAction(async (result, token) =>
         {
-            Console.WriteLine(await SnapshotFile.ImportAsync(result.GetValue(file)!, result.GetValue(machine)!, result.GetValue(name), token));
+            Console.WriteLine(await SnapshotFile.ImportAsync(result.GetValue(file)!, result.GetValue(machine)!, result.GetValue(name), result.GetValue(allowHostPaths), token));
             return ExitCodes.Success;
         });
         return command;

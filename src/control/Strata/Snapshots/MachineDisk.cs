@@ -56,6 +56,12 @@ internal sealed class MachineDisk : IDisposable
             : new MachineDisk(spec, DiskImages.Open(spec.Path, options), null, isPersistent: true);
     }
 
+    /// <summary>
+    /// The disk is a file of its own, and does not hold yet what the snapshot says: <see cref="PutBackDurably"/>, once nothing else of the snapshot can
+    /// turn out to be damaged.
+    /// </summary>
+    public bool IsBehind { get; private set; }
+
     /// <summary>Opens a disk as a snapshot has it.</summary>
     /// <param name="stored">How the snapshot keeps it.</param>
     /// <param name="set">Of the snapshot.</param>
@@ -77,9 +83,8 @@ internal sealed class MachineDisk : IDisposable
 
         if (!spec.Snapshot && !isClone)
         {
-            PutBackFile(spec, stored, set);
             MachineDisk own = Open(spec);
-            own.WasSaved(set.Folder, stored.Chain);
+            own.IsBehind = true;
             return own;
         }
 
@@ -174,12 +179,12 @@ internal sealed class MachineDisk : IDisposable
         }
     }
 
-    /// <summary>Gives a disk's own file the content that it had at a snapshot, while nobody uses it.</summary>
-    public static void PutBackFile(DiskSpec spec, DiskManifest stored, SnapshotSet set)
+    /// <summary><see cref="PutBack"/>, onto stable storage.</summary>
+    public void PutBackDurably(DiskManifest stored, SnapshotSet set)
     {
-        using MachineDisk disk = Open(spec);
-        disk.PutBack(stored, set);
-        disk._disk!.Flush();
+        PutBack(stored, set);
+        _disk!.Flush();
+        IsBehind = false;
     }
 
     internal DiskCapture Capture(ClusterSet? clusters, IBlockBackend target) => _disk!.Capture(clusters, target);

@@ -70,7 +70,7 @@ internal sealed class MachineSaver : IDisposable
 
     /// <summary>Takes the machine back to a snapshot of its own.</summary>
     /// <returns>How long it stood still.</returns>
-    /// <exception cref="StateException">The snapshot is of another machine: this one goes on. Or a record of it is damaged: this one ends.</exception>
+    /// <exception cref="StateException">The snapshot is of another machine, or a record of it is damaged: this one goes on as it was.</exception>
     /// <exception cref="IOException">A file of the snapshot cannot be read: the machine ends, as it is neither here nor there.</exception>
     public async Task<TimeSpan> RollBackAsync(Snapshot snapshot, SnapshotSet set, CancellationToken cancellationToken)
     {
@@ -84,6 +84,16 @@ internal sealed class MachineSaver : IDisposable
             _gate.Release();
         }
     }
+
+    /// <summary>Whether <see cref="PutBackDisks"/> can do what it is for.</summary>
+    /// <exception cref="SnapshotException">The snapshot does not have a disk's content, or a disk of another size.</exception>
+    public void CheckDisks(Snapshot snapshot, SnapshotSet set) => Array.ForEach(FindDisksBehind(snapshot), disk => disk.Disk.CheckPutBack(disk.Stored, set));
+
+    /// <summary>Gives the disks of a machine that has just been made from a snapshot, and stands still, the content that they had.</summary>
+    /// <exception cref="IOException">A file cannot be read or written.</exception>
+    public void PutBackDisks(Snapshot snapshot, SnapshotSet set) => Array.ForEach(FindDisksBehind(snapshot), disk => disk.Disk.PutBackDurably(disk.Stored, set));
+
+    private (MachineDisk Disk, DiskManifest Stored)[] FindDisksBehind(Snapshot snapshot) => [.. Disks.Zip(snapshot.Manifest.Disks).Where(disk => disk.First.IsBehind)];
 
     /// <summary>Opens a checkpoint. Until it is over everything else is refused.</summary>
     /// <exception cref="InvalidOperationException">The machine has ended, or has a checkpoint.</exception>
@@ -133,6 +143,7 @@ internal sealed class MachineSaver : IDisposable
                 disks.Add(stays ? DiskSaving.OfDiskThatStays(Disks[i]) : Disks[i].Prepare(draft, i));
             }
 
+            long stillSince = Stopwatch.GetTimestamp();
             _board.Pause();
             isHeld = true;
             moment = Take(draft, disks);
@@ -150,6 +161,7 @@ internal sealed class MachineSaver : IDisposable
             await (code?.FinishAsync(draft.Name, image) ?? Task.CompletedTask).ConfigureAwait(false);
             if (end is not null)
             {
+                moment.Pause = Stopwatch.GetElapsedTime(stillSince); // it never goes on
                 isHeld = false;
                 await end().ConfigureAwait(false);
                 kept = [.. disks.Zip(kept, (disk, manifest) => disk.AfterEnd(manifest))];
@@ -221,8 +233,11 @@ internal sealed class MachineSaver : IDisposable
     {
         CheckFits(snapshot, set);
         _board.Pause();
+        bool isTouched = false;
         try
         {
+            TryState(snapshot.Units);
+            isTouched = true;
             _board.Ram.HarvestDirty(_changed);
             bool isLast = SameImage(_base, snapshot.Memory);
             snapshot.Memory.CopyTo(_board.Ram, isLast ? _changed : null);
@@ -235,7 +250,11 @@ internal sealed class MachineSaver : IDisposable
         }
         catch
         {
-            _board.Stop(); // half of one moment and half of another is no machine
+            if (isTouched)
+            {
+                _board.Stop(); // half of one moment and half of another is no machine
+            }
+
             _board.Resume();
             throw;
         }
@@ -243,6 +262,22 @@ internal sealed class MachineSaver : IDisposable
         TimeSpan pause = _board.Resume();
         Current = snapshot.Manifest.Name;
         return pause;
+    }
+
+    /// <summary>Whether the units take records over, while memory and disks are still those that they had: they get their own state back if not.</summary>
+    /// <exception cref="StateException">They do not.</exception>
+    private void TryState(IReadOnlyList<UnitRecord> units)
+    {
+        IReadOnlyList<UnitRecord> own = _board.SaveState();
+        try
+        {
+            _board.LoadState(units);
+        }
+        catch (StateException)
+        {
+            _board.LoadState(own);
+            throw;
+        }
     }
 
     /// <summary>Everything that can be seen to be wrong before anything is changed.</summary>
@@ -258,6 +293,7 @@ internal sealed class MachineSaver : IDisposable
             throw new StateException($"The snapshot {snapshot.Manifest.Name} is of a machine with other devices; restore it as a machine of its own. {mismatch}");
         }
 
+        _board.CheckState(snapshot.Units);
         for (int i = 0; i < Disks.Count; i++)
         {
             Disks[i].CheckPutBack(snapshot.Manifest.Disks[i], set);

@@ -32,7 +32,7 @@ internal sealed unsafe partial class BlockEmitter
     private void EmitReadTsc(ref HostAssembler a, in Instruction instruction)
     {
         int site = AddSite(new Site { Kind = SiteKind.Interpret, Rip = instruction.IP, Code = (ushort)instruction.Code, Length = (byte)instruction.Length });
-        a.LoadConstant(Scratch2, (uint)site);
+        EmitWayOut(ref a, site);
         a.Jump(cache.Stubs.Exit);
         cache.SiteAt((uint)site)->Resume = a.At;
     }

@@ -219,9 +219,10 @@ internal sealed unsafe partial class BlockEmitter(TranslationCache cache)
             }
 
             Site site = new() { Kind = SiteKind.Interpret, Rip = next, Code = (ushort)end.Code, Length = end.Length };
-            a.LoadConstant(Scratch2, (uint)AddSite(site));
+            int number = AddSite(site);
             if (isGate && cache.CountInstructions)
             {
+                a.LoadConstant(Scratch2, (uint)number);
                 a.JumpIf(HostCondition.Below, cache.Stubs.Exit);
             }
 
@@ -230,6 +231,7 @@ internal sealed unsafe partial class BlockEmitter(TranslationCache cache)
                 EmitLoadRip(ref a, Scratch1, next + end.Length);
             }
 
+            EmitWayOut(ref a, number);
             a.Jump(end.Code switch
             {
                 _ when !isGate => cache.Stubs.Exit,
@@ -325,7 +327,7 @@ internal sealed unsafe partial class BlockEmitter(TranslationCache cache)
                 EmitUnlessOnePage(ref a, cold);
             }
 
-            a.LoadConstant(Scratch2, (uint)cold.Site);
+            EmitWayOut(ref a, cold.Site);
             if (cold.Loader != 0)
             {
                 a.Call((byte*)cold.Loader);
@@ -340,9 +342,16 @@ internal sealed unsafe partial class BlockEmitter(TranslationCache cache)
         foreach ((nint place, int site) in _apart)
         {
             HostAssembler.Patch((byte*)place, a.At);
-            a.LoadConstant(Scratch2, (uint)site);
+            EmitWayOut(ref a, site);
             a.Jump(cache.Stubs.Exit);
         }
+    }
+
+    /// <summary>The number of a site into Scratch2, before a jump or call of a stub, which must follow at once: kept code gets both anew.</summary>
+    private void EmitWayOut(ref HostAssembler a, int site)
+    {
+        a.LoadConstant(Scratch2, (uint)site);
+        cache.SiteAt((uint)site)->Way = (ushort)(a.At - sizeof(int) - _block->Entry);
     }
 
     /// <summary>The check of a table look-up that is elsewhere.</summary>

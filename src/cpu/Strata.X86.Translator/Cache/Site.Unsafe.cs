@@ -75,6 +75,9 @@ internal unsafe struct Site
     /// <summary>Instructions of the block that have been executed when it leaves here; a gate's own is given back by one less.</summary>
     public sbyte Completed;
 
+    /// <summary>Where the block's code has this site's number, to leave with it: bytes behind the block's entry.</summary>
+    public ushort Way;
+
     /// <summary>The access goes through SS: a non-canonical address is #SS.</summary>
     public bool IsStack
     {
@@ -163,8 +166,17 @@ internal unsafe struct TranslatedBlock
     /// <summary>Translated instructions; one that is the interpreter's at the end is not among them.</summary>
     public byte Count;
 
+    /// <summary>Sites of the block.</summary>
+    public ushort SiteCount;
+
     /// <summary>Entries of the jump table that may lead here; more than two are not kept apart.</summary>
     public JumpEntry* FirstJump;
     public JumpEntry* SecondJump;
     public bool HasManyJumps;
+
+    /// <summary>Bytes of the code.</summary>
+    public ushort CodeBytes;
+
+    /// <summary>The first of its sites, which follow each other.</summary>
+    public int FirstSite;
 }

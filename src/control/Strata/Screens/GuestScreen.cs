@@ -1,5 +1,5 @@
-using Strata.Devices.Display;
-using Strata.Devices.Input;
+using Strata.Core.Display;
+using Strata.Core.Input;
 using Strata.Machines.Boards;
 
 namespace Strata.Screens;

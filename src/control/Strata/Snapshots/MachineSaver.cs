@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using Microsoft.Extensions.Logging;
 using Strata.Core.Memory;
 using Strata.Core.State;
 using Strata.Machines.Boards;
@@ -16,6 +17,7 @@ internal sealed class MachineSaver : IDisposable
     private const int MostSaved = 3;
 
     private readonly PcBoard _board;
+    private readonly ILogger _log;
     private readonly SemaphoreSlim _gate = new(1, 1);
     private readonly CancellationTokenSource _closing = new();
 
@@ -30,8 +32,10 @@ internal sealed class MachineSaver : IDisposable
     /// <param name="board">The machine.</param>
     /// <param name="disks">In the guest's order.</param>
     /// <param name="memory">What its memory was made from: its image from here on.</param>
-    public MachineSaver(PcBoard board, IReadOnlyList<MachineDisk> disks, MemoryImage memory)
+    /// <param name="log">The machine's.</param>
+    public MachineSaver(PcBoard board, IReadOnlyList<MachineDisk> disks, MemoryImage memory, ILogger log)
     {
+        _log = log;
         _board = board;
         Disks = disks;
         _saved.Add(new SavedMemory(memory, new PageBitmap(board.Ram.Pages)));
@@ -133,6 +137,7 @@ internal sealed class MachineSaver : IDisposable
         Moment? moment = null;
         MemoryImage? image = null;
         SavedMemory? parent = null;
+        CodeSaving? code = null;
         bool isHeld = false;
         try
         {
@@ -146,6 +151,7 @@ internal sealed class MachineSaver : IDisposable
             _board.Pause();
             isHeld = true;
             (moment, parent) = Take(draft, disks);
+            code = request.LeavesOutCode ? null : CodeSaving.Begin(_board, draft, _log);
             if (end is null)
             {
                 isHeld = false;
@@ -156,6 +162,7 @@ internal sealed class MachineSaver : IDisposable
             List<DiskManifest> kept = [.. disks.Select(disk => disk.Finish(cancellationToken))];
             image = moment.Complete();
             draft.Write(moment.Units, image);
+            await (code?.FinishAsync(draft.Name, image) ?? Task.CompletedTask).ConfigureAwait(false);
             if (end is not null)
             {
                 moment.Pause = Stopwatch.GetElapsedTime(stillSince); // it never goes on
@@ -190,6 +197,7 @@ internal sealed class MachineSaver : IDisposable
                 _board.Resume();
             }
 
+            code?.Dispose();
             moment?.Dispose();
             image?.Dispose();
             disks.ForEach(disk => disk.Dispose());

@@ -62,7 +62,7 @@ internal sealed class RunArguments
 
     private readonly Option<bool> _balloon = new("--balloon")
     {
-        Description = "Let the guest return memory that it does not use to the host.",
+        Description = "Let the guest return memory that it does not use to the host. Machines of an image do so without being asked.",
     };
 
 

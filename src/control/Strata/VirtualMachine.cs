@@ -399,6 +399,7 @@ public sealed partial class VirtualMachine : IAsyncDisposable
                     Trace = attachments.TranslationTrace is { } output ? new TranslationTrace(output) : null,
                     PerfMap = spec.WritePerfMap ? new PerfMap() : null,
                 },
+                OpenKeptCode = identity => origin.OpenKeptCode?.Invoke(identity, loggers.For(LogAreas.Machine)),
                 Disks = [.. disks.Where(disk => !disk.Spec.Bus.IsIde()).Select(disk => disk.Backend)],
                 DiskControllers = [.. spec.Disks.Where(disk => !disk.Bus.IsIde()).Select(disk => ControllerOf(disk.Bus))],
                 Networks = networks.Cards,
@@ -410,7 +411,7 @@ public sealed partial class VirtualMachine : IAsyncDisposable
             };
             CheckSlots(options);
             PcBoard board = new(options);
-            return (board, new MachineSaver(board, disks, origin.Memory?.Share() ?? MemoryImage.Zeros(spec.Memory)));
+            return (board, new MachineSaver(board, disks, origin.Memory?.Share() ?? MemoryImage.Zeros(spec.Memory), loggers.For(LogAreas.Machine)));
         }
         catch (Exception error)
         {

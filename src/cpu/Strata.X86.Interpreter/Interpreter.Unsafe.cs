@@ -364,7 +364,8 @@ public sealed unsafe class Interpreter : IX86Engine
         ServeRequests();
     }
 
-    private void ServeRequests()
+    /// <summary>Serves what other threads asked for, on the vCPU's thread or while that stands still.</summary>
+    public void ServeRequests()
     {
         while (_requests.TryDequeue(out Request request))
         {

@@ -1,6 +1,7 @@
 using System.Text.Json;
 using Strata.Core.Memory;
 using Strata.Core.State;
+using Strata.Snapshots.Code;
 using Strata.Snapshots.Memory;
 
 namespace Strata.Snapshots.Sets;
@@ -61,6 +62,12 @@ public sealed class SnapshotDraft : IDisposable
 
     /// <summary>The path of a disk's image that is in the set already.</summary>
     public string PathOfDisk(string name) => _set.PathOfDisk(name);
+
+    /// <summary>A file for the code that engines have made. It is no part that is needed: it is not brought to stable storage, and has its own seal.</summary>
+    /// <param name="identity">The engine's.</param>
+    /// <param name="key">The user's own, of 32 bytes.</param>
+    /// <exception cref="IOException">It cannot be made.</exception>
+    public KeptCodeWriter KeepCode(ReadOnlyMemory<byte> identity, byte[] key) => new(Path.Combine(_folder, KeptCodeFile.Name), identity, key);
 
     /// <summary>Brings all but the manifest to stable storage, in a set that is durable. The images of disks have been flushed by whoever wrote them.</summary>
     /// <param name="memory">Made by <see cref="BuildMemory"/>.</param>

@@ -29,7 +29,7 @@ internal sealed class ForkPoints : IDisposable
             _folder ??= ForkFolder.Create();
             SnapshotStore store = _folder.Store;
             string name = $"fork-{++_count}";
-            await save(new SnapshotRequest { Name = name }, store).ConfigureAwait(false);
+            await save(new SnapshotRequest { Name = name, LeavesOutCode = true }, store).ConfigureAwait(false);
             string? older = _newest;
             _newest = name;
             _users[name] = 1;

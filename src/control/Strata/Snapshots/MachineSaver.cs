@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using Microsoft.Extensions.Logging;
 using Strata.Core.Memory;
 using Strata.Core.State;
 using Strata.Machines.Boards;
@@ -14,6 +15,7 @@ namespace Strata.Snapshots;
 internal sealed class MachineSaver : IDisposable
 {
     private readonly PcBoard _board;
+    private readonly ILogger _log;
     private readonly SemaphoreSlim _gate = new(1, 1);
     private readonly CancellationTokenSource _closing = new();
 
@@ -26,8 +28,10 @@ internal sealed class MachineSaver : IDisposable
     /// <param name="board">The machine.</param>
     /// <param name="disks">In the guest's order.</param>
     /// <param name="memory">What its memory was made from: its image from here on.</param>
-    public MachineSaver(PcBoard board, IReadOnlyList<MachineDisk> disks, MemoryImage memory)
+    /// <param name="log">The machine's.</param>
+    public MachineSaver(PcBoard board, IReadOnlyList<MachineDisk> disks, MemoryImage memory, ILogger log)
     {
+        _log = log;
         _board = board;
         Disks = disks;
         _base = memory;
@@ -129,6 +133,7 @@ internal sealed class MachineSaver : IDisposable
         List<DiskSaving> disks = [];
         Moment? moment = null;
         MemoryImage? image = null;
+        CodeSaving? code = null;
         bool isHeld = false;
         try
         {
@@ -142,6 +147,7 @@ internal sealed class MachineSaver : IDisposable
             _board.Pause();
             isHeld = true;
             moment = Take(draft, disks);
+            code = request.LeavesOutCode ? null : CodeSaving.Begin(_board, draft, _log);
             if (end is null)
             {
                 isHeld = false;
@@ -152,6 +158,7 @@ internal sealed class MachineSaver : IDisposable
             List<DiskManifest> kept = [.. disks.Select(disk => disk.Finish(cancellationToken))];
             image = moment.Complete();
             draft.Write(moment.Units, image);
+            await (code?.FinishAsync(draft.Name, image) ?? Task.CompletedTask).ConfigureAwait(false);
             if (end is not null)
             {
                 moment.Pause = Stopwatch.GetElapsedTime(stillSince); // it never goes on
@@ -186,6 +193,7 @@ internal sealed class MachineSaver : IDisposable
                 _board.Resume();
             }
 
+            code?.Dispose();
             moment?.Dispose();
             image?.Dispose();
             disks.ForEach(disk => disk.Dispose());

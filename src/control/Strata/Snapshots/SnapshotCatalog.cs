@@ -33,6 +33,7 @@ public static class SnapshotCatalog
             Layers = manifest.Memory.Layers.Count,
             Processors = MachineSpec.Read(manifest.Machine).Processors,
             Units = [.. snapshot.Units.Select(unit => unit.UnitName)],
+            CodeStored = snapshot.CodeBytes,
             Disks = [.. manifest.Disks.Select(disk => disk.Kind == DiskKind.Referenced
                 ? $"{disk.Path}, as it is"
                 : $"{disk.Path}, {ByteSize.Format(disk.Stored)} stored here")],

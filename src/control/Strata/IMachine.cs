@@ -51,6 +51,12 @@ public interface IMachine
     Task PressPowerButtonAsync(CancellationToken cancellationToken = default);
 
     /// <summary>
+    /// Wakes a guest that sleeps (suspend-to-idle), as its power button does, and waits until it is awake; does nothing for one that is.
+    /// <see cref="RequestShutDownAsync"/> does it too, and <see cref="ConnectAsync"/> refuses a guest that sleeps.
+    /// </summary>
+    Task WakeAsync(CancellationToken cancellationToken = default);
+
+    /// <summary>
     /// Asks the guest to shut down: by the power button, or through the agent where the image is known not to listen to it. Returns when it
     /// has been asked; <see cref="WaitForExitAsync"/> waits for the end.
     /// </summary>

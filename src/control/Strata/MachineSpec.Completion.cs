@@ -86,7 +86,7 @@ public sealed partial record MachineSpec
     internal bool HasFirmware => Firmware == FirmwareKind.SeaBios || (Firmware is null && Kernel is null && Image is null && Disks.Count > 0);
 
     /// <summary>What the machine is of, in a word: an image, a kernel, or what it starts from.</summary>
-    public string Origin => Image ?? Path.GetFileName(Kernel) ?? Path.GetFileName(Disks.Select(disk => disk.Path).FirstOrDefault()) ?? "firmware";
+    public string Origin => Image ?? Path.GetFileName(Kernel) ?? Path.GetFileNameWithoutExtension(Disks.Select(disk => disk.Path).FirstOrDefault()) ?? "firmware";
 
     /// <exception cref="StrataException">No machine can have these sizes.</exception>
     internal void Check()

@@ -25,6 +25,7 @@ public sealed partial class VirtualMachine
     /// <exception cref="StrataException">The image's agent cannot be asked.</exception>
     public async Task RequestShutDownAsync(CancellationToken cancellationToken = default)
     {
+        await WakeAsync(cancellationToken).ConfigureAwait(false);
         if (Image?.PowerOffCommand is { } command)
         {
             await Agent.RequestShutDownAsync(command, cancellationToken).WaitAsync(cancellationToken).ConfigureAwait(false);
@@ -57,6 +58,7 @@ public sealed partial class VirtualMachine
         Started = Started,
         UptimeSeconds = Math.Round(Stopwatch.GetElapsedTime(_startTicks).TotalSeconds, 3),
         ProcessId = Environment.ProcessId,
+        IsAsleep = IsAsleep,
         Forwards = [.. ForwardedPorts.Select(MachineForward.Of)],
     };
 }

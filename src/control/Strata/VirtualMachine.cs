@@ -55,7 +55,7 @@ public sealed partial class VirtualMachine : IAsyncDisposable
         _boot = boot;
         Console = console;
         InitialEngine = choice;
-        _screen = board.Screen is { } screen ? new GuestScreen(board, screen) : null;
+        _screen = board.Screen is { } screen ? new GuestScreen(board, screen, loggers.For(LogAreas.Display)) : null;
     }
 
     /// <summary>What was started: with the files of its image, if it has one.</summary>
@@ -195,8 +195,26 @@ public sealed partial class VirtualMachine : IAsyncDisposable
 
     /// <summary>Connects to a port that a program in the guest listens on (AF_VSOCK); waits until the guest's driver is loaded.</summary>
     /// <exception cref="VsockException">Nothing listens there, or the machine has ended.</exception>
-    /// <exception cref="StrataException">The machine has no sockets.</exception>
-    public Task<VsockStream> ConnectAsync(uint port, CancellationToken cancellationToken = default) => Sockets.ConnectAsync(port, cancellationToken);
+    /// <exception cref="StrataException">The machine has no sockets, or its guest sleeps: <see cref="WakeAsync"/>.</exception>
+    public async Task<VsockStream> ConnectAsync(uint port, CancellationToken cancellationToken = default)
+    {
+        using CancellationTokenSource given = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        Task<VsockStream> connection = Sockets.ConnectAsync(port, given.Token);
+        if (await WakesUntilAsync(connection, cancellationToken).ConfigureAwait(false))
+        {
+            return await connection.ConfigureAwait(false);
+        }
+
+        await given.CancelAsync().ConfigureAwait(false);
+        try
+        {
+            return await connection.ConfigureAwait(false); // it woke in the nick of time
+        }
+        catch (OperationCanceledException error) when (!cancellationToken.IsCancellationRequested)
+        {
+            throw Asleep(error);
+        }
+    }
 
     /// <summary>Lets programs in the guest connect to a port of the host (AF_VSOCK, CID 2).</summary>
     /// <exception cref="VsockException">The port is taken.</exception>
@@ -381,6 +399,7 @@ public sealed partial class VirtualMachine : IAsyncDisposable
                     Trace = attachments.TranslationTrace is { } output ? new TranslationTrace(output) : null,
                     PerfMap = spec.WritePerfMap ? new PerfMap() : null,
                 },
+                OpenKeptCode = identity => origin.OpenKeptCode?.Invoke(identity, loggers.For(LogAreas.Machine)),
                 Disks = [.. disks.Where(disk => !disk.Spec.Bus.IsIde()).Select(disk => disk.Backend)],
                 DiskControllers = [.. spec.Disks.Where(disk => !disk.Bus.IsIde()).Select(disk => ControllerOf(disk.Bus))],
                 Networks = networks.Cards,
@@ -392,7 +411,7 @@ public sealed partial class VirtualMachine : IAsyncDisposable
             };
             CheckSlots(options);
             PcBoard board = new(options);
-            return (board, new MachineSaver(board, disks, origin.Memory?.Share() ?? MemoryImage.Zeros(spec.Memory)));
+            return (board, new MachineSaver(board, disks, origin.Memory?.Share() ?? MemoryImage.Zeros(spec.Memory), loggers.For(LogAreas.Machine)));
         }
         catch (Exception error)
         {

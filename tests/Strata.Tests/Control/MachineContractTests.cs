@@ -112,6 +112,19 @@ public sealed class MachineContractTests : IAsyncLifetime, IDisposable
     [Theory]
     [InlineData(false)]
     [InlineData(true)]
+    public async Task Wake_GuestWithoutDrivers_IsAwakeAndLeftAlone(bool far)
+    {
+        IMachine machine = Machine(far);
+
+        await machine.WakeAsync(_timeout.Token);
+
+        Assert.False((await machine.DescribeAsync(_timeout.Token)).IsAsleep);
+        Assert.False(_machine!.WaitForExitAsync(_timeout.Token).IsCompleted);
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
     public async Task Stop_NearAndFar_IsSeenByWhoeverWaits(bool far)
     {
         IMachine machine = Machine(far);

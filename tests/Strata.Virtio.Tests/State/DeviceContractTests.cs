@@ -31,6 +31,37 @@ public sealed class DeviceContractTests
         });
     }
 
+    /// <summary>A guest that sleeps has reset its devices, and is known by having had them.</summary>
+    [Fact]
+    public void Transport_DriverThatHasLetGo_IsRememberedToTheResetOfTheMachine()
+    {
+        using VirtioDriver driver = new(memory => new VirtioEntropy(memory));
+        Assert.False(driver.Function.HadDriver);
+        driver.Start();
+        Assert.True(driver.Function.HasDriver);
+
+        driver.WriteCommon(0x14, AccessWidth.Byte, 0); // device_status
+        VirtioTransportState state = driver.Function.Transport.SaveState();
+        Assert.Equal((false, true, true), (driver.Function.HasDriver, driver.Function.HadDriver, state.HadDriver));
+
+        driver.Function.Transport.Reset();
+        Assert.False(driver.Function.HadDriver);
+    }
+
+    [Fact]
+    public void Transport_RecordOfVersion1_HadTheDriverThatItHas()
+    {
+        using VirtioDriver driver = new(memory => new VirtioEntropy(memory));
+        driver.Start();
+        StateWriter writer = new();
+        driver.Function.Transport.SaveState().Write(writer);
+        byte[] fields = writer.ToArray();
+
+        VirtioTransportState state = VirtioTransportState.Read(new StateReader(fields.AsMemory(0, fields.Length - 1), "q"), version: 1);
+
+        Assert.True(state.HadDriver);
+    }
+
     [Fact]
     public void Transport_EachFieldOfAQueue_ComesBack()
     {

@@ -51,7 +51,7 @@ internal static class InspectCommand
     private static void Print(MachineInspection inspection)
     {
         MachineDescription machine = inspection.Machine;
-        Console.WriteLine($"{machine.Name}: {Printable.Text(machine.Image)} on {(machine.Engine ?? Engine.Auto).Name}, {machine.Processors} CPUs, {ByteSize.Format((long)machine.Memory)}");
+        Console.WriteLine($"{machine.Name}: {Printable.Text(machine.Image)} on {(machine.Engine ?? Engine.Auto).Name}, {machine.Processors} CPUs, {ByteSize.Format((long)machine.Memory)}{(machine.IsAsleep ? ", asleep" : "")}");
         if (machine.Forwards.Count > 0)
         {
             Console.WriteLine($"forwards {string.Join(' ', machine.Forwards.Select(forward => Printable.Text(forward.ToString())))}");

@@ -78,6 +78,9 @@ internal enum ControlOperation
     /// <summary>Press the power button.</summary>
     PowerButton,
 
+    /// <summary>Wake a guest that sleeps.</summary>
+    Wake,
+
     /// <summary>Pull the plug.</summary>
     Quit,
 

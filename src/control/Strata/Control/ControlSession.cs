@@ -212,6 +212,9 @@ internal sealed partial class ControlSession
             case ControlOperation.PowerButton:
                 await contract.PressPowerButtonAsync().ConfigureAwait(false);
                 return new ControlReply();
+            case ControlOperation.Wake:
+                await contract.WakeAsync(_serviceEnds).ConfigureAwait(false);
+                return new ControlReply();
             default:
                 throw new StrataException(StrataError.BadInput, $"The control protocol has no operation {request.Operation}.");
         }

@@ -28,6 +28,9 @@ public sealed record MachineDescription
     /// <summary>The host's process that runs it.</summary>
     public int ProcessId { get; init; }
 
+    /// <summary>Whether the guest sleeps; see <see cref="VirtualMachine.IsAsleep"/>.</summary>
+    public bool IsAsleep { get; init; }
+
     /// <summary>Ports of the host that lead into it.</summary>
     public IReadOnlyList<MachineForward> Forwards { get; init; } = [];
 

@@ -94,6 +94,9 @@ public sealed class RunningMachine : IMachine
     /// <summary>Presses the power button; an operating system that listens shuts down.</summary>
     public Task PressPowerButtonAsync(CancellationToken cancellationToken = default) => AskAsync(ControlOperation.PowerButton, cancellationToken);
 
+    /// <inheritdoc/>
+    public Task WakeAsync(CancellationToken cancellationToken = default) => AskAsync(ControlOperation.Wake, cancellationToken);
+
     /// <summary>
     /// Asks the guest to shut down: by the power button, or through the agent where the image is known not to listen to it. Returns
     /// when it has been asked; <see cref="WaitForExitAsync"/> waits for the end.
@@ -101,6 +104,11 @@ public sealed class RunningMachine : IMachine
     public async Task RequestShutDownAsync(CancellationToken cancellationToken = default)
     {
         MachineDescription machine = await DescribeAsync(cancellationToken).ConfigureAwait(false);
+        if (machine.IsAsleep)
+        {
+            await WakeAsync(cancellationToken).ConfigureAwait(false);
+        }
+
         if (GuestImages.All().FirstOrDefault(image => image.ImageName == machine.Image)?.PowerOffCommand is not { } command)
         {
             await PressPowerButtonAsync(cancellationToken).ConfigureAwait(false);

@@ -35,6 +35,7 @@ public sealed class VcpuThread : IDisposable
     private long _executedBefore;
     private volatile bool _pause;
     private volatile bool _stop;
+    private volatile bool _isHalted;
 
     /// <summary>On the thread itself, as the two below: what the host took from it.</summary>
     private RunDelay? _delay;
@@ -56,6 +57,9 @@ public sealed class VcpuThread : IDisposable
 
     /// <summary>The vCPU that runs now.</summary>
     public IVcpu Vcpu => _vcpu;
+
+    /// <summary>Whether it waits for an interrupt, or for another processor to start it.</summary>
+    public bool IsHalted => _isHalted;
 
     /// <summary>Whether the caller runs on it, as a device does that a vCPU's instruction reads or writes.</summary>
     public bool IsCurrent => Thread.CurrentThread == _thread;
@@ -244,7 +248,9 @@ public sealed class VcpuThread : IDisposable
                 switch (_vcpu.Run(RunBudget))
                 {
                     case VcpuStop.Halted:
+                        _isHalted = true;
                         _halt.Wait();
+                        _isHalted = false;
                         break;
                     case VcpuStop.Shutdown:
                         _host.OnShutdown();

@@ -121,22 +121,21 @@ public sealed partial class AtaDisk : IdeDrive
         bool isMedium = transfer.Kind is IdeTransferKind.FromMedium or IdeTransferKind.ToMedium;
         bool fits = (transfer.Start | transfer.Length | transfer.Done | (long)transfer.Block) % SectorSize == 0
             && transfer.Start <= (_disk.Sectors * SectorSize) - transfer.Length;
+        _ = state.Decode<AtaDiskState>(IsPacket);
         return isMedium && !fits ? "a transfer lies outside of the disk"
             : transfer.Kind == IdeTransferKind.ToMedium && _disk.IsReadOnly ? "the disk cannot be written"
             : transfer.Kind == IdeTransferKind.Packet ? "a disk takes no packets"
             : null;
     }
 
-    private protected override void Save(IdeDriveState state)
-    {
-        (state.Multiple, state.WriteCache, state.TransferMode) = (_multiple, _hasWriteCache, _transferMode);
-        state.Geometry = [_heads, _track];
-    }
+    private protected override byte[] SaveOwn() => IdeDriveState.Encode(
+        new AtaDiskState { Multiple = _multiple, Heads = _heads, Track = _track, WriteCache = _hasWriteCache, TransferMode = _transferMode },
+        IsPacket);
 
-    private protected override void Load(IdeDriveState state)
+    private protected override void LoadOwn(IdeDriveState state)
     {
-        (_multiple, _hasWriteCache, _transferMode) = (state.Multiple, state.WriteCache, state.TransferMode);
-        (_heads, _track) = (state.Geometry[0], state.Geometry[1]);
+        AtaDiskState own = state.Decode<AtaDiskState>(IsPacket);
+        (_multiple, _heads, _track, _hasWriteCache, _transferMode) = (own.Multiple, own.Heads, own.Track, own.WriteCache, own.TransferMode);
     }
 
     private protected override void SetSignature() => SetAddress(1, 1, 0, 0);

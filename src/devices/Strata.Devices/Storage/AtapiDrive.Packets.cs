@@ -213,7 +213,7 @@ public sealed partial class AtapiDrive
             return;
         }
 
-        byte code = _event switch { MediumEvent.EjectRequested => 1, MediumEvent.New => 2, MediumEvent.Gone => 3, _ => (byte)0 };
+        byte code = _event switch { MediumEvent.New => 2, MediumEvent.Gone => 3, _ => (byte)0 };
         _event = MediumEvent.None;
         Reply([0, 6, 4, mediaClass, code, (byte)(_medium is null ? 0 : 2), 0, 0], Word(packet, 7));
     }

@@ -11,6 +11,7 @@ namespace Strata.Devices.Storage;
 public sealed partial class AtapiDrive : IdeDrive
 {
     internal const int BlockSize = 2048;
+    internal const byte LastEvent = (byte)MediumEvent.Gone;
     private const int PacketSize = 12;
     private const int LargestPart = 0xFFFE; // bytes between two interrupts
 
@@ -43,23 +44,17 @@ public sealed partial class AtapiDrive : IdeDrive
     private enum MediumEvent : byte
     {
         None = 0,
-        EjectRequested = 1,
         New = 2,
         Gone = 3,
     }
 
     internal override bool IsPacket => true;
 
-    internal bool HasMedium => _medium is not null;
-
-    /// <summary>The guest does not want the disc to be taken out.</summary>
-    internal bool IsLocked => _isLocked;
-
     private long Blocks => _medium is { } medium ? ((medium.Sectors * SectorSize) + BlockSize - 1) / BlockSize : 0;
 
     /// <summary>Takes a disc out and puts another in; the guest is told when it asks.</summary>
     /// <returns>The one before, for the caller to dispose.</returns>
-    internal IBlockBackend? Exchange(IBlockBackend? medium)
+    private IBlockBackend? Exchange(IBlockBackend? medium)
     {
         IBlockBackend? old = _medium;
         _medium = medium;
@@ -72,9 +67,6 @@ public sealed partial class AtapiDrive : IdeDrive
 
         return old;
     }
-
-    /// <summary>Somebody presses the button of a drive that is locked.</summary>
-    internal void RequestEject() => _event = MediumEvent.EjectRequested;
 
     internal override void Reset(bool isHard)
     {
@@ -144,25 +136,29 @@ public sealed partial class AtapiDrive : IdeDrive
         return transfer.Kind is IdeTransferKind.ToMedium or IdeTransferKind.Ranges ? "a disc cannot be written"
             : transfer.Kind == IdeTransferKind.Packet && transfer.Buffer.Length != PacketSize ? "a packet has another size"
             : transfer.Kind == IdeTransferKind.FromMedium && transfer.Start > (Blocks * BlockSize) - transfer.Length ? "a transfer lies outside of the disc"
-            : state.HasMedium && _medium is null ? "the disc that was in the drive is not there"
-            : state.MediumEvent > (byte)MediumEvent.Gone ? "there is no such event"
+            : state.Decode<AtapiDriveState>(IsPacket).HasMedium && _medium is null ? "the disc that was in the drive is not there"
             : null;
     }
 
-    private protected override void Save(IdeDriveState state)
-    {
-        state.Multiple = _senseKey;
-        state.Geometry = [(byte)(_senseCode >> 8), (byte)_senseCode];
-        (state.WriteCache, state.TransferMode, state.MediumEvent) = (_isLocked, _transferMode, (byte)_event);
-        (state.Attention, state.HasMedium) = (_attention, _medium is not null);
-    }
+    private protected override byte[] SaveOwn() => IdeDriveState.Encode(
+        new AtapiDriveState
+        {
+            SenseKey = _senseKey,
+            SenseCode = _senseCode,
+            Attention = _attention,
+            IsLocked = _isLocked,
+            HasMedium = _medium is not null,
+            MediumEvent = (byte)_event,
+            TransferMode = _transferMode,
+        },
+        IsPacket);
 
-    private protected override void Load(IdeDriveState state)
+    private protected override void LoadOwn(IdeDriveState state)
     {
-        SetSense(state.Multiple, (ushort)((state.Geometry[0] << 8) | state.Geometry[1]));
-        (_isLocked, _transferMode, _event) = (state.WriteCache, state.TransferMode, (MediumEvent)state.MediumEvent);
-        _attention = state.Attention;
-        if (!state.HasMedium)
+        AtapiDriveState own = state.Decode<AtapiDriveState>(IsPacket);
+        SetSense(own.SenseKey, own.SenseCode);
+        (_isLocked, _transferMode, _event, _attention) = (own.IsLocked, own.TransferMode, (MediumEvent)own.MediumEvent, own.Attention);
+        if (!own.HasMedium)
         {
             _medium?.Dispose(); // the guest had it put out
             _medium = null;

@@ -175,7 +175,7 @@ public abstract class IdeDrive : IDisposable
 
     internal IdeDriveState SaveState()
     {
-        IdeDriveState state = new()
+        return new IdeDriveState
         {
             Address = [.. _address],
             HighOrder = [.. _highOrder],
@@ -184,17 +184,9 @@ public abstract class IdeDrive : IDisposable
             Status = Status,
             Error = Error,
             Interrupt = Interrupt,
-            Multiple = 0,
-            Geometry = [0, 0],
-            WriteCache = false,
-            TransferMode = 0,
-            MediumEvent = 0,
-            Attention = 0,
-            HasMedium = true,
+            Own = SaveOwn(),
             Transfer = Transfer.Copy(),
         };
-        Save(state);
-        return state;
     }
 
     internal void LoadState(IdeDriveState state)
@@ -203,15 +195,16 @@ public abstract class IdeDrive : IDisposable
         state.HighOrder.CopyTo(_highOrder, 0);
         (Features, Device, Status, Error, Interrupt) = (state.Features, state.Device, state.Status, state.Error, state.Interrupt);
         Transfer = state.Transfer.Copy();
-        Load(state);
+        LoadOwn(state);
     }
 
     /// <summary>Why a state is none of this drive; null if it is.</summary>
+    /// <exception cref="StateException">It is of another kind, or damaged.</exception>
     internal abstract string? FindMismatch(IdeDriveState state);
 
-    private protected abstract void Save(IdeDriveState state);
+    private protected abstract byte[] SaveOwn();
 
-    private protected abstract void Load(IdeDriveState state);
+    private protected abstract void LoadOwn(IdeDriveState state);
 
     private protected abstract void SetSignature();
 

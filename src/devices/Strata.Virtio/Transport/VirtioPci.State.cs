@@ -10,7 +10,7 @@ public sealed class VirtioTransportState : IStateRecord<VirtioTransportState>
     private const int MostQueues = 64;
 
     /// <inheritdoc/>
-    public static ushort Version => 1;
+    public static ushort Version => 2;
 
     /// <summary>The device status register.</summary>
     public required byte Status { get; set; }
@@ -34,13 +34,17 @@ public sealed class VirtioTransportState : IStateRecord<VirtioTransportState>
 
     public required IReadOnlyList<VirtQueueState> Queues { get; set; }
 
+    /// <summary>Whether a driver had the device. Since version 2; before, whether one has it.</summary>
+    public required bool HadDriver { get; set; }
+
     /// <inheritdoc/>
     public static VirtioTransportState Read(StateReader reader, ushort version)
     {
         ArgumentNullException.ThrowIfNull(reader);
+        byte status = reader.Read<byte>(nameof(Status));
         return new VirtioTransportState
         {
-            Status = reader.Read<byte>(nameof(Status)),
+            Status = status,
             Generation = reader.Read<byte>(nameof(Generation)),
             FeatureSelect = reader.Read<uint>(nameof(FeatureSelect)),
             DriverFeatureSelect = reader.Read<uint>(nameof(DriverFeatureSelect)),
@@ -49,6 +53,7 @@ public sealed class VirtioTransportState : IStateRecord<VirtioTransportState>
             QueueSelect = reader.Read<ushort>(nameof(QueueSelect)),
             InterruptStatus = reader.Read<byte>(nameof(InterruptStatus), 0, 3),
             Queues = reader.ReadRecords<VirtQueueState>(nameof(Queues), MostQueues),
+            HadDriver = version < 2 ? (status & VirtioPci.StatusDriverOk) != 0 : reader.ReadBoolean(nameof(HadDriver)),
         };
     }
 
@@ -65,6 +70,7 @@ public sealed class VirtioTransportState : IStateRecord<VirtioTransportState>
         writer.Write(QueueSelect);
         writer.Write(InterruptStatus);
         writer.WriteRecords(Queues);
+        writer.Write(HadDriver);
     }
 }
 
@@ -96,6 +102,7 @@ public sealed partial class VirtioPci
                         QueueSelect = _queueSelect,
                         InterruptStatus = (byte)_isr,
                         Queues = [.. _device.Queues.Select(queue => queue.SaveState())],
+                        HadDriver = _hadDriver,
                     };
                 }
             }
@@ -124,6 +131,7 @@ public sealed partial class VirtioPci
                     }
 
                     _status = state.Status;
+                    _hadDriver = state.HadDriver;
                     TellDevice();
                 }
             }

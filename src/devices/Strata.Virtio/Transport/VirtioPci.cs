@@ -25,7 +25,7 @@ public sealed partial class VirtioPci : PciFunction, IMmioDevice
     private const uint StatusOffset = 0x14;
     private const byte StatusNeedsReset = 0x40;
     private const byte StatusFeaturesOk = 8;
-    private const byte StatusDriverOk = 4;
+    internal const byte StatusDriverOk = 4;
 
     private readonly VirtioDevice _device;
     private readonly Lock _gate = new();
@@ -35,6 +35,7 @@ public sealed partial class VirtioPci : PciFunction, IMmioDevice
     private ulong _driverFeatures;
     private ushort _configVector = MsixTable.NoVector;
     private volatile byte _status; // written under _gate
+    private volatile bool _hadDriver; // the same
     private byte _generation;
     private ushort _queueSelect;
     private uint _isr; // under ConfigGate, as the interrupt line that follows it
@@ -99,6 +100,12 @@ public sealed partial class VirtioPci : PciFunction, IMmioDevice
                 break;
         }
     }
+
+    /// <summary>Whether a driver has taken the device since the machine's start or reset.</summary>
+    public bool HadDriver => _hadDriver;
+
+    /// <summary>Whether a driver has it now.</summary>
+    public bool HasDriver => (_status & StatusDriverOk) != 0;
 
     /// <summary>The device and what its driver made of it. Any thread; may wait for a request that is being served.</summary>
     public VirtioInspection InspectVirtio()
@@ -302,6 +309,7 @@ public sealed partial class VirtioPci : PciFunction, IMmioDevice
         _status = (byte)(value | (_status & StatusNeedsReset));
         if (starts)
         {
+            _hadDriver = true;
             _device.SetDriver(_driverFeatures);
         }
     }
@@ -318,6 +326,7 @@ public sealed partial class VirtioPci : PciFunction, IMmioDevice
             {
                 ResetRegisters();
                 _generation = 0;
+                _hadDriver = false;
             }
         }
 

@@ -1,3 +1,4 @@
+using Strata.Core.Execution;
 using Strata.Core.Logging;
 using Strata.Core.Memory;
 using Strata.Core.Networking;
@@ -47,6 +48,9 @@ public sealed class PcBoardOptions
 
     /// <summary>How the translator works, where it is the engine.</summary>
     public TranslatorOptions Translation { get; init; } = new();
+
+    /// <summary>Opens what was kept of engines' work on code of this machine's memory; see <see cref="EngineSetup.OpenKeptCode"/>.</summary>
+    public Func<ReadOnlyMemory<byte>, IKeptCode?>? OpenKeptCode { get; init; }
 
     /// <summary>For a machine that does the same in every run; null for one in real time.</summary>
     public DeterministicOptions? Deterministic { get; init; }

@@ -116,6 +116,26 @@ internal sealed class PcDevices
         ? _networks[card]
         : throw new ArgumentOutOfRangeException(nameof(card), card, $"The machine has {_networks.Count} network cards, counted from 0.");
 
+    /// <summary>Whether drivers had virtio devices, and have let go of all of them.</summary>
+    public bool AreLetGo
+    {
+        get
+        {
+            bool had = false;
+            foreach (VirtioPci function in Bus.Functions.Select(place => place.Function).OfType<VirtioPci>())
+            {
+                if (function.HasDriver)
+                {
+                    return false;
+                }
+
+                had |= function.HadDriver;
+            }
+
+            return had;
+        }
+    }
+
     public IReadOnlyList<DeviceInspection> Inspect() =>
         [.. Bus.Functions.Select(place => new DeviceInspection(
         place.Slot, place.Number, place.Function.Inspect(), (place.Function as VirtioPci)?.InspectVirtio()))];

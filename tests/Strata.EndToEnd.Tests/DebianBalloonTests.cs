@@ -16,10 +16,10 @@ public sealed class DebianBalloonTests(DebianGuest guest) : IClassFixture<Debian
     {
         await using VirtualMachine machine = await VirtualMachine.StartAsync(guest.SpecWithAgent with { Balloon = true }, _timeout.Token);
         await RunAsync(machine, "dd if=/dev/zero of=/tmp/fill bs=1M count=100 2>/dev/null");
-        long filled = ResidentBytes();
+        long filled = HostBytes("self", "VmRSS:");
 
         await RunAsync(machine, "rm /tmp/fill");
-        await WaitUntilAsync(() => ResidentBytes() < filled - (70 * Megabyte)); // free page reporting
+        await WaitUntilAsync(() => HostBytes("self", "VmRSS:") < filled - (70 * Megabyte)); // free page reporting
         machine.Balloon.WantedBytes = 64 * Megabyte;
         await WaitUntilAsync(() => machine.Balloon.HeldBytes == 64 * Megabyte);
         GuestMemoryStatistics held = await machine.Balloon.GetStatisticsAsync(_timeout.Token);
@@ -31,11 +31,26 @@ public sealed class DebianBalloonTests(DebianGuest guest) : IClassFixture<Debian
         await RunAsync(machine, "dd if=/dev/urandom of=/tmp/a bs=1M count=50 2>/dev/null && cp /tmp/a /tmp/b && cmp /tmp/a /tmp/b");
     }
 
+    /// <summary>The initrd, and what the kernel needs for the start only: without being asked for, and with nothing running in the guest.</summary>
+    [Fact]
+    public async Task Run_IdleMachineOfAnImage_ReturnsWhatTheKernelFreedAtBoot()
+    {
+        using HostCommand run = HostCommand.StartStrata("run", "debian-tiny");
+        await run.WaitForOutputAsync(DebianGuest.Prompt, _timeout.Token);
+        string process = run.Id.ToString(CultureInfo.InvariantCulture);
+
+        await WaitUntilAsync(() => HostBytes(process, "VmHWM:") - HostBytes(process, "VmRSS:") > 16 * Megabyte);
+
+        await run.TypeAsync("poweroff -f\n", _timeout.Token);
+        Assert.Equal(0, (await run.WaitForExitAsync(_timeout.Token)).Code);
+    }
+
     public void Dispose() => _timeout.Dispose();
 
-    private static long ResidentBytes()
+    /// <param name="field">Of proc(5), "status".</param>
+    private static long HostBytes(string process, string field)
     {
-        string line = File.ReadLines("/proc/self/status").Single(line => line.StartsWith("VmRSS:", StringComparison.Ordinal));
+        string line = File.ReadLines($"/proc/{process}/status").Single(line => line.StartsWith(field, StringComparison.Ordinal));
         return long.Parse(line.Split(' ', StringSplitOptions.RemoveEmptyEntries)[^2], CultureInfo.InvariantCulture) << 10;
     }
 

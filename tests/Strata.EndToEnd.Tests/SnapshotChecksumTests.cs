@@ -125,7 +125,7 @@ public sealed class SnapshotChecksumTests : IDisposable
     {
         using (FileStream archive = File.OpenRead(Path.Combine(AppContext.BaseDirectory, "Snapshots", "checksum-0.1.0.strata")))
         {
-            await SnapshotCatalog.ImportAsync(_store, "first", archive, _timeout.Token);
+            await SnapshotCatalog.ImportAsync(_store, "first", archive, cancellationToken: _timeout.Token);
         }
 
         await using VirtualMachine machine = await RestoreAsync("first", engine);

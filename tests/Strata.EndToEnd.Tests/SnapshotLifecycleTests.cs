@@ -233,7 +233,7 @@ public sealed class SnapshotLifecycleTests(ITestOutputHelper output) : IDisposab
         using MemoryStream archive = new();
         await SnapshotCatalog.ExportAsync(Store, "one", archive);
         archive.Position = 0;
-        await SnapshotCatalog.ImportAsync(other, "copy", archive);
+        await SnapshotCatalog.ImportAsync(other, "copy", archive, allowHostPaths: true);
         byte[] mine = new byte[DiskSize];
         File.WriteAllBytes(disk.Path, mine);
         File.Delete(capture);

@@ -128,7 +128,7 @@ public sealed partial record MachineSpec
 
     /// <summary>
     /// Gives the machine a memory balloon (virtio-balloon): its guest returns free memory to the host, and more on request by
-    /// <see cref="VirtualMachine.Balloon"/>.
+    /// <see cref="VirtualMachine.Balloon"/>. Machines of an image have one in any case.
     /// </summary>
     public bool Balloon { get; init; }
 

@@ -1,8 +1,10 @@
+using Microsoft.Extensions.Logging;
 using Strata.Core.State;
 using Strata.Engines;
 using Strata.Machines.Boards;
 using Strata.Networking.Frames;
 using Strata.Snapshots;
+using Strata.Snapshots.Code;
 using Strata.Snapshots.Memory;
 using Strata.Snapshots.Sets;
 using Strata.Specs;
@@ -85,11 +87,14 @@ public sealed partial class VirtualMachine
             Boot = BootFiles.Later(spec),
             OpenDisk = (_, index, _) => MachineDisk.Open(saved.Disks[index], snapshot.Manifest.Disks[index], set, isClone),
             Memory = snapshot.Memory,
+            OpenKeptCode = options.IgnoresKeptCode ? null : (identity, log) => OpenKeptCode(snapshot, identity.Span, log),
         }).ConfigureAwait(false);
         try
         {
             machine._board.Pause();
+            machine._saver.CheckDisks(snapshot, set);
             machine._board.LoadState(snapshot.Units);
+            machine._saver.PutBackDisks(snapshot, set);
             machine._board.Wall.StepTo(DateTime.UtcNow);
             machine._saver.Current = snapshot.Manifest.Name;
             if (isClone && !options.KeepIdentity)
@@ -107,6 +112,33 @@ public sealed partial class VirtualMachine
             await machine.DisposeAsync().ConfigureAwait(false);
             throw;
         }
+    }
+
+    /// <summary>Kept code is of use or is left alone: nothing of the machine depends on it.</summary>
+    private static KeptCode? OpenKeptCode(Snapshot snapshot, ReadOnlySpan<byte> identity, ILogger log)
+    {
+        if (snapshot.CodeBytes == 0)
+        {
+            return null;
+        }
+
+        KeptCode? code = null;
+        string? problem;
+        try
+        {
+            code = snapshot.OpenCode(identity, CodeKey.Get(), out problem);
+        }
+        catch (Exception error) when (error is IOException or StrataException)
+        {
+            problem = error.Message;
+        }
+
+        if (problem is not null)
+        {
+            LogKeptCodeIgnored(log, snapshot.Manifest.Name, problem);
+        }
+
+        return code;
     }
 
     /// <summary>The manifest and its parts are of one machine, whoever put them together.</summary>

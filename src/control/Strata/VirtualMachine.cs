@@ -55,7 +55,7 @@ public sealed partial class VirtualMachine : IAsyncDisposable
         _boot = boot;
         Console = console;
         InitialEngine = choice;
-        _screen = board.Screen is { } screen ? new GuestScreen(board, screen) : null;
+        _screen = board.Screen is { } screen ? new GuestScreen(board, screen, loggers.For(LogAreas.Display)) : null;
     }
 
     /// <summary>What was started: with the files of its image, if it has one.</summary>
@@ -399,6 +399,7 @@ public sealed partial class VirtualMachine : IAsyncDisposable
                     Trace = attachments.TranslationTrace is { } output ? new TranslationTrace(output) : null,
                     PerfMap = spec.WritePerfMap ? new PerfMap() : null,
                 },
+                OpenKeptCode = identity => origin.OpenKeptCode?.Invoke(identity, loggers.For(LogAreas.Machine)),
                 Disks = [.. disks.Where(disk => !disk.Spec.Bus.IsIde()).Select(disk => disk.Backend)],
                 DiskControllers = [.. spec.Disks.Where(disk => !disk.Bus.IsIde()).Select(disk => ControllerOf(disk.Bus))],
                 Networks = networks.Cards,
@@ -410,7 +411,7 @@ public sealed partial class VirtualMachine : IAsyncDisposable
             };
             CheckSlots(options);
             PcBoard board = new(options);
-            return (board, new MachineSaver(board, disks, origin.Memory?.Share() ?? MemoryImage.Zeros(spec.Memory)));
+            return (board, new MachineSaver(board, disks, origin.Memory?.Share() ?? MemoryImage.Zeros(spec.Memory), loggers.For(LogAreas.Machine)));
         }
         catch (Exception error)
         {
@@ -435,7 +436,12 @@ public sealed partial class VirtualMachine : IAsyncDisposable
         _ => console.FindPanic() is not null,
     };
 
-    private static DiskController ControllerOf(DiskBus bus) => bus == DiskBus.Nvme ? DiskController.Nvme : DiskController.Virtio;
+    private static DiskController ControllerOf(DiskBus bus) => bus switch
+    {
+        DiskBus.Nvme => DiskController.Nvme,
+        DiskBus.Ahci => DiskController.Ahci,
+        _ => DiskController.Virtio,
+    };
 
     private static void CheckSlots(PcBoardOptions options)
     {

@@ -348,6 +348,7 @@ public sealed unsafe class Interpreter : IX86Engine
         Volatile.Write(ref _context->Attention, 0);
         Interlocked.MemoryBarrier();
         ServeRequests();
+        Cpu.Tlb.ForgetDisplacedWriters();
         return Interlocked.Exchange(ref _kicked, 0) == 0;
     }
 
@@ -364,7 +365,8 @@ public sealed unsafe class Interpreter : IX86Engine
         ServeRequests();
     }
 
-    private void ServeRequests()
+    /// <summary>Serves what other threads asked for, on the vCPU's thread or while that stands still.</summary>
+    public void ServeRequests()
     {
         while (_requests.TryDequeue(out Request request))
         {

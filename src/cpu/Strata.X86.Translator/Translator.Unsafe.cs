@@ -1,6 +1,7 @@
 using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics.X86;
 using Strata.Core.Execution;
+using Strata.Core.Memory;
 using Strata.X86.Execution;
 using Strata.X86.Paging;
 using Strata.X86.Registers;
@@ -16,7 +17,7 @@ namespace Strata.X86.Translator;
 /// the interpreter's.
 /// <para>Threads: <see cref="Run"/> on the vCPU's thread; <see cref="Kick"/> on any.</para>
 /// </summary>
-public sealed unsafe partial class Translator : IBlockEngine
+public sealed unsafe partial class Translator : IBlockEngine, ICodeKeeper
 {
     /// <summary>Instructions the interpreter runs in one go while the mode is not translated.</summary>
     private const long InterpretedSlice = 10_000;
@@ -72,7 +73,8 @@ public sealed unsafe partial class Translator : IBlockEngine
         _bridge->HostMxcsr = DefaultMxcsr;
         _salts = new Salts(_cache, Cpu.Tlb);
         _gates = new Gates(Cpu, _bridge, _salts);
-        _blocks = new BlockLookup(Cpu, _cache, _salts, Counters, options.IsOnlyProcessor);
+        _blocks = new BlockLookup(Cpu, _cache, _salts, Counters, options);
+        CodeIdentity = IdentityOf(options);
         _x87 = new X87Home(_context, _bridge);
     }
 
@@ -99,6 +101,15 @@ public sealed unsafe partial class Translator : IBlockEngine
         }
     }
 
+    public ReadOnlyMemory<byte> CodeIdentity { get; }
+
+    /// <summary>The <see cref="CodeIdentity"/> of a translator with these options on this host.</summary>
+    public static ReadOnlyMemory<byte> IdentityOf(TranslatorOptions options)
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        return Keeping.CodeIdentity.Of(options);
+    }
+
     /// <summary>What the engine has done so far.</summary>
     public TranslatorCounters Counters { get; }
 
@@ -121,6 +132,13 @@ public sealed unsafe partial class Translator : IBlockEngine
         {
             _interpreter.LeaveGuest();
         }
+    }
+
+    public ICodeCapture CaptureCode(GuestMemory memory)
+    {
+        ArgumentNullException.ThrowIfNull(memory);
+        _interpreter.ServeRequests(); // what was written last is no code of this moment
+        return new Keeping.CodeCapture(_cache, memory);
     }
 
     public void Kick() => _interpreter.Kick();

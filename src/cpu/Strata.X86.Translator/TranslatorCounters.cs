@@ -15,6 +15,13 @@ public sealed class TranslatorCounters
 
     public long Resets { get; internal set; }
 
+    /// <summary>Blocks taken over from an earlier run, the pages that they are of, and the host time that it took.</summary>
+    public long BlocksTakenOver { get; internal set; }
+
+    public long PagesTakenOver { get; internal set; }
+
+    public TimeSpan TakingOverTime { get; internal set; }
+
     /// <summary>Bytes of guest code translated; a byte that is in two blocks counts twice.</summary>
     public long GuestBytes { get; internal set; }
 
@@ -45,6 +52,11 @@ public sealed class TranslatorCounters
     {
         StringBuilder text = new();
         text.Append(CultureInfo.InvariantCulture, $"{Blocks} blocks from {GuestBytes >> 10} KiB in {TranslationTime.TotalMilliseconds:F0} ms, {CodeBytes >> 10} KiB of code, {Links} links, {Resets} resets, {Faults} faults\n");
+        if (BlocksTakenOver != 0)
+        {
+            text.Append(CultureInfo.InvariantCulture, $"{BlocksTakenOver} blocks of {PagesTakenOver} pages taken over in {TakingOverTime.TotalMilliseconds:F0} ms\n");
+        }
+
         text.Append(CultureInfo.InvariantCulture, $"TLB misses mended in translated code: {VictimsReturned} by displaced pages, {Walks} by walks\n");
         text.Append("exits:");
         foreach (SiteKind kind in Enum.GetValues<SiteKind>())

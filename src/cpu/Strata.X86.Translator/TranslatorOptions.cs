@@ -1,3 +1,4 @@
+using Strata.X86.Translator.Keeping;
 using Strata.X86.Translator.Tracing;
 
 namespace Strata.X86.Translator;
@@ -25,6 +26,9 @@ public sealed record TranslatorOptions
     /// engine.
     /// </summary>
     public bool AlwaysRelative { get; init; }
+
+    /// <summary>Code of an earlier run, which is taken over where the guest's bytes are the same; null for none.</summary>
+    public KeptPages? Kept { get; init; }
 
     /// <summary>Receives every translated block; null for none.</summary>
     public TranslationTrace? Trace { get; init; }

@@ -1,4 +1,5 @@
 using Strata.Core.Bus;
+using Strata.Core.Input;
 using Strata.Core.Memory;
 using Strata.Devices.Chipset;
 using Strata.Devices.Input;

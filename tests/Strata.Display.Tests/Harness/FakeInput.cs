@@ -13,6 +13,10 @@ internal sealed class FakeInput : IKeyboard, IPointer
 
     public IEnumerable<string> Events => _events;
 
+    public bool IsIdle => IsTaken;
+
+    public KeyboardLamps Lamps => KeyboardLamps.None;
+
     public bool Send(KeyCode key, bool pressed)
     {
         if (IsTaken)
@@ -23,7 +27,7 @@ internal sealed class FakeInput : IKeyboard, IPointer
         return IsTaken;
     }
 
-    public void Move(int dx, int dy, int wheel, PointerButtons buttons) => _events.Enqueue($"{dx},{dy},{wheel},{buttons}");
+    public void Move(int x, int y, int wheel, PointerButtons buttons) => _events.Enqueue($"{x},{y},{wheel},{buttons}");
 
     /// <summary>Waits until so many events are there.</summary>
     public async Task<string[]> TakeAsync(int count)

@@ -18,6 +18,8 @@ internal sealed class FakeScreen : IScreen
 
     public event Action? Changed;
 
+    public bool ChangesUnnoticed { get; set; }
+
     public int Updates { get; private set; }
 
     public ScreenText? Text { get; set; }

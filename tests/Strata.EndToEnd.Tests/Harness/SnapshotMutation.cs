@@ -36,6 +36,15 @@ internal sealed class SnapshotMutation
         return $"{name}: {what}";
     }
 
+    /// <summary>Writes the files with a byte of a unit's record changed: version (16 bits), length (32 bits), fields.</summary>
+    public void ChangeRecord(string unit, int offset, byte value)
+    {
+        Dictionary<string, byte[]> files = new(_files) { ["units.bin"] = [.. _files["units.bin"]] };
+        int name = files["units.bin"].AsSpan().IndexOf(Encoding.ASCII.GetBytes(unit));
+        files["units.bin"][name + unit.Length + sizeof(int) + offset] = value; // the record's length lies between
+        Write(files);
+    }
+
     public void Undo() => Write(_files);
 
     private void Write(Dictionary<string, byte[]> files)

@@ -2,7 +2,7 @@ using System.Text;
 using Iced.Intel;
 using Strata.Core.Memory;
 using Strata.Core.State;
-using Strata.Devices.Display;
+using Strata.Core.Display;
 using Strata.Devices.Serial;
 using Strata.Machines.Boards;
 using Strata.Machines.Boot;

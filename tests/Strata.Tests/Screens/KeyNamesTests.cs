@@ -1,4 +1,4 @@
-using Strata.Devices.Input;
+using Strata.Core.Input;
 using Strata.Screens;
 
 namespace Strata.Tests.Screens;

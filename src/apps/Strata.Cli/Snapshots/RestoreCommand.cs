@@ -19,6 +19,7 @@ internal static class RestoreCommand
         Argument<string> machine = SnapshotCommand.Machine();
         Argument<string> name = SnapshotCommand.Snapshot();
         Option<string> engine = Engine();
+        Option<bool> noCode = SnapshotCommand.NoCode("Do not use the translated code that is kept with the snapshot.");
         DocumentedCommand command = new("restore", "Go back to a snapshot.", """
             A machine that runs goes back where it is: its terminal, forwarded ports and name stay, what it did since is lost, and its open
             connections end. One that does not run starts here, with its console on this terminal as with `strata run`; its disks' files get
@@ -27,7 +28,7 @@ internal static class RestoreCommand
             Example: strata snapshot restore web before-upgrade
             """)
         {
-            machine, name, engine,
+            machine, name, engine, noCode,
         };
         command.SetAction(async (result, token) =>
         {
@@ -39,7 +40,8 @@ internal static class RestoreCommand
                 return ExitCodes.Success;
             }
 
-            return await RunAsync(which, result.GetValue(name)!, new RestoreOptions { Name = which, Engine = EngineOf(result.GetValue(engine)!) }, usesUp: false, signals, token);
+            RestoreOptions options = new() { Name = which, Engine = EngineOf(result.GetValue(engine)!), IgnoresKeptCode = result.GetValue(noCode) };
+            return await RunAsync(which, result.GetValue(name)!, options, usesUp: false, signals, token);
         });
         return command;
     }

@@ -27,6 +27,8 @@ internal static class SnapshotCommand
 
     public static Argument<string> Snapshot() => new("snapshot") { Description = "Name of the snapshot; `strata snapshot list` shows them." };
 
+    public static Option<bool> NoCode(string description) => new("--no-code") { Description = description };
+
     public static string Describe(SnapshotReport report) => string.Create(
         CultureInfo.InvariantCulture,
         $"{report.Name}: the machine stood still for {report.Pause.TotalMilliseconds:F1} ms; {ByteSize.Format(report.MemoryStored)} of memory and {ByteSize.Format(report.DisksStored)} of disks stored in {report.Duration.TotalSeconds:F2} s");
@@ -36,6 +38,7 @@ internal static class SnapshotCommand
         Argument<string> machine = MachineArguments.Machine();
         Argument<string?> name = new("snapshot") { Description = "Name of the snapshot; the date and time where it is left out.", Arity = ArgumentArity.ZeroOrOne };
         Option<string?> description = new("--description") { Description = "A sentence for people, which list and show print." };
+        Option<bool> noCode = NoCode("Do not keep the translated code: a machine that is restored translates anew.");
         Option<string> output = OutputOption.Create();
         DocumentedCommand command = new("create", "Save a running machine, which goes on.", """
             Disks whose changes are thrown away, such as that of `strata run debian`, are saved over their image, which must stay as it is; others
@@ -46,7 +49,7 @@ internal static class SnapshotCommand
             Exit code 0: it is saved; 1: the set cannot be written; 2: no such machine runs, or the name is taken.
             """)
         {
-            machine, name, description, output,
+            machine, name, description, noCode, output,
         };
         command.SetAction(async (result, token) =>
         {
@@ -54,6 +57,7 @@ internal static class SnapshotCommand
             {
                 Name = result.GetValue(name) ?? DateTime.UtcNow.ToString("yyyyMMdd-HHmmss", CultureInfo.InvariantCulture),
                 Description = result.GetValue(description),
+                LeavesOutCode = result.GetValue(noCode),
             };
             SnapshotReport report = await new MachineRegistry().Find(result.GetValue(machine)!).CreateSnapshotAsync(request, token);
             Print(report, OutputOption.IsJson(result, output));
@@ -170,10 +174,17 @@ internal static class SnapshotCommand
         Argument<string> file = new("file") { Description = "File that `strata snapshot export` wrote; - for standard input." };
         Argument<string> machine = new("machine") { Description = "Name of the machine that gets it; it need not exist." };
         Argument<string?> name = new("snapshot") { Description = "Name for it; its own where it is left out.", Arity = ArgumentArity.ZeroOrOne };
-        DocumentedCommand command = new("import", "Take a snapshot out of a file.", "Example: strata snapshot import web.strata web2") { file, machine, name };
+        Option<bool> allowHostPaths = new("--allow-host-paths")
+        {
+            Description = "Let the machine read the files and folders of this host that it names: its shared folders, and its kernel when it resets. For archives from people whom you trust.",
+        };
+        DocumentedCommand command = new("import", "Take a snapshot out of a file.", "Example: strata snapshot import web.strata web2")
+        {
+            file, machine, name, allowHostPaths,
+        };
         command.SetAction(async (result, token) =>
         {
-            Console.WriteLine(await SnapshotFile.ImportAsync(result.GetValue(file)!, result.GetValue(machine)!, result.GetValue(name), token));
+            Console.WriteLine(await SnapshotFile.ImportAsync(result.GetValue(file)!, result.GetValue(machine)!, result.GetValue(name), result.GetValue(allowHostPaths), token));
             return ExitCodes.Success;
         });
         return command;

@@ -37,12 +37,12 @@ internal static class SnapshotFile
         }
     }
 
-    public static async Task<string> ImportAsync(string path, string machine, string? name, CancellationToken token)
+    public static async Task<string> ImportAsync(string path, string machine, string? name, bool allowHostPaths, CancellationToken token)
     {
         if (path == Standard)
         {
             using StandardStream input = new(StandardStream.Input);
-            return await SnapshotCatalog.ImportAsync(machine, name, input, token);
+            return await SnapshotCatalog.ImportAsync(machine, name, input, allowHostPaths, token);
         }
 
         try
@@ -50,7 +50,7 @@ internal static class SnapshotFile
             FileStream file = new(path, FileMode.Open, FileAccess.Read, FileShare.Read);
             await using (file.ConfigureAwait(false))
             {
-                return await SnapshotCatalog.ImportAsync(machine, name, file, token);
+                return await SnapshotCatalog.ImportAsync(machine, name, file, allowHostPaths, token);
             }
         }
         catch (Exception error) when (error is IOException or UnauthorizedAccessException)

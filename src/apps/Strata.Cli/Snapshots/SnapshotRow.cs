@@ -43,6 +43,7 @@ internal sealed record SnapshotRow(
             string.Create(CultureInfo.InvariantCulture, $"ran for      {details.GuestTime / 1e9:F3} s"),
             $"memory       {ByteSize.Format((long)details.MemorySize)}, of which {ByteSize.Format(summary.MemoryStored)} stored here, in {details.Layers} layers",
             $"processors   {details.Processors}",
+            $"code         {(details.CodeStored == 0 ? "none kept" : ByteSize.Format(details.CodeStored) + " of translations")}",
             $"units        {string.Join(' ', details.Units)}",
         ];
         lines.AddRange(details.Disks.Select((disk, index) => $"disk {index}       {Printable.Text(disk)}"));

@@ -3,14 +3,18 @@ using Strata.Core.Display;
 namespace Strata.Display.Feed;
 
 /// <summary>
-/// The one viewer of a machine's screen, which hands its picture on to any number of views. It looks at the screen only while somebody waits for
-/// a change and the screen has said that there is one, and then no more often than people see: a screen that stands still, or that nobody
-/// watches, costs nothing. Members are safe on any thread.
+/// Looks at a machine's screen and hands its picture on to any number of views. It looks only while somebody waits for a change and the screen
+/// has said that there is one, and then no more often than people see: a screen that stands still, or that nobody watches, costs nothing.
+/// Where the guest paints unnoticed it looks from time to time while somebody waits, the seldomer the longer nothing happens. Members are safe
+/// on any thread.
 /// </summary>
 public sealed class ScreenFeed : IAsyncDisposable
 {
     /// <summary>The shortest time between two looks: 30 pictures a second.</summary>
     public static readonly TimeSpan FrameTime = TimeSpan.FromMilliseconds(33);
+
+    /// <summary>The longest time between two looks where the guest paints unnoticed.</summary>
+    public static readonly TimeSpan MaxPollTime = TimeSpan.FromMilliseconds(250);
 
     private readonly IScreen _screen;
     private readonly TimeProvider _time;
@@ -23,8 +27,9 @@ public sealed class ScreenFeed : IAsyncDisposable
     private readonly Task _running;
     private volatile bool _isStale = true; // the screen has changed since the last look
     private int _wanting; // under _gate: views that wait
+    private TimeSpan _pollTime = FrameTime; // under _gate
 
-    /// <param name="screen">What is shown; nobody else may call its <see cref="IScreen.Update"/>.</param>
+    /// <param name="screen">What is shown.</param>
     /// <param name="time">The host's time.</param>
     public ScreenFeed(IScreen screen, TimeProvider time)
     {
@@ -44,7 +49,7 @@ public sealed class ScreenFeed : IAsyncDisposable
         ArgumentNullException.ThrowIfNull(reader);
         lock (_gate)
         {
-            if (_isStale)
+            if (_isStale || _screen.ChangesUnnoticed)
             {
                 Look();
             }
@@ -78,6 +83,20 @@ public sealed class ScreenFeed : IAsyncDisposable
         _ending.Dispose();
     }
 
+    /// <summary>Something was typed or moved: the guest may well paint soon.</summary>
+    internal void Expect()
+    {
+        lock (_gate)
+        {
+            _pollTime = FrameTime;
+        }
+
+        if (_screen.ChangesUnnoticed)
+        {
+            _wake.Set();
+        }
+    }
+
     internal void Close(ScreenView view)
     {
         lock (_gate)
@@ -108,7 +127,7 @@ public sealed class ScreenFeed : IAsyncDisposable
         }
 
         Interlocked.MemoryBarrier(); // whoever changes the screen looks for those who want behind it
-        if (_isStale)
+        if (_isStale || _screen.ChangesUnnoticed)
         {
             _wake.Set();
         }
@@ -148,15 +167,10 @@ public sealed class ScreenFeed : IAsyncDisposable
             while (true)
             {
                 await _wake.WaitAsync(_ending.Token).ConfigureAwait(false);
-                if (!LookForViews())
+                while (LookForViews())
                 {
-                    continue;
-                }
-
-                await Task.Delay(FrameTime, _time, _ending.Token).ConfigureAwait(false);
-                if (_isStale)
-                {
-                    _wake.Set();
+                    await Task.Delay(FrameTime, _time, _ending.Token).ConfigureAwait(false);
+                    await WaitToPollAsync().ConfigureAwait(false);
                 }
             }
         }
@@ -166,16 +180,45 @@ public sealed class ScreenFeed : IAsyncDisposable
         }
     }
 
+    /// <summary>Where the guest paints unnoticed, waits longer the longer nothing happens; a wake-up ends that.</summary>
+    private async Task WaitToPollAsync()
+    {
+        TimeSpan rest;
+        lock (_gate)
+        {
+            rest = _pollTime - FrameTime;
+        }
+
+        if (_isStale || rest <= TimeSpan.Zero)
+        {
+            return;
+        }
+
+        using CancellationTokenSource limit = new(rest, _time);
+        using CancellationTokenSource either = CancellationTokenSource.CreateLinkedTokenSource(limit.Token, _ending.Token);
+        try
+        {
+            await _wake.WaitAsync(either.Token).ConfigureAwait(false);
+        }
+        catch (OperationCanceledException) when (!_ending.IsCancellationRequested)
+        {
+            // time to look
+        }
+    }
+
+    /// <returns>Whether there was something to look for.</returns>
     private bool LookForViews()
     {
         lock (_gate)
         {
-            if (!_isStale || _wanting == 0)
+            if (_wanting == 0 || !(_isStale || _screen.ChangesUnnoticed))
             {
                 return false;
             }
 
+            TimeSpan longer = _pollTime * 2;
             Look();
+            _pollTime = _changed.Count > 0 || !_screen.ChangesUnnoticed ? FrameTime : longer > MaxPollTime ? MaxPollTime : longer;
             return true;
         }
     }

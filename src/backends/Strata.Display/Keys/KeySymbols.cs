@@ -22,9 +22,9 @@ internal static class KeySymbols
             [0xFF08] = KeyCode.Backspace, [0xFF09] = KeyCode.Tab, [0xFE20] = KeyCode.Tab /* ISO_Left_Tab: with Shift */,
             [0xFF0A] = KeyCode.Enter /* Linefeed */, [0xFF0D] = KeyCode.Enter, [0xFF13] = KeyCode.Pause, [0xFF14] = KeyCode.ScrollLock,
             [0xFF15] = KeyCode.PrintScreen /* Sys_Req */, [0xFF1B] = KeyCode.Escape, [0xFFFF] = KeyCode.Delete,
-            [0xFF50] = KeyCode.Home, [0xFF51] = KeyCode.ArrowLeft, [0xFF52] = KeyCode.ArrowUp, [0xFF53] = KeyCode.ArrowRight,
-            [0xFF54] = KeyCode.ArrowDown, [0xFF55] = KeyCode.PageUp, [0xFF56] = KeyCode.PageDown, [0xFF57] = KeyCode.End,
-            [0xFF61] = KeyCode.PrintScreen, [0xFF63] = KeyCode.Insert, [0xFF67] = KeyCode.ContextMenu, [0xFF6B] = KeyCode.Pause /* Break */,
+            [0xFF50] = KeyCode.Home, [0xFF51] = KeyCode.Left, [0xFF52] = KeyCode.Up, [0xFF53] = KeyCode.Right,
+            [0xFF54] = KeyCode.Down, [0xFF55] = KeyCode.PageUp, [0xFF56] = KeyCode.PageDown, [0xFF57] = KeyCode.End,
+            [0xFF61] = KeyCode.PrintScreen, [0xFF63] = KeyCode.Insert, [0xFF67] = KeyCode.Menu, [0xFF6B] = KeyCode.Pause /* Break */,
             [0xFF7F] = KeyCode.NumLock, [0xFF7E] = KeyCode.AltRight /* Mode_switch */, [Level3Shift] = KeyCode.AltRight,
             [0xFF8D] = KeyCode.KeypadEnter, [0xFF95] = KeyCode.Keypad7 /* KP_Home and on */, [0xFF96] = KeyCode.Keypad4,
             [0xFF97] = KeyCode.Keypad8, [0xFF98] = KeyCode.Keypad6, [0xFF99] = KeyCode.Keypad2, [0xFF9A] = KeyCode.Keypad9,
@@ -42,6 +42,12 @@ internal static class KeySymbols
         for (uint i = 0; i < 10; i++)
         {
             codes[0xFFBE + i] = KeyCode.F1 + (byte)i;
+        }
+
+        // X gives function keys with Control and Alt a meaning of their own (XF86Switch_VT_1 and on).
+        for (uint i = 1; i <= 12; i++)
+        {
+            codes[0x1008FE00 + i] = codes[0xFFBD + i];
         }
 
         return codes.ToFrozenDictionary();

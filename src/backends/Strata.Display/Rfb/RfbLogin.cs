@@ -1,7 +1,5 @@
 using System.Net.Security;
-using System.Security.Authentication;
 using System.Security.Cryptography;
-using System.Security.Cryptography.X509Certificates;
 using Strata.Display.Serving;
 
 namespace Strata.Display.Rfb;
@@ -34,14 +32,15 @@ internal sealed class RfbLogin(VncServerOptions options, CancellationToken endin
     public Stream Stream { get; private set; } = null!;
 
     /// <summary>Brings a client to where its messages begin.</summary>
+    /// <param name="isEncrypted">Whether it came by TLS already.</param>
     /// <exception cref="RfbException">It is none, or does not know the password.</exception>
-    public async Task RunAsync(Stream stream)
+    public async Task RunAsync(Stream stream, bool isEncrypted)
     {
         Stream = stream;
         Reader = _plain = new RfbReader(stream, options.Patience, ending);
         await SendAsync(OwnVersion).ConfigureAwait(false);
         _minor = ReadVersion((await Reader.ReadAsync(VersionLength).ConfigureAwait(false)).Span);
-        byte security = await ChooseAsync().ConfigureAwait(false);
+        byte security = await ChooseAsync(isEncrypted).ConfigureAwait(false);
         int kind = security;
         if (security == VeNCrypt)
         {
@@ -88,9 +87,9 @@ internal sealed class RfbLogin(VncServerOptions options, CancellationToken endin
         };
     }
 
-    private async Task<byte> ChooseAsync()
+    private async Task<byte> ChooseAsync(bool isEncrypted)
     {
-        byte offered = options.Certificate is not null ? VeNCrypt : options.Password is not null ? VncAuthentication : None;
+        byte offered = options.Certificate is not null && !isEncrypted ? VeNCrypt : options.Password is not null ? VncAuthentication : None;
         if (_minor == 3)
         {
             if (offered == VeNCrypt)
@@ -140,44 +139,9 @@ internal sealed class RfbLogin(VncServerOptions options, CancellationToken endin
 
     private async Task StartTlsAsync()
     {
-        _tls = new SslStream(Stream, leaveInnerStreamOpen: true);
-        SslServerAuthenticationOptions tls = new()
-        {
-            ServerCertificate = options.Certificate,
-            EnabledSslProtocols = SslProtocols.Tls12 | SslProtocols.Tls13,
-            ClientCertificateRequired = options.ClientAuthorities is not null,
-            CertificateChainPolicy = MakePolicy(),
-        };
-        if (options.ClientAuthorities is null)
-        {
-            tls.CertificateChainPolicy = null;
-        }
-
-        try
-        {
-            await _tls.AuthenticateAsServerAsync(tls, ending).ConfigureAwait(false);
-        }
-        catch (AuthenticationException e)
-        {
-            throw new RfbException($"TLS did not come about ({e.InnerException?.Message ?? e.Message})", e);
-        }
-
+        _tls = await TlsEntrance.OpenAsync(Stream, options, ending).ConfigureAwait(false);
         Stream = _tls;
         Reader = new RfbReader(_tls, options.Patience, ending);
-    }
-
-    /// <summary>Clients are trusted by who signed them, and by nobody else whom the host trusts.</summary>
-    private X509ChainPolicy MakePolicy()
-    {
-        X509ChainPolicy policy = new()
-        {
-            TrustMode = X509ChainTrustMode.CustomRootTrust,
-            RevocationMode = X509RevocationMode.NoCheck,
-            DisableCertificateDownloads = true,
-        };
-        policy.CustomTrustStore.AddRange(options.ClientAuthorities ?? []);
-        policy.ApplicationPolicy.Add(new Oid("1.3.6.1.5.5.7.3.2")); // client authentication
-        return policy;
     }
 
     private async Task<bool> AskPasswordAsync()

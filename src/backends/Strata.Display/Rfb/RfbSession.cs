@@ -103,6 +103,7 @@ internal sealed partial class RfbSession : IDisposable
                     break;
                 case ClientMessage.PointerEvent:
                     ReadPointer((await _reader.ReadAsync(5).ConfigureAwait(false)).Span);
+                    _feed.Expect();
                     break;
                 case ClientMessage.ClientCutText:
                     await SkipTextAsync().ConfigureAwait(false);
@@ -188,6 +189,7 @@ internal sealed partial class RfbSession : IDisposable
         }
 
         _changes.Clear();
+        _feed.Expect();
     }
 
     private void ReadPointer(ReadOnlySpan<byte> message)

@@ -144,13 +144,15 @@ public sealed partial class VncServer : IAsyncDisposable
         }
     }
 
-    private async Task ServeAsync(string name, Stream network, CancellationTokenSource connection)
+    private async Task ServeAsync(string name, NetworkStream network, CancellationTokenSource connection)
     {
-        using RfbLogin login = new(_options, connection.Token);
         connection.CancelAfter(_options.Patience);
+        await using ClientEntrance entrance = new(_options);
+        using RfbLogin login = new(_options, connection.Token);
         try
         {
-            await login.RunAsync(network).ConfigureAwait(false);
+            await entrance.OpenAsync(network, connection.Token).ConfigureAwait(false);
+            await login.RunAsync(entrance.Stream, entrance.IsEncrypted).ConfigureAwait(false);
         }
         catch (OperationCanceledException e) when (!_ending.IsCancellationRequested)
         {

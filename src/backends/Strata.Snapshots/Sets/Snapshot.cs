@@ -2,6 +2,7 @@ using System.Text;
 using System.Text.Json;
 using Microsoft.Win32.SafeHandles;
 using Strata.Core.State;
+using Strata.Snapshots.Code;
 using Strata.Snapshots.Memory;
 
 namespace Strata.Snapshots.Sets;
@@ -33,6 +34,23 @@ public sealed class Snapshot : IDisposable
 
     /// <summary>The memory, for mapping; it is read when it is used.</summary>
     public MemoryImage Memory { get; }
+
+    /// <summary>Bytes of the code that is kept with it; zero if none is.</summary>
+    public long CodeBytes => new FileInfo(CodePath) is { Exists: true } file ? file.Length : 0;
+
+    private string CodePath => Path.Combine(_set.PathOf(Manifest.Name), KeptCodeFile.Name);
+
+    /// <summary>Opens the code that is kept with it.</summary>
+    /// <param name="identity">Of the engine that would take it over.</param>
+    /// <param name="key">The user's own, of 32 bytes.</param>
+    /// <param name="problem">Why it is of no use, as the end of a sentence; null if there is none, or it is used.</param>
+    /// <returns>Null if it is of no use.</returns>
+    public KeptCode? OpenCode(ReadOnlySpan<byte> identity, byte[] key, out string? problem)
+    {
+        ArgumentNullException.ThrowIfNull(key);
+        problem = null;
+        return File.Exists(CodePath) ? KeptCode.Open(CodePath, identity, key, out problem) : null;
+    }
 
     /// <summary>The path of a stored disk's image.</summary>
     public string PathOfDisk(DiskManifest disk) => _set.PathOfDisk(disk.File!);

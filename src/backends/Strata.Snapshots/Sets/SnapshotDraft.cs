@@ -1,6 +1,7 @@
 using System.Text.Json;
 using Strata.Core.Memory;
 using Strata.Core.State;
+using Strata.Snapshots.Code;
 using Strata.Snapshots.Memory;
 
 namespace Strata.Snapshots.Sets;
@@ -38,7 +39,7 @@ public sealed class SnapshotDraft : IDisposable
     /// <param name="changed">The pages that may differ from the parent's; of no meaning without one.</param>
     public MemoryImageBuilder BuildMemory(ulong size, MemoryImage? parent, PageBitmap? changed)
     {
-        if (parent is not null && !parent.Layers.All(layer => File.Exists(_set.PathOfLayer(layer.Name))))
+        if (parent is not null && !HasLayersOf(parent))
         {
             parent = null; // of another set, or the snapshots that had them were deleted
         }
@@ -47,6 +48,13 @@ public sealed class SnapshotDraft : IDisposable
         string path = _set.PathOfLayer(name);
         _files.Add(path);
         return new MemoryImageBuilder(size, parent, changed, name, SnapshotFolder.CreateFile(path));
+    }
+
+    /// <summary>Whether the set has all layers of an image, so that a snapshot in it can share them.</summary>
+    public bool HasLayersOf(MemoryImage image)
+    {
+        ArgumentNullException.ThrowIfNull(image);
+        return image.Layers.All(layer => File.Exists(_set.PathOfLayer(layer.Name)));
     }
 
     /// <summary>The name and path of a disk's image in the set, for the caller to write.</summary>
@@ -61,6 +69,12 @@ public sealed class SnapshotDraft : IDisposable
 
     /// <summary>The path of a disk's image that is in the set already.</summary>
     public string PathOfDisk(string name) => _set.PathOfDisk(name);
+
+    /// <summary>A file for the code that engines have made. It is no part that is needed: it is not brought to stable storage, and has its own seal.</summary>
+    /// <param name="identity">The engine's.</param>
+    /// <param name="key">The user's own, of 32 bytes.</param>
+    /// <exception cref="IOException">It cannot be made.</exception>
+    public KeptCodeWriter KeepCode(ReadOnlyMemory<byte> identity, byte[] key) => new(Path.Combine(_folder, KeptCodeFile.Name), identity, key);
 
     /// <summary>Brings all but the manifest to stable storage, in a set that is durable. The images of disks have been flushed by whoever wrote them.</summary>
     /// <param name="memory">Made by <see cref="BuildMemory"/>.</param>

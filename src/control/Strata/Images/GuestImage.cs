@@ -61,7 +61,8 @@ public abstract class GuestImage
 
     /// <summary>
     /// Adds to a machine of this image what its services need: the agent and the socket that it is reached by, mounts for the machine's
-    /// shared folders, and output on the device that is its console. For a spec that is complete but for that.
+    /// shared folders, output on the device that is its console, and the balloon by which the guest returns what it does not use. For a spec
+    /// that is complete but for that.
     /// </summary>
     /// <param name="spec">Of <see cref="CreateSpec"/>, with what the caller wants.</param>
     public MachineSpec Equip(MachineSpec spec)
@@ -73,6 +74,7 @@ public abstract class GuestImage
             CommandLine = spec.CommandLine + console + MountOption(spec.Shares),
             InitrdOverlays = AgentInitrdPath is { } agent ? [.. spec.InitrdOverlays, agent] : spec.InitrdOverlays,
             Sockets = true,
+            Balloon = true,
         };
     }
 

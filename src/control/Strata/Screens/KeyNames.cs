@@ -1,4 +1,4 @@
-using Strata.Devices.Input;
+using Strata.Core.Input;
 
 namespace Strata.Screens;
 

@@ -10,7 +10,7 @@ internal sealed class ForkPoints : IDisposable
 {
     private readonly SemaphoreSlim _gate = new(1, 1);
     private readonly Dictionary<string, int> _users = []; // of each that is there; under _gate, as the following
-    private SnapshotStore? _store;
+    private ForkFolder? _folder;
     private string? _newest;
     private int _count;
     private bool _ended;
@@ -26,10 +26,10 @@ internal sealed class ForkPoints : IDisposable
                 throw new StrataException(StrataError.BadInput, "The machine has ended, and cannot be cloned any more; clone one of its snapshots.");
             }
 
-            _store ??= new SnapshotStore(new SnapshotSet(Directory.CreateTempSubdirectory("strata-fork-").FullName) { IsDurable = false }); // mode 0700
-            SnapshotStore store = _store;
+            _folder ??= ForkFolder.Create();
+            SnapshotStore store = _folder.Store;
             string name = $"fork-{++_count}";
-            await save(new SnapshotRequest { Name = name }, store).ConfigureAwait(false);
+            await save(new SnapshotRequest { Name = name, LeavesOutCode = true }, store).ConfigureAwait(false);
             string? older = _newest;
             _newest = name;
             _users[name] = 1;
@@ -49,10 +49,7 @@ internal sealed class ForkPoints : IDisposable
         try
         {
             _ended = true;
-            if (_store is not null && Directory.Exists(_store.Folder))
-            {
-                Directory.Delete(_store.Folder, recursive: true);
-            }
+            _folder?.Dispose();
         }
         finally
         {
@@ -79,7 +76,7 @@ internal sealed class ForkPoints : IDisposable
         if (!_ended && name is not null && name != _newest && _users[name] == 0)
         {
             _users.Remove(name);
-            await _store!.Set.DeleteAsync(name).ConfigureAwait(false);
+            await _folder!.Store.Set.DeleteAsync(name).ConfigureAwait(false);
         }
     }
 }

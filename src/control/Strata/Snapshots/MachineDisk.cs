@@ -25,9 +25,8 @@ internal sealed class MachineDisk : IDisposable
     /// <summary>How many images lie over the one that the specification names, where that never changes; null where the disk is that image.</summary>
     private readonly int? _overlays;
 
-    /// <summary>Where the last snapshot is whose content the disk had, and the names of its images, the newest first.</summary>
-    private string? _setFolder;
-    private IReadOnlyList<string> _chain = [];
+    /// <summary>By the folder of a set: the last snapshot there.</summary>
+    private readonly Dictionary<string, SavedDisk> _saved = [];
 
     private MachineDisk(DiskSpec spec, DiskImage image, int? overlays, bool isPersistent)
     {
@@ -56,6 +55,12 @@ internal sealed class MachineDisk : IDisposable
             : new MachineDisk(spec, DiskImages.Open(spec.Path, options), null, isPersistent: true);
     }
 
+    /// <summary>
+    /// The disk is a file of its own, and does not hold yet what the snapshot says: <see cref="PutBackDurably"/>, once nothing else of the snapshot can
+    /// turn out to be damaged.
+    /// </summary>
+    public bool IsBehind { get; private set; }
+
     /// <summary>Opens a disk as a snapshot has it.</summary>
     /// <param name="stored">How the snapshot keeps it.</param>
     /// <param name="set">Of the snapshot.</param>
@@ -77,17 +82,14 @@ internal sealed class MachineDisk : IDisposable
 
         if (!spec.Snapshot && !isClone)
         {
-            PutBackFile(spec, stored, set);
             MachineDisk own = Open(spec);
-            own.WasSaved(set.Folder, stored.Chain);
+            own.IsBehind = true;
             return own;
         }
 
-        return new MachineDisk(spec, TemporaryOverlay.Open(set.PathOfDisk(stored.File!), options), spec.Snapshot ? 1 + stored.Chain.Count : null, isPersistent: false)
-        {
-            _setFolder = set.Folder,
-            _chain = stored.Chain,
-        };
+        MachineDisk overlay = new(spec, TemporaryOverlay.Open(set.PathOfDisk(stored.File!), options), spec.Snapshot ? 1 + stored.Chain.Count : null, isPersistent: false);
+        overlay.IsAt(set.Folder, stored.Chain);
+        return overlay;
     }
 
     /// <summary>Opens what a snapshot has of a disk for reading.</summary>
@@ -108,10 +110,11 @@ internal sealed class MachineDisk : IDisposable
             return new DiskSaving(this, null, null, Referenced());
         }
 
-        bool isContinued = _setFolder == draft.SetFolder && _chain.Count is > 0 and < LongestChain && _chain.All(file => File.Exists(draft.PathOfDisk(file)));
+        SavedDisk? last = _saved.GetValueOrDefault(draft.SetFolder);
+        bool isContinued = last is { Chain.Count: > 0 and < LongestChain } && last.Chain.All(file => File.Exists(draft.PathOfDisk(file)));
         (string name, string path) = draft.AddDisk(index);
         DiskImage? below = _overlays is null ? null : Below(_overlays.Value);
-        string? backing = isContinued ? _chain[0] : below is null ? null : Path.GetFullPath(Spec.Path);
+        string? backing = isContinued ? last!.Chain[0] : below is null ? null : Path.GetFullPath(Spec.Path);
         DiskCreateOptions options = new()
         {
             Size = _image.Sectors * 512,
@@ -119,12 +122,12 @@ internal sealed class MachineDisk : IDisposable
             BackingFormat = backing is null ? null : isContinued ? "qcow2" : below!.Format,
         };
         Qcow2Image target = Qcow2Image.Create(path, options);
-        return new DiskSaving(this, target, isContinued ? null : _disk.FindContent(below), new DiskManifest
+        return new DiskSaving(this, target, isContinued ? last!.ChangedBefore : _disk.FindContent(below), new DiskManifest
         {
             Kind = DiskKind.Stored,
             Path = Path.GetFullPath(Spec.Path),
             Check = below is null ? null : FileCheck.Of(Spec.Path),
-            Chain = isContinued ? [name, .. _chain] : [name],
+            Chain = isContinued ? [name, .. last!.Chain] : [name],
         });
     }
 
@@ -159,8 +162,7 @@ internal sealed class MachineDisk : IDisposable
             Copy(old, _disk, clusters);
         }
 
-        _setFolder = set.Folder;
-        _chain = stored.Chain;
+        IsAt(set.Folder, stored.Chain);
         _disk.ForgetWritten();
     }
 
@@ -174,12 +176,12 @@ internal sealed class MachineDisk : IDisposable
         }
     }
 
-    /// <summary>Gives a disk's own file the content that it had at a snapshot, while nobody uses it.</summary>
-    public static void PutBackFile(DiskSpec spec, DiskManifest stored, SnapshotSet set)
+    /// <summary><see cref="PutBack"/>, onto stable storage.</summary>
+    public void PutBackDurably(DiskManifest stored, SnapshotSet set)
     {
-        using MachineDisk disk = Open(spec);
-        disk.PutBack(stored, set);
-        disk._disk!.Flush();
+        PutBack(stored, set);
+        _disk!.Flush();
+        IsBehind = false;
     }
 
     internal DiskCapture Capture(ClusterSet? clusters, IBlockBackend target) => _disk!.Capture(clusters, target);
@@ -187,11 +189,23 @@ internal sealed class MachineDisk : IDisposable
     /// <summary>For a disk that no board has.</summary>
     public void Dispose() => Backend.Dispose();
 
-    /// <summary>A snapshot has the disk's content.</summary>
-    internal void WasSaved(string setFolder, IReadOnlyList<string> chain)
+    /// <summary>A snapshot has the disk's content, and the next one in the same set needs what is written from here on.</summary>
+    /// <param name="written">Since the snapshot before, wherever that is: those in other sets lack it.</param>
+    internal void WasSaved(string setFolder, IReadOnlyList<string> chain, ClusterSet written)
     {
-        _setFolder = setFolder;
-        _chain = chain;
+        foreach (SavedDisk other in _saved.Values)
+        {
+            other.ChangedBefore.UnionWith(written);
+        }
+
+        _saved[setFolder] = new SavedDisk(chain, new ClusterSet(_image.Sectors * 512));
+    }
+
+    /// <summary>The disk holds what a snapshot has, and may differ in anything from those in other sets.</summary>
+    private void IsAt(string setFolder, IReadOnlyList<string> chain)
+    {
+        _saved.Clear();
+        _saved[setFolder] = new SavedDisk(chain, new ClusterSet(_image.Sectors * 512));
     }
 
     private DiskImage OpenToPutBack(DiskManifest stored, SnapshotSet set)
@@ -253,4 +267,9 @@ internal sealed class MachineDisk : IDisposable
     }
 
     private static DiskOpenOptions OptionsOf(DiskSpec spec) => new() { Format = spec.Format, ReadOnly = spec.ReadOnly, Backing = DiskTool.ToAccess(spec.Backing) };
+
+    /// <summary>What a set has of the disk.</summary>
+    /// <param name="Chain">The names of the images, the newest first.</param>
+    /// <param name="ChangedBefore">Clusters that were written between it and the last snapshot in any other set.</param>
+    private sealed record SavedDisk(IReadOnlyList<string> Chain, ClusterSet ChangedBefore);
 }

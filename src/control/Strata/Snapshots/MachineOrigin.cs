@@ -1,4 +1,5 @@
 using Microsoft.Extensions.Logging;
+using Strata.Core.Execution;
 using Strata.Snapshots.Memory;
 
 namespace Strata.Snapshots;
@@ -14,6 +15,9 @@ internal sealed record MachineOrigin
 
     /// <summary>Opens a disk, given its place in the specification.</summary>
     public Func<DiskSpec, int, ILogger, MachineDisk> OpenDisk { get; init; } = (disk, _, log) => MachineDisk.Open(disk, log);
+
+    /// <summary>Opens what an engine of this identity has made of the code in memory; null for nothing.</summary>
+    public Func<ReadOnlyMemory<byte>, ILogger, IKeptCode?>? OpenKeptCode { get; init; }
 
     /// <summary>What memory begins with; null for a guest that is loaded.</summary>
     public MemoryImage? Memory { get; init; }

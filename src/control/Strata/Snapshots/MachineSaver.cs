@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using Microsoft.Extensions.Logging;
 using Strata.Core.Memory;
 using Strata.Core.State;
 using Strata.Machines.Boards;
@@ -13,25 +14,31 @@ namespace Strata.Snapshots;
 /// </summary>
 internal sealed class MachineSaver : IDisposable
 {
+    private const int MostSaved = 3;
+
     private readonly PcBoard _board;
+    private readonly ILogger _log;
     private readonly SemaphoreSlim _gate = new(1, 1);
     private readonly CancellationTokenSource _closing = new();
 
-    /// <summary>What memory held at some moment, and the pages that may differ from it beside those that are dirty; under the gate.</summary>
-    private MemoryImage _base;
-    private PageBitmap _changed;
+    /// <summary>
+    /// What memory held when it was saved, the newest last: clones begin in another set than the machine's own, and the next snapshot of either
+    /// stores what has changed since the last one there. Under the gate.
+    /// </summary>
+    private readonly List<SavedMemory> _saved = [];
     private bool _isDisposed;
     private bool _hasCheckpoint; // changed under the gate
 
     /// <param name="board">The machine.</param>
     /// <param name="disks">In the guest's order.</param>
     /// <param name="memory">What its memory was made from: its image from here on.</param>
-    public MachineSaver(PcBoard board, IReadOnlyList<MachineDisk> disks, MemoryImage memory)
+    /// <param name="log">The machine's.</param>
+    public MachineSaver(PcBoard board, IReadOnlyList<MachineDisk> disks, MemoryImage memory, ILogger log)
     {
+        _log = log;
         _board = board;
         Disks = disks;
-        _base = memory;
-        _changed = new PageBitmap(board.Ram.Pages);
+        _saved.Add(new SavedMemory(memory, new PageBitmap(board.Ram.Pages)));
     }
 
     public IReadOnlyList<MachineDisk> Disks { get; }
@@ -66,7 +73,7 @@ internal sealed class MachineSaver : IDisposable
 
     /// <summary>Takes the machine back to a snapshot of its own.</summary>
     /// <returns>How long it stood still.</returns>
-    /// <exception cref="StateException">The snapshot is of another machine: this one goes on. Or a record of it is damaged: this one ends.</exception>
+    /// <exception cref="StateException">The snapshot is of another machine, or a record of it is damaged: this one goes on as it was.</exception>
     /// <exception cref="IOException">A file of the snapshot cannot be read: the machine ends, as it is neither here nor there.</exception>
     public async Task<TimeSpan> RollBackAsync(Snapshot snapshot, SnapshotSet set, CancellationToken cancellationToken)
     {
@@ -80,6 +87,16 @@ internal sealed class MachineSaver : IDisposable
             _gate.Release();
         }
     }
+
+    /// <summary>Whether <see cref="PutBackDisks"/> can do what it is for.</summary>
+    /// <exception cref="SnapshotException">The snapshot does not have a disk's content, or a disk of another size.</exception>
+    public void CheckDisks(Snapshot snapshot, SnapshotSet set) => Array.ForEach(FindDisksBehind(snapshot), disk => disk.Disk.CheckPutBack(disk.Stored, set));
+
+    /// <summary>Gives the disks of a machine that has just been made from a snapshot, and stands still, the content that they had.</summary>
+    /// <exception cref="IOException">A file cannot be read or written.</exception>
+    public void PutBackDisks(Snapshot snapshot, SnapshotSet set) => Array.ForEach(FindDisksBehind(snapshot), disk => disk.Disk.PutBackDurably(disk.Stored, set));
+
+    private (MachineDisk Disk, DiskManifest Stored)[] FindDisksBehind(Snapshot snapshot) => [.. Disks.Zip(snapshot.Manifest.Disks).Where(disk => disk.First.IsBehind)];
 
     /// <summary>Opens a checkpoint. Until it is over everything else is refused.</summary>
     /// <exception cref="InvalidOperationException">The machine has ended, or has a checkpoint.</exception>
@@ -108,7 +125,7 @@ internal sealed class MachineSaver : IDisposable
     public void Dispose()
     {
         _isDisposed = true;
-        _base.Dispose();
+        _saved.ForEach(saved => saved.Image.Dispose());
     }
 
     private async Task<SnapshotReport> SaveLockedAsync(
@@ -119,6 +136,8 @@ internal sealed class MachineSaver : IDisposable
         List<DiskSaving> disks = [];
         Moment? moment = null;
         MemoryImage? image = null;
+        SavedMemory? parent = null;
+        CodeSaving? code = null;
         bool isHeld = false;
         try
         {
@@ -128,9 +147,11 @@ internal sealed class MachineSaver : IDisposable
                 disks.Add(stays ? DiskSaving.OfDiskThatStays(Disks[i]) : Disks[i].Prepare(draft, i));
             }
 
+            long stillSince = Stopwatch.GetTimestamp();
             _board.Pause();
             isHeld = true;
-            moment = Take(draft, disks);
+            (moment, parent) = Take(draft, disks);
+            code = request.LeavesOutCode ? null : CodeSaving.Begin(_board, draft, _log);
             if (end is null)
             {
                 isHeld = false;
@@ -141,8 +162,10 @@ internal sealed class MachineSaver : IDisposable
             List<DiskManifest> kept = [.. disks.Select(disk => disk.Finish(cancellationToken))];
             image = moment.Complete();
             draft.Write(moment.Units, image);
+            await (code?.FinishAsync(draft.Name, image) ?? Task.CompletedTask).ConfigureAwait(false);
             if (end is not null)
             {
+                moment.Pause = Stopwatch.GetElapsedTime(stillSince); // it never goes on
                 isHeld = false;
                 await end().ConfigureAwait(false);
                 kept = [.. disks.Zip(kept, (disk, manifest) => disk.AfterEnd(manifest))];
@@ -163,7 +186,7 @@ internal sealed class MachineSaver : IDisposable
                 Disks = kept,
                 Machine = default,
             }));
-            Accept(image, disks, draft);
+            Accept(image, parent, disks, draft);
             image = null;
             return new SnapshotReport(draft.Name, moment.Pause, Stopwatch.GetElapsedTime(start), moment.Stored, kept.Sum(disk => disk.Stored));
         }
@@ -174,6 +197,7 @@ internal sealed class MachineSaver : IDisposable
                 _board.Resume();
             }
 
+            code?.Dispose();
             moment?.Dispose();
             image?.Dispose();
             disks.ForEach(disk => disk.Dispose());
@@ -213,11 +237,14 @@ internal sealed class MachineSaver : IDisposable
     {
         CheckFits(snapshot, set);
         _board.Pause();
+        bool isTouched = false;
         try
         {
-            _board.Ram.HarvestDirty(_changed);
-            bool isLast = SameImage(_base, snapshot.Memory);
-            snapshot.Memory.CopyTo(_board.Ram, isLast ? _changed : null);
+            TryState(snapshot.Units);
+            isTouched = true;
+            NoteChanges();
+            SavedMemory? same = _saved.FindLast(saved => SameImage(saved.Image, snapshot.Memory));
+            snapshot.Memory.CopyTo(_board.Ram, same?.Changed);
             for (int i = 0; i < Disks.Count; i++)
             {
                 Disks[i].PutBack(snapshot.Manifest.Disks[i], set);
@@ -227,7 +254,11 @@ internal sealed class MachineSaver : IDisposable
         }
         catch
         {
-            _board.Stop(); // half of one moment and half of another is no machine
+            if (isTouched)
+            {
+                _board.Stop(); // half of one moment and half of another is no machine
+            }
+
             _board.Resume();
             throw;
         }
@@ -235,6 +266,22 @@ internal sealed class MachineSaver : IDisposable
         TimeSpan pause = _board.Resume();
         Current = snapshot.Manifest.Name;
         return pause;
+    }
+
+    /// <summary>Whether the units take records over, while memory and disks are still those that they had: they get their own state back if not.</summary>
+    /// <exception cref="StateException">They do not.</exception>
+    private void TryState(IReadOnlyList<UnitRecord> units)
+    {
+        IReadOnlyList<UnitRecord> own = _board.SaveState();
+        try
+        {
+            _board.LoadState(units);
+        }
+        catch (StateException)
+        {
+            _board.LoadState(own);
+            throw;
+        }
     }
 
     /// <summary>Everything that can be seen to be wrong before anything is changed.</summary>
@@ -250,6 +297,7 @@ internal sealed class MachineSaver : IDisposable
             throw new StateException($"The snapshot {snapshot.Manifest.Name} is of a machine with other devices; restore it as a machine of its own. {mismatch}");
         }
 
+        _board.CheckState(snapshot.Units);
         for (int i = 0; i < Disks.Count; i++)
         {
             Disks[i].CheckPutBack(snapshot.Manifest.Disks[i], set);
@@ -276,27 +324,53 @@ internal sealed class MachineSaver : IDisposable
     }
 
     /// <summary>Of a machine that stands still: takes what is small, and guards what is large.</summary>
-    private Moment Take(SnapshotDraft draft, List<DiskSaving> disks)
+    private (Moment Moment, SavedMemory? Parent) Take(SnapshotDraft draft, List<DiskSaving> disks)
     {
         IReadOnlyList<UnitRecord> units = _board.SaveState();
-        _board.Ram.HarvestDirty(_changed);
-        Moment moment = new(_board, draft.BuildMemory(_board.Ram.Size, _base, _changed), units);
+        NoteChanges();
+        SavedMemory? parent = _saved.FindLast(saved => draft.HasLayersOf(saved.Image));
+        Moment moment = new(_board, draft.BuildMemory(_board.Ram.Size, parent?.Image, parent?.Changed), units);
         disks.ForEach(disk => disk.Begin());
-        return moment;
+        return (moment, parent);
+    }
+
+    private void NoteChanges()
+    {
+        PageBitmap dirty = new(_board.Ram.Pages);
+        _board.Ram.HarvestDirty(dirty);
+        _saved.ForEach(saved => saved.Changed.UnionWith(dirty));
     }
 
     /// <summary>From here on what changes is counted from this snapshot.</summary>
-    private void Accept(MemoryImage image, List<DiskSaving> disks, SnapshotDraft draft)
+    /// <param name="parent">Its place is the image's.</param>
+    private void Accept(MemoryImage image, SavedMemory? parent, List<DiskSaving> disks, SnapshotDraft draft)
     {
-        _base.Dispose();
-        _base = image;
-        if (_isDisposed)
+        if (parent is not null)
         {
-            _base.Dispose(); // of a machine that was suspended
+            Forget(parent);
         }
 
-        _changed = new PageBitmap(_board.Ram.Pages);
+        while (_saved.Count >= MostSaved)
+        {
+            Forget(_saved[0]);
+        }
+
+        _saved.Add(new SavedMemory(image, new PageBitmap(_board.Ram.Pages)));
+        if (_isDisposed)
+        {
+            image.Dispose(); // of a machine that was suspended
+        }
+
         Current = draft.Name;
         disks.ForEach(disk => disk.Accept(draft.SetFolder));
     }
+
+    private void Forget(SavedMemory saved)
+    {
+        _saved.Remove(saved);
+        saved.Image.Dispose();
+    }
+
+    /// <summary>An image of memory, and the pages that may differ from it beside those that are dirty.</summary>
+    private sealed record SavedMemory(MemoryImage Image, PageBitmap Changed);
 }

@@ -26,6 +26,9 @@ public sealed record RestoreOptions
     /// </summary>
     public IReadOnlyList<PortForward>? Forwards { get; init; }
 
+    /// <summary>Do not use what the engine had made of the guest's code: it is made anew.</summary>
+    public bool IgnoresKeptCode { get; init; }
+
     /// <summary>
     /// How long the guest of a clone may take to become another machine. One whose programs are held back until then is ended when it takes longer;
     /// of others see <see cref="VirtualMachine.IdentityFailure"/>.

@@ -1,3 +1,4 @@
+using Strata.Control;
 using Strata.Core.Storage;
 using Strata.Disks;
 using Strata.Disks.Images;
@@ -32,6 +33,7 @@ public static class SnapshotCatalog
             Layers = manifest.Memory.Layers.Count,
             Processors = MachineSpec.Read(manifest.Machine).Processors,
             Units = [.. snapshot.Units.Select(unit => unit.UnitName)],
+            CodeStored = snapshot.CodeBytes,
             Disks = [.. manifest.Disks.Select(disk => disk.Kind == DiskKind.Referenced
                 ? $"{disk.Path}, as it is"
                 : $"{disk.Path}, {ByteSize.Format(disk.Stored)} stored here")],
@@ -74,33 +76,52 @@ public static class SnapshotCatalog
 
     /// <summary>
     /// Reads what <see cref="ExportAsync(SnapshotStore, string, Stream, IProgress{string}?, CancellationToken)"/> wrote. What it says of this
-    /// host's files is not believed: the machine has the disks that come with it, whose changes are thrown away with it, its shared folders
-    /// cannot be written, and nothing of its network is recorded.
+    /// host's files is not believed: the machine has the disks that come with it, whose changes are thrown away with it, nothing of its network is
+    /// recorded, and it ends where its guest resets it, as it would be started from files of this host. One with shared folders is refused, unless
+    /// the host's paths are allowed; they can be read then, and not be written.
     /// </summary>
     /// <param name="machine">Whose it is to be.</param>
     /// <param name="name">What it is to be called; null for its own name.</param>
+    /// <param name="allowHostPaths">The machine may read the files and folders of this host that it names: whoever wrote the archive is trusted.</param>
     /// <returns>Its name.</returns>
-    public static Task<string> ImportAsync(string machine, string? name, Stream input, CancellationToken cancellationToken = default) =>
-        ImportAsync(SnapshotStore.Of(machine), name, input, cancellationToken);
+    public static Task<string> ImportAsync(
+        string machine, string? name, Stream input, bool allowHostPaths = false, CancellationToken cancellationToken = default) =>
+        ImportAsync(SnapshotStore.Of(machine), name, input, allowHostPaths, cancellationToken);
 
-    /// <inheritdoc cref="ImportAsync(string, string?, Stream, CancellationToken)"/>
-    public static Task<string> ImportAsync(SnapshotStore store, string? name, Stream input, CancellationToken cancellationToken = default)
+    /// <inheritdoc cref="ImportAsync(string, string?, Stream, bool, CancellationToken)"/>
+    public static Task<string> ImportAsync(
+        SnapshotStore store, string? name, Stream input, bool allowHostPaths = false, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(store);
         return GuardAsync(() => SnapshotArchive.ReadAsync(
-            store.Set, name, input, (path, size) => Qcow2Image.Create(path, new DiskCreateOptions { Size = size }), Adopt, cancellationToken));
+            store.Set,
+            name,
+            input,
+            (path, size) => Qcow2Image.Create(path, new DiskCreateOptions { Size = size }),
+            manifest => Adopt(manifest, allowHostPaths),
+            cancellationToken));
     }
 
-    private static SnapshotManifest Adopt(SnapshotManifest manifest)
+    private static SnapshotManifest Adopt(SnapshotManifest manifest, bool allowHostPaths)
     {
         MachineSpec spec = MachineSpec.Read(manifest.Machine);
         CheckDisks(spec, manifest);
+        if (!allowHostPaths && spec.Shares.Count > 0)
+        {
+            string folders = string.Join(", ", spec.Shares.Select(share => Printable.Text(share.Folder)));
+            throw new SnapshotException(
+                $"The machine in the archive would read folders of this host: {folders}. If you trust whoever wrote it, import it with --allow-host-paths.");
+        }
+
         spec = spec with
         {
+            Keep = null,
             Disks = [.. spec.Disks.Zip(manifest.Disks, (disk, stored) => disk with { Path = stored.Path, Format = "qcow2", Snapshot = !disk.ReadOnly })],
             Shares = [.. spec.Shares.Select(share => share with { IsReadOnly = true })],
             Networks = [.. spec.Networks.Select(card => card with { Capture = null })],
             WritePerfMap = false,
+            Reset = allowHostPaths ? spec.Reset : ResetPolicy.Exit,
+            Modules = allowHostPaths ? spec.Modules : [],
         };
         return manifest with { Machine = spec.ToElement() };
     }

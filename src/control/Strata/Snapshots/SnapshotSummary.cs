@@ -63,6 +63,9 @@ public sealed record SnapshotDetails
 
     public required int Processors { get; init; }
 
+    /// <summary>Bytes of translated code that are kept with it; zero for none.</summary>
+    public long CodeStored { get; init; }
+
     /// <summary>Names of the units that have a record.</summary>
     public required IReadOnlyList<string> Units { get; init; }
 

@@ -1,22 +1,28 @@
 namespace Strata.Core.Display;
 
 /// <summary>
-/// What a display adapter shows. It keeps note of what the guest has drawn since the last <see cref="Update"/>, so it has one viewer: who shows
-/// it to several hands the picture on.
+/// What a display adapter shows. Members are safe on any thread. Nothing happens for a screen that nobody looks at.
 /// </summary>
 public interface IScreen
 {
     /// <summary>
-    /// Raised once when something changes behind an <see cref="Update"/>, and not again before the next one: nobody has to look at a screen that
-    /// stands still. Comes on any thread, a vCPU's in the middle of an instruction among them; a handler only wakes somebody.
+    /// Raised when something changes behind an <see cref="Update"/>, and not again before the next one: nobody has to look at a screen that
+    /// stands still. Comes on any thread, a vCPU's in the middle of an instruction among them, and under locks of the adapter: a handler
+    /// wakes somebody, and nothing else.
     /// </summary>
     event Action? Changed;
 
-    /// <summary>Takes over what has changed: gives the picture the mode's size, paints it, and adds what it painted.</summary>
-    /// <param name="picture">The same one at each call: what did not change is still in it.</param>
-    /// <param name="changed">Gets the rectangles; the whole picture when its size changed. Nothing is added where nothing changed.</param>
+    /// <summary>
+    /// Whether the guest can change the picture now without the adapter's noticing, as in a linear framebuffer: whoever wants to see that has
+    /// to look from time to time.
+    /// </summary>
+    bool ChangesUnnoticed { get; }
+
+    /// <summary>Brings a picture up to what shows now, and says where it has changed.</summary>
+    /// <param name="picture">Of an earlier call, or a new one; its size is the screen's afterwards.</param>
+    /// <param name="changed">Receives where pixels have changed; all of it if the size has.</param>
     void Update(ScreenPicture picture, ICollection<ScreenRectangle> changed);
 
-    /// <summary>The characters of a text mode; null in a graphics mode. Any thread.</summary>
+    /// <summary>What a text mode shows; null in a graphics mode.</summary>
     ScreenText? ReadText();
 }

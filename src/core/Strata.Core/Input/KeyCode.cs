@@ -1,9 +1,10 @@
 namespace Strata.Core.Input;
 
+#pragma warning disable CS1591 // Keys are what their names say, on a keyboard of the United States.
+
 /// <summary>
-/// The keys of a PC keyboard, by their place and the letter that a US keyboard has there. The number is the scan code of set 1, with bit 7 set
-/// for codes behind the prefix E0, which is how RFB's extended key events number them too. <see cref="Pause"/>, whose code is a sequence of its
-/// own, has the number of its code with Control (E0 46).
+/// Keys by their places. A number is the key's code in scan code set 1, with 80h for those that E0h comes in front of; so RFB's extended key
+/// event has them.
 /// </summary>
 public enum KeyCode : byte
 {
@@ -95,7 +96,6 @@ public enum KeyCode : byte
     IntlBackslash = 0x56,
     F11 = 0x57,
     F12 = 0x58,
-    IntlYen = 0x7D,
     KeypadEnter = 0x9C,
     ControlRight = 0x9D,
     KeypadDivide = 0xB5,
@@ -103,16 +103,16 @@ public enum KeyCode : byte
     AltRight = 0xB8,
     Pause = 0xC6,
     Home = 0xC7,
-    ArrowUp = 0xC8,
+    Up = 0xC8,
     PageUp = 0xC9,
-    ArrowLeft = 0xCB,
-    ArrowRight = 0xCD,
+    Left = 0xCB,
+    Right = 0xCD,
     End = 0xCF,
-    ArrowDown = 0xD0,
+    Down = 0xD0,
     PageDown = 0xD1,
     Insert = 0xD2,
     Delete = 0xD3,
     MetaLeft = 0xDB,
     MetaRight = 0xDC,
-    ContextMenu = 0xDD,
+    Menu = 0xDD,
 }

@@ -42,6 +42,10 @@ public interface IUnit
     /// </summary>
     /// <exception cref="StateException">The record is damaged, of another version, or does not fit this unit; nothing has changed.</exception>
     void Load(StateReader reader);
+
+    /// <summary>Reads a record as <see cref="Load"/> does, and changes nothing: what it finds, damages nothing. Load may still refuse the record.</summary>
+    /// <exception cref="StateException">The record is damaged, or of another version.</exception>
+    void Check(StateReader reader) => ArgumentNullException.ThrowIfNull(reader);
 }
 
 /// <summary>A unit whose guest-visible state is the record <typeparamref name="TState"/>.</summary>
@@ -59,4 +63,6 @@ public interface IUnit<TState> : IUnit
     void IUnit.Save(StateWriter writer) => writer.WriteRecord(SaveState());
 
     void IUnit.Load(StateReader reader) => LoadState(reader.ReadRecord<TState>());
+
+    void IUnit.Check(StateReader reader) => reader.ReadRecord<TState>();
 }

@@ -49,21 +49,7 @@ public sealed class UnitRoster
     /// <exception cref="StateException">A record does not fit. Units before it have been loaded: the machine must not run.</exception>
     public void Load(IReadOnlyCollection<UnitRecord> records)
     {
-        ArgumentNullException.ThrowIfNull(records);
-        Dictionary<string, UnitRecord> byName = [];
-        foreach (UnitRecord record in records)
-        {
-            if (!byName.TryAdd(record.UnitName, record))
-            {
-                throw new StateException($"The saved state has two records of {record.UnitName}.");
-            }
-        }
-
-        if (FindMismatch(byName.Keys) is { } mismatch)
-        {
-            throw new StateException(mismatch);
-        }
-
+        Dictionary<string, UnitRecord> byName = ByName(records);
         foreach (IUnit unit in _units)
         {
             if (byName.TryGetValue(unit.UnitName, out UnitRecord? record))
@@ -73,6 +59,20 @@ public sealed class UnitRoster
             else
             {
                 unit.Reset();
+            }
+        }
+    }
+
+    /// <summary>Reads a machine's records, and changes nothing. Loading them may still fail, for a record that does not fit the unit's configuration.</summary>
+    /// <exception cref="StateException">One is damaged, missing or unknown.</exception>
+    public void Check(IReadOnlyCollection<UnitRecord> records)
+    {
+        Dictionary<string, UnitRecord> byName = ByName(records);
+        foreach (IUnit unit in _units)
+        {
+            if (byName.TryGetValue(unit.UnitName, out UnitRecord? record))
+            {
+                unit.Check(new StateReader(record.Bytes, unit.UnitName));
             }
         }
     }
@@ -89,6 +89,27 @@ public sealed class UnitRoster
         return names.FirstOrDefault(name => !_units.Exists(unit => unit.UnitName == name)) is { } unknown
             ? $"The saved state has a record of {unknown}, which this machine does not have."
             : null;
+    }
+
+    /// <exception cref="StateException">They cannot be of a machine like this.</exception>
+    private Dictionary<string, UnitRecord> ByName(IReadOnlyCollection<UnitRecord> records)
+    {
+        ArgumentNullException.ThrowIfNull(records);
+        Dictionary<string, UnitRecord> byName = [];
+        foreach (UnitRecord record in records)
+        {
+            if (!byName.TryAdd(record.UnitName, record))
+            {
+                throw new StateException($"The saved state has two records of {record.UnitName}.");
+            }
+        }
+
+        if (FindMismatch(byName.Keys) is { } mismatch)
+        {
+            throw new StateException(mismatch);
+        }
+
+        return byName;
     }
 
     private static void Load(IUnit unit, UnitRecord record)

@@ -211,7 +211,7 @@ internal sealed unsafe partial class BlockEmitter(TranslationCache cache)
 
         if (end.IsInterpreted)
         {
-            bool isGate = !Is32 && end.Code is Code.Syscall or Code.Sysretq;
+            bool isGate = Is32 ? end.Code is Code.Sysenter or Code.Sysexitd : end.Code is Code.Syscall or Code.Sysretq;
             if (isGate && cache.CountInstructions)
             {
                 _completed--; // the gate's own count is to be given back where the gate is not passed
@@ -219,9 +219,10 @@ internal sealed unsafe partial class BlockEmitter(TranslationCache cache)
             }
 
             Site site = new() { Kind = SiteKind.Interpret, Rip = next, Code = (ushort)end.Code, Length = end.Length };
-            a.LoadConstant(Scratch2, (uint)AddSite(site));
+            int number = AddSite(site);
             if (isGate && cache.CountInstructions)
             {
+                a.LoadConstant(Scratch2, (uint)number);
                 a.JumpIf(HostCondition.Below, cache.Stubs.Exit);
             }
 
@@ -230,10 +231,13 @@ internal sealed unsafe partial class BlockEmitter(TranslationCache cache)
                 EmitLoadRip(ref a, Scratch1, next + end.Length);
             }
 
+            EmitWayOut(ref a, number);
             a.Jump(end.Code switch
             {
                 _ when !isGate => cache.Stubs.Exit,
                 Code.Syscall => cache.Stubs.Gates.Syscall,
+                Code.Sysenter => cache.Stubs.Gates.Sysenter,
+                Code.Sysexitd => cache.Stubs.Gates.Sysexit,
                 _ => cache.Stubs.Gates.Sysret,
             });
             return;
@@ -323,7 +327,7 @@ internal sealed unsafe partial class BlockEmitter(TranslationCache cache)
                 EmitUnlessOnePage(ref a, cold);
             }
 
-            a.LoadConstant(Scratch2, (uint)cold.Site);
+            EmitWayOut(ref a, cold.Site);
             if (cold.Loader != 0)
             {
                 a.Call((byte*)cold.Loader);
@@ -338,9 +342,16 @@ internal sealed unsafe partial class BlockEmitter(TranslationCache cache)
         foreach ((nint place, int site) in _apart)
         {
             HostAssembler.Patch((byte*)place, a.At);
-            a.LoadConstant(Scratch2, (uint)site);
+            EmitWayOut(ref a, site);
             a.Jump(cache.Stubs.Exit);
         }
+    }
+
+    /// <summary>The number of a site into Scratch2, before a jump or call of a stub, which must follow at once: kept code gets both anew.</summary>
+    private void EmitWayOut(ref HostAssembler a, int site)
+    {
+        a.LoadConstant(Scratch2, (uint)site);
+        cache.SiteAt((uint)site)->Way = (ushort)(a.At - sizeof(int) - _block->Entry);
     }
 
     /// <summary>The check of a table look-up that is elsewhere.</summary>

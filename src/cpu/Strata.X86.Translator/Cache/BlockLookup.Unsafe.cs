@@ -9,7 +9,7 @@ namespace Strata.X86.Translator.Cache;
 /// Where the code for a RIP is, in the processor's present mode and address space: by the jump table, by the cache's blocks, or
 /// translated now. On the vCPU's thread.
 /// </summary>
-internal sealed unsafe class BlockLookup(X86Cpu cpu, TranslationCache cache, Salts salts, TranslatorCounters counters, bool isOnlyProcessor)
+internal sealed unsafe class BlockLookup(X86Cpu cpu, TranslationCache cache, Salts salts, TranslatorCounters counters, TranslatorOptions options)
 {
     private const int LongestInstruction = 15;
 
@@ -20,11 +20,12 @@ internal sealed unsafe class BlockLookup(X86Cpu cpu, TranslationCache cache, Sal
     private const ulong LastStart32 = uint.MaxValue - 0x1000;
 
     private readonly VcpuContext* _context = cpu.Context;
+    private byte[] _record = [];
 
     public bool IsUser => (_context->Mode & ModeBits.User) != 0;
 
     /// <summary>LOCK prefixes of user code order nothing where there is no other processor.</summary>
-    public bool OmitsLocks => isOnlyProcessor && IsUser;
+    public bool OmitsLocks => options.IsOnlyProcessor && IsUser;
 
     public CodeMode Mode => CodeModes.Of(_context->Mode);
 
@@ -73,7 +74,12 @@ internal sealed unsafe class BlockLookup(X86Cpu cpu, TranslationCache cache, Sal
         TranslatedBlock* block = cache.Find(page, rip, mode, OmitsLocks, apart);
         if (block == null)
         {
-            MarkCode(page);
+            (GuestMemory? memory, ulong index) = MarkCode(page);
+            if (memory != null && memory == options.Kept?.Memory && TryTakeOver(page, index) && (block = cache.Find(page, rip, mode, OmitsLocks, apart)) != null)
+            {
+                return block;
+            }
+
             byte* second = null;
             if ((rip & 0xFFF) > 0x1000 - LongestInstruction)
             {
@@ -105,7 +111,33 @@ internal sealed unsafe class BlockLookup(X86Cpu cpu, TranslationCache cache, Sal
     /// <summary>Where the page behind an address starts.</summary>
     private static ulong NextPage(ulong va) => (va | 0xFFF) + 1;
 
-    private void MarkCode(byte* hostPage)
+    /// <summary>Takes over what was kept of a page that has been marked, if it was made from the bytes that are there.</summary>
+    private bool TryTakeOver(byte* page, ulong index)
+    {
+        if (!cache.IsEmpty(page))
+        {
+            return false;
+        }
+
+#pragma warning disable RS0030 // a figure about the host
+        long start = Stopwatch.GetTimestamp();
+#pragma warning restore RS0030
+
+        // SAFETY: a page of the guest's RAM, which stays.
+        int blocks = options.Kept!.Code.TryRead(index, new ReadOnlySpan<byte>(page, (int)GuestMemory.PageSize), ref _record, out ReadOnlySpan<byte> record)
+            ? cache.TakeOver(page, record)
+            : 0;
+        counters.BlocksTakenOver += blocks;
+        counters.PagesTakenOver += blocks == 0 ? 0 : 1;
+        counters.CodeBytes = cache.CodeBytes;
+#pragma warning disable RS0030 // a figure about the host
+        counters.TakingOverTime += Stopwatch.GetElapsedTime(start);
+#pragma warning restore RS0030
+        return blocks != 0;
+    }
+
+    /// <returns>The page that it is; no memory if it is of none.</returns>
+    private (GuestMemory? Memory, ulong Page) MarkCode(byte* hostPage)
     {
         foreach (GuestMemory memory in cpu.Memory.KnownMemories)
         {
@@ -113,8 +145,10 @@ internal sealed unsafe class BlockLookup(X86Cpu cpu, TranslationCache cache, Sal
             if (offset < memory.Size)
             {
                 memory.MarkCode(offset >> GuestMemory.PageShift);
-                return;
+                return (memory, offset >> GuestMemory.PageShift);
             }
         }
+
+        return default;
     }
 }

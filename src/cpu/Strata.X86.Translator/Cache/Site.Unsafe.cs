@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using Strata.X86.Registers;
 using Strata.X86.Translator.Blocks;
 using Strata.X86.Translator.Emit;
 
@@ -40,6 +41,7 @@ internal unsafe struct Site
     private const byte StackFlag = 1;
     private const byte AlignedFlag = 2;
     private const byte ForwardFlag = 4;
+    private const byte SegmentFlag = 8;
 
     /// <summary>Guest RIP of the instruction; of a link, the target. In a relative block it counts from the page's start.</summary>
     public ulong Rip;
@@ -73,6 +75,9 @@ internal unsafe struct Site
     /// <summary>Instructions of the block that have been executed when it leaves here; a gate's own is given back by one less.</summary>
     public sbyte Completed;
 
+    /// <summary>Where the block's code has this site's number, to leave with it: bytes behind the block's entry.</summary>
+    public ushort Way;
+
     /// <summary>The access goes through SS: a non-canonical address is #SS.</summary>
     public bool IsStack
     {
@@ -92,6 +97,13 @@ internal unsafe struct Site
     {
         readonly get => Has(ForwardFlag);
         set => Set(ForwardFlag, value);
+    }
+
+    /// <summary>The instruction is the interpreter's and loads a segment register, the one whose <see cref="SegmentIndex"/> is in <see cref="First"/>.</summary>
+    public bool LoadsSegment
+    {
+        readonly get => Has(SegmentFlag);
+        set => Set(SegmentFlag, value);
     }
 
     /// <summary>Where <see cref="IsWrite"/> lies. <see cref="Marshal.OffsetOf(Type, string)"/> counts four bytes for a bool.</summary>
@@ -154,8 +166,17 @@ internal unsafe struct TranslatedBlock
     /// <summary>Translated instructions; one that is the interpreter's at the end is not among them.</summary>
     public byte Count;
 
+    /// <summary>Sites of the block.</summary>
+    public ushort SiteCount;
+
     /// <summary>Entries of the jump table that may lead here; more than two are not kept apart.</summary>
     public JumpEntry* FirstJump;
     public JumpEntry* SecondJump;
     public bool HasManyJumps;
+
+    /// <summary>Bytes of the code.</summary>
+    public ushort CodeBytes;
+
+    /// <summary>The first of its sites, which follow each other.</summary>
+    public int FirstSite;
 }

@@ -11,12 +11,12 @@ namespace Strata.X86.Translator.Cache;
 /// Translated blocks of one vCPU, their sites and the jump table. Keyed by host page (which stands for the physical page), RIP and mode.
 /// Bounded: when the buffer is full everything is dropped. Only the vCPU's thread touches it.
 /// </summary>
-internal sealed unsafe class TranslationCache : IDisposable
+internal sealed unsafe partial class TranslationCache : IDisposable
 {
     private const ulong CodeSize = 64 << 20;
     private const int MaxSites = 2 << 20;
     private const int MaxBlocks = 512 << 10;
-    private const int BucketBits = 16;
+    private const int BucketBits = 17;
 
     /// <summary>The site behind a SYSCALL or SYSRET whose target the jump table does not know; it outlives every reset.</summary>
     public const int ArrivalSite = 0;
@@ -40,6 +40,7 @@ internal sealed unsafe class TranslationCache : IDisposable
     private byte* _at;
     private int _siteCount;
     private int _blockCount;
+    private long _resets;
 
     /// <param name="vcpu">Whose cache it is, for traces.</param>
     /// <param name="tlb">The vCPU's.</param>
@@ -81,7 +82,7 @@ internal sealed unsafe class TranslationCache : IDisposable
     public long GuestBytes { get; private set; }
 
     /// <summary>Times everything was dropped because a buffer was full.</summary>
-    public long Resets { get; private set; }
+    public long Resets => Volatile.Read(ref _resets);
 
     /// <summary>Changes whenever blocks are dropped: a site from before may belong to a dropped block.</summary>
     public long Generation { get; private set; }
@@ -101,8 +102,12 @@ internal sealed unsafe class TranslationCache : IDisposable
     public TranslatedBlock* Find(byte* hostPage, ulong rip, CodeMode mode, bool omitsLocks, bool apart)
     {
         bool isRelative = IsElsewhere(hostPage, rip);
-        ulong key = isRelative ? rip & PageOffset : rip;
-        for (TranslatedBlock* block = _buckets[Bucket(hostPage, rip)]; block != null; block = block->NextInBucket)
+        return Find(hostPage, isRelative ? rip & PageOffset : rip, isRelative, mode, omitsLocks, apart);
+    }
+
+    private TranslatedBlock* Find(byte* hostPage, ulong key, bool isRelative, CodeMode mode, bool omitsLocks, bool apart)
+    {
+        for (TranslatedBlock* block = _buckets[Bucket(hostPage, key)]; block != null; block = block->NextInBucket)
         {
             if (block->Rip == key && block->IsRelative == isRelative && block->HostPage == hostPage && block->Mode == mode
                 && block->OmitsLocks == omitsLocks && block->IsApart == apart)
@@ -117,7 +122,7 @@ internal sealed unsafe class TranslationCache : IDisposable
     /// <summary>Translates the code at a RIP. The page must be tracked for writes already.</summary>
     /// <param name="secondPage">The host page behind it, for an instruction that crosses; may be null elsewhere.</param>
     /// <param name="registers">The guest's registers RAX..R15 now: hints.</param>
-    /// <param name="apart">See <see cref="Find"/>.</param>
+    /// <param name="apart">See <see cref="Find(byte*, ulong, CodeMode, bool, bool)"/>.</param>
     public TranslatedBlock* Translate(byte* hostPage, ulong rip, CodeMode mode, bool omitsLocks, bool apart, byte* secondPage, ulong* registers)
     {
         TranslatedBlock* block = Emit(hostPage, rip, mode, omitsLocks, apart, secondPage, registers, BlockTranslator.MaxInstructions);
@@ -153,8 +158,10 @@ internal sealed unsafe class TranslationCache : IDisposable
 
         TranslatedBlock* block = _blocks + _blockCount++;
         bool isRelative = IsElsewhere(hostPage, rip);
-        *block = new TranslatedBlock { Rip = isRelative ? rip & PageOffset : rip, IsRelative = isRelative, Mode = mode, OmitsLocks = omitsLocks, IsApart = apart, HostPage = hostPage, SecondPage = secondPage, Entry = _at };
+        *block = new TranslatedBlock { Rip = isRelative ? rip & PageOffset : rip, IsRelative = isRelative, Mode = mode, OmitsLocks = omitsLocks, IsApart = apart, HostPage = hostPage, SecondPage = secondPage, Entry = _at, FirstSite = _siteCount };
         byte* end = _translator.Translate(_at, block, registers, limit, out int guestBytes);
+        block->SiteCount = (ushort)(_siteCount - block->FirstSite);
+        block->CodeBytes = (ushort)(end - block->Entry);
         _options.Trace?.Write(_vcpu, block, guestBytes, end);
         _options.PerfMap?.Add(rip, block, end);
         _at = (byte*)(((nuint)end + 15) & ~(nuint)15);
@@ -226,6 +233,15 @@ internal sealed unsafe class TranslationCache : IDisposable
 
     public void Dispose()
     {
+        lock (ReadGate)
+        {
+            IsDisposed = true;
+            Release();
+        }
+    }
+
+    private void Release()
+    {
         _translator.Dispose();
         HostMapping.Release((nint)_code, CodeSize);
         HostMapping.Release((nint)_sites, (ulong)MaxSites * (ulong)sizeof(Site));
@@ -283,7 +299,7 @@ internal sealed unsafe class TranslationCache : IDisposable
 
     private void Clear()
     {
-        Resets++;
+        _resets++; // before anything is overwritten: who reads the cache meanwhile sees it
         Generation++;
         _pages.Clear();
         _dependents.Clear();

@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using Strata.Core.Display;
 using static Strata.Devices.Display.VgaRegisters;
 
 namespace Strata.Devices.Display;
@@ -22,6 +23,7 @@ public sealed partial class Vga
         ArgumentNullException.ThrowIfNull(picture);
         lock (_gate)
         {
+            _hasTold = false;
             if (IsBlank)
             {
                 picture.Paint(BlankWidth, BlankHeight, pixels => pixels.Clear(), changed);

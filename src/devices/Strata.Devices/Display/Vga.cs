@@ -1,5 +1,6 @@
 using System.Buffers.Binary;
 using Strata.Core.Bus;
+using Strata.Core.Display;
 using Strata.Core.Memory;
 using Strata.Core.State;
 using Strata.Core.Time;
@@ -43,7 +44,9 @@ public sealed partial class Vga : IUnit<VgaState>, IScreen, IDisposable
     private bool _attributeHoldsData; // the flip-flop
     private ushort _vbeIndex;
     private uint _latch;
-    private long _version;
+
+    // Of those who look, under _gate
+    private bool _hasTold; // that something changed, and nobody has looked since
 
     /// <param name="memorySize">Bytes; a power of two, 256 KiB to 1 GiB.</param>
     public Vga(IVirtualClock clock, int memorySize)
@@ -59,7 +62,19 @@ public sealed partial class Vga : IUnit<VgaState>, IScreen, IDisposable
     public GuestMemory Memory { get; }
 
     /// <inheritdoc/>
-    public long Version => Interlocked.Read(ref _version);
+    public event Action? Changed;
+
+    /// <inheritdoc/>
+    public bool ChangesUnnoticed
+    {
+        get
+        {
+            lock (_gate)
+            {
+                return _vbe.IsEnabled;
+            }
+        }
+    }
 
     private Span<byte> Bytes => Memory.Slice(0, (int)Memory.Size);
 
@@ -68,5 +83,13 @@ public sealed partial class Vga : IUnit<VgaState>, IScreen, IDisposable
 
     private uint ReadPlanes(int offset) => BinaryPrimitives.ReadUInt32LittleEndian(Memory.Slice((ulong)offset * 4, 4));
 
-    private void NoteChange() => Interlocked.Increment(ref _version);
+    /// <summary>Under _gate.</summary>
+    private void NoteChange()
+    {
+        if (!_hasTold)
+        {
+            _hasTold = true;
+            Changed?.Invoke();
+        }
+    }
 }

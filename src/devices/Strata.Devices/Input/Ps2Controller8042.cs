@@ -1,4 +1,5 @@
 using Strata.Core.Bus;
+using Strata.Core.Input;
 using Strata.Core.Interrupts;
 using Strata.Core.State;
 using Strata.Devices.Chipset;

@@ -1,3 +1,5 @@
+using Strata.Core.Input;
+
 namespace Strata.Devices.Input;
 
 /// <summary>

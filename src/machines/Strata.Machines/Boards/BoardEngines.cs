@@ -1,7 +1,9 @@
 using Strata.Core.Bus;
+using Strata.Core.Memory;
 using Strata.Machines.Engines;
 using Strata.X86.Cpuid;
 using Strata.X86.Execution;
+using Strata.X86.Translator.Keeping;
 
 namespace Strata.Machines.Boards;
 
@@ -9,16 +11,19 @@ namespace Strata.Machines.Boards;
 internal sealed class BoardEngines : IDisposable
 {
     private readonly AddressSpace _memory;
+    private readonly GuestMemory _ram;
     private readonly PcBoardOptions _options;
     private readonly ProcessorOffer _offer;
     private readonly Dictionary<EngineDescriptor, IMachineEngine> _engines = [];
 
     /// <param name="memory">RAM must be mapped.</param>
+    /// <param name="ram">The machine's.</param>
     /// <param name="wanted">What the machine offers to its guest, before engines narrow it.</param>
     /// <exception cref="EngineUnavailableException">The host does not have the engine that the machine is to run on.</exception>
-    public BoardEngines(AddressSpace memory, PcBoardOptions options, CpuidPolicy wanted)
+    public BoardEngines(AddressSpace memory, GuestMemory ram, PcBoardOptions options, CpuidPolicy wanted)
     {
         _memory = memory;
+        _ram = ram;
         _options = options;
         _offer = options.Engine.Narrow(wanted);
         if (options.PortableCpu)
@@ -49,6 +54,7 @@ internal sealed class BoardEngines : IDisposable
                 Memory = _memory,
                 Policy = Policy,
                 Translation = _options.Translation,
+                OpenKeptCode = identity => _options.OpenKeptCode?.Invoke(identity) is { } code ? new KeptPages(code, _ram) : null,
                 AcceptsDefects = _options.AcceptsDefectiveKvm,
             });
         }

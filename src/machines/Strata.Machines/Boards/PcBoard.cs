@@ -1,5 +1,7 @@
 using Strata.Core.Bus;
+using Strata.Core.Display;
 using Strata.Core.Execution;
+using Strata.Core.Input;
 using Strata.Core.Memory;
 using Strata.Core.State;
 using Strata.Core.Time;

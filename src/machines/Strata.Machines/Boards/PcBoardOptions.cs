@@ -1,3 +1,4 @@
+using Strata.Core.Execution;
 using Strata.Core.Logging;
 using Strata.Core.Memory;
 using Strata.Core.Networking;
@@ -47,6 +48,9 @@ public sealed class PcBoardOptions
 
     /// <summary>How the translator works, where it is the engine.</summary>
     public TranslatorOptions Translation { get; init; } = new();
+
+    /// <summary>Opens what was kept of engines' work on code of this machine's memory; see <see cref="EngineSetup.OpenKeptCode"/>.</summary>
+    public Func<ReadOnlyMemory<byte>, IKeptCode?>? OpenKeptCode { get; init; }
 
     /// <summary>For a machine that does the same in every run; null for one in real time.</summary>
     public DeterministicOptions? Deterministic { get; init; }
@@ -142,5 +146,7 @@ public sealed class PcBoardOptions
 /// <summary>A network card of the board.</summary>
 /// <param name="Backend">What it is plugged into.</param>
 /// <param name="MacAddress">Six bytes.</param>
-/// <param name="Mtu">Bytes of the largest IP packet, 68..65535.</param>
-public sealed record NetworkCardOptions(INetworkBackend Backend, ReadOnlyMemory<byte> MacAddress, ushort Mtu = 1500);
+/// <param name="Mtu">Bytes of the largest IP packet, 68..65535; a virtio card tells its driver.</param>
+/// <param name="Model">Which chip it is.</param>
+public sealed record NetworkCardOptions(
+    INetworkBackend Backend, ReadOnlyMemory<byte> MacAddress, ushort Mtu = 1500, NetworkCardModel Model = NetworkCardModel.Virtio);

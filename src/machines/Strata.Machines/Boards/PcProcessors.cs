@@ -44,7 +44,7 @@ internal sealed class PcProcessors : IDisposable
         PcBoardOptions options = _wiring.Options;
         AwakeProcessors awake = new();
         _engines = new BoardEngines(
-            _wiring.Memory, options, new CpuidPolicy { ProcessorCount = options.Processors, Paravirtual = ParavirtualFeatures(options) });
+            _wiring.Memory, _board.Ram, options, new CpuidPolicy { ProcessorCount = options.Processors, Paravirtual = ParavirtualFeatures(options) });
         CpuidPolicy policy = _engines.Policy;
         for (int i = 0; i < options.Processors; i++)
         {
@@ -109,6 +109,10 @@ internal sealed class PcProcessors : IDisposable
             _all[i].Cpu.State.TscOffset = timeStampOffsets?[i] ?? _engines!.TscOrigin;
         }
     }
+
+    /// <summary>The engines' work on code, while all of them stand still; null for an engine whose work cannot be kept.</summary>
+    public (ReadOnlyMemory<byte> Identity, IReadOnlyList<ICodeCapture> Captures)? CaptureCode() =>
+        _all[0].Engine is ICodeKeeper first ? (first.CodeIdentity, [.. _all.Select(processor => ((ICodeKeeper)processor.Engine).CaptureCode(_board.Ram))]) : null;
 
     public void Start() => _all.ForEach(processor => processor.Thread.Start());
 

@@ -1,6 +1,7 @@
 using Strata.Core.Bus;
 using Strata.X86.Cpuid;
 using Strata.X86.Translator;
+using Strata.X86.Translator.Keeping;
 
 namespace Strata.Machines.Engines;
 
@@ -15,6 +16,12 @@ public sealed record EngineSetup
 
     /// <summary>How the translator works.</summary>
     public TranslatorOptions Translation { get; init; } = new();
+
+    /// <summary>
+    /// Opens the code that was kept of this machine's RAM, given the identity of the engine that would take it over; null for a machine that has
+    /// none, and where it returns null.
+    /// </summary>
+    public Func<ReadOnlyMemory<byte>, KeptPages?>? OpenKeptCode { get; init; }
 
     /// <summary>Use an engine even if it is found to execute something wrongly on this host.</summary>
     public bool AcceptsDefects { get; init; }

@@ -15,7 +15,7 @@ internal sealed class TranslatorEngine(TranslatorOptions options) : IMachineEngi
         HoldsUserCode = true,
         TypicalSpeed = new EngineSpeed(1500, 1500, 0.3, 1.5), // on the slow side of what hosts show
         Create = setup => Translator.IsSupported
-            ? new TranslatorEngine(setup.Translation with { IsOnlyProcessor = setup.Policy.ProcessorCount == 1 })
+            ? new TranslatorEngine(WithKeptCode(setup.Translation with { IsOnlyProcessor = setup.Policy.ProcessorCount == 1 }, setup))
             : throw new EngineUnavailableException("The translator needs an x64 Linux host; use the interpreter here."),
     };
 
@@ -31,8 +31,9 @@ internal sealed class TranslatorEngine(TranslatorOptions options) : IMachineEngi
         }
     }
 
-    public void Dispose()
-    {
-        // Each processor has its own code.
-    }
+    /// <summary>Each processor has its own code; what they take it over from is the machine's.</summary>
+    public void Dispose() => options.Kept?.Code.Dispose();
+
+    private static TranslatorOptions WithKeptCode(TranslatorOptions options, EngineSetup setup) =>
+        setup.OpenKeptCode?.Invoke(Translator.IdentityOf(options)) is { } kept ? options with { Kept = kept } : options;
 }

@@ -55,7 +55,7 @@ public sealed partial class VirtualMachine : IAsyncDisposable
         _boot = boot;
         Console = console;
         InitialEngine = choice;
-        _screen = board.Screen is { } screen ? new GuestScreen(board, screen) : null;
+        _screen = board.Screen is { } screen ? new GuestScreen(board, screen, loggers.For(LogAreas.Display)) : null;
     }
 
     /// <summary>What was started: with the files of its image, if it has one.</summary>
@@ -436,7 +436,12 @@ public sealed partial class VirtualMachine : IAsyncDisposable
         _ => console.FindPanic() is not null,
     };
 
-    private static DiskController ControllerOf(DiskBus bus) => bus == DiskBus.Nvme ? DiskController.Nvme : DiskController.Virtio;
+    private static DiskController ControllerOf(DiskBus bus) => bus switch
+    {
+        DiskBus.Nvme => DiskController.Nvme,
+        DiskBus.Ahci => DiskController.Ahci,
+        _ => DiskController.Virtio,
+    };
 
     private static void CheckSlots(PcBoardOptions options)
     {

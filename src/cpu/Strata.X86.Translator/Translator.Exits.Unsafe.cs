@@ -81,9 +81,16 @@ public sealed unsafe partial class Translator
                 done = Cpu.TrySysret(to64Bit: true);
                 break;
             default:
+                ulong next = s.Rip;
+                (bool loadsSegment, SegmentIndex segment) = (site->LoadsSegment, (SegmentIndex)site->First);
                 s.Rip = RipOf(site);
                 _bridge->Left++;
                 Interpret();
+                if (loadsSegment)
+                {
+                    NoteSegment(segment, next);
+                }
+
                 done = true;
                 break;
         }

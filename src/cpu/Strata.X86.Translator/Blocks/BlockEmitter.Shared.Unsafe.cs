@@ -23,9 +23,15 @@ internal sealed unsafe partial class BlockEmitter
         {
             PreserveFlags(ref a, decoded);
             restart = a.At;
-            a.Lea(Scratch1, at, index, scale, shared.Low, wide: !Is32);
+            bool isPlain = !Is32 || (index < 0 && Math.Abs(shared.Low) < PageSize);
+            a.Lea(Scratch1, at, index, scale, shared.Low, isPlain);
+            if (Is32 && isPlain)
+            {
+                EmitUnlessNarrow(ref a, instruction.IP);
+            }
+
             EmitCheckOfAll(ref a, decoded, restart);
-            if (Is32)
+            if (!isPlain)
             {
                 EmitWidening(ref a, at, index, scale, shared.Low);
             }
@@ -78,6 +84,16 @@ internal sealed unsafe partial class BlockEmitter
         int apart = AddSite(new Site { Kind = SiteKind.Apart, Rip = instruction.IP });
         _cold.Add(new ColdPath((nint)a.JumpIf(HostCondition.Above), AddSite(site)) { TagOffset = tag, SharedSize = shared.Size, Apart = apart });
         a.Op64Indexed(0x8B, Scratch2, HostRegister.Tlb, Scratch2, AddendField);
+    }
+
+    /// <summary>On with single checks if the address in Scratch1 has more than 32 bits: it wraps, or 64-bit code has left something in its register.</summary>
+    private void EmitUnlessNarrow(ref HostAssembler a, ulong rip)
+    {
+        const int compare = 0x39;
+        Wide(ref a, 0x89, Scratch1, Scratch2, wide: false);
+        Wide(ref a, compare, Scratch2, Scratch1, wide: true);
+        byte* place = a.JumpIf(HostCondition.NotEqual);
+        _apart.Add(((nint)place, AddSite(new Site { Kind = SiteKind.Apart, Rip = rip, Resume = place })));
     }
 
     /// <summary>

@@ -42,8 +42,20 @@ internal sealed unsafe partial class BlockEmitter
         PreserveFlags(ref a, decoded);
         switch (decoded.Instruction.Mnemonic)
         {
+            case Mnemonic.Mov when decoded.Instruction.Op0Kind == OpKind.Register && decoded.Instruction.Op0Register.IsSegmentRegister():
+                EmitLoadSegment(ref a, decoded);
+                break;
             case Mnemonic.Mov:
                 EmitReadSelector(ref a, decoded);
+                break;
+            case Mnemonic.Push:
+                EmitPushSegment(ref a, decoded);
+                break;
+            case Mnemonic.Pop:
+                EmitPopSegment(ref a, decoded);
+                break;
+            case Mnemonic.Popfd or Mnemonic.Popfq:
+                EmitPopFlags(ref a, decoded);
                 break;
             case Mnemonic.Rdtsc or Mnemonic.Rdtscp:
                 EmitReadTsc(ref a, decoded.Instruction);

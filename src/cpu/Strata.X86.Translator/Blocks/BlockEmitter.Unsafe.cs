@@ -211,7 +211,7 @@ internal sealed unsafe partial class BlockEmitter(TranslationCache cache)
 
         if (end.IsInterpreted)
         {
-            bool isGate = !Is32 && end.Code is Code.Syscall or Code.Sysretq;
+            bool isGate = Is32 ? end.Code is Code.Sysenter or Code.Sysexitd : end.Code is Code.Syscall or Code.Sysretq;
             if (isGate && cache.CountInstructions)
             {
                 _completed--; // the gate's own count is to be given back where the gate is not passed
@@ -236,6 +236,8 @@ internal sealed unsafe partial class BlockEmitter(TranslationCache cache)
             {
                 _ when !isGate => cache.Stubs.Exit,
                 Code.Syscall => cache.Stubs.Gates.Syscall,
+                Code.Sysenter => cache.Stubs.Gates.Sysenter,
+                Code.Sysexitd => cache.Stubs.Gates.Sysexit,
                 _ => cache.Stubs.Gates.Sysret,
             });
             return;

@@ -169,6 +169,8 @@ internal sealed unsafe partial class BlockTranslator : IDisposable
                 return false;
             case Handling.Nothing:
                 return true;
+            case Handling.System when IsSegmentLoad(instruction):
+                return _mode == CodeMode.Code32 && CanLoadSegment(instruction);
             case Handling.Lea:
                 return !instruction.Op0Register.IsGPR16() && CanAddress(instruction);
             case Handling.String:

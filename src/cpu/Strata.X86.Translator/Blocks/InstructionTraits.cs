@@ -283,7 +283,15 @@ internal static class InstructionTraitsTable
 
         switch (instruction.Mnemonic)
         {
-            case Mnemonic.Mov when instruction.Code is Code.Mov_rm16_Sreg or Code.Mov_r32m16_Sreg or Code.Mov_r64m16_Sreg:
+            case Mnemonic.Mov when instruction.Code is Code.Mov_rm16_Sreg or Code.Mov_r32m16_Sreg or Code.Mov_r64m16_Sreg
+                or Code.Mov_Sreg_rm16 or Code.Mov_Sreg_r32m16:
+                return Handling.System;
+            case Mnemonic.Push when instruction.Code is Code.Pushd_ES or Code.Pushd_CS or Code.Pushd_SS or Code.Pushd_DS or Code.Pushd_FS or Code.Pushd_GS
+                or Code.Pushq_FS or Code.Pushq_GS:
+                return Handling.System;
+            case Mnemonic.Pop when instruction.Code is Code.Popd_ES or Code.Popd_DS or Code.Popd_FS or Code.Popd_GS:
+                return Handling.System;
+            case Mnemonic.Popfd or Mnemonic.Popfq:
                 return Handling.System;
             case Mnemonic.Rdfsbase or Mnemonic.Rdgsbase or Mnemonic.Wrfsbase or Mnemonic.Wrgsbase:
                 return Handling.System;

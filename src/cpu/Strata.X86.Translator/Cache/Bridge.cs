@@ -88,6 +88,11 @@ internal unsafe struct Bridge
 
     public Gate SyscallGate;
     public Gate SysretGate;
+    public Gate SysenterGate;
+    public Gate SysexitGate;
+
+    /// <summary>An array of <see cref="SegmentMemo"/>, 40 bytes each.</summary>
+    public fixed ulong SegmentMemos[SegmentMemo.Count * 5];
 
     /// <summary>FNSAVE's 108 bytes. Intel SDM Vol. 1, "Protected Mode x87 FPU State Image in Memory, 32-Bit Format".</summary>
     public fixed byte X87Image[112];

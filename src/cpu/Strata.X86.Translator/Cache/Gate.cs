@@ -4,7 +4,7 @@ using Strata.X86.Registers;
 
 namespace Strata.X86.Translator.Cache;
 
-/// <summary>What passing from one privilege to another through SYSCALL or SYSRET sets, made ready for translated code.</summary>
+/// <summary>What passing from one privilege to another through SYSCALL, SYSENTER and their returns sets, made ready for translated code.</summary>
 [StructLayout(LayoutKind.Sequential)]
 internal unsafe struct Gate
 {
@@ -15,9 +15,12 @@ internal unsafe struct Gate
     public ulong Salt;
     public JumpEntry* JumpTable;
 
-    /// <summary>SYSCALL: the kernel's entry point and the system flags that stay.</summary>
+    /// <summary>SYSCALL and SYSENTER: the kernel's entry point and the system flags that stay.</summary>
     public ulong Target;
     public ulong KeptFlags;
+
+    /// <summary>SYSENTER: the kernel's stack pointer.</summary>
+    public ulong Stack;
     public SegmentState Cs;
     public SegmentState Ss;
 

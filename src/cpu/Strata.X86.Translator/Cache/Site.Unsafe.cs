@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using Strata.X86.Registers;
 using Strata.X86.Translator.Blocks;
 using Strata.X86.Translator.Emit;
 
@@ -40,6 +41,7 @@ internal unsafe struct Site
     private const byte StackFlag = 1;
     private const byte AlignedFlag = 2;
     private const byte ForwardFlag = 4;
+    private const byte SegmentFlag = 8;
 
     /// <summary>Guest RIP of the instruction; of a link, the target. In a relative block it counts from the page's start.</summary>
     public ulong Rip;
@@ -95,6 +97,13 @@ internal unsafe struct Site
     {
         readonly get => Has(ForwardFlag);
         set => Set(ForwardFlag, value);
+    }
+
+    /// <summary>The instruction is the interpreter's and loads a segment register, the one whose <see cref="SegmentIndex"/> is in <see cref="First"/>.</summary>
+    public bool LoadsSegment
+    {
+        readonly get => Has(SegmentFlag);
+        set => Set(SegmentFlag, value);
     }
 
     /// <summary>Where <see cref="IsWrite"/> lies. <see cref="Marshal.OffsetOf(Type, string)"/> counts four bytes for a bool.</summary>

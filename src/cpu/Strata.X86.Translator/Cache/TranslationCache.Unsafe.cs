@@ -16,7 +16,7 @@ internal sealed unsafe partial class TranslationCache : IDisposable
     private const ulong CodeSize = 64 << 20;
     private const int MaxSites = 2 << 20;
     private const int MaxBlocks = 512 << 10;
-    private const int BucketBits = 16;
+    private const int BucketBits = 17;
 
     /// <summary>The site behind a SYSCALL or SYSRET whose target the jump table does not know; it outlives every reset.</summary>
     public const int ArrivalSite = 0;

@@ -7,8 +7,8 @@ using static Strata.X86.Translator.Emit.HostRegister;
 namespace Strata.X86.Translator.Emit;
 
 /// <summary>
-/// SYSCALL and SYSRET without leaving translated code. What they change beside registers and flags (segments, privilege, TLB set,
-/// salt) is known beforehand: the engine keeps it in the bridge's gates. Intel SDM Vol. 2B, "SYSCALL" and "SYSRET".
+/// SYSCALL, SYSENTER of 32-bit kernels and their returns without leaving translated code. What they change beside registers and flags (segments, privilege, TLB set,
+/// salt) is known beforehand: the engine keeps it in the bridge's gates. Intel SDM Vol. 2B, "SYSCALL", "SYSRET", "SYSENTER" and "SYSEXIT".
 /// <para>In: the site in Scratch2, and for SYSCALL the RIP behind it in Scratch1; arithmetic flags in the frame.</para>
 /// </summary>
 internal sealed unsafe class GateStubs
@@ -34,11 +34,19 @@ internal sealed unsafe class GateStubs
         EmitSyscall(ref a);
         Sysret = a.At;
         EmitSysret(ref a);
+        Sysenter = a.At;
+        EmitSysenter(ref a);
+        Sysexit = a.At;
+        EmitSysexit(ref a);
     }
 
     public byte* Syscall { get; }
 
     public byte* Sysret { get; }
+
+    public byte* Sysenter { get; }
+
+    public byte* Sysexit { get; }
 
     private void EmitSyscall(ref HostAssembler a)
     {
@@ -106,8 +114,62 @@ internal sealed unsafe class GateStubs
         a.Jump(_exit);
     }
 
+    private void EmitSysenter(ref HostAssembler a)
+    {
+        int gate = Bridge.OffsetOf(nameof(Bridge.SysenterGate));
+        EmitApproach(ref a, gate, out byte* closed, out byte* unusual);
+        a.LoadFrame(Scratch2, Frame.SystemFlags);
+        a.Op64(And, Scratch2, Rax, gate + Gate.OffsetOf(nameof(Gate.KeptFlags)));
+        a.StoreFrame(Frame.SystemFlags, Scratch2);
+        EmitPass(ref a, gate, cpl: 0);
+        a.Load(GuestRsp, Rax, gate + Gate.OffsetOf(nameof(Gate.Stack)));
+        a.Load(Scratch1, Rax, gate + Gate.OffsetOf(nameof(Gate.Target)));
+        a.LoadFrame(Rax, Frame.Temporary);
+        EmitArrival(ref a);
+        EmitTurnBack(ref a, (nint)closed, (nint)unusual);
+    }
+
+    private void EmitSysexit(ref HostAssembler a)
+    {
+        int gate = Bridge.OffsetOf(nameof(Bridge.SysexitGate));
+        EmitApproach(ref a, gate, out byte* closed, out byte* unusual);
+        a.CompareDword(Rsp, Frame.Cpl, 0);
+        byte* notKernel = a.JumpIf(HostCondition.NotEqual);
+        EmitPass(ref a, gate, UserCpl);
+        a.Lea(GuestRsp, Rcx, HostRegister.None, 0, 0, wide: false);
+        a.Lea(Scratch1, Rdx, HostRegister.None, 0, 0, wide: false);
+        a.LoadFrame(Rax, Frame.Temporary);
+        EmitArrival(ref a);
+        EmitTurnBack(ref a, (nint)closed, (nint)unusual, (nint)notKernel);
+    }
+
+    /// <summary>Keeps RAX and the site, and gets the bridge into RAX; whether the gate may be passed.</summary>
+    private static void EmitApproach(ref HostAssembler a, int gate, out byte* closed, out byte* unusual)
+    {
+        a.StoreFrame(Frame.Temporary, Rax);
+        a.StoreFrame(Frame.Value, Scratch2);
+        a.LoadFrame(Rax, Frame.Bridge);
+        a.CompareDword(Rax, gate + Gate.OffsetOf(nameof(Gate.IsReady)), 0);
+        closed = a.JumpIf(HostCondition.Equal);
+        a.LoadFrame(Scratch1, Frame.SystemFlags);
+        a.TestDword(Scratch1, (int)Unusual);
+        unusual = a.JumpIf(HostCondition.NotEqual);
+    }
+
+    private void EmitTurnBack(ref HostAssembler a, params ReadOnlySpan<nint> places)
+    {
+        foreach (nint place in places)
+        {
+            HostAssembler.Patch((byte*)place, a.At);
+        }
+
+        a.LoadFrame(Rax, Frame.Temporary);
+        a.LoadFrame(Scratch2, Frame.Value);
+        a.Jump(_exit);
+    }
+
     /// <summary>The flags in Scratch1 to their two places in the frame.</summary>
-    private static void EmitSplitFlags(ref HostAssembler a)
+    public static void EmitSplitFlags(ref HostAssembler a)
     {
         const int low = (int)(RFlags.Arithmetic & 0xFF);
         const int overflowBit = 11;

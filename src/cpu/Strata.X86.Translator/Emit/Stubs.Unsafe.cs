@@ -37,6 +37,7 @@ internal sealed unsafe class Stubs
         Exit = a.At;
         EmitExit(ref a);
         Gates = new GateStubs(ref a, Exit);
+        Segments = new SegmentStubs(ref a, Exit);
         Miss = a.At;
         new MissStub(tlb, sites, ram, Exit).Emit(ref a);
         Enter = (delegate* unmanaged<Bridge*, byte*, void>)a.At;
@@ -59,6 +60,8 @@ internal sealed unsafe class Stubs
     public byte* LoadX87 { get; }
 
     public GateStubs Gates { get; }
+
+    public SegmentStubs Segments { get; }
 
     /// <summary>A check has failed, at the address in Scratch1 and the site in Scratch2: tries again, or leaves.</summary>
     public byte* Miss { get; }

@@ -71,16 +71,14 @@ public sealed unsafe partial class X86Cpu
     public bool TrySysenter()
     {
         ref X86CpuState s = ref Context->State;
-        if ((s.Cr0 & Cr0.PE) == 0 || (s.SysenterCs & SelectorIndexMask) == 0)
+        if ((s.Cr0 & Cr0.PE) == 0 || !IsSysenterEnabled(s.SysenterCs))
         {
             return RaiseGeneralProtection();
         }
 
-        ushort selector = (ushort)(s.SysenterCs & SelectorIndexMask);
         bool longMode = IsLongMode;
         WriteFlags(0, RFlags.VM | RFlags.IF | RFlags.RF);
-        s.Cs = Flat(selector, FlatCode | (longMode ? SegmentState.Long : SegmentState.Big), 0);
-        s.Ss = Flat((ushort)(selector + 8), FlatData, 0);
+        FindSysenterSegments(s.SysenterCs, longMode, out s.Cs, out s.Ss);
         s.Gprs[Gpr.Rsp] = longMode ? s.SysenterEsp : (uint)s.SysenterEsp;
         s.Rip = longMode ? s.SysenterEip : (uint)s.SysenterEip;
         Context->Cpl = 0;
@@ -91,20 +89,37 @@ public sealed unsafe partial class X86Cpu
     public bool TrySysexit(bool to64Bit)
     {
         ref X86CpuState s = ref Context->State;
-        if ((s.Cr0 & Cr0.PE) == 0 || (s.SysenterCs & SelectorIndexMask) == 0 || Cpl != 0
+        if ((s.Cr0 & Cr0.PE) == 0 || !IsSysenterEnabled(s.SysenterCs) || Cpl != 0
             || (to64Bit && (!IsCanonical(s.Gprs[Gpr.Rdx]) || !IsCanonical(s.Gprs[Gpr.Rcx]))))
         {
             return RaiseGeneralProtection();
         }
 
-        int selector = (int)(s.SysenterCs & SelectorIndexMask) + (to64Bit ? 32 : 16);
-        s.Cs = Flat((ushort)(selector | 3), FlatCode | (to64Bit ? SegmentState.Long : SegmentState.Big), 3);
-        s.Ss = Flat((ushort)((selector + 8) | 3), FlatData, 3);
+        FindSysexitSegments(s.SysenterCs, to64Bit, out s.Cs, out s.Ss);
         s.Gprs[Gpr.Rsp] = to64Bit ? s.Gprs[Gpr.Rcx] : (uint)s.Gprs[Gpr.Rcx];
         s.Rip = to64Bit ? s.Gprs[Gpr.Rdx] : (uint)s.Gprs[Gpr.Rdx];
         Context->Cpl = 3;
         UpdateMode();
         return true;
+    }
+
+    /// <summary>SYSENTER and SYSEXIT fault with a null selector in their MSR.</summary>
+    public static bool IsSysenterEnabled(ulong sysenterCs) => (sysenterCs & SelectorIndexMask) != 0;
+
+    /// <summary>What SYSENTER loads, by the IA32_SYSENTER_CS register.</summary>
+    public static void FindSysenterSegments(ulong sysenterCs, bool to64Bit, out SegmentState cs, out SegmentState ss)
+    {
+        ushort selector = (ushort)(sysenterCs & SelectorIndexMask);
+        cs = Flat(selector, FlatCode | (to64Bit ? SegmentState.Long : SegmentState.Big), 0);
+        ss = Flat((ushort)(selector + 8), FlatData, 0);
+    }
+
+    /// <summary>What SYSEXIT loads, by the IA32_SYSENTER_CS register.</summary>
+    public static void FindSysexitSegments(ulong sysenterCs, bool to64Bit, out SegmentState cs, out SegmentState ss)
+    {
+        int selector = (int)(sysenterCs & SelectorIndexMask) + (to64Bit ? 32 : 16);
+        cs = Flat((ushort)(selector | 3), FlatCode | (to64Bit ? SegmentState.Long : SegmentState.Big), 3);
+        ss = Flat((ushort)((selector + 8) | 3), FlatData, 3);
     }
 
     private static SegmentState Flat(ushort selector, uint attributes, uint dpl) => new()

@@ -169,6 +169,29 @@ public sealed class CloneTests(DebianGuest guest) : IClassFixture<DebianGuest>, 
         Assert.False(Directory.Exists(folder));
     }
 
+    /// <summary>Clones begin in another set than the machine's snapshots, and both go on from their own last one.</summary>
+    [Fact]
+    public async Task CreateSnapshotAsync_BehindAFork_StoresWhatChangedSinceTheOneBefore()
+    {
+        using TemporaryFolder folder = new();
+        string disk = folder.Write("disk.raw", new byte[4 << 20]);
+        SnapshotStore store = new(folder.PathOf("set"));
+        await using VirtualMachine parent = await StartAsync(Spec with { Disks = [new DiskSpec { Path = disk, Format = "raw" }] });
+        await RunAsync(parent, "dd if=/dev/urandom of=/dev/vda bs=64k count=64 conv=notrunc,fsync 2>/dev/null");
+        SnapshotReport first = await parent.CreateSnapshotAsync(new SnapshotRequest { Name = "first" }, store, _timeout.Token);
+        await RunAsync(parent, "printf before | dd of=/dev/vda conv=notrunc,fsync 2>/dev/null");
+        await (await parent.CreateForkPointAsync(_timeout.Token)).DisposeAsync();
+        await RunAsync(parent, "printf behind | dd of=/dev/vda bs=1 seek=1048576 conv=notrunc,fsync 2>/dev/null");
+
+        SnapshotReport second = await parent.CreateSnapshotAsync(new SnapshotRequest { Name = "second" }, store, _timeout.Token);
+
+        Assert.InRange(second.MemoryStored, 1, first.MemoryStored / 2);
+        Assert.InRange(second.DisksStored, 1, first.DisksStored / 4);
+        await parent.DisposeAsync();
+        await using VirtualMachine again = await VirtualMachine.RestoreAsync(store, "second", cancellationToken: _timeout.Token);
+        Assert.Equal("before behind", await RunAsync(again, "head -c 6 /dev/vda; printf ' '; dd if=/dev/vda bs=1 skip=1048576 count=6 2>/dev/null"));
+    }
+
     [Fact]
     public async Task ForkAsync_ThatKeepsIdentity_LeavesTheGuestAsItIs()
     {

@@ -36,6 +36,9 @@ public sealed class DiskCapture : IDisposable
         _saved = new ClusterSet(disk.Sectors * 512);
     }
 
+    /// <summary>Clusters that were written between the capture before and this one.</summary>
+    public ClusterSet WrittenBefore => _writtenBefore;
+
     /// <summary>Bytes that were saved so far.</summary>
     public long Saved { get; private set; }
 

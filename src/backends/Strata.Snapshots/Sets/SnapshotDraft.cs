@@ -39,7 +39,7 @@ public sealed class SnapshotDraft : IDisposable
     /// <param name="changed">The pages that may differ from the parent's; of no meaning without one.</param>
     public MemoryImageBuilder BuildMemory(ulong size, MemoryImage? parent, PageBitmap? changed)
     {
-        if (parent is not null && !parent.Layers.All(layer => File.Exists(_set.PathOfLayer(layer.Name))))
+        if (parent is not null && !HasLayersOf(parent))
         {
             parent = null; // of another set, or the snapshots that had them were deleted
         }
@@ -48,6 +48,13 @@ public sealed class SnapshotDraft : IDisposable
         string path = _set.PathOfLayer(name);
         _files.Add(path);
         return new MemoryImageBuilder(size, parent, changed, name, SnapshotFolder.CreateFile(path));
+    }
+
+    /// <summary>Whether the set has all layers of an image, so that a snapshot in it can share them.</summary>
+    public bool HasLayersOf(MemoryImage image)
+    {
+        ArgumentNullException.ThrowIfNull(image);
+        return image.Layers.All(layer => File.Exists(_set.PathOfLayer(layer.Name)));
     }
 
     /// <summary>The name and path of a disk's image in the set, for the caller to write.</summary>

@@ -49,7 +49,7 @@ internal sealed class DiskSaving(MachineDisk disk, DiskImage? target, ClusterSet
         if (_capture is not null)
         {
             _capture.Accept();
-            disk.WasSaved(setFolder, manifest.Chain);
+            disk.WasSaved(setFolder, manifest.Chain, _capture.WrittenBefore);
         }
     }
 

@@ -25,9 +25,8 @@ internal sealed class MachineDisk : IDisposable
     /// <summary>How many images lie over the one that the specification names, where that never changes; null where the disk is that image.</summary>
     private readonly int? _overlays;
 
-    /// <summary>Where the last snapshot is whose content the disk had, and the names of its images, the newest first.</summary>
-    private string? _setFolder;
-    private IReadOnlyList<string> _chain = [];
+    /// <summary>By the folder of a set: the last snapshot there.</summary>
+    private readonly Dictionary<string, SavedDisk> _saved = [];
 
     private MachineDisk(DiskSpec spec, DiskImage image, int? overlays, bool isPersistent)
     {
@@ -88,11 +87,9 @@ internal sealed class MachineDisk : IDisposable
             return own;
         }
 
-        return new MachineDisk(spec, TemporaryOverlay.Open(set.PathOfDisk(stored.File!), options), spec.Snapshot ? 1 + stored.Chain.Count : null, isPersistent: false)
-        {
-            _setFolder = set.Folder,
-            _chain = stored.Chain,
-        };
+        MachineDisk overlay = new(spec, TemporaryOverlay.Open(set.PathOfDisk(stored.File!), options), spec.Snapshot ? 1 + stored.Chain.Count : null, isPersistent: false);
+        overlay.IsAt(set.Folder, stored.Chain);
+        return overlay;
     }
 
     /// <summary>Opens what a snapshot has of a disk for reading.</summary>
@@ -113,10 +110,11 @@ internal sealed class MachineDisk : IDisposable
             return new DiskSaving(this, null, null, Referenced());
         }
 
-        bool isContinued = _setFolder == draft.SetFolder && _chain.Count is > 0 and < LongestChain && _chain.All(file => File.Exists(draft.PathOfDisk(file)));
+        SavedDisk? last = _saved.GetValueOrDefault(draft.SetFolder);
+        bool isContinued = last is { Chain.Count: > 0 and < LongestChain } && last.Chain.All(file => File.Exists(draft.PathOfDisk(file)));
         (string name, string path) = draft.AddDisk(index);
         DiskImage? below = _overlays is null ? null : Below(_overlays.Value);
-        string? backing = isContinued ? _chain[0] : below is null ? null : Path.GetFullPath(Spec.Path);
+        string? backing = isContinued ? last!.Chain[0] : below is null ? null : Path.GetFullPath(Spec.Path);
         DiskCreateOptions options = new()
         {
             Size = _image.Sectors * 512,
@@ -124,12 +122,12 @@ internal sealed class MachineDisk : IDisposable
             BackingFormat = backing is null ? null : isContinued ? "qcow2" : below!.Format,
         };
         Qcow2Image target = Qcow2Image.Create(path, options);
-        return new DiskSaving(this, target, isContinued ? null : _disk.FindContent(below), new DiskManifest
+        return new DiskSaving(this, target, isContinued ? last!.ChangedBefore : _disk.FindContent(below), new DiskManifest
         {
             Kind = DiskKind.Stored,
             Path = Path.GetFullPath(Spec.Path),
             Check = below is null ? null : FileCheck.Of(Spec.Path),
-            Chain = isContinued ? [name, .. _chain] : [name],
+            Chain = isContinued ? [name, .. last!.Chain] : [name],
         });
     }
 
@@ -164,8 +162,7 @@ internal sealed class MachineDisk : IDisposable
             Copy(old, _disk, clusters);
         }
 
-        _setFolder = set.Folder;
-        _chain = stored.Chain;
+        IsAt(set.Folder, stored.Chain);
         _disk.ForgetWritten();
     }
 
@@ -192,11 +189,23 @@ internal sealed class MachineDisk : IDisposable
     /// <summary>For a disk that no board has.</summary>
     public void Dispose() => Backend.Dispose();
 
-    /// <summary>A snapshot has the disk's content.</summary>
-    internal void WasSaved(string setFolder, IReadOnlyList<string> chain)
+    /// <summary>A snapshot has the disk's content, and the next one in the same set needs what is written from here on.</summary>
+    /// <param name="written">Since the snapshot before, wherever that is: those in other sets lack it.</param>
+    internal void WasSaved(string setFolder, IReadOnlyList<string> chain, ClusterSet written)
     {
-        _setFolder = setFolder;
-        _chain = chain;
+        foreach (SavedDisk other in _saved.Values)
+        {
+            other.ChangedBefore.UnionWith(written);
+        }
+
+        _saved[setFolder] = new SavedDisk(chain, new ClusterSet(_image.Sectors * 512));
+    }
+
+    /// <summary>The disk holds what a snapshot has, and may differ in anything from those in other sets.</summary>
+    private void IsAt(string setFolder, IReadOnlyList<string> chain)
+    {
+        _saved.Clear();
+        _saved[setFolder] = new SavedDisk(chain, new ClusterSet(_image.Sectors * 512));
     }
 
     private DiskImage OpenToPutBack(DiskManifest stored, SnapshotSet set)
@@ -258,4 +267,9 @@ internal sealed class MachineDisk : IDisposable
     }
 
     private static DiskOpenOptions OptionsOf(DiskSpec spec) => new() { Format = spec.Format, ReadOnly = spec.ReadOnly, Backing = DiskTool.ToAccess(spec.Backing) };
+
+    /// <summary>What a set has of the disk.</summary>
+    /// <param name="Chain">The names of the images, the newest first.</param>
+    /// <param name="ChangedBefore">Clusters that were written between it and the last snapshot in any other set.</param>
+    private sealed record SavedDisk(IReadOnlyList<string> Chain, ClusterSet ChangedBefore);
 }

@@ -14,14 +14,18 @@ namespace Strata.Snapshots;
 /// </summary>
 internal sealed class MachineSaver : IDisposable
 {
+    private const int MostSaved = 3;
+
     private readonly PcBoard _board;
     private readonly ILogger _log;
     private readonly SemaphoreSlim _gate = new(1, 1);
     private readonly CancellationTokenSource _closing = new();
 
-    /// <summary>What memory held at some moment, and the pages that may differ from it beside those that are dirty; under the gate.</summary>
-    private MemoryImage _base;
-    private PageBitmap _changed;
+    /// <summary>
+    /// What memory held when it was saved, the newest last: clones begin in another set than the machine's own, and the next snapshot of either
+    /// stores what has changed since the last one there. Under the gate.
+    /// </summary>
+    private readonly List<SavedMemory> _saved = [];
     private bool _isDisposed;
     private bool _hasCheckpoint; // changed under the gate
 
@@ -34,8 +38,7 @@ internal sealed class MachineSaver : IDisposable
         _log = log;
         _board = board;
         Disks = disks;
-        _base = memory;
-        _changed = new PageBitmap(board.Ram.Pages);
+        _saved.Add(new SavedMemory(memory, new PageBitmap(board.Ram.Pages)));
     }
 
     public IReadOnlyList<MachineDisk> Disks { get; }
@@ -122,7 +125,7 @@ internal sealed class MachineSaver : IDisposable
     public void Dispose()
     {
         _isDisposed = true;
-        _base.Dispose();
+        _saved.ForEach(saved => saved.Image.Dispose());
     }
 
     private async Task<SnapshotReport> SaveLockedAsync(
@@ -133,6 +136,7 @@ internal sealed class MachineSaver : IDisposable
         List<DiskSaving> disks = [];
         Moment? moment = null;
         MemoryImage? image = null;
+        SavedMemory? parent = null;
         CodeSaving? code = null;
         bool isHeld = false;
         try
@@ -146,7 +150,7 @@ internal sealed class MachineSaver : IDisposable
             long stillSince = Stopwatch.GetTimestamp();
             _board.Pause();
             isHeld = true;
-            moment = Take(draft, disks);
+            (moment, parent) = Take(draft, disks);
             code = request.LeavesOutCode ? null : CodeSaving.Begin(_board, draft, _log);
             if (end is null)
             {
@@ -182,7 +186,7 @@ internal sealed class MachineSaver : IDisposable
                 Disks = kept,
                 Machine = default,
             }));
-            Accept(image, disks, draft);
+            Accept(image, parent, disks, draft);
             image = null;
             return new SnapshotReport(draft.Name, moment.Pause, Stopwatch.GetElapsedTime(start), moment.Stored, kept.Sum(disk => disk.Stored));
         }
@@ -238,9 +242,9 @@ internal sealed class MachineSaver : IDisposable
         {
             TryState(snapshot.Units);
             isTouched = true;
-            _board.Ram.HarvestDirty(_changed);
-            bool isLast = SameImage(_base, snapshot.Memory);
-            snapshot.Memory.CopyTo(_board.Ram, isLast ? _changed : null);
+            NoteChanges();
+            SavedMemory? same = _saved.FindLast(saved => SameImage(saved.Image, snapshot.Memory));
+            snapshot.Memory.CopyTo(_board.Ram, same?.Changed);
             for (int i = 0; i < Disks.Count; i++)
             {
                 Disks[i].PutBack(snapshot.Manifest.Disks[i], set);
@@ -320,27 +324,53 @@ internal sealed class MachineSaver : IDisposable
     }
 
     /// <summary>Of a machine that stands still: takes what is small, and guards what is large.</summary>
-    private Moment Take(SnapshotDraft draft, List<DiskSaving> disks)
+    private (Moment Moment, SavedMemory? Parent) Take(SnapshotDraft draft, List<DiskSaving> disks)
     {
         IReadOnlyList<UnitRecord> units = _board.SaveState();
-        _board.Ram.HarvestDirty(_changed);
-        Moment moment = new(_board, draft.BuildMemory(_board.Ram.Size, _base, _changed), units);
+        NoteChanges();
+        SavedMemory? parent = _saved.FindLast(saved => draft.HasLayersOf(saved.Image));
+        Moment moment = new(_board, draft.BuildMemory(_board.Ram.Size, parent?.Image, parent?.Changed), units);
         disks.ForEach(disk => disk.Begin());
-        return moment;
+        return (moment, parent);
+    }
+
+    private void NoteChanges()
+    {
+        PageBitmap dirty = new(_board.Ram.Pages);
+        _board.Ram.HarvestDirty(dirty);
+        _saved.ForEach(saved => saved.Changed.UnionWith(dirty));
     }
 
     /// <summary>From here on what changes is counted from this snapshot.</summary>
-    private void Accept(MemoryImage image, List<DiskSaving> disks, SnapshotDraft draft)
+    /// <param name="parent">Its place is the image's.</param>
+    private void Accept(MemoryImage image, SavedMemory? parent, List<DiskSaving> disks, SnapshotDraft draft)
     {
-        _base.Dispose();
-        _base = image;
-        if (_isDisposed)
+        if (parent is not null)
         {
-            _base.Dispose(); // of a machine that was suspended
+            Forget(parent);
         }
 
-        _changed = new PageBitmap(_board.Ram.Pages);
+        while (_saved.Count >= MostSaved)
+        {
+            Forget(_saved[0]);
+        }
+
+        _saved.Add(new SavedMemory(image, new PageBitmap(_board.Ram.Pages)));
+        if (_isDisposed)
+        {
+            image.Dispose(); // of a machine that was suspended
+        }
+
         Current = draft.Name;
         disks.ForEach(disk => disk.Accept(draft.SetFolder));
     }
+
+    private void Forget(SavedMemory saved)
+    {
+        _saved.Remove(saved);
+        saved.Image.Dispose();
+    }
+
+    /// <summary>An image of memory, and the pages that may differ from it beside those that are dirty.</summary>
+    private sealed record SavedMemory(MemoryImage Image, PageBitmap Changed);
 }

@@ -1,5 +1,6 @@
 using System.CommandLine;
 using Strata.Engines;
+using Strata.Screens;
 
 namespace Strata.Cli;
 
@@ -115,6 +116,13 @@ internal sealed class RunArguments
         Description = "Do not offer what guests that were built for KVM know: its clock, steal time, hypercalls.",
     };
 
+    private readonly Option<string> _display = new("--display")
+    {
+        Description = $"How the screen of a machine with firmware is seen: {DisplaySpec.Syntax}. text shows its text modes in this terminal, vnc everything to VNC viewers, "
+            + "from port 5900 on of 127.0.0.1 where no address is given.",
+        DefaultValueFactory = _ => "none",
+    };
+
     private readonly Option<string> _reset = new("--reset")
     {
         Description = "What happens where the guest resets its machine: restart (it starts again, but behind a kernel panic the run ends), exit, or always (it starts again in any case).",
@@ -174,7 +182,7 @@ internal sealed class RunArguments
             """)
         {
             arguments._image, arguments._name, arguments._spec, arguments._kernel, arguments._initrd, arguments._module, arguments._append, arguments._memory, arguments._cpus,
-            arguments._disk, arguments._share, arguments._exec, arguments._balloon, arguments._smbios, arguments._hpet, arguments._engine, arguments._console, arguments._serial,
+            arguments._disk, arguments._share, arguments._exec, arguments._balloon, arguments._smbios, arguments._hpet, arguments._engine, arguments._console, arguments._serial, arguments._display,
             arguments._stats, arguments._trace, arguments._perfMap, arguments._portable, arguments._noParavirt,
             arguments._reset, arguments._testDevices, arguments._defective,
             arguments._keep, arguments._hostName, arguments._timeZone, arguments._sshKey, arguments._stopTimeout,
@@ -207,6 +215,7 @@ internal sealed class RunArguments
             Spec = spec with { Name = result.GetValue(_name) ?? spec.Name, Networks = _network.Apply(result, spec.Networks) },
             Exec = result.GetValue(_exec),
             Serial = result.GetValue(_serial)!,
+            Display = DisplaySpec.Parse(result.GetValue(_display)!),
             StopPatience = ParseStopTimeout(result.GetValue(_stopTimeout)),
             Statistics = result.GetValue(_stats),
             Trace = result.GetValue(_trace),

@@ -9,14 +9,14 @@ namespace Strata.Cli;
 internal sealed class RunCommand(RunOptions options) : IDisposable
 {
     private readonly GuestOutput _output = new(new StandardStream(StandardStream.Output));
-    private readonly GuestOutput _serial = OpenSerial(options is { Exec: not null, Serial: "stdio" } ? "none" : options.Serial);
+    private readonly GuestOutput _serial = OpenSerial(options is { Serial: "stdio", Exec: not null } or { Serial: "stdio", Display.IsText: true } ? "none" : options.Serial);
     private readonly StreamWriter? _trace = options.Trace is { } path ? new StreamWriter(OpenFile(path, "trace")) : null;
 
     private MachineAttachments Attachments => new()
     {
         Loggers = options.Loggers,
         TranslationTrace = _trace,
-        ConsoleOutput = bytes => (options.Spec.Console == ConsoleDevice.Serial ? _serial : _output).Write(bytes.Span),
+        ConsoleOutput = bytes => (options.Spec.Console == ConsoleDevice.Serial || options.Display.IsText ? _serial : _output).Write(bytes.Span),
         SerialOutput = bytes => _serial.Write(bytes.Span),
         GuestReset = reason => Console.Error.Write(Console.IsErrorRedirected ? $"strata: {reason} It starts again.\n" : $"\r\nstrata: {reason} It starts again.\r\n"),
     };
@@ -35,16 +35,18 @@ internal sealed class RunCommand(RunOptions options) : IDisposable
         using MachineShutdown shutdown = new(options.StopPatience, signals);
         using Terminal terminal = new();
         await using VirtualMachine machine = await StartAsync(spec, token).ConfigureAwait(false);
+        await using RunDisplay display = await RunDisplay.OpenAsync(options.Display, machine, spec.Name, _output).ConfigureAwait(false);
         ControlServer? control = reservation is null ? null : ControlServer.Start(machine, reservation); // ends with the machine
         ForwardedPortText.ReportChosen(machine);
         TimeSpan startUp = DateTime.UtcNow - Process.GetCurrentProcess().StartTime.ToUniversalTime();
         shutdown.Start(machine);
         bool mustHold = !terminal.IsRaw && machine.DropsTypedAhead;
         Task reader = mustHold ? machine.Agent.WaitForConsoleReaderAsync(token) : Task.CompletedTask;
-        HeldInput held = new(bytes => machine.Console.WriteAsync(bytes), reader);
+        HeldInput held = new(display.Input ?? (bytes => machine.Console.WriteAsync(bytes)), reader);
         Thread input = new(() => PumpInput(machine, control?.Name, held)) { IsBackground = true, Name = "strata-input" };
         input.Start();
         MachineExit exit = await machine.WaitForExitAsync(CancellationToken.None).ConfigureAwait(false);
+        await display.DisposeAsync().ConfigureAwait(false);
         terminal.Dispose();
         foreach (string? failure in (string?[])[machine.CaptureFailure, machine.SwitchFailure, _output.Failure, _serial.Failure])
         {

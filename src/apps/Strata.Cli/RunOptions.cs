@@ -1,5 +1,6 @@
 using Microsoft.Extensions.Logging;
 using Strata.Cli.Snapshots;
+using Strata.Screens;
 
 namespace Strata.Cli;
 
@@ -17,6 +18,9 @@ internal sealed record RunOptions
 
     /// <summary>Where the first serial port leads: "stdio", "none" or "file:PATH".</summary>
     public string Serial { get; init; } = "stdio";
+
+    /// <summary>How the screen is seen.</summary>
+    public DisplaySpec Display { get; init; } = DisplaySpec.None;
 
     /// <summary>File for the translation trace, or null.</summary>
     public string? Trace { get; init; }

@@ -26,6 +26,7 @@ public sealed class LogSettings
         new("network", LogAreas.Network, "captures that are incomplete, switches that cannot be reached"),
         new("agent", LogAreas.Agent, "an agent that was lost"),
         new("firmware", LogAreas.Firmware, "what firmware says while it starts the machine"),
+        new("display", LogAreas.Display, "VNC clients that come and go, and those that are refused"),
         new("control", LogAreas.Control, "other processes that ask the machine, and those that are refused"),
     ];
 

@@ -55,7 +55,7 @@ public sealed partial class VirtualMachine : IAsyncDisposable
         _boot = boot;
         Console = console;
         InitialEngine = choice;
-        _screen = board.Screen is { } screen ? new GuestScreen(board, screen) : null;
+        _screen = board.Screen is { } screen ? new GuestScreen(board, screen, loggers.For(LogAreas.Display)) : null;
     }
 
     /// <summary>What was started: with the files of its image, if it has one.</summary>

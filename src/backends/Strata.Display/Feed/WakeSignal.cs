@@ -3,7 +3,7 @@ using System.Threading.Channels;
 namespace Strata.Display.Feed;
 
 /// <summary>Wakes one waiter; several calls before it looks count as one. Safe on any thread, and never blocks.</summary>
-internal sealed class WakeSignal
+public sealed class WakeSignal
 {
     private readonly Channel<byte> _set = Channel.CreateBounded<byte>(new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropWrite });
 

@@ -8,6 +8,7 @@ public sealed class KeyboardInput(IKeyboard keyboard, TimeProvider time) : IDisp
     private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(5);
 
     private readonly SemaphoreSlim _turn = new(1, 1);
+    private bool _isStuck; // under _turn: the guest took none for long, and nobody waits for it again
 
     /// <summary>How long a guest may take none before keys are lost, as a keyboard's are.</summary>
     public static readonly TimeSpan Patience = TimeSpan.FromSeconds(2);
@@ -43,14 +44,16 @@ public sealed class KeyboardInput(IKeyboard keyboard, TimeProvider time) : IDisp
         long start = time.GetTimestamp();
         while (!keyboard.Send(change.Key, change.Pressed))
         {
-            if (time.GetElapsedTime(start) > Patience)
+            if (_isStuck || time.GetElapsedTime(start) > Patience)
             {
+                _isStuck = true;
                 return false;
             }
 
             await Task.Delay(Pause, time, cancellationToken).ConfigureAwait(false);
         }
 
+        _isStuck = false;
         return true;
     }
 }

@@ -1,3 +1,4 @@
+using Microsoft.Extensions.Logging;
 using Strata.Core.Display;
 using Strata.Core.Input;
 using Strata.Machines.Boards;
@@ -25,7 +26,9 @@ public sealed class GuestScreen
     private readonly IScreen _screen;
     private readonly SemaphoreSlim _typing = new(1);
 
-    internal GuestScreen(PcBoard board, IScreen screen) => (_board, _screen) = (board, screen);
+    private readonly ILogger _logger;
+
+    internal GuestScreen(PcBoard board, IScreen screen, ILogger logger) => (_board, _screen, _logger) = (board, screen, logger);
 
     /// <summary>The display, for those who follow what changes.</summary>
     public IScreen Source => _screen;
@@ -93,6 +96,25 @@ public sealed class GuestScreen
     /// <param name="y">Downwards.</param>
     /// <param name="wheel">Notches, towards the user.</param>
     public void MoveMouse(int x, int y, int wheel = 0, PointerButtons buttons = PointerButtons.None) => Pointer.Move(x, y, wheel, buttons);
+
+    /// <summary>Shows the screen to VNC viewers, and takes their keys and motion.</summary>
+    /// <param name="name">What viewers call it.</param>
+    /// <returns>To be disposed before the machine.</returns>
+    /// <exception cref="StrataException">The address is not to be had, or strangers would be let in.</exception>
+    public VncDisplay ServeVnc(VncSpec spec, string name = "Strata")
+    {
+        ArgumentNullException.ThrowIfNull(spec);
+        return VncDisplay.Start(spec, name, _screen, Keyboard, Pointer, _logger);
+    }
+
+    /// <summary>Shows the screen's text modes in a terminal.</summary>
+    /// <param name="write">Receives what the terminal is to show, on any thread, one call at a time.</param>
+    /// <returns>To be disposed before the machine.</returns>
+    public TerminalDisplay OpenTerminal(Action<ReadOnlyMemory<byte>> write)
+    {
+        ArgumentNullException.ThrowIfNull(write);
+        return new TerminalDisplay(_screen, Keyboard, write);
+    }
 
     private static IReadOnlyList<KeyCode> KeysOf(char character)
     {

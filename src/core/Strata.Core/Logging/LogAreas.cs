@@ -26,4 +26,7 @@ public static class LogAreas
 
     /// <summary>What firmware in the machine says while it starts.</summary>
     public const string Firmware = "Strata.Firmware";
+
+    /// <summary>Those who look at the screen.</summary>
+    public const string Display = "Strata.Display";
 }

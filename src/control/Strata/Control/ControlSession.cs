@@ -220,6 +220,9 @@ internal sealed partial class ControlSession
             case ControlOperation.Wake:
                 await contract.WakeAsync(_serviceEnds).ConfigureAwait(false);
                 return new ControlReply();
+            case ControlOperation.Reset:
+                await contract.ResetAsync().ConfigureAwait(false);
+                return new ControlReply();
             default:
                 throw new StrataException(StrataError.BadInput, $"The control protocol has no operation {request.Operation}.");
         }

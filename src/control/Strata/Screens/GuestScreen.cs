@@ -16,7 +16,9 @@ namespace Strata.Screens;
 /// await File.WriteAllBytesAsync("installer.png", vm.Screen.ToPng(), cancellationToken);
 /// </code>
 /// </example>
+#pragma warning disable CA1001 // a semaphore whose wait handle nobody asks for holds nothing that would have to be given back
 public sealed class GuestScreen
+#pragma warning restore CA1001
 {
     private static readonly TimeSpan LookInterval = TimeSpan.FromMilliseconds(50);
     private static readonly TimeSpan KeyTime = TimeSpan.FromMilliseconds(15);

@@ -16,6 +16,7 @@ public sealed partial class CommandHelpTests : IDisposable
         Queue<string[]> open = new([[]]);
         List<string> seen = [];
         List<string> faults = [];
+        Dictionary<string, string> lists = [];
         while (open.TryDequeue(out string[]? command))
         {
             string name = string.Join(' ', ["strata", .. command]);
@@ -27,6 +28,13 @@ public sealed partial class CommandHelpTests : IDisposable
                 faults.Add($"{name}: the usage does not begin with it");
             }
 
+            string listed = UsageOptions().Replace(usage.Groups["line"].Value[name.Length..], string.Empty);
+            if (command.Length > 0 && !lists[string.Join(' ', command[..^1])].Contains($"\n  {command[^1]}{listed}  ", StringComparison.Ordinal))
+            {
+                faults.Add($"{name}: the list of commands does not have it as its usage does, \"{listed}\"");
+            }
+
+            lists[string.Join(' ', command)] = help;
             if (!Example().IsMatch(help))
             {
                 faults.Add($"{name}: there is no example");
@@ -93,6 +101,10 @@ public sealed partial class CommandHelpTests : IDisposable
 
     [GeneratedRegex(@"\nUsage:\n  (?<line>.*)\n")]
     private static partial Regex Usage();
+
+    /// <summary>What the usage has behind a command's names.</summary>
+    [GeneratedRegex(@"( \[(command|options)\])+$")]
+    private static partial Regex UsageOptions();
 
     [GeneratedRegex(@"\nExamples?:\s+strata ")]
     private static partial Regex Example();

@@ -77,7 +77,7 @@ public sealed partial class KeptCodeTests(DebianGuest guest) : IClassFixture<Deb
         await SnapshotCatalog.ExportAsync(Store, "one", file, null, _timeout.Token);
         file.Position = 0;
 
-        await SnapshotCatalog.ImportAsync(other, "one", file, _timeout.Token);
+        await SnapshotCatalog.ImportAsync(other, "one", file, cancellationToken: _timeout.Token);
 
         Assert.True(File.Exists(CodeFile));
         Assert.False(File.Exists(Path.Combine(other.Folder, "one", "code.bin")));

@@ -90,4 +90,10 @@ public sealed class DiskSpecTests
     [InlineData(10L << 30, "10 GiB")]
     [InlineData(5000L << 40, "5000 TiB")]
     public void Format_Bytes_UsesTheLargestUnitThatFits(long bytes, string text) => Assert.Equal(text, ByteSize.Format(bytes));
+
+    [Theory]
+    [InlineData("d.img", DiskBus.Virtio)]
+    [InlineData("d.img,bus=nvme", DiskBus.Nvme)]
+    [InlineData("d.img,bus=ahci,readonly", DiskBus.Ahci)]
+    public void Parse_Bus_IsWhatTheGuestFindsItBy(string text, DiskBus bus) => Assert.Equal(bus, DiskSpec.Parse(text).Bus);
 }

@@ -77,4 +77,21 @@ public sealed class NetworkCardTests
 
         Assert.Contains("\"lab\" is attached", error.Message, StringComparison.Ordinal);
     }
+
+    [Theory]
+    [InlineData("user", "Virtio")]
+    [InlineData("user,model=e1000", "E1000")]
+    [InlineData("switch=lab,model=e1000,vlan=7", "E1000")]
+    [InlineData("tap=a,,model=x", "Virtio")] // a comma that belongs to the name
+    public void Parse_Model_IsTakenFromBetweenTheOptions(string text, string model)
+    {
+        NetworkCard card = NetworkCard.Parse(text);
+
+        Assert.Equal(model, card.Model.ToString());
+        Assert.Equal(text.Contains("vlan", StringComparison.Ordinal) ? 7 : null, (card.Plug as NetworkPlug.Switch)?.Options.Vlan);
+    }
+
+    [Fact]
+    public void Parse_ModelThatIsNone_IsRefused() =>
+        Assert.Contains("model=e1000", Assert.Throws<StrataException>(() => NetworkCard.Parse("user,model=ne2000")).Message, StringComparison.Ordinal);
 }

@@ -14,6 +14,9 @@ public enum DiskBus
 
     /// <summary>A controller of its own after NVM Express: /dev/nvme0n1 in Linux, for systems without virtio's driver.</summary>
     Nvme,
+
+    /// <summary>SATA, on a controller with six ports: /dev/sda in Linux.</summary>
+    Ahci,
 }
 
 /// <summary>What follows from a disk's bus.</summary>

@@ -11,7 +11,7 @@ namespace Strata;
 public sealed record DiskSpec
 {
     /// <summary>What <see cref="Parse"/> understands, for help texts.</summary>
-    public const string Syntax = "PATH[,format=NAME][,bus=virtio|nvme|ide|cdrom][,readonly][,snapshot][,backing=folder|any|none][,bps=SIZE][,iops=NUMBER]";
+    public const string Syntax = "PATH[,format=NAME][,bus=virtio|nvme|ahci|ide|cdrom][,readonly][,snapshot][,backing=folder|any|none][,bps=SIZE][,iops=NUMBER]";
 
     public required string Path { get; init; }
 
@@ -56,6 +56,7 @@ public sealed record DiskSpec
                 ("format", { Length: > 0 }) => disk with { Format = value },
                 ("bus", "virtio") => disk with { Bus = DiskBus.Virtio },
                 ("bus", "nvme") => disk with { Bus = DiskBus.Nvme },
+                ("bus", "ahci") => disk with { Bus = DiskBus.Ahci },
                 ("bus", "ide") => disk with { Bus = DiskBus.Ide },
                 ("bus", "cdrom") => disk with { Bus = DiskBus.Cdrom, ReadOnly = true },
                 ("readonly", null) => disk with { ReadOnly = true },

@@ -51,6 +51,12 @@ public interface IMachine
     Task PressPowerButtonAsync(CancellationToken cancellationToken = default);
 
     /// <summary>
+    /// Presses the reset button: processors, devices and the guest begin anew, memory and disks stay what they are. Returns when it has been
+    /// pressed. With <see cref="ResetPolicy.Exit"/> it ends the machine, as the guest's own reset does.
+    /// </summary>
+    Task ResetAsync(CancellationToken cancellationToken = default);
+
+    /// <summary>
     /// Wakes a guest that sleeps (suspend-to-idle), as its power button does, and waits until it is awake; does nothing for one that is.
     /// <see cref="RequestShutDownAsync"/> does it too, and <see cref="ConnectAsync"/> refuses a guest that sleeps.
     /// </summary>

@@ -105,7 +105,8 @@ internal sealed class MachineNetworks : IDisposable
         _backends.Add(backend);
         backend = capture is null ? backend : new CapturedNetwork(backend, capture);
         _opened.Add(backend);
-        _cards.Add(new NetworkCardOptions(backend, mac.ToBytes(), (ushort)(card.Plug is NetworkPlug.User user ? user.Options.Mtu : DefaultMtu)));
+        ushort mtu = (ushort)(card.Plug is NetworkPlug.User user ? user.Options.Mtu : DefaultMtu);
+        _cards.Add(new NetworkCardOptions(backend, mac.ToBytes(), mtu, card.Model));
     }
 
     private NetworkAttachment FindAttachment(string name) => _attachments.Networks.TryGetValue(name, out NetworkAttachment? attachment)

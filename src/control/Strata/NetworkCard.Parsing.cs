@@ -1,4 +1,5 @@
 using System.Globalization;
+using Strata.Machines.Boards;
 using Strata.Networking.NamedSwitches;
 using Strata.Networking.Nat;
 
@@ -9,7 +10,7 @@ public sealed partial record NetworkCard
 {
     /// <summary>What <see cref="Parse"/> understands.</summary>
     public const string Syntax =
-        "user[,restrict][,allow=RULE][,deny=RULE], switch=NAME[,isolated][,vlan=N][,delay=Nms][,loss=N%][,rate=N[K|M|G]] or tap=NAME";
+        "user[,restrict][,allow=RULE][,deny=RULE], switch=NAME[,isolated][,vlan=N][,delay=Nms][,loss=N%][,rate=N[K|M|G]] or tap=NAME; behind each [,model=virtio|e1000]";
 
     private const string None = "none";
     private const string TapPrefix = "tap=";
@@ -50,6 +51,12 @@ public sealed partial record NetworkCard
     public static NetworkCard Parse(string text)
     {
         ArgumentNullException.ThrowIfNull(text);
+        (text, NetworkCardModel model) = TakeModel(text);
+        return ParsePlug(text) with { Model = model };
+    }
+
+    private static NetworkCard ParsePlug(string text)
+    {
         if (text.StartsWith(TapPrefix, StringComparison.Ordinal))
         {
             string[] tap = OptionList.Split(text[TapPrefix.Length..]);
@@ -70,6 +77,27 @@ public sealed partial record NetworkCard
             ? User(new UserNetworkOptions { Egress = ParsePolicy(words[1..]) })
             : throw new StrataException(
                 StrataError.BadInput, $"There is no network \"{text}\"; use user, user,restrict, switch=NAME, tap=NAME or none.");
+    }
+
+    /// <summary>Takes model=NAME out of a card's text: it says nothing about the network.</summary>
+    private static (string Network, NetworkCardModel Model) TakeModel(string text)
+    {
+        const string option = ",model=";
+        int at = text.IndexOf(option, StringComparison.Ordinal);
+        if (at < 1 || text[at - 1] == ',')
+        {
+            return (text, NetworkCardModel.Virtio); // a comma that is written twice belongs to a name
+        }
+
+        int end = text.IndexOf(',', at + 1);
+        end = end < 0 ? text.Length : end;
+        NetworkCardModel model = text[(at + option.Length)..end] switch
+        {
+            "virtio" => NetworkCardModel.Virtio,
+            "e1000" => NetworkCardModel.E1000,
+            var other => throw new StrataException(StrataError.BadInput, $"There is no network card \"{other}\"; use model=virtio or model=e1000."),
+        };
+        return (text.Remove(at, end - at), model);
     }
 
     /// <summary>Understands [udp:][ADDRESS:]HOSTPORT:GUESTPORT.</summary>

@@ -1,3 +1,4 @@
+using Strata.Machines.Boards;
 using Strata.Networking.Frames;
 using Strata.Networking.NamedSwitches;
 using Strata.Networking.Nat;
@@ -10,6 +11,9 @@ public sealed partial record NetworkCard(NetworkPlug Plug)
 {
     /// <summary>The card's address; null for one that is unique on its network.</summary>
     public MacAddress? Mac { get; init; }
+
+    /// <summary>Which chip the card is.</summary>
+    public NetworkCardModel Model { get; init; }
 
     /// <summary>File that receives every frame in pcap format, as tcpdump and Wireshark read it; null for none.</summary>
     public string? Capture { get; init; }

@@ -56,6 +56,17 @@ public sealed partial class VirtualMachine : IMachine
 
     Task<ForkPoint> IMachine.CreateForkPointAsync(CancellationToken cancellationToken) => CreateForkPointAsync(cancellationToken);
 
+    Task IMachine.ResetAsync(CancellationToken cancellationToken)
+    {
+        if (HasEnded)
+        {
+            throw new StrataException(StrataError.BadInput, $"{Called} has ended; start it again with `strata run`.");
+        }
+
+        Reset();
+        return Task.CompletedTask;
+    }
+
     Task IMachine.StopAsync(CancellationToken cancellationToken) => StopAsync().WaitAsync(cancellationToken);
 
     async Task<EngineSwitch> IMachine.SwitchEngineAsync(Engine engine, CancellationToken cancellationToken)

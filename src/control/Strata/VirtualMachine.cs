@@ -436,7 +436,12 @@ public sealed partial class VirtualMachine : IAsyncDisposable
         _ => console.FindPanic() is not null,
     };
 
-    private static DiskController ControllerOf(DiskBus bus) => bus == DiskBus.Nvme ? DiskController.Nvme : DiskController.Virtio;
+    private static DiskController ControllerOf(DiskBus bus) => bus switch
+    {
+        DiskBus.Nvme => DiskController.Nvme,
+        DiskBus.Ahci => DiskController.Ahci,
+        _ => DiskController.Virtio,
+    };
 
     private static void CheckSlots(PcBoardOptions options)
     {

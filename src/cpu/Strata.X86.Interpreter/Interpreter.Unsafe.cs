@@ -348,6 +348,7 @@ public sealed unsafe class Interpreter : IX86Engine
         Volatile.Write(ref _context->Attention, 0);
         Interlocked.MemoryBarrier();
         ServeRequests();
+        Cpu.Tlb.ForgetDisplacedWriters();
         return Interlocked.Exchange(ref _kicked, 0) == 0;
     }
 

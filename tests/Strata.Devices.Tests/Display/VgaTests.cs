@@ -1,4 +1,5 @@
 using Strata.Core.Bus;
+using Strata.Core.Display;
 using Strata.Core.State;
 using Strata.Core.Tests.State;
 using Strata.Core.Time;
@@ -88,15 +89,21 @@ public sealed class VgaTests : IDisposable
     }
 
     [Fact]
-    public void Version_RegisterOrWindowWritten_Changes()
+    public void Changed_WrittenSeveralTimes_IsRaisedOnceForALook()
     {
-        long before = _vga.Version;
-        _window.WriteMmio(0, AccessWidth.Byte, 1);
-        long written = _vga.Version;
+        int raised = 0;
+        _vga.Changed += () => raised++;
+        Look();
         _ports.Read(0x3DA, AccessWidth.Byte);
+        int read = raised;
 
-        Assert.NotEqual(before, written);
-        Assert.Equal(written, _vga.Version);
+        _window.WriteMmio(0, AccessWidth.Byte, 1);
+        _window.WriteMmio(1, AccessWidth.Byte, 1);
+        int written = raised;
+        Look();
+        SetColor(7, 0x2A, 0x2A, 0x2A);
+
+        Assert.Equal((0, 1, 2), (read, written, raised));
     }
 
     [Theory]

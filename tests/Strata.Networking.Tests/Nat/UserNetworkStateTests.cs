@@ -99,19 +99,47 @@ public sealed class UserNetworkStateTests : IDisposable
         Assert.Equal((Rst, guest.Expected), (reset.Flags, reset.Sequence));
     }
 
+    /// <summary>Of a machine that goes back where it is: both ends are where they were.</summary>
     [Fact]
-    public void Load_IntoTheNetworkItself_ResetsTheHost()
+    public void Load_ConnectionThatMovedNothingSince_GoesOn()
+    {
+        _bench.Introduce();
+        GuestTcp guest = new(_bench, 40000, Gateway, _server.Port);
+        guest.Open();
+        using Socket host = _server.Accept();
+        guest.Send(Ack, "abc"u8.ToArray());
+        guest.WaitForAcknowledgment();
+        IUnit<UserNetworkState> unit = Unit(_bench.Network);
+
+        unit.LoadState(unit.SaveState());
+        unit.Resume();
+
+        Assert.Equal(1, _bench.Network.ConnectionCount);
+        _bench.AssertSilent();
+        host.Send("answer"u8);
+        Assert.Equal("answer"u8.ToArray(), guest.Receive().Data);
+    }
+
+    [Fact]
+    public void Load_ConnectionThatMovedOn_IsResetAtBothEnds()
     {
         _bench.Introduce();
         GuestTcp guest = new(_bench, 40000, Gateway, _server.Port);
         guest.Open();
         using Socket host = _server.Accept();
         IUnit<UserNetworkState> unit = Unit(_bench.Network);
+        UserNetworkState saved = unit.SaveState();
+        uint expected = guest.Expected;
+        host.Send("behind"u8);
+        guest.Receive();
 
-        unit.LoadState(unit.SaveState());
+        unit.LoadState(saved);
+        unit.Resume();
 
         SocketException error = Assert.Throws<SocketException>(() => host.Receive(new byte[1]));
         Assert.Equal(SocketError.ConnectionReset, error.SocketErrorCode);
+        GuestSegment reset = guest.Receive();
+        Assert.Equal((Rst | Ack, expected), (reset.Flags, reset.Sequence));
         Assert.Equal(0, _bench.Network.ConnectionCount);
     }
 

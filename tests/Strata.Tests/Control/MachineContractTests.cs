@@ -125,6 +125,34 @@ public sealed class MachineContractTests : IAsyncLifetime, IDisposable
     [Theory]
     [InlineData(false)]
     [InlineData(true)]
+    public async Task Reset_NearAndFar_StartsTheGuestAgain(bool far)
+    {
+        IMachine machine = Machine(far);
+        await using Stream console = await machine.OpenConsoleAsync(_timeout.Token);
+        byte[] buffer = new byte[4];
+
+        await machine.ResetAsync(_timeout.Token);
+        await console.ReadExactlyAsync(buffer, _timeout.Token);
+
+        Assert.Equal("hihi", Encoding.ASCII.GetString(buffer));
+        Assert.False(_machine!.WaitForExitAsync(_timeout.Token).IsCompleted);
+    }
+
+    [Fact]
+    public async Task Reset_MachineThatHasEnded_SaysSo()
+    {
+        IMachine machine = _machine!;
+        await machine.StopAsync(_timeout.Token);
+
+        StrataException error = await Assert.ThrowsAsync<StrataException>(() => machine.ResetAsync(_timeout.Token));
+
+        Assert.Contains("hello", error.Message, StringComparison.Ordinal);
+        Assert.Contains("strata run", error.Message, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
     public async Task Stop_NearAndFar_IsSeenByWhoeverWaits(bool far)
     {
         IMachine machine = Machine(far);

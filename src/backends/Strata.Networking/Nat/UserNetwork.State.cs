@@ -4,7 +4,8 @@ using Strata.Networking.Frames;
 namespace Strata.Networking.Nat;
 
 /// <content>
-/// The network as a unit of state, for a machine that has it alone. Conversations over UDP go on with the guest's next datagram; the
+/// The network as a unit of state, for a machine that has it alone. A connection that was there when the state was saved, and has moved no byte
+/// since, goes on: that of a machine that goes back where it is. Conversations over UDP go on with the guest's next datagram; the
 /// forwarded ports are those of the network that the state is loaded into.
 /// </content>
 public sealed partial class UserNetwork
@@ -40,8 +41,7 @@ public sealed partial class UserNetwork
             }
 
             _link.ForwardTarget = state.ForwardTarget == 0 ? null : new Ipv4Address(state.ForwardTarget);
-            _tcp.DropAll();
-            _lost = state.Connections;
+            _lost = _tcp.KeepOnly(state.Connections);
         }
     }
 

@@ -2,7 +2,10 @@ using Strata.Core.State;
 
 namespace Strata.Networking.Nat;
 
-/// <summary>What a user-mode network keeps for its guest. Connections do not come along: both ends hear that they are broken.</summary>
+/// <summary>
+/// What a user-mode network keeps for its guest. Connections go on where they still are and nothing was sent since; otherwise both ends hear that
+/// they are broken.
+/// </summary>
 public sealed class UserNetworkState : IStateRecord<UserNetworkState>
 {
     /// <summary>Of each list.</summary>
@@ -80,7 +83,7 @@ public sealed class StationState : IStateRecord<StationState>
     }
 }
 
-/// <summary>A TCP connection that ends with a restore: where it leads, and what a reset needs to be believed.</summary>
+/// <summary>A TCP connection: where it leads, and how far it is, which a reset needs to be believed.</summary>
 public sealed class TcpResetState : IStateRecord<TcpResetState>
 {
     /// <inheritdoc/>

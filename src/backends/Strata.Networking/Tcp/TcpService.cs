@@ -191,7 +191,7 @@ internal sealed class TcpService : IDisposable
 
     /// <summary>The connections that the guest believes in, in the order of their ends. One that it waits for is none: it will ask again.</summary>
     public IEnumerable<TcpResetState> SaveConnections() => _connections.Values
-        .Where(connection => connection.State is not (TcpState.Closed or TcpState.TimeWait or TcpState.Connecting))
+        .Where(connection => connection.IsKnownToTheGuest)
         .OrderBy(connection => (connection.Key.Guest.Value, connection.Key.GuestPort, connection.Key.Remote.Value, connection.Key.RemotePort))
         .Select(connection => new TcpResetState
         {
@@ -210,6 +210,36 @@ internal sealed class TcpService : IDisposable
         {
             connection.Drop();
         }
+    }
+
+    /// <summary>
+    /// The guest is as it was saved. A connection that has moved no byte since goes on, as both ends are where they were; every other one ends
+    /// without a word to the guest, and hosts see it reset.
+    /// </summary>
+    /// <returns>The saved connections that are not there any more, or have moved on.</returns>
+    public IReadOnlyList<TcpResetState> KeepOnly(IReadOnlyList<TcpResetState> saved)
+    {
+        HashSet<TcpConnection> kept = [];
+        List<TcpResetState> lost = [];
+        foreach (TcpResetState state in saved)
+        {
+            FlowKey key = new(new InternetAddress(state.Guest), state.GuestPort, new InternetAddress(state.Remote), state.RemotePort);
+            if (_connections.TryGetValue(key, out TcpConnection? connection) && connection.IsAt(state.Sequence, state.Acknowledgment))
+            {
+                kept.Add(connection);
+            }
+            else
+            {
+                lost.Add(state);
+            }
+        }
+
+        foreach (TcpConnection connection in _connections.Values.Where(connection => !kept.Contains(connection)).ToArray())
+        {
+            connection.Drop();
+        }
+
+        return lost;
     }
 
     /// <summary>A reset for the guest.</summary>

@@ -81,6 +81,9 @@ internal enum ControlOperation
     /// <summary>Wake a guest that sleeps.</summary>
     Wake,
 
+    /// <summary>Press the reset button.</summary>
+    Reset,
+
     /// <summary>Pull the plug.</summary>
     Quit,
 

@@ -95,6 +95,9 @@ public sealed class RunningMachine : IMachine
     public Task PressPowerButtonAsync(CancellationToken cancellationToken = default) => AskAsync(ControlOperation.PowerButton, cancellationToken);
 
     /// <inheritdoc/>
+    public Task ResetAsync(CancellationToken cancellationToken = default) => AskAsync(ControlOperation.Reset, cancellationToken);
+
+    /// <inheritdoc/>
     public Task WakeAsync(CancellationToken cancellationToken = default) => AskAsync(ControlOperation.Wake, cancellationToken);
 
     /// <summary>

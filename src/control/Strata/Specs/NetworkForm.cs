@@ -1,4 +1,5 @@
 using System.Net;
+using Strata.Machines.Boards;
 using Strata.Networking.Frames;
 using Strata.Networking.NamedSwitches;
 using Strata.Networking.Nat;
@@ -191,6 +192,10 @@ internal static class NetworkForm
         Card.Add(
             "mac", OptionalValue(Mac), c => c.Mac, (c, v) => c with { Mac = v },
             "The card's address; null for one that is unique on its network.");
+        Card.Add(
+            "model", new ChoiceKind<NetworkCardModel>((NetworkCardModel.Virtio, "virtio"), (NetworkCardModel.E1000, "e1000")),
+            c => c.Model, (c, v) => c with { Model = v },
+            "Which chip the card is.");
         Card.Add(
             "capture", OptionalPath, c => c.Capture, (c, v) => c with { Capture = v },
             "File that receives every frame in pcap format.");

@@ -20,6 +20,7 @@ public static partial class HostMapping
     private const int AdviseDontNeed = 4;
     private const int AdviseRemove = 9;
     private const int AdviseHugePage = 14;
+    private const int AdvisePopulateWrite = 23;
 
     /// <summary>Maps <paramref name="size"/> bytes for reading and writing.</summary>
     /// <exception cref="InsufficientMemoryException">The host refused; the message names errno.</exception>
@@ -110,6 +111,9 @@ public static partial class HostMapping
         end = (ulong)Seek(descriptor, start, hole);
         return true;
     }
+
+    /// <summary>Makes the pages of a range now that a write would make, whether others use it meanwhile or not. Advice: hosts before Linux 5.14 do nothing.</summary>
+    public static void Populate(nint address, ulong size) => _ = Advise(address, (nuint)size, AdvisePopulateWrite);
 
     /// <summary>Gives pages of an anonymous mapping back to the host; they read as zeros from now on.</summary>
     /// <returns>False if the host refused.</returns>

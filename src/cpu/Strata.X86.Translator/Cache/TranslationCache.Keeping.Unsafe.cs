@@ -56,7 +56,18 @@ internal sealed unsafe partial class TranslationCache
         }
 
         _pages[(nint)hostPage] = new PageBlocks(last, pageBase);
+        ReachAhead();
         return _blockCount - first;
+    }
+
+    private void ReachAhead()
+    {
+        if (_ahead.Length != 0)
+        {
+            _ahead[0].Reach((nint)_at);
+            _ahead[1].Reach((nint)(_sites + _siteCount));
+            _ahead[2].Reach((nint)(_blocks + _blockCount));
+        }
     }
 
     /// <summary>Copies blocks, code and sites to where new ones go; nobody finds them yet.</summary>

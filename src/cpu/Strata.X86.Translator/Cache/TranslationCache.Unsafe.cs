@@ -37,6 +37,9 @@ internal sealed unsafe partial class TranslationCache : IDisposable
     private readonly Dictionary<nint, PageBlocks> _pages = [];
     private readonly Dictionary<nint, List<nint>> _dependents = [];
     private readonly BlockTranslator _translator;
+
+    /// <summary>Of code, sites and blocks, where there is code to be taken over; else empty.</summary>
+    private readonly MemoryAhead[] _ahead = [];
     private byte* _at;
     private int _siteCount;
     private int _blockCount;
@@ -64,6 +67,16 @@ internal sealed unsafe partial class TranslationCache : IDisposable
         _translator = new BlockTranslator(this);
         ClearJumpTable();
         options.PerfMap?.Add(_code, Stubs.End, "stubs");
+        if (options.Kept is not null)
+        {
+            _ahead =
+            [
+                new MemoryAhead((nint)_code, CodeSize, ReadGate, () => IsDisposed),
+                new MemoryAhead((nint)_sites, (ulong)MaxSites * (ulong)sizeof(Site), ReadGate, () => IsDisposed),
+                new MemoryAhead((nint)_blocks, (ulong)MaxBlocks * (ulong)sizeof(TranslatedBlock), ReadGate, () => IsDisposed),
+            ];
+            ReachAhead();
+        }
     }
 
     public bool ExactFlags => _options.ExactFlags;

@@ -379,12 +379,27 @@ internal unsafe ref partial struct PageWalkStub(TlbLayout tlb, RamWindows ram, b
         a.Load(Rdx, Scratch2, WriterOffset(nameof(PageWriter.First)));
         a.CompareQword(Scratch2, WriterOffset(nameof(PageWriter.First)), 0);
         byte* free = a.JumpIf(HostCondition.Equal);
+        EmitUnlessAsked(ref a);
         EmitRevoke(ref a);
         HostAssembler.Patch(free, a.At);
         a.Store(Scratch2, WriterOffset(nameof(PageWriter.Page)), Rax);
         a.Store(Scratch2, WriterOffset(nameof(PageWriter.First)), Rdi);
         HostAssembler.Patch(isFirst, a.At);
         HostAssembler.Patch(isSecond, a.At);
+    }
+
+    /// <summary>
+    /// A page's note is about to go: leaves if another thread has asked for something, as it may be about this page. Who asks later reads
+    /// the page later, and finds what was written. Uses RCX.
+    /// </summary>
+    private readonly void EmitUnlessAsked(ref HostAssembler a)
+    {
+        a.Byte(0x0F); // mfence
+        a.Byte(0xAE);
+        a.Byte(0xF0);
+        a.LoadFrame(Rcx, Frame.Attention);
+        a.CompareDword(Rcx, 0, 0);
+        LeaveIf(ref a, HostCondition.NotEqual);
     }
 
     /// <summary>

@@ -29,6 +29,7 @@ public sealed unsafe partial class X86Cpu : IDisposable
         // SAFETY: freed in Dispose; zeroed memory is a valid context.
         Context = (VcpuContext*)NativeMemory.AlignedAlloc((nuint)sizeof(VcpuContext), 64);
         NativeMemory.Clear(Context, (nuint)sizeof(VcpuContext));
+        Tlb.Attention = &Context->Attention;
         _self = GCHandle.Alloc(this);
         Context->Owner = GCHandle.ToIntPtr(_self);
         SetState(X86CpuState.AtReset());

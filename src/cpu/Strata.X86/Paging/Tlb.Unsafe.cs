@@ -58,6 +58,7 @@ public sealed unsafe class Tlb : IDisposable
     private readonly RegionFilter _gigabytePages = new();
     private readonly ulong[] _epochs = new ulong[Slots];
     private readonly RegionFilter _codePages = new();
+    private readonly List<nint> _displacedWriters = []; // pages whose notes went while other threads waited for this vCPU
     private ulong _lastEpoch;
     private bool _localSupervisorCode;
     private int _current;
@@ -215,36 +216,46 @@ public sealed unsafe class Tlb : IDisposable
         }
     }
 
+    /// <summary>
+    /// The word that other threads set before they ask this vCPU to give up rights; null where nobody does.
+    /// </summary>
+    public int* Attention { get; set; }
+
     /// <summary>Removes write permission from every entry that leads to the given host page, in all sets.</summary>
-    /// <returns>True if there was such an entry.</returns>
+    /// <returns>
+    /// True if there may have been such an entry since the last call for the page: what was displaced since then may have been written through.
+    /// </returns>
     public bool RevokeWrite(byte* hostPage)
     {
         ref PageWriter writer = ref WriterOf(hostPage);
         if (writer.Page != hostPage)
         {
-            return false;
+            return _displacedWriters.Contains((nint)hostPage);
         }
 
-        bool found;
         if (writer.IsMany)
         {
-            found = RevokeVictims(hostPage);
+            RevokeVictims(hostPage);
             foreach (int group in new FilledGroups(_filled))
             {
                 for (int i = 0; i < 1 << GroupBits; i++)
                 {
-                    found |= Revoke(_entries + (group << GroupBits) + i, hostPage);
+                    Revoke(_entries + (group << GroupBits) + i, hostPage);
                 }
             }
         }
         else
         {
-            found = RevokeOne(writer.First, hostPage) | RevokeOne(writer.Second, hostPage);
+            RevokeOne(writer.First, hostPage);
+            RevokeOne(writer.Second, hostPage);
         }
 
         writer = default;
-        return found;
+        return true;
     }
+
+    /// <summary>All that other threads had asked for when the attention word was cleared has been served.</summary>
+    public void ForgetDisplacedWriters() => _displacedWriters.Clear();
 
     /// <summary>
     /// Notes that an entry is given write permission to a host page, so that <see cref="RevokeWrite"/> finds it without a scan.
@@ -254,7 +265,12 @@ public sealed unsafe class Tlb : IDisposable
         ref PageWriter writer = ref WriterOf(hostPage);
         if (writer.Page != hostPage)
         {
-            // Another page's note: entries of it that still write must not be lost.
+            // Another page's note: entries of it that still write must not be lost, and neither must what they have written.
+            if (writer.Page != null)
+            {
+                KeepForRequests(writer.Page);
+            }
+
             if (writer.IsMany || Writes(writer.First, writer.Page) || Writes(writer.Second, writer.Page))
             {
                 RevokeWrite(writer.Page);
@@ -328,48 +344,53 @@ public sealed unsafe class Tlb : IDisposable
 
     private static bool Leads(TlbEntry* entry, byte* hostPage) => (byte*)(entry->Write + (ulong)entry->Addend) == hostPage;
 
+    /// <summary>
+    /// A page's note is about to go. Whoever marks the page later than this sees what was written to it; whoever has marked it
+    /// already has set the attention word, and asks for the note.
+    /// </summary>
+    private void KeepForRequests(byte* hostPage)
+    {
+        Interlocked.MemoryBarrier(); // what was written has landed
+        if (Attention != null && Volatile.Read(ref *Attention) != 0)
+        {
+            _displacedWriters.Add((nint)hostPage);
+        }
+    }
+
     /// <summary>An entry that has been noted as a writer, and what was displaced from it.</summary>
-    private bool RevokeOne(TlbEntry* entry, byte* hostPage)
+    private void RevokeOne(TlbEntry* entry, byte* hostPage)
     {
         if (entry == null)
         {
-            return false;
+            return;
         }
 
         VictimEntry* victim = VictimOf(entry);
-        bool isVictim = Leads(&victim->Entry, hostPage);
-        if (isVictim)
+        if (Leads(&victim->Entry, hostPage))
         {
             victim->Forget();
         }
 
-        return Revoke(entry, hostPage) | isVictim;
+        Revoke(entry, hostPage);
     }
 
-    private bool RevokeVictims(byte* hostPage)
+    private void RevokeVictims(byte* hostPage)
     {
-        bool found = false;
         for (int i = 0; i < VictimEntry.Count; i++)
         {
             if (Leads(&Victims[i].Entry, hostPage))
             {
                 Victims[i].Forget();
-                found = true;
             }
         }
-
-        return found;
     }
 
-    private bool Revoke(TlbEntry* entry, byte* hostPage)
+    private void Revoke(TlbEntry* entry, byte* hostPage)
     {
-        if (!Leads(entry, hostPage))
+        if (Leads(entry, hostPage))
         {
-            return false;
+            entry->Write = NoTagOf(entry);
         }
-
-        entry->Write = NoTagOf(entry);
-        return true;
     }
 
     /// <summary>An entry's place in its set.</summary>

@@ -1,6 +1,7 @@
 using System.Buffers.Binary;
 using Strata.Core.Bus;
 using Strata.Core.Networking;
+using Strata.Devices.Network;
 using Strata.Virtio.Queue;
 using static Strata.Virtio.Network.NetworkLayout;
 
@@ -13,7 +14,7 @@ namespace Strata.Virtio.Network;
 /// <para>Frames from the guest are copied under the pair's lock and sent without it, on the pair's worker, so that a backend may answer
 /// at once: the lock order is backend → pair.</para>
 /// </summary>
-public sealed partial class VirtioNetwork : VirtioDevice<VirtioNetworkState>, IFrameReceiver
+public sealed partial class VirtioNetwork : VirtioDevice<VirtioNetworkState>, IFrameReceiver, INetworkCard
 {
     /// <summary>Bytes of the largest frame with segmentation offload: 64 KiB behind an Ethernet header with a VLAN tag.</summary>
     public const int LargestFrame = 0x10000 + 18;
@@ -71,7 +72,7 @@ public sealed partial class VirtioNetwork : VirtioDevice<VirtioNetworkState>, IF
 
     public FrameFeatures Accepts => _receiverAccepts;
 
-    /// <summary>Whether the cable is plugged in at this end. Setting it tells the driver. Any thread.</summary>
+    /// <inheritdoc/>
     public bool IsLinkUp
     {
         get => _isPlugged;

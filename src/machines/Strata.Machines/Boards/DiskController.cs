@@ -8,4 +8,7 @@ public enum DiskController
 
     /// <summary>A controller of its own after NVM Express: /dev/nvme0n1 in Linux.</summary>
     Nvme,
+
+    /// <summary>A port of a SATA controller: /dev/sda in Linux. Up to six disks share one.</summary>
+    Ahci,
 }

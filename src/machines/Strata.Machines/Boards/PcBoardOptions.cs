@@ -146,5 +146,7 @@ public sealed class PcBoardOptions
 /// <summary>A network card of the board.</summary>
 /// <param name="Backend">What it is plugged into.</param>
 /// <param name="MacAddress">Six bytes.</param>
-/// <param name="Mtu">Bytes of the largest IP packet, 68..65535.</param>
-public sealed record NetworkCardOptions(INetworkBackend Backend, ReadOnlyMemory<byte> MacAddress, ushort Mtu = 1500);
+/// <param name="Mtu">Bytes of the largest IP packet, 68..65535; a virtio card tells its driver.</param>
+/// <param name="Model">Which chip it is.</param>
+public sealed record NetworkCardOptions(
+    INetworkBackend Backend, ReadOnlyMemory<byte> MacAddress, ushort Mtu = 1500, NetworkCardModel Model = NetworkCardModel.Virtio);

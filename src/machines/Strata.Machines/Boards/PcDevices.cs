@@ -3,9 +3,11 @@ using Strata.Core.Interrupts;
 using Strata.Core.Logging;
 using Strata.Core.Sharing;
 using Strata.Core.State;
+using Strata.Devices.Storage.Ahci;
 using Strata.Devices.Storage.Nvme;
 using Strata.Core.Storage;
 using Strata.Devices.Chipset;
+using Strata.Devices.Network;
 using Strata.Devices.Pci;
 using Strata.Devices.Power;
 using Strata.Devices.Storage;
@@ -29,7 +31,7 @@ internal sealed class PcDevices
 {
     private readonly BoardWiring _wiring;
     private readonly List<VirtioDevice> _virtio = [];
-    private readonly List<VirtioNetwork> _networks = [];
+    private readonly List<INetworkCard> _networks = [];
     private readonly List<IdeChannel> _channels = [];
     private readonly List<IDisposable> _others = []; // devices that are neither
     private readonly PcChipset _chipset;
@@ -68,17 +70,19 @@ internal sealed class PcDevices
             Plug(Console = new VirtioConsole(_wiring.Memory, console.Write));
         }
 
+        PlugSata(options);
         int queues = Math.Min(options.Processors, VirtioDevice.MostParallelQueues);
         for (int i = 0; i < options.Disks.Count; i++)
         {
-            PlugDisk(options.Disks[i], options.DiskControllers.ElementAtOrDefault(i), $"strata-disk{i}", queues);
+            if (options.DiskControllers.ElementAtOrDefault(i) is not DiskController.Ahci and var kind)
+            {
+                PlugDisk(options.Disks[i], kind, $"strata-disk{i}", queues);
+            }
         }
 
         foreach (NetworkCardOptions network in options.Networks)
         {
-            VirtioNetwork card = new(_wiring.Memory, network.Backend, network.MacAddress.Span, network.Mtu, queues);
-            _networks.Add(card);
-            Plug(card);
+            PlugNetwork(network, queues);
         }
 
         foreach ((string tag, IFileShare share, TimeSpan validity) in options.Shares)
@@ -108,7 +112,7 @@ internal sealed class PcDevices
 
     /// <param name="card">Cards count from 0.</param>
     /// <exception cref="ArgumentOutOfRangeException">There is no such card.</exception>
-    public VirtioNetwork Card(int card) => card >= 0 && card < _networks.Count
+    public INetworkCard Card(int card) => card >= 0 && card < _networks.Count
         ? _networks[card]
         : throw new ArgumentOutOfRangeException(nameof(card), card, $"The machine has {_networks.Count} network cards, counted from 0.");
 
@@ -154,6 +158,44 @@ internal sealed class PcDevices
         }
 
         return failures;
+    }
+
+    private void PlugNetwork(NetworkCardOptions network, int queues)
+    {
+        if (network.Model == NetworkCardModel.Virtio)
+        {
+            VirtioNetwork card = new(_wiring.Memory, network.Backend, network.MacAddress.Span, network.Mtu, queues);
+            _networks.Add(card);
+            Plug(card);
+            return;
+        }
+
+        E1000 chip = new(_wiring.Memory, network.Backend, network.MacAddress.Span, _wiring.Clock)
+        {
+            IsSynchronous = _wiring.Options.Deterministic != null,
+        };
+        _networks.Add(chip);
+        _others.Add(chip);
+        Bus.Plug(_nextSlot++, chip);
+    }
+
+    /// <summary>As many SATA controllers as the disks for them need.</summary>
+    private void PlugSata(PcBoardOptions options)
+    {
+        IEnumerable<AtaDisk> disks = options.Disks.Index()
+            .Where(disk => options.DiskControllers.ElementAtOrDefault(disk.Index) == DiskController.Ahci)
+            .Select(disk => new AtaDisk(disk.Item, $"strata-disk{disk.Index}"));
+        foreach (AtaDisk[] six in disks.Chunk(AhciController.MostDrives))
+        {
+            AhciController controller = new(_wiring.Memory, six) { IsSynchronous = options.Deterministic != null };
+            _others.Add(controller);
+            if (options.Loggers is { } loggers)
+            {
+                controller.Log = loggers.For(LogAreas.Disks);
+            }
+
+            Bus.Plug(_nextSlot++, controller);
+        }
     }
 
     private void PlugDisk(IBlockBackend disk, DiskController kind, string serial, int queues)

@@ -101,7 +101,8 @@ public sealed partial class ControlServer : IAsyncDisposable
                 {
                     _sessions.RemoveWhere(session => session.End.IsCompleted);
                     bool mustRefuse = _sessions.Count >= MostConnections;
-                    _sessions.Add(new ControlSession(_machine, _reservation, new NetworkStream(peer, ownsSocket: true), _serviceEnds.Token, _released.Token, mustRefuse));
+                    NetworkStream connection = new(peer, ownsSocket: true);
+                    _sessions.Add(new ControlSession(_machine, _reservation, connection, mustRefuse, _serviceEnds.Token, _released.Token));
                 }
             }
         }

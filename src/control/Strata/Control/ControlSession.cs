@@ -20,11 +20,16 @@ internal sealed partial class ControlSession
     private bool _isServing; // under _gate
 
     /// <summary>Serves the connection and closes it.</summary>
+    /// <param name="mustRefuse">There are too many connections.</param>
     /// <param name="serviceEnds">The machine does nothing for others any more.</param>
     /// <param name="released">Its disks are closed and its name is free.</param>
-    /// <param name="mustRefuse">There are too many connections.</param>
     public ControlSession(
-        VirtualMachine machine, MachineReservation reservation, Stream connection, CancellationToken serviceEnds, CancellationToken released, bool mustRefuse)
+        VirtualMachine machine,
+        MachineReservation reservation,
+        Stream connection,
+        bool mustRefuse,
+        CancellationToken serviceEnds,
+        CancellationToken released)
     {
         _machine = machine;
         _reservation = reservation;

@@ -12,7 +12,7 @@ public sealed class DeviceWorker(string name, Action work) : IDisposable
     private Thread? _thread;
     private bool _wanted;
     private bool _running;
-    private bool _parked;
+    private int _parks;
     private bool _stopped;
 
     /// <summary>The work is done within <see cref="Wake"/>, for machines that do the same in every run. Set before the first call.</summary>
@@ -24,7 +24,7 @@ public sealed class DeviceWorker(string name, Action work) : IDisposable
         lock (_gate)
         {
             _wanted = true;
-            if (_stopped || _parked)
+            if (_stopped || _parks > 0)
             {
                 return;
             }
@@ -45,12 +45,15 @@ public sealed class DeviceWorker(string name, Action work) : IDisposable
         RunHere();
     }
 
-    /// <summary>Returns when no work is under way; what is wanted from now on waits. Not to be called from the work.</summary>
+    /// <summary>
+    /// Returns when no work is under way; what is wanted from now on waits, until there were as many calls of <see cref="Unpark"/>. Not to be
+    /// called from the work.
+    /// </summary>
     public void Park()
     {
         lock (_gate)
         {
-            _parked = true;
+            _parks++;
             while (_running)
             {
                 Monitor.Wait(_gate);
@@ -58,12 +61,12 @@ public sealed class DeviceWorker(string name, Action work) : IDisposable
         }
     }
 
-    /// <summary>Ends <see cref="Park"/>, and looks whether there is work.</summary>
+    /// <summary>Ends a <see cref="Park"/>; the last one looks whether there is work.</summary>
     public void Unpark()
     {
         lock (_gate)
         {
-            _parked = false;
+            _parks = Math.Max(_parks - 1, 0);
         }
 
         Wake();
@@ -112,12 +115,12 @@ public sealed class DeviceWorker(string name, Action work) : IDisposable
     {
         lock (_gate)
         {
-            while (waits && !_stopped && (!_wanted || _parked))
+            while (waits && !_stopped && (!_wanted || _parks > 0))
             {
                 Monitor.Wait(_gate);
             }
 
-            if (_stopped || _parked || !_wanted || (!waits && _running))
+            if (_stopped || _parks > 0 || !_wanted || (!waits && _running))
             {
                 return false;
             }

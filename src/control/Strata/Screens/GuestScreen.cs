@@ -57,7 +57,7 @@ public sealed class GuestScreen
         return PngWriter.Write(picture.Width, picture.Height, picture.Pixels);
     }
 
-    /// <summary>Waits until a text mode shows a text; one that goes on in the next line is none.</summary>
+    /// <summary>Waits until a line of a text mode shows a text; blanks at its end count.</summary>
     /// <exception cref="StrataException">The machine ended before.</exception>
     public async Task WaitForTextAsync(string text, CancellationToken cancellationToken = default)
     {
@@ -65,7 +65,7 @@ public sealed class GuestScreen
         while (true)
         {
             bool hasEnded = _board.Exit.IsCompleted; // before the last look
-            if (ReadText()?.Contains(text, StringComparison.Ordinal) == true)
+            if (_screen.ReadText() is { } shown && shown.Lines.Any(line => line.Contains(text, StringComparison.Ordinal)))
             {
                 return;
             }
@@ -155,6 +155,11 @@ public sealed class GuestScreen
         {
             if (_board.Exit.IsCompleted)
             {
+                if (!pressed)
+                {
+                    return; // the last key ended it
+                }
+
                 throw new StrataException(StrataError.Guest, "The machine ended before everything was typed.");
             }
 

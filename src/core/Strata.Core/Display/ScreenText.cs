@@ -12,20 +12,17 @@ public sealed record ScreenText(int Columns, int Rows, IReadOnlyList<ushort> Cel
     /// <summary>The character of a cell.</summary>
     public char this[int column, int row] => CodePage437.ToChar((byte)Cells[(row * Columns) + column]);
 
+    /// <summary>The lines in their whole width.</summary>
+    public IEnumerable<string> Lines => Enumerable.Range(0, Rows)
+        .Select(row => string.Concat(Enumerable.Range(0, Columns).Select(column => this[column, row])));
+
     /// <summary>The lines, without the blanks at their ends, each with a line feed.</summary>
     public override string ToString()
     {
         StringBuilder text = new();
-        StringBuilder line = new();
-        for (int row = 0; row < Rows; row++)
+        foreach (string line in Lines)
         {
-            line.Clear();
-            for (int column = 0; column < Columns; column++)
-            {
-                line.Append(this[column, row]);
-            }
-
-            text.Append(line.ToString().TrimEnd(' ')).Append('\n');
+            text.Append(line.TrimEnd(' ')).Append('\n');
         }
 
         return text.ToString();

@@ -62,7 +62,7 @@ internal sealed unsafe partial class TranslationCache : IDisposable
         _sites[ArrivalSite] = new Site { Kind = SiteKind.Dispatch, Block = _blocks };
         _siteCount = FixedSites;
         _blockCount = FixedBlocks;
-        Stubs = new Stubs(_code, tlb, ram, _sites);
+        Stubs = new Stubs(_code, tlb, ram, _sites, options.IsOnlyProcessor);
         _at = _code + Stubs.Size;
         _translator = new BlockTranslator(this);
         ClearJumpTable();

@@ -12,7 +12,7 @@ namespace Strata.X86.Translator.Emit;
 /// leaves: faults, tables that do not have their accessed and dirty bits yet, devices, accesses that cross a page.
 /// <para>In: the address in Scratch1, the site in Scratch2. The host's flags are free, as at every check.</para>
 /// </summary>
-internal readonly unsafe ref struct MissStub(TlbLayout tlb, Site* sites, RamWindows? ram, byte* exit)
+internal readonly unsafe ref struct MissStub(TlbLayout tlb, Site* sites, RamWindows? ram, bool isOnlyProcessor, byte* exit)
 {
     private const int Add = 0x03;
 
@@ -57,7 +57,7 @@ internal readonly unsafe ref struct MissStub(TlbLayout tlb, Site* sites, RamWind
         HostAssembler.Patch(walk, ram == null ? leave : a.At);
         if (ram is { } known)
         {
-            new PageWalkStub(tlb, known, leave).Emit(ref a);
+            new PageWalkStub(tlb, known, isOnlyProcessor, leave).Emit(ref a);
             EmitRetry(ref a, nameof(Bridge.Walks));
         }
     }

@@ -15,7 +15,7 @@ namespace Strata.X86.Translator.Emit;
 /// before the first change, or with an entry that grants less than it could.
 /// </para>
 /// </summary>
-internal unsafe ref partial struct PageWalkStub(TlbLayout tlb, RamWindows ram, byte* leave)
+internal unsafe ref partial struct PageWalkStub(TlbLayout tlb, RamWindows ram, bool isOnlyProcessor, byte* leave)
 {
     private const int Present = 0x01;
     private const int Writable = 0x02;
@@ -379,7 +379,11 @@ internal unsafe ref partial struct PageWalkStub(TlbLayout tlb, RamWindows ram, b
         a.Load(Rdx, Scratch2, WriterOffset(nameof(PageWriter.First)));
         a.CompareQword(Scratch2, WriterOffset(nameof(PageWriter.First)), 0);
         byte* free = a.JumpIf(HostCondition.Equal);
-        EmitUnlessAsked(ref a);
+        if (!isOnlyProcessor)
+        {
+            EmitUnlessAsked(ref a);
+        }
+
         EmitRevoke(ref a);
         HostAssembler.Patch(free, a.At);
         a.Store(Scratch2, WriterOffset(nameof(PageWriter.Page)), Rax);

@@ -24,7 +24,8 @@ internal sealed unsafe class Stubs
     /// <param name="tlb">The vCPU's.</param>
     /// <param name="ram">Where the guest's page tables and pages are; null leaves every walk to the engine.</param>
     /// <param name="sites">The cache's.</param>
-    public Stubs(byte* at, TlbLayout tlb, RamWindows? ram, Site* sites)
+    /// <param name="isOnlyProcessor">No other processor decodes what this one writes.</param>
+    public Stubs(byte* at, TlbLayout tlb, RamWindows? ram, Site* sites, bool isOnlyProcessor)
     {
         HostAssembler a = new(at);
         LoadVectors = a.At;
@@ -39,7 +40,7 @@ internal sealed unsafe class Stubs
         Gates = new GateStubs(ref a, Exit);
         Segments = new SegmentStubs(ref a, Exit);
         Miss = a.At;
-        new MissStub(tlb, sites, ram, Exit).Emit(ref a);
+        new MissStub(tlb, sites, ram, isOnlyProcessor, Exit).Emit(ref a);
         Enter = (delegate* unmanaged<Bridge*, byte*, void>)a.At;
         EmitEnter(ref a);
         End = a.At;

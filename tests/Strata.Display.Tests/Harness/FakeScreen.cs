@@ -20,6 +20,9 @@ internal sealed class FakeScreen : IScreen
 
     public bool ChangesUnnoticed { get; set; }
 
+    /// <summary>It tells of no changes.</summary>
+    public bool IsMute { get; set; }
+
     public int Updates { get; private set; }
 
     public ScreenText? Text { get; set; }
@@ -107,7 +110,7 @@ internal sealed class FakeScreen : IScreen
             _isQuiet = true;
         }
 
-        if (isFirst)
+        if (isFirst && !IsMute)
         {
             Changed?.Invoke();
         }

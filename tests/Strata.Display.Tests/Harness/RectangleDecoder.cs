@@ -6,7 +6,7 @@ using Strata.Display.Rfb;
 namespace Strata.Display.Tests.Harness;
 
 /// <summary>Decodes rectangles as RFC 6143, section 7.7, and TightVNC's description have them, into pixels of the client's format.</summary>
-internal sealed class RectangleDecoder(Stream stream)
+internal sealed class RectangleDecoder(Stream stream) : IDisposable
 {
     private readonly Inflater _zrle = new();
     private readonly Inflater[] _tight = [new(), new(), new(), new()];
@@ -25,6 +25,12 @@ internal sealed class RectangleDecoder(Stream stream)
     {
         (Width, Height) = (width, height);
         Pixels = new uint[width * height];
+    }
+
+    public void Dispose()
+    {
+        _zrle.Dispose();
+        Array.ForEach(_tight, inflater => inflater.Dispose());
     }
 
     public async Task DecodeAsync(ScreenRectangle area, int encoding)
@@ -266,7 +272,7 @@ internal sealed class RectangleDecoder(Stream stream)
     }
 
     /// <summary>A zlib stream that goes on from rectangle to rectangle.</summary>
-    private sealed class Inflater
+    private sealed class Inflater : IDisposable
     {
         private readonly MemoryStream _packed = new();
         private ZLibStream? _plain;
@@ -278,6 +284,12 @@ internal sealed class RectangleDecoder(Stream stream)
             _packed.Write(packed);
             _packed.Position = at;
             _plain ??= new ZLibStream(_packed, CompressionMode.Decompress);
+        }
+
+        public void Dispose()
+        {
+            _plain?.Dispose();
+            _packed.Dispose();
         }
 
         public byte[] Take(int count)

@@ -113,7 +113,11 @@ internal sealed class RfbClient : IAsyncDisposable
         }
     }
 
-    public ValueTask DisposeAsync() => _stream.DisposeAsync();
+    public ValueTask DisposeAsync()
+    {
+        _decoder.Dispose();
+        return _stream.DisposeAsync();
+    }
 
     private async Task LogInWithAsync(string version, string? password)
     {

@@ -16,4 +16,10 @@ public sealed partial class VncServer
 
     [LoggerMessage(903, LogLevel.Warning, "A VNC connection from {Client} was closed: there are {Count} already.")]
     private static partial void LogTooMany(ILogger logger, string client, int count);
+
+    [LoggerMessage(904, LogLevel.Error, "The VNC client from {Client} was hung up on by a defect of the server.")]
+    private static partial void LogDefect(ILogger logger, Exception error, string client);
+
+    [LoggerMessage(905, LogLevel.Warning, "A VNC connection was not accepted: {Reason}")]
+    private static partial void LogNotAccepted(ILogger logger, string reason);
 }

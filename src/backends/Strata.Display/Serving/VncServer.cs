@@ -14,6 +14,8 @@ namespace Strata.Display.Serving;
 /// </summary>
 public sealed partial class VncServer : IAsyncDisposable
 {
+    private static readonly TimeSpan AcceptPause = TimeSpan.FromMilliseconds(100);
+
     private readonly VncServerOptions _options;
     private readonly ScreenFeed _feed;
     private readonly KeyboardInput? _keyboard;
@@ -81,16 +83,30 @@ public sealed partial class VncServer : IAsyncDisposable
         {
             while (true)
             {
-                Accept(await _listener.AcceptAsync(_ending.Token).ConfigureAwait(false));
+                if (await TryAcceptAsync().ConfigureAwait(false) is { } peer)
+                {
+                    Accept(peer);
+                }
             }
         }
         catch (OperationCanceledException)
         {
             // the end
         }
-        catch (SocketException) when (_ending.IsCancellationRequested)
+    }
+
+    /// <returns>Null where a connection did not come about, or the host has no descriptors for it now.</returns>
+    private async Task<Socket?> TryAcceptAsync()
+    {
+        try
         {
-            // the same, seen by the socket
+            return await _listener.AcceptAsync(_ending.Token).ConfigureAwait(false);
+        }
+        catch (SocketException e)
+        {
+            LogNotAccepted(_logger, e.Message);
+            await Task.Delay(AcceptPause, _ending.Token).ConfigureAwait(false);
+            return null;
         }
     }
 
@@ -141,6 +157,12 @@ public sealed partial class VncServer : IAsyncDisposable
         catch (OperationCanceledException) when (_ending.IsCancellationRequested)
         {
             // the server's end
+        }
+#pragma warning disable CA1031 // One client's connection ends, and is told of; the others and the machine go on.
+        catch (Exception e)
+#pragma warning restore CA1031
+        {
+            LogDefect(_logger, e, name);
         }
     }
 

@@ -104,23 +104,24 @@ internal sealed unsafe class CodeCapture : ICodeCapture
                 ulong offset = (ulong)(block->HostPage - _memory.Base); // of no page in this memory, if the block was dropped
                 if (offset < _memory.Size && block->SecondPage == null)
                 {
-                    keys[count] = offset >> GuestMemory.PageShift;
-                    _blocks[count++] = i;
+                    keys[count++] = ((offset >> GuestMemory.PageShift) << 32) | (uint)i; // of a page in the order of translation, so near each other
                 }
             }
 
-            Array.Sort(keys, _blocks, 0, count);
+            Array.Sort(keys, 0, count);
             List<(ulong Page, int Amount)> pages = [];
             List<int> starts = [];
             for (int i = 0; i < count; i++)
             {
-                if (i == 0 || keys[i] != keys[i - 1])
+                _blocks[i] = (int)(uint)keys[i];
+                ulong page = keys[i] >> 32;
+                if (i == 0 || page != pages[^1].Page)
                 {
                     starts.Add(i);
-                    pages.Add((keys[i], 0));
+                    pages.Add((page, 0));
                 }
 
-                pages[^1] = (keys[i], pages[^1].Amount + 1);
+                pages[^1] = (page, pages[^1].Amount + 1);
             }
 
             _starts = [.. starts];

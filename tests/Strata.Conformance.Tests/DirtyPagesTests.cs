@@ -45,7 +45,9 @@ public sealed unsafe class DirtyPagesTests
         Assert.Equal((ulong)rounds, machine.Quad(SystemMachine.Data));
         for (ulong page = 0; page < memory.Pages; page++)
         {
-            Assert.True(memory.Slice(page * Page, (int)Page).SequenceEqual(copy.AsSpan((int)(page * Page), (int)Page)), $"Page {page} was written unnoticed.");
+            Assert.True(
+                memory.Slice(page * Page, (int)Page).SequenceEqual(copy.AsSpan((int)(page * Page), (int)Page)),
+                $"Page {page} was written unnoticed.");
         }
     }
 

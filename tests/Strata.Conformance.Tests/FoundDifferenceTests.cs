@@ -104,7 +104,8 @@ public sealed unsafe class FoundDifferenceTests
     [Fact]
     public void Sti_RunEndsBehindIt_InterruptsAreOffForOneMoreInstruction()
     {
-        using SystemMachine machine = new(GuestMode.Long, createEngine: wiring => new Translator(wiring, new TranslatorOptions { CountInstructions = true }));
+        using SystemMachine machine = new(
+            GuestMode.Long, createEngine: wiring => new Translator(wiring, new TranslatorOptions { CountInstructions = true }));
         machine.Place(SystemMachine.Code, a =>
         {
             a.sti();
@@ -140,7 +141,9 @@ public sealed unsafe class FoundDifferenceTests
         Assert.Equal(42UL, machine.Quad(slot));
     }
 
-    /// <summary>The interpreter ended its search for prefixes at the first REX, though one before other prefixes counts for nothing.</summary>
+    /// <summary>
+    /// The interpreter ended its search for prefixes at the first REX, though one before other prefixes counts for nothing.
+    /// </summary>
     [Fact]
     public void AddressSizePrefix_BehindAnIgnoredRex_Counts()
     {

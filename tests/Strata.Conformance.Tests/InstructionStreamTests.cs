@@ -41,7 +41,13 @@ public sealed class InstructionStreamTests(ITestOutputHelper output)
     public void Translator_RandomProgram_AgreesWithInterpreter(GuestMode mode, int cpl, GuestPaging paging, bool relative)
     {
         GuestSetting setting = new(mode, cpl, paging);
-        TranslatorOptions options = new() { ExactFlags = true, CountInstructions = true, IsOnlyProcessor = true, AlwaysRelative = relative };
+        TranslatorOptions options = new()
+        {
+            ExactFlags = true,
+            CountInstructions = true,
+            IsOnlyProcessor = true,
+            AlwaysRelative = relative,
+        };
         using EnginePair pair = new(setting, wiring => new Translator(wiring, options));
         List<string> reports = [];
         long count = 0;
@@ -61,7 +67,8 @@ public sealed class InstructionStreamTests(ITestOutputHelper output)
             }
         }
 
-        output.WriteLine($"{setting}: {count:N0} programs, {pair.Instructions:N0} instructions compared in {watch.Elapsed.TotalSeconds:F1} s");
+        output.WriteLine(
+            $"{setting}: {count:N0} programs, {pair.Instructions:N0} instructions compared in {watch.Elapsed.TotalSeconds:F1} s");
         Assert.True(reports.Count == 0, "The engines differ; STRATA_SEED=SEED repeats one.\n" + string.Join('\n', reports));
     }
 

@@ -34,7 +34,13 @@ public sealed class KeptCodeTests(ITestOutputHelper output) : IDisposable
     public void Translator_WithKeptCodeOfARandomProgram_AgreesWithInterpreter(GuestMode mode, int cpl, GuestPaging paging, bool relative)
     {
         GuestSetting setting = new(mode, cpl, paging);
-        TranslatorOptions options = new() { ExactFlags = true, CountInstructions = true, IsOnlyProcessor = true, AlwaysRelative = relative };
+        TranslatorOptions options = new()
+        {
+            ExactFlags = true,
+            CountInstructions = true,
+            IsOnlyProcessor = true,
+            AlwaysRelative = relative,
+        };
         Translator? subject = null;
         using ConformanceMachine recorder = new(setting, wiring => new Translator(wiring, options));
         using EnginePair pair = new(setting, wiring => subject = _kept.Create(wiring, options));
@@ -149,7 +155,8 @@ public sealed class KeptCodeTests(ITestOutputHelper output) : IDisposable
 
         Assert.Equal(Translator.IdentityOf(options).ToArray(), Translator.IdentityOf(new TranslatorOptions()).ToArray());
         Assert.NotEqual(Translator.IdentityOf(options).ToArray(), Translator.IdentityOf(options with { IsOnlyProcessor = true }).ToArray());
-        Assert.NotEqual(Translator.IdentityOf(options).ToArray(), Translator.IdentityOf(options with { CountInstructions = true }).ToArray());
+        Assert.NotEqual(
+            Translator.IdentityOf(options).ToArray(), Translator.IdentityOf(options with { CountInstructions = true }).ToArray());
     }
 
     /// <summary>The page is not read while it is captured, and what the engine has dropped since is missing.</summary>

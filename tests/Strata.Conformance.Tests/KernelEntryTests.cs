@@ -9,8 +9,8 @@ using static Iced.Intel.AssemblerRegisters;
 namespace Strata.Conformance.Tests;
 
 /// <summary>
-/// Entering a 32-bit kernel and leaving it: SYSENTER, SYSEXIT, segment registers and flags from the stack. Translated code does it by what it
-/// has learnt from the interpreter, so each program goes round a few times.
+/// Entering a 32-bit kernel and leaving it: SYSENTER, SYSEXIT, segment registers and flags from the stack. Translated code does it by what
+/// it has learnt from the interpreter, so each program goes round a few times.
 /// </summary>
 public sealed unsafe class KernelEntryTests : IDisposable
 {
@@ -35,7 +35,9 @@ public sealed unsafe class KernelEntryTests : IDisposable
         SystemMachine actual = RunSystemCalls(CreateTranslator(cpl: 3, paging));
 
         IReadOnlyList<long> interpreted = ((Translator)actual.Engine).Counters.Interpreted;
-        Code[] kernelEntry = [Code.Sysenter, Code.Sysexitd, Code.Mov_Sreg_r32m16, Code.Mov_Sreg_rm16, Code.Popd_DS, Code.Popd_ES, Code.Popd_FS, Code.Pushd_DS, Code.Popfd];
+        Code[] kernelEntry = [
+            Code.Sysenter, Code.Sysexitd, Code.Mov_Sreg_r32m16, Code.Mov_Sreg_rm16, Code.Popd_DS, Code.Popd_ES, Code.Popd_FS, Code.Pushd_DS,
+            Code.Popfd];
         Assert.Empty(StateComparison.Compare(expected.State, actual.State, 0));
         Assert.Equal((Rounds, Rounds), (expected.Dword(Base + 4), actual.Dword(Base + 4)));
         Assert.InRange(kernelEntry.Sum(code => interpreted[(int)code]), 0, 12);
@@ -100,7 +102,9 @@ public sealed unsafe class KernelEntryTests : IDisposable
             a.mov(edx, __dword_ptr.fs[0]);
         });
 
-        Assert.Equal(((int)ExceptionVector.GeneralProtection, 0UL, (ushort)0), (machine.Vector, machine.State.Gprs[Gpr.Rcx], machine.State.Fs.Selector));
+        Assert.Equal(
+            ((int)ExceptionVector.GeneralProtection, 0UL, (ushort)0),
+            (machine.Vector, machine.State.Gprs[Gpr.Rcx], machine.State.Fs.Selector));
     }
 
     /// <summary>A segment with a limit of its own for DS, loaded by FS before: DS with it is nothing for translated code.</summary>
@@ -237,10 +241,12 @@ public sealed unsafe class KernelEntryTests : IDisposable
         return machine;
     }
 
-    private SystemMachine CreateTranslator(int cpl = 0, GuestPaging paging = GuestPaging.ThirtyTwoBit, GuestMode mode = GuestMode.Protected32) =>
+    private SystemMachine CreateTranslator(
+        int cpl = 0, GuestPaging paging = GuestPaging.ThirtyTwoBit, GuestMode mode = GuestMode.Protected32) =>
         Add(new SystemMachine(mode, cpl, paging, wiring => new Translator(wiring, new TranslatorOptions { ExactFlags = true })));
 
-    private SystemMachine CreateInterpreter(int cpl = 0, GuestPaging paging = GuestPaging.ThirtyTwoBit, GuestMode mode = GuestMode.Protected32) =>
+    private SystemMachine CreateInterpreter(
+        int cpl = 0, GuestPaging paging = GuestPaging.ThirtyTwoBit, GuestMode mode = GuestMode.Protected32) =>
         Add(new SystemMachine(mode, cpl, paging));
 
     private SystemMachine Add(SystemMachine machine)

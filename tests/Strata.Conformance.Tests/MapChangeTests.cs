@@ -198,7 +198,8 @@ public sealed unsafe class MapChangeTests : IDisposable
         while (guest.IsAlive)
         {
             // The same bytes through another region, and a hole elsewhere: the guest must not notice.
-            MemoryRegion over = MemoryRegion.Ram(Here + (2 * Page), machine.Memory, Here + (2 * Page), 3 * Page, MemoryRegion.OverlayPriority);
+            MemoryRegion over = MemoryRegion.Ram(
+                Here + (2 * Page), machine.Memory, Here + (2 * Page), 3 * Page, MemoryRegion.OverlayPriority);
             MemoryRegion hole = MemoryRegion.Hole(0xA_0000, 0x2_0000);
             space.Change([], [over, hole]).Wait();
             space.Change([over, hole], []);
@@ -273,7 +274,8 @@ public sealed unsafe class MapChangeTests : IDisposable
     internal static SystemMachine CreateUsed(bool translated)
     {
         SystemMachine machine = new(
-            GuestMode.Long, createEngine: wiring => translated ? new Translator(wiring, new TranslatorOptions()) : new X86.Interpreter.Interpreter(wiring));
+            GuestMode.Long, createEngine: wiring =>
+                translated ? new Translator(wiring, new TranslatorOptions()) : new X86.Interpreter.Interpreter(wiring));
         for (int level = 0; level < 3; level++)
         {
             machine.Quad(SystemMachine.Tables + ((ulong)level * Page)) |= Accessed;

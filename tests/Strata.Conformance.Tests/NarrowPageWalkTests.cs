@@ -226,7 +226,8 @@ public sealed unsafe class NarrowPageWalkTests : IDisposable
         _machines.Add(machine);
         machine.State.EferMsr &= ~Efer.NXE;
         machine.State.Gprs[Gpr.Rbx] = Here;
-        for (int level = paging == GuestPaging.Pae ? 1 : 0; level < (paging == GuestPaging.ThirtyTwoBit ? 1 : paging == GuestPaging.Pae ? 2 : 3); level++)
+        for (int level = paging == GuestPaging.Pae ? 1 : 0; level < (
+            paging == GuestPaging.ThirtyTwoBit ? 1 : paging == GuestPaging.Pae ? 2 : 3); level++)
         {
             machine.Dword(SystemMachine.Tables + ((ulong)level * Page)) |= (uint)Accessed;
         }

@@ -325,7 +325,8 @@ public sealed unsafe class PageWalkTests : IDisposable
     /// <summary>All tables and pages have been used: their bits are set.</summary>
     private SystemMachine Create(int cpl = 0, ulong memorySize = 16 << 20)
     {
-        SystemMachine machine = new(GuestMode.Long, cpl, createEngine: wiring => new Translator(wiring, new TranslatorOptions()), memorySize: memorySize);
+        SystemMachine machine = new(
+            GuestMode.Long, cpl, createEngine: wiring => new Translator(wiring, new TranslatorOptions()), memorySize: memorySize);
         _machines.Add(machine);
         for (int level = 0; level < 3; level++)
         {

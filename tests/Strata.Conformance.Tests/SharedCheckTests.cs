@@ -185,7 +185,9 @@ public sealed unsafe class SharedCheckTests : IDisposable
         Assert.Equal(101UL, machine.State.Gprs[Gpr.Rcx]);
     }
 
-    /// <summary>An access that relies on another one's check leaves the flags in the host's register, where the next instruction takes them.</summary>
+    /// <summary>
+    /// An access that relies on another one's check leaves the flags in the host's register, where the next instruction takes them.
+    /// </summary>
     [Fact]
     public void Load_BetweenAFlagsWriterAndItsReader_LeavesTheFlags()
     {
@@ -355,7 +357,8 @@ public sealed unsafe class SharedCheckTests : IDisposable
         });
 
         IReadOnlyList<long> interpreted = ((Translator)machine.Engine).Counters.Interpreted;
-        long stackInstructions = interpreted[(int)Code.Push_r64] + interpreted[(int)Code.Push_r32] + interpreted[(int)Code.Pop_r64] + interpreted[(int)Code.Pop_r32];
+        long stackInstructions = interpreted[
+            (int)Code.Push_r64] + interpreted[(int)Code.Push_r32] + interpreted[(int)Code.Pop_r64] + interpreted[(int)Code.Pop_r32];
         Assert.Equal((3UL * rounds, 25UL * 51), (machine.State.Gprs[Gpr.Rax], machine.State.Gprs[Gpr.Rsi]));
         Assert.InRange(stackInstructions, 0, 6);
     }

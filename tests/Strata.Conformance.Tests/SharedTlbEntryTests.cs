@@ -8,7 +8,9 @@ using static Iced.Intel.AssemblerRegisters;
 
 namespace Strata.Conformance.Tests;
 
-/// <summary>Two pages that share a TLB entry and are used in turn: they change places in translated code, and stay true to the tables.</summary>
+/// <summary>
+/// Two pages that share a TLB entry and are used in turn: they change places in translated code, and stay true to the tables.
+/// </summary>
 public sealed unsafe class SharedTlbEntryTests : IDisposable
 {
     /// <summary>Distance of pages that share an entry; bytes.</summary>
@@ -17,7 +19,8 @@ public sealed unsafe class SharedTlbEntryTests : IDisposable
     private const ulong Page = 0x1000;
     private const ulong Here = SystemMachine.Data;
 
-    private readonly SystemMachine _machine = new(GuestMode.Long, cpl: 0, createEngine: wiring => new Translator(wiring, new TranslatorOptions()));
+    private readonly SystemMachine _machine = new(
+        GuestMode.Long, cpl: 0, createEngine: wiring => new Translator(wiring, new TranslatorOptions()));
 
     public SharedTlbEntryTests()
     {

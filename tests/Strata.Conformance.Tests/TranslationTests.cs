@@ -20,7 +20,8 @@ public sealed unsafe class TranslationTests
     public void Lock_OnData_IsKeptUnlessOneProcessorRunsUserCode(int cpl, bool isOnlyProcessor, bool isKept)
     {
         using StringWriter trace = new();
-        using SystemMachine machine = Create(cpl, new TranslatorOptions { IsOnlyProcessor = isOnlyProcessor, Trace = new TranslationTrace(trace) });
+        using SystemMachine machine = Create(
+            cpl, new TranslatorOptions { IsOnlyProcessor = isOnlyProcessor, Trace = new TranslationTrace(trace) });
         ulong data = cpl == 0 ? SystemMachine.Data : SystemMachine.UserData;
         machine.Quad(data) = 41;
         machine.State.Gprs[Gpr.Rbx] = data;
@@ -97,7 +98,8 @@ public sealed unsafe class TranslationTests
     {
         using StringWriter trace = new();
         using SystemMachine machine = Create(cpl: 0, new TranslatorOptions { Trace = new TranslationTrace(trace) });
-        ulong[] places = [SystemMachine.Code, SystemMachine.UserData, SystemMachine.UserData + (4 * Page), SystemMachine.UserData + (2 * Page)];
+        ulong[] places = [
+            SystemMachine.Code, SystemMachine.UserData, SystemMachine.UserData + (4 * Page), SystemMachine.UserData + (2 * Page)];
         ulong start = SystemMachine.Code + 0xE00 + offset;
         machine.Place(start, a =>
         {
@@ -125,12 +127,15 @@ public sealed unsafe class TranslationTests
             seen.Add((rip - slide, gprs[Gpr.Rsi] - slide, gprs[Gpr.Rdi] - slide, gprs[Gpr.Rax], Blocks(trace)));
         }
 
-        Assert.All(seen, one => Assert.Equal((seen[0].Rip, seen[0].Next, seen[0].Next, seen[0].Loaded), (one.Rip, one.Next, one.Returned, one.Loaded)));
+        Assert.All(
+            seen,
+            one => Assert.Equal((seen[0].Rip, seen[0].Next, seen[0].Next, seen[0].Loaded), (one.Rip, one.Next, one.Returned, one.Loaded)));
         Assert.Equal(start + 0x201, seen[0].Rip);
         Assert.Equal([2 * seen[0].Blocks, 2 * seen[0].Blocks, 2 * seen[0].Blocks], seen[1..].Select(one => one.Blocks));
     }
 
-    private static int Blocks(StringWriter trace) => trace.ToString().Split('\n').Count(line => line.StartsWith("block ", StringComparison.Ordinal));
+    private static int Blocks(StringWriter trace) =>
+        trace.ToString().Split('\n').Count(line => line.StartsWith("block ", StringComparison.Ordinal));
 
     /// <summary>Maps two pages that lie at another place here too.</summary>
     private static void MapTwo(SystemMachine machine, ulong va, ulong place)

@@ -29,7 +29,8 @@ public sealed class EncodingTests
         (x, y) => (uint)(((x / 7) + (y / 9)) % 13 * 0x111315),
         (x, y) => (uint)(((x / 23) + (y * 7)) * 0x010307 & 0xFFFFFF),
         (x, y) => Noise(x, y),
-        (x, y) => (((x / 64) + (y / 64)) % 5) switch { 0 => 0u, 1 => Noise(x, y), 2 => Noise(x / 9, y), 3 => (uint)(x % 3 * 77), _ => Noise(x / 60, y / 60) },
+        (x, y) => (((x / 64) + (y / 64)) % 5) switch { 0 => 0u, 1 => Noise(x, y), 2 => Noise(
+            x / 9, y), 3 => (uint)(x % 3 * 77), _ => Noise(x / 60, y / 60) },
     ];
 
     public static TheoryData<int, int, int> Cases

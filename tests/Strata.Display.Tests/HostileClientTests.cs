@@ -121,7 +121,9 @@ public sealed class HostileClientTests
         }
 
         await using NetworkStream tooMany = await server.ConnectAsync();
-        int read = await tooMany.ReadAsync(new byte[12]).AsTask().ContinueWith(task => task.IsFaulted ? 0 : task.Result, TaskScheduler.Default);
+        int read = await tooMany.ReadAsync(new byte[12])
+            .AsTask()
+            .ContinueWith(task => task.IsFaulted ? 0 : task.Result, TaskScheduler.Default);
         idle.ForEach(stream => stream.Dispose());
         while (server.Log.Lines.Count(line => line.Contains("has gone", StringComparison.Ordinal)) < 4)
         {
@@ -136,7 +138,8 @@ public sealed class HostileClientTests
     [Fact]
     public async Task Messages_OfAnyBytes_LeaveTheServerServing()
     {
-        await using TestServer server = new(64, 64, options => options with { Patience = TimeSpan.FromMilliseconds(500), MostClients = 1000 });
+        await using TestServer server = new(
+            64, 64, options => options with { Patience = TimeSpan.FromMilliseconds(500), MostClients = 1000 });
         Gen<byte[]> pieces = Gen.Choose(0, 255).Select(value => (byte)value).ArrayOf(24);
         Gen<byte[]> messages = pieces.SelectMany(bytes => Gen.Elements<byte>(0, 2, 3, 4, 5, 6, 251, 255, bytes[0])
             .Select(type => (byte[])[type, .. bytes[..(bytes[1] % 24)]]));

@@ -49,7 +49,9 @@ public sealed class LogInTests
         await server.Log.WaitForAsync("its password was wrong");
     }
 
-    /// <summary>The cipher's bits are the other way round than DES has them: the answer by OpenSSL's DES, of a key so turned round.</summary>
+    /// <summary>
+    /// The cipher's bits are the other way round than DES has them: the answer by OpenSSL's DES, of a key so turned round.
+    /// </summary>
     [Fact]
     public void Answer_ChallengeAndPassword_IsAsOthersMakeIt()
     {
@@ -145,7 +147,8 @@ public sealed class LogInTests
         using ClientWebSocket socket = new();
         socket.Options.SetRequestHeader("Origin", "https://evil.example");
 
-        await Assert.ThrowsAsync<WebSocketException>(() => socket.ConnectAsync(new Uri($"ws://{server.EndPoint}/"), CancellationToken.None));
+        await Assert.ThrowsAsync<WebSocketException>(
+            () => socket.ConnectAsync(new Uri($"ws://{server.EndPoint}/"), CancellationToken.None));
         await server.Log.WaitForAsync("https://evil.example, which was not named");
     }
 
@@ -155,7 +158,8 @@ public sealed class LogInTests
         await using TestServer server = new();
         using ClientWebSocket socket = new();
 
-        await Assert.ThrowsAsync<WebSocketException>(() => socket.ConnectAsync(new Uri($"ws://{server.EndPoint}/"), CancellationToken.None));
+        await Assert.ThrowsAsync<WebSocketException>(
+            () => socket.ConnectAsync(new Uri($"ws://{server.EndPoint}/"), CancellationToken.None));
         await server.Log.WaitForAsync("no version of RFB");
     }
 
@@ -219,7 +223,8 @@ public sealed class LogInTests
     private static SslClientAuthenticationOptions Trusting(X509Certificate2 server) => new()
     {
         TargetHost = "server",
-        RemoteCertificateValidationCallback = (_, certificate, _, _) => certificate!.GetRawCertData().AsSpan().SequenceEqual(server.RawData),
+        RemoteCertificateValidationCallback = (_, certificate, _, _) =>
+            certificate!.GetRawCertData().AsSpan().SequenceEqual(server.RawData),
     };
 
     /// <summary>VeNCrypt 0.2: version, its agreement, a type of its list, and the agreement to that.</summary>

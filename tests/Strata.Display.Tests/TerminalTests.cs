@@ -14,7 +14,8 @@ public sealed class TerminalTests
         ushort[] cells = [.. "abcd".Select(c => (ushort)(0x0700 | c))];
         painter.Paint(new ScreenText(2, 2, cells, Cursor: 0), 18, 32);
 
-        string changed = Encoding.UTF8.GetString(painter.Paint(new ScreenText(2, 2, [cells[0], cells[1], 0x1EB0, cells[3]], Cursor: null), 18, 32).Span);
+        string changed = Encoding.UTF8.GetString(
+            painter.Paint(new ScreenText(2, 2, [cells[0], cells[1], 0x1EB0, cells[3]], Cursor: null), 18, 32).Span);
 
         Assert.Equal("\e[2;1H\e[93;44m░\e[37;40md\e[0m\e[?25l", changed); // yellow on blue
     }

@@ -12,8 +12,8 @@ public sealed class CloneIdentityTests(DebianGuest guest) : IClassFixture<Debian
     private const int FewLines = 20;
 
     /// <summary>
-    /// Draws random numbers for ever and prints each with the host name that it finds then, as a message of the kernel, which is on the serial port
-    /// before the call returns: what a clone prints, it has done as a clone, but for a line that was begun before.
+    /// Draws random numbers for ever and prints each with the host name that it finds then, as a message of the kernel, which is on the
+    /// serial port before the call returns: what a clone prints, it has done as a clone, but for a line that was begun before.
     /// </summary>
     private const string Drawer = """
         open R, "<", "/dev/urandom"; open K, ">", "/dev/kmsg";
@@ -40,7 +40,9 @@ public sealed class CloneIdentityTests(DebianGuest guest) : IClassFixture<Debian
         {
             string[][] lines = await Task.WhenAll(clones.Select(ReadLinesAsync));
             Assert.All(clones, clone => Assert.True(clone.IdentityFailure is null, clone.IdentityFailure));
-            Assert.All(lines.Zip(clones), clone => Assert.All(clone.First, line => Assert.EndsWith($" {clone.Second.Name}", line, StringComparison.Ordinal)));
+            Assert.All(
+                lines.Zip(clones),
+                clone => Assert.All(clone.First, line => Assert.EndsWith($" {clone.Second.Name}", line, StringComparison.Ordinal)));
             Assert.Empty(lines[0].Select(Drawn).Intersect(lines[1].Select(Drawn)));
         }
         finally
@@ -97,7 +99,9 @@ public sealed class CloneIdentityTests(DebianGuest guest) : IClassFixture<Debian
     public async Task ForkAsync_ProgramThatMakesItAnotherMachineIsGone_EndsTheClone()
     {
         await using VirtualMachine parent = await StartAsync("translator", 1);
-        await RunAsync(parent, "for p in /proc/[0-9]*/stat; do set -- $(cat $p); [ \"$2 ${41}\" = '(perl) 1' ] && kill -STOP $1; done; true"); // by its scheduling
+        // by its scheduling
+        await RunAsync(
+            parent, "for p in /proc/[0-9]*/stat; do set -- $(cat $p); [ \"$2 ${41}\" = '(perl) 1' ] && kill -STOP $1; done; true");
 
         StrataException error = await Assert.ThrowsAsync<StrataException>(() => parent.ForkAsync(
             1, new ForkOptions { Each = new RestoreOptions { IdentityPatience = TimeSpan.FromSeconds(1) } }, _timeout.Token));
@@ -120,7 +124,12 @@ public sealed class CloneIdentityTests(DebianGuest guest) : IClassFixture<Debian
     private async Task<VirtualMachine> StartAsync(string engine, int processors)
     {
         VirtualMachine machine = await VirtualMachine.StartAsync(
-            guest.SpecWithAgent with { Name = "parent", Engine = Engines.EngineNames.Parse(engine), Processors = processors }, _timeout.Token);
+            guest.SpecWithAgent with
+            {
+                Name = "parent",
+                Engine = Engines.EngineNames.Parse(engine),
+                Processors = processors,
+            }, _timeout.Token);
         await machine.Console.WaitForAsync(DebianGuest.Prompt, _timeout.Token);
         await RunAsync(machine, "true");
         return machine;
@@ -128,7 +137,8 @@ public sealed class CloneIdentityTests(DebianGuest guest) : IClassFixture<Debian
 
     private async Task StartDrawingAsync(VirtualMachine machine)
     {
-        await machine.Agent.PutAsync(new MemoryStream(System.Text.Encoding.ASCII.GetBytes(Drawer)), "/tmp/drawer", cancellationToken: _timeout.Token);
+        await machine.Agent.PutAsync(
+            new MemoryStream(System.Text.Encoding.ASCII.GetBytes(Drawer)), "/tmp/drawer", cancellationToken: _timeout.Token);
         await RunAsync(machine, "echo on > /proc/sys/kernel/printk_devkmsg; perl /tmp/drawer </dev/null >/dev/null 2>&1 &");
         await machine.Console.WaitForAsync(" debian-tiny>", _timeout.Token);
     }
@@ -138,7 +148,8 @@ public sealed class CloneIdentityTests(DebianGuest guest) : IClassFixture<Debian
     {
         while (true)
         {
-            string[] lines = [.. clone.Console.Output.Split('\n').Skip(1).Select(line => line.TrimEnd('\r')).Where(line => line.EndsWith('>') && line.Contains('<', StringComparison.Ordinal))];
+            string[] lines = [.. clone.Console.Output.Split('\n').Skip(1).Select(line => line.TrimEnd('\r'))
+                .Where(line => line.EndsWith('>') && line.Contains('<', StringComparison.Ordinal))];
             if (lines.Length >= FewLines)
             {
                 return [.. lines.Select(line => line[(line.IndexOf('<', StringComparison.Ordinal) + 1)..^1])];
@@ -149,7 +160,10 @@ public sealed class CloneIdentityTests(DebianGuest guest) : IClassFixture<Debian
     }
 
     private Task<IReadOnlyList<VirtualMachine>> ForkAsync(VirtualMachine machine, bool keepIdentity) => machine.ForkAsync(
-        2, new ForkOptions { Each = new RestoreOptions { KeepIdentity = keepIdentity, IdentityPatience = TimeSpan.FromMinutes(1) } }, _timeout.Token);
+        2, new ForkOptions
+        {
+            Each = new RestoreOptions { KeepIdentity = keepIdentity, IdentityPatience = TimeSpan.FromMinutes(1) },
+        }, _timeout.Token);
 
     private async Task RunAsync(VirtualMachine machine, string line)
     {

@@ -13,7 +13,8 @@ namespace Strata.EndToEnd.Tests;
 public sealed class CloneTests(DebianGuest guest) : IClassFixture<DebianGuest>, IDisposable
 {
     private const string WhoAmI =
-        "hostname; cat /sys/class/net/eth0/address; ip addr show eth0 | sed -n 's/.*inet \\([0-9.]*\\).*/\\1/p'; head -c 32 /dev/urandom | hexdump -v -e '/1 \"%02x\"'; echo; date +%s; cat /tmp/mark";
+        "hostname; cat /sys/class/net/eth0/address; ip addr show eth0 | sed -n 's/.*inet \\([0-9.]*\\).*/\\1/p'; head -c 32 /dev/urandom " +
+        "| hexdump -v -e '/1 \"%02x\"'; echo; date +%s; cat /tmp/mark";
 
     private readonly CancellationTokenSource _timeout = new(TimeSpan.FromMinutes(5));
 
@@ -21,7 +22,8 @@ public sealed class CloneTests(DebianGuest guest) : IClassFixture<DebianGuest>, 
     {
         Name = "parent",
         Engine = Engine.Translator,
-        Networks = [NetworkCard.User(new UserNetworkOptions { Forwards = [new PortForward(TransportProtocol.Tcp, IPAddress.Loopback, 0, 22)] })],
+        Networks = [
+            NetworkCard.User(new UserNetworkOptions { Forwards = [new PortForward(TransportProtocol.Tcp, IPAddress.Loopback, 0, 22)] })],
     };
 
     [Fact]
@@ -47,7 +49,9 @@ public sealed class CloneTests(DebianGuest guest) : IClassFixture<DebianGuest>, 
             Assert.All(all, clone => Assert.Equal("before", clone[5]));
             Assert.Equal(4, clones.Append(parent).Select(machine => machine.GenerationId).Distinct().Count());
             Assert.Equal(4, clones.Append(parent).Select(machine => machine.ForwardedPorts[0].HostEndPoint.Port).Distinct().Count());
-            Assert.Equal("after\nparent\n", (await RunAsync(parent, "cat /tmp/mark; hostname")).Replace("debian-tiny", "parent", StringComparison.Ordinal));
+            Assert.Equal(
+                "after\nparent\n",
+                (await RunAsync(parent, "cat /tmp/mark; hostname")).Replace("debian-tiny", "parent", StringComparison.Ordinal));
         }
         finally
         {
@@ -140,7 +144,9 @@ public sealed class CloneTests(DebianGuest guest) : IClassFixture<DebianGuest>, 
             await RunAsync(parent, "ip addr add 192.168.7.1/24 dev eth0");
             await RunAsync(clones[0], "ip addr add 192.168.7.2/24 dev eth0");
             await RunAsync(clones[1], "ip addr add 192.168.7.3/24 dev eth0");
-            Assert.Equal("both\n", await RunAsync(clones[0], "ping -c 1 -W 9 192.168.7.1 >/dev/null && ping -c 1 -W 9 192.168.7.3 >/dev/null && echo both"));
+            Assert.Equal(
+                "both\n",
+                await RunAsync(clones[0], "ping -c 1 -W 9 192.168.7.1 >/dev/null && ping -c 1 -W 9 192.168.7.3 >/dev/null && echo both"));
         }
         finally
         {
@@ -189,7 +195,8 @@ public sealed class CloneTests(DebianGuest guest) : IClassFixture<DebianGuest>, 
         Assert.InRange(second.DisksStored, 1, first.DisksStored / 4);
         await parent.DisposeAsync();
         await using VirtualMachine again = await VirtualMachine.RestoreAsync(store, "second", cancellationToken: _timeout.Token);
-        Assert.Equal("before behind", await RunAsync(again, "head -c 6 /dev/vda; printf ' '; dd if=/dev/vda bs=1 skip=1048576 count=6 2>/dev/null"));
+        Assert.Equal(
+            "before behind", await RunAsync(again, "head -c 6 /dev/vda; printf ' '; dd if=/dev/vda bs=1 skip=1048576 count=6 2>/dev/null"));
     }
 
     [Fact]
@@ -198,7 +205,8 @@ public sealed class CloneTests(DebianGuest guest) : IClassFixture<DebianGuest>, 
         await using VirtualMachine parent = await StartAsync(Spec);
         string before = await RunAsync(parent, "hostname; cat /sys/class/net/eth0/address");
 
-        IReadOnlyList<VirtualMachine> clones = await parent.ForkAsync(1, new ForkOptions { Each = new RestoreOptions { KeepIdentity = true } }, _timeout.Token);
+        IReadOnlyList<VirtualMachine> clones = await parent.ForkAsync(
+            1, new ForkOptions { Each = new RestoreOptions { KeepIdentity = true } }, _timeout.Token);
 
         try
         {
@@ -214,7 +222,8 @@ public sealed class CloneTests(DebianGuest guest) : IClassFixture<DebianGuest>, 
     [Fact]
     public async Task ForkAsync_WithoutAnAgent_SaysWhatTheCloneStillHas()
     {
-        await using VirtualMachine parent = await VirtualMachine.StartAsync(guest.Spec with { Name = "parent", Engine = Engine.Translator }, _timeout.Token);
+        await using VirtualMachine parent = await VirtualMachine.StartAsync(
+            guest.Spec with { Name = "parent", Engine = Engine.Translator }, _timeout.Token);
         await parent.Console.WaitForAsync(DebianGuest.Prompt, _timeout.Token);
 
         IReadOnlyList<VirtualMachine> clones = await ForkAsync(parent, 1);
@@ -237,7 +246,8 @@ public sealed class CloneTests(DebianGuest guest) : IClassFixture<DebianGuest>, 
     {
         await using VirtualMachine parent = await VirtualMachine.StartAsync(guest.Spec, _timeout.Token);
 
-        StrataException error = await Assert.ThrowsAsync<StrataException>(() => parent.ForkAsync(2, new ForkOptions { Names = ["one"] }, _timeout.Token));
+        StrataException error = await Assert.ThrowsAsync<StrataException>(
+            () => parent.ForkAsync(2, new ForkOptions { Names = ["one"] }, _timeout.Token));
 
         Assert.Contains("2 different names", error.Message, StringComparison.Ordinal);
     }
@@ -280,7 +290,8 @@ public sealed class CloneTests(DebianGuest guest) : IClassFixture<DebianGuest>, 
 
     /// <summary>The machine is busy: guests may take their time.</summary>
     private Task<IReadOnlyList<VirtualMachine>> ForkAsync(VirtualMachine machine, int count) =>
-        machine.ForkAsync(count, new ForkOptions { Each = new RestoreOptions { IdentityPatience = TimeSpan.FromMinutes(1) } }, _timeout.Token);
+        machine.ForkAsync(
+            count, new ForkOptions { Each = new RestoreOptions { IdentityPatience = TimeSpan.FromMinutes(1) } }, _timeout.Token);
 
     private async Task<string> RunAsync(VirtualMachine machine, string line)
     {

@@ -12,7 +12,8 @@ public sealed class CommandExecTests : IClassFixture<DebianGuest>, IDisposable
     [Fact]
     public async Task Exec_Command_PassesStreamsAndExitCode()
     {
-        using HostCommand command = HostCommand.StartStrata("run", "debian-tiny", "--memory", "256M", "--exec", "rev; echo to the errors >&2; exit 17");
+        using HostCommand command = HostCommand.StartStrata(
+            "run", "debian-tiny", "--memory", "256M", "--exec", "rev; echo to the errors >&2; exit 17");
         await command.TypeAsync("abc\n", _timeout.Token);
         command.EndInput();
 
@@ -24,7 +25,8 @@ public sealed class CommandExecTests : IClassFixture<DebianGuest>, IDisposable
     [Fact]
     public async Task Exec_GuestPanics_IsThePanicCode()
     {
-        using HostCommand command = HostCommand.StartStrata("run", "debian-tiny", "--memory", "256M", "--exec", "echo c > /proc/sysrq-trigger; sleep 100");
+        using HostCommand command = HostCommand.StartStrata(
+            "run", "debian-tiny", "--memory", "256M", "--exec", "echo c > /proc/sysrq-trigger; sleep 100");
 
         (int code, string errors) = await command.WaitForExitAsync(_timeout.Token);
 

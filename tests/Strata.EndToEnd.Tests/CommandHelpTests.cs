@@ -23,13 +23,16 @@ public sealed partial class CommandHelpTests : IDisposable
             string help = await HelpAsync(command);
             seen.Add(name);
             Match usage = Usage().Match(help);
-            if (!usage.Success || !usage.Groups["line"].Value.StartsWith(name, StringComparison.Ordinal) || help.Contains("Strata.Cli", StringComparison.Ordinal))
+            if (!usage.Success
+                || !usage.Groups["line"].Value.StartsWith(name, StringComparison.Ordinal)
+                || help.Contains("Strata.Cli", StringComparison.Ordinal))
             {
                 faults.Add($"{name}: the usage does not begin with it");
             }
 
             string listed = UsageOptions().Replace(usage.Groups["line"].Value[name.Length..], string.Empty);
-            if (command.Length > 0 && !lists[string.Join(' ', command[..^1])].Contains($"\n  {command[^1]}{listed}  ", StringComparison.Ordinal))
+            if (command.Length > 0
+                && !lists[string.Join(' ', command[..^1])].Contains($"\n  {command[^1]}{listed}  ", StringComparison.Ordinal))
             {
                 faults.Add($"{name}: the list of commands does not have it as its usage does, \"{listed}\"");
             }
@@ -88,7 +91,8 @@ public sealed partial class CommandHelpTests : IDisposable
         int start = help.IndexOf(heading, StringComparison.Ordinal);
         return start < 0
             ? []
-            : [.. help[(start + heading.Length)..].Split("\n\n")[0].Split('\n').Select(line => line.Trim().Split(' ')[0]).Where(name => name.Length > 0)];
+            : [.. help[(start + heading.Length)..].Split("\n\n")[0].Split('\n').Select(
+                line => line.Trim().Split(' ')[0]).Where(name => name.Length > 0)];
     }
 
     private async Task<string> HelpAsync(string[] command)

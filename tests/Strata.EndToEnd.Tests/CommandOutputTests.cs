@@ -38,7 +38,9 @@ public sealed class CommandOutputTests : IClassFixture<DebianGuest>, IDisposable
     [Fact]
     public async Task Run_CommandWhoseReaderHasGone_EndsAsInAPipe()
     {
-        (int code, string output, string errors) = await ShellAsync("set -o pipefail; $strata run debian-tiny -m 256M --exec yes | head -n 1");
+        (
+            int code, string output,
+            string errors) = await ShellAsync("set -o pipefail; $strata run debian-tiny -m 256M --exec yes | head -n 1");
 
         Assert.Equal((BrokenPipe, "y\n", ""), (code, output, errors));
     }

@@ -229,7 +229,8 @@ public sealed class CommandTests : IDisposable
 
         Assert.Equal(Success, code);
         Assert.All(
-            ["--kernel", "--initrd", "--append", "--memory", "--cpus", "--disk"], option => Assert.Contains(option, output, StringComparison.Ordinal));
+            ["--kernel", "--initrd", "--append", "--memory", "--cpus", "--disk"], option =>
+                Assert.Contains(option, output, StringComparison.Ordinal));
     }
 
     public void Dispose()

@@ -76,7 +76,8 @@ public sealed class CopyCommandTests(NamedMachine guest) : IClassFixture<NamedMa
 
         Assert.Equal(
             "payload target payload missing payload",
-            await GuestAsync("cd /root/links && echo -n $(cat target; echo; readlink link; cat missing; echo; readlink dangling; cat folder/payload)"));
+            await GuestAsync(
+                "cd /root/links && echo -n $(cat target; echo; readlink link; cat missing; echo; readlink dangling; cat folder/payload)"));
     }
 
     [Fact]
@@ -235,7 +236,8 @@ public sealed class CopyCommandTests(NamedMachine guest) : IClassFixture<NamedMa
     [Fact]
     public async Task Copy_TreeDeeperThanAPathCanBeLong_GoesBothWaysWhole()
     {
-        const string make = "mkdir '/root/deep'; chdir '/root/deep'; for (1..50) { mkdir 'd'x100; chdir 'd'x100 } open F,'>bottom'; print F 'here'";
+        const string make = "mkdir '/root/deep'; chdir '/root/deep'; for (1..50) { mkdir 'd'x100; chdir 'd'x100 } open F,'>bottom'; " +
+            "print F 'here'";
         const string count = "$f=shift; chdir $f; while (chdir \"d\"x100) { $n++ } open F,\"<bottom\"; print \"$n \", <F>";
         await RunAsync("exec", Machine, "perl", "-e", make);
 

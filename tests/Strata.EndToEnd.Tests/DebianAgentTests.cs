@@ -25,7 +25,8 @@ public sealed class DebianAgentTests(DebianGuest guest) : IClassFixture<DebianGu
             },
             "standard input\n"u8.ToArray(),
             _timeout.Token);
-        Assert.Equal((42, "standard input\n/tmp\n", "first arg second from the host\n"), (result.ExitCode, result.OutputText, result.ErrorText));
+        Assert.Equal(
+            (42, "standard input\n/tmp\n", "first arg second from the host\n"), (result.ExitCode, result.OutputText, result.ErrorText));
 
         await CopyMuchAsync(agent);
         await PutOntoWhatExistsAsync(agent);
@@ -59,7 +60,8 @@ public sealed class DebianAgentTests(DebianGuest guest) : IClassFixture<DebianGu
     private async Task PutOntoWhatExistsAsync(GuestAgent agent)
     {
         await agent.RunAsync(
-            GuestCommand.Shell("mkdir /root/put && cd /root/put && echo old > file && chown 7:8 file && ln -s file link && mknod null c 1 3"),
+            GuestCommand.Shell(
+                "mkdir /root/put && cd /root/put && echo old > file && chown 7:8 file && ln -s file link && mknod null c 1 3"),
             default,
             _timeout.Token);
 
@@ -67,7 +69,8 @@ public sealed class DebianAgentTests(DebianGuest guest) : IClassFixture<DebianGu
         await agent.PutAsync(new MemoryStream("gone"u8.ToArray()), "/root/put/null", cancellationToken: _timeout.Token);
 
         GuestResult result = await agent.RunAsync(
-            GuestCommand.Shell("cd /root/put && stat -c '%a %u %g' file && cat link && stat -c ' %F' link null && ls"), default, _timeout.Token);
+            GuestCommand.Shell("cd /root/put && stat -c '%a %u %g' file && cat link && stat -c ' %F' link null && ls"), default,
+            _timeout.Token);
         Assert.Equal("640 7 8\nnew symbolic link\n character special file\nfile\nlink\nnull\n", result.OutputText);
     }
 
@@ -83,9 +86,11 @@ public sealed class DebianAgentTests(DebianGuest guest) : IClassFixture<DebianGu
 
     private async Task FailAsync(GuestAgent agent)
     {
-        StrataException missing = await Assert.ThrowsAsync<StrataException>(() => agent.RunAsync(new GuestCommand(["no-such-program"]), default, _timeout.Token));
+        StrataException missing = await Assert.ThrowsAsync<StrataException>(
+            () => agent.RunAsync(new GuestCommand(["no-such-program"]), default, _timeout.Token));
         Assert.Equal("The guest refused: no-such-program: No such file or directory.", missing.Message);
-        StrataException file = await Assert.ThrowsAsync<StrataException>(() => agent.GetAsync("/no/such/file", Stream.Null, _timeout.Token));
+        StrataException file = await Assert.ThrowsAsync<StrataException>(
+            () => agent.GetAsync("/no/such/file", Stream.Null, _timeout.Token));
         Assert.Equal(StrataError.Guest, file.Error);
         await Assert.ThrowsAsync<StrataException>(() => agent.PutAsync(Stream.Null, "/proc/nothing", cancellationToken: _timeout.Token));
     }
@@ -93,7 +98,8 @@ public sealed class DebianAgentTests(DebianGuest guest) : IClassFixture<DebianGu
     /// <summary>A program in the guest connects to the host.</summary>
     private async Task TalkThroughSocketsAsync(VirtualMachine machine)
     {
-        const string client = "socket(S,40,1,0);connect(S,pack('SSLLx4',40,0,7777,2))or die $!;syswrite S,'hello host';sysread(S,$b,99);print $b";
+        const string client = "socket(S,40,1,0);connect(S,pack('SSLLx4',40,0,7777,2))or die $!;syswrite S,'hello " +
+            "host';sysread(S,$b,99);print $b";
         using VsockListener listener = machine.Listen(7777);
         Task<GuestResult> program = machine.Agent.RunAsync(new GuestCommand(["perl", "-e", client]), default, _timeout.Token);
         await using VsockStream stream = await listener.AcceptAsync(_timeout.Token);

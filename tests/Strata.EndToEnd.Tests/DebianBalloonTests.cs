@@ -31,7 +31,9 @@ public sealed class DebianBalloonTests(DebianGuest guest) : IClassFixture<Debian
         await RunAsync(machine, "dd if=/dev/urandom of=/tmp/a bs=1M count=50 2>/dev/null && cp /tmp/a /tmp/b && cmp /tmp/a /tmp/b");
     }
 
-    /// <summary>The initrd, and what the kernel needs for the start only: without being asked for, and with nothing running in the guest.</summary>
+    /// <summary>
+    /// The initrd, and what the kernel needs for the start only: without being asked for, and with nothing running in the guest.
+    /// </summary>
     [Fact]
     public async Task Run_IdleMachineOfAnImage_ReturnsWhatTheKernelFreedAtBoot()
     {

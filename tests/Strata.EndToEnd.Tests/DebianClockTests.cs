@@ -15,7 +15,9 @@ public sealed class DebianClockTests(DebianGuest guest) : IClassFixture<DebianGu
         printf '%.6f', ($before + $after) / 2 - $host;
         """;
 
-    /// <summary>Seconds between the registers' second and the update interrupt's, as fractions, and between the registers' and the guest's clock.</summary>
+    /// <summary>
+    /// Seconds between the registers' second and the update interrupt's, as fractions, and between the registers' and the guest's clock.
+    /// </summary>
     private const string Phases = """
         sub now { my $t = pack('q2', 0, 0); syscall(228, 0, $t); my ($s, $n) = unpack('q2', $t); $s + $n / 1e9 }
         sub apart { my $d = $_[0] - int($_[0]); $d > 0.5 ? $d - 1 : $d }
@@ -69,7 +71,8 @@ public sealed class DebianClockTests(DebianGuest guest) : IClassFixture<DebianGu
         await machine.Console.WaitForAsync(DebianGuest.Prompt, _timeout.Token);
 
         await machine.Console.WriteLineAsync(
-            "echo +2 > /sys/class/rtc/rtc0/wakealarm; echo freeze > /sys/power/state && echo alarms-$(awk '{ print $1 }' /sys/firmware/acpi/interrupts/ff_rt_clk)-",
+            "echo +2 > /sys/class/rtc/rtc0/wakealarm; echo freeze > /sys/power/state && echo alarms-$(awk '{ print $1 }' " +
+            "/sys/firmware/acpi/interrupts/ff_rt_clk)-",
             _timeout.Token);
 
         await machine.Console.WaitForAsync("alarms-1-", _timeout.Token);

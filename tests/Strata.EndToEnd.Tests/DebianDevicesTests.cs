@@ -22,7 +22,9 @@ public sealed class DebianDevicesTests(DebianGuest guest) : IClassFixture<Debian
         await using (machine)
         {
             await RunAsync(machine, "dd if=/dev/nvme0n1 of=/dev/nvme0n1 bs=1M count=4 skip=8 seek=20 conv=notrunc,fsync");
-            await RunAsync(machine, "dd if=/dev/nvme0n1 bs=512 count=1 skip=5 of=/tmp/one && dd if=/tmp/one of=/dev/nvme0n1 seek=7 conv=notrunc,fsync");
+            await RunAsync(
+                machine,
+                "dd if=/dev/nvme0n1 bs=512 count=1 skip=5 of=/tmp/one && dd if=/tmp/one of=/dev/nvme0n1 seek=7 conv=notrunc,fsync");
             await RunAsync(machine, "test $(cat /sys/block/nvme0n1/size) = 65536 && grep -q nvme0q1 /proc/interrupts");
         }
 
@@ -37,17 +39,25 @@ public sealed class DebianDevicesTests(DebianGuest guest) : IClassFixture<Debian
     {
         await using VirtualMachine machine = await VirtualMachine.StartAsync(guest.SpecWithAgent with { Hpet = true }, _timeout.Token);
 
-        await RunAsync(machine, "grep -q hpet /sys/devices/system/clocksource/clocksource0/available_clocksource && grep -q 'Clock Event Device: hpet' /proc/timer_list");
+        await RunAsync(
+            machine,
+            "grep -q hpet /sys/devices/system/clocksource/clocksource0/available_clocksource && grep -q 'Clock Event Device: hpet' " +
+            "/proc/timer_list");
         await RunAsync(machine, "echo hpet > /sys/devices/system/clocksource/clocksource0/current_clocksource && sleep 1 && date");
     }
 
     [Fact]
     public async Task Smbios_Strings_AreWhatTheGuestReads()
     {
-        SmbiosSpec smbios = new SmbiosSpec().With("serial=ds=nocloud").With("board-asset=A7").With("uuid=3f1c2d7e-9a4b-4c21-8a57-0d5e6b7c8d90");
+        SmbiosSpec smbios = new SmbiosSpec().With("serial=ds=nocloud")
+            .With("board-asset=A7")
+            .With("uuid=3f1c2d7e-9a4b-4c21-8a57-0d5e6b7c8d90");
         await using VirtualMachine machine = await VirtualMachine.StartAsync(guest.SpecWithAgent with { Smbios = smbios }, _timeout.Token);
 
-        await RunAsync(machine, "cd /sys/class/dmi/id && test $(cat product_serial) = ds=nocloud && test $(cat board_asset_tag) = A7 && test $(cat sys_vendor) = Strata");
+        await RunAsync(
+            machine,
+            "cd /sys/class/dmi/id && test $(cat product_serial) = ds=nocloud && test $(cat board_asset_tag) = A7 && test $(cat " +
+            "sys_vendor) = Strata");
         await RunAsync(machine, "test $(cat /sys/class/dmi/id/product_uuid) = 3f1c2d7e-9a4b-4c21-8a57-0d5e6b7c8d90");
     }
 

@@ -37,12 +37,14 @@ public sealed class DebianDiskTests(DebianGuest guest) : IClassFixture<DebianGue
         string raw = await CreateDiskAsync();
         byte[] before = await File.ReadAllBytesAsync(raw, _timeout.Token);
         string overlay = _folder.PathOf("overlay.qcow2");
-        Qcow2Image.Create(overlay, new DiskCreateOptions { Size = before.Length, BackingFile = "disk.raw", BackingFormat = "raw" }).Dispose();
+        Qcow2Image.Create(
+            overlay, new DiskCreateOptions { Size = before.Length, BackingFile = "disk.raw", BackingFormat = "raw" }).Dispose();
         await using VirtualMachine machine = await VirtualMachine.StartAsync(
             guest.Spec with { Disks = [overlay, new DiskSpec { Path = raw, ReadOnly = true }] }, _timeout.Token);
         await machine.Console.WaitForAsync(DebianGuest.Prompt, _timeout.Token);
 
-        await machine.Console.WriteLineAsync("mount -t ext4 /dev/vda /mnt && rev /mnt/greeting > /mnt/reply; umount /mnt; cat /sys/block/vdb/ro; poweroff", _timeout.Token);
+        await machine.Console.WriteLineAsync(
+            "mount -t ext4 /dev/vda /mnt && rev /mnt/greeting > /mnt/reply; umount /mnt; cat /sys/block/vdb/ro; poweroff", _timeout.Token);
         MachineExit exit = await machine.WaitForExitAsync(_timeout.Token);
         await machine.DisposeAsync();
 

@@ -25,7 +25,8 @@ public sealed class DebianImageServicesTests : IDisposable
     public async Task Exec_Command_PassesStreamsAndExitCode()
     {
         await _image.EnsureAsync(cancellationToken: _timeout.Token);
-        using HostCommand command = HostCommand.StartStrata("run", "debian", "--exec", "rev; systemctl is-active strata-agent >&2; exit 17");
+        using HostCommand command = HostCommand.StartStrata(
+            "run", "debian", "--exec", "rev; systemctl is-active strata-agent >&2; exit 17");
         await command.TypeAsync("abc\n", _timeout.Token);
         command.EndInput();
 
@@ -94,7 +95,8 @@ public sealed class DebianImageServicesTests : IDisposable
     {
         await _image.EnsureAsync(cancellationToken: _timeout.Token);
         HostAptSources sources = await HostAptSources.ReadAsync(_timeout.Token);
-        await using VirtualMachine machine = await VirtualMachine.StartAsync(_image.CreateSpec(GuestSetup.Default) with { Sockets = true }, _timeout.Token);
+        await using VirtualMachine machine = await VirtualMachine.StartAsync(
+            _image.CreateSpec(GuestSetup.Default) with { Sockets = true }, _timeout.Token);
         GuestResult before = await RunAsync(machine, "cat /etc/apt/sources.list");
         await machine.Agent.PutAsync(Text(sources.SourcesList), "/etc/apt/sources.list", cancellationToken: _timeout.Token);
         await machine.Agent.PutAsync(Text(sources.Configuration), "/etc/apt/apt.conf.d/99host", cancellationToken: _timeout.Token);
@@ -117,14 +119,19 @@ public sealed class DebianImageServicesTests : IDisposable
         byte[] blob = new byte[3 << 20];
         new Random(7).NextBytes(blob);
         string file = _folder.Write("blob", blob);
-        using HostCommand machine = HostCommand.StartStrata("run", "debian", "--ssh-key", key + ".pub", "--forward", $"{port}:22", "--hostname", "web-1");
+        using HostCommand machine = HostCommand.StartStrata(
+            "run", "debian", "--ssh-key", key + ".pub", "--forward", $"{port}:22", "--hostname", "web-1");
         await machine.WaitForOutputAsync("root@web-1:~# ", _timeout.Token);
-        await machine.TypeAsync($"/lib/systemd/systemd-networkd-wait-online; {DebianGuest.AwaitListener(22)}; echo on''line\n", _timeout.Token);
+        await machine.TypeAsync(
+            $"/lib/systemd/systemd-networkd-wait-online; {DebianGuest.AwaitListener(22)}; echo on''line\n", _timeout.Token);
         await machine.WaitForOutputAsync("online\r\n", _timeout.Token);
-        string[] options = ["-i", key, "-o", "BatchMode=yes", "-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null", "-o", "LogLevel=ERROR"];
+        string[] options = [
+            "-i", key, "-o", "BatchMode=yes", "-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null", "-o",
+            "LogLevel=ERROR"];
 
         await HostCommand.RunAsync("scp", ["-P", port, .. options, file, "root@127.0.0.1:/root/blob"], _timeout.Token);
-        using HostCommand login = HostCommand.Start("ssh", ["-p", port, .. options, "root@127.0.0.1", "hostname; sha256sum < blob; ls /etc/ssh/ssh_host_*.pub | wc -l; exit 5"]);
+        using HostCommand login = HostCommand.Start(
+            "ssh", ["-p", port, .. options, "root@127.0.0.1", "hostname; sha256sum < blob; ls /etc/ssh/ssh_host_*.pub | wc -l; exit 5"]);
         (int code, string errors) = await login.WaitForExitAsync(_timeout.Token);
 
         Assert.Equal((5, $"web-1\n{Convert.ToHexStringLower(SHA256.HashData(blob))}  -\n1\n", string.Empty), (code, login.Output, errors));
@@ -139,5 +146,6 @@ public sealed class DebianImageServicesTests : IDisposable
         return ((IPEndPoint)listener.LocalEndpoint).Port;
     }
 
-    private Task<GuestResult> RunAsync(VirtualMachine machine, string line) => machine.Agent.RunAsync(GuestCommand.Shell(line), default, _timeout.Token);
+    private Task<GuestResult> RunAsync(VirtualMachine machine, string line) =>
+        machine.Agent.RunAsync(GuestCommand.Shell(line), default, _timeout.Token);
 }

@@ -41,7 +41,8 @@ public sealed class DebianImageTests : IDisposable
     {
         await using VirtualMachine machine = await StartAsync(GuestSetup.Default);
 
-        string device = await AskAsync(machine, "/lib/systemd/systemd-networkd-wait-online --timeout=30; ip -4 route show default", "debian");
+        string device = await AskAsync(
+            machine, "/lib/systemd/systemd-networkd-wait-online --timeout=30; ip -4 route show default", "debian");
 
         Assert.Matches("^default via 10.0.2.2 dev en[a-z0-9]+ proto dhcp", device);
         await PowerOffAsync(machine);
@@ -65,9 +66,12 @@ public sealed class DebianImageTests : IDisposable
     public async Task Start_SshWithAKey_LogsInAsRoot()
     {
         await using VirtualMachine machine = await StartAsync(GuestSetup.Default);
-        await AskAsync(machine, "mkdir -m 700 .ssh; ssh-keygen -q -t ed25519 -N '' -f .ssh/id_ed25519; cp .ssh/id_ed25519.pub .ssh/authorized_keys", "debian");
+        await AskAsync(
+            machine, "mkdir -m 700 .ssh; ssh-keygen -q -t ed25519 -N '' -f .ssh/id_ed25519; cp .ssh/id_ed25519.pub .ssh/authorized_keys",
+            "debian");
 
-        string answer = await AskAsync(machine, "ssh -o StrictHostKeyChecking=no -o LogLevel=ERROR root@127.0.0.1 'whoami; tty' 2>&1", "debian");
+        string answer = await AskAsync(
+            machine, "ssh -o StrictHostKeyChecking=no -o LogLevel=ERROR root@127.0.0.1 'whoami; tty' 2>&1", "debian");
 
         Assert.StartsWith("root", answer, StringComparison.Ordinal);
         await PowerOffAsync(machine);
@@ -129,7 +133,9 @@ public sealed class DebianImageTests : IDisposable
         string output = machine.Console.Output;
         int begin = output.LastIndexOf("\nBEGIN", StringComparison.Ordinal) + "\nBEGIN".Length;
         int end = output.IndexOf("\nEND", begin - 1, StringComparison.Ordinal);
-        return output[begin..end].Replace("\r", string.Empty, StringComparison.Ordinal).Replace("\e[?2004l", string.Empty, StringComparison.Ordinal).Trim();
+        return output[begin..end].Replace("\r", string.Empty, StringComparison.Ordinal)
+            .Replace("\e[?2004l", string.Empty, StringComparison.Ordinal)
+            .Trim();
     }
 
     private async Task PowerOffAsync(VirtualMachine machine)

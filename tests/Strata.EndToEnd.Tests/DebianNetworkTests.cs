@@ -21,7 +21,8 @@ public sealed class DebianNetworkTests(DebianGuest guest) : IClassFixture<Debian
         byte[] content = new byte[2_000_000];
         new Random(4).NextBytes(content);
         using FileServer server = new(content, times: 1, _timeout.Token);
-        await using VirtualMachine machine = await VirtualMachine.StartAsync(guest.Spec with { Engine = new Engine(engine) }, _timeout.Token);
+        await using VirtualMachine machine = await VirtualMachine.StartAsync(
+            guest.Spec with { Engine = new Engine(engine) }, _timeout.Token);
         await machine.Console.WaitForAsync(DebianGuest.Prompt, _timeout.Token);
 
         await machine.Console.WriteLineAsync($"wget -q -O - {server.Address} | md5sum", _timeout.Token);
@@ -36,11 +37,13 @@ public sealed class DebianNetworkTests(DebianGuest guest) : IClassFixture<Debian
         string capture = _folder.PathOf("frames.pcap");
         MachineSpec spec = guest.Spec with
         {
-            Networks = [NetworkCard.User(new UserNetworkOptions { Forwards = [forward], Egress = EgressPolicy.DenyAll }) with { Capture = capture }],
+            Networks = [NetworkCard.User(
+                new UserNetworkOptions { Forwards = [forward], Egress = EgressPolicy.DenyAll }) with { Capture = capture }],
         };
         await using VirtualMachine machine = await VirtualMachine.StartAsync(spec, _timeout.Token);
         await machine.Console.WaitForAsync(DebianGuest.Prompt, _timeout.Token);
-        await machine.Console.WriteLineAsync($"(echo from-the-guest | nc -l -p {GuestPort}) & {DebianGuest.AwaitListener(GuestPort)}; echo rea''dy", _timeout.Token);
+        await machine.Console.WriteLineAsync(
+            $"(echo from-the-guest | nc -l -p {GuestPort}) & {DebianGuest.AwaitListener(GuestPort)}; echo rea''dy", _timeout.Token);
         await machine.Console.WaitForAsync("ready", _timeout.Token);
 
         using TcpClient caller = new();
@@ -77,7 +80,9 @@ public sealed class DebianNetworkTests(DebianGuest guest) : IClassFixture<Debian
         await caller.Client.SendAsync("abc"u8.ToArray(), SocketFlags.None, _timeout.Token);
         await machine.Console.WaitForAsync("urgent ! data abc", _timeout.Token);
         byte[] urgent = new byte[1];
-        Assert.True(SpinWait.SpinUntil(() => caller.Client.Poll(0, SelectMode.SelectError), TimeSpan.FromSeconds(30)), "Nothing urgent came to the host.");
+        Assert.True(
+            SpinWait.SpinUntil(() => caller.Client.Poll(0, SelectMode.SelectError), TimeSpan.FromSeconds(30)),
+            "Nothing urgent came to the host.");
         caller.Client.Receive(urgent, SocketFlags.OutOfBand);
         using StreamReader reader = new(caller.GetStream(), Encoding.ASCII);
         string rest = await reader.ReadToEndAsync(_timeout.Token);
@@ -95,7 +100,8 @@ public sealed class DebianNetworkTests(DebianGuest guest) : IClassFixture<Debian
         await using VirtualMachine machine = await VirtualMachine.StartAsync(spec, _timeout.Token);
         await machine.Console.WaitForAsync(DebianGuest.Prompt, _timeout.Token);
 
-        await machine.Console.WriteLineAsync($"wget -q -O - http://10.0.2.2:{((IPEndPoint)server.LocalEndpoint).Port}/ || echo refu''sed", _timeout.Token);
+        await machine.Console.WriteLineAsync(
+            $"wget -q -O - http://10.0.2.2:{((IPEndPoint)server.LocalEndpoint).Port}/ || echo refu''sed", _timeout.Token);
         await machine.Console.WaitForAsync("refused", _timeout.Token);
 
         Assert.False(server.Pending());

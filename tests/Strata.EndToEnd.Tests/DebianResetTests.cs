@@ -43,7 +43,8 @@ public sealed class DebianResetTests(DebianGuest guest) : IClassFixture<DebianGu
             GuestResult boot = await machine.Agent.RunAsync(
                 new GuestCommand(["cat", "/proc/sys/kernel/random/boot_id"]), cancellationToken: _timeout.Token);
             boots[i] = boot.OutputText;
-            await machine.Console.WriteLineAsync(i switch { 0 => "reboot", 1 => "/bin/busybox reboot -f", _ => "poweroff" }, _timeout.Token);
+            await machine.Console.WriteLineAsync(
+                i switch { 0 => "reboot", 1 => "/bin/busybox reboot -f", _ => "poweroff" }, _timeout.Token);
         }
 
         MachineExit exit = await machine.WaitForExitAsync(_timeout.Token);

@@ -46,7 +46,9 @@ public sealed class DebianShareTests(DebianGuest guest) : IClassFixture<DebianGu
     public async Task Share_ReadOnly_RefusesEveryWrite()
     {
         _folder.Write("file", "content"u8);
-        await using VirtualMachine machine = await StartAsync(new FolderShare(_folder.Root, "ro", IsReadOnly: true), "cd /mnt/ro; cat file; touch new || rm file || echo x > file || echo refused-$((6 * 7))");
+        await using VirtualMachine machine = await StartAsync(
+            new FolderShare(_folder.Root, "ro", IsReadOnly: true),
+            "cd /mnt/ro; cat file; touch new || rm file || echo x > file || echo refused-$((6 * 7))");
 
         await machine.WaitForExitAsync(_timeout.Token);
 
@@ -72,7 +74,9 @@ public sealed class DebianShareTests(DebianGuest guest) : IClassFixture<DebianGu
         await machine.Console.WaitForAsync("and a new file", _timeout.Token);
     }
 
-    /// <summary>What npm, git and databases do with files that they have just made. User 1000, whom the share says nothing of, too.</summary>
+    /// <summary>
+    /// What npm, git and databases do with files that they have just made. User 1000, whom the share says nothing of, too.
+    /// </summary>
     [Theory]
     [InlineData("1000")]
     [InlineData("0")]
@@ -159,7 +163,8 @@ public sealed class DebianShareTests(DebianGuest guest) : IClassFixture<DebianGu
 
             """,
             _timeout.Token);
-        string line = $"{guest.Spec.CommandLine}{DebianTiny.MountOption([new FolderShare(shared, "w")])} strata.run=\"mkdir -m 777 /mnt/w/p; perl /mnt/w/user.pl\"";
+        string line = $"{guest.Spec.CommandLine}{DebianTiny.MountOption([new FolderShare(shared, "w")])} strata.run=\"mkdir -m 777 " +
+            $"/mnt/w/p; perl /mnt/w/user.pl\"";
 
         using HostCommand command = HostCommand.Start(
             "setpriv",
@@ -199,14 +204,16 @@ public sealed class DebianShareTests(DebianGuest guest) : IClassFixture<DebianGu
     {
         string root = _folder.PathOf(tree);
         return new(Directory.EnumerateFiles(root, "*", SearchOption.AllDirectories)
-            .ToDictionary(file => Path.GetRelativePath(root, file), file => Convert.ToHexString(SHA256.HashData(File.ReadAllBytes(file)))), StringComparer.Ordinal);
+            .ToDictionary(file => Path.GetRelativePath(root, file), file => Convert.ToHexString(SHA256.HashData(File.ReadAllBytes(file)))),
+            StringComparer.Ordinal);
     }
 
     /// <summary>Runs a script in the shared folder to its end.</summary>
     private async Task RunAsync(string script, FolderShare? share = null)
     {
         _folder.Write("script", System.Text.Encoding.ASCII.GetBytes(script + "\n"));
-        await using VirtualMachine machine = await StartAsync(share ?? new FolderShare(_folder.Root, "data"), "cd /mnt/data && sh ./script");
+        await using VirtualMachine machine = await StartAsync(
+            share ?? new FolderShare(_folder.Root, "data"), "cd /mnt/data && sh ./script");
         MachineExit exit = await machine.WaitForExitAsync(_timeout.Token);
         Assert.Equal(MachineExitReason.PowerOff, exit.Reason);
     }

@@ -42,7 +42,8 @@ public sealed class DebianSleepTests(DebianGuest guest) : IClassFixture<DebianGu
         await using VirtualMachine machine = await StartAsync(Engine.Translator, processors: 1);
         await SleepAsync(machine);
 
-        StrataException error = await Assert.ThrowsAsync<StrataException>(() => machine.Agent.RunAsync(GuestCommand.Shell("true"), default, _timeout.Token));
+        StrataException error = await Assert.ThrowsAsync<StrataException>(
+            () => machine.Agent.RunAsync(GuestCommand.Shell("true"), default, _timeout.Token));
 
         Assert.Contains("strata wake", error.Message, StringComparison.Ordinal);
     }
@@ -50,7 +51,8 @@ public sealed class DebianSleepTests(DebianGuest guest) : IClassFixture<DebianGu
     [Fact]
     public async Task RequestShutDown_SleepingGuest_WakesItAndItPowersOff()
     {
-        await using VirtualMachine machine = await new DebianTiny().StartAsync(spec => spec with { Engine = Engine.Translator }, cancellationToken: _timeout.Token);
+        await using VirtualMachine machine = await new DebianTiny().StartAsync(
+            spec => spec with { Engine = Engine.Translator }, cancellationToken: _timeout.Token);
         await SleepAsync(machine);
 
         await machine.RequestShutDownAsync(_timeout.Token);
@@ -92,7 +94,8 @@ public sealed class DebianSleepTests(DebianGuest guest) : IClassFixture<DebianGu
             await machine.SuspendAsync(new SnapshotRequest { Name = "asleep" }, store, _timeout.Token);
         }
 
-        await using VirtualMachine restored = await VirtualMachine.RestoreAsync(store, "asleep", new RestoreOptions(), cancellationToken: _timeout.Token);
+        await using VirtualMachine restored = await VirtualMachine.RestoreAsync(
+            store, "asleep", new RestoreOptions(), cancellationToken: _timeout.Token);
         await UntilAsync(() => restored.IsAsleep);
         await restored.WakeAsync(_timeout.Token);
 

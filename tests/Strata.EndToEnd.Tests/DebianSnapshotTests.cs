@@ -8,12 +8,13 @@ using Xunit.Abstractions;
 namespace Strata.EndToEnd.Tests;
 
 /// <summary>
-/// A guest that computes, counts time and writes to disks of all kinds, saved and put back at random moments. STRATA_SNAPSHOT_ROUNDS says how
-/// often; `./build.sh snapshots` runs it at length.
+/// A guest that computes, counts time and writes to disks of all kinds, saved and put back at random moments. STRATA_SNAPSHOT_ROUNDS says
+/// how often; `./build.sh snapshots` runs it at length.
 /// </summary>
 public sealed class DebianSnapshotTests(DebianGuest guest, ITestOutputHelper output) : IClassFixture<DebianGuest>, IDisposable
 {
-    private static readonly int Rounds = int.Parse(Environment.GetEnvironmentVariable("STRATA_SNAPSHOT_ROUNDS") ?? "6", CultureInfo.InvariantCulture);
+    private static readonly int Rounds = int.Parse(
+        Environment.GetEnvironmentVariable("STRATA_SNAPSHOT_ROUNDS") ?? "6", CultureInfo.InvariantCulture);
     private static readonly Engine[] Engines = [Engine.Translator, Engine.Interpreter];
 
     private readonly CancellationTokenSource _timeout = new(TimeSpan.FromMinutes(5 + Rounds));
@@ -71,7 +72,8 @@ public sealed class DebianSnapshotTests(DebianGuest guest, ITestOutputHelper out
 
         await machine.RollBackAsync("before", Store, _timeout.Token);
 
-        Exception? error = await Record.ExceptionAsync(async () => Assert.Equal(0, await connection.ReceiveAsync(new byte[1], _timeout.Token)));
+        Exception? error = await Record.ExceptionAsync(
+            async () => Assert.Equal(0, await connection.ReceiveAsync(new byte[1], _timeout.Token)));
         Assert.True(error is null or SocketException, error?.ToString());
         await AssertIsWellAsync(machine, 0);
     }
@@ -80,13 +82,17 @@ public sealed class DebianSnapshotTests(DebianGuest guest, ITestOutputHelper out
     public async Task CheckpointAsync_AfterMuchChanged_PutsMemoryAndDisksBack()
     {
         await using VirtualMachine machine = await BootAsync(2);
-        await RunAsync(machine, "printf before > /tmp/file; for d in vda vdb vdc; do printf before | dd of=/dev/$d conv=notrunc,fsync 2> /dev/null; done", "rea''dy", "ready");
+        await RunAsync(
+            machine,
+            "printf before > /tmp/file; for d in vda vdb vdc; do printf before | dd of=/dev/$d conv=notrunc,fsync 2> /dev/null; done",
+            "rea''dy", "ready");
         for (int i = 0; i < 3; i++)
         {
             await using MachineCheckpoint checkpoint = await machine.CheckpointAsync(_timeout.Token);
             await RunAsync(
                 machine,
-                "head -c 10000000 /dev/urandom > /tmp/much; printf after! > /tmp/file; for d in vda vdb vdc; do printf after! | dd of=/dev/$d conv=notrunc,fsync 2> /dev/null; done",
+                "head -c 10000000 /dev/urandom > /tmp/much; printf after! > /tmp/file; for d in vda vdb vdc; do printf after! | dd " +
+                "of=/dev/$d conv=notrunc,fsync 2> /dev/null; done",
                 $"cha''nged-{i}",
                 $"changed-{i}");
             int pages = checkpoint.ChangedPages;
@@ -115,7 +121,9 @@ public sealed class DebianSnapshotTests(DebianGuest guest, ITestOutputHelper out
         {
             Engine = Engine.Translator,
             Processors = processors,
-            Disks = [new DiskSpec { Path = raw, Format = "raw" }, new DiskSpec { Path = qcow2 }, new DiskSpec { Path = thrown, Format = "raw", Snapshot = true }],
+            Disks = [
+                new DiskSpec { Path = raw, Format = "raw" }, new DiskSpec { Path = qcow2 },
+                new DiskSpec { Path = thrown, Format = "raw", Snapshot = true }],
         };
         VirtualMachine machine = await VirtualMachine.StartAsync(spec, _timeout.Token);
         await machine.Console.WaitForAsync(DebianGuest.Prompt, _timeout.Token);
@@ -123,16 +131,19 @@ public sealed class DebianSnapshotTests(DebianGuest guest, ITestOutputHelper out
     }
 
     /// <summary>
-    /// For each disk a counter that is in the guest's memory and, by fsync, on the disk: they differ for ever once one of them is of another
-    /// moment. A job that computes the same again and again, and one to which time must not go back.
+    /// For each disk a counter that is in the guest's memory and, by fsync, on the disk: they differ for ever once one of them is of
+    /// another moment. A job that computes the same again and again, and one to which time must not go back.
     /// </summary>
     private async Task StartJobsAsync(VirtualMachine machine)
     {
-        const string disk = "for d in vda vdb vdc; do (n=10000000; printf $n | dd of=/dev/$d conv=notrunc,fsync 2> /dev/null; while [ ! -e /tmp/end ]; do "
+        const string disk = "for d in vda vdb vdc; do (n=10000000; printf $n | dd of=/dev/$d conv=notrunc,fsync 2> /dev/null; while [ ! " +
+            "-e /tmp/end ]; do "
             + "echo 1 > /proc/sys/vm/drop_caches; v=$(head -c 8 /dev/$d); [ $v = $n ] || echo $d has $v not $n >> /tmp/bad; n=$((n + 1)); "
             + "printf $n | dd of=/dev/$d conv=notrunc,fsync 2> /dev/null; done; echo $d $n >> /tmp/counted) & done";
-        const string sum = "(s=$(md5sum /bin/busybox); while [ ! -e /tmp/end ]; do [ \"$(md5sum /bin/busybox)\" = \"$s\" ] || echo sum >> /tmp/bad; done) &";
-        const string clock = "(a=0; while [ ! -e /tmp/end ]; do read b c < /proc/uptime; b=${b%.*}${b#*.}; [ $b -ge $a ] || echo back $a $b >> /tmp/bad; a=$b; sleep 0.01; done) &";
+        const string sum = "(s=$(md5sum /bin/busybox); while [ ! -e /tmp/end ]; do [ \"$(md5sum /bin/busybox)\" = \"$s\" ] || echo sum " +
+            ">> /tmp/bad; done) &";
+        const string clock = "(a=0; while [ ! -e /tmp/end ]; do read b c < /proc/uptime; b=${b%.*}${b#*.}; [ $b -ge $a ] || echo back $a " +
+            "$b >> /tmp/bad; a=$b; sleep 0.01; done) &";
         foreach (string job in (string[])[disk, sum, clock])
         {
             await machine.Console.WriteLineAsync(job, _timeout.Token);
@@ -146,7 +157,8 @@ public sealed class DebianSnapshotTests(DebianGuest guest, ITestOutputHelper out
         SnapshotRequest request = new() { Name = name };
         if (way == 4)
         {
-            IReadOnlyList<VirtualMachine> clones = await machine.ForkAsync(1, new ForkOptions { Each = new RestoreOptions { IdentityPatience = TimeSpan.FromMinutes(1) } }, _timeout.Token);
+            IReadOnlyList<VirtualMachine> clones = await machine.ForkAsync(
+                1, new ForkOptions { Each = new RestoreOptions { IdentityPatience = TimeSpan.FromMinutes(1) } }, _timeout.Token);
             await machine.DisposeAsync();
             Assert.True(clones[0].IdentityFailure is null, clones[0].IdentityFailure);
             return clones[0];
@@ -160,7 +172,9 @@ public sealed class DebianSnapshotTests(DebianGuest guest, ITestOutputHelper out
         else
         {
             SnapshotReport report = await machine.CreateSnapshotAsync(request, Store, _timeout.Token);
-            output.WriteLine($"{name}: stood still for {report.Pause.TotalMilliseconds:F1} ms, {report.MemoryStored >> 10} KiB of memory, {report.DisksStored >> 10} KiB of disks");
+            output.WriteLine(
+                $"{name}: stood still for {report.Pause.TotalMilliseconds:F1} ms, {report.MemoryStored >> 10} KiB of memory, " +
+                $"{report.DisksStored >> 10} KiB of disks");
             await Task.Delay(random.Next(0, 200), _timeout.Token);
         }
 
@@ -182,7 +196,9 @@ public sealed class DebianSnapshotTests(DebianGuest guest, ITestOutputHelper out
     private async Task AssertJobsWentWellAsync(VirtualMachine machine)
     {
         await RunAsync(machine, "touch /tmp/end; wait", "e''nd", "end");
-        await RunAsync(machine, "echo be''gin; cat /tmp/bad 2> /dev/null; dmesg | grep -iE 'error|bug|stall|hung|lost'; sort /tmp/counted", "sho''wn", "shown");
+        await RunAsync(
+            machine, "echo be''gin; cat /tmp/bad 2> /dev/null; dmesg | grep -iE 'error|bug|stall|hung|lost'; sort /tmp/counted", "sho''wn",
+            "shown");
         string seen = machine.Console.Output;
         seen = seen[seen.LastIndexOf("begin", StringComparison.Ordinal)..];
         output.WriteLine(seen);

@@ -30,13 +30,15 @@ public sealed class DebianSwitchTests(DebianGuest guest) : IClassFixture<DebianG
         await second.Console.WriteLineAsync("ping -c 1 10.0.2.15", _timeout.Token);
         await second.Console.WaitForAsync("1 packets received", _timeout.Token);
 
-        await first.Console.WriteLineAsync($"(nc -l -p 5000 | md5sum) & {DebianGuest.AwaitListener(5000)}; echo liste''ning", _timeout.Token);
+        await first.Console.WriteLineAsync(
+            $"(nc -l -p 5000 | md5sum) & {DebianGuest.AwaitListener(5000)}; echo liste''ning", _timeout.Token);
         await first.Console.WaitForAsync("listening", _timeout.Token);
         await second.Console.WriteLineAsync("dd if=/dev/zero bs=1M count=20 2>/dev/null | nc 10.0.2.15 5000", _timeout.Token);
         await first.Console.WaitForAsync("8f4e33f3dc3e414ff94e5fb6905cba8c", _timeout.Token); // 20 MiB of zeros
 
         first.SetNetworkLink(0, up: false);
-        await first.Console.WriteLineAsync("sleep 1; echo carrier $(cat /sys/class/net/eth0/carrier); ping -c 1 -W 1 10.0.2.16", _timeout.Token);
+        await first.Console.WriteLineAsync(
+            "sleep 1; echo carrier $(cat /sys/class/net/eth0/carrier); ping -c 1 -W 1 10.0.2.16", _timeout.Token);
         await first.Console.WaitForAsync("carrier 0", _timeout.Token);
         await first.Console.WaitForAsync("0 packets received", _timeout.Token);
         first.SetNetworkLink(0, up: true);
@@ -47,5 +49,9 @@ public sealed class DebianSwitchTests(DebianGuest guest) : IClassFixture<DebianG
 
     public void Dispose() => _timeout.Dispose();
 
-    private static MachineAttachments Attach(NetworkAttachment lab) => new() { Networks = new Dictionary<string, NetworkAttachment> { ["lab"] = lab } };
+    private static MachineAttachments Attach(NetworkAttachment lab) => new()
+    {
+        Networks = new Dictionary<string,
+        NetworkAttachment> { ["lab"] = lab },
+    };
 }

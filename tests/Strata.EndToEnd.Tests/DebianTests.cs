@@ -12,7 +12,8 @@ public sealed class DebianTests(DebianGuest guest) : IClassFixture<DebianGuest>,
     [InlineData("translator")]
     public async Task Shell_TypedCommand_PrintsItsResultAndPowerOffEndsTheRun(string engine)
     {
-        await using VirtualMachine machine = await VirtualMachine.StartAsync(guest.Spec with { Engine = new Engine(engine) }, _timeout.Token);
+        await using VirtualMachine machine = await VirtualMachine.StartAsync(
+            guest.Spec with { Engine = new Engine(engine) }, _timeout.Token);
         await machine.Console.WaitForAsync(DebianGuest.Prompt, _timeout.Token);
 
         await machine.Console.WriteLineAsync("echo answer-$((6 * 7)) on $(uname -m)", _timeout.Token);

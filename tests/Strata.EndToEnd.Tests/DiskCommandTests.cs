@@ -82,7 +82,9 @@ public sealed class DiskCommandTests : IDisposable
         Assert.Single(errors.Trim().Split('\n'));
     }
 
-    /// <summary>ulimit -f stands for a file system that has no larger files, as FAT has none above 4 GiB. The runtime's own files are larger, too.</summary>
+    /// <summary>
+    /// ulimit -f stands for a file system that has no larger files, as FAT has none above 4 GiB. The runtime's own files are larger, too.
+    /// </summary>
     [Theory]
     [InlineData("qcow2")]
     [InlineData("vdi")]
@@ -92,7 +94,8 @@ public sealed class DiskCommandTests : IDisposable
         string disk = _folder.PathOf("disk.image");
         string strata = $"dotnet {Path.Combine(AppContext.BaseDirectory, "Strata.Cli.dll")}";
         using HostCommand command = HostCommand.Start(
-            "bash", "-c", $"trap '' XFSZ; ulimit -f 100; DOTNET_EnableWriteXorExecute=0 exec {strata} disk create '{disk}' 1G --format {format}");
+            "bash", "-c",
+            $"trap '' XFSZ; ulimit -f 100; DOTNET_EnableWriteXorExecute=0 exec {strata} disk create '{disk}' 1G --format {format}");
 
         (int code, string errors) = await command.WaitForExitAsync(_timeout.Token);
 

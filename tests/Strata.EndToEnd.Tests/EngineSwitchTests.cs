@@ -24,10 +24,12 @@ public sealed partial class EngineSwitchTests(DebianGuest guest, ITestOutputHelp
         SwitchChecksumGuestAsync([Engine.Interpreter, Engine.Translator]);
 
     [Fact]
-    public Task SwitchEngineAsync_DebianOnSoftwareEngines_PrintsTheSameChecksums() => SwitchDebianAsync([Engine.Interpreter, Engine.Translator]);
+    public Task SwitchEngineAsync_DebianOnSoftwareEngines_PrintsTheSameChecksums() =>
+        SwitchDebianAsync([Engine.Interpreter, Engine.Translator]);
 
     [FitKvmFact]
-    public Task SwitchEngineAsync_DebianOnAllEngines_PrintsTheSameChecksums() => SwitchDebianAsync([Engine.Interpreter, Engine.Translator, Engine.Kvm]);
+    public Task SwitchEngineAsync_DebianOnAllEngines_PrintsTheSameChecksums() =>
+        SwitchDebianAsync([Engine.Interpreter, Engine.Translator, Engine.Kvm]);
 
     public void Dispose() => _timeout.Dispose();
 
@@ -42,15 +44,26 @@ public sealed partial class EngineSwitchTests(DebianGuest guest, ITestOutputHelp
         string disk = folder.PathOf("disk.raw");
         await File.WriteAllBytesAsync(disk, new byte[rounds << 20], _timeout.Token);
         using FileServer server = new(content, rounds, _timeout.Token);
-        MachineSpec spec = guest.Spec with { Engine = Engine.Translator, Processors = 2, Memory = 512UL << 20, PortableCpu = true, Disks = [disk] };
+        MachineSpec spec = guest.Spec with
+        {
+            Engine = Engine.Translator,
+            Processors = 2,
+            Memory = 512UL << 20,
+            PortableCpu = true,
+            Disks = [disk],
+        };
         await using VirtualMachine machine = await VirtualMachine.StartAsync(spec, _timeout.Token);
         await machine.Console.WaitForAsync(DebianGuest.Prompt, _timeout.Token);
         string[] jobs =
         [
             "for j in $(seq 60); do head -c 20000 /bin/busybox | sha256sum; done | sort | uniq -c > /tmp/computed",
-            $"for j in $(seq {rounds}); do wget -q -O - {server.Address} | tee /tmp/part | sha256sum; dd if=/tmp/part of=/dev/vda bs=64k seek=$((j * 16 - 16)) conv=fsync 2> /dev/null; "
-                + $"echo 3 > /proc/sys/vm/drop_caches; dd if=/dev/vda bs=64k skip=$((j * 16 - 16)) count=16 2> /dev/null | head -c {content.Length} | sha256sum; done | sort | uniq -c > /tmp/copied",
-            "a=0; while [ ! -e /tmp/end ]; do read b c < /proc/uptime; b=${b%.*}${b#*.}; [ $b -ge $a ] || echo back $a $b; a=$b; done > /tmp/clock",
+            $"for j in $(seq {rounds}); do wget -q -O - {server.Address} | tee /tmp/part | sha256sum; dd if=/tmp/part of=/dev/vda bs=64k " +
+            $"seek=$((j * 16 - 16)) conv=fsync 2> /dev/null; "
+                + "echo 3 > /proc/sys/vm/drop_caches; "
+                + $"dd if=/dev/vda bs=64k skip=$((j * 16 - 16)) count=16 2> /dev/null | head -c {content.Length} | sha256sum; "
+                + "done | sort | uniq -c > /tmp/copied",
+            "a=0; while [ ! -e /tmp/end ]; do read b c < /proc/uptime; b=${b%.*}${b#*.}; [ $b -ge $a ] || echo back $a $b; a=$b; done > " +
+            "/tmp/clock",
         ];
         Stopwatch outer = Stopwatch.StartNew();
         await machine.Console.WriteLineAsync($"cat /proc/uptime; echo st''arted", _timeout.Token);
@@ -61,7 +74,8 @@ public sealed partial class EngineSwitchTests(DebianGuest guest, ITestOutputHelp
             await machine.Console.WriteLineAsync($"({job}) &", _timeout.Token);
         }
 
-        await machine.Console.WriteLineAsync("wait %1 %2; touch /tmp/end; wait; cat /tmp/computed /tmp/copied /tmp/clock; echo loop-is-$((1 + 1))-done", _timeout.Token);
+        await machine.Console.WriteLineAsync(
+            "wait %1 %2; touch /tmp/end; wait; cat /tmp/computed /tmp/copied /tmp/clock; echo loop-is-$((1 + 1))-done", _timeout.Token);
         List<double> pauses = [];
         Random random = new(Seed);
         for (int i = 0; i < Switches; i++)
@@ -126,7 +140,8 @@ public sealed partial class EngineSwitchTests(DebianGuest guest, ITestOutputHelp
         Report(pauses);
 
         Assert.Equal((MachineExitReason.DebugExit, 1), (exit.Reason, exit.Code)); // twice the value written, and one
-        uint[] words = [.. machine.Console.Output.TrimEnd('.').Split(' ').Select(word => uint.Parse(word, NumberStyles.HexNumber, CultureInfo.InvariantCulture))];
+        uint[] words = [.. machine.Console.Output.TrimEnd('.').Split(' ').Select(
+            word => uint.Parse(word, NumberStyles.HexNumber, CultureInfo.InvariantCulture))];
         Assert.Equal(ChecksumGuest.After(words[0]), words[1]);
         Assert.InRange(words[2], (uint)Switches, uint.MaxValue);
     }
@@ -135,7 +150,9 @@ public sealed partial class EngineSwitchTests(DebianGuest guest, ITestOutputHelp
     private void Report(List<double> pauses)
     {
         pauses.Sort();
-        output.WriteLine($"{pauses.Count} switches: median {pauses[pauses.Count / 2]:F2} ms, 90 % {pauses[pauses.Count * 9 / 10]:F2} ms, longest {pauses[^1]:F2} ms");
+        output.WriteLine(
+            $"{pauses.Count} switches: median {pauses[pauses.Count / 2]:F2} ms, 90 % {pauses[pauses.Count * 9 / 10]:F2} ms, longest " +
+            $"{pauses[^1]:F2} ms");
         Assert.InRange(pauses[pauses.Count / 2], 0, 50);
     }
 }

@@ -121,7 +121,8 @@ public sealed class FirmwareTests : IDisposable
         await run.WaitForExitAsync(_timeout.Token);
 
         Assert.Equal("PNG", Encoding.ASCII.GetString(png, 1, 3));
-        Assert.Equal((720, 400), (BinaryPrimitives.ReadInt32BigEndian(png.AsSpan(16)), BinaryPrimitives.ReadInt32BigEndian(png.AsSpan(20))));
+        Assert.Equal(
+            (720, 400), (BinaryPrimitives.ReadInt32BigEndian(png.AsSpan(16)), BinaryPrimitives.ReadInt32BigEndian(png.AsSpan(20))));
     }
 
     private static MachineSpec Describe(string path) => MachineSpec.StartingFrom(path) with

@@ -67,7 +67,10 @@ public sealed class FullDiskSnapshotTests : IDisposable
     }
 
     private static string[] Snapshots(SnapshotStore store) =>
-        [.. Directory.EnumerateDirectories(store.Folder).Select(path => Path.GetFileName(path)!).Except(["layers", "disks"]).Order(StringComparer.Ordinal)];
+        [.. Directory.EnumerateDirectories(store.Folder)
+            .Select(path => Path.GetFileName(path)!)
+            .Except(["layers", "disks"])
+            .Order(StringComparer.Ordinal)];
 
     private static async Task<StrataException?> TryCreateAsync(VirtualMachine machine, SnapshotStore store, string name)
     {

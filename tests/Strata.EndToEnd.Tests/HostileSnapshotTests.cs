@@ -10,7 +10,8 @@ namespace Strata.EndToEnd.Tests;
 public sealed class HostileSnapshotTests(ITestOutputHelper output) : IDisposable
 {
     private static readonly TimeSpan Patience = TimeSpan.FromMinutes(1);
-    private static readonly int Mutations = int.Parse(Environment.GetEnvironmentVariable("STRATA_SNAPSHOT_MUTATIONS") ?? "200", CultureInfo.InvariantCulture);
+    private static readonly int Mutations = int.Parse(
+        Environment.GetEnvironmentVariable("STRATA_SNAPSHOT_MUTATIONS") ?? "200", CultureInfo.InvariantCulture);
 
     private readonly TemporaryFolder _folder = new();
 
@@ -32,7 +33,9 @@ public sealed class HostileSnapshotTests(ITestOutputHelper output) : IDisposable
         }
 
         mutation.Undo();
-        output.WriteLine($"{refused} of {Mutations} refused, descriptors {descriptors} -> {Descriptors()}, threads {string.Join(' ', HostThreads.Names().Distinct())}");
+        output.WriteLine(
+            $"{refused} of {Mutations} refused, descriptors {descriptors} -> {Descriptors()}, threads " +
+            $"{string.Join(' ', HostThreads.Names().Distinct())}");
 
         Assert.InRange(refused, Mutations / 2, Mutations);
         Assert.Equal(around, FilesAround());

@@ -53,7 +53,9 @@ public sealed partial class KeptCodeTests(DebianGuest guest) : IClassFixture<Deb
         (string result, _, long takenOver) = await RestoreAsync(new RestoreOptions());
 
         Assert.Equal((expected, 0L), (result, takenOver));
-        Assert.Contains(_log.Lines, line => line.Contains("not used", StringComparison.Ordinal) && line.Contains("another user", StringComparison.Ordinal));
+        Assert.Contains(
+            _log.Lines,
+            line => line.Contains("not used", StringComparison.Ordinal) && line.Contains("another user", StringComparison.Ordinal));
     }
 
     [Fact]
@@ -86,7 +88,8 @@ public sealed partial class KeptCodeTests(DebianGuest guest) : IClassFixture<Deb
     /// <returns>What the guest's work gave.</returns>
     private async Task<string> SaveAsync(SnapshotRequest request)
     {
-        await using VirtualMachine machine = await VirtualMachine.StartAsync(guest.SpecWithAgent with { Engine = Engine.Translator }, _timeout.Token);
+        await using VirtualMachine machine = await VirtualMachine.StartAsync(
+            guest.SpecWithAgent with { Engine = Engine.Translator }, _timeout.Token);
         await machine.Console.WaitForAsync(DebianGuest.Prompt, _timeout.Token);
         string result = await RunAsync(machine);
         await machine.CreateSnapshotAsync(request, Store, _timeout.Token);
@@ -95,7 +98,8 @@ public sealed partial class KeptCodeTests(DebianGuest guest) : IClassFixture<Deb
 
     private async Task<(string Result, long Translated, long TakenOver)> RestoreAsync(RestoreOptions options)
     {
-        await using VirtualMachine machine = await VirtualMachine.RestoreAsync(Store, "one", options, MachineAttachments.None with { Loggers = _log }, _timeout.Token);
+        await using VirtualMachine machine = await VirtualMachine.RestoreAsync(
+            Store, "one", options, MachineAttachments.None with { Loggers = _log }, _timeout.Token);
         string result = await RunAsync(machine);
         string counters = machine.DescribeCounters();
         return (result, Number(Translated().Match(counters)), Number(TakenOver().Match(counters)));

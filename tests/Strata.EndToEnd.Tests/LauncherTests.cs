@@ -30,7 +30,8 @@ public sealed class LauncherTests : IDisposable
 
     private sealed class PublishedFactAttribute : FactAttribute
     {
-        public PublishedFactAttribute() => Skip = File.Exists(Path.Combine(Root, "artifacts", "strata", "Strata.Cli")) ? null : "./build.sh publish has not been run.";
+        public PublishedFactAttribute() =>
+            Skip = File.Exists(Path.Combine(Root, "artifacts", "strata", "Strata.Cli")) ? null : "./build.sh publish has not been run.";
 
         public static string Root
         {
@@ -39,7 +40,8 @@ public sealed class LauncherTests : IDisposable
                 string folder = AppContext.BaseDirectory;
                 while (!File.Exists(Path.Combine(folder, "Strata.slnx")))
                 {
-                    folder = Path.GetDirectoryName(folder) ?? throw new DirectoryNotFoundException("No folder above the tests holds Strata.slnx.");
+                    folder = Path.GetDirectoryName(folder)
+                        ?? throw new DirectoryNotFoundException("No folder above the tests holds Strata.slnx.");
                 }
 
                 return folder;

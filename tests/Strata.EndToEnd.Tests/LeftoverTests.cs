@@ -39,7 +39,14 @@ public sealed class LeftoverTests : IClassFixture<DebianGuest>, IDisposable
         async Task RunAsync()
         {
             await using VirtualMachine machine = await new DebianTiny().StartAsync(
-                spec => spec with { Memory = 256UL << 20, Processors = 2, Disks = [disk], Balloon = true, Shares = [new FolderShare(_folder.Root, "data")] },
+                spec => spec with
+                {
+                    Memory = 256UL << 20,
+                    Processors = 2,
+                    Disks = [disk],
+                    Balloon = true,
+                    Shares = [new FolderShare(_folder.Root, "data")],
+                },
                 cancellationToken: _timeout.Token);
             await machine.Agent.RunAsync(GuestCommand.Shell("sync"), default, _timeout.Token);
         }
@@ -49,6 +56,8 @@ public sealed class LeftoverTests : IClassFixture<DebianGuest>, IDisposable
     private static string[] Threads() => [.. HostThreads.Names().Where(name => name.StartsWith("strata", StringComparison.Ordinal))];
 
     /// <summary>Open descriptors that are the machine's: disks, shares, sockets, events, memory.</summary>
-    private int OpenFiles() => Directory.EnumerateFiles("/proc/self/fd").Select(descriptor => new FileInfo(descriptor).LinkTarget ?? string.Empty)
-        .Count(target => target.StartsWith(_folder.Root, StringComparison.Ordinal) || target.Contains("eventpoll", StringComparison.Ordinal) || target.Contains("eventfd", StringComparison.Ordinal));
+    private int OpenFiles() =>
+        Directory.EnumerateFiles("/proc/self/fd").Select(descriptor => new FileInfo(descriptor).LinkTarget ?? string.Empty)
+        .Count(target => target.StartsWith(_folder.Root, StringComparison.Ordinal) || target.Contains(
+            "eventpoll", StringComparison.Ordinal) || target.Contains("eventfd", StringComparison.Ordinal));
 }

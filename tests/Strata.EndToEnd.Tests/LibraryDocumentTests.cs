@@ -23,7 +23,8 @@ public sealed class LibraryDocumentTests(DebianGuest guest) : IClassFixture<Debi
             .SkipWhile(line => !line.StartsWith("// The example", StringComparison.Ordinal)).Skip(1)
             .TakeWhile(line => line != "// Its end.");
 
-        Assert.Contains($"\n{string.Join('\n', example)}\n```", File.ReadAllText(Path.Combine(root, "docs", "library.md")), StringComparison.Ordinal);
+        Assert.Contains(
+            $"\n{string.Join('\n', example)}\n```", File.ReadAllText(Path.Combine(root, "docs", "library.md")), StringComparison.Ordinal);
     }
 
     [Fact]

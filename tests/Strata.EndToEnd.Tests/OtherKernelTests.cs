@@ -26,7 +26,8 @@ public sealed class OtherKernelTests : IDisposable
     {
         DebianPackages packages = await OpenPackagesAsync(DebianPackages.Amd64);
         string xen = await packages.FindVersionedAsync("xen-system-amd64", "xen-hypervisor-", _timeout.Token);
-        BootPackages boot = await BootPackages.FetchAsync(packages, [xen], _folder.PathOf("work"), progress: null, _timeout.Token, GenericKernel);
+        BootPackages boot = await BootPackages.FetchAsync(
+            packages, [xen], _folder.PathOf("work"), progress: null, _timeout.Token, GenericKernel);
         MachineSpec spec = new()
         {
             Kernel = Assert.Single(Directory.GetFiles(Path.Combine(boot.Root, "boot"), "xen-*.gz")),
@@ -58,7 +59,8 @@ public sealed class OtherKernelTests : IDisposable
         {
             Kernel = Assert.Single(Directory.GetFiles(_folder.PathOf("root/boot"), "gnumach-*.gz")),
             CommandLine = "console=com0 root=device:rd0",
-            Modules = [new ModuleFile(_folder.Write("task", MachTask("the first task speaks\n")), "task first $(task-create) $(task-resume)")],
+            Modules = [
+                new ModuleFile(_folder.Write("task", MachTask("the first task speaks\n")), "task first $(task-create) $(task-resume)")],
             Memory = 256UL << 20,
             Engine = Engine.Translator,
             Networks = [],
@@ -73,7 +75,9 @@ public sealed class OtherKernelTests : IDisposable
         Assert.Contains("start task: ", output, StringComparison.Ordinal);
     }
 
-    /// <summary>A statically linked i386 program that prints by the kernel's trap mach_print, number -30, and goes round for ever.</summary>
+    /// <summary>
+    /// A statically linked i386 program that prints by the kernel's trap mach_print, number -30, and goes round for ever.
+    /// </summary>
     private static byte[] MachTask(string text)
     {
         const uint address = 0x0804_8000;
@@ -98,7 +102,8 @@ public sealed class OtherKernelTests : IDisposable
         byte[] image = [.. new byte[headers], .. code.ToArray()];
         ReadOnlySpan<uint> header =
         [
-            0x464C_457F, 0x0001_0101, 0, 0, 0x0003_0002, 1, address + headers, 52, 0, 0, 0x0020_0034, 0x0000_0001, 0, // ELF32, EM_386, one segment
+            // ELF32, EM_386, one segment
+            0x464C_457F, 0x0001_0101, 0, 0, 0x0003_0002, 1, address + headers, 52, 0, 0, 0x0020_0034, 0x0000_0001, 0,
             1, 0, address, address, (uint)image.Length, (uint)image.Length, 7, 0x1000, // PT_LOAD
         ];
         for (int i = 0; i < header.Length; i++)

@@ -29,7 +29,8 @@ public sealed class ReadmeTests(DebianGuest guest) : IClassFixture<DebianGuest>
             .SkipWhile(line => line != Begin).Skip(1).TakeWhile(line => line != End)
             .Select(line => line[8..]);
 
-        Assert.Contains($"```csharp\n{string.Join('\n', program)}\n```", File.ReadAllText(Path.Combine(root, "README.md")), StringComparison.Ordinal);
+        Assert.Contains(
+            $"```csharp\n{string.Join('\n', program)}\n```", File.ReadAllText(Path.Combine(root, "README.md")), StringComparison.Ordinal);
     }
 
     private static async Task<MachineExit> RunAsync()

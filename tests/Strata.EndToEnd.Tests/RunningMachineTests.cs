@@ -27,9 +27,12 @@ public sealed class RunningMachineTests(NamedMachine guest) : IClassFixture<Name
         Assert.Equal(0, code);
         Assert.Equal(
             (NamedMachine.Name, "debian-tiny", 1, 256L << 20),
-            (machine.GetProperty("name").GetString(), machine.GetProperty("image").GetString(), machine.GetProperty("processors").GetInt32(), machine.GetProperty("memory").GetInt64()));
+            (
+                machine.GetProperty("name").GetString(), machine.GetProperty("image").GetString(),
+                machine.GetProperty("processors").GetInt32(), machine.GetProperty("memory").GetInt64()));
         Assert.True(Directory.Exists($"/proc/{machine.GetProperty("processId").GetInt32()}"));
-        Assert.InRange(Assert.Single(machine.GetProperty("forwards").EnumerateArray()).GetProperty("hostPort").GetInt32(), 1, ushort.MaxValue);
+        Assert.InRange(
+            Assert.Single(machine.GetProperty("forwards").EnumerateArray()).GetProperty("hostPort").GetInt32(), 1, ushort.MaxValue);
     }
 
     [Fact]
@@ -44,7 +47,8 @@ public sealed class RunningMachineTests(NamedMachine guest) : IClassFixture<Name
     [Fact]
     public async Task Exec_Command_PassesStreamsArgumentsAndExitCode()
     {
-        using HostCommand command = guest.Start("exec", "-w", "/tmp", "-e", "GREETING=hello", NamedMachine.Name, "sh", "-c", "cat; pwd; echo $GREETING $0 >&2; exit 17", "-t");
+        using HostCommand command = guest.Start(
+            "exec", "-w", "/tmp", "-e", "GREETING=hello", NamedMachine.Name, "sh", "-c", "cat; pwd; echo $GREETING $0 >&2; exit 17", "-t");
         await command.TypeAsync("input\n", _timeout.Token);
         command.EndInput();
 
@@ -57,9 +61,12 @@ public sealed class RunningMachineTests(NamedMachine guest) : IClassFixture<Name
     public async Task Exec_SeveralAtOnce_AreServedAtOnce()
     {
         // Each waits for the other's file: served one after the other, they would wait for ever.
-        string[] lines = ["touch /tmp/one; until [ -e /tmp/two ]; do sleep 0.05; done", "touch /tmp/two; until [ -e /tmp/one ]; do sleep 0.05; done"];
+        string[] lines = [
+            "touch /tmp/one; until [ -e /tmp/two ]; do sleep 0.05; done", "touch /tmp/two; until [ -e /tmp/one ]; do sleep 0.05; done"];
 
-        (int Code, string Output, string Errors)[] results = await Task.WhenAll(lines.Select(line => RunAsync("exec", NamedMachine.Name, "sh", "-c", line)));
+        (
+            int Code, string Output,
+            string Errors)[] results = await Task.WhenAll(lines.Select(line => RunAsync("exec", NamedMachine.Name, "sh", "-c", line)));
 
         Assert.All(results, result => Assert.Equal((0, string.Empty), (result.Code, result.Errors)));
     }
@@ -83,7 +90,8 @@ public sealed class RunningMachineTests(NamedMachine guest) : IClassFixture<Name
     [Fact]
     public async Task Exec_Signal_GoesToTheCommand()
     {
-        using HostCommand command = guest.Start("exec", NamedMachine.Name, "sh", "-c", "trap 'echo caught; exit 3' TERM; echo ready; while :; do sleep 0.05; done");
+        using HostCommand command = guest.Start(
+            "exec", NamedMachine.Name, "sh", "-c", "trap 'echo caught; exit 3' TERM; echo ready; while :; do sleep 0.05; done");
         await command.WaitForOutputAsync("ready", _timeout.Token);
 
         await HostCommand.RunAsync("kill", ["-TERM", command.Id.ToString(CultureInfo.InvariantCulture)], _timeout.Token);
@@ -153,14 +161,16 @@ public sealed class RunningMachineTests(NamedMachine guest) : IClassFixture<Name
         Directory.CreateDirectory(_folder.PathOf("back"));
 
         (int Code, string Output, string Errors) there = await RunAsync("cp", source, NamedMachine.Name + ":/root");
-        (int Code, string Output, string Errors) sums = await RunAsync("exec", NamedMachine.Name, "sh", "-c", "cd /root/tree && stat -c %a deep/er/script && readlink link && sha256sum link");
+        (int Code, string Output, string Errors) sums = await RunAsync(
+            "exec", NamedMachine.Name, "sh", "-c", "cd /root/tree && stat -c %a deep/er/script && readlink link && sha256sum link");
         (int Code, string Output, string Errors) back = await RunAsync("cp", NamedMachine.Name + ":/root/tree", _folder.PathOf("back"));
 
         Assert.Equal((0, string.Empty), (there.Code, there.Errors));
         Assert.Equal($"750\ndeep/blob\n{Convert.ToHexStringLower(SHA256.HashData(blob))}  link\n", sums.Output);
         Assert.Equal((0, string.Empty), (back.Code, back.Errors));
         string copy = _folder.PathOf("back/tree");
-        Assert.Equal(SHA256.HashData(blob), SHA256.HashData(await File.ReadAllBytesAsync(Path.Combine(copy, "deep", "blob"), _timeout.Token)));
+        Assert.Equal(
+            SHA256.HashData(blob), SHA256.HashData(await File.ReadAllBytesAsync(Path.Combine(copy, "deep", "blob"), _timeout.Token)));
         Assert.Equal((UnixFileMode)0b111_101_000, File.GetUnixFileMode(Path.Combine(copy, "deep", "er", "script")));
         Assert.Equal("deep/blob", new FileInfo(Path.Combine(copy, "link")).LinkTarget);
     }
@@ -168,7 +178,9 @@ public sealed class RunningMachineTests(NamedMachine guest) : IClassFixture<Name
     [Fact]
     public async Task Copy_LinksAndDevicesThatMustNotLeave_AreNamedAndLeftOut()
     {
-        await RunAsync("exec", NamedMachine.Name, "sh", "-c", "mkdir -p /root/evil && cd /root/evil && ln -s /etc/passwd a && ln -s ../../x b && mknod c c 1 3 && echo good > good");
+        await RunAsync(
+            "exec", NamedMachine.Name, "sh", "-c",
+            "mkdir -p /root/evil && cd /root/evil && ln -s /etc/passwd a && ln -s ../../x b && mknod c c 1 3 && echo good > good");
 
         (int code, _, string errors) = await RunAsync("cp", NamedMachine.Name + ":/root/evil", _folder.Root);
 
@@ -216,13 +228,17 @@ public sealed class RunningMachineTests(NamedMachine guest) : IClassFixture<Name
         (int code, string output, _) = await RunAsync("inspect", NamedMachine.Name, "--output", "json");
 
         JsonElement devices = JsonDocument.Parse(output).RootElement.GetProperty("board").GetProperty("devices");
-        JsonElement sockets = devices.EnumerateArray().Single(device => device.TryGetProperty("virtio", out JsonElement virtio) && virtio.GetProperty("typeName").GetString() == "vsock");
+        JsonElement sockets = devices.EnumerateArray().Single(
+            device => device.TryGetProperty("virtio", out JsonElement virtio) && virtio.GetProperty("typeName").GetString() == "vsock");
         JsonElement transmit = sockets.GetProperty("virtio").GetProperty("queues")[1];
         Assert.Equal(0, code);
-        Assert.Contains("VERSION_1", sockets.GetProperty("virtio").GetProperty("negotiated").EnumerateArray().Select(name => name.GetString()));
+        Assert.Contains(
+            "VERSION_1", sockets.GetProperty("virtio").GetProperty("negotiated").EnumerateArray().Select(name => name.GetString()));
         Assert.True(transmit.GetProperty("isEnabled").GetBoolean());
         Assert.Equal(transmit.GetProperty("availableIndex").GetInt32(), transmit.GetProperty("usedIndex").GetInt32());
-        Assert.Contains(sockets.GetProperty("pci").GetProperty("msix").GetProperty("vectors").EnumerateArray(), vector => vector.GetProperty("sent").GetInt64() > 0);
+        Assert.Contains(
+            sockets.GetProperty("pci").GetProperty("msix").GetProperty("vectors").EnumerateArray(),
+            vector => vector.GetProperty("sent").GetInt64() > 0);
     }
 
     [Fact]
@@ -274,7 +290,8 @@ public sealed class RunningMachineTests(NamedMachine guest) : IClassFixture<Name
     {
         string strata = Path.Combine(AppContext.BaseDirectory, "Strata.Cli.dll");
         string code = _folder.PathOf("code");
-        using HostCommand shell = guest.StartTool("sh", "-c", "{ dotnet \"$0\" exec guest sh -c \"$1\"; echo $? > \"$2\"; } | head -n 1", strata, line, code);
+        using HostCommand shell = guest.StartTool(
+            "sh", "-c", "{ dotnet \"$0\" exec guest sh -c \"$1\"; echo $? > \"$2\"; } | head -n 1", strata, line, code);
         shell.EndInput();
         await shell.WaitForExitAsync(_timeout.Token);
         return (int.Parse(await File.ReadAllTextAsync(code, _timeout.Token), CultureInfo.InvariantCulture), shell.Output);

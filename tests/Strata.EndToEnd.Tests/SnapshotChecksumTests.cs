@@ -14,7 +14,8 @@ public sealed class SnapshotChecksumTests : IDisposable
     private const int Seed = 20_26;
     private const ulong Memory = 16UL << 20;
 
-    private static readonly int Rounds = int.Parse(Environment.GetEnvironmentVariable("STRATA_SNAPSHOT_ROUNDS") ?? "12", CultureInfo.InvariantCulture);
+    private static readonly int Rounds = int.Parse(
+        Environment.GetEnvironmentVariable("STRATA_SNAPSHOT_ROUNDS") ?? "12", CultureInfo.InvariantCulture);
 
     private readonly CancellationTokenSource _timeout = new(TimeSpan.FromMinutes(5 + (Rounds / 10)));
     private readonly TemporaryFolder _folder = new();
@@ -132,12 +133,19 @@ public sealed class SnapshotChecksumTests : IDisposable
         await FinishAsync(machine);
     }
 
-    private Task SnapshotCatalogDelete(int number) => number < 0 ? Task.CompletedTask : SnapshotCatalog.DeleteAsync(_store, $"s{number}", _timeout.Token);
+    private Task SnapshotCatalogDelete(int number) =>
+        number < 0 ? Task.CompletedTask : SnapshotCatalog.DeleteAsync(_store, $"s{number}", _timeout.Token);
 
     private async Task<VirtualMachine> StartAsync(string engine)
     {
         VirtualMachine machine = await VirtualMachine.StartAsync(
-            new MachineSpec { Kernel = _folder.Write("checksum", ChecksumGuest.Assemble()), Engine = EngineNames.Parse(engine), Memory = Memory, Networks = [] }, _timeout.Token);
+            new MachineSpec
+            {
+                Kernel = _folder.Write("checksum", ChecksumGuest.Assemble()),
+                Engine = EngineNames.Parse(engine),
+                Memory = Memory,
+                Networks = [],
+            }, _timeout.Token);
         await Task.Delay(30, _timeout.Token);
         return machine;
     }
@@ -151,7 +159,8 @@ public sealed class SnapshotChecksumTests : IDisposable
         MachineExit exit = await machine.WaitForExitAsync(_timeout.Token);
 
         Assert.Equal((MachineExitReason.DebugExit, 1), (exit.Reason, exit.Code)); // twice the value written, and one
-        uint[] words = [.. machine.Console.Output.TrimEnd('.').Split(' ').Select(word => uint.Parse(word, NumberStyles.HexNumber, CultureInfo.InvariantCulture))];
+        uint[] words = [.. machine.Console.Output.TrimEnd('.').Split(' ').Select(
+            word => uint.Parse(word, NumberStyles.HexNumber, CultureInfo.InvariantCulture))];
         Assert.Equal(ChecksumGuest.After(words[0]), words[1]);
     }
 }

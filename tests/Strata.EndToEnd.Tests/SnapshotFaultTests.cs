@@ -70,7 +70,8 @@ public sealed class SnapshotFaultTests : IDisposable
             await machine.SuspendAsync(new SnapshotRequest { Name = "one" }, Store);
         }
 
-        await using (VirtualMachine clone = await VirtualMachine.RestoreAsync(Store, "one", new RestoreOptions { Identity = MachineIdentity.New, KeepIdentity = true, Name = "clone" }))
+        await using (VirtualMachine clone = await VirtualMachine.RestoreAsync(
+            Store, "one", new RestoreOptions { Identity = MachineIdentity.New, KeepIdentity = true, Name = "clone" }))
         {
             StrataException error = await Assert.ThrowsAsync<StrataException>(() => VirtualMachine.RestoreAsync(Store, "one"));
             Assert.Contains("in use", error.Message, StringComparison.Ordinal);
@@ -83,7 +84,8 @@ public sealed class SnapshotFaultTests : IDisposable
     [Fact]
     public async Task ImportAsync_MachineWithSharedFolders_IsRefusedUnlessHostPathsAreAllowed()
     {
-        using MemoryStream archive = await ExportAsync(ChecksumMachine.SpecIn(_folder) with { Shares = [new FolderShare(_folder.Root, "all")] });
+        using MemoryStream archive = await ExportAsync(
+            ChecksumMachine.SpecIn(_folder) with { Shares = [new FolderShare(_folder.Root, "all")] });
         SnapshotStore other = new(_folder.PathOf("other"));
 
         StrataException error = await Assert.ThrowsAsync<StrataException>(() => SnapshotCatalog.ImportAsync(other, "copy", archive));

@@ -45,7 +45,8 @@ public sealed class SnapshotLifecycleTests(ITestOutputHelper output) : IDisposab
             }
 
             await machine.DisposeAsync();
-            machine = await VirtualMachine.RestoreAsync(Store, name, new RestoreOptions { Engine = engines[random.Next(engines.Length)] }).WaitAsync(Patience);
+            machine = await VirtualMachine.RestoreAsync(Store, name, new RestoreOptions { Engine = engines[random.Next(engines.Length)] })
+                .WaitAsync(Patience);
         }
 
         await ChecksumMachine.AssertComputesAsync(machine);
@@ -127,7 +128,8 @@ public sealed class SnapshotLifecycleTests(ITestOutputHelper output) : IDisposab
         await using VirtualMachine machine = await VirtualMachine.StartAsync(Spec());
         await machine.CreateSnapshotAsync(new SnapshotRequest { Name = "one" }, Store);
 
-        StrataException error = await Assert.ThrowsAsync<StrataException>(() => machine.CreateSnapshotAsync(new SnapshotRequest { Name = "one" }, Store));
+        StrataException error = await Assert.ThrowsAsync<StrataException>(
+            () => machine.CreateSnapshotAsync(new SnapshotRequest { Name = "one" }, Store));
 
         Assert.Contains("already", error.Message, StringComparison.Ordinal);
         await ChecksumMachine.AssertComputesAsync(machine);
@@ -140,7 +142,8 @@ public sealed class SnapshotLifecycleTests(ITestOutputHelper output) : IDisposab
         await using (MachineCheckpoint checkpoint = await machine.CheckpointAsync())
         {
             await Assert.ThrowsAsync<StrataException>(() => machine.CheckpointAsync().WaitAsync(Patience));
-            await Assert.ThrowsAsync<StrataException>(() => machine.CreateSnapshotAsync(new SnapshotRequest { Name = "one" }, Store).WaitAsync(Patience));
+            await Assert.ThrowsAsync<StrataException>(
+                () => machine.CreateSnapshotAsync(new SnapshotRequest { Name = "one" }, Store).WaitAsync(Patience));
             await Task.Delay(20);
         }
 
@@ -270,7 +273,8 @@ public sealed class SnapshotLifecycleTests(ITestOutputHelper output) : IDisposab
 
         await Assert.ThrowsAsync<StrataException>(() => VirtualMachine.RestoreAsync(Store, "one"));
 
-        await using VirtualMachine clone = await VirtualMachine.RestoreAsync(Store, "one", new RestoreOptions { Identity = MachineIdentity.New });
+        await using VirtualMachine clone = await VirtualMachine.RestoreAsync(
+            Store, "one", new RestoreOptions { Identity = MachineIdentity.New });
         await ChecksumMachine.AssertComputesAsync(clone);
         await ChecksumMachine.AssertComputesAsync(machine);
     }

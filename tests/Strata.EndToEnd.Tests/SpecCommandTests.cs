@@ -28,7 +28,8 @@ public sealed class SpecCommandTests(NamedMachine guest) : IClassFixture<NamedMa
     {
         WriteKernel("a.elf", 'a');
         string other = WriteKernel("b.elf", 'b');
-        string spec = WriteSpec("""{ "version": 1, "kernel": "a.elf", "memory": "8M", "networks": [], "disks": ["missing.raw"], "engine": "kvm" }""");
+        string spec = WriteSpec(
+            """{ "version": 1, "kernel": "a.elf", "memory": "8M", "networks": [], "disks": ["missing.raw"], "engine": "kvm" }""");
         string disk = Path.Combine(_folder.Root, "there.raw");
         await File.WriteAllBytesAsync(disk, new byte[4096]);
 

@@ -8,7 +8,9 @@ namespace Strata.EndToEnd.Tests;
 [UnsupportedOSPlatform("windows")]
 public sealed class StandstillTests(DebianGuest guest) : IClassFixture<DebianGuest>, IDisposable
 {
-    /// <summary>Seconds after which the guest reports a stall, of half of which it makes a lockup: more than a busy host takes from it.</summary>
+    /// <summary>
+    /// Seconds after which the guest reports a stall, of half of which it makes a lockup: more than a busy host takes from it.
+    /// </summary>
     private const int StallTimeout = 10;
 
     /// <summary>Two busy programs: idle processors are never taken for stuck ones.</summary>
@@ -28,10 +30,13 @@ public sealed class StandstillTests(DebianGuest guest) : IClassFixture<DebianGue
     public async Task Run_ProcessStoppedAndContinued_GuestReportsNoLockup(string engine)
     {
         using HostCommand machine = HostCommand.StartStrata(
-            "run", "--kernel", guest.Kernel, "--initrd", guest.Spec.Initrd!, "--append", guest.Spec.CommandLine!, "--memory", "256M", "--cpus", "2", "--engine", engine);
+            "run", "--kernel", guest.Kernel, "--initrd", guest.Spec.Initrd!, "--append", guest.Spec.CommandLine!, "--memory", "256M",
+            "--cpus", "2", "--engine", engine);
         await machine.WaitForOutputAsync(DebianGuest.Prompt, _timeout.Token);
         await machine.TypeAsync(
-            $"{KeepBusy}; cd /proc/sys/kernel; echo {StallTimeout / 2} > watchdog_thresh; cd /sys/module/rcupdate/parameters; echo {StallTimeout} > rcu_cpu_stall_timeout; echo watching $?\n", _timeout.Token);
+            $"{KeepBusy}; cd /proc/sys/kernel; echo {StallTimeout / 2} > watchdog_thresh; cd /sys/module/rcupdate/parameters; echo " +
+            $"{StallTimeout} > rcu_cpu_stall_timeout; echo watching $?\n",
+            _timeout.Token);
         await machine.WaitForOutputAsync("watching 0", _timeout.Token);
 
         await SignalAsync(machine, "STOP");

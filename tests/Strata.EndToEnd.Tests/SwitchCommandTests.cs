@@ -42,7 +42,8 @@ public sealed class SwitchCommandTests(DebianGuest guest) : IClassFixture<Debian
         Assert.Equal((before["second"], before["third"]), (after["second"], after["third"]));
         Assert.DoesNotContain(after["fourth"], (string[])[before["second"], before["third"]]);
         Assert.Equal(0, await PingAsync("third", after["fourth"]));
-        Assert.Contains(after["fourth"], (await StrataAsync("exec", "third", "nslookup", "fourth.internal")).Output, StringComparison.Ordinal);
+        Assert.Contains(
+            after["fourth"], (await StrataAsync("exec", "third", "nslookup", "fourth.internal")).Output, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -86,7 +87,9 @@ public sealed class SwitchCommandTests(DebianGuest guest) : IClassFixture<Debian
         HostCommand host = Run("first");
         await host.WaitForOutputAsync(DebianGuest.Prompt, _timeout.Token);
 
-        (int code, _, string errors) = await StrataAsync("run", "--kernel", guest.Kernel, "--memory", "128M", "--net", "switch=lab,isolated");
+        (
+            int code, _,
+            string errors) = await StrataAsync("run", "--kernel", guest.Kernel, "--memory", "128M", "--net", "switch=lab,isolated");
 
         Assert.Equal(HostLacksSomething, code);
         Assert.Contains("use --net switch=lab or another name", errors, StringComparison.Ordinal);
@@ -111,7 +114,8 @@ public sealed class SwitchCommandTests(DebianGuest guest) : IClassFixture<Debian
     private HostCommand Run(string name, params string[] more)
     {
         HostCommand machine = HostCommand.StartStrata(
-            Environment, ["run", "debian-tiny", "--memory", "128M", "--engine", "translator", "--name", name, "--net", "switch=lab", .. more]);
+            Environment,
+            ["run", "debian-tiny", "--memory", "128M", "--engine", "translator", "--name", name, "--net", "switch=lab", .. more]);
         _machines.Add(machine);
         return machine;
     }
@@ -150,7 +154,9 @@ public sealed class SwitchCommandTests(DebianGuest guest) : IClassFixture<Debian
 
     private async Task<int> PingAsync(string machine, string address)
     {
-        (int code, _, _) = await StrataAsync("exec", machine, "sh", "-c", $"for i in 1 2 3 4 5; do ping -c 1 -W 2 {address} && exit 0; done; exit 1");
+        (
+            int code, _,
+            _) = await StrataAsync("exec", machine, "sh", "-c", $"for i in 1 2 3 4 5; do ping -c 1 -W 2 {address} && exit 0; done; exit 1");
         return code;
     }
 

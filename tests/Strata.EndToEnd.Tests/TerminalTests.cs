@@ -2,13 +2,17 @@ using Strata.EndToEnd.Tests.Harness;
 
 namespace Strata.EndToEnd.Tests;
 
-/// <summary>The command on a terminal, which script(1) gives it: keys go to the guest as they are typed, and nothing is echoed twice.</summary>
+/// <summary>
+/// The command on a terminal, which script(1) gives it: keys go to the guest as they are typed, and nothing is echoed twice.
+/// </summary>
 public sealed class TerminalTests(NamedMachine machine) : IClassFixture<NamedMachine>, IDisposable
 {
     private const string CtrlA = "\x01";
     private const string CtrlC = "\x03";
 
-    /// <summary>Prints "waiting" when it is the foreground's process already: a Ctrl-C while the shell starts a program is lost in the shell.</summary>
+    /// <summary>
+    /// Prints "waiting" when it is the foreground's process already: a Ctrl-C while the shell starts a program is lost in the shell.
+    /// </summary>
     private const string WaitInTheForeground = "sh -c 'echo waiting; exec sleep 1000'\r";
 
     private readonly CancellationTokenSource _timeout = new(TimeSpan.FromMinutes(5));

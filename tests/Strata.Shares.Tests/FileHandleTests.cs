@@ -153,7 +153,8 @@ public sealed class FileHandleTests : IDisposable
                     tree.Share.Rename(IFileShare.Root, one, IFileShare.Root, other, RenameMode.Exchange);
                     break;
                 default:
-                    string name = random.Next(3) switch { 0 => $"d{random.Next(4)}", 1 => $"e{random.Next(8)}", _ => $"f{random.Next(40)}" };
+                    string name = random
+                        .Next(3) switch { 0 => $"d{random.Next(4)}", 1 => $"e{random.Next(8)}", _ => $"f{random.Next(40)}" };
                     if (tree.Lookup(random.Next(2) == 0 ? IFileShare.Root : node, name, out FileEntry entry) == Errno.None)
                     {
                         references[entry.Node] = references.GetValueOrDefault(entry.Node) + 1;

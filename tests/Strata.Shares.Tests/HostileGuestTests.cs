@@ -48,7 +48,8 @@ public sealed class HostileGuestTests : IDisposable
         ulong folder = _tree.NodeOf("folder");
 
         Assert.Equal(Errno.ELOOP, _tree.Share.Open(file, OpenMode.Read, out _, out _));
-        Assert.Equal(Errno.ELOOP, _tree.Share.Create(IFileShare.Root, "file"u8, OpenMode.Write | OpenMode.Truncate, 0x1A4, Owner, out _, out _));
+        Assert.Equal(
+            Errno.ELOOP, _tree.Share.Create(IFileShare.Root, "file"u8, OpenMode.Write | OpenMode.Truncate, 0x1A4, Owner, out _, out _));
         Assert.Equal(Errno.ENOTDIR, _tree.Share.OpenFolder(folder, out _));
         Assert.Equal(Errno.ENOTDIR, _tree.Lookup(folder, "secret", out _));
         Assert.Equal(Errno.ENOTDIR, _tree.Share.Create(folder, "new"u8, OpenMode.Write, 0x1A4, Owner, out _, out _));
@@ -301,9 +302,14 @@ public sealed class HostileGuestTests : IDisposable
 
     /// <summary>Open descriptors in this tree. One that another test closes meanwhile has no target.</summary>
     private int Descriptors() => Directory.EnumerateFileSystemEntries("/proc/self/fd")
-        .Count(link => new FileInfo(link).LinkTarget is { } target && target.StartsWith(_tree.PathOf(string.Empty), StringComparison.Ordinal));
+        .Count(
+            link => new FileInfo(link).LinkTarget is { } target && target.StartsWith(_tree.PathOf(string.Empty), StringComparison.Ordinal));
 
-    private static AttributeChange Touch(long seconds) => new() { ChangeModificationTime = TimeChange.Value, ModificationTime = new FileTime(seconds, 0) };
+    private static AttributeChange Touch(long seconds) => new()
+    {
+        ChangeModificationTime = TimeChange.Value,
+        ModificationTime = new FileTime(seconds, 0),
+    };
 
     private static void RemoveDeep(SharedTree tree, List<ulong> nodes)
     {

@@ -49,7 +49,9 @@ public sealed class OwnershipTests : IDisposable
         Assert.Equal($"{user}:{group}", HostAttributes.Get(_tree.PathOf("file"), Note));
     }
 
-    /// <summary>The guest's kernel has judged by the guest's permissions; the host's must not stand in the way of the file's owner.</summary>
+    /// <summary>
+    /// The guest's kernel has judged by the guest's permissions; the host's must not stand in the way of the file's owner.
+    /// </summary>
     [AttributeTheory]
     [InlineData(0x124U, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.GroupRead | UnixFileMode.OtherRead)] // 0444
     [InlineData(0x000U, UnixFileMode.UserRead | UnixFileMode.UserWrite)]

@@ -55,7 +55,8 @@ public sealed class KeptCodeTests : IDisposable
         await CreateAsync(new Capture((3, [1, 2, 3])));
         using Snapshot snapshot = _set.Set.Open("one");
 
-        using KeptCode? code = snapshot.OpenCode(otherEngine ? SHA256.HashData("another"u8) : Identity, otherEngine ? Key : SHA256.HashData("b"u8), out string? problem);
+        using KeptCode? code = snapshot.OpenCode(
+            otherEngine ? SHA256.HashData("another"u8) : Identity, otherEngine ? Key : SHA256.HashData("b"u8), out string? problem);
 
         Assert.Null(code);
         Assert.Contains(why, problem, StringComparison.Ordinal);
@@ -203,7 +204,9 @@ public sealed class KeptCodeTests : IDisposable
     private byte[]? Read(KeptCode code, ulong page)
     {
         byte[] buffer = [];
-        return code.TryRead(page, _memory.AsSpan((int)page * PageSize, PageSize), ref buffer, out ReadOnlySpan<byte> record) ? record.ToArray() : null;
+        return code.TryRead(page, _memory.AsSpan((int)page * PageSize, PageSize), ref buffer, out ReadOnlySpan<byte> record)
+            ? record.ToArray()
+            : null;
     }
 
     /// <returns>The path of its code.</returns>

@@ -6,8 +6,8 @@ using Xunit.Abstractions;
 namespace Strata.Snapshots.Tests;
 
 /// <summary>
-/// A process that makes, deletes and imports snapshots is killed, again and again on the same set. Whatever it was doing, every snapshot that
-/// is there is whole, and the next change removes what was left over. Set STRATA_LONG_TESTS=1 for 500 kills.
+/// A process that makes, deletes and imports snapshots is killed, again and again on the same set. Whatever it was doing, every snapshot
+/// that is there is whole, and the next change removes what was left over. Set STRATA_LONG_TESTS=1 for 500 kills.
 /// </summary>
 public sealed class KilledWriterTests(ITestOutputHelper output) : IDisposable
 {
@@ -57,12 +57,14 @@ public sealed class KilledWriterTests(ITestOutputHelper output) : IDisposable
     {
         HashSet<string> used = [.. _test.Set.List().SelectMany(entry => entry.Manifest!.Memory.Layers)];
         IEnumerable<string> folders = Directory.EnumerateDirectories(_test.Set.Folder, ".*");
-        return folders.Concat(Directory.EnumerateFiles(Path.Combine(_test.Set.Folder, "layers")).Where(path => !used.Contains(Path.GetFileName(path))));
+        return folders.Concat(
+            Directory.EnumerateFiles(Path.Combine(_test.Set.Folder, "layers")).Where(path => !used.Contains(Path.GetFileName(path))));
     }
 
     private void RunAndKill(int round, int milliseconds)
     {
-        ProcessStartInfo start = new("dotnet", [typeof(KilledWriterTests).Assembly.Location, _test.Set.Folder, round.ToString(CultureInfo.InvariantCulture)])
+        ProcessStartInfo start = new(
+            "dotnet", [typeof(KilledWriterTests).Assembly.Location, _test.Set.Folder, round.ToString(CultureInfo.InvariantCulture)])
         {
             RedirectStandardOutput = true,
             RedirectStandardError = true,

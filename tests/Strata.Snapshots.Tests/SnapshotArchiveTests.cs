@@ -43,7 +43,8 @@ public sealed class SnapshotArchiveTests : IDisposable
         {
             int length = i < 20 ? i : random.Next(archive.Length);
 
-            await Assert.ThrowsAsync<SnapshotException>(() => SnapshotArchive.ReadAsync(_to.Set, null, new MemoryStream(archive, 0, length), NoDisk, AsItIs));
+            await Assert.ThrowsAsync<SnapshotException>(
+                () => SnapshotArchive.ReadAsync(_to.Set, null, new MemoryStream(archive, 0, length), NoDisk, AsItIs));
         }
 
         Assert.Empty(_to.Set.List());

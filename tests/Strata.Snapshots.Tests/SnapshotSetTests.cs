@@ -108,7 +108,8 @@ public sealed class SnapshotSetTests : IDisposable
         using Snapshot parent = Set.Open("one");
         await Set.DeleteAsync("one");
 
-        SnapshotManifest second = await _test.CreateAsync("two", memory, parent.Memory, new PageBitmap(TestSet.Size / GuestMemory.PageSize));
+        SnapshotManifest second = await _test.CreateAsync(
+            "two", memory, parent.Memory, new PageBitmap(TestSet.Size / GuestMemory.PageSize));
 
         using Snapshot two = Set.Open("two");
         Assert.Equal(memory, TestSet.ReadMemory(two));
@@ -157,7 +158,9 @@ public sealed class SnapshotSetTests : IDisposable
 
         (await Set.BeginAsync("two")).Dispose();
 
-        Assert.Equal([".lock", "disks", "layers", "one"], Directory.EnumerateFileSystemEntries(Set.Folder).Select(Path.GetFileName).Order(StringComparer.Ordinal));
+        Assert.Equal(
+            [".lock", "disks", "layers", "one"],
+            Directory.EnumerateFileSystemEntries(Set.Folder).Select(Path.GetFileName).Order(StringComparer.Ordinal));
         Assert.Single(Directory.EnumerateFiles(Path.Combine(Set.Folder, "layers")));
     }
 
@@ -170,7 +173,8 @@ public sealed class SnapshotSetTests : IDisposable
     [InlineData("disks")]
     [InlineData("-x")]
     [InlineData("a\n")]
-    public async Task Begin_ImpossibleName_IsRefused(string name) => await Assert.ThrowsAsync<SnapshotException>(() => Set.BeginAsync(name));
+    public async Task Begin_ImpossibleName_IsRefused(string name) =>
+        await Assert.ThrowsAsync<SnapshotException>(() => Set.BeginAsync(name));
 
     [Fact]
     public async Task Begin_NameThatIsTaken_IsRefused()

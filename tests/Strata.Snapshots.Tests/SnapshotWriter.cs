@@ -54,7 +54,8 @@ internal static class SnapshotWriter
     {
         using SnapshotDraft draft = await set.BeginAsync(name);
         byte[] memory = TestSet.SomeMemory(seed);
-        using MemoryImageBuilder builder = draft.BuildMemory(TestSet.Size, parent?.Memory, new PageBitmap(TestSet.Size / GuestMemory.PageSize));
+        using MemoryImageBuilder builder = draft.BuildMemory(
+            TestSet.Size, parent?.Memory, new PageBitmap(TestSet.Size / GuestMemory.PageSize));
         foreach (ulong page in builder.Pages)
         {
             builder.Save(page, memory.AsSpan((int)(page * GuestMemory.PageSize), (int)GuestMemory.PageSize));
@@ -77,6 +78,7 @@ internal static class SnapshotWriter
         }
 
         archive.Position = 0;
-        await SnapshotArchive.ReadAsync(set, to, archive, (_, _) => throw new InvalidOperationException("There are no disks."), manifest => manifest);
+        await SnapshotArchive.ReadAsync(
+            set, to, archive, (_, _) => throw new InvalidOperationException("There are no disks."), manifest => manifest);
     }
 }

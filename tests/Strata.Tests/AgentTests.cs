@@ -34,12 +34,19 @@ public sealed class AgentTests : IDisposable
 
     [Fact]
     public async Task Read_HugeFrame_IsRefusedBeforeItIsAllocated() =>
-        await Assert.ThrowsAsync<InvalidDataException>(() => AgentFrame.ReadAsync(new MemoryStream([0xFF, 0xFF, 0xFF, 0x7F, (byte)'O']), _timeout.Token));
+        await Assert.ThrowsAsync<InvalidDataException>(
+            () => AgentFrame.ReadAsync(new MemoryStream([0xFF, 0xFF, 0xFF, 0x7F, (byte)'O']), _timeout.Token));
 
     [Fact]
     public void Start_Command_HasTheDocumentedLayout()
     {
-        GuestCommand command = new(["ls", "-l"]) { Folder = "/x", Terminal = new TerminalSize(25, 80), Environment = new Dictionary<string, string> { ["A"] = "b" } };
+        GuestCommand command = new(["ls", "-l"])
+        {
+            Folder = "/x",
+            Terminal = new TerminalSize(25, 80),
+            Environment = new Dictionary<string,
+            string> { ["A"] = "b" },
+        };
 
         byte[] expected =
             [1, 25, 0, 80, 0, 2, 0, 0, 0, .. "/x"u8, 2, 0, 0, 0, 2, 0, 0, 0, .. "ls"u8, 2, 0, 0, 0, .. "-l"u8, 3, 0, 0, 0, .. "A=b"u8];
@@ -104,7 +111,8 @@ public sealed class AgentTests : IDisposable
     {
         List<string> leftOut = [];
         GuestAgent agent = await AnsweringAsync(
-            ('A', AgentFrame.Numbers(1)), ('L', [.. AgentFrame.Numbers(28), .. "/root/tree/a"u8]), ('L', [.. AgentFrame.Numbers(26), .. "/root/tree/b"u8]), ('E', []));
+            ('A', AgentFrame.Numbers(1)), ('L', [.. AgentFrame.Numbers(28), .. "/root/tree/a"u8]),
+            ('L', [.. AgentFrame.Numbers(26), .. "/root/tree/b"u8]), ('E', []));
 
         await agent.CopyToGuestAsync("/proc/version", "/root", leftOut.Add, cancellationToken: _timeout.Token);
 
@@ -133,7 +141,9 @@ public sealed class AgentTests : IDisposable
         await agent.CopyFromGuestAsync("/root/tree/", folder, leftOut.Add, cancellationToken: _timeout.Token);
 
         Assert.Equal(
-            ["/root/tree/gone?[2J: cannot be read in the guest: Input/output error", "/root/tree/half: cannot be read in the guest: Input/output error"], leftOut);
+            [
+                "/root/tree/gone?[2J: cannot be read in the guest: Input/output error",
+                "/root/tree/half: cannot be read in the guest: Input/output error"], leftOut);
         Assert.Equal([Path.Combine(folder, "tree", "whole")], Directory.GetFiles(folder, "*", SearchOption.AllDirectories));
         Directory.Delete(folder, recursive: true);
     }
@@ -154,7 +164,8 @@ public sealed class AgentTests : IDisposable
     {
         GuestAgent agent = new((_, _) => Task.FromResult<Stream>(new Duplex(Stream.Null, new ClosedStream())));
 
-        StrataException error = await Assert.ThrowsAsync<StrataException>(() => agent.RunAsync(GuestCommand.Shell("true"), default, _timeout.Token));
+        StrataException error = await Assert.ThrowsAsync<StrataException>(
+            () => agent.RunAsync(GuestCommand.Shell("true"), default, _timeout.Token));
 
         Assert.Equal(StrataError.Guest, error.Error);
     }
@@ -184,7 +195,8 @@ public sealed class AgentTests : IDisposable
     {
         Pipe fromAgent = new();
         Pipe toAgent = new(new PipeOptions(pauseWriterThreshold: 10 << 20));
-        await using GuestProcess process = new(new Duplex(fromAgent.Reader.AsStream(), toAgent.Writer.AsStream()), 1, _ => { }, _ => { }, NullLogger.Instance);
+        await using GuestProcess process = new(
+            new Duplex(fromAgent.Reader.AsStream(), toAgent.Writer.AsStream()), 1, _ => { }, _ => { }, NullLogger.Instance);
 
         Task writing = process.WriteInputAsync(new byte[100_000], _timeout.Token);
         await Task.Delay(50, _timeout.Token);
@@ -262,11 +274,13 @@ public sealed class AgentTests : IDisposable
 
         public override int Read(byte[] buffer, int offset, int count) => input.Read(buffer, offset, count);
 
-        public override ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default) => input.ReadAsync(buffer, cancellationToken);
+        public override ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default) =>
+            input.ReadAsync(buffer, cancellationToken);
 
         public override void Write(byte[] buffer, int offset, int count) => output.Write(buffer, offset, count);
 
-        public override ValueTask WriteAsync(ReadOnlyMemory<byte> buffer, CancellationToken cancellationToken = default) => output.WriteAsync(buffer, cancellationToken);
+        public override ValueTask WriteAsync(ReadOnlyMemory<byte> buffer, CancellationToken cancellationToken = default) =>
+            output.WriteAsync(buffer, cancellationToken);
 
         public override long Seek(long offset, SeekOrigin origin) => throw new NotSupportedException();
 

@@ -32,7 +32,8 @@ public sealed class BadInputTests : IDisposable
     [Theory]
     [InlineData("")]
     [InlineData("a\0b")]
-    public Task StartAsync_KernelPathThatNoFileCanHave_IsRefused(string path) => AssertRefusedAsync(Spec() with { Kernel = path }, "kernel");
+    public Task StartAsync_KernelPathThatNoFileCanHave_IsRefused(string path) =>
+        AssertRefusedAsync(Spec() with { Kernel = path }, "kernel");
 
     [Fact]
     public Task StartAsync_EmptyKernel_SaysWhatIsExpected() =>
@@ -48,12 +49,16 @@ public sealed class BadInputTests : IDisposable
 
     [Fact]
     public Task StartAsync_TruncatedKernel_SaysTruncatedAndFetchAgain() =>
-        AssertRefusedAsync(Spec() with { Kernel = _folder.Write("short", BzImage.Create().AsSpan(0, 3000)) }, "truncated", "fetch it again");
+        AssertRefusedAsync(
+            Spec() with { Kernel = _folder.Write("short", BzImage.Create().AsSpan(0, 3000)) }, "truncated", "fetch it again");
 
     [Fact]
     public Task StartAsync_TextFileAsKernel_SaysWhatIsExpected() =>
         AssertRefusedAsync(
-            Spec() with { Kernel = _folder.Write("text", Encoding.ASCII.GetBytes(string.Concat(Enumerable.Repeat("This is no kernel.\n", 1000)))) },
+            Spec() with
+            {
+                Kernel = _folder.Write("text", Encoding.ASCII.GetBytes(string.Concat(Enumerable.Repeat("This is no kernel.\n", 1000)))),
+            },
             "neither a Linux bzImage",
             "check the path");
 
@@ -67,12 +72,20 @@ public sealed class BadInputTests : IDisposable
     [InlineData(64)]
     public Task StartAsync_InitrdThatDoesNotFit_AsksForMemory(int megabytes) =>
         AssertRefusedAsync(
-            Spec() with { Memory = 32 * Megabyte, Initrd = _folder.WriteSparse("initrd", megabytes * (long)Megabyte) }, "initrd", "MiB of memory");
+            Spec() with
+            {
+                Memory = 32 * Megabyte,
+                Initrd = _folder.WriteSparse("initrd", megabytes * (long)Megabyte),
+            }, "initrd", "MiB of memory");
 
     [Fact]
     public Task StartAsync_KernelThatNeedsMoreMemory_AsksForMemory() =>
         AssertRefusedAsync(
-            Spec() with { Memory = 32 * Megabyte, Kernel = _folder.Write("large", BzImage.Create(initSize: 64 << 20)) }, "65 MiB", "more memory");
+            Spec() with
+            {
+                Memory = 32 * Megabyte,
+                Kernel = _folder.Write("large", BzImage.Create(initSize: 64 << 20)),
+            }, "65 MiB", "more memory");
 
     [Theory]
     [InlineData(0UL)]
@@ -88,7 +101,8 @@ public sealed class BadInputTests : IDisposable
     [InlineData(1UL << 50)]
     [InlineData(1UL << 63)]
     [InlineData(ulong.MaxValue & ~(Megabyte - 1))]
-    public Task StartAsync_MemoryBeyondTheBoard_SaysTheLimit(ulong bytes) => AssertRefusedAsync(Spec() with { Memory = bytes }, "Memory", "at most");
+    public Task StartAsync_MemoryBeyondTheBoard_SaysTheLimit(ulong bytes) =>
+        AssertRefusedAsync(Spec() with { Memory = bytes }, "Memory", "at most");
 
     [Theory]
     [InlineData(0)]
@@ -107,7 +121,8 @@ public sealed class BadInputTests : IDisposable
         AssertRefusedAsync(Spec() with { Disks = [_folder.PathOf("no/where.raw")] }, _folder.PathOf("no/where.raw"));
 
     [Fact]
-    public Task StartAsync_DiskIsAFolder_AsksForAFile() => AssertRefusedAsync(Spec() with { Disks = [Path.GetTempPath()] }, "folder", "image file");
+    public Task StartAsync_DiskIsAFolder_AsksForAFile() =>
+        AssertRefusedAsync(Spec() with { Disks = [Path.GetTempPath()] }, "folder", "image file");
 
     [Theory]
     [InlineData("")]
@@ -166,19 +181,28 @@ public sealed class BadInputTests : IDisposable
 
     [Fact]
     public Task StartAsync_MoreDevicesThanSlots_SaysHowManyThereAre() => AssertRefusedAsync(
-        Spec() with { Networks = [], Disks = [.. Enumerable.Range(0, 31).Select(i => (DiskSpec)_folder.WriteSparse($"{i}.raw", 4096))] }, "31 devices", "32", "leave out");
+        Spec() with
+        {
+            Networks = [],
+            Disks = [.. Enumerable.Range(0, 31).Select(i => (DiskSpec)_folder.WriteSparse($"{i}.raw", 4096))],
+        }, "31 devices", "32", "leave out");
 
     [Fact]
     public async Task StartAsync_AsManyDevicesAsSlots_Starts()
     {
         await using VirtualMachine machine = await VirtualMachine.StartAsync(
-            Spec() with { Networks = [], Disks = [.. Enumerable.Range(0, 30).Select(i => (DiskSpec)_folder.WriteSparse($"{i}.raw", 4096))] });
+            Spec() with
+            {
+                Networks = [],
+                Disks = [.. Enumerable.Range(0, 30).Select(i => (DiskSpec)_folder.WriteSparse($"{i}.raw", 4096))],
+            });
 
         Assert.Equal(32, machine.Inspect().Devices.Count);
     }
 
     [Fact]
-    public Task StartAsync_KernelThatNeverEnds_IsNotReadToItsEnd() => AssertRefusedAsync(Spec() with { Kernel = "/dev/zero" }, "kernel", "MiB of memory");
+    public Task StartAsync_KernelThatNeverEnds_IsNotReadToItsEnd() =>
+        AssertRefusedAsync(Spec() with { Kernel = "/dev/zero" }, "kernel", "MiB of memory");
 
     [Fact]
     public async Task StartAsync_RefusedManyTimes_GivesTheMemoryBack()
@@ -254,7 +278,8 @@ public sealed class BadInputTests : IDisposable
     }
 
     [Fact]
-    public Task StartAsync_NoSpec_IsADefectOfTheCaller() => Assert.ThrowsAsync<ArgumentNullException>(() => VirtualMachine.StartAsync(null!));
+    public Task StartAsync_NoSpec_IsADefectOfTheCaller() =>
+        Assert.ThrowsAsync<ArgumentNullException>(() => VirtualMachine.StartAsync(null!));
 
     public void Dispose() => _folder.Dispose();
 

@@ -14,7 +14,8 @@ public sealed class BootFilesTests : IDisposable
     [Fact]
     public async Task Load_EveryTime_GivesTheSameFilesOutsideOfTheHeap()
     {
-        using BootFiles files = await BootFiles.ReadAsync(Spec() with { Modules = [new ModuleFile(_folder.Write("module", Pattern(77, 4)), "text")] }, default);
+        using BootFiles files = await BootFiles.ReadAsync(
+            Spec() with { Modules = [new ModuleFile(_folder.Write("module", Pattern(77, 4)), "text")] }, default);
 
         for (int start = 0; start < 3; start++)
         {
@@ -113,7 +114,12 @@ public sealed class BootFilesTests : IDisposable
 
     public void Dispose() => _folder.Dispose();
 
-    private MachineSpec Spec() => new() { Kernel = _folder.Write("kernel", Kernel), Initrd = _folder.Write("initrd", Initrd), Memory = 16 << 20 };
+    private MachineSpec Spec() => new()
+    {
+        Kernel = _folder.Write("kernel", Kernel),
+        Initrd = _folder.Write("initrd", Initrd),
+        Memory = 16 << 20,
+    };
 
     private static byte[] Pattern(int length, int seed)
     {

@@ -15,7 +15,10 @@ public sealed class CloneSpecTests
     [Fact]
     public void Of_UserNetwork_HasAnotherAddressAndPortsThatTheHostChooses()
     {
-        MachineSpec spec = new() { Networks = [NetworkCard.User(new UserNetworkOptions { Forwards = [Forward] }) with { Mac = OldMac, Capture = "frames.pcap" }] };
+        MachineSpec spec = new()
+        {
+            Networks = [NetworkCard.User(new UserNetworkOptions { Forwards = [Forward] }) with { Mac = OldMac, Capture = "frames.pcap" }],
+        };
 
         NetworkCard first = CloneSpec.Of(spec, keepsIdentity: false).Networks[0];
         NetworkCard second = CloneSpec.Of(spec, keepsIdentity: false).Networks[0];
@@ -29,7 +32,10 @@ public sealed class CloneSpecTests
     [Fact]
     public void Of_Switch_LetsItGiveTheAddress()
     {
-        MachineSpec spec = new() { Networks = [NetworkCard.Switch("lab", new NamedSwitchOptions { Forwards = [Forward] }) with { Mac = OldMac }] };
+        MachineSpec spec = new()
+        {
+            Networks = [NetworkCard.Switch("lab", new NamedSwitchOptions { Forwards = [Forward] }) with { Mac = OldMac }],
+        };
 
         NetworkCard card = CloneSpec.Of(spec, keepsIdentity: false).Networks[0];
 
@@ -40,7 +46,11 @@ public sealed class CloneSpecTests
     [Fact]
     public void Of_Disks_AreOverlaysThatGoWithIt()
     {
-        MachineSpec spec = new() { Disks = [new DiskSpec { Path = "own" }, new DiskSpec { Path = "fixed", ReadOnly = true }], Keep = "work" };
+        MachineSpec spec = new()
+        {
+            Disks = [new DiskSpec { Path = "own" }, new DiskSpec { Path = "fixed", ReadOnly = true }],
+            Keep = "work",
+        };
 
         MachineSpec clone = CloneSpec.Of(spec, keepsIdentity: false);
 
@@ -68,7 +78,8 @@ public sealed class CloneSpecTests
     [InlineData("web", "web")]
     [InlineData("web_1.test-", "web-1-test")]
     [InlineData("_", "clone")]
-    public void HostNameOf_AMachinesName_IsOneOfAHost(string machine, string expected) => Assert.Equal(expected, CloneSpec.HostNameOf(machine));
+    public void HostNameOf_AMachinesName_IsOneOfAHost(string machine, string expected) =>
+        Assert.Equal(expected, CloneSpec.HostNameOf(machine));
 
     [Fact]
     public void NamesOf_ALongName_LeavesRoomForTheNumber()

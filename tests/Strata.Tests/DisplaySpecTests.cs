@@ -19,7 +19,8 @@ public sealed class DisplaySpecTests : IDisposable
     [InlineData("vnc=[::1]:5901", "[::1]:5901")]
     [InlineData("vnc=/run/user/vnc", "/run/user/vnc")]
     [InlineData("vnc=unix:/run/user/vnc", "/run/user/vnc")]
-    public void Parse_Address_IsUnderstood(string text, string expected) => Assert.Equal(expected, DisplaySpec.Parse(text).Vnc?.Listen?.ToString());
+    public void Parse_Address_IsUnderstood(string text, string expected) =>
+        Assert.Equal(expected, DisplaySpec.Parse(text).Vnc?.Listen?.ToString());
 
     [Fact]
     public void Parse_NoneTextAndVnc_AreKinds()
@@ -65,7 +66,8 @@ public sealed class DisplaySpecTests : IDisposable
     [InlineData("password-file=missing")]
     [InlineData("tls-cert=missing")]
     public void Resolve_FileThatIsNotThere_NamesIt(string option) => Assert.Contains(
-        "The file missing of the VNC display", Assert.Throws<StrataException>(() => VncSpec.Parse("," + option).Resolve("m")).Message, StringComparison.Ordinal);
+        "The file missing of the VNC display", Assert.Throws<StrataException>(() => VncSpec.Parse("," + option).Resolve("m")).Message,
+        StringComparison.Ordinal);
 
     [Fact]
     public void Resolve_NoAddress_TriesPortsOfThisHostFrom5900On()

@@ -64,7 +64,8 @@ public sealed class EndedMachineTests : IDisposable
             await machine.DisposeAsync();
         }
 
-        StrataException error = await Assert.ThrowsAsync<StrataException>(() => machine.SwitchEngineAsync(Engine.Translator, _timeout.Token));
+        StrataException error = await Assert.ThrowsAsync<StrataException>(
+            () => machine.SwitchEngineAsync(Engine.Translator, _timeout.Token));
 
         Assert.Equal(StrataError.BadInput, error.Error);
         Assert.Contains("has ended", error.Message, StringComparison.Ordinal);
@@ -76,7 +77,8 @@ public sealed class EndedMachineTests : IDisposable
         VirtualMachine machine = await StartAsync();
         await machine.DisposeAsync();
 
-        StrataException error = await Assert.ThrowsAsync<StrataException>(() => machine.Agent.RunAsync(GuestCommand.Shell("true"), default, _timeout.Token));
+        StrataException error = await Assert.ThrowsAsync<StrataException>(
+            () => machine.Agent.RunAsync(GuestCommand.Shell("true"), default, _timeout.Token));
 
         Assert.Contains("has ended", error.Message, StringComparison.Ordinal);
     }

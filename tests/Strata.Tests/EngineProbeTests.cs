@@ -25,7 +25,13 @@ public sealed class EngineProbeTests
     };
 
     /// <summary>As a KVM does it that is virtualized in software: user mode is the fastest of all, and yet it must lose.</summary>
-    private static readonly EngineMeasurement SlowKvm = FastKvm with { KernelMips = 1, UserMips = 16000, ExitMicroseconds = 10, FaultMicroseconds = 9 };
+    private static readonly EngineMeasurement SlowKvm = FastKvm with
+    {
+        KernelMips = 1,
+        UserMips = 16000,
+        ExitMicroseconds = 10,
+        FaultMicroseconds = 9,
+    };
 
     [Fact]
     public void Choose_KvmOnHardware_IsKvm() => Assert.Equal(Engine.Kvm, EngineProbe.Choose([Translator, FastKvm]).Engine);
@@ -76,5 +82,7 @@ public sealed class EngineProbeTests
 
     [Fact]
     public void Parse_AnotherWord_ErrorListsTheEngines() =>
-        Assert.Contains("kvm, translator, interpreter", Assert.Throws<StrataException>(() => EngineNames.Parse("qemu")).Message, StringComparison.Ordinal);
+        Assert.Contains(
+            "kvm, translator, interpreter", Assert.Throws<StrataException>(() => EngineNames.Parse("qemu")).Message,
+            StringComparison.Ordinal);
 }

@@ -8,7 +8,8 @@ public sealed class EngineTests
     public void Serialize_Engine_IsItsName() => Assert.Equal("\"translator\"", JsonSerializer.Serialize(Engine.Translator));
 
     [Fact]
-    public void Deserialize_NameOfAnotherVersion_IsKept() => Assert.Equal(new Engine("direct"), JsonSerializer.Deserialize<Engine>("\"direct\""));
+    public void Deserialize_NameOfAnotherVersion_IsKept() =>
+        Assert.Equal(new Engine("direct"), JsonSerializer.Deserialize<Engine>("\"direct\""));
 
     [Theory]
     [InlineData("\"\"")]

@@ -115,6 +115,7 @@ public sealed class FolderShareTests : IDisposable
     private async Task<StrataException> StartAsync(params FolderShare[] shares)
     {
         string kernel = _folder.Write("kernel", BzImage.Create());
-        return await Assert.ThrowsAsync<StrataException>(() => VirtualMachine.StartAsync(new MachineSpec { Kernel = kernel, Shares = shares }));
+        return await Assert.ThrowsAsync<StrataException>(
+            () => VirtualMachine.StartAsync(new MachineSpec { Kernel = kernel, Shares = shares }));
     }
 }

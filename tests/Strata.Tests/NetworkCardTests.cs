@@ -23,17 +23,22 @@ public sealed class NetworkCardTests
     [Fact]
     public void Parse_SwitchWithEveryOption_IsUnderstood()
     {
-        NetworkPlug.Switch plug = Assert.IsType<NetworkPlug.Switch>(NetworkCard.Parse("switch=lab,isolated,vlan=10,delay=20ms,loss=1%,rate=8M").Plug);
+        NetworkPlug.Switch plug = Assert.IsType<NetworkPlug.Switch>(
+            NetworkCard.Parse("switch=lab,isolated,vlan=10,delay=20ms,loss=1%,rate=8M").Plug);
 
         NamedSwitchOptions options = plug.Options;
         Assert.Equal(("lab", true, 10), (plug.Name, options.IsIsolated, options.Vlan));
-        Assert.Equal((TimeSpan.FromMilliseconds(20), 0.01, 1_000_000L), (options.Conditions.Delay, options.Conditions.Loss, options.Conditions.BytesPerSecond));
+        Assert.Equal(
+            (TimeSpan.FromMilliseconds(20), 0.01, 1_000_000L),
+            (options.Conditions.Delay, options.Conditions.Loss, options.Conditions.BytesPerSecond));
     }
 
     [Fact]
     public void WithOptions_NothingAsked_LeavesTheCards()
     {
-        NetworkCard[] cards = [NetworkCard.User(new UserNetworkOptions { Forwards = [NetworkCard.ParseForward("1:1")] }) with { Capture = "a.pcap" }, NetworkCard.Tap("tap0")];
+        NetworkCard[] cards = [
+            NetworkCard.User(new UserNetworkOptions { Forwards = [NetworkCard.ParseForward("1:1")] }) with { Capture = "a.pcap" },
+            NetworkCard.Tap("tap0")];
 
         Assert.Equal(cards, NetworkCard.WithOptions(cards, [], capture: null));
     }
@@ -41,7 +46,9 @@ public sealed class NetworkCardTests
     [Fact]
     public void WithOptions_Forwards_TakeThePlaceOfTheFirstCards()
     {
-        NetworkCard[] cards = [NetworkCard.Switch("lab", new NamedSwitchOptions { Vlan = 7, Forwards = [NetworkCard.ParseForward("1:1")] }), NetworkCard.Tap("tap0")];
+        NetworkCard[] cards = [
+            NetworkCard.Switch("lab", new NamedSwitchOptions { Vlan = 7, Forwards = [NetworkCard.ParseForward("1:1")] }),
+            NetworkCard.Tap("tap0")];
 
         IReadOnlyList<NetworkCard> changed = NetworkCard.WithOptions(cards, ["2:2"], capture: null);
 
@@ -93,5 +100,6 @@ public sealed class NetworkCardTests
 
     [Fact]
     public void Parse_ModelThatIsNone_IsRefused() =>
-        Assert.Contains("model=e1000", Assert.Throws<StrataException>(() => NetworkCard.Parse("user,model=ne2000")).Message, StringComparison.Ordinal);
+        Assert.Contains(
+            "model=e1000", Assert.Throws<StrataException>(() => NetworkCard.Parse("user,model=ne2000")).Message, StringComparison.Ordinal);
 }

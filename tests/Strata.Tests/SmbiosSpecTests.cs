@@ -6,7 +6,10 @@ public sealed class SmbiosSpecTests
     [Fact]
     public void With_SeveralTexts_KeepsAll()
     {
-        SmbiosSpec smbios = new SmbiosSpec().With("serial=ds=nocloud;s=http://10.0.2.2/").With("board-serial=").With("oem=a=b").With("oem=c")
+        SmbiosSpec smbios = new SmbiosSpec().With("serial=ds=nocloud;s=http://10.0.2.2/")
+            .With("board-serial=")
+            .With("oem=a=b")
+            .With("oem=c")
             .With("uuid=3f1c2d7e-9a4b-4c21-8a57-0d5e6b7c8d90").With("board-serial=7");
 
         Assert.Equal("ds=nocloud;s=http://10.0.2.2/", smbios.Values["serial"]);
@@ -31,7 +34,10 @@ public sealed class SmbiosSpecTests
     [Fact]
     public void Json_OfASpecification_ComesBack()
     {
-        MachineSpec spec = new() { Smbios = new SmbiosSpec().With("board-serial=7").With("oem=x").With("uuid=3f1c2d7e-9a4b-4c21-8a57-0d5e6b7c8d90") };
+        MachineSpec spec = new()
+        {
+            Smbios = new SmbiosSpec().With("board-serial=7").With("oem=x").With("uuid=3f1c2d7e-9a4b-4c21-8a57-0d5e6b7c8d90"),
+        };
 
         MachineSpec read = MachineSpec.FromJson(spec.ToJson());
 

@@ -307,10 +307,13 @@ public sealed class TreeReceiverTests : IDisposable
         }
 
         Assert.Equal("alive", System.IO.File.ReadAllText(canary));
-        Assert.Equal([canary, _folder.PathOf("target")], Directory.EnumerateFileSystemEntries(Path.GetDirectoryName(canary)!).Order(StringComparer.Ordinal));
+        Assert.Equal(
+            [canary, _folder.PathOf("target")],
+            Directory.EnumerateFileSystemEntries(Path.GetDirectoryName(canary)!).Order(StringComparer.Ordinal));
         Assert.Equal([Target("")], Directory.EnumerateFileSystemEntries(_folder.PathOf("target")));
         Assert.All(
-            Directory.EnumerateFileSystemEntries(Target(""), "*", new EnumerationOptions { RecurseSubdirectories = true, AttributesToSkip = FileAttributes.ReparsePoint }),
+            Directory.EnumerateFileSystemEntries(
+                Target(""), "*", new EnumerationOptions { RecurseSubdirectories = true, AttributesToSkip = FileAttributes.ReparsePoint }),
             entry => Assert.StartsWith(Target(""), Path.GetFullPath(entry), StringComparison.Ordinal));
     }
 
@@ -346,7 +349,9 @@ public sealed class TreeReceiverTests : IDisposable
     {
         TreeNode node = TreeNode.Parse(new TreeNode(0x1ED, 'l', "path"u8.ToArray(), "target"u8.ToArray()).ToBytes());
 
-        Assert.Equal((0x1EDU, 'l', "path", "target"), (node.Mode, node.Kind, Encoding.UTF8.GetString(node.Path), Encoding.UTF8.GetString(node.Target)));
+        Assert.Equal(
+            (0x1EDU, 'l', "path", "target"),
+            (node.Mode, node.Kind, Encoding.UTF8.GetString(node.Path), Encoding.UTF8.GetString(node.Target)));
     }
 
     [Theory]
@@ -363,8 +368,10 @@ public sealed class TreeReceiverTests : IDisposable
     public void Parse_TimeThatIsNone_IsInvalidData()
     {
         Assert.Null(TreeNode.Parse(new TreeNode(0, 'f', "path"u8.ToArray(), []).ToBytes()).Modified); // of an older agent
-        Assert.Throws<InvalidDataException>(() => TreeNode.Parse(new TreeNode(0, 'f', "path"u8.ToArray(), [], new FileTime(0, 1_000_000_000)).ToBytes()));
-        Assert.Throws<InvalidDataException>(() => TreeNode.Parse([.. new TreeNode(0, 'f', "path"u8.ToArray(), [], new FileTime(0, 0)).ToBytes(), 0]));
+        Assert.Throws<InvalidDataException>(
+            () => TreeNode.Parse(new TreeNode(0, 'f', "path"u8.ToArray(), [], new FileTime(0, 1_000_000_000)).ToBytes()));
+        Assert.Throws<InvalidDataException>(
+            () => TreeNode.Parse([.. new TreeNode(0, 'f', "path"u8.ToArray(), [], new FileTime(0, 0)).ToBytes(), 0]));
     }
 
     public void Dispose()
@@ -385,7 +392,8 @@ public sealed class TreeReceiverTests : IDisposable
 
     private void Folder(string path, uint mode) => _receiver.Add(new TreeNode(mode, 'd', Encoding.UTF8.GetBytes(path), []));
 
-    private void Link(string path, string target) => _receiver.Add(new TreeNode(0x1FF, 'l', Encoding.UTF8.GetBytes(path), Encoding.UTF8.GetBytes(target)));
+    private void Link(string path, string target) =>
+        _receiver.Add(new TreeNode(0x1FF, 'l', Encoding.UTF8.GetBytes(path), Encoding.UTF8.GetBytes(target)));
 
     private void File(string path, string content, uint mode)
     {

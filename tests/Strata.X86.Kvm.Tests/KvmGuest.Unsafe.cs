@@ -113,7 +113,11 @@ internal sealed unsafe class KvmGuest : ILocalApicHost, IDisposable
         Quad(Idt + (64 * 16)) = (handler & 0xFFFF) | (8UL << 16) | (0x8EUL << 40) | ((handler >> 16) << 48);
         X86CpuState state = X86CpuState.AtReset();
         state.TscOffset = TscOrigin;
-        uint present = SegmentState.Present | SegmentState.NonSystem | SegmentState.Accessed | SegmentState.ReadableOrWritable | SegmentState.Granularity;
+        uint present = SegmentState.Present
+            | SegmentState.NonSystem
+            | SegmentState.Accessed
+            | SegmentState.ReadableOrWritable
+            | SegmentState.Granularity;
         for (SegmentIndex index = SegmentIndex.Es; index <= SegmentIndex.Gs; index++)
         {
             state.Segment(index) = new SegmentState { Limit = uint.MaxValue, Attributes = present | SegmentState.Big, Selector = 0x10 };

@@ -24,11 +24,15 @@ public sealed unsafe class StateRoundTripTests
         after.Rip = state.Rip;
         after.Activity = ActivityState.Running;
         after.TscOffset = state.TscOffset; // settled with virtual time
-// Processors, and kernels that switch threads, may keep these behind an unmasked exception only: Intel SDM Vol. 1, "Fopcode Compatibility Sub-mode".
+// Processors, and kernels that switch threads, may keep these behind an unmasked exception only: Intel SDM Vol. 1, "Fopcode Compatibility
+// Sub-mode".
         (after.Fop, after.FpuIp, after.FpuDp) = (state.Fop, state.FpuIp, state.FpuDp);
         for (int i = 0; i < sizeof(X86CpuState) / 8; i++)
         {
-            Assert.True(((ulong*)&state)[i] == ((ulong*)&after)[i], $"quadword {i} (byte {i * 8}): 0x{((ulong*)&state)[i]:x} became 0x{((ulong*)&after)[i]:x}; RIP is at byte {Marshal.OffsetOf<X86CpuState>(nameof(X86CpuState.Rip))}");
+            Assert.True(
+                ((ulong*)&state)[i] == ((ulong*)&after)[i],
+                $"quadword {i} (byte {i * 8}): 0x{((ulong*)&state)[i]:x} became 0x{((ulong*)&after)[i]:x}; RIP is at byte " +
+                $"{Marshal.OffsetOf<X86CpuState>(nameof(X86CpuState.Rip))}");
         }
     }
 

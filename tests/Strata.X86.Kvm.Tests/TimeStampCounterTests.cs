@@ -30,7 +30,9 @@ public sealed class TimeStampCounterTests
             ulong seen = guest.Quad(KvmGuest.Data);
 
             Assert.Equal(VcpuStop.Halted, stop);
-            Assert.True(seen + Slack >= before && seen <= after + Slack, $"round {i}: the guest saw {seen:N0}, outside of {before:N0} .. {after:N0}");
+            Assert.True(
+                seen + Slack >= before && seen <= after + Slack,
+                $"round {i}: the guest saw {seen:N0}, outside of {before:N0} .. {after:N0}");
             Assert.InRange(after - before, 0UL, Slack);
 #pragma warning disable RS0030 // the host's counter moves by itself
             Thread.Sleep(2);

@@ -48,15 +48,18 @@ internal sealed class CommandHelp : SynchronousCommandLineAction
     internal static string WithOptionalNames(string help, Command command)
     {
         List<(string Listed, string Right)> terms =
-            [.. command.Subcommands.Where(below => !below.Hidden).Select(below => (Term(below, showsOptional: false), Term(below, showsOptional: true)))];
+            [.. command.Subcommands.Where(below => !below.Hidden)
+                .Select(below => (Term(below, showsOptional: false), Term(below, showsOptional: true)))];
         int old = terms.Select(term => term.Listed.Length).DefaultIfEmpty().Max();
         int wide = terms.Select(term => term.Right.Length).DefaultIfEmpty().Max();
         StringBuilder result = new();
         bool isListed = false;
         foreach (string line in help.Split('\n'))
         {
-            (string Listed, string Right) term = terms.Find(term => line.StartsWith(Indent + term.Listed.PadRight(old) + Indent, StringComparison.Ordinal));
-            bool goesOn = isListed && line.StartsWith(Indent + new string(' ', old) + Indent, StringComparison.Ordinal); // a summary of several lines
+            (string Listed, string Right) term = terms.Find(
+                term => line.StartsWith(Indent + term.Listed.PadRight(old) + Indent, StringComparison.Ordinal));
+            // a summary of several lines
+            bool goesOn = isListed && line.StartsWith(Indent + new string(' ', old) + Indent, StringComparison.Ordinal);
             isListed = goesOn || term.Listed is not null;
             string text = isListed ? $"{Indent}{(term.Right ?? string.Empty).PadRight(wide)}{line[(Indent.Length + old)..]}" : line;
             result.Append(text).Append('\n');
@@ -71,7 +74,8 @@ internal sealed class CommandHelp : SynchronousCommandLineAction
         {
             string name = $"<{argument.HelpName ?? argument.Name}>";
             return !showsOptional ? name
-                : (argument.Arity.MinimumNumberOfValues == 0 ? $"[{name}]" : name) + (argument.Arity.MaximumNumberOfValues > 1 ? "..." : string.Empty);
+                : (argument.Arity.MinimumNumberOfValues == 0 ? $"[{name}]" : name) + (
+                    argument.Arity.MaximumNumberOfValues > 1 ? "..." : string.Empty);
         });
         return string.Join(' ', [string.Join(", ", command.Aliases.Prepend(command.Name).Distinct()), .. names]);
     }

@@ -20,7 +20,8 @@ internal sealed class CommandVersion : SynchronousCommandLineAction
         return ExitCodes.Success;
     }
 
-    private static string Number => typeof(CommandVersion).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()!.InformationalVersion;
+    private static string Number =>
+        typeof(CommandVersion).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()!.InformationalVersion;
 
     private static string Compilation =>
         !RuntimeFeature.IsDynamicCodeSupported ? "native"

@@ -6,7 +6,8 @@ namespace Strata.Cli;
 /// <summary>`strata disk`: images without a machine.</summary>
 internal static class DiskCommand
 {
-    public static Command Create() => new DocumentedCommand("disk", "Make, inspect, convert and repair disk images: qcow2, raw, vmdk, vdi, vhd and vhdx.", """
+    public static Command Create() =>
+        new DocumentedCommand("disk", "Make, inspect, convert and repair disk images: qcow2, raw, vmdk, vdi, vhd and vhdx.", """
         Examples:
           strata disk create root.qcow2 10G                                an empty disk that grows as it is written
           strata disk create work.qcow2 --backing root.qcow2               an overlay: root.qcow2 stays as it is

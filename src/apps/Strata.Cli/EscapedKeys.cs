@@ -9,7 +9,8 @@ internal sealed class EscapedKeys
     private bool _escaped;
 
     /// <param name="pass">Receives what is for the guest.</param>
-    /// <param name="onEscaped">Takes a key that was typed behind the escape, when the keys before it are in <paramref name="pass"/>.</param>
+    /// <param name="onEscaped">Takes a key that was typed behind the escape, when the keys before it are in
+    /// <paramref name="pass"/>.</param>
     public void Take(ReadOnlySpan<byte> keys, List<byte> pass, Action<byte> onEscaped)
     {
         foreach (byte key in keys)

@@ -10,7 +10,8 @@ internal sealed class FirmwareArguments
 
     private readonly Option<string?> _firmware = new("--firmware")
     {
-        Description = "What starts the machine: seabios, or none for a kernel. Default: seabios where a disk or an ISO image is given and no kernel.",
+        Description = "What starts the machine: seabios, or none for a kernel. Default: seabios where a disk or an ISO image is given " +
+            "and no kernel.",
     };
 
     private readonly Option<string[]> _cdrom = new("--cdrom")

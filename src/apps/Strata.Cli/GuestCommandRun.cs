@@ -39,7 +39,8 @@ internal sealed class GuestCommandRun : IDisposable
     /// <summary>A second signal, or one before the command ran, ended the run.</summary>
     public bool WasInterrupted => _interrupted.IsCancellationRequested;
 
-    /// <param name="passTerminalInput">What is typed goes to the command even if it has no terminal; otherwise it reads the end at once.</param>
+    /// <param name="passTerminalInput">What is typed goes to the command even if it has no terminal; otherwise it reads the end at
+    /// once.</param>
     /// <returns>The command's exit code, the code of the signal that ended the run, or a failure where output could not be
     /// written.</returns>
     /// <exception cref="StrataException">The command could not be started, or was lost.</exception>
@@ -58,7 +59,9 @@ internal sealed class GuestCommandRun : IDisposable
             await using (process.ConfigureAwait(false))
             {
                 Interlocked.Exchange(ref _process, process);
-                using PosixSignalRegistration? resize = raw is null || OperatingSystem.IsWindows() ? null : PosixSignalRegistration.Create(PosixSignal.SIGWINCH, _ => Resize(process));
+                using PosixSignalRegistration? resize = raw is null || OperatingSystem.IsWindows()
+                    ? null
+                    : PosixSignalRegistration.Create(PosixSignal.SIGWINCH, _ => Resize(process));
                 _ = PumpInputAsync(process, passTerminalInput || raw is not null);
                 int code = await WaitForEndAsync(process, output, errors).ConfigureAwait(false);
                 if ((output.Failure ?? errors.Failure) is not { } failure)
@@ -139,8 +142,8 @@ internal sealed class GuestCommandRun : IDisposable
     }
 
     /// <summary>
-    /// Waits for the command's end. Who reads its output may go away, as `head` does: then the command finds its pipe closed, and if it goes on
-    /// all the same, it is left, which ends it.
+    /// Waits for the command's end. Who reads its output may go away, as `head` does: then the command finds its pipe closed, and if it
+    /// goes on all the same, it is left, which ends it.
     /// </summary>
     private async Task<int> WaitForEndAsync(GuestProcess process, GuestOutput output, GuestOutput errors)
     {
@@ -151,7 +154,8 @@ internal sealed class GuestCommandRun : IDisposable
             && await Task.WhenAny(end, Task.Delay(UnreadPatience)).ConfigureAwait(false) != end)
         {
             await Console.Error.WriteLineAsync(
-                $"strata: Nobody takes the command's output any more, and it did not end within {UnreadPatience.TotalSeconds:F0} s; it was ended.").ConfigureAwait(false);
+                $"strata: Nobody takes the command's output any more, and it did not end within {UnreadPatience.TotalSeconds:F0} s; it " +
+                $"was ended.").ConfigureAwait(false);
             return ExitCodes.Unread;
         }
 

@@ -1,8 +1,8 @@
 namespace Strata.Cli;
 
 /// <summary>
-/// Where a guest's console or a command's output goes. Neither ends at once because it cannot be written: that is said at the end. Written to
-/// by one thread at a time.
+/// Where a guest's console or a command's output goes. Neither ends at once because it cannot be written: that is said at the end. Written
+/// to by one thread at a time.
 /// </summary>
 /// <param name="name">What it is, for the user.</param>
 internal sealed class GuestOutput(Stream target, string name = "The guest's console output") : IDisposable

@@ -22,8 +22,12 @@ internal static class ImageCommand
         """)
     {
         CreateList(),
-        CreateBuild("pull", "Make sure that an image is in the cache; does nothing if it is there.", (image, token) => image.EnsureAsync(LineProgress.ForTerminal(), token)),
-        CreateBuild("build", "Build an image anew. The old one serves until the new one is complete.", (image, token) => image.BuildAsync(LineProgress.ForTerminal(), token)),
+        CreateBuild(
+            "pull", "Make sure that an image is in the cache; does nothing if it is there.",
+            (image, token) => image.EnsureAsync(LineProgress.ForTerminal(), token)),
+        CreateBuild(
+            "build", "Build an image anew. The old one serves until the new one is complete.",
+            (image, token) => image.BuildAsync(LineProgress.ForTerminal(), token)),
         CreateRemove(),
     };
 
@@ -54,7 +58,9 @@ internal static class ImageCommand
         int length = file.ReadAtLeast(content, content.Length, throwOnEndOfStream: false);
         return length < content.Length
             ? Encoding.UTF8.GetString(content.AsSpan(0, length))
-            : throw new StrataException(StrataError.BadInput, $"The SSH key file {path} has more than {LargestKeyFile >> 10} KiB; give a public key such as ~/.ssh/id_ed25519.pub.");
+            : throw new StrataException(
+                StrataError.BadInput,
+                $"The SSH key file {path} has more than {LargestKeyFile >> 10} KiB; give a public key such as ~/.ssh/id_ed25519.pub.");
     }
 
     private static DocumentedCommand CreateBuild(string verb, string description, Func<GuestImage, CancellationToken, Task> build)
@@ -72,12 +78,17 @@ internal static class ImageCommand
     private static DocumentedCommand CreateRemove()
     {
         Argument<string> name = new("image") { Description = "debian or debian-tiny." };
-        DocumentedCommand command = new("remove", "Remove an image from the cache. Machines that were kept do not need it.", "Example: strata image remove debian") { name };
+        DocumentedCommand command = new(
+            "remove", "Remove an image from the cache. Machines that were kept do not need it.",
+            "Example: strata image remove debian") { name };
         command.SetAction(async (result, token) =>
         {
             GuestImage image = GuestImages.Find(result.GetValue(name)!);
             bool removed = await image.RemoveAsync(token);
-            Console.Error.WriteLine(removed ? $"strata: {image.ImageName} is removed from {image.Folder}." : $"strata: {image.ImageName} was not in the cache.");
+            Console.Error.WriteLine(
+                removed
+                    ? $"strata: {image.ImageName} is removed from {image.Folder}."
+                    : $"strata: {image.ImageName} was not in the cache.");
             return ExitCodes.Success;
         });
         return command;
@@ -86,13 +97,15 @@ internal static class ImageCommand
     private static DocumentedCommand CreateList()
     {
         Option<string> output = OutputOption.Create();
-        DocumentedCommand command = new("list", "List images, and what of them is in the cache.", "Example: strata image list --output json") { output };
+        DocumentedCommand command = new(
+            "list", "List images, and what of them is in the cache.", "Example: strata image list --output json") { output };
         command.SetAction(async (result, token) =>
         {
             List<ImageRow> rows = [];
             foreach (GuestImage image in GuestImages.All())
             {
-                rows.Add(new ImageRow(image.ImageName, image.Description, image.IsCached, await image.MeasureAsync(token), image.Built, image.Folder));
+                rows.Add(new ImageRow(
+                    image.ImageName, image.Description, image.IsCached, await image.MeasureAsync(token), image.Built, image.Folder));
             }
 
             if (OutputOption.IsJson(result, output))

@@ -9,11 +9,15 @@ internal sealed class LogArguments
 
     private readonly Option<string[]> _log = new("--log")
     {
-        Description = $"Which reports to write: LEVEL for all areas, AREA=LEVEL for one; may be repeated. Levels: {string.Join(", ", LogSettings.LevelNames)}; "
+        Description = $"Which reports to write: LEVEL for all areas, AREA=LEVEL for one; may be repeated. Levels: " +
+            $"{string.Join(", ", LogSettings.LevelNames)}; "
             + "without the option, warning. --log help lists the areas.",
     };
 
-    private readonly Option<string?> _file = new("--log-file") { Description = "Append the reports to a file, with their time, instead of writing them on standard error." };
+    private readonly Option<string?> _file = new("--log-file")
+    {
+        Description = "Append the reports to a file, with their time, instead of writing them on standard error.",
+    };
 
     public void AddTo(Command command)
     {

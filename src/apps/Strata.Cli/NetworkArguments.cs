@@ -7,16 +7,22 @@ internal sealed class NetworkArguments
 {
     private readonly Option<string> _net = new("--net")
     {
-        Description = "Network: user (access through the host, no root), user,restrict (forwarded ports only), switch=NAME (one Ethernet with all of your machines "
-            + "that name the same switch, and access as with user; switch=NAME,isolated without access), tap=NAME (an interface of the host), or none. "
-            + "user takes rules, the first match decides: user,allow=CIDR[:PORT[-PORT]],deny=any (an IPv6 CIDR with ports in brackets). In it the host is "
-            + "10.0.2.2, by IPv6 fd53:7472:6174::2. A switch takes what the machine's cable is like: vlan=10,delay=20ms,loss=1%,rate=10M (bits a second).",
+        Description = "Network: user (access through the host, no root), user,restrict (forwarded ports only), switch=NAME (one Ethernet " +
+            "with all of your machines "
+            + "that name the same switch, and access as with user; switch=NAME,isolated without access), "
+            + "tap=NAME (an interface of the host), or none. "
+            + "user takes rules, the first match decides: user,allow=CIDR[:PORT[-PORT]],deny=any (an IPv6 CIDR with ports in brackets). "
+            + "In it the host is "
+            + "10.0.2.2, by IPv6 fd53:7472:6174::2. A switch takes what the machine's cable is like: "
+            + "vlan=10,delay=20ms,loss=1%,rate=10M (bits a second).",
         DefaultValueFactory = _ => "user",
     };
 
     private readonly Option<string[]> _forward = new("--forward")
     {
-        Description = "Lead a host port into the guest: [udp:][ADDRESS:]HOSTPORT:GUESTPORT, such as 2222:22. On 127.0.0.1 unless an address is given, such as [::1]:2222:22; HOSTPORT 0 takes a free one and says which; may be repeated. With --net user and --net switch=NAME.",
+        Description = "Lead a host port into the guest: [udp:][ADDRESS:]HOSTPORT:GUESTPORT, such as 2222:22. On 127.0.0.1 unless an " +
+            "address is given, such as [::1]:2222:22; HOSTPORT 0 takes a free one and says which; may be repeated. With --net user and " +
+            "--net switch=NAME.",
     };
 
     private readonly Option<string?> _capture = new("--capture")

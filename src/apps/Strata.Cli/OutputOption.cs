@@ -16,7 +16,11 @@ internal static class OutputOption
 
     public static Option<string> Create()
     {
-        Option<string> output = new("--output", "-o") { Description = "text for people, json for programs.", DefaultValueFactory = _ => Text };
+        Option<string> output = new("--output", "-o")
+        {
+            Description = "text for people, json for programs.",
+            DefaultValueFactory = _ => Text,
+        };
         output.CompletionSources.Add(Text, Json);
         output.Validators.Add(result =>
         {

@@ -42,7 +42,10 @@ internal static class ProbeCommand
             string name = m.Engine.Name;
             text.AppendLine(m.Unavailable is { } cause
                 ? $"{name,-11}  {cause}"
-                : string.Create(CultureInfo.InvariantCulture, $"{name,-11}  {m.KernelMips,11:F1} {m.UserMips,11:F1} {m.ExitMicroseconds,9:F2} {m.FaultMicroseconds,10:F2} {(double.IsFinite(m.MixSeconds) ? m.MixSeconds.ToString("F2", CultureInfo.InvariantCulture) : "-"),10}"));
+                : string.Create(
+                    CultureInfo.InvariantCulture,
+                    $"{name,-11}  {m.KernelMips,11:F1} {m.UserMips,11:F1} {m.ExitMicroseconds,9:F2} {m.FaultMicroseconds,10:F2} " +
+                    $"{(double.IsFinite(m.MixSeconds) ? m.MixSeconds.ToString("F2", CultureInfo.InvariantCulture) : "-"),10}"));
         }
 
         foreach (EngineMeasurement m in results.Where(m => m.Defect is not null))

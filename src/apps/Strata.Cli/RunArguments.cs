@@ -9,19 +9,22 @@ internal sealed class RunArguments
 {
     private readonly Argument<string?> _image = new("image")
     {
-        Description = "Image to run: debian or debian-tiny; or the file of a disk or an ISO image, which firmware starts. Left out with --kernel.",
+        Description = "Image to run: debian or debian-tiny; or the file of a disk or an ISO image, which firmware starts. Left out with " +
+            "--kernel.",
         Arity = ArgumentArity.ZeroOrOne,
     };
 
 
     private readonly Option<string?> _spec = new("--spec")
     {
-        Description = "File with the machine's specification as JSON, such as `strata inspect MACHINE --spec` writes; options beside it take the place of what it says.",
+        Description = "File with the machine's specification as JSON, such as `strata inspect MACHINE --spec` writes; options beside it " +
+            "take the place of what it says.",
     };
 
     private readonly Option<string?> _name = new("--name")
     {
-        Description = "What other commands, such as `strata exec`, call the machine. Default: its image, with a number if that name is taken.",
+        Description = "What other commands, such as `strata exec`, call the machine. Default: its image, with a number if that name is " +
+            "taken.",
     };
 
     private readonly Option<string?> _kernel = new("--kernel")
@@ -29,7 +32,10 @@ internal sealed class RunArguments
         Description = "Kernel to boot instead of an image: a Linux bzImage, an ELF image with a PVH entry, or a Multiboot image.",
     };
 
-    private readonly Option<string?> _initrd = new("--initrd") { Description = "Initial RAM disk for --kernel; the first module for Multiboot." };
+    private readonly Option<string?> _initrd = new("--initrd")
+    {
+        Description = "Initial RAM disk for --kernel; the first module for Multiboot.",
+    };
     private readonly Option<string[]> _module = ModuleOption.Create();
     private readonly Option<string?> _append = new("--append") { Description = "Kernel command line (with an image: added to its own)." };
     private readonly Option<string> _memory = new("--memory", "-m")
@@ -42,7 +48,8 @@ internal sealed class RunArguments
 
     private readonly Option<string[]> _disk = new("--disk")
     {
-        Description = $"Disk image for the guest's /dev/vda, then /dev/vdb …; may be repeated: {DiskSpec.Syntax}. With snapshot, changes are thrown away. "
+        Description = $"Disk image for the guest's /dev/vda, then /dev/vdb …; may be repeated: {DiskSpec.Syntax}. With snapshot, changes " +
+            $"are thrown away. "
             + "A comma in the path is written twice.",
     };
 
@@ -50,13 +57,15 @@ internal sealed class RunArguments
 
     private readonly Option<string[]> _share = new("--share")
     {
-        Description = $"Host folder for the guest, {FolderShare.Syntax}; debian-tiny mounts it at /mnt/TAG; may be repeated. The tag is the folder's name where "
+        Description = $"Host folder for the guest, {FolderShare.Syntax}; debian-tiny mounts it at /mnt/TAG; may be repeated. The tag is " +
+            $"the folder's name where "
             + "none is given; a comma in the folder is written twice.",
     };
 
     private readonly Option<string?> _exec = new("--exec")
     {
-        Description = "Run one command line in the guest, with this command's input and output, and exit with its exit code. The image needs the agent: "
+        Description = "Run one command line in the guest, with this command's input and output, and exit with its exit code. The image " +
+            "needs the agent: "
             + "debian-tiny has it. Others: `strata exec`.",
     };
 
@@ -68,7 +77,8 @@ internal sealed class RunArguments
 
     private readonly Option<string[]> _smbios = new("--smbios")
     {
-        Description = $"What the guest reads about its machine (dmidecode), {SmbiosSpec.Syntax}; may be repeated. serial=ds=nocloud tells cloud-init where its data is.",
+        Description = $"What the guest reads about its machine (dmidecode), {SmbiosSpec.Syntax}; may be repeated. serial=ds=nocloud " +
+            $"tells cloud-init where its data is.",
     };
 
     private readonly Option<bool> _hpet = new("--hpet")
@@ -118,14 +128,16 @@ internal sealed class RunArguments
 
     private readonly Option<string> _display = new("--display")
     {
-        Description = $"How the screen of a machine with firmware is seen: {DisplaySpec.Syntax}. text shows its text modes in this terminal, vnc everything to VNC viewers, "
+        Description = $"How the screen of a machine with firmware is seen: {DisplaySpec.Syntax}. text shows its text modes in this " +
+            $"terminal, vnc everything to VNC viewers, "
             + "from port 5900 on of 127.0.0.1 where no address is given.",
         DefaultValueFactory = _ => "none",
     };
 
     private readonly Option<string> _reset = new("--reset")
     {
-        Description = "What happens where the guest resets its machine: restart (it starts again, but behind a kernel panic the run ends), exit, or always (it starts again in any case).",
+        Description = "What happens where the guest resets its machine: restart (it starts again, but behind a kernel panic the run " +
+            "ends), exit, or always (it starts again in any case).",
         DefaultValueFactory = _ => "restart",
     };
 
@@ -145,7 +157,8 @@ internal sealed class RunArguments
 
     private readonly Option<string?> _keep = new("--keep")
     {
-        Description = "Keep the disk of the debian image under a name, or in a folder, and start from it the next time. Without it all changes are thrown away.",
+        Description = "Keep the disk of the debian image under a name, or in a folder, and start from it the next time. Without it all " +
+            "changes are thrown away.",
     };
 
     private readonly Option<string?> _hostName = new("--hostname") { Description = "Host name of the debian image's system." };
@@ -181,8 +194,10 @@ internal sealed class RunArguments
             SIGTERM and SIGHUP ask the guest to shut down and wait for that; a second one ends the machine at once.
             """)
         {
-            arguments._image, arguments._name, arguments._spec, arguments._kernel, arguments._initrd, arguments._module, arguments._append, arguments._memory, arguments._cpus,
-            arguments._disk, arguments._share, arguments._exec, arguments._balloon, arguments._smbios, arguments._hpet, arguments._engine, arguments._console, arguments._serial, arguments._display,
+            arguments._image, arguments._name, arguments._spec, arguments._kernel, arguments._initrd, arguments._module, arguments._append,
+            arguments._memory, arguments._cpus,
+            arguments._disk, arguments._share, arguments._exec, arguments._balloon, arguments._smbios, arguments._hpet, arguments._engine,
+            arguments._console, arguments._serial, arguments._display,
             arguments._stats, arguments._trace, arguments._perfMap, arguments._portable, arguments._noParavirt,
             arguments._reset, arguments._testDevices, arguments._defective,
             arguments._keep, arguments._hostName, arguments._timeZone, arguments._sshKey, arguments._stopTimeout,
@@ -233,11 +248,31 @@ internal sealed class RunArguments
 
         if (image is not null && FirmwareArguments.TryStartFrom(image) is { } start)
         {
-            spec = spec with { Image = null, Kernel = null, Initrd = null, InitrdOverlays = [], Modules = [], ImageFolder = null, CommandLine = null, Firmware = start.Firmware, Disks = start.Disks };
+            spec = spec with
+            {
+                Image = null,
+                Kernel = null,
+                Initrd = null,
+                InitrdOverlays = [],
+                Modules = [],
+                ImageFolder = null,
+                CommandLine = null,
+                Firmware = start.Firmware,
+                Disks = start.Disks,
+            };
         }
         else if (image is not null || kernel is not null)
         {
-            spec = spec with { Image = image, Kernel = kernel, Initrd = null, InitrdOverlays = [], Modules = [], ImageFolder = null, CommandLine = null };
+            spec = spec with
+            {
+                Image = image,
+                Kernel = kernel,
+                Initrd = null,
+                InitrdOverlays = [],
+                Modules = [],
+                ImageFolder = null,
+                CommandLine = null,
+            };
         }
 
         return spec with
@@ -254,11 +289,15 @@ internal sealed class RunArguments
     {
         Memory = IsGiven(result, _memory) ? ByteSize.ParseMemory(result.GetValue(_memory)!) : spec.Memory,
         Processors = IsGiven(result, _cpus) ? result.GetValue(_cpus) : spec.Processors,
-        Disks = IsGiven(result, _disk) ? [.. FirmwareArguments.StartDisks(result.GetValue(_image), spec), .. result.GetValue(_disk)!.Select(DiskSpec.Parse)] : spec.Disks,
+        Disks = IsGiven(result, _disk)
+            ? [.. FirmwareArguments.StartDisks(result.GetValue(_image), spec), .. result.GetValue(_disk)!.Select(DiskSpec.Parse)]
+            : spec.Disks,
         Shares = IsGiven(result, _share) ? [.. result.GetValue(_share)!.Select(FolderShare.Parse)] : spec.Shares,
         Balloon = result.GetValue(_balloon) || spec.Balloon,
         Hpet = result.GetValue(_hpet) || spec.Hpet,
-        Smbios = IsGiven(result, _smbios) ? result.GetValue(_smbios)!.Aggregate(spec.Smbios, (smbios, text) => smbios.With(text)) : spec.Smbios,
+        Smbios = IsGiven(result, _smbios)
+            ? result.GetValue(_smbios)!.Aggregate(spec.Smbios, (smbios, text) => smbios.With(text))
+            : spec.Smbios,
     };
 
     private MachineSpec ApplyEngine(ParseResult result, MachineSpec spec) => spec with

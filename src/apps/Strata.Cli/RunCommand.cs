@@ -9,16 +9,19 @@ namespace Strata.Cli;
 internal sealed class RunCommand(RunOptions options) : IDisposable
 {
     private readonly GuestOutput _output = new(new StandardStream(StandardStream.Output));
-    private readonly GuestOutput _serial = OpenSerial(options is { Serial: "stdio", Exec: not null } or { Serial: "stdio", Display.IsText: true } ? "none" : options.Serial);
+    private readonly GuestOutput _serial = OpenSerial(
+        options is { Serial: "stdio", Exec: not null } or { Serial: "stdio", Display.IsText: true } ? "none" : options.Serial);
     private readonly StreamWriter? _trace = options.Trace is { } path ? new StreamWriter(OpenFile(path, "trace")) : null;
 
     private MachineAttachments Attachments => new()
     {
         Loggers = options.Loggers,
         TranslationTrace = _trace,
-        ConsoleOutput = bytes => (options.Spec.Console == ConsoleDevice.Serial || options.Display.IsText ? _serial : _output).Write(bytes.Span),
+        ConsoleOutput = bytes =>
+            (options.Spec.Console == ConsoleDevice.Serial || options.Display.IsText ? _serial : _output).Write(bytes.Span),
         SerialOutput = bytes => _serial.Write(bytes.Span),
-        GuestReset = reason => Console.Error.Write(Console.IsErrorRedirected ? $"strata: {reason} It starts again.\n" : $"\r\nstrata: {reason} It starts again.\r\n"),
+        GuestReset = reason => Console.Error.Write(
+            Console.IsErrorRedirected ? $"strata: {reason} It starts again.\n" : $"\r\nstrata: {reason} It starts again.\r\n"),
     };
 
     /// <param name="token">Ends what comes before the machine's start; from then on the signals are taken.</param>
@@ -132,7 +135,8 @@ internal sealed class RunCommand(RunOptions options) : IDisposable
         await restore.WhenRuns().ConfigureAwait(false);
         if (machine.IdentityFailure is { } failure)
         {
-            await Console.Error.WriteAsync(Console.IsErrorRedirected ? $"strata: {failure}\n" : $"\r\nstrata: {failure}\r\n").ConfigureAwait(false);
+            await Console.Error.WriteAsync(
+                Console.IsErrorRedirected ? $"strata: {failure}\n" : $"\r\nstrata: {failure}\r\n").ConfigureAwait(false);
         }
 
         return machine;
@@ -145,7 +149,10 @@ internal sealed class RunCommand(RunOptions options) : IDisposable
             return Task.FromResult(options.Spec); // it was resolved when the machine was started
         }
 
-        MachineSpec spec = options.Spec is { Kernel: not null, CommandLine: null } plain ? plain with { CommandLine = "console=ttyS0 panic=-1" } : options.Spec;
+        MachineSpec spec = options.Spec is { Kernel: not null, CommandLine: null } plain ? plain with
+        {
+            CommandLine = "console=ttyS0 panic=-1",
+        } : options.Spec;
         return spec.ResolveAsync(LineProgress.ForTerminal(), token);
     }
 
@@ -196,7 +203,9 @@ internal sealed class RunCommand(RunOptions options) : IDisposable
                 SwitchEngine(machine);
                 break;
             case 'h' or 'H' or '?':
-                Console.Error.Write($"\r\n{(name is null ? "" : $"This machine is {name} to other commands.\r\n")}Ctrl-A X  quit at once\r\nCtrl-A P  press the power button\r\nCtrl-A E  go to the next engine\r\nCtrl-A A  send Ctrl-A\r\nCtrl-A H  this help\r\n");
+                Console.Error.Write(
+                    $"\r\n{(name is null ? "" : $"This machine is {name} to other commands.\r\n")}Ctrl-A X  quit at once\r\nCtrl-A P  " +
+                    $"press the power button\r\nCtrl-A E  go to the next engine\r\nCtrl-A A  send Ctrl-A\r\nCtrl-A H  this help\r\n");
                 break;
             case 'a' or 'A' or (char)EscapedKeys.Escape:
                 pass.Add(EscapedKeys.Escape);
@@ -233,8 +242,11 @@ internal sealed class RunCommand(RunOptions options) : IDisposable
         TimeSpan whole = DateTime.UtcNow - self.StartTime.ToUniversalTime();
         double millions = machine.InstructionsExecuted / 1e6;
         Console.Error.WriteLine($"strata: engine {machine.InitialEngine.Engine.Name}. {machine.InitialEngine.Reason}");
-        Console.Error.WriteLine($"strata: first guest instruction after {startUp.TotalMilliseconds:F0} ms, whole run {whole.TotalSeconds:F2} s");
-        string speed = options.Spec.Engine == Engine.Interpreter ? $", {millions:F0} million guest instructions, {millions / (whole - startUp).TotalSeconds:F0} MIPS" : string.Empty;
+        Console.Error.WriteLine(
+            $"strata: first guest instruction after {startUp.TotalMilliseconds:F0} ms, whole run {whole.TotalSeconds:F2} s");
+        string speed = options.Spec.Engine == Engine.Interpreter
+            ? $", {millions:F0} million guest instructions, {millions / (whole - startUp).TotalSeconds:F0} MIPS"
+            : string.Empty;
         Console.Error.WriteLine($"strata: peak memory {self.PeakWorkingSet64 >> 20} MiB{speed}");
         Console.Error.WriteLine(machine.DescribeCounters());
     }

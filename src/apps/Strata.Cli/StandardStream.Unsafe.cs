@@ -4,12 +4,13 @@ using static Strata.Cli.DescriptorCalls;
 namespace Strata.Cli;
 
 /// <summary>
-/// Standard input, output or error, by read(2) and write(2). The runtime's own streams drop what nobody reads any more without a word, and read
-/// lines from a terminal, echoing and with Ctrl-C as a signal, whatever mode it has been put in. Position and flags are the descriptor's own, as
-/// other processes share it.
+/// Standard input, output or error, by read(2) and write(2). The runtime's own streams drop what nobody reads any more without a word, and
+/// read lines from a terminal, echoing and with Ctrl-C as a signal, whatever mode it has been put in. Position and flags are the
+/// descriptor's own, as other processes share it.
 /// </summary>
 /// <param name="isText">
-/// Text for people and programs: a reader that has had enough is no failure, and of what is wrong with standard error nobody is left to be told.
+/// Text for people and programs: a reader that has had enough is no failure, and of what is wrong with standard error nobody is left to be
+/// told.
 /// </param>
 internal sealed unsafe partial class StandardStream(int descriptor, bool isText = false) : Stream
 {
@@ -50,7 +51,8 @@ internal sealed unsafe partial class StandardStream(int descriptor, bool isText 
         Console.SetError(Writer(Errors));
 
         static TextWriter Writer(int descriptor) =>
-            TextWriter.Synchronized(new StreamWriter(new StandardStream(descriptor, isText: true), Console.OutputEncoding) { AutoFlush = true });
+            TextWriter.Synchronized(
+                new StreamWriter(new StandardStream(descriptor, isText: true), Console.OutputEncoding) { AutoFlush = true });
     }
 
     /// <exception cref="OutputLostException">Not all of it was written.</exception>
@@ -92,7 +94,9 @@ internal sealed unsafe partial class StandardStream(int descriptor, bool isText 
                     }
 
                     throw new OutputLostException(
-                        $"Standard {(descriptor == Output ? "output" : "error")} cannot be written: {Marshal.GetPInvokeErrorMessage(error)}.", isUnread: error == BrokenPipe);
+                        $"Standard {(descriptor == Output ? "output" : "error")} cannot be written: " +
+                        $"{Marshal.GetPInvokeErrorMessage(error)}.",
+                        isUnread: error == BrokenPipe);
                 }
             }
         }

@@ -51,7 +51,9 @@ internal sealed partial class Terminal : IDisposable
         get
         {
             ushort[] size = new ushort[4]; // struct winsize: rows, columns, and two that nobody uses
-            return Control(StandardOutput, GetWindowSize, size) == 0 && size[0] > 0 && size[1] > 0 ? new TerminalSize(size[0], size[1]) : null;
+            return Control(StandardOutput, GetWindowSize, size) == 0 && size[0] > 0 && size[1] > 0
+                ? new TerminalSize(size[0], size[1])
+                : null;
         }
     }
 

@@ -14,14 +14,16 @@ internal static class VerificationText
         string total = Format($"{result.Instructions:N0} instructions on each engine, {result.Comparisons:N0} comparisons");
         if (result.Divergence is not { } divergence)
         {
-            string end = result.Exit?.Details ?? (spec.Limit > 0 && result.Instructions >= spec.Limit ? "The limit was reached." : "The guest waits for ever.");
+            string end = result.Exit?.Details
+                ?? (spec.Limit > 0 && result.Instructions >= spec.Limit ? "The limit was reached." : "The guest waits for ever.");
             output.WriteLine(Format($"The engines agree: {total}; undefined flags differed {result.AdoptedFlags:N0} times. {end}"));
             return;
         }
 
         output.WriteLine(divergence.IsExact
             ? Format($"The engines differ at instruction {divergence.After:N0} of processor {divergence.Processor} ({total}).")
-            : Format($"The engines differ after instruction {divergence.After:N0}; they were the same after {divergence.Before:N0} ({total})."));
+            : Format(
+                $"The engines differ after instruction {divergence.After:N0}; they were the same after {divergence.Before:N0} ({total})."));
         output.WriteLine();
         output.WriteLine("Code:");
         foreach (string line in divergence.Code)
@@ -48,7 +50,8 @@ internal static class VerificationText
             output.WriteLine(Format($"  {"Register",-NameWidth} {"before",18} {"interpreter",18} {"translator",18}"));
             foreach (RegisterDifference difference in divergence.Registers)
             {
-                output.WriteLine(Format($"* {difference.Name,-NameWidth} {difference.Before,18:x} {difference.Expected,18:x} {difference.Actual,18:x}"));
+                output.WriteLine(
+                    Format($"* {difference.Name,-NameWidth} {difference.Before,18:x} {difference.Expected,18:x} {difference.Actual,18:x}"));
             }
 
             output.WriteLine();
@@ -71,7 +74,9 @@ internal static class VerificationText
         string modules = string.Concat(spec.Modules.Select(module => $" --module '{module.Text}'"));
         string input = string.Concat(spec.Input.Select(line => $" --send '{line}'"));
         string flip = fault > 0 ? Format($" --fault-at {fault}") : string.Empty;
-        return Format($"strata verify --kernel {spec.Kernel}{initrd}{modules} --append '{spec.CommandLine}' -m {spec.Memory >> 20}M --cpus {spec.Processors} --seed {spec.Seed}")
+        return Format(
+            $"strata verify --kernel {spec.Kernel}{initrd}{modules} --append '{spec.CommandLine}' -m {spec.Memory >> 20}M --cpus " +
+            $"{spec.Processors} --seed {spec.Seed}")
             + Format($"{input} --prompt '{spec.Prompt}' --from {divergence.Before}{flip}");
     }
 

@@ -26,32 +26,58 @@ internal static class VerifyCommand
 
     public static Command Create()
     {
-        Argument<string?> image = new("image") { Description = "Image to run: debian-tiny. Left out with --kernel.", Arity = ArgumentArity.ZeroOrOne };
-        Option<string?> kernel = new("--kernel") { Description = "Kernel to boot instead of an image: a Linux bzImage, an ELF image with a PVH entry, or a Multiboot image." };
+        Argument<string?> image = new("image")
+        {
+            Description = "Image to run: debian-tiny. Left out with --kernel.",
+            Arity = ArgumentArity.ZeroOrOne,
+        };
+        Option<string?> kernel = new("--kernel")
+        {
+            Description = "Kernel to boot instead of an image: a Linux bzImage, an ELF image with a PVH entry, or a Multiboot image.",
+        };
         Option<string?> initrd = new("--initrd") { Description = "Initial RAM disk for --kernel." };
         Option<string[]> module = ModuleOption.Create();
         Option<string?> append = new("--append") { Description = "Kernel command line (with an image: added to its own)." };
-        Option<string> memory = new("--memory", "-m") { Description = "RAM of each of the two machines, such as 256M.", DefaultValueFactory = _ => "256M" };
+        Option<string> memory = new("--memory", "-m")
+        {
+            Description = "RAM of each of the two machines, such as 256M.",
+            DefaultValueFactory = _ => "256M",
+        };
         Option<int> cpus = NumberOption.Create("--cpus", "Number of processors, 1 to 64; they run in turns.", example: 2, defaultValue: 1);
         Option<ulong> seed = NumberOption.Create("--seed", "Seed of the guest's random numbers.", example: 1UL, defaultValue: 1UL);
         Option<long> from = NumberOption.Create("--from", "First instruction after which states are compared.", example: 900_000_000L);
-        Option<long> every = NumberOption.Create("--every", "Instructions between comparisons of registers; 0: after every block.", example: 100_000L);
-        Option<long> memoryEvery = NumberOption.Create("--memory-every", "Instructions between comparisons of all memory.", example: 50_000_000L, defaultValue: 50_000_000L);
-        Option<long> limit = NumberOption.Create("--limit", "End after so many instructions; 0: when the guest powers off.", example: 200_000_000L);
-        Option<string[]> send = new("--send") { Description = "Line to type when the guest prints the prompt; may be repeated. With an image: poweroff." };
-        Option<string> prompt = new("--prompt") { Description = "Text after which the guest waits for a line.", DefaultValueFactory = _ => "# " };
-        Option<bool> quiet = new("--quiet", "-q") { Description = "Do not show what the guest prints." };
-        Option<long> faultAt = NumberOption.Create("--fault-at", "Make the engine under test flip a bit of RAX after this instruction: to see that it is found.", example: 50_000_000L);
-        Option<string> output = OutputOption.Create();
-        DocumentedCommand command = new("verify", "Run a guest on the translator and on the interpreter at once and compare their states after every block.", Details)
+        Option<long> every = NumberOption.Create(
+            "--every", "Instructions between comparisons of registers; 0: after every block.", example: 100_000L);
+        Option<long> memoryEvery = NumberOption.Create(
+            "--memory-every", "Instructions between comparisons of all memory.", example: 50_000_000L, defaultValue: 50_000_000L);
+        Option<long> limit = NumberOption.Create(
+            "--limit", "End after so many instructions; 0: when the guest powers off.", example: 200_000_000L);
+        Option<string[]> send = new("--send")
         {
-            image, kernel, initrd, module, append, memory, cpus, seed, from, every, memoryEvery, limit, send, prompt, quiet, faultAt, output,
+            Description = "Line to type when the guest prints the prompt; may be repeated. With an image: poweroff.",
+        };
+        Option<string> prompt = new("--prompt")
+        {
+            Description = "Text after which the guest waits for a line.",
+            DefaultValueFactory = _ => "# ",
+        };
+        Option<bool> quiet = new("--quiet", "-q") { Description = "Do not show what the guest prints." };
+        Option<long> faultAt = NumberOption.Create(
+            "--fault-at", "Make the engine under test flip a bit of RAX after this instruction: to see that it is found.",
+            example: 50_000_000L);
+        Option<string> output = OutputOption.Create();
+        DocumentedCommand command = new(
+            "verify", "Run a guest on the translator and on the interpreter at once and compare their states after every block.", Details)
+        {
+            image, kernel, initrd, module, append, memory, cpus, seed, from, every, memoryEvery, limit, send, prompt, quiet, faultAt,
+            output,
         };
         command.SetAction(async (result, token) =>
         {
             bool json = OutputOption.IsJson(result, output); // the result only, without what the guest prints
             long fault = result.GetValue(faultAt);
-            VerificationSpec spec = await CreateSpecAsync(result.GetValue(image), result.GetValue(kernel), result.GetValue(initrd), result.GetValue(append), token);
+            VerificationSpec spec = await CreateSpecAsync(
+                result.GetValue(image), result.GetValue(kernel), result.GetValue(initrd), result.GetValue(append), token);
             string[] modules = result.GetValue(module) ?? [];
             if (modules.Length != 0 && result.GetValue(kernel) == null)
             {
@@ -90,7 +116,8 @@ internal static class VerifyCommand
         return command;
     }
 
-    private static async Task<VerificationSpec> CreateSpecAsync(string? image, string? kernel, string? initrd, string? append, CancellationToken cancellation)
+    private static async Task<VerificationSpec> CreateSpecAsync(
+        string? image, string? kernel, string? initrd, string? append, CancellationToken cancellation)
     {
         if (kernel != null && image != null)
         {
@@ -151,7 +178,8 @@ internal static class VerifyCommand
             _last = _watch.Elapsed;
             Console.Error.Write(string.Create(
                 CultureInfo.InvariantCulture,
-                $"\r\e[Kstrata: {value.Phase}: {value.Instructions / 1e6:F0} million instructions, {value.Comparisons / 1e6:F1} million comparisons, guest time {value.VirtualTime.TotalSeconds:F2} s\r"));
+                $"\r\e[Kstrata: {value.Phase}: {value.Instructions / 1e6:F0} million instructions, {value.Comparisons / 1e6:F1} million " +
+                $"comparisons, guest time {value.VirtualTime.TotalSeconds:F2} s\r"));
         }
 
         public void Clear()

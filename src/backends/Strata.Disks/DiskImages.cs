@@ -17,8 +17,10 @@ public static class DiskImages
     [
         new("qcow2", "QEMU's copy-on-write format, versions 2 and 3", Qcow2Image.Matches, Qcow2Image.Open, Qcow2Image.Create),
         DiskFormat.Plain(
-            "vmdk", "VMware's format", ["monolithicSparse", "monolithicFlat", "streamOptimized"], probe => VmdkImage.Probe(probe.Start.Span), VmdkImage.Open,
-            (path, size, kind) => VmdkImage.Create(path, size, new VmdkOptions { Subformat = Enum.Parse<VmdkSubformat>(kind!, ignoreCase: true) }))
+            "vmdk", "VMware's format", ["monolithicSparse", "monolithicFlat", "streamOptimized"], probe =>
+                VmdkImage.Probe(probe.Start.Span), VmdkImage.Open,
+            (path, size, kind) =>
+                VmdkImage.Create(path, size, new VmdkOptions { Subformat = Enum.Parse<VmdkSubformat>(kind!, ignoreCase: true) }))
         with
         {
             SubformatsOfSeveralFiles = ["monolithicFlat"],
@@ -32,7 +34,8 @@ public static class DiskImages
         DiskFormat.Plain(
             "vhdx", "Hyper-V's format", ["dynamic", "fixed"], probe => VhdxImage.Probe(probe.Start.Span), VhdxImage.Open,
             (path, size, kind) => VhdxImage.Create(path, size, new VhdxOptions { Fixed = kind == "fixed" })),
-        DiskFormat.Plain("raw", "the disk's plain bytes", [], _ => false, RawDisk.Open, (path, size, _) => RawDisk.Create(path, size).Dispose()),
+        DiskFormat.Plain(
+            "raw", "the disk's plain bytes", [], _ => false, RawDisk.Open, (path, size, _) => RawDisk.Create(path, size).Dispose()),
     ];
 
     /// <summary>Opens an image.</summary>
@@ -64,13 +67,15 @@ public static class DiskImages
         return names.Length <= 1
             ? names.FirstOrDefault("raw")
             : throw new DiskImageException(
-                $"The disk {path} looks like {string.Join(" and ", names)} at once, and a guest may have made it so; state its format (format=NAME), the one that it was made with.");
+                $"The disk {path} looks like {string.Join(" and ", names)} at once, and a guest may have made it so; state its format " +
+                $"(format=NAME), the one that it was made with.");
     }
 
     /// <exception cref="DiskImageException">There is no such format.</exception>
     public static DiskFormat Find(string name) =>
         Formats.FirstOrDefault(format => format.Name.Equals(name, StringComparison.OrdinalIgnoreCase))
-        ?? throw new DiskImageException($"There is no disk format \"{name}\"; the formats are {string.Join(", ", Formats.Select(format => format.Name))}.");
+        ?? throw new DiskImageException(
+            $"There is no disk format \"{name}\"; the formats are {string.Join(", ", Formats.Select(format => format.Name))}.");
 
     /// <summary>Every format that a content shows.</summary>
     internal static IEnumerable<DiskFormat> Match(DiskProbe probe) => Formats.Where(format => format.Matches(probe));

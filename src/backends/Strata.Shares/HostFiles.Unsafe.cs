@@ -287,7 +287,8 @@ internal static unsafe partial class HostFiles
         }
     }
 
-    public static Errno Allocate(int descriptor, int mode, long offset, long length) => Check(AllocateSpace(descriptor, mode, offset, length));
+    public static Errno Allocate(int descriptor, int mode, long offset, long length) =>
+        Check(AllocateSpace(descriptor, mode, offset, length));
 
     public static Errno CopyRange(int source, long sourceOffset, int target, long targetOffset, nuint length, out ulong copied)
     {

@@ -106,7 +106,8 @@ public sealed partial class HostFolder
     }
 
     /// <summary>After a rename, or one that failed: each known file is where it is now.</summary>
-    private void Settle(Errno error, RenameMode mode, (Node Folder, byte[] Name, Node? File) from, (Node Folder, byte[] Name, Node? File) to)
+    private void Settle(
+        Errno error, RenameMode mode, (Node Folder, byte[] Name, Node? File) from, (Node Folder, byte[] Name, Node? File) to)
     {
         if (error != Errno.None)
         {
@@ -129,7 +130,8 @@ public sealed partial class HostFolder
         }
     }
 
-    private Errno Make(ulong parent, ReadOnlySpan<byte> name, FileOwner owner, uint mode, ReadOnlySpan<byte> target, uint kind, out FileEntry entry)
+    private Errno Make(
+        ulong parent, ReadOnlySpan<byte> name, FileOwner owner, uint mode, ReadOnlySpan<byte> target, uint kind, out FileEntry entry)
     {
         entry = default;
         Errno error = EnterForChange(parent, name, out Node? folder, out int place);
@@ -195,7 +197,10 @@ public sealed partial class HostFolder
             return Errno.EFBIG;
         }
 
-        if (handle is { } number && _handles.TryGetValue(number, out Handle? open) && open.Node == file && open is { IsFolder: false, Descriptor: >= 0 })
+        if (handle is { } number
+            && _handles.TryGetValue(number, out Handle? open)
+            && open.Node == file
+            && open is { IsFolder: false, Descriptor: >= 0 })
         {
             return HostFiles.SetSize(open.Descriptor, size);
         }

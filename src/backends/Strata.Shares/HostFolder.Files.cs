@@ -40,7 +40,8 @@ public sealed partial class HostFolder
         return error;
     }
 
-    public Errno Create(ulong parent, ReadOnlySpan<byte> name, OpenMode mode, uint permissions, FileOwner owner, out FileEntry entry, out ulong handle)
+    public Errno Create(
+        ulong parent, ReadOnlySpan<byte> name, OpenMode mode, uint permissions, FileOwner owner, out FileEntry entry, out ulong handle)
     {
         entry = default;
         handle = 0;
@@ -56,7 +57,8 @@ public sealed partial class HostFolder
             error = HostFiles.OpenAt(place, name, flags, permissions & FilePermissions, out int opened);
             error = error switch
             {
-                Errno.None => FinishCreation(folder!, place, name, opened, mode, permissions & FilePermissions, owner, out entry, out handle),
+                Errno.None =>
+                    FinishCreation(folder!, place, name, opened, mode, permissions & FilePermissions, owner, out entry, out handle),
                 Errno.EEXIST when (mode & OpenMode.Exclusive) == 0 => OpenExisting(folder!, place, name, mode, out entry, out handle),
                 _ => error,
             };
@@ -180,13 +182,18 @@ public sealed partial class HostFolder
         _folderAt += length;
         name = record[FolderRecordName..length];
         name = name[..name.IndexOf((byte)0)];
-        entry = new FolderName(BinaryPrimitives.ReadUInt64LittleEndian(record), BinaryPrimitives.ReadUInt64LittleEndian(record[8..]), record[18]);
+        entry = new FolderName(
+            BinaryPrimitives.ReadUInt64LittleEndian(record), BinaryPrimitives.ReadUInt64LittleEndian(record[8..]), record[18]);
         return Errno.None;
     }
 
     public Errno Allocate(ulong handle, uint mode, ulong offset, ulong length)
     {
-        bool known = mode is 0 or AllocateKeepSize or (AllocateKeepSize | AllocatePunchHole) or AllocateZeroRange or (AllocateZeroRange | AllocateKeepSize);
+        bool known = mode is 0
+            or AllocateKeepSize
+            or (AllocateKeepSize | AllocatePunchHole)
+            or AllocateZeroRange
+            or (AllocateZeroRange | AllocateKeepSize);
         if (GetOpen(handle, isFolder: false, out Handle? file) is var lost and not Errno.None)
         {
             return lost;
@@ -333,7 +340,8 @@ public sealed partial class HostFolder
     }
 
     private Errno FinishCreation(
-        Node folder, int place, ReadOnlySpan<byte> name, int opened, OpenMode mode, uint permissions, FileOwner owner, out FileEntry entry, out ulong handle)
+        Node folder, int place, ReadOnlySpan<byte> name, int opened, OpenMode mode, uint permissions, FileOwner owner, out FileEntry entry,
+        out ulong handle)
     {
         entry = default;
         handle = 0;

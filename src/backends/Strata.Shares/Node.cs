@@ -7,7 +7,9 @@ internal readonly record struct FileKey(uint VolumeMajor, uint VolumeMinor, ulon
         new(status.VolumeMajor, status.VolumeMinor, status.Inode, status.BirthTime.Seconds, status.BirthTime.Nanoseconds);
 }
 
-/// <summary>What changes with a file's content, and cannot be set back: the time of its last change, in the host's ticks, and its size.</summary>
+/// <summary>
+/// What changes with a file's content, and cannot be set back: the time of its last change, in the host's ticks, and its size.
+/// </summary>
 internal readonly record struct FileVersion(long ChangeSeconds, uint ChangeNanoseconds, ulong Size)
 {
     /// <summary>A file that changed less than this ago may change again without a sign of it: ticks are up to 10 ms long.</summary>
@@ -17,7 +19,9 @@ internal readonly record struct FileVersion(long ChangeSeconds, uint ChangeNanos
     public static FileVersion? Of(in HostFiles.FileStatus status)
     {
         DateTime changed = DateTime.UnixEpoch.AddSeconds(status.ChangeTime.Seconds).AddTicks(status.ChangeTime.Nanoseconds / 100);
-        return DateTime.UtcNow - changed > Quiet ? new FileVersion(status.ChangeTime.Seconds, status.ChangeTime.Nanoseconds, status.Size) : null;
+        return DateTime.UtcNow - changed > Quiet
+            ? new FileVersion(status.ChangeTime.Seconds, status.ChangeTime.Nanoseconds, status.Size)
+            : null;
     }
 }
 

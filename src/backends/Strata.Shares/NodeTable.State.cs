@@ -65,7 +65,9 @@ internal sealed partial class NodeTable
             Node node = new(state.Node, KeyOf(state.Identity), state.Kind)
             {
                 References = state.References,
-                Opened = state.Content is [var seconds, var nanoseconds, var size] ? new FileVersion((long)seconds, (uint)nanoseconds, size) : null,
+                Opened = state.Content is [var seconds, var nanoseconds, var size]
+                    ? new FileVersion((long)seconds, (uint)nanoseconds, size)
+                    : null,
                 Name = state.Name,
                 Parent = parent,
             };
@@ -80,7 +82,9 @@ internal sealed partial class NodeTable
         return nodes;
     }
 
-    /// <summary>Takes over what <see cref="Read"/> made; nothing but the root is known before. Files are found when they are needed.</summary>
+    /// <summary>
+    /// Takes over what <see cref="Read"/> made; nothing but the root is known before. Files are found when they are needed.
+    /// </summary>
     public void Load(List<Node> nodes, ulong lastId)
     {
         _lastId = lastId;
@@ -114,7 +118,8 @@ internal sealed partial class NodeTable
         };
     }
 
-    private static FileKey KeyOf(ulong[] numbers) => new((uint)numbers[0], (uint)numbers[1], numbers[2], (long)numbers[3], (uint)numbers[4]);
+    private static FileKey KeyOf(ulong[] numbers) =>
+        new((uint)numbers[0], (uint)numbers[1], numbers[2], (long)numbers[3], (uint)numbers[4]);
 
     private static StateException Refuse(string why) => new($"The record of the shared folder is wrong: {why}.");
 }

@@ -40,7 +40,8 @@ internal sealed class BootFile : IDisposable
         try
         {
             // Nobody is kept from writing to it: that it has changed is noticed when it is read again.
-            file = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete, bufferSize: 0, FileOptions.Asynchronous);
+            file = new FileStream(
+                path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete, bufferSize: 0, FileOptions.Asynchronous);
             long limit = (long)Math.Min(memory, (ulong)Array.MaxLength);
             BootFile result = !file.CanSeek || file.Length == 0
                 ? new BootFile(path, what, await ReadToEndAsync(file, limit, cancellationToken).ConfigureAwait(false))
@@ -51,7 +52,8 @@ internal sealed class BootFile : IDisposable
         catch (EndOfStreamException error)
         {
             throw new StrataException(
-                StrataError.BadInput, $"The {what} {path} does not fit into {memory >> 20} MiB of memory: give the machine more, or check the path.", error);
+                StrataError.BadInput,
+                $"The {what} {path} does not fit into {memory >> 20} MiB of memory: give the machine more, or check the path.", error);
         }
         catch (Exception error) when (error is IOException or UnauthorizedAccessException or ArgumentException)
         {
@@ -79,7 +81,8 @@ internal sealed class BootFile : IDisposable
         {
             int count;
             while (done < place.Length
-                && (count = await RandomAccess.ReadAsync(_file.SafeFileHandle, place[done..], done, cancellationToken).ConfigureAwait(false)) > 0)
+                && (count = await RandomAccess.ReadAsync(
+                    _file.SafeFileHandle, place[done..], done, cancellationToken).ConfigureAwait(false)) > 0)
             {
                 done += count;
             }
@@ -89,11 +92,14 @@ internal sealed class BootFile : IDisposable
             throw new StrataException(StrataError.BadInput, $"The {_what} {_path} cannot be read: {error.Message} Check the path.", error);
         }
 
-        if (done < place.Length || RandomAccess.GetLength(_file.SafeFileHandle) != Length || File.GetLastWriteTimeUtc(_file.SafeFileHandle) != _changed)
+        if (done < place.Length
+            || RandomAccess.GetLength(_file.SafeFileHandle) != Length
+            || File.GetLastWriteTimeUtc(_file.SafeFileHandle) != _changed)
         {
             throw new StrataException(
                 StrataError.BadInput,
-                $"The {_what} {_path} has been written to since the machine was started from it: start the machine anew, and put new files in the place of old ones.");
+                $"The {_what} {_path} has been written to since the machine was started from it: start the machine anew, and put new " +
+                $"files in the place of old ones.");
         }
     }
 

@@ -118,12 +118,15 @@ internal sealed class BootFiles : IDisposable
     }
 
     /// <summary>Files behind each other: archives are unpacked one after the other, each at a multiple of four.</summary>
-    private async Task<ReadOnlyMemory<byte>> LoadAsync(IReadOnlyList<BootFile> files, List<IDisposable> owners, CancellationToken cancellationToken)
+    private async Task<ReadOnlyMemory<byte>> LoadAsync(
+        IReadOnlyList<BootFile> files, List<IDisposable> owners, CancellationToken cancellationToken)
     {
         long size = files.Sum(file => (long)Place(file, files));
         if (size > (long)Math.Min(_spec.Memory, (ulong)Array.MaxLength))
         {
-            throw new StrataException(StrataError.BadInput, $"The initrds ({size >> 20} MiB) do not fit into {_spec.Memory >> 20} MiB of memory: give the machine more.");
+            throw new StrataException(
+                StrataError.BadInput,
+                $"The initrds ({size >> 20} MiB) do not fit into {_spec.Memory >> 20} MiB of memory: give the machine more.");
         }
 
         HostBuffer buffer = new((int)size);

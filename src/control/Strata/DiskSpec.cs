@@ -11,7 +11,9 @@ namespace Strata;
 public sealed record DiskSpec
 {
     /// <summary>What <see cref="Parse"/> understands, for help texts.</summary>
-    public const string Syntax = "PATH[,format=NAME][,bus=virtio|nvme|ahci|ide|cdrom][,readonly][,snapshot][,backing=folder|any|none][,bps=SIZE][,iops=NUMBER]";
+    public const string Syntax =
+        "PATH[,format=NAME][,bus=virtio|nvme|ahci|ide|cdrom][,readonly][,snapshot][,backing=folder|any|none]"
+        + "[,bps=SIZE][,iops=NUMBER]";
 
     public required string Path { get; init; }
 
@@ -66,9 +68,11 @@ public sealed record DiskSpec
                 ("backing", "none") => disk with { Backing = BackingImages.None },
                 ("bps", not null) when ByteSize.TryParse(value, out long bytes) && bytes > 0 =>
                     disk with { Throttle = (disk.Throttle ?? new DiskThrottle()) with { BytesPerSecond = bytes } },
-                ("iops", not null) when long.TryParse(value, NumberStyles.None, CultureInfo.InvariantCulture, out long count) && count > 0 =>
+                ("iops", not null) when long.TryParse(value, NumberStyles.None, CultureInfo.InvariantCulture, out long count)
+                    && count > 0 =>
                     disk with { Throttle = (disk.Throttle ?? new DiskThrottle()) with { OperationsPerSecond = count } },
-                _ => throw new StrataException(StrataError.BadInput, $"\"{part}\" is no option of a disk; write {Syntax}; {OptionList.Escape}."),
+                _ => throw new StrataException(
+                    StrataError.BadInput, $"\"{part}\" is no option of a disk; write {Syntax}; {OptionList.Escape}."),
             };
         }
 

@@ -5,7 +5,9 @@ using Strata.Disks.Qcow2;
 
 namespace Strata;
 
-/// <summary>Makes, describes and changes disk images while no machine uses them: what `strata disk` does. Members are safe on any thread.</summary>
+/// <summary>
+/// Makes, describes and changes disk images while no machine uses them: what `strata disk` does. Members are safe on any thread.
+/// </summary>
 public static class DiskTool
 {
     private const int SectorSize = 512;
@@ -41,7 +43,13 @@ public static class DiskTool
     public static DiskCheck Check(DiskSource image, bool repair) => Guard(() =>
     {
         using DiskImage disk = Disks.DiskImages.Open(
-            image.Path, new DiskOpenOptions { Format = image.Format, ReadOnly = !repair, ForRepair = true, Backing = BackingAccess.Detached });
+            image.Path, new DiskOpenOptions
+            {
+                Format = image.Format,
+                ReadOnly = !repair,
+                ForRepair = true,
+                Backing = BackingAccess.Detached,
+            });
         DiskCheckReport report = disk.Check(repair);
         return new DiskCheck { Errors = report.Errors, LeakedBytes = report.LeakedBytes, Repairs = report.Repairs };
     });
@@ -56,7 +64,8 @@ public static class DiskTool
         {
             // Opening the backing image now, before the overlay is made, finds a wrong name early.
             string file = Path.Combine(Path.GetDirectoryName(Path.GetFullPath(path))!, backingFile);
-            using DiskImage backing = Open(new DiskSource(file) { Format = backingFormat, Backing = BackingImages.Detached }, readOnly: true);
+            using DiskImage backing = Open(
+                new DiskSource(file) { Format = backingFormat, Backing = BackingImages.Detached }, readOnly: true);
             backingFormat = backing.Format;
             size ??= backing.Sectors * SectorSize;
         }
@@ -79,12 +88,15 @@ public static class DiskTool
     {
         ArgumentNullException.ThrowIfNull(creation);
         using DiskImage disk = Open(source, readOnly: true);
-        DiskConversion.Run(disk, target, format, Options(creation) with { Size = disk.Sectors * SectorSize }, compress, Steps(progress), cancellationToken);
+        DiskConversion.Run(
+            disk, target, format, Options(creation) with { Size = disk.Sectors * SectorSize }, compress, Steps(progress),
+            cancellationToken);
     });
 
     /// <summary>Says whether a guest would find the same bytes on two disks.</summary>
     public static DiskDifference Compare(
-        DiskSource first, DiskSource second, IProgress<DiskStep>? progress = null, CancellationToken cancellationToken = default) => Guard(() =>
+        DiskSource first, DiskSource second, IProgress<DiskStep>? progress = null,
+        CancellationToken cancellationToken = default) => Guard(() =>
     {
         using DiskImage left = Open(first, readOnly: true);
         using DiskImage right = Open(second, readOnly: true);
@@ -103,12 +115,14 @@ public static class DiskTool
 
     /// <summary>Writes an overlay's changes into its backing image and empties the overlay.</summary>
     /// <param name="keep">Leave the overlay as it is.</param>
-    public static void Commit(DiskSource overlay, bool keep, IProgress<DiskStep>? progress = null, CancellationToken cancellationToken = default) =>
+    public static void Commit(
+        DiskSource overlay, bool keep, IProgress<DiskStep>? progress = null, CancellationToken cancellationToken = default) =>
         Guard(() => DiskChain.Commit(overlay.Path, OpenOptions(overlay, readOnly: false), keep, Steps(progress), cancellationToken));
 
     /// <summary>Puts an overlay on another backing image. The disk's content stays the same.</summary>
     /// <param name="backingFile">Relative to the overlay's folder, or absolute; null for none.</param>
-    /// <param name="nameOnly">Change the name alone, for a backing image that was moved. With a different image the disk is destroyed.</param>
+    /// <param name="nameOnly">Change the name alone, for a backing image that was moved. With a different image the disk is
+    /// destroyed.</param>
     public static void Rebase(
         DiskSource overlay, string? backingFile, string? backingFormat, bool nameOnly = false, IProgress<DiskStep>? progress = null,
         CancellationToken cancellationToken = default) => Guard(() =>
@@ -132,7 +146,8 @@ public static class DiskTool
     });
 
     /// <summary>Keeps the disk's present content under a name, inside its qcow2 image.</summary>
-    public static void CreateSnapshot(string path, string name) => ChangeSnapshots(path, name, image => image.CreateSnapshot(name, DateTimeOffset.UtcNow));
+    public static void CreateSnapshot(string path, string name) =>
+        ChangeSnapshots(path, name, image => image.CreateSnapshot(name, DateTimeOffset.UtcNow));
 
     /// <summary>Makes the disk what it was when a snapshot was taken; what was written since is lost.</summary>
     public static void ApplySnapshot(string path, string name) => ChangeSnapshots(path, name, image => image.ApplySnapshot(name));

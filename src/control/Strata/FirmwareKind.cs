@@ -6,7 +6,9 @@ public enum FirmwareKind
     /// <summary>Strata itself: it loads a kernel.</summary>
     None,
 
-    /// <summary>SeaBIOS, as the BIOS of a PC: it starts what is on a disk or disc. The machine has a display, IDE, keyboard and mouse.</summary>
+    /// <summary>
+    /// SeaBIOS, as the BIOS of a PC: it starts what is on a disk or disc. The machine has a display, IDE, keyboard and mouse.
+    /// </summary>
     SeaBios,
 }
 

@@ -21,11 +21,13 @@ internal sealed record FirmwareRoms(byte[] Rom, byte[] VideoRom)
         try
         {
             return new FirmwareRoms(
-                await File.ReadAllBytesAsync(files.Rom).ConfigureAwait(false), await File.ReadAllBytesAsync(files.VideoRom).ConfigureAwait(false));
+                await File.ReadAllBytesAsync(
+                    files.Rom).ConfigureAwait(false), await File.ReadAllBytesAsync(files.VideoRom).ConfigureAwait(false));
         }
         catch (Exception error) when (error is IOException or UnauthorizedAccessException)
         {
-            throw new StrataException(StrataError.Host, $"The firmware cannot be read: {error.Message} Install the package seabios.", error);
+            throw new StrataException(
+                StrataError.Host, $"The firmware cannot be read: {error.Message} Install the package seabios.", error);
         }
     }
 }

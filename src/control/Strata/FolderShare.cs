@@ -65,7 +65,9 @@ public sealed record FolderShare(string Folder, string Tag, bool IsReadOnly = fa
         if (Tag.Length is 0 or > LongestTag || Tag is "." or ".." || !Tag.All(IsOfTag))
         {
             throw new StrataException(
-                StrataError.BadInput, $"\"{Tag}\" is no tag for the shared folder {Folder}: give it 1 to {LongestTag} letters, digits, dots, dashes or underscores.");
+                StrataError.BadInput,
+                $"\"{Tag}\" is no tag for the shared folder {Folder}: give it 1 to {LongestTag} letters, digits, dots, dashes or " +
+                $"underscores.");
         }
 
         try

@@ -121,7 +121,9 @@ public sealed class GuestConsole : ISerialBackend
             if (first == board.Exit && !changed.IsCompleted)
             {
                 Machines.Boards.MachineExit exit = await board.Exit.ConfigureAwait(false);
-                throw new StrataException(StrataError.Guest, $"The machine stopped before it printed \"{text}\": {exit.Details} {nameof(Output)} has what it did print.");
+                throw new StrataException(
+                    StrataError.Guest,
+                    $"The machine stopped before it printed \"{text}\": {exit.Details} {nameof(Output)} has what it did print.");
             }
         }
     }

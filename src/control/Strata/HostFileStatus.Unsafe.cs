@@ -4,7 +4,8 @@ using Strata.Core.Sharing;
 namespace Strata;
 
 /// <summary>
-/// Owner, kind, permissions, number and time of a file of the host, by statx(2): .NET tells neither owner, number, every kind nor nanoseconds.
+/// Owner, kind, permissions, number and time of a file of the host, by statx(2): .NET tells neither owner, number, every kind nor
+/// nanoseconds.
 /// </summary>
 /// <param name="Mode">Kind and permissions, as in stat(2).</param>
 /// <param name="Number">Of its inode: no other file of its file system has it as long as it exists.</param>
@@ -19,7 +20,10 @@ internal readonly partial record struct HostFileStatus(uint UserId, uint Mode, u
     private const int NoFollow = 0x100;
     private const uint BasicStatus = 0x7FF;
 
-    /// <summary>struct statx: 256 bytes; the user at 20 (32 bits), the mode at 28 (16 bits), the number at 32 (64 bits), the time at 112 (64 and 32 bits).</summary>
+    /// <summary>
+    /// struct statx: 256 bytes; the user at 20 (32 bits), the mode at 28 (16 bits), the number at 32 (64 bits), the time at 112 (64 and 32
+    /// bits).
+    /// </summary>
     private const int StatusSize = 256;
     private const int UserOffset = 20;
     private const int ModeOffset = 28;

@@ -5,8 +5,8 @@ namespace Strata;
 
 /// <summary>
 /// What can be asked of a machine that runs, be it one of this process (<see cref="VirtualMachine"/>) or of another one
-/// (<see cref="RunningMachine"/>). Members are safe on any thread; each throws a <see cref="StrataException"/> where the machine cannot do it
-/// or has gone.
+/// (<see cref="RunningMachine"/>). Members are safe on any thread; each throws a <see cref="StrataException"/> where the machine cannot do
+/// it or has gone.
 /// </summary>
 public interface IMachine
 {
@@ -29,8 +29,8 @@ public interface IMachine
     Task<MachineInspection> InspectAsync(CancellationToken cancellationToken = default);
 
     /// <summary>
-    /// Moves the running machine to another engine at an instruction boundary; <see cref="Engine.Auto"/> for the fastest here. The guest notices
-    /// nothing but the time it takes. It stays on the old one if the host cannot run it on the new one.
+    /// Moves the running machine to another engine at an instruction boundary; <see cref="Engine.Auto"/> for the fastest here. The guest
+    /// notices nothing but the time it takes. It stays on the old one if the host cannot run it on the new one.
     /// </summary>
     Task<EngineSwitch> SwitchEngineAsync(Engine engine, CancellationToken cancellationToken = default);
 
@@ -51,8 +51,8 @@ public interface IMachine
     Task PressPowerButtonAsync(CancellationToken cancellationToken = default);
 
     /// <summary>
-    /// Presses the reset button: processors, devices and the guest begin anew, memory and disks stay what they are. Returns when it has been
-    /// pressed. With <see cref="ResetPolicy.Exit"/> it ends the machine, as the guest's own reset does.
+    /// Presses the reset button: processors, devices and the guest begin anew, memory and disks stay what they are. Returns when it has
+    /// been pressed. With <see cref="ResetPolicy.Exit"/> it ends the machine, as the guest's own reset does.
     /// </summary>
     Task ResetAsync(CancellationToken cancellationToken = default);
 
@@ -69,7 +69,8 @@ public interface IMachine
     Task RequestShutDownAsync(CancellationToken cancellationToken = default);
 
     /// <summary>
-    /// Stops the machine at once, as pulling the plug does. Its disks may still be open when this returns: <see cref="WaitForReleaseAsync"/>.
+    /// Stops the machine at once, as pulling the plug does. Its disks may still be open when this returns:
+    /// <see cref="WaitForReleaseAsync"/>.
     /// </summary>
     Task StopAsync(CancellationToken cancellationToken = default);
 
@@ -78,8 +79,8 @@ public interface IMachine
     Task<MachineExit?> WaitForExitAsync(CancellationToken cancellationToken = default);
 
     /// <summary>
-    /// Waits until whoever runs the machine has disposed of it, which follows its end: its disks are closed, and its name is free. Ask before
-    /// the machine is stopped, and wait for it then; of a machine that has gone already there is nothing to wait for.
+    /// Waits until whoever runs the machine has disposed of it, which follows its end: its disks are closed, and its name is free. Ask
+    /// before the machine is stopped, and wait for it then; of a machine that has gone already there is nothing to wait for.
     /// </summary>
     Task WaitForReleaseAsync(CancellationToken cancellationToken = default);
 
@@ -105,8 +106,8 @@ public interface IMachine
     Task PressKeysAsync(string keys, CancellationToken cancellationToken = default);
 
     /// <summary>
-    /// Goes to the machine's console: reading gives the last of what it printed and what it prints from now on, to the machine's end; what is
-    /// written is typed. Others may be there as well, and the machine goes on when the stream is closed.
+    /// Goes to the machine's console: reading gives the last of what it printed and what it prints from now on, to the machine's end; what
+    /// is written is typed. Others may be there as well, and the machine goes on when the stream is closed.
     /// </summary>
     Task<Stream> OpenConsoleAsync(CancellationToken cancellationToken = default);
 }

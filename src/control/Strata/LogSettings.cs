@@ -9,7 +9,8 @@ public sealed class LogSettings
 {
     private static readonly (LogLevel Level, string Word)[] Levels =
     [
-        (LogLevel.Trace, "trace"), (LogLevel.Debug, "debug"), (LogLevel.Information, "info"), (LogLevel.Warning, "warning"), (LogLevel.Error, "error"),
+        (LogLevel.Trace, "trace"), (LogLevel.Debug, "debug"), (LogLevel.Information, "info"), (LogLevel.Warning, "warning"),
+        (LogLevel.Error, "error"),
         (LogLevel.None, "none"),
     ];
 
@@ -67,12 +68,14 @@ public sealed class LogSettings
         return index >= 0
             ? Levels[index].Level
             : throw new StrataException(
-                StrataError.BadInput, $"There is no log level \"{Printable.Text(text)}\"; use {string.Join(", ", LevelNames)}, for all areas or as AREA=LEVEL.");
+                StrataError.BadInput,
+                $"There is no log level \"{Printable.Text(text)}\"; use {string.Join(", ", LevelNames)}, for all areas or as AREA=LEVEL.");
     }
 
     private static LogArea ParseArea(string text) => Areas.FirstOrDefault(area => area.Name == text)
         ?? throw new StrataException(
-            StrataError.BadInput, $"There is no log area \"{Printable.Text(text)}\"; use {string.Join(", ", Areas.Select(area => area.Name))}.");
+            StrataError.BadInput,
+            $"There is no log area \"{Printable.Text(text)}\"; use {string.Join(", ", Areas.Select(area => area.Name))}.");
 }
 
 /// <summary>A part of the machine that reports.</summary>

@@ -73,7 +73,8 @@ internal sealed class MachineNetworks : IDisposable
         })];
 
     /// <summary>Why a capture file is incomplete, or null.</summary>
-    public string? CaptureFailure => _opened.OfType<CapturedNetwork>().Select(network => network.Failure).FirstOrDefault(failure => failure is not null);
+    public string? CaptureFailure =>
+        _opened.OfType<CapturedNetwork>().Select(network => network.Failure).FirstOrDefault(failure => failure is not null);
 
     /// <summary>Why a card's switch cannot be reached now, or null.</summary>
     public string? SwitchFailure => _backends.Select(network => network is PortForwarder forwarder ? forwarder.Network : network)
@@ -113,7 +114,8 @@ internal sealed class MachineNetworks : IDisposable
         ? attachment
         : throw new StrataException(
             StrataError.BadInput,
-            $"No network \"{Printable.Text(name)}\" is attached: give it to the machine in MachineAttachments.Networks, or plug the card into another network.");
+            $"No network \"{Printable.Text(name)}\" is attached: give it to the machine in MachineAttachments.Networks, or plug the card " +
+            $"into another network.");
 
     private MacAddress AllocateMac(NetworkPlug plug, NetworkAttachment? attachment) =>
         plug is NetworkPlug.Switch named ? SwitchRegistry.CreateMac(named.Name, _machineName)

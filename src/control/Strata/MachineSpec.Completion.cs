@@ -83,10 +83,14 @@ public sealed partial record MachineSpec
     }
 
     /// <summary>Firmware starts the machine: it was asked for, or there is nothing else to start and a disk to start from.</summary>
-    internal bool HasFirmware => Firmware == FirmwareKind.SeaBios || (Firmware is null && Kernel is null && Image is null && Disks.Count > 0);
+    internal bool HasFirmware =>
+        Firmware == FirmwareKind.SeaBios || (Firmware is null && Kernel is null && Image is null && Disks.Count > 0);
 
     /// <summary>What the machine is of, in a word: an image, a kernel, or what it starts from.</summary>
-    public string Origin => Image ?? Path.GetFileName(Kernel) ?? Path.GetFileNameWithoutExtension(Disks.Select(disk => disk.Path).FirstOrDefault()) ?? "firmware";
+    public string Origin => Image
+        ?? Path.GetFileName(Kernel)
+        ?? Path.GetFileNameWithoutExtension(Disks.Select(disk => disk.Path).FirstOrDefault())
+        ?? "firmware";
 
     /// <exception cref="StrataException">No machine can have these sizes.</exception>
     internal void Check()
@@ -99,13 +103,15 @@ public sealed partial record MachineSpec
         if (Memory < SmallestMemory || Memory % MemoryUnit != 0)
         {
             throw new StrataException(
-                StrataError.BadInput, $"Memory must be a whole number of MiB and at least {SmallestMemory >> 20} MiB, not {Memory:N0} bytes.");
+                StrataError.BadInput,
+                $"Memory must be a whole number of MiB and at least {SmallestMemory >> 20} MiB, not {Memory:N0} bytes.");
         }
 
         if (Memory > LargestMemory)
         {
             throw new StrataException(
-                StrataError.BadInput, $"Memory can be at most {LargestMemory >> 30} GiB, not {Memory >> 30:N0} GiB; give the machine less.");
+                StrataError.BadInput,
+                $"Memory can be at most {LargestMemory >> 30} GiB, not {Memory >> 30:N0} GiB; give the machine less.");
         }
     }
 
@@ -113,7 +119,8 @@ public sealed partial record MachineSpec
     {
         if (HasFirmware && (Kernel is not null || Image is not null))
         {
-            throw new StrataException(StrataError.BadInput, "Firmware starts what is on a disk or disc: leave out --firmware, or the kernel or image.");
+            throw new StrataException(
+                StrataError.BadInput, "Firmware starts what is on a disk or disc: leave out --firmware, or the kernel or image.");
         }
 
         if (!HasFirmware && Kernel is null && Image is null)
@@ -125,12 +132,14 @@ public sealed partial record MachineSpec
         if (!HasFirmware && Disks.FirstOrDefault(disk => disk.Bus.IsIde()) is { } other)
         {
             throw new StrataException(
-                StrataError.BadInput, $"The disk {other.Path} needs firmware, which has the IDE controller; attach it with bus=virtio, or leave out the kernel.");
+                StrataError.BadInput,
+                $"The disk {other.Path} needs firmware, which has the IDE controller; attach it with bus=virtio, or leave out the kernel.");
         }
 
         if (HasFirmware && Disks.Count(disk => disk.Bus.IsIde()) > MostIdeDrives)
         {
-            throw new StrataException(StrataError.BadInput, $"A machine has room for {MostIdeDrives} IDE drives; attach the others with bus=virtio.");
+            throw new StrataException(
+                StrataError.BadInput, $"A machine has room for {MostIdeDrives} IDE drives; attach the others with bus=virtio.");
         }
 
         if (HasFirmware && Boot.Distinct().Count() != Boot.Count)

@@ -110,11 +110,14 @@ public sealed partial record MachineSpec
     public bool WritePerfMap { get; init; }
 
     /// <summary>
-    /// Disk images; the guest finds those of virtio-blk as /dev/vda, /dev/vdb …, others as <see cref="DiskSpec.Bus"/> says. A path alone will do.
+    /// Disk images; the guest finds those of virtio-blk as /dev/vda, /dev/vdb …, others as <see cref="DiskSpec.Bus"/> says. A path alone
+    /// will do.
     /// </summary>
     public IReadOnlyList<DiskSpec> Disks { get; init; } = [];
 
-    /// <summary>Network cards (virtio-net), eth0 first. By default one, on a user-mode network with access to the host's; [] for none.</summary>
+    /// <summary>
+    /// Network cards (virtio-net), eth0 first. By default one, on a user-mode network with access to the host's; [] for none.
+    /// </summary>
     public IReadOnlyList<NetworkCard> Networks { get; init; } = [NetworkCard.User()];
 
     /// <summary>Folders of the host that the guest can mount (virtio-fs).</summary>

@@ -21,7 +21,8 @@ public sealed record ModuleFile(string Path, string Text)
 
         string path = text[..end].Replace("\\ ", " ", StringComparison.Ordinal);
         return path.Length == 0
-            ? throw new StrataException(StrataError.BadInput, $"\"{text}\" is no module; write FILE, or FILE ARGS with a blank between them.")
+            ? throw new StrataException(
+                StrataError.BadInput, $"\"{text}\" is no module; write FILE, or FILE ARGS with a blank between them.")
             : new ModuleFile(path, text);
     }
 }

@@ -10,7 +10,8 @@ public sealed partial record NetworkCard
 {
     /// <summary>What <see cref="Parse"/> understands.</summary>
     public const string Syntax =
-        "user[,restrict][,allow=RULE][,deny=RULE], switch=NAME[,isolated][,vlan=N][,delay=Nms][,loss=N%][,rate=N[K|M|G]] or tap=NAME; behind each [,model=virtio|e1000]";
+        "user[,restrict][,allow=RULE][,deny=RULE], switch=NAME[,isolated][,vlan=N][,delay=Nms][,loss=N%][,rate=N[K|M|G]] or tap=NAME; " +
+        "behind each [,model=virtio|e1000]";
 
     private const string None = "none";
     private const string TapPrefix = "tap=";
@@ -95,7 +96,8 @@ public sealed partial record NetworkCard
         {
             "virtio" => NetworkCardModel.Virtio,
             "e1000" => NetworkCardModel.E1000,
-            var other => throw new StrataException(StrataError.BadInput, $"There is no network card \"{other}\"; use model=virtio or model=e1000."),
+            var other =>
+                throw new StrataException(StrataError.BadInput, $"There is no network card \"{other}\"; use model=virtio or model=e1000."),
         };
         return (text.Remove(at, end - at), model);
     }

@@ -18,7 +18,9 @@ public sealed partial record NetworkCard(NetworkPlug Plug)
     /// <summary>File that receives every frame in pcap format, as tcpdump and Wireshark read it; null for none.</summary>
     public string? Capture { get; init; }
 
-    /// <summary>A private network with router, DHCP and DNS whose connections the host makes in the machine's name; no privileges needed.</summary>
+    /// <summary>
+    /// A private network with router, DHCP and DNS whose connections the host makes in the machine's name; no privileges needed.
+    /// </summary>
     public static NetworkCard User(UserNetworkOptions? options = null) => new(new NetworkPlug.User(options ?? new UserNetworkOptions()));
 
     /// <summary>
@@ -29,7 +31,9 @@ public sealed partial record NetworkCard(NetworkPlug Plug)
     public static NetworkCard Switch(string name, NamedSwitchOptions? options = null) =>
         new(new NetworkPlug.Switch(name, options ?? new NamedSwitchOptions()));
 
-    /// <summary>A tap interface of the Linux host, which makes it if it does not exist; takes root or an interface made for the user.</summary>
+    /// <summary>
+    /// A tap interface of the Linux host, which makes it if it does not exist; takes root or an interface made for the user.
+    /// </summary>
     /// <exception cref="StrataException">No interface can have the name.</exception>
     public static NetworkCard Tap(string name) => new(new NetworkPlug.Tap(name));
 

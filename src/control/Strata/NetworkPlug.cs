@@ -42,7 +42,8 @@ public abstract record NetworkPlug
                 ? name
                 : throw new StrataException(
                     StrataError.BadInput,
-                    $"\"{Printable.Text(name)}\" can name no network interface; use 1 to {TapNetwork.LongestName} letters, digits and dashes, "
+                    $"\"{Printable.Text(name)}\" can name no network interface; use 1 to {TapNetwork.LongestName} letters, digits and " +
+                    $"dashes, "
                     + "such as --net tap=tap0.");
         }
 

@@ -3,8 +3,8 @@ using Strata.Machines.Firmware;
 namespace Strata;
 
 /// <summary>
-/// What a guest reads about its machine in the SMBIOS tables (dmidecode, /sys/class/dmi/id): names, serial numbers, and where cloud-init finds
-/// its data.
+/// What a guest reads about its machine in the SMBIOS tables (dmidecode, /sys/class/dmi/id): names, serial numbers, and where cloud-init
+/// finds its data.
 /// </summary>
 public sealed record SmbiosSpec
 {
@@ -37,7 +37,8 @@ public sealed record SmbiosSpec
         (string key, string value) = at < 0 ? (text, string.Empty) : (text[..at], text[(at + 1)..]);
         if (at < 0)
         {
-            throw new StrataException(StrataError.BadInput, $"\"{text}\" says nothing about the machine; write {Syntax}, such as serial=ds=nocloud.");
+            throw new StrataException(
+                StrataError.BadInput, $"\"{text}\" says nothing about the machine; write {Syntax}, such as serial=ds=nocloud.");
         }
 
         return key switch
@@ -68,11 +69,14 @@ public sealed record SmbiosSpec
 
     internal static Guid ParseUuid(string text) => Guid.TryParseExact(text, "D", out Guid uuid)
         ? uuid
-        : throw new StrataException(StrataError.BadInput, $"\"{text}\" is no UUID; write one such as 3f1c2d7e-9a4b-4c21-8a57-0d5e6b7c8d90.");
+        : throw new StrataException(
+            StrataError.BadInput, $"\"{text}\" is no UUID; write one such as 3f1c2d7e-9a4b-4c21-8a57-0d5e6b7c8d90.");
 
     internal SmbiosOptions ToOptions() => new() { Values = Values, OemStrings = OemStrings, Uuid = Uuid ?? Guid.Empty };
 
     private static string Check(string value) => value.Length <= LongestText && !value.Contains('\0', StringComparison.Ordinal)
         ? value
-        : throw new StrataException(StrataError.BadInput, $"A string of the SMBIOS tables has up to {LongestText} characters, and none of them is a zero; change it.");
+        : throw new StrataException(
+            StrataError.BadInput,
+            $"A string of the SMBIOS tables has up to {LongestText} characters, and none of them is a zero; change it.");
 }

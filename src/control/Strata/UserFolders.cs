@@ -25,7 +25,8 @@ internal static class UserFolders
         // No folder that everybody may write to takes their place: others could put images and programs there.
         return IsAbsolute(home)
             ? Path.Combine(home!, inHome)
-            : throw new StrataException(StrataError.Host, $"There is no folder for Strata's files, as this user has no home; set {variable} to a folder of yours.");
+            : throw new StrataException(
+                StrataError.Host, $"There is no folder for Strata's files, as this user has no home; set {variable} to a folder of yours.");
     }
 
     /// <summary>The home is HOME's or, without that, the password file's or, without that, a folder that only root may write to.</summary>

@@ -10,19 +10,20 @@ public sealed partial class VirtualMachine
     private int _forked; // names given so far
 
     /// <summary>
-    /// What a clone still has of the machine that it was saved from, and why: its guest has no agent, or that could not change it. Null while all is
-    /// well.
+    /// What a clone still has of the machine that it was saved from, and why: its guest has no agent, or that could not change it. Null
+    /// while all is well.
     /// </summary>
     public string? IdentityFailure { get; private set; }
 
     /// <summary>
-    /// Makes clones in this process that begin where this machine is, which goes on. Memory and disks are shared until somebody writes. Each has
-    /// MAC addresses, a name and forwarded ports of its own, and its guest has been made another machine when this returns:
+    /// Makes clones in this process that begin where this machine is, which goes on. Memory and disks are shared until somebody writes.
+    /// Each has MAC addresses, a name and forwarded ports of its own, and its guest has been made another machine when this returns:
     /// <see cref="IdentityFailure"/>.
     /// </summary>
     /// <param name="count">How many.</param>
     /// <exception cref="StrataException">The machine cannot be saved, or a clone not be started: then none runs.</exception>
-    public async Task<IReadOnlyList<VirtualMachine>> ForkAsync(int count, ForkOptions? options = null, CancellationToken cancellationToken = default)
+    public async Task<IReadOnlyList<VirtualMachine>> ForkAsync(
+        int count, ForkOptions? options = null, CancellationToken cancellationToken = default)
     {
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(count);
         options ??= new ForkOptions();
@@ -61,7 +62,9 @@ public sealed partial class VirtualMachine
         options ??= new ForkOptions();
         if (options.Names is { } given && (given.Count != count || given.Distinct().Count() != count))
         {
-            throw new StrataException(StrataError.BadInput, $"{count} clones need {count} different names, and there are {given.Distinct().Count()}; give as many, or none.");
+            throw new StrataException(
+                StrataError.BadInput,
+                $"{count} clones need {count} different names, and there are {given.Distinct().Count()}; give as many, or none.");
         }
 
         IReadOnlyList<string> names = options.Names ?? CloneSpec.NamesOf(SnapshotCatalog.ReadSpec(store, name), 1, count);
@@ -75,8 +78,8 @@ public sealed partial class VirtualMachine
     }
 
     /// <summary>
-    /// A moment of this machine, which goes on, for clones to begin at: they can be of another process. The folder that it is in goes with the
-    /// machine, and what has not changed since the one before is not stored again.
+    /// A moment of this machine, which goes on, for clones to begin at: they can be of another process. The folder that it is in goes with
+    /// the machine, and what has not changed since the one before is not stored again.
     /// </summary>
     /// <exception cref="StrataException">The machine cannot be saved, or has ended.</exception>
     public Task<ForkPoint> CreateForkPointAsync(CancellationToken cancellationToken = default) =>

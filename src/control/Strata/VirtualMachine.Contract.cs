@@ -13,7 +13,8 @@ public sealed partial class VirtualMachine : IMachine
     public Task<MachineDescription> DescribeAsync(CancellationToken cancellationToken = default) => Task.FromResult(Describe());
 
     /// <inheritdoc/>
-    public Task<MachineSpec> GetSpecAsync(CancellationToken cancellationToken = default) => Task.FromResult(Spec.RootedAt(Environment.CurrentDirectory));
+    public Task<MachineSpec> GetSpecAsync(CancellationToken cancellationToken = default) =>
+        Task.FromResult(Spec.RootedAt(Environment.CurrentDirectory));
 
     /// <inheritdoc/>
     public Task<EngineReport> ExplainEngineAsync(CancellationToken cancellationToken = default) => Task.FromResult(ExplainEngine());
@@ -50,7 +51,8 @@ public sealed partial class VirtualMachine : IMachine
     Task<SnapshotReport> IMachine.CreateSnapshotAsync(SnapshotRequest request, CancellationToken cancellationToken) =>
         CreateSnapshotAsync(request, null, cancellationToken);
 
-    Task<SnapshotReport> IMachine.SuspendAsync(SnapshotRequest request, CancellationToken cancellationToken) => SuspendAsync(request, null, cancellationToken);
+    Task<SnapshotReport> IMachine.SuspendAsync(SnapshotRequest request, CancellationToken cancellationToken) =>
+        SuspendAsync(request, null, cancellationToken);
 
     Task<TimeSpan> IMachine.RollBackAsync(string name, CancellationToken cancellationToken) => RollBackAsync(name, null, cancellationToken);
 

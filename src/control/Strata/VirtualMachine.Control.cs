@@ -16,7 +16,8 @@ public sealed partial class VirtualMachine
     public BoardInspection Inspect() => InspectionMapping.Of(_board.Inspect());
 
     /// <summary>Ports whose number the host chose, as `strata run --forward` takes them.</summary>
-    public IReadOnlyList<MachineForward> ChosenForwards => [.. ForwardedPorts.Where(port => port.Forward.HostPort == 0).Select(MachineForward.Of)];
+    public IReadOnlyList<MachineForward> ChosenForwards =>
+        [.. ForwardedPorts.Where(port => port.Forward.HostPort == 0).Select(MachineForward.Of)];
 
     /// <summary>
     /// Asks the guest to shut down: by the power button, as soon as the guest listens to it, or through the agent where its image does not.

@@ -24,7 +24,8 @@ public sealed partial class VirtualMachine
     /// </summary>
     /// <param name="engine">The engine; <see cref="Engine.Auto"/> for the fastest here.</param>
     /// <returns>How long the processors stood still.</returns>
-    /// <exception cref="StrataException">The host cannot run this machine on that engine, or the machine has ended. It stays on the old one.</exception>
+    /// <exception cref="StrataException">The host cannot run this machine on that engine, or the machine has ended. It stays on the old
+    /// one.</exception>
     public async Task<TimeSpan> SwitchEngineAsync(Engine engine, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(engine);

@@ -30,7 +30,9 @@ public sealed partial class VirtualMachine
     [LoggerMessage(321, LogLevel.Warning, "A named switch could not be reached at the machine's end: {Reason}")]
     private static partial void LogSwitchFailure(ILogger logger, string reason);
 
-    [LoggerMessage(322, LogLevel.Information, "The translated code that is kept with the snapshot {Name} is not used, as {Problem}. The guest starts cold.")]
+    [LoggerMessage(
+        322, LogLevel.Information,
+        "The translated code that is kept with the snapshot {Name} is not used, as {Problem}. The guest starts cold.")]
     private static partial void LogKeptCodeIgnored(ILogger logger, string name, string problem);
 
     [LoggerMessage(330, LogLevel.Debug, "{Line}")]

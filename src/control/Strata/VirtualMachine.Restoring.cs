@@ -22,22 +22,26 @@ public sealed partial class VirtualMachine
     /// <param name="store">The machine's snapshots: <see cref="SnapshotStore.Of"/>.</param>
     /// <param name="name">Which one.</param>
     /// <param name="attachments">What the machine is connected to in this process; null for nothing.</param>
-    /// <exception cref="StrataException">The snapshot is damaged, what it needs is not there, or the machine that was saved still runs.</exception>
+    /// <exception cref="StrataException">The snapshot is damaged, what it needs is not there, or the machine that was saved still
+    /// runs.</exception>
     public static async Task<VirtualMachine> RestoreAsync(
-        SnapshotStore store, string name, RestoreOptions? options = null, MachineAttachments? attachments = null, CancellationToken cancellationToken = default)
+        SnapshotStore store, string name, RestoreOptions? options = null, MachineAttachments? attachments = null,
+        CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(store);
         IReadOnlyList<VirtualMachine> machines = await RestoreAllAsync(
-            store, name, [(options ?? new RestoreOptions(), attachments ?? MachineAttachments.None)], cancellationToken).ConfigureAwait(false);
+            store, name, [(options ?? new RestoreOptions(), attachments ?? MachineAttachments.None)],
+            cancellationToken).ConfigureAwait(false);
         return machines[0];
     }
 
     /// <summary>
-    /// Opens the machines, starts them, and waits until the guests of clones are machines of their own: some at a time, as more than the host has
-    /// processors for would only wait for each other.
+    /// Opens the machines, starts them, and waits until the guests of clones are machines of their own: some at a time, as more than the
+    /// host has processors for would only wait for each other.
     /// </summary>
     private static async Task<IReadOnlyList<VirtualMachine>> RestoreAllAsync(
-        SnapshotStore store, string name, IReadOnlyList<(RestoreOptions Options, MachineAttachments Attachments)> all, CancellationToken cancellationToken)
+        SnapshotStore store, string name, IReadOnlyList<(RestoreOptions Options, MachineAttachments Attachments)> all,
+        CancellationToken cancellationToken)
     {
         VirtualMachine?[] machines = new VirtualMachine?[all.Count];
         ParallelOptions someAtATime = new() { MaxDegreeOfParallelism = Environment.ProcessorCount, CancellationToken = cancellationToken };
@@ -45,7 +49,8 @@ public sealed partial class VirtualMachine
         {
             using Snapshot snapshot = store.Set.Open(name);
             await Parallel.ForAsync(0, all.Count, someAtATime, async (i, _) =>
-                machines[i] = await PrepareAsync(store.Set, snapshot, all[i].Options, all[i].Attachments).ConfigureAwait(false)).ConfigureAwait(false);
+                machines[i] = await PrepareAsync(
+                    store.Set, snapshot, all[i].Options, all[i].Attachments).ConfigureAwait(false)).ConfigureAwait(false);
             await Parallel.ForAsync(0, all.Count, someAtATime, async (i, token) =>
             {
                 await machines[i]!.RunAsync().ConfigureAwait(false);
@@ -74,7 +79,8 @@ public sealed partial class VirtualMachine
     }
 
     /// <summary>A machine that stands still where the snapshot was taken.</summary>
-    private static async Task<VirtualMachine> PrepareAsync(SnapshotSet set, Snapshot snapshot, RestoreOptions options, MachineAttachments attachments)
+    private static async Task<VirtualMachine> PrepareAsync(
+        SnapshotSet set, Snapshot snapshot, RestoreOptions options, MachineAttachments attachments)
     {
         bool isClone = options.Identity == MachineIdentity.New;
         MachineSpec saved = MachineSpec.Read(snapshot.Manifest.Machine);
@@ -100,7 +106,8 @@ public sealed partial class VirtualMachine
             if (isClone && !options.KeepIdentity)
             {
                 machine._board.RenewGeneration(Guid.NewGuid());
-                machine._identity = new CloneIdentity(machine._board, spec, machine._networks.Cards.Select(card => MacAddress.Read(card.MacAddress.Span)));
+                machine._identity = new CloneIdentity(
+                    machine._board, spec, machine._networks.Cards.Select(card => MacAddress.Read(card.MacAddress.Span)));
                 machine._identity.HoldPrograms();
                 machine._identity.Unplug();
             }
@@ -147,7 +154,8 @@ public sealed partial class VirtualMachine
         spec.Check();
         if (spec.Memory != snapshot.Memory.Size || spec.Disks.Count != snapshot.Manifest.Disks.Count)
         {
-            throw new SnapshotException($"The snapshot {snapshot.Manifest.Name} has other memory or disks than its machine's specification: it is damaged.");
+            throw new SnapshotException(
+                $"The snapshot {snapshot.Manifest.Name} has other memory or disks than its machine's specification: it is damaged.");
         }
     }
 }

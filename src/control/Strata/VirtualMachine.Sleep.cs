@@ -26,7 +26,9 @@ public sealed partial class VirtualMachine
         if (!_board.IsPowerButtonEnabled)
         {
             throw new StrataException(
-                StrataError.Guest, $"{Called} is asleep, and its system does not listen to the power button: its own alarm may wake it; `strata stop --force` ends the machine.");
+                StrataError.Guest,
+                $"{Called} is asleep, and its system does not listen to the power button: its own alarm may wake it; `strata stop " +
+                $"--force` ends the machine.");
         }
 
         PressPowerButton(); // to a system that sleeps it only says that it is to wake
@@ -41,7 +43,9 @@ public sealed partial class VirtualMachine
         }
         catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
         {
-            throw new StrataException(StrataError.Guest, $"{Called} has not woken within {WakePatience.TotalSeconds:F0} s; `strata stop --force` ends the machine.");
+            throw new StrataException(
+                StrataError.Guest,
+                $"{Called} has not woken within {WakePatience.TotalSeconds:F0} s; `strata stop --force` ends the machine.");
         }
     }
 
@@ -67,5 +71,9 @@ public sealed partial class VirtualMachine
     }
 
     private StrataException Asleep(Exception cause) =>
-        new(StrataError.Guest, $"{Called} is asleep (suspend-to-idle) and serves nobody: wake it with `strata wake{(Name.Length == 0 ? string.Empty : " " + Name)}`.", cause);
+        new(
+            StrataError.Guest,
+            $"{Called} is asleep (suspend-to-idle) and serves nobody: wake it with `strata " +
+            $"wake{(Name.Length == 0 ? string.Empty : " " + Name)}`.",
+            cause);
 }

@@ -18,7 +18,8 @@ public sealed partial class VirtualMachine
     /// </summary>
     /// <param name="store">Where; null for the machine's own, which needs a name: <see cref="SnapshotStore.Of"/>.</param>
     /// <exception cref="StrataException">It cannot be saved; the machine goes on, and the store is as it was.</exception>
-    public Task<SnapshotReport> CreateSnapshotAsync(SnapshotRequest request, SnapshotStore? store = null, CancellationToken cancellationToken = default) =>
+    public Task<SnapshotReport> CreateSnapshotAsync(
+        SnapshotRequest request, SnapshotStore? store = null, CancellationToken cancellationToken = default) =>
         SaveAsync(request, store, end: null, cancellationToken);
 
     /// <inheritdoc cref="CreateSnapshotAsync(SnapshotRequest, SnapshotStore?, CancellationToken)"/>
@@ -26,11 +27,12 @@ public sealed partial class VirtualMachine
         CreateSnapshotAsync(new SnapshotRequest { Name = name }, null, cancellationToken);
 
     /// <summary>
-    /// Saves the machine and ends it: <see cref="RestoreAsync"/> lets it go on. Disks that are files of their own stay where they are, and must
-    /// not change until then.
+    /// Saves the machine and ends it: <see cref="RestoreAsync"/> lets it go on. Disks that are files of their own stay where they are, and
+    /// must not change until then.
     /// </summary>
     /// <inheritdoc cref="CreateSnapshotAsync(SnapshotRequest, SnapshotStore?, CancellationToken)"/>
-    public Task<SnapshotReport> SuspendAsync(SnapshotRequest request, SnapshotStore? store = null, CancellationToken cancellationToken = default)
+    public Task<SnapshotReport> SuspendAsync(
+        SnapshotRequest request, SnapshotStore? store = null, CancellationToken cancellationToken = default)
     {
         Task<SnapshotReport> suspension = SaveAsync(request, store, EndSuspendedAsync, cancellationToken);
         _suspension = suspension;
@@ -51,7 +53,10 @@ public sealed partial class VirtualMachine
         }
     }
 
-    /// <summary>Takes this running machine back to one of its snapshots. Consoles, forwarded ports and the agent's callers stay; open connections end.</summary>
+    /// <summary>
+    /// Takes this running machine back to one of its snapshots. Consoles, forwarded ports and the agent's callers stay; open connections
+    /// end.
+    /// </summary>
     /// <returns>How long it stood still.</returns>
     /// <exception cref="StrataException">The snapshot is damaged or of another machine.</exception>
     public async Task<TimeSpan> RollBackAsync(string name, SnapshotStore? store = null, CancellationToken cancellationToken = default)
@@ -68,13 +73,17 @@ public sealed partial class VirtualMachine
         }
     }
 
-    private async Task<SnapshotReport> SaveAsync(SnapshotRequest request, SnapshotStore? store, Func<Task>? end, CancellationToken cancellationToken)
+    private async Task<SnapshotReport> SaveAsync(
+        SnapshotRequest request, SnapshotStore? store, Func<Task>? end, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(request);
         try
         {
             return await _saver.SaveAsync(
-                (store ?? OwnStore()).Set, request, manifest => manifest with { Machine = Spec.RootedAt(Environment.CurrentDirectory).ToElement() }, end, cancellationToken)
+                (store ?? OwnStore()).Set, request, manifest => manifest with
+                {
+                    Machine = Spec.RootedAt(Environment.CurrentDirectory).ToElement(),
+                }, end, cancellationToken)
                 .ConfigureAwait(false);
         }
         catch (SnapshotException error)
@@ -89,7 +98,9 @@ public sealed partial class VirtualMachine
 
     private SnapshotStore OwnStore() => Spec.Name is { } name
         ? SnapshotStore.Of(name)
-        : throw new StrataException(StrataError.BadInput, "The machine has no name that its snapshots could be kept under; give it one, or say in which store they are to be.");
+        : throw new StrataException(
+            StrataError.BadInput,
+            "The machine has no name that its snapshots could be kept under; give it one, or say in which store they are to be.");
 
     /// <summary>Inside of the saver, which waits for nobody here.</summary>
     private Task EndSuspendedAsync()

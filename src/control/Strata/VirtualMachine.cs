@@ -72,7 +72,9 @@ public sealed partial class VirtualMachine : IAsyncDisposable
     /// <summary>Ports of the host that lead into the machine, with the numbers that the host chose for those without one.</summary>
     public IReadOnlyList<ForwardedPort> ForwardedPorts => _networks.ForwardedPorts;
 
-    /// <summary>Where a forwarded port of a network card listens: of use when the host chose its number. Null if nothing listens for it.</summary>
+    /// <summary>
+    /// Where a forwarded port of a network card listens: of use when the host chose its number. Null if nothing listens for it.
+    /// </summary>
     public IPEndPoint? ListenEndPoint(PortForward forward) => ForwardedPorts.FirstOrDefault(port => port.Forward == forward)?.HostEndPoint;
 
     /// <summary>Why a network card's capture file is incomplete, such as a full disk; null while all is well.</summary>
@@ -100,10 +102,13 @@ public sealed partial class VirtualMachine : IAsyncDisposable
     public static Task<VirtualMachine> StartAsync(MachineSpec spec, CancellationToken cancellationToken = default) =>
         StartAsync(spec, attachments: null, cancellationToken);
 
-    /// <summary>Loads the images and starts the processors. An image that is not in the cache is built first, which can take minutes.</summary>
+    /// <summary>
+    /// Loads the images and starts the processors. An image that is not in the cache is built first, which can take minutes.
+    /// </summary>
     /// <param name="attachments">What the machine is connected to in this process; null for nothing.</param>
     /// <exception cref="StrataException">An image cannot be read or booted, or the host lacks the memory.</exception>
-    public static async Task<VirtualMachine> StartAsync(MachineSpec spec, MachineAttachments? attachments, CancellationToken cancellationToken = default)
+    public static async Task<VirtualMachine> StartAsync(
+        MachineSpec spec, MachineAttachments? attachments, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(spec);
         attachments ??= MachineAttachments.None;
@@ -117,7 +122,9 @@ public sealed partial class VirtualMachine : IAsyncDisposable
             {
                 MachineOrigin origin = new()
                 {
-                    Boot = spec.HasFirmware ? BootFiles.Later(spec) : await BootFiles.ReadAsync(spec, cancellationToken).ConfigureAwait(false),
+                    Boot = spec.HasFirmware
+                        ? BootFiles.Later(spec)
+                        : await BootFiles.ReadAsync(spec, cancellationToken).ConfigureAwait(false),
                 };
                 VirtualMachine machine = await OpenAsync(spec, attachments, origin).ConfigureAwait(false);
                 isWhole = build == ImageBuild.In(spec.ImageFolder) || retries == 0;
@@ -148,7 +155,9 @@ public sealed partial class VirtualMachine : IAsyncDisposable
         GuestConsole console = new(attachments.ConsoleOutput, spec.Console);
             EngineChoice choice = await ChooseEngineAsync(spec).ConfigureAwait(false);
             networks = MachineNetworks.Open(spec.Networks, spec.Name, attachments);
-            (PcBoard board, MachineSaver saver, choice) = CreateBoardOrFallBack(spec, attachments, loggers, origin, console, networks, choice);
+            (
+                PcBoard board, MachineSaver saver,
+                choice) = CreateBoardOrFallBack(spec, attachments, loggers, origin, console, networks, choice);
             LogStart(loggers.For(LogAreas.Engine), choice.Engine, choice.Reason);
             return new VirtualMachine(spec, attachments, loggers, board, saver, console, networks, origin.Boot, choice);
         }
@@ -191,7 +200,10 @@ public sealed partial class VirtualMachine : IAsyncDisposable
     }
 
     /// <summary>Runs programs in the guest and copies files, where an agent runs in it. Needs <see cref="MachineSpec.Sockets"/>.</summary>
-    public GuestAgent Agent => new(async (port, token) => await ConnectAsync(port, token).ConfigureAwait(false)) { Log = _loggers.For(LogAreas.Agent) };
+    public GuestAgent Agent => new(async (port, token) => await ConnectAsync(port, token).ConfigureAwait(false))
+    {
+        Log = _loggers.For(LogAreas.Agent),
+    };
 
     /// <summary>Connects to a port that a program in the guest listens on (AF_VSOCK); waits until the guest's driver is loaded.</summary>
     /// <exception cref="VsockException">Nothing listens there, or the machine has ended.</exception>
@@ -227,15 +239,16 @@ public sealed partial class VirtualMachine : IAsyncDisposable
         ?? throw new StrataException(StrataError.BadInput, "The machine has no memory balloon; start it with MachineSpec.Balloon.");
 
     /// <summary>
-    /// What tells the machine from others that begin where it was saved: the generation ID that its guest can read. A clone has another one, unless
-    /// it keeps its identity; going back, and a restored machine that takes its own place, keep it.
+    /// What tells the machine from others that begin where it was saved: the generation ID that its guest can read. A clone has another
+    /// one, unless it keeps its identity; going back, and a restored machine that takes its own place, keep it.
     /// </summary>
     public Guid GenerationId => _board.GenerationId;
 
     /// <summary>Display, keyboard and mouse.</summary>
     /// <exception cref="StrataException">The machine has none: it has no firmware.</exception>
     public GuestScreen Screen => _screen
-        ?? throw new StrataException(StrataError.BadInput, "The machine has no screen: machines that firmware starts have one, such as `strata run DISK`.");
+        ?? throw new StrataException(
+            StrataError.BadInput, "The machine has no screen: machines that firmware starts have one, such as `strata run DISK`.");
 
     /// <summary>How often the guest has reset its machine and been started again.</summary>
     public int Resets => _board.Resets;
@@ -411,7 +424,9 @@ public sealed partial class VirtualMachine : IAsyncDisposable
             };
             CheckSlots(options);
             PcBoard board = new(options);
-            return (board, new MachineSaver(board, disks, origin.Memory?.Share() ?? MemoryImage.Zeros(spec.Memory), loggers.For(LogAreas.Machine)));
+            return (
+                board,
+                new MachineSaver(board, disks, origin.Memory?.Share() ?? MemoryImage.Zeros(spec.Memory), loggers.For(LogAreas.Machine)));
         }
         catch (Exception error)
         {
@@ -449,7 +464,8 @@ public sealed partial class VirtualMachine : IAsyncDisposable
         {
             throw new StrataException(
                 StrataError.BadInput,
-                $"A machine has room for {PcBoardOptions.MostPciDevices} devices, and this one would have {options.PciDevices}: leave out disks, network cards or shared folders.");
+                $"A machine has room for {PcBoardOptions.MostPciDevices} devices, and this one would have {options.PciDevices}: leave " +
+                $"out disks, network cards or shared folders.");
         }
     }
 
@@ -457,7 +473,8 @@ public sealed partial class VirtualMachine : IAsyncDisposable
     {
         if (spec.Shares.GroupBy(share => share.Tag).FirstOrDefault(group => group.Count() > 1) is { } twice)
         {
-            throw new StrataException(StrataError.BadInput, $"Two shared folders have the tag \"{twice.Key}\"; give one of them another: FOLDER:TAG.");
+            throw new StrataException(
+                StrataError.BadInput, $"Two shared folders have the tag \"{twice.Key}\"; give one of them another: FOLDER:TAG.");
         }
     }
 }

@@ -120,8 +120,8 @@ public sealed unsafe class Interpreter : IX86Engine
     }
 
     /// <summary>
-    /// From here to <see cref="LeaveGuest"/> guest code may run, with the rights that the TLB holds: who asks this vCPU to give them up waits.
-    /// Requests of the time before are served now. On the vCPU's thread; <see cref="Run"/> does both by itself.
+    /// From here to <see cref="LeaveGuest"/> guest code may run, with the rights that the TLB holds: who asks this vCPU to give them up
+    /// waits. Requests of the time before are served now. On the vCPU's thread; <see cref="Run"/> does both by itself.
     /// </summary>
     public void EnterGuest() => SetInside(1);
 
@@ -155,7 +155,9 @@ public sealed unsafe class Interpreter : IX86Engine
                 return VcpuStop.Halted;
             }
 
-            left -= Cpu.NeedsSlowStep || _context->State.Shadow != InterruptShadow.None ? Step() : RunChain(Math.Min(left, SliceInstructions));
+            left -= Cpu.NeedsSlowStep || _context->State.Shadow != InterruptShadow.None
+                ? Step()
+                : RunChain(Math.Min(left, SliceInstructions));
         }
 
         return VcpuStop.BudgetSpent;
@@ -493,5 +495,6 @@ public sealed unsafe class Interpreter : IX86Engine
     }
 
     /// <param name="HostPage">Of the page that it is about. Its memory may be gone when the request is served.</param>
-    private readonly record struct Request(RequestKind Kind, nint HostPage = 0, GuestMemory? Memory = null, ulong Index = 0, AttentionTicket? Ticket = null);
+    private readonly record struct Request(
+        RequestKind Kind, nint HostPage = 0, GuestMemory? Memory = null, ulong Index = 0, AttentionTicket? Ticket = null);
 }

@@ -1,8 +1,8 @@
 namespace Strata.X86.Kvm;
 
 /// <summary>
-/// Keeps all vCPUs out of their guest while memory slots are exchanged. A slot can only be replaced, so for a moment nothing lies there: a vCPU
-/// that KVM runs meanwhile would find its page tables or its stack gone, and shut down. Safe on any thread; one closes it at a time.
+/// Keeps all vCPUs out of their guest while memory slots are exchanged. A slot can only be replaced, so for a moment nothing lies there: a
+/// vCPU that KVM runs meanwhile would find its page tables or its stack gone, and shut down. Safe on any thread; one closes it at a time.
 /// </summary>
 internal sealed class GuestGate
 {

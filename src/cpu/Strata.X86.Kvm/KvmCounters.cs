@@ -26,7 +26,10 @@ public sealed class KvmCounters
     public string Describe()
     {
         StringBuilder text = new();
-        text.Append(CultureInfo.InvariantCulture, $"{Entries} entries, {Interrupts} interrupts, {HandedOver} instructions handed to the interpreter, {Transfers} state transfers\n");
+        text.Append(
+            CultureInfo.InvariantCulture,
+            $"{Entries} entries, {Interrupts} interrupts, {HandedOver} instructions handed to the interpreter, {Transfers} state " +
+            $"transfers\n");
         text.Append("exits:");
         for (int i = 0; i < _exits.Length; i++)
         {

@@ -54,7 +54,8 @@ public sealed unsafe partial class KvmDevice
         _ = HostCalls.Close(machine);
         TscKhz = rate > 0
             ? (uint)rate
-            : throw new KvmUnavailableException("The host's KVM gives guests no time-stamp counter of a constant rate: use --engine translator.");
+            : throw new KvmUnavailableException(
+                "The host's KVM gives guests no time-stamp counter of a constant rate: use --engine translator.");
     }
 
     /// <returns>The counter as read, or zero if KVM refuses.</returns>

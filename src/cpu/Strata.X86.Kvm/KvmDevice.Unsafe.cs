@@ -18,7 +18,10 @@ public sealed unsafe partial class KvmDevice : IDisposable
     private const int MostCpuidEntries = 256;
     private const int MostMsrs = 4096;
 
-    /// <summary>Provided by the monitor whatever KVM says: x2APIC, TSC deadline, hypervisor; APIC; TSC_ADJUST; ARCH_CAPABILITIES; paravirtual records.</summary>
+    /// <summary>
+    /// Provided by the monitor whatever KVM says: x2APIC, TSC deadline, hypervisor; APIC; TSC_ADJUST; ARCH_CAPABILITIES; paravirtual
+    /// records.
+    /// </summary>
     private static readonly CpuidFeatureSet Emulated = new(
         (1 << 21) | (1 << 24) | (1u << 31), 1 << 9, 1 << 1, 0, 1 << 29, 0, 0, (uint)ParavirtFeatures.WithoutHypercalls);
 
@@ -26,7 +29,8 @@ public sealed unsafe partial class KvmDevice : IDisposable
     private static readonly (KvmCapability Capability, string Since)[] Needed =
     [
         (KvmCapability.UserMemory, "2.6.25"), (KvmCapability.VcpuEvents, "2.6.33"), (KvmCapability.DebugRegisters, "2.6.34"),
-        (KvmCapability.Xsave, "2.6.36"), (KvmCapability.Xcrs, "2.6.36"), (KvmCapability.GetTscKhz, "2.6.39"), (KvmCapability.ReadOnlyMemory, "3.7"),
+        (KvmCapability.Xsave, "2.6.36"), (KvmCapability.Xcrs, "2.6.36"), (KvmCapability.GetTscKhz, "2.6.39"),
+        (KvmCapability.ReadOnlyMemory, "3.7"),
         (KvmCapability.ImmediateExit, "4.11"), (KvmCapability.UserSpaceMsr, "5.10"), (KvmCapability.MsrFilter, "5.10"),
         (KvmCapability.SystemRegisters2, "5.14"),
     ];
@@ -115,18 +119,21 @@ public sealed unsafe partial class KvmDevice : IDisposable
         IReadOnlyList<string> missing = policy.Features.Except(Features);
         if (missing.Count > 0)
         {
-            throw new KvmUnavailableException($"This host's KVM lacks {string.Join(", ", missing)}, which the machine offers to its guest; {remedy}.");
+            throw new KvmUnavailableException(
+                $"This host's KVM lacks {string.Join(", ", missing)}, which the machine offers to its guest; {remedy}.");
         }
 
         if (!ScalesTsc && policy.TscFrequency / 1000 != TscKhz)
         {
             throw new KvmUnavailableException(
-                $"The guest's time-stamp counter runs at {policy.TscFrequency / 1000} kHz, and this host's KVM offers {TscKhz} kHz only; {remedy}.");
+                $"The guest's time-stamp counter runs at {policy.TscFrequency / 1000} kHz, and this host's KVM offers {TscKhz} kHz only; " +
+                $"{remedy}.");
         }
 
         if (policy.ProcessorCount > MostProcessors)
         {
-            throw new KvmUnavailableException($"This host's KVM gives a machine {MostProcessors} processors, not {policy.ProcessorCount}; start it with fewer.");
+            throw new KvmUnavailableException(
+                $"This host's KVM gives a machine {MostProcessors} processors, not {policy.ProcessorCount}; start it with fewer.");
         }
     }
 
@@ -137,9 +144,14 @@ public sealed unsafe partial class KvmDevice : IDisposable
 
     private static string ExplainOpen(string path, int error) => error switch
     {
-        HostCalls.NotFound => $"There is no {path}: the host's kernel has no KVM or the CPU no virtualization enabled; load kvm_intel or kvm_amd (in a container, pass the device), or use --engine translator.",
-        HostCalls.AccessDenied or HostCalls.NotPermitted => $"{path} may not be opened by this user: join its group (`sudo usermod -aG kvm $USER`, then log in again), or use --engine translator.",
-        HostCalls.NoDevice or HostCalls.NoSuchDevice => $"{path} exists without a driver behind it: load kvm_intel or kvm_amd, or use --engine translator.",
+        HostCalls.NotFound =>
+            $"There is no {path}: the host's kernel has no KVM or the CPU no virtualization enabled; load kvm_intel or kvm_amd (in a " +
+            $"container, pass the device), or use --engine translator.",
+        HostCalls.AccessDenied or HostCalls.NotPermitted =>
+            $"{path} may not be opened by this user: join its group (`sudo usermod -aG kvm $USER`, then log in again), or use --engine " +
+            $"translator.",
+        HostCalls.NoDevice or HostCalls.NoSuchDevice =>
+            $"{path} exists without a driver behind it: load kvm_intel or kvm_amd, or use --engine translator.",
         HostCalls.Busy => $"{path} is in use by another hypervisor: stop it, or use --engine translator.",
         HostCalls.TooManyFiles => $"{path} cannot be opened as too many files are open: raise `ulimit -n`.",
         _ => $"{path} cannot be opened (errno {error}): use --engine translator.",
@@ -151,14 +163,17 @@ public sealed unsafe partial class KvmDevice : IDisposable
         if (version != ApiVersion)
         {
             string found = version < 0 ? "is no KVM device" : $"speaks version {version} of KVM's interface";
-            throw new KvmUnavailableException($"{path} {found}, and version {ApiVersion} is needed: update the host's kernel, or use --engine translator.");
+            throw new KvmUnavailableException(
+                $"{path} {found}, and version {ApiVersion} is needed: update the host's kernel, or use --engine translator.");
         }
 
         foreach ((KvmCapability capability, string since) in Needed)
         {
             if (Ask(capability) <= 0)
             {
-                throw new KvmUnavailableException($"The host's KVM lacks {capability}, which Linux has since {since}: update the host's kernel, or use --engine translator.");
+                throw new KvmUnavailableException(
+                    $"The host's KVM lacks {capability}, which Linux has since {since}: update the host's kernel, or use --engine " +
+                    $"translator.");
             }
         }
 
@@ -207,7 +222,11 @@ public sealed unsafe partial class KvmDevice : IDisposable
         }
 
         Features = new CpuidFeatureSet(
-            l1c | Emulated.Leaf1Ecx, l1d | Emulated.Leaf1Edx, l7b | Emulated.Leaf7Ebx, l7c, l7d | Emulated.Leaf7Edx, ec, ed, Emulated.Paravirtual);
+            l1c
+                | Emulated.Leaf1Ecx, l1d
+                | Emulated.Leaf1Edx, l7b
+                | Emulated.Leaf7Ebx, l7c, l7d
+                | Emulated.Leaf7Edx, ec, ed, Emulated.Paravirtual);
         ReadMsrs();
         ReadArchCapabilities();
         ExamineTsc();
@@ -240,7 +259,8 @@ public sealed unsafe partial class KvmDevice : IDisposable
     {
         if (result < 0)
         {
-            throw new KvmUnavailableException($"The host's KVM failed to {what} (errno {Marshal.GetLastPInvokeError()}): use --engine translator.");
+            throw new KvmUnavailableException(
+                $"The host's KVM failed to {what} (errno {Marshal.GetLastPInvokeError()}): use --engine translator.");
         }
     }
 }

@@ -54,7 +54,9 @@ public sealed unsafe partial class KvmEngine
                 KickSignal.Drain();
                 break;
             default:
-                throw new InvalidOperationException($"KVM stopped with exit {(uint)_page->Exit} at RIP 0x{CurrentRip():x}, which nothing asked for. Use --engine translator.");
+                throw new InvalidOperationException(
+                    $"KVM stopped with exit {(uint)_page->Exit} at RIP 0x{CurrentRip():x}, which nothing asked for. Use --engine " +
+                    $"translator.");
         }
     }
 

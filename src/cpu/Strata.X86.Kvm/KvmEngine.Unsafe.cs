@@ -197,7 +197,9 @@ public sealed unsafe partial class KvmEngine : IX86Engine
         }
         else if (error != HostCalls.Again)
         {
-            throw new InvalidOperationException($"KVM_RUN failed (errno {error}) at RIP 0x{CurrentRip():x}; the host's KVM cannot run this guest. Use --engine translator.");
+            throw new InvalidOperationException(
+                $"KVM_RUN failed (errno {error}) at RIP 0x{CurrentRip():x}; the host's KVM cannot run this guest. Use --engine " +
+                $"translator.");
         }
     }
 

@@ -146,7 +146,8 @@ public sealed unsafe partial class KvmMachine
             Size = isGone ? 0 : length,
             UserspaceAddress = (ulong)slot.Memory.Base + (slot.FirstPage << GuestMemory.PageShift),
         };
-        Demand(HostCalls.Control(_descriptor, KvmRequest.SetUserMemoryRegion, &region), $"map {length >> 10} KiB of memory at 0x{slot.Gpa:x}");
+        Demand(
+            HostCalls.Control(_descriptor, KvmRequest.SetUserMemoryRegion, &region), $"map {length >> 10} KiB of memory at 0x{slot.Gpa:x}");
     }
 
     /// <summary>Who asks once asks again: from the first time on pages are told one by one.</summary>

@@ -10,7 +10,8 @@ namespace Strata.X86.Kvm;
 /// <summary>
 /// KVM's side of one machine: its memory slots, which are the machine's own memory, and its vCPUs. Interrupt controllers stay
 /// ours. Vcpus are made once and kept, as KVM never lets go of one; engines come and go.
-/// <para>Threads: made and disposed by the board; <see cref="HarvestDirtyPages"/>, and changes of the memory map, on any, with vCPUs running.</para>
+/// <para>Threads: made and disposed by the board; <see cref="HarvestDirtyPages"/>, and changes of the memory map, on any, with vCPUs
+/// running.</para>
 /// </summary>
 public sealed unsafe partial class KvmMachine : IDisposable
 {
@@ -41,7 +42,8 @@ public sealed unsafe partial class KvmMachine : IDisposable
     /// <param name="device">Disposed with the machine if <paramref name="ownsDevice"/>.</param>
     /// <param name="memory">KVM's slots follow its changes.</param>
     /// <param name="policy">What the guest is told of its processors.</param>
-    /// <param name="logsDirtyPages">Find written pages one by one from the start, at the price of small pages; otherwise from the first harvest on, which finds all.</param>
+    /// <param name="logsDirtyPages">Find written pages one by one from the start, at the price of small pages; otherwise from the first
+    /// harvest on, which finds all.</param>
     /// <exception cref="KvmUnavailableException">KVM cannot run this machine.</exception>
     public KvmMachine(KvmDevice device, AddressSpace memory, CpuidPolicy policy, bool logsDirtyPages = false, bool ownsDevice = false)
     {
@@ -107,7 +109,8 @@ public sealed unsafe partial class KvmMachine : IDisposable
     {
         if (result < 0)
         {
-            throw new KvmUnavailableException($"The host's KVM failed to {what} (errno {Marshal.GetLastPInvokeError()}): use --engine translator.");
+            throw new KvmUnavailableException(
+                $"The host's KVM failed to {what} (errno {Marshal.GetLastPInvokeError()}): use --engine translator.");
         }
     }
 

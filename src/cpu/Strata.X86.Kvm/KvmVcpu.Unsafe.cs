@@ -23,7 +23,9 @@ internal sealed unsafe class KvmVcpu : IDisposable
         if ((nint)page == -1)
         {
             _ = HostCalls.Close(_descriptor);
-            throw new KvmUnavailableException($"The host's KVM failed to share the run page of processor {index} (errno {Marshal.GetLastPInvokeError()}): use --engine translator.");
+            throw new KvmUnavailableException(
+                $"The host's KVM failed to share the run page of processor {index} (errno {Marshal.GetLastPInvokeError()}): use --engine " +
+                $"translator.");
         }
 
         Page = (KvmRunPage*)page;
@@ -164,7 +166,8 @@ internal sealed unsafe class KvmVcpu : IDisposable
         if (machine.Device.ScalesTsc)
         {
             KvmMachine.Demand(
-                HostCalls.Control(_descriptor, KvmRequest.SetTscKhz, (nint)(machine.Policy.TscFrequency / 1000)), "set the rate of the time-stamp counter");
+                HostCalls.Control(_descriptor, KvmRequest.SetTscKhz, (nint)(machine.Policy.TscFrequency / 1000)),
+                "set the rate of the time-stamp counter");
         }
     }
 

@@ -40,7 +40,8 @@ public sealed unsafe partial class Translator
             case SiteKind.Budget:
                 return _bridge->Left == 0
                     ? Stop(RipOf(site))
-                    : Enter(RipOf(site), _cache.TranslatePart(site->Block->HostPage, RipOf(site), _blocks.Mode, _blocks.OmitsLocks, _context->State.Gprs, (int)_bridge->Left));
+                    : Enter(RipOf(site), _cache.TranslatePart(
+                        site->Block->HostPage, RipOf(site), _blocks.Mode, _blocks.OmitsLocks, _context->State.Gprs, (int)_bridge->Left));
             default:
                 return Execute(site);
         }
@@ -156,7 +157,8 @@ public sealed unsafe partial class Translator
                 if (generation == _cache.Generation)
                 {
                     Counters.Links++;
-                    Emit.HostAssembler.Patch(place, block->TableEntry != null ? block->TableEntry : forward ? block->ForwardEntry : block->LinkEntry);
+                    Emit.HostAssembler.Patch(
+                        place, block->TableEntry != null ? block->TableEntry : forward ? block->ForwardEntry : block->LinkEntry);
                 }
 
                 return Enter(rip, block->Entry);
@@ -225,7 +227,9 @@ public sealed unsafe partial class Translator
         long invalidations = _invalidations;
         _context->InstructionRip = RipOf(site);
         ulong first = (va + site->First) & _blocks.RipMask;
-        bool possible = site->IsWrite ? Cpu.ProbeWrite(first, site->FirstSize, site->IsStack) : Cpu.ProbeRead(first, site->FirstSize, site->IsStack);
+        bool possible = site->IsWrite
+            ? Cpu.ProbeWrite(first, site->FirstSize, site->IsStack)
+            : Cpu.ProbeRead(first, site->FirstSize, site->IsStack);
         if (possible)
         {
             TlbEntry* entry = (TlbEntry*)((byte*)_context->Tlb + ((va >> 7) & Tlb.OffsetMask));

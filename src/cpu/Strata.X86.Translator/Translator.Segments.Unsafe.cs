@@ -18,7 +18,11 @@ public sealed unsafe partial class Translator
         ref X86CpuState s = ref _context->State;
         SegmentState loaded = s.Segment(index);
         ulong descriptor = 0;
-        if (s.Rip != next || _context->Cpl != 0 || _blocks.Mode != CodeMode.Code32 || (s.EferMsr & Efer.LMA) != 0 || (loaded.Selector & TableIndicator) != 0
+        if (s.Rip != next
+            || _context->Cpl != 0
+            || _blocks.Mode != CodeMode.Code32
+            || (s.EferMsr & Efer.LMA) != 0
+            || (loaded.Selector & TableIndicator) != 0
             || (loaded.Selector >= FirstSelector && !TryFindDescriptor(loaded, out descriptor)))
         {
             return;

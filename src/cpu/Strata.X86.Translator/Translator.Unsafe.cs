@@ -59,7 +59,12 @@ public sealed unsafe partial class Translator : IBlockEngine, ICodeKeeper
         }
 
         _counting = options.CountInstructions;
-        _interpreter = new Interpreter.Interpreter(cpu) { PageInvalidated = OnPageInvalidated, MapTaken = OnMapTaken, CountsExactly = _counting };
+        _interpreter = new Interpreter.Interpreter(cpu)
+        {
+            PageInvalidated = OnPageInvalidated,
+            MapTaken = OnMapTaken,
+            CountsExactly = _counting,
+        };
         _context = Cpu.Context;
         Counters = new TranslatorCounters { Interpreted = _interpreter.SteppedByCode };
         _windows = RamWindows.Of(cpu.Memory.Current);
@@ -79,7 +84,8 @@ public sealed unsafe partial class Translator : IBlockEngine, ICodeKeeper
     }
 
     /// <summary>Whether this host can run the engine.</summary>
-    public static bool IsSupported => OperatingSystem.IsLinux() && RuntimeInformation.ProcessArchitecture == Architecture.X64 && Sse2.IsSupported;
+    public static bool IsSupported =>
+        OperatingSystem.IsLinux() && RuntimeInformation.ProcessArchitecture == Architecture.X64 && Sse2.IsSupported;
 
     public int Index => _interpreter.Index;
 

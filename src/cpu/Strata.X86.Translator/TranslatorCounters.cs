@@ -34,7 +34,9 @@ public sealed class TranslatorCounters
     /// <summary>Page faults and other exceptions found while an access was made possible.</summary>
     public long Faults { get; internal set; }
 
-    /// <summary>TLB misses that translated code mended itself: by a page that had been displaced, and by a walk of the guest's page tables.</summary>
+    /// <summary>
+    /// TLB misses that translated code mended itself: by a page that had been displaced, and by a walk of the guest's page tables.
+    /// </summary>
     public long VictimsReturned { get; internal set; }
 
     public long Walks { get; internal set; }
@@ -51,13 +53,20 @@ public sealed class TranslatorCounters
     public string Describe()
     {
         StringBuilder text = new();
-        text.Append(CultureInfo.InvariantCulture, $"{Blocks} blocks from {GuestBytes >> 10} KiB in {TranslationTime.TotalMilliseconds:F0} ms, {CodeBytes >> 10} KiB of code, {Links} links, {Resets} resets, {Faults} faults\n");
+        text.Append(
+            CultureInfo.InvariantCulture,
+            $"{Blocks} blocks from {GuestBytes >> 10} KiB in {TranslationTime.TotalMilliseconds:F0} ms, {CodeBytes >> 10} KiB of code, " +
+            $"{Links} links, {Resets} resets, {Faults} faults\n");
         if (BlocksTakenOver != 0)
         {
-            text.Append(CultureInfo.InvariantCulture, $"{BlocksTakenOver} blocks of {PagesTakenOver} pages taken over in {TakingOverTime.TotalMilliseconds:F0} ms\n");
+            text.Append(
+                CultureInfo.InvariantCulture,
+                $"{BlocksTakenOver} blocks of {PagesTakenOver} pages taken over in {TakingOverTime.TotalMilliseconds:F0} ms\n");
         }
 
-        text.Append(CultureInfo.InvariantCulture, $"TLB misses mended in translated code: {VictimsReturned} by displaced pages, {Walks} by walks\n");
+        text.Append(
+            CultureInfo.InvariantCulture,
+            $"TLB misses mended in translated code: {VictimsReturned} by displaced pages, {Walks} by walks\n");
         text.Append("exits:");
         foreach (SiteKind kind in Enum.GetValues<SiteKind>())
         {
@@ -65,7 +74,10 @@ public sealed class TranslatorCounters
         }
 
         text.Append("\ninterpreted:");
-        foreach ((long count, int code) in Interpreted.Select((count, code) => (count, code)).Where(pair => pair.count > 0).OrderByDescending(pair => pair.count).Take(24))
+        foreach ((long count, int code) in Interpreted.Select((count, code) => (count, code))
+            .Where(pair => pair.count > 0)
+            .OrderByDescending(pair => pair.count)
+            .Take(24))
         {
             text.Append(CultureInfo.InvariantCulture, $" {(Code)code} {count}");
         }

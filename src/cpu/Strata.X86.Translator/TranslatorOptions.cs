@@ -6,7 +6,9 @@ namespace Strata.X86.Translator;
 /// <summary>How a translator works; shared by the vCPUs of a machine.</summary>
 public sealed record TranslatorOptions
 {
-    /// <summary>Keep arithmetic flags at every block boundary even where nobody reads them: to compare states with another engine.</summary>
+    /// <summary>
+    /// Keep arithmetic flags at every block boundary even where nobody reads them: to compare states with another engine.
+    /// </summary>
     public bool ExactFlags { get; init; }
 
     /// <summary>

@@ -55,7 +55,9 @@ public abstract partial class VirtioDevice : IUnit
     /// <inheritdoc/>
     public abstract void Load(StateReader reader);
 
-    /// <summary>The workers have stopped: chains that were taken and are kept go back into their queues. Under <see cref="Hold"/>.</summary>
+    /// <summary>
+    /// The workers have stopped: chains that were taken and are kept go back into their queues. Under <see cref="Hold"/>.
+    /// </summary>
     protected virtual void OnQuiesced()
     {
     }

@@ -93,7 +93,9 @@ public abstract partial class VirtioDevice : IDisposable
     /// <summary>FEATURES_OK stuck: what the driver took, before it is ready. vCPU thread, under <see cref="Hold"/>.</summary>
     public void SetNegotiated(ulong features) => OnNegotiated(features);
 
-    /// <summary>DRIVER_OK was set or cleared: with what was negotiated, or zero after a reset. vCPU thread, under <see cref="Hold"/>.</summary>
+    /// <summary>
+    /// DRIVER_OK was set or cleared: with what was negotiated, or zero after a reset. vCPU thread, under <see cref="Hold"/>.
+    /// </summary>
     public void SetDriver(ulong features)
     {
         DriverFeatures = features;
@@ -217,7 +219,9 @@ public abstract partial class VirtioDevice : IDisposable
         }
     }
 
-    /// <summary>Serves what a queue holds, on its worker. The default holds <see cref="GateOf"/> over each chain's <see cref="Process"/>.</summary>
+    /// <summary>
+    /// Serves what a queue holds, on its worker. The default holds <see cref="GateOf"/> over each chain's <see cref="Process"/>.
+    /// </summary>
     protected virtual void Drain(int index)
     {
         VirtQueue queue = Queues[index];

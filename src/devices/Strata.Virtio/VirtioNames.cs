@@ -44,5 +44,6 @@ internal static class VirtioNames
         [.. Enumerable.Range(0, 64).Where(bit => (features >> bit & 1) != 0).Select(bit => OfFeature(type, bit))];
 
     private static string OfFeature(ushort type, int bit) =>
-        (bit >= FirstCommonBit ? Common.GetValueOrDefault(bit) : OfDevices.GetValueOrDefault((type, bit))) ?? bit.ToString(CultureInfo.InvariantCulture);
+        (bit >= FirstCommonBit ? Common.GetValueOrDefault(bit) : OfDevices.GetValueOrDefault((type, bit)))
+            ?? bit.ToString(CultureInfo.InvariantCulture);
 }

@@ -18,14 +18,29 @@ internal sealed class EncodingTable
         Code[] all = [.. Enum.GetValues<Code>().Where(code => IsCandidate(code, bitness))];
         _branches = [.. all.Where(IsBranch)];
         _stack = [.. all.Where(code => !IsBranch(code) && code.Mnemonic().ToString() is var name
-            && (name.StartsWith("Push", StringComparison.Ordinal) || name.StartsWith("Pop", StringComparison.Ordinal)) && !name.StartsWith("Popcnt", StringComparison.Ordinal)
+            && (name.StartsWith("Push", StringComparison.Ordinal) || name.StartsWith("Pop", StringComparison.Ordinal))
+                && !name.StartsWith("Popcnt", StringComparison.Ordinal)
             || code.Mnemonic() is Mnemonic.Leave or Mnemonic.Enter)];
         _strings = [.. all.Where(code => code.ToOpCode().CanUseRepPrefix || code.ToOpCode().CanUseRepnePrefix)];
         _vectors = [.. all.Where(UsesVectors)];
         _x87 = [.. all.Where(code => code.Mnemonic().ToString()[0] == 'F' && !UsesVectors(code))];
-        _system = [.. all.Where(code => code.ToOpCode() is var info && (info.IsPrivileged || info.IsSaveRestore || code.FlowControl() is FlowControl.Interrupt or FlowControl.Exception)
-            || code.Mnemonic() is Mnemonic.Syscall or Mnemonic.Cpuid or Mnemonic.Rdtsc or Mnemonic.Iretq or Mnemonic.Popfq or Mnemonic.Pushfq or Mnemonic.Sahf
-                or Mnemonic.Lahf or Mnemonic.Cld or Mnemonic.Std or Mnemonic.Cli or Mnemonic.Sti or Mnemonic.Swapgs or Mnemonic.Clac or Mnemonic.Stac)];
+        _system = [.. all.Where(code => code.ToOpCode() is var info && (
+            info.IsPrivileged || info.IsSaveRestore || code.FlowControl() is FlowControl.Interrupt or FlowControl.Exception)
+            || code.Mnemonic() is Mnemonic.Syscall
+                or Mnemonic.Cpuid
+                or Mnemonic.Rdtsc
+                or Mnemonic.Iretq
+                or Mnemonic.Popfq
+                or Mnemonic.Pushfq
+                or Mnemonic.Sahf
+                or Mnemonic.Lahf
+                    or Mnemonic.Cld
+                    or Mnemonic.Std
+                    or Mnemonic.Cli
+                    or Mnemonic.Sti
+                    or Mnemonic.Swapgs
+                    or Mnemonic.Clac
+                    or Mnemonic.Stac)];
         _integer = [.. all.Except([.. _branches, .. _stack, .. _strings, .. _vectors, .. _x87, .. _system])];
     }
 

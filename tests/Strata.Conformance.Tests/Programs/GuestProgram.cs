@@ -19,7 +19,12 @@ internal sealed class GuestProgram
 
         // Often near the end of a page, so that instructions and loops lie in both.
         Start = random.Next(3) == 0 ? window + 0x1000 - (ulong)random.Next(1, 64) : window + (ulong)random.Next(0xE00);
-        EncodingTable table = setting.Bitness switch { 64 => EncodingTable.Long, 32 => EncodingTable.Protected32, _ => EncodingTable.Sixteen };
+        EncodingTable table = setting.Bitness switch
+        {
+            64 => EncodingTable.Long,
+            32 => EncodingTable.Protected32,
+            _ => EncodingTable.Sixteen,
+        };
         InstructionWriter writer = new(random, setting.Bitness, setting.Data - setting.CodeBase);
         ulong rip = Start;
         while (Chunks.Count < length)

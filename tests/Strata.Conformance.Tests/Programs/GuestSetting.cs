@@ -20,7 +20,9 @@ internal sealed record GuestSetting(GuestMode Mode, int Cpl, GuestPaging Paging)
         _ => Cpl == 3 ? SystemMachine.UserData : SystemMachine.Data,
     };
 
-    /// <summary>Bytes that programs can reach: up to the page tables, which are the last pages mapped, or what real mode can address.</summary>
+    /// <summary>
+    /// Bytes that programs can reach: up to the page tables, which are the last pages mapped, or what real mode can address.
+    /// </summary>
     public int ImageSize => IsPaged ? 0x90000 : 0x110000;
 
     public bool IsPaged => Paging != GuestPaging.Off;

@@ -22,7 +22,11 @@ internal sealed class InstructionWriter(Random random, int bitness, ulong data)
     public byte[] Write(Code code, ulong rip, ulong target)
     {
         OpCodeInfo info = code.ToOpCode();
-        Instruction instruction = new() { Code = code, CodeSize = bitness switch { 64 => CodeSize.Code64, 32 => CodeSize.Code32, _ => CodeSize.Code16 } };
+        Instruction instruction = new()
+        {
+            Code = code,
+            CodeSize = bitness switch { 64 => CodeSize.Code64, 32 => CodeSize.Code32, _ => CodeSize.Code16 },
+        };
         for (int i = 0; i < info.OpCount; i++)
         {
             if (!TrySetOperand(ref instruction, i, info.GetOpKind(i), target))
@@ -83,7 +87,9 @@ internal sealed class InstructionWriter(Random random, int bitness, ulong data)
             return true;
         }
 
-        return TrySetImmediate(ref instruction, i, kind) || TrySetBranch(ref instruction, i, kind, target) || TrySetString(ref instruction, i, kind);
+        return TrySetImmediate(ref instruction, i, kind)
+            || TrySetBranch(ref instruction, i, kind, target)
+            || TrySetString(ref instruction, i, kind);
     }
 
     private static Register FixedRegister(OpCodeOperandKind kind) => kind switch
@@ -158,7 +164,8 @@ internal sealed class InstructionWriter(Random random, int bitness, ulong data)
             return;
         }
 
-        instruction.MemoryBase = first + (random.Next(16) == 0 ? random.Next(bitness == 64 ? 16 : 8) : pointers[random.Next(pointers.Length)]);
+        instruction.MemoryBase = first + (
+            random.Next(16) == 0 ? random.Next(bitness == 64 ? 16 : 8) : pointers[random.Next(pointers.Length)]);
         if (random.Next(5) == 0)
         {
             int index = bitness == 64 ? Values[random.Next(Values.Length)] : NarrowValues[random.Next(NarrowValues.Length)];

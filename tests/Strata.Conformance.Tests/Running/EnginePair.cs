@@ -10,7 +10,8 @@ namespace Strata.Conformance.Tests.Running;
 /// <summary>The reference engine and another one, with the same programs in the same surroundings.</summary>
 internal sealed class EnginePair(GuestSetting setting, Func<X86CpuWiring, IX86Engine> createEngine) : IDisposable
 {
-    private readonly ConformanceMachine _reference = new(setting, wiring => new X86.Interpreter.Interpreter(wiring) { CountsExactly = true });
+    private readonly ConformanceMachine _reference = new(
+        setting, wiring => new X86.Interpreter.Interpreter(wiring) { CountsExactly = true });
     private readonly ConformanceMachine _subject = new(setting, createEngine);
     private readonly byte[] _image = new byte[setting.ImageSize];
 
@@ -68,8 +69,10 @@ internal sealed class EnginePair(GuestSetting setting, Func<X86CpuWiring, IX86En
     {
         GuestProgram small = Minimize(program);
         StringBuilder text = new();
-        int length = Enumerable.Range(1, ReferenceRun.LongestRun).FirstOrDefault(count => Run(small, count) != null, ReferenceRun.LongestRun);
-        text.AppendLine(CultureInfo.InvariantCulture, $"seed {program.Seed}, {setting}, interrupt before {small.InterruptAt}: {Run(small, length)}");
+        int length = Enumerable.Range(1, ReferenceRun.LongestRun)
+            .FirstOrDefault(count => Run(small, count) != null, ReferenceRun.LongestRun);
+        text.AppendLine(
+            CultureInfo.InvariantCulture, $"seed {program.Seed}, {setting}, interrupt before {small.InterruptAt}: {Run(small, length)}");
         X86CpuState state = new GuestImage(small) is var image ? Prepare(image) : default;
         foreach (string line in small.Disassemble())
         {

@@ -17,7 +17,8 @@ internal sealed class MemoryKeptCode : IKeptCode
     public Func<byte[], byte[]> Change { get; set; } = record => record;
 
     /// <summary>Makes a translator that takes over what is kept here.</summary>
-    public Translator Create(X86CpuWiring wiring, TranslatorOptions options) => new(wiring, options with { Kept = new KeptPages(this, wiring.Memory.KnownMemories[0]) });
+    public Translator Create(X86CpuWiring wiring, TranslatorOptions options) =>
+        new(wiring, options with { Kept = new KeptPages(this, wiring.Memory.KnownMemories[0]) });
 
     /// <summary>Takes what an engine, which does not run, has made.</summary>
     public void Fill(ICodeKeeper engine, GuestMemory memory)

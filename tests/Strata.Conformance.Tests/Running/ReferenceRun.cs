@@ -130,7 +130,8 @@ internal sealed unsafe class ReferenceRun
     }
 
     /// <summary>Stores the x87 instruction and data pointers, which translated code does not keep (docs/architecture.md).</summary>
-    private static bool StoresPointers(Mnemonic mnemonic) => mnemonic is Mnemonic.Fnstenv or Mnemonic.Fstenv or Mnemonic.Fnsave or Mnemonic.Fsave
+    private static bool StoresPointers(Mnemonic mnemonic) =>
+        mnemonic is Mnemonic.Fnstenv or Mnemonic.Fstenv or Mnemonic.Fnsave or Mnemonic.Fsave
         or Mnemonic.Fxsave or Mnemonic.Fxsave64 or Mnemonic.Xsave or Mnemonic.Xsave64 or Mnemonic.Xsavec or Mnemonic.Xsavec64
         or Mnemonic.Xsaveopt or Mnemonic.Xsaveopt64;
 
@@ -176,7 +177,9 @@ internal sealed unsafe class ReferenceRun
         }
 
         ulong place = _machine.Machine.PteAddress(va);
-        ulong entry = setting.Paging == X86.Interpreter.Tests.Harness.GuestPaging.ThirtyTwoBit ? _machine.Machine.Dword(place) : _machine.Machine.Quad(place);
+        ulong entry = setting.Paging == X86.Interpreter.Tests.Harness.GuestPaging.ThirtyTwoBit
+            ? _machine.Machine.Dword(place)
+            : _machine.Machine.Quad(place);
         return (entry & FrameMask) | (va & ~FrameMask & 0xFFF);
     }
 }

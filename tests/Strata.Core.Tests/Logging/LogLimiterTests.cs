@@ -69,7 +69,8 @@ public sealed class LogLimiterTests : IDisposable
 
         loggers.Dispose();
 
-        Assert.StartsWith("Strata.Virtio Warning 490 reports of the kind Kind1 were left out", _written.Lines[^1], StringComparison.Ordinal);
+        Assert.StartsWith(
+            "Strata.Virtio Warning 490 reports of the kind Kind1 were left out", _written.Lines[^1], StringComparison.Ordinal);
     }
 
     [Fact]

@@ -35,7 +35,8 @@ internal sealed class RecordingLoggers : ILoggerFactory
 
         public bool IsEnabled(LogLevel logLevel) => logLevel >= owner.Least;
 
-        public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter)
+        public void Log<TState>(
+            LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter)
         {
             lock (owner._lines)
             {

@@ -97,7 +97,8 @@ public sealed class GuestMemoryNotesTests : IDisposable
             asked.Set();
         };
         Task harvest = Task.Factory.StartNew(
-            () => _memory.HarvestDirty(new PageBitmap(Pages)), CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
+            () => _memory.HarvestDirty(new PageBitmap(Pages)), CancellationToken.None, TaskCreationOptions.LongRunning,
+            TaskScheduler.Default);
         asked.Wait(TimeSpan.FromSeconds(30));
 
         Task first = await Task.WhenAny(harvest, Task.Delay(50));

@@ -159,7 +159,8 @@ public sealed class MemoryGuardTests : IDisposable
         _space.Write(0, AccessWidth.Byte, 0xFF);
 
         Assert.Equal(0xFFUL, _space.Read(0, AccessWidth.Byte));
-        Assert.Contains("disk full", Assert.Throws<IOException>(() => guard.TakeAll(CancellationToken.None)).Message, StringComparison.Ordinal);
+        Assert.Contains(
+            "disk full", Assert.Throws<IOException>(() => guard.TakeAll(CancellationToken.None)).Message, StringComparison.Ordinal);
     }
 
     [Fact]

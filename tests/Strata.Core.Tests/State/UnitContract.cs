@@ -13,7 +13,8 @@ internal static class UnitContract
     /// <summary>Checks a unit.</summary>
     /// <param name="unit">In any state; its state afterwards is undefined.</param>
     /// <param name="valueFor">
-    /// A value for a field that cannot have any, such as one bounded by the unit's configuration; null lets the field be changed in general.
+    /// A value for a field that cannot have any, such as one bounded by the unit's configuration; null lets the field be changed in
+    /// general.
     /// </param>
     public static void Check<TState>(IUnit<TState> unit, Func<PropertyInfo, object?, object?>? valueFor = null)
         where TState : IStateRecord<TState>
@@ -46,7 +47,8 @@ internal static class UnitContract
         int step = Math.Max(1, bytes.Length / 500);
         for (int length = 0; length < bytes.Length; length += length < 64 || length > bytes.Length - 64 ? 1 : step)
         {
-            StateException error = Assert.Throws<StateException>(() => unit.Load(new StateReader(bytes.AsMemory(0, length), unit.UnitName)));
+            StateException error = Assert.Throws<StateException>(
+                () => unit.Load(new StateReader(bytes.AsMemory(0, length), unit.UnitName)));
             Assert.Contains(unit.UnitName, error.Message, StringComparison.Ordinal);
         }
 
@@ -137,7 +139,8 @@ internal static class UnitContract
         Enum kind => Enum.ToObject(kind.GetType(), Convert.ToInt64(kind, null) ^ 1),
         Array { Length: > 0 } array => WithLastChanged(name, array),
         _ => throw new InvalidOperationException(
-            $"The test does not know how to change {name}: give a value for it, and a unit whose lists are not empty. It is {Describe(value)}."),
+            $"The test does not know how to change {name}: give a value for it, and a unit whose lists are not empty. It is " +
+            $"{Describe(value)}."),
     };
 
     private static Array WithLastChanged(string name, Array array)
@@ -149,10 +152,12 @@ internal static class UnitContract
 
     private static bool AreEqual(object? left, object? right) => (left, right) switch
     {
-        (IEnumerable a and not string, IEnumerable b and not string) => a.Cast<object?>().Zip(b.Cast<object?>(), AreEqual).All(equal => equal)
+        (IEnumerable a and not string, IEnumerable b and not string) =>
+            a.Cast<object?>().Zip(b.Cast<object?>(), AreEqual).All(equal => equal)
             && a.Cast<object?>().Count() == b.Cast<object?>().Count(),
         (not null, not null) when left.GetType() == right.GetType() && IsRecord(left.GetType()) =>
-            left.GetType().GetProperties(BindingFlags.Public | BindingFlags.Instance).All(property => AreEqual(property.GetValue(left), property.GetValue(right))),
+            left.GetType().GetProperties(BindingFlags.Public | BindingFlags.Instance)
+                .All(property => AreEqual(property.GetValue(left), property.GetValue(right))),
         _ => Equals(left, right),
     };
 
@@ -164,8 +169,10 @@ internal static class UnitContract
     private sealed record Field(PropertyInfo Property, string Name, Func<object, object?> Get, Action<object, object?> Set)
     {
         /// <summary>The same field, of a record that is part of another one.</summary>
-        public Field Of(Func<object, object?> inside) => new(Property, Name, root => Get(inside(root)!), (root, value) => Set(inside(root)!, value));
+        public Field Of(Func<object, object?> inside) =>
+            new(Property, Name, root => Get(inside(root)!), (root, value) => Set(inside(root)!, value));
     }
 
-    private static string Describe(object? value) => value is IEnumerable list and not string ? $"[{string.Join(", ", list.Cast<object?>())}]" : $"{value ?? "null"}";
+    private static string Describe(object? value) =>
+        value is IEnumerable list and not string ? $"[{string.Join(", ", list.Cast<object?>())}]" : $"{value ?? "null"}";
 }

@@ -7,5 +7,6 @@ internal static class PortExtensions
 {
     public static byte In(this IPortDevice device, int offset) => (byte)device.ReadPort((ushort)offset, AccessWidth.Byte);
 
-    public static void Out(this IPortDevice device, int offset, int value) => device.WritePort((ushort)offset, AccessWidth.Byte, (uint)value);
+    public static void Out(this IPortDevice device, int offset, int value) =>
+        device.WritePort((ushort)offset, AccessWidth.Byte, (uint)value);
 }

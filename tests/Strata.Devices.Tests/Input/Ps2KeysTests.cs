@@ -214,7 +214,8 @@ public sealed class Ps2KeysTests : IDisposable
                     _controller.Send((KeyCode)random.Next(256), random.Next(2) == 0);
                     break;
                 case 3:
-                    _controller.Move(random.Next(-3000, 3000), random.Next(-3000, 3000), random.Next(-99, 99), (PointerButtons)random.Next(256));
+                    _controller.Move(
+                        random.Next(-3000, 3000), random.Next(-3000, 3000), random.Next(-99, 99), (PointerButtons)random.Next(256));
                     break;
                 default:
                     _controller.In(0);

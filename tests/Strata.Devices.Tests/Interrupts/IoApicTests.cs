@@ -4,7 +4,9 @@ using Strata.Devices.Tests.Harness;
 
 namespace Strata.Devices.Tests.Interrupts;
 
-/// <summary>Intel 82093AA data sheet (290566), "Register Description"; message format: Intel SDM Vol. 3A, "Message Signalled Interrupts".</summary>
+/// <summary>
+/// Intel 82093AA data sheet (290566), "Register Description"; message format: Intel SDM Vol. 3A, "Message Signalled Interrupts".
+/// </summary>
 public sealed class IoApicTests
 {
     private const uint Masked = 1 << 16;

@@ -149,7 +149,9 @@ public sealed class Pic8259EndOfInterruptTests : Pic8259Driver
         Assert.False(Pic.IsInterruptPending);
     }
 
-    /// <summary>"An IS bit that is masked by an IMR bit will not be cleared by a non-specific EOI if the 8259A is in the Special Mask Mode."</summary>
+    /// <summary>
+    /// "An IS bit that is masked by an IMR bit will not be cleared by a non-specific EOI if the 8259A is in the Special Mask Mode."
+    /// </summary>
     [Fact]
     public void SpecialMask_NonSpecificEoi_SparesMaskedService()
     {

@@ -366,7 +366,9 @@ public sealed class E1000Tests : IDisposable
     public void RandomRegistersAndDescriptors_OfAHostileGuest_AlwaysEnd(int seed)
     {
         Random random = new(seed);
-        int[] registers = [Ctrl, Eecd, Eerd, Mdic, Icr, Itr, 0xC8, Ims, 0xD8, Rctl, 0x400, 0x2800, 0x2808, Rdh, Rdt, 0x3800, 0x3808, Tdh, Tdt, 0x5000, 0x5400];
+        int[] registers = [
+            Ctrl, Eecd, Eerd, Mdic, Icr, Itr, 0xC8, Ims, 0xD8, Rctl, 0x400, 0x2800, 0x2808, Rdh, Rdt, 0x3800, 0x3808, Tdh, Tdt, 0x5000,
+            0x5400];
         byte[] noise = new byte[0x3000];
         Start();
         for (int i = 0; i < 5_000; i++)

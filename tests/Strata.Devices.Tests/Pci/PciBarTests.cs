@@ -5,7 +5,10 @@ using Strata.Devices.Tests.Harness;
 
 namespace Strata.Devices.Tests.Pci;
 
-/// <summary>BARs of ports and of memory, and the expansion ROM. PCI Local Bus Specification 3.0, "Base Addresses" and "Expansion ROM Base Address Register".</summary>
+/// <summary>
+/// BARs of ports and of memory, and the expansion ROM. PCI Local Bus Specification 3.0, "Base Addresses" and "Expansion ROM Base Address
+/// Register".
+/// </summary>
 public sealed class PciBarTests : IDisposable
 {
     private const int Command = 0x04;

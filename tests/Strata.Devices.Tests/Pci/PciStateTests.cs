@@ -93,7 +93,8 @@ public sealed class PciStateTests
         first.Resume();
         second.Resume();
 
-        Assert.Equal([Place, 0xE100_0000UL], ((PciFunction[])[first, second]).Select(function => function.Inspect().Bars[0].Address!.Value));
+        Assert.Equal(
+            [Place, 0xE100_0000UL], ((PciFunction[])[first, second]).Select(function => function.Inspect().Bars[0].Address!.Value));
     }
 
     [Fact]

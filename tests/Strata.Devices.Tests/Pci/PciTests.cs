@@ -230,5 +230,6 @@ public sealed class PciTests
     }
 
     private void Select(int bus, int slot, int function, int offset) =>
-        _bus.WritePort(0, AccessWidth.Dword, 0x8000_0000 | (uint)(bus << 16) | (uint)(slot << 11) | (uint)(function << 8) | (uint)(offset & 0xFC));
+        _bus.WritePort(
+            0, AccessWidth.Dword, 0x8000_0000 | (uint)(bus << 16) | (uint)(slot << 11) | (uint)(function << 8) | (uint)(offset & 0xFC));
 }

@@ -3,7 +3,9 @@ using Strata.Devices.Pci;
 
 namespace Strata.Devices.Tests.Pci;
 
-/// <summary>A PCI function with a memory BAR, one capability, MSI-X with three vectors and a pin, INTA# where nothing else is said.</summary>
+/// <summary>
+/// A PCI function with a memory BAR, one capability, MSI-X with three vectors and a pin, INTA# where nothing else is said.
+/// </summary>
 internal sealed class TestFunction : PciFunction, IMmioDevice
 {
     public const uint BarSize = 0x4000;

@@ -18,7 +18,10 @@ public sealed class Uart16550EarlyInputTests
     private readonly ManualClock _clock = new();
     private readonly Uart16550 _uart;
 
-    public Uart16550EarlyInputTests() => _uart = new Uart16550(new Backend([]), new RecordingSink().Line(4), _clock) { HoldsEarlyInput = true };
+    public Uart16550EarlyInputTests() => _uart = new Uart16550(new Backend([]), new RecordingSink().Line(4), _clock)
+    {
+        HoldsEarlyInput = true,
+    };
 
     [Fact]
     public void Receive_BeforeDriverInitialises_IsKeptOverItsReset()

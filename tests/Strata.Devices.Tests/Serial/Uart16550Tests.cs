@@ -328,7 +328,9 @@ public sealed class Uart16550Tests
         Assert.Equal(0x60, _uart.In(LineStatus));
     }
 
-    /// <summary>"... was not read by the CPU before the next character was transferred into the RBR, thereby destroying the previous character."</summary>
+    /// <summary>
+    /// "... was not read by the CPU before the next character was transferred into the RBR, thereby destroying the previous character."
+    /// </summary>
     [Fact]
     public void Loopback_OverrunWithoutFifo_KeepsTheNewByte()
     {

@@ -155,7 +155,9 @@ public sealed class UnitContractTests
 
         Assert.Equal((0xFA, 0xAA), (keyboard.In(0), keyboard.In(0)));
         Ps2Controller8042State state = keyboard.SaveState();
-        Assert.Equal((0x45, 0xD1, 0xED, 0x03, true), (state.Config, state.PendingCommand, state.Keyboard.Pending, state.OutputPort, state.LastWasCommand));
+        Assert.Equal(
+            (0x45, 0xD1, 0xED, 0x03, true),
+            (state.Config, state.PendingCommand, state.Keyboard.Pending, state.OutputPort, state.LastWasCommand));
     }
 
     [Fact]

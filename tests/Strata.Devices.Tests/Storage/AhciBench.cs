@@ -23,7 +23,10 @@ internal sealed class AhciBench : IDisposable
     public AhciBench(bool isSynchronous = true)
     {
         Memory.MapRam(0, _ram, 0, _ram.Size);
-        Controller = new AhciController(Memory, [new AtaDisk(Disk, "serial7"), new AtapiDrive(Disc, "serial8")]) { IsSynchronous = isSynchronous };
+        Controller = new AhciController(Memory, [new AtaDisk(Disk, "serial7"), new AtapiDrive(Disc, "serial8")])
+        {
+            IsSynchronous = isSynchronous,
+        };
         PciBus bus = new(Memory, Sink, _ => Sink.Line(3));
         bus.Plug(4, Controller);
         Controller.WriteConfig(0x24, AccessWidth.Dword, (uint)Registers);
@@ -68,15 +71,20 @@ internal sealed class AhciBench : IDisposable
 
     /// <summary>Issues a command and waits for its end.</summary>
     /// <returns>PxTFD.</returns>
-    public uint Execute(byte command, ulong block = 0, int count = 1, int port = 0, bool writes = false, byte features = 0, byte[]? packet = null, params (ulong Address, int Length)[] places)
+    public uint Execute(
+        byte command, ulong block = 0, int count = 1, int port = 0, bool writes = false, byte features = 0, byte[]? packet = null,
+        params (ulong Address, int Length)[] places)
     {
         Issue(0, command, block, count, port, writes, features, packet, places);
         Assert.True(
-            SpinWait.SpinUntil(() => (Port(0x38, port) & 1) == 0 || (Port(0x10, port) & 0x6000_0000) != 0, TimeSpan.FromMinutes(1)), "The command has not ended.");
+            SpinWait.SpinUntil(() => (Port(0x38, port) & 1) == 0 || (Port(0x10, port) & 0x6000_0000) != 0, TimeSpan.FromMinutes(1)),
+            "The command has not ended.");
         return Port(0x20, port);
     }
 
-    public void Issue(int slot, byte command, ulong block, int count, int port, bool writes, byte features, byte[]? packet, params (ulong Address, int Length)[] places)
+    public void Issue(
+        int slot, byte command, ulong block, int count, int port, bool writes, byte features, byte[]? packet,
+        params (ulong Address, int Length)[] places)
     {
         ulong table = Table + (ulong)(slot * 0x400) + ((ulong)port * 0x8000);
         byte[] fis = new byte[0x80];
@@ -102,7 +110,8 @@ internal sealed class AhciBench : IDisposable
         }
 
         byte[] header = new byte[32];
-        BinaryPrimitives.WriteUInt32LittleEndian(header, 5 | (packet is null ? 0u : 0x20) | (writes ? 0x40u : 0) | ((uint)places.Length << 16));
+        BinaryPrimitives.WriteUInt32LittleEndian(
+            header, 5 | (packet is null ? 0u : 0x20) | (writes ? 0x40u : 0) | ((uint)places.Length << 16));
         BinaryPrimitives.WriteUInt64LittleEndian(header.AsSpan(8), table);
         Memory.TryWriteBytes(List + ((ulong)port * 0x400) + (ulong)(slot * 32), header);
         SetPort(0x38, 1u << slot, port);

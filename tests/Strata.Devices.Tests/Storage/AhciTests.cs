@@ -72,7 +72,9 @@ public sealed class AhciTests : IDisposable
 
         Assert.Equal(0x50u, _bench.Execute(WriteDmaExt, block: 9, count: 2, writes: true, places: (Data, 1024)));
 
-        Assert.Equal((8, 0xA5, 0xA5, 11), (_bench.Disk.Sector(8)[0], _bench.Disk.Sector(9)[0], _bench.Disk.Sector(10)[511], _bench.Disk.Sector(11)[0]));
+        Assert.Equal(
+            (8, 0xA5, 0xA5, 11),
+            (_bench.Disk.Sector(8)[0], _bench.Disk.Sector(9)[0], _bench.Disk.Sector(10)[511], _bench.Disk.Sector(11)[0]));
     }
 
     [Fact]
@@ -228,7 +230,8 @@ public sealed class AhciTests : IDisposable
     [Fact]
     public void Contract_InUse_Holds()
     {
-        using AhciController controller = new(_bench.Memory, [.. Enumerable.Range(0, 6).Select(_ => new AtaDisk(new MemoryDisk(64), "serial"))]);
+        using AhciController controller = new(
+            _bench.Memory, [.. Enumerable.Range(0, 6).Select(_ => new AtaDisk(new MemoryDisk(64), "serial"))]);
         IUnit<AhciState> unit = (IUnit<AhciState>)controller.Units.Last();
 
         UnitContract.Check(unit, (property, old) => property.Name switch
@@ -261,7 +264,8 @@ public sealed class AhciTests : IDisposable
     {
         Random random = new(seed);
         ulong[] places = [Data, Data + 1, 0x1_0000, 0x1_4000, 0x7000_0000, ulong.MaxValue - 1000];
-        byte[] commands = [0x25, 0x35, 0x60, 0x61, 0xEC, 0xA0, 0xA1, 0x06, 0xEF, 0xE7, 0x2F, 0xC8, 0xCA, 0x20, 0x30, 0xC4, 0x27, 0x08, 0x90];
+        byte[] commands = [
+            0x25, 0x35, 0x60, 0x61, 0xEC, 0xA0, 0xA1, 0x06, 0xEF, 0xE7, 0x2F, 0xC8, 0xCA, 0x20, 0x30, 0xC4, 0x27, 0x08, 0x90];
         byte[] noise = new byte[0x8000];
         _bench.Start();
         for (int i = 0; i < 4_000; i++)
@@ -287,9 +291,12 @@ public sealed class AhciTests : IDisposable
             byte[]? packet = random.Next(3) == 0 ? new byte[16] : null;
             random.NextBytes(packet ?? []);
             _bench.Issue(
-                random.Next(32), random.Next(10) == 0 ? (byte)random.Next(256) : commands[random.Next(commands.Length)], (ulong)random.Next(5000), random.Next(300),
+                random.Next(32), random.Next(10) == 0
+                    ? (byte)random.Next(256)
+                    : commands[random.Next(commands.Length)], (ulong)random.Next(5000), random.Next(300),
                 port, random.Next(2) == 0, (byte)random.Next(4), packet,
-                (places[random.Next(places.Length)], 1 + random.Next(10_000)), (places[random.Next(places.Length)], 1 + random.Next(0x10_0000)));
+                (places[random.Next(places.Length)], 1 + random.Next(10_000)),
+                (places[random.Next(places.Length)], 1 + random.Next(0x10_0000)));
         }
 
         IUnit<AhciState> unit = (IUnit<AhciState>)_bench.Controller.Units.Last();

@@ -66,7 +66,8 @@ public sealed class AtapiDriveTests : IDisposable
         byte[] capacity = _ide.ReadData(8, 0x170);
 
         Assert.Equal((0x50, 3), (_ide.In(0x177), _ide.In(0x172)));
-        Assert.Equal((Blocks - 1, 2048), (BinaryPrimitives.ReadInt32BigEndian(capacity), BinaryPrimitives.ReadInt32BigEndian(capacity.AsSpan(4))));
+        Assert.Equal(
+            (Blocks - 1, 2048), (BinaryPrimitives.ReadInt32BigEndian(capacity), BinaryPrimitives.ReadInt32BigEndian(capacity.AsSpan(4))));
     }
 
     [Theory]
@@ -184,7 +185,8 @@ public sealed class AtapiDriveTests : IDisposable
 
         other.Second.LoadState(_ide.Second.SaveState());
 
-        Assert.Equal(_ide.Disc.Bytes[(7 * 2048)..(8 * 2048)], (byte[])[.. begun, .. other.ReadData(924, 0x170), .. other.ReadData(1024, 0x170)]);
+        Assert.Equal(
+            _ide.Disc.Bytes[(7 * 2048)..(8 * 2048)], (byte[])[.. begun, .. other.ReadData(924, 0x170), .. other.ReadData(1024, 0x170)]);
     }
 
     [Fact]
@@ -224,19 +226,28 @@ public sealed class AtapiDriveTests : IDisposable
     public void Ports_RandomUse_NeverThrow()
     {
         Random random = new(1301);
-        byte[] commands = [0x20, 0x24, 0x25, 0x29, 0x30, 0x34, 0x35, 0x39, 0x3D, 0x06, 0x08, 0x90, 0x91, 0xA0, 0xA1, 0xC4, 0xC5, 0xC6, 0xC8, 0xCA, 0xE7, 0xEC, 0xEF, 0xF8];
-        int[] ports = [0x1F0, 0x1F1, 0x1F2, 0x1F3, 0x1F4, 0x1F5, 0x1F6, 0x1F7, 0x3F6, 0x170, 0x171, 0x172, 0x174, 0x175, 0x176, 0x177, 0x376, 0xC000, 0xC002, 0xC004, 0xC008, 0xC00A, 0xC00C];
+        byte[] commands = [
+            0x20, 0x24, 0x25, 0x29, 0x30, 0x34, 0x35, 0x39, 0x3D, 0x06, 0x08, 0x90, 0x91, 0xA0, 0xA1, 0xC4, 0xC5, 0xC6, 0xC8, 0xCA, 0xE7,
+            0xEC, 0xEF, 0xF8];
+        int[] ports = [
+            0x1F0, 0x1F1, 0x1F2, 0x1F3, 0x1F4, 0x1F5, 0x1F6, 0x1F7, 0x3F6, 0x170, 0x171, 0x172, 0x174, 0x175, 0x176, 0x177, 0x376, 0xC000,
+            0xC002, 0xC004, 0xC008, 0xC00A, 0xC00C];
         for (int i = 0; i < 300_000; i++)
         {
             int port = ports[random.Next(ports.Length)];
-            Core.Bus.AccessWidth width = random.Next(4) switch { 0 => Core.Bus.AccessWidth.Word, 1 => Core.Bus.AccessWidth.Dword, _ => Core.Bus.AccessWidth.Byte };
+            Core.Bus.AccessWidth width = random
+                .Next(4) switch { 0 => Core.Bus.AccessWidth.Word, 1 => Core.Bus.AccessWidth.Dword, _ => Core.Bus.AccessWidth.Byte };
             if (random.Next(3) == 0)
             {
                 _ide.Ports.Read((ushort)port, width);
             }
             else
             {
-                int value = (port & 7) == 7 && random.Next(3) > 0 ? commands[random.Next(commands.Length)] : random.Next(8) == 0 ? random.Next() : random.Next(256);
+                int value = (port & 7) == 7 && random.Next(3) > 0
+                    ? commands[random.Next(commands.Length)]
+                    : random.Next(8) == 0
+                    ? random.Next()
+                    : random.Next(256);
                 _ide.Ports.Write((ushort)port, width, (uint)value);
             }
         }

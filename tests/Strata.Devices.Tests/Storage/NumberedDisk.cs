@@ -52,7 +52,8 @@ internal sealed class NumberedDisk(int sectors, bool isReadOnly = false) : IBloc
     /// <summary>The contract of backends: whole sectors inside the disk.</summary>
     private void Check(long offset, long length)
     {
-        Assert.True(offset >= 0 && length >= 0 && offset % 512 == 0 && length % 512 == 0 && offset + length <= Bytes.Length, $"{offset}+{length}");
+        Assert.True(
+            offset >= 0 && length >= 0 && offset % 512 == 0 && length % 512 == 0 && offset + length <= Bytes.Length, $"{offset}+{length}");
         if (IsBroken)
         {
             throw new IOException("It is broken.");

@@ -48,7 +48,8 @@ internal sealed class NvmeBench : IDisposable
 
     public ulong Read(int register, AccessWidth width = AccessWidth.Dword) => Memory.Read(Registers + (ulong)register, width);
 
-    public void Write(int register, ulong value, AccessWidth width = AccessWidth.Dword) => Memory.Write(Registers + (ulong)register, width, value);
+    public void Write(int register, ulong value, AccessWidth width = AccessWidth.Dword) =>
+        Memory.Write(Registers + (ulong)register, width, value);
 
     /// <summary>Brings the controller up, with a pair of I/O queues.</summary>
     public NvmeBench Start(bool withMsix = true)
@@ -74,13 +75,16 @@ internal sealed class NvmeBench : IDisposable
         return this;
     }
 
-    public (int Status, uint Result) Admin(byte opcode, ulong prp1 = 0, uint dword10 = 0, uint dword11 = 0, uint space = 0, uint dword12 = 0) =>
+    public (
+        int Status, uint Result) Admin(byte opcode, ulong prp1 = 0, uint dword10 = 0, uint dword11 = 0, uint space = 0, uint dword12 = 0) =>
         Execute(0, opcode, prp1, 0, dword10, dword11, dword12, space);
 
     public int Io(byte opcode, ulong block = 0, int blocks = 1, ulong prp1 = Data, ulong prp2 = 0, uint space = 1) =>
         Execute(1, opcode, prp1, prp2, (uint)block, (uint)(block >> 32), (uint)(blocks - 1), space).Status;
 
-    public (int Status, uint Result) Execute(int queue, byte opcode, ulong prp1, ulong prp2, uint dword10, uint dword11, uint dword12, uint space)
+    public (
+        int Status,
+        uint Result) Execute(int queue, byte opcode, ulong prp1, ulong prp2, uint dword10, uint dword11, uint dword12, uint space)
     {
         Submit(queue, opcode, prp1, prp2, dword10, dword11, dword12, space);
         (int Status, uint Result, ushort Command)? done = null;
@@ -88,7 +92,8 @@ internal sealed class NvmeBench : IDisposable
         return (done!.Value.Status, done.Value.Result);
     }
 
-    public void Submit(int queue, byte opcode, ulong prp1, ulong prp2, uint dword10, uint dword11, uint dword12, uint space, ushort id = 0x55)
+    public void Submit(
+        int queue, byte opcode, ulong prp1, ulong prp2, uint dword10, uint dword11, uint dword12, uint space, ushort id = 0x55)
     {
         byte[] entry = new byte[64];
         entry[0] = opcode;

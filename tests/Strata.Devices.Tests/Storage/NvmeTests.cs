@@ -187,7 +187,8 @@ public sealed class NvmeTests : IDisposable
 
         Assert.Equal(0, _bench.Io(WriteZeroes, block: 5, blocks: 2));
 
-        Assert.Equal((4, 0, 0, 7), (_bench.Disk.Sector(4)[0], _bench.Disk.Sector(5)[0], _bench.Disk.Sector(6)[511], _bench.Disk.Sector(7)[0]));
+        Assert.Equal(
+            (4, 0, 0, 7), (_bench.Disk.Sector(4)[0], _bench.Disk.Sector(5)[0], _bench.Disk.Sector(6)[511], _bench.Disk.Sector(7)[0]));
     }
 
     [Fact]
@@ -331,7 +332,8 @@ public sealed class NvmeTests : IDisposable
     [InlineData(2u, 0)]
     [InlineData(3u, 0)]
     [InlineData(0x55u, 0x109)]
-    public void LogPage_Asked_IsThereOrRefused(uint page, int status) => Assert.Equal(status, _bench.Start().Admin(2, Data, (127 << 16) | page).Status);
+    public void LogPage_Asked_IsThereOrRefused(uint page, int status) =>
+        Assert.Equal(status, _bench.Start().Admin(2, Data, (127 << 16) | page).Status);
 
     [Fact]
     public void Completions_QueueFull_WaitForTheGuest()
@@ -405,7 +407,8 @@ public sealed class NvmeTests : IDisposable
         using NvmeBench other = new(new MemoryDisk(8));
         IUnit<NvmeState> unit = (IUnit<NvmeState>)_bench.Controller.Units.Last();
 
-        StateException error = Assert.Throws<StateException>(() => ((IUnit<NvmeState>)other.Controller.Units.Last()).LoadState(unit.SaveState()));
+        StateException error = Assert.Throws<StateException>(
+            () => ((IUnit<NvmeState>)other.Controller.Units.Last()).LoadState(unit.SaveState()));
 
         Assert.Contains("4096 blocks", error.Message, StringComparison.Ordinal);
     }
@@ -456,7 +459,8 @@ public sealed class NvmeTests : IDisposable
 
             _bench.Submit(
                 random.Next(2), (byte)random.Next(16), places[random.Next(places.Length)], places[random.Next(places.Length)],
-                (uint)random.Next() >> random.Next(32), (uint)random.Next() >> random.Next(32), (uint)random.Next() >> random.Next(32), (uint)random.Next(3));
+                (uint)random.Next() >> random.Next(32), (uint)random.Next() >> random.Next(32), (uint)random.Next() >> random.Next(32),
+                (uint)random.Next(3));
             _bench.Write(0x1000 + (random.Next(40) * 4), (uint)random.Next(20));
         }
 

@@ -27,7 +27,8 @@ public sealed class DamagedImageTests : IDisposable
         {
             image.Read(0, seen);
             Assert.Equal(Sector, seen);
-            Assert.Contains("past the end", Assert.Throws<DiskImageException>(() => image.Read(Lost, seen)).Message, StringComparison.Ordinal);
+            Assert.Contains(
+                "past the end", Assert.Throws<DiskImageException>(() => image.Read(Lost, seen)).Message, StringComparison.Ordinal);
             Assert.Throws<DiskImageException>(() => image.Write(Lost, Sector));
             Assert.Single(image.Check(repair: false).Errors);
 

@@ -12,7 +12,8 @@ internal sealed class HostileImage(string path, Func<ImageFile, DiskImage> open,
     private const int PageSize = 4096;
     private const long AllocationLimit = 64 << 20;
     private static readonly TimeSpan TimeLimit = TimeSpan.FromSeconds(5); // of a processor
-    private static readonly long[] Interesting = [0, 1, -1, 0x7F, 0x7FFF_FFFF, 0x8000_0000, 0xFFFF_FFFF, long.MaxValue, long.MinValue, 512, 4096, 1 << 20];
+    private static readonly long[] Interesting = [
+        0, 1, -1, 0x7F, 0x7FFF_FFFF, 0x8000_0000, 0xFFFF_FFFF, long.MaxValue, long.MinValue, 512, 4096, 1 << 20];
 
     private readonly byte[] _pristine = File.ReadAllBytes(path);
     private readonly byte[] _changed = File.ReadAllBytes(path);

@@ -22,19 +22,30 @@ internal sealed record ImageKind(
     private static readonly Dictionary<string, ImageKind> Kinds = new()
     {
         ["vdi-dynamic"] = new("vdi", (path, size) => VdiImage.Create(path, size), VdiImage.Open, VdiImage.Open, "static=off"),
-        ["vdi-fixed"] = new("vdi", (path, size) => VdiImage.Create(path, size, new VdiOptions { Fixed = true }), VdiImage.Open, VdiImage.Open, "static=on"),
-        ["vhd-dynamic"] = new("vpc", (path, size) => VhdImage.Create(path, size), VhdImage.Open, VhdImage.Open, "subformat=dynamic") { Reseal = ResealVhd },
-        ["vhd-fixed"] = new("vpc", (path, size) => VhdImage.Create(path, size, new VhdOptions { Fixed = true }), VhdImage.Open, VhdImage.Open, "subformat=fixed") { Reseal = ResealVhd },
-        ["vmdk-sparse"] = new("vmdk", (path, size) => VmdkImage.Create(path, size), VmdkImage.Open, VmdkImage.Open, "subformat=monolithicSparse"),
+        ["vdi-fixed"] = new(
+            "vdi", (path, size) => VdiImage.Create(path, size, new VdiOptions { Fixed = true }), VdiImage.Open, VdiImage.Open, "static=on"),
+        ["vhd-dynamic"] = new("vpc", (path, size) => VhdImage.Create(path, size), VhdImage.Open, VhdImage.Open, "subformat=dynamic")
+        {
+            Reseal = ResealVhd,
+        },
+        ["vhd-fixed"] = new(
+            "vpc", (path, size) => VhdImage.Create(path, size, new VhdOptions { Fixed = true }), VhdImage.Open, VhdImage.Open,
+            "subformat=fixed") { Reseal = ResealVhd },
+        ["vmdk-sparse"] = new(
+            "vmdk", (path, size) => VmdkImage.Create(path, size), VmdkImage.Open, VmdkImage.Open, "subformat=monolithicSparse"),
         ["vmdk-flat"] = new("vmdk", CreateFlatVmdk, VmdkImage.Open, VmdkImage.Open, "subformat=monolithicFlat") { HasOneFile = false },
-        ["vhdx-dynamic"] = new("vhdx", (path, size) => VhdxImage.Create(path, size), VhdxImage.Open, VhdxImage.Open, "subformat=dynamic") { Reseal = VhdxSeal.Renew },
+        ["vhdx-dynamic"] = new("vhdx", (path, size) => VhdxImage.Create(path, size), VhdxImage.Open, VhdxImage.Open, "subformat=dynamic")
+        {
+            Reseal = VhdxSeal.Renew,
+        },
         ["vhdx-fixed"] = new("vhdx", CreateFixedVhdx, VhdxImage.Open, VhdxImage.Open, "subformat=fixed") { Reseal = VhdxSeal.Renew },
     };
 
     /// <summary>What has no blocks, or tests of its own for all but what is common to every format.</summary>
     private static readonly Dictionary<string, ImageKind> OtherKinds = new()
     {
-        ["raw"] = new("raw", (path, size) => RawDisk.Create(path, size).Dispose(), RawDisk.Open, _ => throw new NotSupportedException("raw"), ""),
+        ["raw"] = new(
+            "raw", (path, size) => RawDisk.Create(path, size).Dispose(), RawDisk.Open, _ => throw new NotSupportedException("raw"), ""),
         ["qcow2"] = new("qcow2", CreateQcow2, OpenQcow2, file => Qcow2Image.Open(file, new DiskOpenOptions()), ""),
     };
 

@@ -220,7 +220,8 @@ public sealed class ImageKindTests : IDisposable
             int length = Math.Min((1 + random.Next(300)) * 512, model.Length - at);
             byte pattern = (byte)random.Next(1, 256);
             bool zeros = random.Next(5) == 0;
-            commands.Add(FormattableString.Invariant(zeros ? (FormattableString)$"write -z {at} {length}" : $"write -P {pattern} {at} {length}"));
+            commands.Add(
+                FormattableString.Invariant(zeros ? (FormattableString)$"write -z {at} {length}" : $"write -P {pattern} {at} {length}"));
             model.AsSpan(at, length).Fill(zeros ? (byte)0 : pattern);
         }
 

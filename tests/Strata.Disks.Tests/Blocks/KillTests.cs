@@ -59,7 +59,11 @@ public sealed class KillTests : IDisposable
     /// <returns>The last operation that the writer knew to be flushed.</returns>
     private static int WriteAndKill(string name, int round, string path)
     {
-        ProcessStartInfo start = new("dotnet", [typeof(KillTests).Assembly.Location]) { RedirectStandardOutput = true, RedirectStandardError = true };
+        ProcessStartInfo start = new("dotnet", [typeof(KillTests).Assembly.Location])
+        {
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+        };
         start.Environment[KilledWriter.Variable] = string.Create(CultureInfo.InvariantCulture, $"{name} {round} {path}");
         using Process process = Process.Start(start)!;
         Task<string> error = process.StandardError.ReadToEndAsync();
@@ -109,7 +113,9 @@ public sealed class KillTests : IDisposable
             ReadOnlySpan<byte> content = seen.AsSpan(sector * SectorHistory.SectorSize, SectorHistory.SectorSize);
             values[sector] = BitConverter.ToInt64(content);
             Assert.True(content.SequenceEqual(SectorHistory.Content([values[sector]])), $"Sector {sector} is torn in round {round}.");
-            Assert.True(possible[sector].Contains(values[sector]), $"Sector {sector} holds {values[sector]:X} in round {round}, flushed {flushed}.");
+            Assert.True(
+                possible[sector].Contains(values[sector]),
+                $"Sector {sector} holds {values[sector]:X} in round {round}, flushed {flushed}.");
         }
 
         return values;

@@ -74,7 +74,8 @@ internal sealed class PlainDisk(int size, Random random)
             Assert.InRange(extent.Length, SectorSize, Bytes.Length - at);
             Assert.Equal(0, extent.Length % SectorSize);
             Assert.True(
-                extent.Kind == DiskExtentKind.Data || !Bytes.AsSpan((int)at, (int)extent.Length).ContainsAnyExcept((byte)0), $"{extent} at {at} is not zero.");
+                extent.Kind == DiskExtentKind.Data
+                    || !Bytes.AsSpan((int)at, (int)extent.Length).ContainsAnyExcept((byte)0), $"{extent} at {at} is not zero.");
             at += extent.Length;
         }
     }

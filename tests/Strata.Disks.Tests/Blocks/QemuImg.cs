@@ -17,7 +17,8 @@ internal static class QemuImg
     /// <summary>Runs qemu-io commands and then its abort, which leaves the image as a crash does.</summary>
     public static void IoThatAborts(string format, string path, IEnumerable<string> commands)
     {
-        ProcessStartInfo start = new("qemu-io", ["-f", format, .. commands.Append("abort").SelectMany(command => new[] { "-c", command }), path])
+        ProcessStartInfo start = new(
+            "qemu-io", ["-f", format, .. commands.Append("abort").SelectMany(command => new[] { "-c", command }), path])
         {
             RedirectStandardOutput = true,
             RedirectStandardError = true,
@@ -65,7 +66,8 @@ internal static class QemuImg
 
     /// <returns>Where a program is installed; null where it is not.</returns>
     public static string? Find(string program) =>
-        (Environment.GetEnvironmentVariable("PATH") ?? "").Split(':').Select(folder => Path.Combine(folder, program)).FirstOrDefault(File.Exists);
+        (Environment.GetEnvironmentVariable("PATH") ?? "").Split(':').Select(
+            folder => Path.Combine(folder, program)).FirstOrDefault(File.Exists);
 
     private static string Run(string program, IReadOnlyList<string> arguments)
     {

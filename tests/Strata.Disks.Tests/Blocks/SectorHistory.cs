@@ -80,7 +80,9 @@ internal sealed class SectorHistory
             bool uniform = content[..^sizeof(long)].SequenceEqual(content[sizeof(long)..]);
             if (!uniform || !IsPossible(_values[sector], value, flushed, events))
             {
-                Assert.Fail($"{when}: sector {sector} holds {value}{(uniform ? "" : " and more")}, flushed at {flushed}, of {string.Join(' ', _values[sector])}.");
+                Assert.Fail(
+                    $"{when}: sector {sector} holds {value}{(uniform ? "" : " and more")}, flushed at {flushed}, of " +
+                    $"{string.Join(' ', _values[sector])}.");
             }
         }
     }

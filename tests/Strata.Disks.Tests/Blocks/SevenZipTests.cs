@@ -3,7 +3,9 @@ using Strata.Disks.Vmdk;
 
 namespace Strata.Disks.Tests.Blocks;
 
-/// <summary>A second program that reads our images: 7-Zip, which extracts the disk of an image. Skipped where it is not installed.</summary>
+/// <summary>
+/// A second program that reads our images: 7-Zip, which extracts the disk of an image. Skipped where it is not installed.
+/// </summary>
 public sealed class SevenZipTests : IDisposable
 {
     private const int DiskSize = (20 << 20) + 1024;

@@ -138,7 +138,8 @@ public sealed class CapturableDiskTests : IDisposable
         byte[] content = new byte[Size];
         content.AsSpan().Fill(1);
         File.WriteAllBytes(basePath, content);
-        using CapturableDisk overlay = new(Qcow2Image.CreateOverlay(Path.Combine(_folder, "o.qcow2"), RawDisk.Open(basePath, readOnly: true, isGuess: false), basePath));
+        using CapturableDisk overlay = new(
+            Qcow2Image.CreateOverlay(Path.Combine(_folder, "o.qcow2"), RawDisk.Open(basePath, readOnly: true, isGuess: false), basePath));
         overlay.Write(2 * Cluster, new byte[512]);
         overlay.WriteZeros(4 * Cluster, Cluster);
 

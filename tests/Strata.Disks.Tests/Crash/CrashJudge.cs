@@ -44,7 +44,8 @@ internal sealed class CrashJudge
 
             Assert.True(
                 match is not null,
-                $"After round {round} sector {sector} holds neither stamp {_stamps[sector]} nor anything later ({flushed} operations were flushed).");
+                $"After round {round} sector {sector} holds neither stamp {_stamps[sector]} nor anything later ({flushed} operations " +
+                $"were flushed).");
             _stamps[sector] = match.Value;
         }
     }

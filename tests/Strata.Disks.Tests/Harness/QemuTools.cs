@@ -11,7 +11,8 @@ internal static class QemuTools
         get
         {
             string[] folders = (Environment.GetEnvironmentVariable("PATH") ?? string.Empty).Split(':');
-            string? missing = new[] { "qemu-img", "qemu-io" }.FirstOrDefault(tool => !folders.Any(folder => File.Exists(Path.Combine(folder, tool))));
+            string? missing = new[] { "qemu-img", "qemu-io" }.FirstOrDefault(
+                tool => !folders.Any(folder => File.Exists(Path.Combine(folder, tool))));
             return missing is null ? null : $"The host has no {missing}; install qemu-utils.";
         }
     }
@@ -48,7 +49,8 @@ internal static class QemuTools
 
     private static (int Code, string Output) Start(string tool, string[] arguments)
     {
-        using Process process = Process.Start(new ProcessStartInfo(tool, arguments) { RedirectStandardOutput = true, RedirectStandardError = true })
+        using Process process = Process.Start(
+            new ProcessStartInfo(tool, arguments) { RedirectStandardOutput = true, RedirectStandardError = true })
             ?? throw new InvalidOperationException($"{tool} did not start.");
         Task<string> errors = process.StandardError.ReadToEndAsync();
         string output = process.StandardOutput.ReadToEnd();

@@ -7,5 +7,6 @@ internal static class ThreadTime
 {
     /// <summary>The first number of schedstat, in nanoseconds.</summary>
     public static TimeSpan Used =>
-        TimeSpan.FromMicroseconds(long.Parse(File.ReadAllText("/proc/thread-self/schedstat").Split(' ')[0], CultureInfo.InvariantCulture) / 1000);
+        TimeSpan.FromMicroseconds(
+            long.Parse(File.ReadAllText("/proc/thread-self/schedstat").Split(' ')[0], CultureInfo.InvariantCulture) / 1000);
 }

@@ -47,7 +47,8 @@ public sealed class BackingTests : IDisposable
     public void Open_BackingThroughALink_IsWhereTheLinkLeads()
     {
         WriteRaw(_elsewhere.PathOf("secret.raw"));
-        string overlay = Overlay("link.raw", "raw", () => File.CreateSymbolicLink(_folder.PathOf("link.raw"), _elsewhere.PathOf("secret.raw")));
+        string overlay = Overlay(
+            "link.raw", "raw", () => File.CreateSymbolicLink(_folder.PathOf("link.raw"), _elsewhere.PathOf("secret.raw")));
 
         AssertOpens(overlay, BackingAccess.SameFolder, isOpened: false, "not in its folder");
     }
@@ -56,13 +57,15 @@ public sealed class BackingTests : IDisposable
     [InlineData("nbd://host/disk")]
     [InlineData("json:{}")]
     [InlineData("http://host/disk.raw")]
-    public void Open_BackingThatIsNoFile_IsRefused(string name) => AssertOpens(Renamed(name, "raw"), BackingAccess.Any, isOpened: false, "no local file");
+    public void Open_BackingThatIsNoFile_IsRefused(string name) =>
+        AssertOpens(Renamed(name, "raw"), BackingAccess.Any, isOpened: false, "no local file");
 
     [Fact]
     public void Open_MissingBacking_NamesIt() => AssertOpens(Renamed("gone.raw", "raw"), BackingAccess.Any, isOpened: false, "gone.raw");
 
     [Fact]
-    public void Open_ImageThatBacksItself_IsRefused() => AssertOpens(Renamed("overlay.qcow2", "qcow2"), BackingAccess.Any, isOpened: false, "backed by itself");
+    public void Open_ImageThatBacksItself_IsRefused() =>
+        AssertOpens(Renamed("overlay.qcow2", "qcow2"), BackingAccess.Any, isOpened: false, "backed by itself");
 
     [Fact]
     public void Open_ChainBeyondTheBound_IsRefused()
@@ -200,7 +203,8 @@ public sealed class BackingTests : IDisposable
     {
         before?.Invoke();
         string path = _folder.PathOf(name);
-        Qcow2Image.Create(path, new DiskCreateOptions { Size = DiskSize, BackingFile = backingFile, BackingFormat = format, Overwrite = true }).Dispose();
+        Qcow2Image.Create(
+            path, new DiskCreateOptions { Size = DiskSize, BackingFile = backingFile, BackingFormat = format, Overwrite = true }).Dispose();
         return path;
     }
 

@@ -56,7 +56,8 @@ public sealed class DiskOperationTests : IDisposable
         int before = Directory.GetFiles(_folder.PathOf(string.Empty)).Length;
 
         Assert.Throws<OperationCanceledException>(() =>
-            DiskConversion.Run(source, _folder.PathOf("target"), "qcow2", new DiskCreateOptions { Size = 512 }, cancellationToken: stop.Token));
+            DiskConversion.Run(
+                source, _folder.PathOf("target"), "qcow2", new DiskCreateOptions { Size = 512 }, cancellationToken: stop.Token));
 
         Assert.Equal(before, Directory.GetFiles(_folder.PathOf(string.Empty)).Length);
     }
@@ -158,7 +159,8 @@ public sealed class DiskOperationTests : IDisposable
     {
         string path = _folder.PathOf("disk.qcow2");
         byte[] ones = Enumerable.Repeat((byte)1, DiskSize).ToArray();
-        using (Qcow2Image disk = Qcow2Image.Create(path, new DiskCreateOptions { Size = DiskSize, Version = version, ClusterSize = clusterSize }))
+        using (Qcow2Image disk = Qcow2Image.Create(
+            path, new DiskCreateOptions { Size = DiskSize, Version = version, ClusterSize = clusterSize }))
         {
             disk.Write(0, ones);
             disk.Resize((1 << 20) + 512);
@@ -187,7 +189,8 @@ public sealed class DiskOperationTests : IDisposable
         }
 
         string path = _folder.PathOf("disk.qcow2");
-        using (Qcow2Image disk = Qcow2Image.Create(path, new DiskCreateOptions { Size = 1 << 20, BackingFile = "base.raw", BackingFormat = "raw" }))
+        using (Qcow2Image disk = Qcow2Image.Create(
+            path, new DiskCreateOptions { Size = 1 << 20, BackingFile = "base.raw", BackingFormat = "raw" }))
         {
             disk.Resize(2 * DiskSize);
         }
@@ -233,7 +236,9 @@ public sealed class DiskOperationTests : IDisposable
         }
 
         Assert.True(
-            Qcow2Image.Open(path, new DiskOpenOptions { ReadOnly = true, Backing = BackingAccess.Detached }).Use(disk => disk.Check(repair: false).IsClean));
+            Qcow2Image.Open(
+                path,
+                new DiskOpenOptions { ReadOnly = true, Backing = BackingAccess.Detached }).Use(disk => disk.Check(repair: false).IsClean));
     }
 
     /// <summary>An overlay with data, zeros and holes over a backing image with other data.</summary>
@@ -241,7 +246,8 @@ public sealed class DiskOperationTests : IDisposable
     {
         DiskModel model = new(DiskSize);
         Random random = new(17);
-        using (Qcow2Image disk = Qcow2Image.Create(_folder.PathOf("base.qcow2"), new DiskCreateOptions { Size = DiskSize, ClusterSize = 4096 }))
+        using (Qcow2Image disk = Qcow2Image.Create(
+            _folder.PathOf("base.qcow2"), new DiskCreateOptions { Size = DiskSize, ClusterSize = 4096 }))
         {
             for (int i = 0; i < 40; i++)
             {
@@ -250,7 +256,8 @@ public sealed class DiskOperationTests : IDisposable
         }
 
         overlay = _folder.PathOf("overlay.qcow2");
-        using (Qcow2Image disk = Qcow2Image.Create(overlay, new DiskCreateOptions { Size = DiskSize, BackingFile = "base.qcow2", BackingFormat = "qcow2" }))
+        using (Qcow2Image disk = Qcow2Image.Create(
+            overlay, new DiskCreateOptions { Size = DiskSize, BackingFile = "base.qcow2", BackingFormat = "qcow2" }))
         {
             for (int i = 0; i < 10; i++)
             {

@@ -17,8 +17,11 @@ public sealed class Qcow2FuzzTests : IDisposable
     private static readonly TimeSpan LongestTime = TimeSpan.FromSeconds(2); // of a processor
     private static readonly ulong[] Odd =
     [
-        0, 1, 2, 3, 9, 21, 22, 31, 32, 63, 64, 104, 112, 511, 512, 513, 4095, 4096, 0x7FFF_FFFF, 0x8000_0000, 0xFFFF_FFFF, 1UL << 40, 1UL << 55, 1UL << 56, 1UL << 62, 1UL << 63,
-        0x8000_0000_0000_0001, 0xC000_0000_0000_1000, 0x8000_0000_0000_0000 | 4096, 0x8000_0000_0000_0000 | 8192, 0x7FFF_FFFF_FFFF_FFFF, 0x00FF_FFFF_FFFF_FE00, ulong.MaxValue,
+        0, 1, 2, 3, 9, 21, 22, 31, 32, 63, 64, 104, 112, 511, 512, 513, 4095, 4096, 0x7FFF_FFFF, 0x8000_0000, 0xFFFF_FFFF, 1UL << 40,
+        1UL << 55, 1UL << 56, 1UL << 62, 1UL << 63,
+        0x8000_0000_0000_0001, 0xC000_0000_0000_1000, 0x8000_0000_0000_0000
+            | 4096, 0x8000_0000_0000_0000
+            | 8192, 0x7FFF_FFFF_FFFF_FFFF, 0x00FF_FFFF_FFFF_FE00, ulong.MaxValue,
     ];
 
     private readonly TemporaryFolder _folder = new(inMemory: true);
@@ -121,7 +124,8 @@ public sealed class Qcow2FuzzTests : IDisposable
                     BinaryPrimitives.WriteUInt32BigEndian(target, (uint)Odd[random.Next(Odd.Length)]);
                     break;
                 case 3:
-                    BinaryPrimitives.WriteUInt64BigEndian(target, ((ulong)random.Next(image.Length) & ~511UL) | ((ulong)random.Next(4) << 62) | (uint)random.Next(2));
+                    BinaryPrimitives.WriteUInt64BigEndian(
+                        target, ((ulong)random.Next(image.Length) & ~511UL) | ((ulong)random.Next(4) << 62) | (uint)random.Next(2));
                     break;
                 default:
                     random.NextBytes(target[..random.Next(1, 8)]);

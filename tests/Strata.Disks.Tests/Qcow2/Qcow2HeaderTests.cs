@@ -113,7 +113,8 @@ public sealed class Qcow2HeaderTests : IDisposable
 
         using (Qcow2Image disk = Open(path))
         {
-            Assert.Contains("holds metadata", Assert.Throws<DiskImageException>(() => disk.Write(0, new byte[512])).Message, StringComparison.Ordinal);
+            Assert.Contains(
+                "holds metadata", Assert.Throws<DiskImageException>(() => disk.Write(0, new byte[512])).Message, StringComparison.Ordinal);
             Assert.Throws<DiskImageException>(() => disk.Write(65_536, new byte[512]));
         }
 
@@ -174,7 +175,8 @@ public sealed class Qcow2HeaderTests : IDisposable
 
         DiskImages.Open(path, new DiskOpenOptions { Log = loggers.CreateLogger("disks") }).Dispose();
 
-        Assert.Contains($"disks Warning {path} was not closed properly and was repaired", Assert.Single(loggers.Lines), StringComparison.Ordinal);
+        Assert.Contains(
+            $"disks Warning {path} was not closed properly and was repaired", Assert.Single(loggers.Lines), StringComparison.Ordinal);
     }
 
     [Theory]
@@ -193,7 +195,8 @@ public sealed class Qcow2HeaderTests : IDisposable
         string path = _folder.PathOf("none.qcow2");
 
         Assert.Throws<DiskImageException>(() =>
-            Qcow2Image.Create(path, new DiskCreateOptions { Size = size, ClusterSize = clusterSize, Version = version, RefcountBits = refcountBits }));
+            Qcow2Image.Create(
+                path, new DiskCreateOptions { Size = size, ClusterSize = clusterSize, Version = version, RefcountBits = refcountBits }));
 
         Assert.False(File.Exists(path));
     }

@@ -23,7 +23,9 @@ public sealed class Qcow2InteropTests : IDisposable
     {
         string path = _folder.PathOf("qemu.qcow2");
         QemuTools.Image("create", "-q", "-f", "qcow2", "-o", options, path, "8M");
-        QemuTools.Io(path, "write -P 1 0 300k", "write -P 2 1M 1M", "write -P 3 1537k 3k", "discard 1200k 200k", "write -z 1900k 300k", "write -P 4 7M 1M");
+        QemuTools.Io(
+            path, "write -P 1 0 300k", "write -P 2 1M 1M", "write -P 3 1537k 3k", "discard 1200k 200k", "write -z 1900k 300k",
+            "write -P 4 7M 1M");
         DiskModel model = ModelOf(path);
 
         using (DiskImage disk = DiskImages.Open(path))
@@ -131,7 +133,8 @@ public sealed class Qcow2InteropTests : IDisposable
         }
 
         QemuTools.AssertSound(path);
-        Assert.Equal(["theirs", "ours"], Qcow2Image.Open(path, new DiskOpenOptions { ReadOnly = true }).Use(disk => disk.Describe().Snapshots.Select(snapshot => snapshot.Name)));
+        Assert.Equal(["theirs", "ours"], Qcow2Image.Open(
+            path, new DiskOpenOptions { ReadOnly = true }).Use(disk => disk.Describe().Snapshots.Select(snapshot => snapshot.Name)));
         QemuTools.Image("snapshot", "-a", "ours", path);
         AssertHolds(path, ours);
         using (Qcow2Image disk = Qcow2Image.Open(path, new DiskOpenOptions()))

@@ -33,7 +33,14 @@ public sealed class Qcow2RandomTests : IDisposable
         DiskModel model = new(size);
         Random random = new(seed);
         using (Qcow2Image disk = Qcow2Image.Create(
-            path, new DiskCreateOptions { Size = size, Version = version, ClusterSize = clusterSize, RefcountBits = refcountBits, LazyRefcounts = lazy }))
+            path, new DiskCreateOptions
+            {
+                Size = size,
+                Version = version,
+                ClusterSize = clusterSize,
+                RefcountBits = refcountBits,
+                LazyRefcounts = lazy,
+            }))
         {
             Work(disk, model, random, mostSnapshots: refcountBits < 8 ? 0 : 2);
             model.AssertSame(disk);
@@ -61,7 +68,14 @@ public sealed class Qcow2RandomTests : IDisposable
         DiskModel model = new(size);
         backing.AsSpan(0, Math.Min(backingSize, size)).CopyTo(model.Bytes);
         using (Qcow2Image disk = Qcow2Image.Create(
-            path, new DiskCreateOptions { Size = size, Version = version, ClusterSize = clusterSize, BackingFile = "base.raw", BackingFormat = "raw" }))
+            path, new DiskCreateOptions
+            {
+                Size = size,
+                Version = version,
+                ClusterSize = clusterSize,
+                BackingFile = "base.raw",
+                BackingFormat = "raw",
+            }))
         {
             Work(disk, model, random, mostSnapshots: 2);
             model.AssertSame(disk);
@@ -82,7 +96,9 @@ public sealed class Qcow2RandomTests : IDisposable
         {
             disk.Write(0, data);
 
-            Assert.Contains("1 bits", Assert.Throws<DiskImageException>(() => disk.CreateSnapshot("one", DateTimeOffset.UnixEpoch)).Message, StringComparison.Ordinal);
+            Assert.Contains(
+                "1 bits", Assert.Throws<DiskImageException>(() => disk.CreateSnapshot("one", DateTimeOffset.UnixEpoch)).Message,
+                StringComparison.Ordinal);
             disk.Write(65_536, data);
         }
 

@@ -67,7 +67,8 @@ public sealed class RawDiskTests : IDisposable
     {
         string path = _folder.Write("disk.raw", "precious"u8);
 
-        Assert.Contains("exists already", Assert.Throws<DiskImageException>(() => RawDisk.Create(path, DiskSize)).Message, StringComparison.Ordinal);
+        Assert.Contains(
+            "exists already", Assert.Throws<DiskImageException>(() => RawDisk.Create(path, DiskSize)).Message, StringComparison.Ordinal);
         Assert.Equal("precious"u8.ToArray(), File.ReadAllBytes(path));
         RawDisk.Create(path, DiskSize, overwrite: true).Dispose();
         Assert.Equal(DiskSize, new FileInfo(path).Length);
@@ -85,7 +86,9 @@ public sealed class RawDiskTests : IDisposable
                 new DiskCreateOptions { Size = DiskSize, Subformat = "fixed" },
                 new DiskCreateOptions { Size = DiskSize, LazyRefcounts = true },
             ],
-            options => Assert.Contains("have no", Assert.Throws<DiskImageException>(() => DiskImages.Create(path, "raw", options)).Message, StringComparison.Ordinal));
+            options => Assert.Contains(
+                "have no", Assert.Throws<DiskImageException>(() => DiskImages.Create(path, "raw", options)).Message,
+                StringComparison.Ordinal));
         Assert.False(File.Exists(path));
     }
 
@@ -95,8 +98,10 @@ public sealed class RawDiskTests : IDisposable
         string path = _folder.PathOf("disk.raw");
         using DiskImage disk = RawDisk.Create(path, DiskSize);
 
-        Assert.Throws<DiskImageException>(() => DiskImages.Create(path, "raw", new DiskCreateOptions { Size = DiskSize, Overwrite = true }));
-        Assert.Throws<DiskImageException>(() => DiskImages.Create(path, "qcow2", new DiskCreateOptions { Size = DiskSize, Overwrite = true }));
+        Assert.Throws<DiskImageException>(
+            () => DiskImages.Create(path, "raw", new DiskCreateOptions { Size = DiskSize, Overwrite = true }));
+        Assert.Throws<DiskImageException>(
+            () => DiskImages.Create(path, "qcow2", new DiskCreateOptions { Size = DiskSize, Overwrite = true }));
         Assert.Equal(DiskSize, new FileInfo(path).Length);
     }
 
@@ -106,7 +111,8 @@ public sealed class RawDiskTests : IDisposable
         string path = _folder.PathOf("disk.raw");
         using DiskImage disk = RawDisk.Create(path, DiskSize);
 
-        Assert.Contains(path, Assert.Throws<DiskImageException>(() => RawDisk.Open(path, readOnly: true)).Message, StringComparison.Ordinal);
+        Assert.Contains(
+            path, Assert.Throws<DiskImageException>(() => RawDisk.Open(path, readOnly: true)).Message, StringComparison.Ordinal);
     }
 
     [Fact]

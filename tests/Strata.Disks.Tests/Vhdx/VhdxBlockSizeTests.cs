@@ -4,7 +4,9 @@ using Strata.Disks.Vhdx;
 
 namespace Strata.Disks.Tests.Vhdx;
 
-/// <summary>Images with the block sizes that qemu-img picks by the disk's size. They decide where the bitmaps' entries are in the table.</summary>
+/// <summary>
+/// Images with the block sizes that qemu-img picks by the disk's size. They decide where the bitmaps' entries are in the table.
+/// </summary>
 public sealed class VhdxBlockSizeTests : IDisposable
 {
     private readonly ImageFolder _folder = new();

@@ -23,7 +23,9 @@ internal static class VhdxSeal
         for (int at = L.OneMegabyte; at < 2 * L.OneMegabyte; at += L.PageSize)
         {
             uint length = BinaryPrimitives.ReadUInt32LittleEndian(image.AsSpan(at + L.EntryLength));
-            if (image.AsSpan(at).StartsWith(L.LogEntrySignature) && length is >= L.PageSize and <= L.OneMegabyte && length % L.PageSize == 0)
+            if (image.AsSpan(at).StartsWith(L.LogEntrySignature)
+                && length is >= L.PageSize and <= L.OneMegabyte
+                && length % L.PageSize == 0)
             {
                 VhdxChecksum.Put(image.AsSpan(at, (int)length));
             }

@@ -5,7 +5,9 @@ using Strata.Display.Rfb;
 
 namespace Strata.Display.Tests.Harness;
 
-/// <summary>Decodes rectangles as RFC 6143, section 7.7, and TightVNC's description have them, into pixels of the client's format.</summary>
+/// <summary>
+/// Decodes rectangles as RFC 6143, section 7.7, and TightVNC's description have them, into pixels of the client's format.
+/// </summary>
 internal sealed class RectangleDecoder(Stream stream) : IDisposable
 {
     private readonly Inflater _zrle = new();
@@ -42,7 +44,8 @@ internal sealed class RectangleDecoder(Stream stream) : IDisposable
                 break;
             case RfbEncoding.CopyRect:
                 byte[] from = await ReadAsync(4);
-                Put(area, Get(area with { X = BinaryPrimitives.ReadUInt16BigEndian(from), Y = BinaryPrimitives.ReadUInt16BigEndian(from.AsSpan(2)) }));
+                Put(area, Get(area with { X = BinaryPrimitives.ReadUInt16BigEndian(from), Y = BinaryPrimitives.ReadUInt16BigEndian(
+                    from.AsSpan(2)) }));
                 break;
             case RfbEncoding.Hextile:
                 await DecodeTilesAsync(area, 16, HextileAsync);
@@ -226,14 +229,17 @@ internal sealed class RectangleDecoder(Stream stream) : IDisposable
     private uint[] TightPixels(byte[] bytes) => !IsTightColour
         ? ToPixels(bytes, Format.Bytes)
         : [.. Enumerable.Range(0, bytes.Length / 3).Select(i =>
-            ((uint)bytes[i * 3] << Format.RedShift) | ((uint)bytes[(i * 3) + 1] << Format.GreenShift) | ((uint)bytes[(i * 3) + 2] << Format.BlueShift))];
+            ((uint)bytes[i * 3] << Format.RedShift)
+                | ((uint)bytes[(i * 3) + 1] << Format.GreenShift)
+                | ((uint)bytes[(i * 3) + 2] << Format.BlueShift))];
 
     private async Task<uint[]> PixelsAsync(int count) => ToPixels(await ReadAsync(count * Format.Bytes), Format.Bytes);
 
     /// <summary>Three bytes are the lower or the upper ones of four.</summary>
     private uint[] ToPixels(byte[] bytes, int size)
     {
-        bool isUpper = size == 3 && ((Format.RedMax << Format.RedShift) | (Format.GreenMax << Format.GreenShift) | (Format.BlueMax << Format.BlueShift)) >> 24 != 0;
+        bool isUpper = size == 3 && (
+            (Format.RedMax << Format.RedShift) | (Format.GreenMax << Format.GreenShift) | (Format.BlueMax << Format.BlueShift)) >> 24 != 0;
         uint[] pixels = new uint[bytes.Length / size];
         for (int i = 0; i < pixels.Length; i++)
         {

@@ -15,7 +15,12 @@ internal sealed class TestServer : IAsyncDisposable
     {
         Screen = new FakeScreen(width, height);
         Feed = new ScreenFeed(Screen, TimeProvider.System);
-        VncServerOptions options = new() { Listen = new IPEndPoint(IPAddress.Loopback, 0), Name = "test", Patience = TimeSpan.FromSeconds(60) };
+        VncServerOptions options = new()
+        {
+            Listen = new IPEndPoint(IPAddress.Loopback, 0),
+            Name = "test",
+            Patience = TimeSpan.FromSeconds(60),
+        };
         _server = VncServer.Start(configure?.Invoke(options) ?? options, Feed, Input, Input, Log);
     }
 
@@ -39,7 +44,8 @@ internal sealed class TestServer : IAsyncDisposable
     }
 
     /// <summary>Connects and logs in.</summary>
-    public async Task<RfbClient> LogInAsync(string? password = null) => await RfbClient.LogInAsync(await ConnectAsync(), password: password);
+    public async Task<RfbClient> LogInAsync(string? password = null) =>
+        await RfbClient.LogInAsync(await ConnectAsync(), password: password);
 
     public async ValueTask DisposeAsync()
     {

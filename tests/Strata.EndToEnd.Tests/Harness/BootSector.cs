@@ -14,8 +14,8 @@ internal static class BootSector
     private const ushort Start = 0x7C00;
 
     /// <summary>
-    /// Prints a greeting, waits for a key and prints it, copies itself to the disk's second sector, and ends the run by the debug-exit port with
-    /// code 3.
+    /// Prints a greeting, waits for a key and prints it, copies itself to the disk's second sector, and ends the run by the debug-exit port
+    /// with code 3.
     /// </summary>
     public static byte[] CreateDisk() => CreateDisk(c =>
     {

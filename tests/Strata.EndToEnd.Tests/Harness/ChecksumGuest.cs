@@ -8,8 +8,8 @@ namespace Strata.EndToEnd.Tests.Harness;
 /// A guest that steps a linear congruential generator for ever and checks itself: the number of steps is kept in ESI, in an x87
 /// register and in every lane of XMM7, DR0 holds a constant, and the time-stamp counter must not go back. Meanwhile a one-shot
 /// timer interrupts it every half millisecond and is armed again by its handler only: one lost interrupt ends the chain. The handler
-/// ends the interrupt by the paravirtual flag where it may: one lost end also does. A byte on the serial port ends it after three more interrupts; it prints steps, generator and interrupts as "n x i." in hexadecimal.
-/// A check that fails ends the run with its number.
+/// ends the interrupt by the paravirtual flag where it may: one lost end also does. A byte on the serial port ends it after three more
+/// interrupts; it prints steps, generator and interrupts as "n x i." in hexadecimal. A check that fails ends the run with its number.
 /// </summary>
 internal static class ChecksumGuest
 {

@@ -20,7 +20,8 @@ internal static class ChecksumMachine
         await machine.Console.WriteAsync(new byte[] { (byte)'.' });
         MachineExit exit = await machine.WaitForExitAsync().WaitAsync(Patience);
         Assert.Equal((MachineExitReason.DebugExit, 1), (exit.Reason, exit.Code)); // twice the value written, and one
-        uint[] words = [.. machine.Console.Output.TrimEnd('.').Split(' ').Select(word => uint.Parse(word, NumberStyles.HexNumber, CultureInfo.InvariantCulture))];
+        uint[] words = [.. machine.Console.Output.TrimEnd('.').Split(' ').Select(
+            word => uint.Parse(word, NumberStyles.HexNumber, CultureInfo.InvariantCulture))];
         Assert.Equal(ChecksumGuest.After(words[0]), words[1]);
     }
 }

@@ -83,6 +83,7 @@ internal sealed class ClockProbe(PcBoard board) : IPortDevice
         ulong ticks = tsc - BinaryPrimitives.ReadUInt64LittleEndian(record[8..]);
         sbyte shift = (sbyte)record[28];
         UInt128 scaled = shift < 0 ? ticks >> -shift : (UInt128)ticks << shift;
-        return (long)(BinaryPrimitives.ReadUInt64LittleEndian(record[16..]) + (ulong)((scaled * BinaryPrimitives.ReadUInt32LittleEndian(record[24..])) >> 32));
+        return (long)(BinaryPrimitives.ReadUInt64LittleEndian(
+            record[16..]) + (ulong)((scaled * BinaryPrimitives.ReadUInt32LittleEndian(record[24..])) >> 32));
     }
 }

@@ -36,7 +36,8 @@ public sealed class FileServer : IDisposable
             {
             }
 
-            await stream.WriteAsync(Encoding.ASCII.GetBytes($"HTTP/1.0 200 OK\r\nContent-Length: {content.Length}\r\n\r\n"), cancellationToken);
+            await stream.WriteAsync(
+                Encoding.ASCII.GetBytes($"HTTP/1.0 200 OK\r\nContent-Length: {content.Length}\r\n\r\n"), cancellationToken);
             await stream.WriteAsync(content, cancellationToken);
         }
     }

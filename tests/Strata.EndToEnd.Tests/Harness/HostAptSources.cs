@@ -13,15 +13,18 @@ internal sealed record HostAptSources(string SourcesList, string Configuration)
     private const string HostAddress = "//10.0.2.2";
 
     /// <summary>Proxies, and whether old package lists are good enough, as in snapshots of the archive.</summary>
-    private static readonly string[] Settings = ["Acquire::http::Proxy ", "Acquire::https::Proxy ", "Acquire::Check-Valid-Until ", "Acquire::Check-Date "];
+    private static readonly string[] Settings = [
+        "Acquire::http::Proxy ", "Acquire::https::Proxy ", "Acquire::Check-Valid-Until ", "Acquire::Check-Date "];
 
     public static async Task<HostAptSources> ReadAsync(CancellationToken cancellationToken)
     {
         string targets = await HostCommand.RunAsync(
             "apt-get", ["indextargets", "--format", "$(ORIGIN)|$(CREATED_BY)|deb $(REPO_URI) $(RELEASE) $(COMPONENT)"], cancellationToken);
         string settings = await HostCommand.RunAsync("apt-config", ["dump"], cancellationToken);
-        IEnumerable<string> sources = targets.Split('\n').Where(line => line.StartsWith(Debian, StringComparison.Ordinal)).Select(line => line[Debian.Length..]);
-        IEnumerable<string> taken = settings.Split('\n').Where(line => Settings.Any(setting => line.StartsWith(setting, StringComparison.OrdinalIgnoreCase)));
+        IEnumerable<string> sources = targets.Split('\n').Where(line => line.StartsWith(Debian, StringComparison.Ordinal))
+            .Select(line => line[Debian.Length..]);
+        IEnumerable<string> taken = settings.Split('\n').Where(
+            line => Settings.Any(setting => line.StartsWith(setting, StringComparison.OrdinalIgnoreCase)));
         return new HostAptSources(Join(sources), Join(taken));
     }
 

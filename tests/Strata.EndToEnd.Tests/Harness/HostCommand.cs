@@ -50,12 +50,15 @@ internal sealed class HostCommand : IDisposable
         return new HostCommand(Process.Start(start) ?? throw new InvalidOperationException($"{tool} did not start."));
     }
 
-    /// <summary>The strata command, as built from these sources; the environment's STRATA_COMMAND names another to be tested, such as the native one.</summary>
+    /// <summary>
+    /// The strata command, as built from these sources; the environment's STRATA_COMMAND names another to be tested, such as the native
+    /// one.
+    /// </summary>
     public static HostCommand StartStrata(params string[] arguments) => StartStrata(new Dictionary<string, string>(), arguments);
 
     /// <summary>
-    /// The same with variables beside those of this process. A shell starts what it runs in the background with SIGINT and SIGQUIT ignored, which
-    /// programs inherit, and .NET leaves them so: tests that run there would wait for ever for the end of what they interrupt.
+    /// The same with variables beside those of this process. A shell starts what it runs in the background with SIGINT and SIGQUIT ignored,
+    /// which programs inherit, and .NET leaves them so: tests that run there would wait for ever for the end of what they interrupt.
     /// </summary>
     public static HostCommand StartStrata(IReadOnlyDictionary<string, string> environment, params string[] arguments)
     {
@@ -101,7 +104,8 @@ internal sealed class HostCommand : IDisposable
         }
         catch (OperationCanceledException)
         {
-            throw new TimeoutException($"The command did not end. It printed: {Output}\nIts threads: {string.Join(", ", HostThreads.Describe(Id))}");
+            throw new TimeoutException(
+                $"The command did not end. It printed: {Output}\nIts threads: {string.Join(", ", HostThreads.Describe(Id))}");
         }
 
         await _pump.WaitAsync(cancellationToken);

@@ -10,12 +10,17 @@ public sealed class NamedMachine : IAsyncLifetime, IDisposable
     private readonly TemporaryFolder _runtime = new();
     private HostCommand? _run;
 
-    private Dictionary<string, string> Environment => new() { ["XDG_RUNTIME_DIR"] = _runtime.Root, ["XDG_DATA_HOME"] = _runtime.PathOf("data") };
+    private Dictionary<string, string> Environment => new()
+    {
+        ["XDG_RUNTIME_DIR"] = _runtime.Root,
+        ["XDG_DATA_HOME"] = _runtime.PathOf("data"),
+    };
 
     public async Task InitializeAsync()
     {
         await new Images.DebianTiny().EnsureAsync();
-        _run = HostCommand.StartStrata(Environment, "run", "debian-tiny", "--memory", "256M", "--engine", "translator", "--name", Name, "--forward", "0:22");
+        _run = HostCommand.StartStrata(
+            Environment, "run", "debian-tiny", "--memory", "256M", "--engine", "translator", "--name", Name, "--forward", "0:22");
         using CancellationTokenSource timeout = new(Patience);
         await _run.WaitForOutputAsync(DebianGuest.Prompt, timeout.Token);
     }

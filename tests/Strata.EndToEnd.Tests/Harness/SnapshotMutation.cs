@@ -11,8 +11,10 @@ internal sealed class SnapshotMutation
 
     private static readonly Func<JsonNode?>[] Values =
     [
-        () => null, () => new JsonArray(), () => new JsonObject(), () => new JsonArray((JsonNode?)null), () => -1, () => 0, () => 1, () => long.MaxValue,
-        () => ulong.MaxValue, () => 1UL << 40, () => 0.5, () => true, () => string.Empty, () => "../../escaped", () => "\0", () => "/", () => new string('a', 5000),
+        () => null, () =>
+            new JsonArray(), () => new JsonObject(), () => new JsonArray((JsonNode?)null), () => -1, () => 0, () => 1, () => long.MaxValue,
+        () => ulong.MaxValue, () =>
+            1UL << 40, () => 0.5, () => true, () => string.Empty, () => "../../escaped", () => "\0", () => "/", () => new string('a', 5000),
     ];
 
     private readonly string _folder;
@@ -31,7 +33,9 @@ internal sealed class SnapshotMutation
     {
         Dictionary<string, byte[]> files = new(_files);
         string name = Digested[random.Next(Digested.Length)];
-        (files[name], string what) = name == "manifest.json" && random.Next(4) != 0 ? MutateJson(files[name], random) : MutateBytes(files[name], random);
+        (files[name], string what) = name == "manifest.json" && random.Next(4) != 0
+            ? MutateJson(files[name], random)
+            : MutateBytes(files[name], random);
         Write(files);
         return $"{name}: {what}";
     }

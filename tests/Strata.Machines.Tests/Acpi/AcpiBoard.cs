@@ -50,7 +50,8 @@ internal sealed class AcpiBoard : IDisposable, ISerialBackend
 
     /// <summary>Addresses behind a table's header.</summary>
     public static IEnumerable<ulong> Pointers(byte[] table, int size) =>
-        Enumerable.Range(0, (table.Length - 36) / size).Select(i => size == 8 ? Field64(table, 36 + (i * 8)) : Field32(table, 36 + (i * 4)));
+        Enumerable.Range(0, (table.Length - 36) / size)
+            .Select(i => size == 8 ? Field64(table, 36 + (i * 8)) : Field32(table, 36 + (i * 4)));
 
     public static byte Sum(ReadOnlySpan<byte> bytes)
     {

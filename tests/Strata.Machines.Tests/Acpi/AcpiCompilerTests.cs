@@ -16,7 +16,9 @@ public sealed class AcpiCompilerTests : IDisposable
         string compiled = await CompileAsync("-oa", "-p", Path.Combine(_folder, "again"), Path.Combine(_folder, "dsdt.dsl"));
 
         Assert.All(
-            ["Name (_S5, Package", "Device (PCI0)", "Device (COM1)", "Device (RTC)", "Device (KBD)", "EisaId (\"PNP0A03\")", "EisaId (\"PNP0501\")", "Name (_PRT", "Device (VGEN)", "Method (_E00", "Notify (\\_SB.VGEN, 0x80)"],
+            [
+                "Name (_S5, Package", "Device (PCI0)", "Device (COM1)", "Device (RTC)", "Device (KBD)", "EisaId (\"PNP0A03\")",
+                "EisaId (\"PNP0501\")", "Name (_PRT", "Device (VGEN)", "Method (_E00", "Notify (\\_SB.VGEN, 0x80)"],
             term => Assert.Contains(term, source, StringComparison.Ordinal));
         Assert.Contains(" 0 Errors", compiled, StringComparison.Ordinal);
         Assert.Contains(" 0 Warnings", compiled, StringComparison.Ordinal);
@@ -27,7 +29,8 @@ public sealed class AcpiCompilerTests : IDisposable
     public async Task DataTables_Disassembled_AreUnderstoodWholly()
     {
         using AcpiBoard board = new(processors: 4);
-        byte[][] tables = [.. board.Tables, board.Xsdt, board.Table(AcpiBoard.Field32(board.Rsdp, 16)), board.Table(AcpiBoard.Field64(board.Fadt, 132))];
+        byte[][] tables = [
+            .. board.Tables, board.Xsdt, board.Table(AcpiBoard.Field32(board.Rsdp, 16)), board.Table(AcpiBoard.Field64(board.Fadt, 132))];
 
         foreach (byte[] table in tables)
         {

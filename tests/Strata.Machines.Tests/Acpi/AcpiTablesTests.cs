@@ -25,7 +25,9 @@ public sealed class AcpiTablesTests
     public void Tables_OfEachBoard_HaveChecksumsAndLieInReservedMemory(int processors)
     {
         using AcpiBoard board = new(processors);
-        ulong[] addresses = [AcpiBoard.Field64(board.Rsdp, 24), AcpiBoard.Field32(board.Rsdp, 16), .. AcpiBoard.Pointers(board.Xsdt, 8), AcpiBoard.Field64(board.Fadt, 140)];
+        ulong[] addresses = [
+            AcpiBoard.Field64(board.Rsdp, 24), AcpiBoard.Field32(board.Rsdp, 16), .. AcpiBoard.Pointers(board.Xsdt, 8),
+            AcpiBoard.Field64(board.Fadt, 140)];
 
         Assert.All(addresses, address =>
         {
@@ -40,11 +42,17 @@ public sealed class AcpiTablesTests
     public void Tables_OfEachBoard_DoNotOverlap()
     {
         using AcpiBoard board = new(processors: 64);
-        ulong[] addresses = [AcpiBoard.Field64(board.Rsdp, 24), AcpiBoard.Field32(board.Rsdp, 16), .. AcpiBoard.Pointers(board.Xsdt, 8), AcpiBoard.Field64(board.Fadt, 140), AcpiBoard.Field64(board.Fadt, 132)];
+        ulong[] addresses = [
+            AcpiBoard.Field64(board.Rsdp, 24), AcpiBoard.Field32(board.Rsdp, 16), .. AcpiBoard.Pointers(board.Xsdt, 8),
+            AcpiBoard.Field64(board.Fadt, 140), AcpiBoard.Field64(board.Fadt, 132)];
 
-        (ulong Start, ulong End)[] ranges = [.. addresses.Order().Select(address => (address, address + (ulong)board.Table(address).Length))];
+        (
+            ulong Start,
+            ulong End)[] ranges = [.. addresses.Order().Select(address => (address, address + (ulong)board.Table(address).Length))];
 
-        Assert.All(ranges.Zip(ranges.Skip(1)), pair => Assert.True(pair.First.End <= pair.Second.Start, $"0x{pair.First.Start:x} and 0x{pair.Second.Start:x}"));
+        Assert.All(
+            ranges.Zip(ranges.Skip(1)),
+            pair => Assert.True(pair.First.End <= pair.Second.Start, $"0x{pair.First.Start:x} and 0x{pair.Second.Start:x}"));
     }
 
     [Fact]

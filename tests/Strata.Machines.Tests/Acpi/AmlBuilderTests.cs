@@ -21,12 +21,14 @@ public sealed class AmlBuilderTests
 
     [Theory]
     [MemberData(nameof(Integers))]
-    public void Integer_EachSize_IsTheShortestConstant(ulong value, byte[] expected) => Assert.Equal(expected, new AmlBuilder().Integer(value).ToArray());
+    public void Integer_EachSize_IsTheShortestConstant(ulong value, byte[] expected) =>
+        Assert.Equal(expected, new AmlBuilder().Integer(value).ToArray());
 
     [Theory]
     [InlineData("PNP0A03", new byte[] { 0x41, 0xD0, 0x0A, 0x03 })]
     [InlineData("PNP0501", new byte[] { 0x41, 0xD0, 0x05, 0x01 })]
-    public void EisaId_OfPnp_IsTheCompressedId(string id, byte[] expected) => Assert.Equal([0x0C, .. expected], new AmlBuilder().EisaId(id).ToArray());
+    public void EisaId_OfPnp_IsTheCompressedId(string id, byte[] expected) =>
+        Assert.Equal([0x0C, .. expected], new AmlBuilder().EisaId(id).ToArray());
 
     [Theory]
     [InlineData(58, new byte[] { 0x3F })] // with itself and the name 63 bytes: the last length of one byte
@@ -48,7 +50,8 @@ public sealed class AmlBuilderTests
         Assert.Equal([0x12, 0x05, 2, 0x00, 0x0A, 5], new AmlBuilder().Package(e => e.Integer(0), e => e.Integer(5)).ToArray());
 
     [Fact]
-    public void Name_OfAnInteger_IsNameOp() => Assert.Equal([0x08, .. "_UID"u8, 0x01], new AmlBuilder().Name("_UID", v => v.Integer(1)).ToArray());
+    public void Name_OfAnInteger_IsNameOp() =>
+        Assert.Equal([0x08, .. "_UID"u8, 0x01], new AmlBuilder().Name("_UID", v => v.Integer(1)).ToArray());
 
     [Fact]
     public void Resources_PortsAndInterrupt_AreSmallDescriptorsWithAnEndTag()
@@ -72,7 +75,9 @@ public sealed class AmlBuilderTests
         Assert.Equal(26, actual.Length);
         Assert.Equal([0x87, 0x17, 0x00, 0x00], actual[..4]); // memory range
         Assert.Equal(0x0C, actual[4]); // minimum and maximum fixed, positive decode
-        Assert.Equal([0u, 0xC0000000u, 0xFEBFFFFFu, 0u, 0x3EC00000u], Enumerable.Range(0, 5).Select(i => BitConverter.ToUInt32(actual, 6 + (i * 4))));
+        Assert.Equal(
+            [0u, 0xC0000000u, 0xFEBFFFFFu, 0u, 0x3EC00000u],
+            Enumerable.Range(0, 5).Select(i => BitConverter.ToUInt32(actual, 6 + (i * 4))));
     }
 
     private static void Repeat(AmlBuilder body, int size)

@@ -18,7 +18,8 @@ public sealed class GenerationIdTests
 
         board.Board.RenewGeneration(Another);
 
-        byte[] id = [.. Enumerable.Range(0, 2).SelectMany(i => BitConverter.GetBytes(board.Board.Memory.Read(address + ((ulong)i * 8), AccessWidth.Qword)))];
+        byte[] id = [.. Enumerable.Range(0, 2).SelectMany(
+            i => BitConverter.GetBytes(board.Board.Memory.Read(address + ((ulong)i * 8), AccessWidth.Qword)))];
         Assert.Equal(Another, new Guid(id));
         Assert.Equal(0UL, address % 8);
     }

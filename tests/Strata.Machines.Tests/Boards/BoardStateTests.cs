@@ -51,7 +51,8 @@ public sealed class BoardStateTests
         guest.Board.LoadState(before);
 
         Assert.All(before.Zip(guest.Board.SaveState()), pair => Assert.True(
-            pair.First.UnitName == pair.Second.UnitName && pair.First.Bytes.Span.SequenceEqual(pair.Second.Bytes.Span), pair.First.UnitName));
+            pair.First.UnitName == pair.Second.UnitName
+                && pair.First.Bytes.Span.SequenceEqual(pair.Second.Bytes.Span), pair.First.UnitName));
         guest.Board.Resume();
         await FinishAsync(guest);
     }
@@ -154,7 +155,8 @@ public sealed class BoardStateTests
 
     private static uint CountInterrupts(GuestBoard guest) => (uint)guest.Board.Memory.Read(ChecksumGuest.Count, AccessWidth.Dword);
 
-    private static Task WaitForInterruptsAsync(GuestBoard guest, uint count) => GuestBoard.WaitUntilAsync(() => CountInterrupts(guest) >= count);
+    private static Task WaitForInterruptsAsync(GuestBoard guest, uint count) =>
+        GuestBoard.WaitUntilAsync(() => CountInterrupts(guest) >= count);
 
     /// <summary>Ends the guest, which has checked itself all the time, and checks what it prints.</summary>
     private static async Task FinishAsync(GuestBoard guest)
@@ -162,7 +164,8 @@ public sealed class BoardStateTests
         Assert.Equal(1, guest.Board.WriteSerial("."u8));
         MachineExit exit = await guest.WaitForExitAsync();
         Assert.Equal((MachineExitReason.DebugExit, 1), (exit.Reason, exit.Code));
-        uint[] words = [.. guest.Printed.TrimEnd('.').Split(' ').Select(word => uint.Parse(word, NumberStyles.HexNumber, CultureInfo.InvariantCulture))];
+        uint[] words = [.. guest.Printed.TrimEnd('.').Split(' ').Select(
+            word => uint.Parse(word, NumberStyles.HexNumber, CultureInfo.InvariantCulture))];
         Assert.Equal(ChecksumGuest.After(words[0]), words[1]);
     }
 }

@@ -18,7 +18,8 @@ internal sealed class GuestBoard : ISerialBackend, IDisposable
     /// <param name="engine">Its name.</param>
     /// <param name="kernel">A multiboot image; null for a guest that is in the memory already.</param>
     /// <param name="memory">The board's RAM; null for new one.</param>
-    public GuestBoard(string engine, byte[]? kernel, int processors = 1, GuestMemory? memory = null, bool endsOnReset = false) => Board = new PcBoard(
+    public GuestBoard(string engine, byte[]? kernel, int processors = 1, GuestMemory? memory = null, bool endsOnReset = false) =>
+        Board = new PcBoard(
         new PcBoardOptions
         {
             MemorySize = MemorySize,

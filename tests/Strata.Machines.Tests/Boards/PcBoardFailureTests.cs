@@ -45,7 +45,8 @@ public sealed partial class PcBoardFailureTests
         int before = CountClocks();
         using ClosableDisk disk = new();
 
-        Assert.Throws<NotSupportedException>(() => Create(16 << 20, [disk], [new NetworkCardOptions(new NoNetwork(), new byte[] { 2, 0, 0, 0, 0, 1 })]));
+        Assert.Throws<NotSupportedException>(
+            () => Create(16 << 20, [disk], [new NetworkCardOptions(new NoNetwork(), new byte[] { 2, 0, 0, 0, 0, 1 })]));
 
         Assert.True(disk.IsClosed);
         AssertNoMoreClocks(before);
@@ -72,7 +73,9 @@ public sealed partial class PcBoardFailureTests
     private static int CountClocks() => HostThreads.Names().Count(name => name == "strata-clock");
 
     private static ulong MappedBytes() =>
-        ulong.Parse(File.ReadAllText("/proc/self/statm").Split(' ')[0], System.Globalization.CultureInfo.InvariantCulture) * (ulong)Environment.SystemPageSize;
+        ulong.Parse(
+            File.ReadAllText("/proc/self/statm").Split(' ')[0],
+            System.Globalization.CultureInfo.InvariantCulture) * (ulong)Environment.SystemPageSize;
 
     [LibraryImport("libc", EntryPoint = "getrlimit")]
     private static partial int GetLimit(int resource, ref Limit limit);

@@ -27,8 +27,11 @@ public sealed class RosterTests
         using GuestBoard guest = new("interpreter", ChecksumGuest.Assemble(), processors: 2);
         HashSet<object> units = new(guest.Board.Units, ReferenceEqualityComparer.Instance);
 
-        object[] devices = [.. Walk(guest.Board).Where(found => found is IPortDevice or IMmioDevice or VirtioDevice or LocalApic or X86Cpu)];
-        string[] missing = [.. devices.Where(device => !units.Contains(device) && !BelongsToAUnit(device.GetType())).Select(device => device.GetType().Name).Distinct()];
+        object[] devices = [
+            .. Walk(guest.Board).Where(found => found is IPortDevice or IMmioDevice or VirtioDevice or LocalApic or X86Cpu)];
+        string[] missing = [.. devices.Where(device => !units.Contains(device) && !BelongsToAUnit(device.GetType()))
+            .Select(device => device.GetType().Name)
+            .Distinct()];
 
         Assert.InRange(devices.Length, 20, int.MaxValue); // the walk finds them at all
         Assert.Equal(Stateless.Keys.Order(), missing.Order());
@@ -87,6 +90,7 @@ public sealed class RosterTests
         Type element = type.IsArray ? type.GetElementType()! : type;
         return value is Delegate
             || (type.IsArray && !element.IsPrimitive && !element.IsPointer)
-            || (type.Namespace is { } name && (name.StartsWith("Strata", StringComparison.Ordinal) || name.StartsWith("System.Collections", StringComparison.Ordinal)));
+            || (type.Namespace is { } name && (
+                name.StartsWith("Strata", StringComparison.Ordinal) || name.StartsWith("System.Collections", StringComparison.Ordinal)));
     }
 }

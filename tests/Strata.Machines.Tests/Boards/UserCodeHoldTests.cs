@@ -70,5 +70,6 @@ public sealed class UserCodeHoldTests
 
     private static uint Read(GuestBoard guest, uint address) => BitConverter.ToUInt32(guest.Board.Ram.Slice(address, 4));
 
-    private static Task WaitForAsync(GuestBoard guest, uint address, uint value) => GuestBoard.WaitUntilAsync(() => Read(guest, address) >= value);
+    private static Task WaitForAsync(GuestBoard guest, uint address, uint value) =>
+        GuestBoard.WaitUntilAsync(() => Read(guest, address) >= value);
 }

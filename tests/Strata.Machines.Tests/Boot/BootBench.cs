@@ -36,7 +36,8 @@ internal sealed class BootBench : IDisposable
         CommandLine = commandLine,
     };
 
-    public BootEntry Load(byte[] kernel, byte[]? initrd = null, string commandLine = "") => BootLoader.Load(Request(kernel, initrd, commandLine));
+    public BootEntry Load(byte[] kernel, byte[]? initrd = null, string commandLine = "") =>
+        BootLoader.Load(Request(kernel, initrd, commandLine));
 
     public byte Read8(ulong gpa) => (byte)Memory.Read(gpa, AccessWidth.Byte);
 

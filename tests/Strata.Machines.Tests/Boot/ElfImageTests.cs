@@ -16,11 +16,16 @@ public sealed class ElfImageTests
         Assert.Equal(ElfImages.Entry, elf.Entry);
         Assert.Equal(
             [
-                new ElfSegment(0x1000, ElfImages.FirstSize, ElfImages.FirstAddress, ElfImages.FirstAddress + ElfImages.KernelBase, ElfImages.FirstSize),
-                new ElfSegment(0x1400, ElfImages.SecondSize, ElfImages.SecondAddress, ElfImages.SecondAddress + ElfImages.KernelBase, ElfImages.SecondMemory),
+                new ElfSegment(
+                    0x1000, ElfImages.FirstSize, ElfImages.FirstAddress, ElfImages.FirstAddress + ElfImages.KernelBase,
+                    ElfImages.FirstSize),
+                new ElfSegment(
+                    0x1400, ElfImages.SecondSize, ElfImages.SecondAddress, ElfImages.SecondAddress + ElfImages.KernelBase,
+                    ElfImages.SecondMemory),
             ],
             elf.Segments);
-        Assert.Equal([new ElfSegment(0x1500, (ulong)ElfImages.Notes.Length, 0, ElfImages.KernelBase, (ulong)ElfImages.Notes.Length)], elf.Notes);
+        Assert.Equal(
+            [new ElfSegment(0x1500, (ulong)ElfImages.Notes.Length, 0, ElfImages.KernelBase, (ulong)ElfImages.Notes.Length)], elf.Notes);
         Assert.Equal(ElfImages.SecondAddress + (ulong)ElfImages.SecondMemory, elf.End);
     }
 
@@ -83,6 +88,7 @@ public sealed class ElfImageTests
     {
         byte[] image = ElfImages.Create(is64);
 
-        Assert.All(Enumerable.Range(0, image.Length), length => Assert.Throws<BootImageException>(() => ElfImage.Parse(image.AsSpan(0, length))));
+        Assert.All(
+            Enumerable.Range(0, image.Length), length => Assert.Throws<BootImageException>(() => ElfImage.Parse(image.AsSpan(0, length))));
     }
 }

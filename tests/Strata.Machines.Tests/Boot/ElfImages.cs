@@ -55,7 +55,8 @@ internal static class ElfImages
     public static byte[] CreateMultiboot(bool is64) => Create(is64).PutBytes(MultibootOffset, MultibootImages.Header(flags: 3));
 
     /// <summary>Writes a program header; "virtual" addresses differ from the physical ones on purpose.</summary>
-    public static void PutSegment(byte[] image, bool is64, int index, uint type, ulong offset, ulong address, ulong fileSize, ulong memorySize)
+    public static void PutSegment(
+        byte[] image, bool is64, int index, uint type, ulong offset, ulong address, ulong fileSize, ulong memorySize)
     {
         int at = is64 ? 64 + (index * 56) : 52 + (index * 32);
         _ = is64

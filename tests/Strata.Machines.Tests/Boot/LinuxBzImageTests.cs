@@ -49,7 +49,8 @@ public sealed class LinuxBzImageTests : IDisposable
         byte[] expected = image.AsSpan(BzImages.HeaderStart, BzImages.HeaderEnd - BzImages.HeaderStart).ToArray();
         byte[] actual = _bench.Bytes(page + BzImages.HeaderStart, expected.Length);
         Assert.All(
-            Enumerable.Range(0, expected.Length).Where(i => !loaderFields.Contains(BzImages.HeaderStart + i)), i => Assert.Equal(expected[i], actual[i]));
+            Enumerable.Range(0, expected.Length).Where(i => !loaderFields.Contains(BzImages.HeaderStart + i)), i =>
+                Assert.Equal(expected[i], actual[i]));
         Assert.All(_bench.Bytes(page, 0x70), value => Assert.Equal(0, value)); // screen_info, apm_bios_info
         Assert.Equal(0, _bench.Read8(page + 0x1EF)); // sentinel: a cleared page
         Assert.All(_bench.Bytes(page + BzImages.HeaderEnd, 0x2D0 - BzImages.HeaderEnd), value => Assert.Equal(0, value));

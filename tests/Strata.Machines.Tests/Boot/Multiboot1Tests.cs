@@ -17,7 +17,8 @@ public sealed class Multiboot1Tests : IDisposable
 
         BootEntry entry = _bench.Load(image);
 
-        Assert.Equal(new BootEntry(EntryMode.Protected32, MultibootImages.Entry, Rax: 0x2BADB002, Rbx: entry.Rbx, ExpectsBios: true), entry);
+        Assert.Equal(
+            new BootEntry(EntryMode.Protected32, MultibootImages.Entry, Rax: 0x2BADB002, Rbx: entry.Rbx, ExpectsBios: true), entry);
         byte[] expected = [.. image, .. new byte[MultibootImages.BssSize], 0xCC];
         Assert.Equal(expected, _bench.Bytes(MultibootImages.LoadAddress, expected.Length));
     }
@@ -54,7 +55,9 @@ public sealed class Multiboot1Tests : IDisposable
         Assert.Equal(ElfImages.Second, _bench.Bytes(ElfImages.SecondAddress, ElfImages.SecondSize));
     }
 
-    /// <summary>Kernels that are linked high, such as GNU Mach at C1000000h, name their entry by the address that it has under paging.</summary>
+    /// <summary>
+    /// Kernels that are linked high, such as GNU Mach at C1000000h, name their entry by the address that it has under paging.
+    /// </summary>
     [Theory]
     [InlineData(false)]
     [InlineData(true)]
@@ -143,7 +146,8 @@ public sealed class Multiboot1Tests : IDisposable
 
     [Fact]
     public void Load_UnknownOptionalFeature_IsIgnored() =>
-        Assert.Equal(0x2BADB002UL, _bench.Load(MultibootImages.Create().PutBytes(Header, MultibootImages.Header((1 << 16) | (1 << 20)))).Rax);
+        Assert.Equal(
+            0x2BADB002UL, _bench.Load(MultibootImages.Create().PutBytes(Header, MultibootImages.Header((1 << 16) | (1 << 20)))).Rax);
 
     [Theory]
     [InlineData(12, 0u)] // header_addr below load_addr
@@ -167,12 +171,15 @@ public sealed class Multiboot1Tests : IDisposable
     public void Load_Modules_FollowTheInitrdEachWithItsOwnString()
     {
         byte[] initrd = LittleEndian.Pattern(5_000, 1);
-        BootModule[] modules = [new(LittleEndian.Pattern(12_345, 2), "vmlinuz root=/dev/sda quiet"), new(LittleEndian.Pattern(1, 3), "tiny")];
+        BootModule[] modules = [
+            new(LittleEndian.Pattern(12_345, 2), "vmlinuz root=/dev/sda quiet"), new(LittleEndian.Pattern(1, 3), "tiny")];
 
         ulong info = BootLoader.Load(_bench.Request(MultibootImages.Create(), initrd) with { Modules = modules }).Rbx;
 
         Assert.Equal(3u, _bench.Read32(info + 20)); // mods_count
-        (byte[] Content, string Text)[] expected = [(initrd, "initrd"), .. modules.Select(module => (module.Content.ToArray(), module.Text))];
+        (
+            byte[] Content,
+            string Text)[] expected = [(initrd, "initrd"), .. modules.Select(module => (module.Content.ToArray(), module.Text))];
         uint table = _bench.Read32(info + 24);
         Assert.All(expected.Index(), item =>
         {

@@ -164,7 +164,8 @@ public sealed class Multiboot2Tests : IDisposable
 
     public void Dispose() => _bench.Dispose();
 
-    private static uint[] Words(byte[] bytes) => [.. Enumerable.Range(0, bytes.Length / 4).Select(i => BitConverter.ToUInt32(bytes, i * 4))];
+    private static uint[] Words(byte[] bytes) =>
+        [.. Enumerable.Range(0, bytes.Length / 4).Select(i => BitConverter.ToUInt32(bytes, i * 4))];
 
     private void AssertRefused(string why, byte[] image)
     {
@@ -172,7 +173,8 @@ public sealed class Multiboot2Tests : IDisposable
         Assert.Contains(why, error.Message, StringComparison.Ordinal);
     }
 
-    private Dictionary<uint, byte[]> Tags(ulong information) => AllTags(information).DistinctBy(tag => tag.Type).ToDictionary(tag => tag.Type, tag => tag.Body);
+    private Dictionary<uint, byte[]> Tags(ulong information) =>
+        AllTags(information).DistinctBy(tag => tag.Type).ToDictionary(tag => tag.Type, tag => tag.Body);
 
     private List<(uint Type, byte[] Body)> AllTags(ulong information)
     {

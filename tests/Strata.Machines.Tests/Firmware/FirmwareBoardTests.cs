@@ -99,7 +99,9 @@ public sealed class FirmwareBoardTests : ISerialBackend
 
         Assert.True(second.Memory.TryGetRamPage(0xF0000, out RamPage page) && ReferenceEquals(page.Memory, second.Ram));
         Assert.Equal(320u, second.Ports.Read(0x1CF, Core.Bus.AccessWidth.Word));
-        Assert.All(records.Zip(second.SaveState()), pair => Assert.True(pair.First.Bytes.Span.SequenceEqual(pair.Second.Bytes.Span), pair.First.UnitName));
+        Assert.All(
+            records.Zip(second.SaveState()),
+            pair => Assert.True(pair.First.Bytes.Span.SequenceEqual(pair.Second.Bytes.Span), pair.First.UnitName));
     }
 
     [Fact]

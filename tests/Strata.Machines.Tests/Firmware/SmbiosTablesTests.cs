@@ -58,7 +58,8 @@ public sealed class SmbiosTablesTests
     [Fact]
     public void OemStrings_Given_AreInTheirOrder()
     {
-        List<Structure> all = Structures(SmbiosTables.Build(new SmbiosOptions { OemStrings = ["one", "two"] }, Address, 1, Gigabyte).Structures);
+        List<Structure> all = Structures(
+            SmbiosTables.Build(new SmbiosOptions { OemStrings = ["one", "two"] }, Address, 1, Gigabyte).Structures);
 
         Structure oem = all.Single(structure => structure.Type == 11);
         Assert.Equal(2, oem.Bytes[4]);
@@ -71,10 +72,12 @@ public sealed class SmbiosTablesTests
         List<Structure> all = Structures(Build(40 * Gigabyte).Structures);
 
         List<Structure> devices = [.. all.Where(structure => structure.Type == 17)];
-        Assert.Equal([16384, 16384, 8192], devices.Select(device => (int)BinaryPrimitives.ReadUInt16LittleEndian(device.Bytes.AsSpan(0x0C))));
+        Assert.Equal(
+            [16384, 16384, 8192], devices.Select(device => (int)BinaryPrimitives.ReadUInt16LittleEndian(device.Bytes.AsSpan(0x0C))));
         List<Structure> ranges = [.. all.Where(structure => structure.Type == 19)];
         Assert.Equal([0u, 4 << 20], ranges.Select(range => BinaryPrimitives.ReadUInt32LittleEndian(range.Bytes.AsSpan(4))));
-        Assert.Equal([(3u << 20) - 1, (41u << 20) - 1], ranges.Select(range => BinaryPrimitives.ReadUInt32LittleEndian(range.Bytes.AsSpan(8))));
+        Assert.Equal(
+            [(3u << 20) - 1, (41u << 20) - 1], ranges.Select(range => BinaryPrimitives.ReadUInt32LittleEndian(range.Bytes.AsSpan(8))));
     }
 
     [Fact]
@@ -82,7 +85,8 @@ public sealed class SmbiosTablesTests
     {
         List<Structure> all = Structures(Build().Structures);
 
-        Assert.All(SmbiosKey.All, key => Assert.InRange(key.Offset, 4, all.First(structure => structure.Type == key.Type).Bytes.Length - 1));
+        Assert.All(
+            SmbiosKey.All, key => Assert.InRange(key.Offset, 4, all.First(structure => structure.Type == key.Type).Bytes.Length - 1));
         Assert.Equal(SmbiosKey.All.Count, SmbiosKey.All.DistinctBy(key => (key.Type, key.Offset)).Count());
     }
 
@@ -94,7 +98,8 @@ public sealed class SmbiosTablesTests
         Assert.Throws<BootImageException>(() => SmbiosTables.Build(options, Address, 1, Gigabyte));
     }
 
-    private static (byte[] EntryPoint, byte[] Structures) Build(ulong memory = Gigabyte) => SmbiosTables.Build(new SmbiosOptions(), Address, 2, memory);
+    private static (byte[] EntryPoint, byte[] Structures) Build(ulong memory = Gigabyte) =>
+        SmbiosTables.Build(new SmbiosOptions(), Address, 2, memory);
 
     /// <summary>Walks the structures as a guest does.</summary>
     private static List<Structure> Structures(byte[] bytes)

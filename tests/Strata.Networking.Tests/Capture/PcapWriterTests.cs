@@ -9,7 +9,8 @@ namespace Strata.Networking.Tests.Capture;
 /// <summary>The file byte by byte, and as tcpdump reads it.</summary>
 public sealed class PcapWriterTests
 {
-    private static readonly DateTimeOffset Start = DateTimeOffset.UnixEpoch + TimeSpan.FromTicks((1_700_000_000L * TimeSpan.TicksPerSecond) + 1234567);
+    private static readonly DateTimeOffset Start = DateTimeOffset.UnixEpoch + TimeSpan.FromTicks(
+        (1_700_000_000L * TimeSpan.TicksPerSecond) + 1234567);
 
     [Fact]
     public void Write_OneFrame_HasHeaderTimeAndBothLengths()
@@ -69,7 +70,8 @@ public sealed class PcapWriterTests
 
     private static string Run(string tool, params string[] arguments)
     {
-        using Process process = Process.Start(new ProcessStartInfo(tool, arguments) { RedirectStandardOutput = true, RedirectStandardError = true })!;
+        using Process process = Process.Start(
+            new ProcessStartInfo(tool, arguments) { RedirectStandardOutput = true, RedirectStandardError = true })!;
         string output = process.StandardOutput.ReadToEnd();
         string errors = process.StandardError.ReadToEnd();
         process.WaitForExit();

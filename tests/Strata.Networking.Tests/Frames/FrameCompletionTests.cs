@@ -16,7 +16,9 @@ public sealed class FrameCompletionTests
     {
         byte[] frame = LargeSegment(5000, out FrameOffload offload);
 
-        List<(byte[] Frame, FrameOffload Offload)> pieces = Complete(frame, offload, FrameFeatures.PartialChecksum | FrameFeatures.Tcp4Segmentation);
+        List<(
+            byte[] Frame,
+            FrameOffload Offload)> pieces = Complete(frame, offload, FrameFeatures.PartialChecksum | FrameFeatures.Tcp4Segmentation);
 
         (byte[] only, FrameOffload rest) = Assert.Single(pieces);
         Assert.Equal(frame, only);
@@ -28,7 +30,8 @@ public sealed class FrameCompletionTests
     {
         byte[] frame = LargeSegment(500, out FrameOffload offload);
 
-        List<(byte[] Frame, FrameOffload Offload)> pieces = Complete(frame, offload with { Segmentation = FrameFeatures.None, SegmentSize = 0 }, FrameFeatures.None);
+        List<(byte[] Frame, FrameOffload Offload)> pieces = Complete(
+            frame, offload with { Segmentation = FrameFeatures.None, SegmentSize = 0 }, FrameFeatures.None);
 
         (byte[] only, FrameOffload rest) = Assert.Single(pieces);
         Assert.Equal(FrameOffload.None, rest);
@@ -73,10 +76,12 @@ public sealed class FrameCompletionTests
     {
         byte[] addresses = [.. Enumerable.Range(1, 32).Select(i => (byte)i)];
         byte[] tcp = [0x10, 0, 0x20, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0x50, 0x10, 1, 0, 0, 0, 0, 0];
-        byte[] frame = [.. Ethernet(GatewayMac, GuestMac, 0x86DD, [0x60, 0, 0, 0, .. Big16(3020), 6, 64, .. addresses, .. tcp, .. Data(3000)])];
+        byte[] frame = [
+            .. Ethernet(GatewayMac, GuestMac, 0x86DD, [0x60, 0, 0, 0, .. Big16(3020), 6, 64, .. addresses, .. tcp, .. Data(3000)])];
         FrameOffload offload = new()
         {
-            NeedsChecksum = true, ChecksumStart = 54, ChecksumOffset = 16, Segmentation = FrameFeatures.Tcp6Segmentation, SegmentSize = 1440,
+            NeedsChecksum = true, ChecksumStart = 54, ChecksumOffset = 16, Segmentation = FrameFeatures.Tcp6Segmentation,
+            SegmentSize = 1440,
         };
 
         List<(byte[] Frame, FrameOffload Offload)> pieces = Complete(frame, offload, FrameFeatures.None);
@@ -111,7 +116,8 @@ public sealed class FrameCompletionTests
                 SegmentSize = (ushort)random.Next(1, 2000),
                 Segmentation = random.Next(2) == 0 ? FrameFeatures.Tcp4Segmentation : FrameFeatures.Tcp6Segmentation,
             };
-            FrameCompletion.Complete(frame, bad, FrameFeatures.None, (ReadOnlySpan<byte> piece, in FrameOffload _) => produced += piece.Length);
+            FrameCompletion.Complete(
+                frame, bad, FrameFeatures.None, (ReadOnlySpan<byte> piece, in FrameOffload _) => produced += piece.Length);
         }
 
         Assert.True(produced > 0);
@@ -136,7 +142,8 @@ public sealed class FrameCompletionTests
     private static List<(byte[] Frame, FrameOffload Offload)> Complete(byte[] frame, FrameOffload offload, FrameFeatures accepts)
     {
         List<(byte[] Frame, FrameOffload Offload)> pieces = [];
-        FrameCompletion.Complete(frame, offload, accepts, (ReadOnlySpan<byte> piece, in FrameOffload rest) => pieces.Add((piece.ToArray(), rest)));
+        FrameCompletion.Complete(
+            frame, offload, accepts, (ReadOnlySpan<byte> piece, in FrameOffload rest) => pieces.Add((piece.ToArray(), rest)));
         return pieces;
     }
 }

@@ -47,7 +47,9 @@ public sealed class InternetAddressTests
     {
         InternetAddress address = InternetAddress.Parse(text);
 
-        Assert.Equal((multicast, linkLocal, loopback, unspecified), (address.IsMulticast, address.IsLinkLocal, address.IsLoopback, address.IsUnspecified));
+        Assert.Equal(
+            (multicast, linkLocal, loopback, unspecified),
+            (address.IsMulticast, address.IsLinkLocal, address.IsLoopback, address.IsUnspecified));
     }
 
     [Fact]
@@ -79,7 +81,8 @@ public sealed class InternetAddressTests
     [Theory]
     [InlineData("2001:db8::1/32", "2001:db8::/32")]
     [InlineData("10.1.2.3/8", "10.0.0.0/8")]
-    public void Network_Text_NamesTheFirstAddress(string text, string written) => Assert.Equal(written, InternetNetwork.Parse(text).ToString());
+    public void Network_Text_NamesTheFirstAddress(string text, string written) =>
+        Assert.Equal(written, InternetNetwork.Parse(text).ToString());
 
     [Theory]
     [InlineData("2001:db8::/129")]

@@ -147,7 +147,9 @@ public sealed class Ipv6PacketTests
     {
         byte[] datagram = [.. Big16(1), .. Big16(2), .. Big16(9), 0, 0, 42];
 
-        Assert.True(Strata.Networking.Frames.UdpDatagram.TryParse(Ipv4Address.Read(Guest), Ipv4Address.Read(Gateway), datagram, trusted: false, out _));
-        Assert.False(Strata.Networking.Frames.UdpDatagram.TryParse(InternetAddress.Read(Guest6), InternetAddress.Read(Gateway6), datagram, trusted: false, out _));
+        Assert.True(Strata.Networking.Frames.UdpDatagram.TryParse(
+            Ipv4Address.Read(Guest), Ipv4Address.Read(Gateway), datagram, trusted: false, out _));
+        Assert.False(Strata.Networking.Frames.UdpDatagram.TryParse(
+            InternetAddress.Read(Guest6), InternetAddress.Read(Gateway6), datagram, trusted: false, out _));
     }
 }

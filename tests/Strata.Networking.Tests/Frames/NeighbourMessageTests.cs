@@ -18,7 +18,8 @@ public sealed class NeighbourMessageTests
     [Fact]
     public void TryParse_Solicitation_HasTargetAndLinkAddress()
     {
-        Assert.True(Parse(Guest6, Group, Solicitation, [.. Zero, .. Gateway6, 14, 1, 0, 0, 0, 0, 0, 0, .. SourceOption], out NeighbourMessage message));
+        Assert.True(Parse(
+            Guest6, Group, Solicitation, [.. Zero, .. Gateway6, 14, 1, 0, 0, 0, 0, 0, 0, .. SourceOption], out NeighbourMessage message));
 
         Assert.Equal((Solicitation, InternetAddress.Read(Gateway6)), (message.Type, message.Target));
         Assert.Equal(MacAddress.Read(GuestMac), message.LinkAddress);
@@ -27,7 +28,8 @@ public sealed class NeighbourMessageTests
     [Fact]
     public void TryParse_Advertisement_HasTheOptionOfTheTarget()
     {
-        Assert.True(Parse(GuestLocal, RouterLocal, Advertisement, [0x60, 0, 0, 0, .. Guest6, .. TargetOption], out NeighbourMessage message));
+        Assert.True(
+            Parse(GuestLocal, RouterLocal, Advertisement, [0x60, 0, 0, 0, .. Guest6, .. TargetOption], out NeighbourMessage message));
 
         Assert.Equal(MacAddress.Read(GuestMac), message.LinkAddress);
     }
@@ -69,7 +71,8 @@ public sealed class NeighbourMessageTests
     public void TryParse_InAFragment_IsRefused()
     {
         byte[] payload = Icmp6(Guest6, Group, Solicitation, 0, [.. Zero, .. Gateway6]);
-        Assert.True(Ipv6Packet.TryParse(Ipv6(Guest6, Group, 44, [Icmp6Protocol, 0, 0, 0, 0, 0, 0, 1, .. payload], 255), out Ipv6Packet packet));
+        Assert.True(
+            Ipv6Packet.TryParse(Ipv6(Guest6, Group, 44, [Icmp6Protocol, 0, 0, 0, 0, 0, 0, 1, .. payload], 255), out Ipv6Packet packet));
         Assert.Equal(payload, packet.Payload);
 
         Assert.False(NeighbourMessage.TryParse(packet, packet.Payload, out _));

@@ -36,7 +36,8 @@ internal static class GuestFrames
     public static byte[] Ethernet(byte[] destination, byte[] source, ushort type, byte[] payload) =>
         [.. destination, .. source, .. Big16(type), .. payload];
 
-    public static byte[] Ipv4(byte[] source, byte[] destination, byte protocol, byte[] payload, ushort identification = 0, int fragmentField = 0x4000)
+    public static byte[] Ipv4(
+        byte[] source, byte[] destination, byte protocol, byte[] payload, ushort identification = 0, int fragmentField = 0x4000)
     {
         byte[] header =
         [
@@ -67,7 +68,8 @@ internal static class GuestFrames
     public static byte[] OnLink(byte[] source, byte[] destination, byte type, byte[] rest, byte hopLimit = 255)
     {
         byte[] station = destination[0] == 0xFF ? [0x33, 0x33, .. destination[12..]] : GatewayMac;
-        return Ethernet(station, GuestMac, 0x86DD, Ipv6(source, destination, Icmp6Protocol, Icmp6(source, destination, type, 0, rest), hopLimit));
+        return Ethernet(
+            station, GuestMac, 0x86DD, Ipv6(source, destination, Icmp6Protocol, Icmp6(source, destination, type, 0, rest), hopLimit));
     }
 
     public static byte[] UdpDatagram(byte[] source, byte[] destination, ushort sourcePort, ushort destinationPort, byte[] data)
@@ -109,7 +111,8 @@ internal static class GuestFrames
 
     /// <summary>Checks addresses and lengths of an IPv6 frame to the guest, and the checksum where it is ICMPv6.</summary>
     /// <returns>The payload.</returns>
-    public static byte[] OpenIpv6(byte[] frame, byte protocol, byte[] source, byte[] destination, byte hopLimit = 64, byte[]? station = null)
+    public static byte[] OpenIpv6(
+        byte[] frame, byte protocol, byte[] source, byte[] destination, byte hopLimit = 64, byte[]? station = null)
     {
         Assert.Equal(station ?? GuestMac, frame[..6]);
         Assert.Equal(GatewayMac, frame[6..12]);

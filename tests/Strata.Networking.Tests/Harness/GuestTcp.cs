@@ -4,9 +4,12 @@ using static Strata.Networking.Tests.Harness.GuestFrames;
 namespace Strata.Networking.Tests.Harness;
 
 /// <summary>A segment that reached the guest, taken apart.</summary>
-internal sealed record GuestSegment(uint Sequence, uint Acknowledgment, byte Flags, ushort Window, byte[] Options, byte[] Data, FrameOffload Offload, ushort Urgent);
+internal sealed record GuestSegment(
+    uint Sequence, uint Acknowledgment, byte Flags, ushort Window, byte[] Options, byte[] Data, FrameOffload Offload, ushort Urgent);
 
-/// <summary>The guest's end of one TCP connection, worked by hand: every segment is what a test says. The remote address says by which protocol.</summary>
+/// <summary>
+/// The guest's end of one TCP connection, worked by hand: every segment is what a test says. The remote address says by which protocol.
+/// </summary>
 internal sealed class GuestTcp(IGuestWire bench, ushort guestPort, byte[] remote, ushort remotePort)
 {
     public const byte Fin = 1;
@@ -32,7 +35,9 @@ internal sealed class GuestTcp(IGuestWire bench, ushort guestPort, byte[] remote
 
     private byte[] Guest => remote.Length == 4 ? GuestFrames.Guest : Guest6;
 
-    public void Send(byte flags, byte[]? data = null, byte[]? options = null, uint? sequence = null, uint? acknowledgment = null, ushort? window = null, ushort urgent = 0)
+    public void Send(
+        byte flags, byte[]? data = null, byte[]? options = null, uint? sequence = null, uint? acknowledgment = null, ushort? window = null,
+        ushort urgent = 0)
     {
         byte[] head = options ?? [];
         byte[] segment =
@@ -69,7 +74,9 @@ internal sealed class GuestTcp(IGuestWire bench, ushort guestPort, byte[] remote
         }
 
         int header = (segment[12] >> 4) * 4;
-        return new GuestSegment(Read32(segment, 4), Read32(segment, 8), segment[13], Read16(segment, 14), segment[20..header], segment[header..], frame.Offload, Read16(segment, 18));
+        return new GuestSegment(
+            Read32(segment, 4), Read32(segment, 8), segment[13], Read16(segment, 14), segment[20..header], segment[header..], frame.Offload,
+            Read16(segment, 18));
     }
 
     /// <summary>Receives a segment and takes its data in: the next acknowledgment covers it.</summary>
@@ -77,7 +84,8 @@ internal sealed class GuestTcp(IGuestWire bench, ushort guestPort, byte[] remote
     {
         GuestSegment segment = Receive();
         Assert.Equal(Expected, segment.Sequence);
-        Expected = segment.Sequence + (uint)segment.Data.Length + (((segment.Flags & Syn) != 0) ? 1u : 0) + (((segment.Flags & Fin) != 0) ? 1u : 0);
+        Expected = segment.Sequence + (uint)segment.Data.Length + (
+            ((segment.Flags & Syn) != 0) ? 1u : 0) + (((segment.Flags & Fin) != 0) ? 1u : 0);
         return segment;
     }
 

@@ -43,7 +43,8 @@ internal sealed class NatBench : IGuestWire, IDisposable
     /// <summary>The same over IPv6, by asking for the router's Ethernet address.</summary>
     public void IntroduceIpv6()
     {
-        Send(GuestFrames.OnLink(GuestFrames.Guest6, GuestFrames.Gateway6, 135, [0, 0, 0, 0, .. GuestFrames.Gateway6, 1, 1, .. GuestFrames.GuestMac]));
+        Send(GuestFrames.OnLink(
+            GuestFrames.Guest6, GuestFrames.Gateway6, 135, [0, 0, 0, 0, .. GuestFrames.Gateway6, 1, 1, .. GuestFrames.GuestMac]));
         Take();
     }
 

@@ -17,7 +17,8 @@ internal sealed class NamedSwitchBench : IDisposable
     public NamedSwitchPlace Place => new(_folder.FullName, "lab");
 
     /// <summary>A machine on the switch.</summary>
-    public (NamedSwitchPort Port, RecordingReceiver Card) Join(int machine, NamedSwitchOptions? options = null, RecordingReceiver? card = null)
+    public (
+        NamedSwitchPort Port, RecordingReceiver Card) Join(int machine, NamedSwitchOptions? options = null, RecordingReceiver? card = null)
     {
         NamedSwitchPort port = NamedSwitchPort.Join(Place, new NamedSwitchStation($"m{machine}", MacAddress.Read(Mac(machine))), options);
         _open.Add(port);
@@ -29,7 +30,10 @@ internal sealed class NamedSwitchBench : IDisposable
     /// <summary>A process that connects and says what it likes.</summary>
     public Socket Intrude()
     {
-        Socket socket = new(AddressFamily.Unix, SocketType.Seqpacket, ProtocolType.Unspecified) { ReceiveTimeout = (int)Patience.TotalMilliseconds };
+        Socket socket = new(AddressFamily.Unix, SocketType.Seqpacket, ProtocolType.Unspecified)
+        {
+            ReceiveTimeout = (int)Patience.TotalMilliseconds,
+        };
         _open.Add(socket);
         socket.Connect(new UnixDomainSocketEndPoint(Place.SocketPath));
         return socket;

@@ -47,7 +47,8 @@ public sealed class NamedSwitchHostileTests : IDisposable
         _bench.Join(1);
         Socket intruder = _bench.Intrude();
 
-        intruder.Send(SwitchJson.Write(new SwitchRequest { Join = new SwitchJoin { Machine = machine, Mac = mac, Vlan = vlan, DelayMilliseconds = delay } }));
+        intruder.Send(SwitchJson.Write(
+            new SwitchRequest { Join = new SwitchJoin { Machine = machine, Mac = mac, Vlan = vlan, DelayMilliseconds = delay } }));
         byte[] buffer = new byte[1000];
         SwitchReply reply = SwitchJson.ReadReply(buffer.AsSpan(0, intruder.Receive(buffer)))!;
 

@@ -34,7 +34,8 @@ public sealed class NamedSwitchStateTests : IDisposable
         unit.LoadState(new NamedSwitchPortState { Address = 0x0A00_024D });
         unit.Resume();
 
-        NatBench.WaitUntil(() => _bench.Describe().Ports.Any(port => port is { Machine: "m2", Address: "10.0.2.77" }), "the host to know the address");
+        NatBench.WaitUntil(
+            () => _bench.Describe().Ports.Any(port => port is { Machine: "m2", Address: "10.0.2.77" }), "the host to know the address");
         SendUntilTaken(one, card, Frame(1, 2, 1));
     }
 

@@ -106,7 +106,8 @@ public sealed class NamedSwitchTests : IDisposable
     public void Receive_MachineThatTakesNothing_DoesNotHoldOthersUp()
     {
         (NamedSwitchPort one, _) = _bench.Join(1);
-        (NamedSwitchPort two, _) = _bench.Join(2, card: new RecordingReceiver { Room = 0, Accepts = FrameFeatures.PartialChecksum | FrameFeatures.Tcp4Segmentation });
+        (NamedSwitchPort two, _) = _bench.Join(
+            2, card: new RecordingReceiver { Room = 0, Accepts = FrameFeatures.PartialChecksum | FrameFeatures.Tcp4Segmentation });
         (NamedSwitchPort three, RecordingReceiver cardThree) = _bench.Join(3);
         (byte[] flood, FrameOffload offload) = LargeSegment(60_000);
         Send(two, Broadcast(2));
@@ -169,7 +170,8 @@ public sealed class NamedSwitchTests : IDisposable
             Random random = new(machine);
             for (int round = 0; round < rounds; round++)
             {
-                using NamedSwitchPort port = NamedSwitchPort.Join(_bench.Place, new NamedSwitchStation($"m{machine}", MacAddress.Read(Mac(machine))));
+                using NamedSwitchPort port = NamedSwitchPort.Join(
+                    _bench.Place, new NamedSwitchStation($"m{machine}", MacAddress.Read(Mac(machine))));
                 port.Connect(new RecordingReceiver());
                 Send(port, Broadcast(machine));
 #pragma warning disable RS0030 // random moments are the point
@@ -295,7 +297,8 @@ public sealed class NamedSwitchTests : IDisposable
 
         NamedSwitchDescription lab = _bench.Describe();
 
-        Assert.Equal(("lab", "m1", Environment.ProcessId, false, 1), (lab.Name, lab.Host, lab.HostProcessId, lab.IsIsolated, lab.StationCount));
+        Assert.Equal(
+            ("lab", "m1", Environment.ProcessId, false, 1), (lab.Name, lab.Host, lab.HostProcessId, lab.IsIsolated, lab.StationCount));
         Assert.Equal([null, "m1", "m2"], lab.Ports.Select(port => port.Machine));
         Assert.Equal(["02:00:00:00:00:01"], lab.Ports[1].Stations);
         Assert.Equal((1, 0, 0, 1), (lab.Ports[1].In, lab.Ports[1].Out, lab.Ports[2].In, lab.Ports[2].Out));
@@ -310,10 +313,12 @@ public sealed class NamedSwitchTests : IDisposable
         byte[] tcp = new byte[20 + data];
         Random.Shared.NextBytes(tcp);
         tcp[12] = 0x50;
-        byte[] frame = GuestFrames.Ethernet(Mac(2), Mac(1), 0x0800, GuestFrames.Ipv4([10, 0, 2, 15], [10, 0, 2, 16], GuestFrames.TcpProtocol, tcp));
+        byte[] frame = GuestFrames.Ethernet(
+            Mac(2), Mac(1), 0x0800, GuestFrames.Ipv4([10, 0, 2, 15], [10, 0, 2, 16], GuestFrames.TcpProtocol, tcp));
         return (frame, new FrameOffload
         {
-            NeedsChecksum = true, ChecksumStart = 34, ChecksumOffset = 16, HeaderLength = 54, Segmentation = FrameFeatures.Tcp4Segmentation, SegmentSize = 1448,
+            NeedsChecksum = true, ChecksumStart = 34, ChecksumOffset = 16, HeaderLength = 54, Segmentation = FrameFeatures.Tcp4Segmentation,
+            SegmentSize = 1448,
         });
     }
 }

@@ -8,7 +8,8 @@ public sealed class SwitchMessageTests
 {
     private static readonly FrameOffload Segment = new()
     {
-        NeedsChecksum = true, ChecksumStart = 0x0102, ChecksumOffset = 0x0304, HeaderLength = 0x0506, Segmentation = FrameFeatures.Tcp6Segmentation, SegmentSize = 0x0708,
+        NeedsChecksum = true, ChecksumStart = 0x0102, ChecksumOffset = 0x0304, HeaderLength = 0x0506,
+        Segmentation = FrameFeatures.Tcp6Segmentation, SegmentSize = 0x0708,
     };
 
     [Fact]
@@ -62,7 +63,9 @@ public sealed class SwitchMessageTests
         {
             byte[] message = new byte[random.Next(100)];
             random.NextBytes(message);
-            byte[] likely = [(byte)'F', (byte)random.Next(2), (byte)random.Next(3), 0, 0, 0, 0, (byte)random.Next(2), (byte)random.Next(90), 0, (byte)random.Next(40), 0];
+            byte[] likely = [
+                (byte)'F', (byte)random.Next(2), (byte)random.Next(3), 0, 0, 0, 0, (byte)random.Next(2), (byte)random.Next(90), 0,
+                (byte)random.Next(40), 0];
             likely.AsSpan(0, Math.Min(message.Length, random.Next(13))).CopyTo(message);
             if (SwitchMessage.TryReadFrame(message, out ReadOnlySpan<byte> frame, out FrameOffload offload))
             {

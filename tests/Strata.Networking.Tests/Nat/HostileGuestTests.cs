@@ -27,7 +27,8 @@ public sealed class HostileGuestTests : IDisposable
             MaxConnections = 16,
             MaxUdpFlows = 16,
             MaxBufferedBytes = 1 << 20,
-            Egress = new EgressPolicy([new EgressRule(true, gateway, _tcp.Port, _tcp.Port), new EgressRule(true, gateway, udpPort, udpPort)], AllowOthers: false),
+            Egress = new EgressPolicy(
+                [new EgressRule(true, gateway, _tcp.Port, _tcp.Port), new EgressRule(true, gateway, udpPort, udpPort)], AllowOthers: false),
         };
         _bench = new NatBench(_options);
         _bench.Introduce();
@@ -88,7 +89,8 @@ public sealed class HostileGuestTests : IDisposable
         for (uint i = 0; i < 5000; i++)
         {
             byte[] address = [10, 1, (byte)(i >> 8), (byte)i];
-            bench.Send(Ethernet(Everybody, GuestMac, 0x0806, [0, 1, 8, 0, 6, 4, 0, 1, .. GuestMac, .. address, 0, 0, 0, 0, 0, 0, 10, 0, 0, 99]));
+            bench.Send(
+                Ethernet(Everybody, GuestMac, 0x0806, [0, 1, 8, 0, 6, 4, 0, 1, .. GuestMac, .. address, 0, 0, 0, 0, 0, 0, 10, 0, 0, 99]));
         }
 
         Assert.Equal(256, bench.Network.TableSizes.Neighbours);
@@ -147,7 +149,8 @@ public sealed class HostileGuestTests : IDisposable
         byte[] datagram = UdpDatagram(Guest6, Gateway6, 4000, (ushort)((IPEndPoint)_udp.LocalEndPoint!).Port, new byte[40]);
         foreach ((int at, int length, int more) in (ReadOnlySpan<(int, int, int)>)[(0, 24, 1), (16, 16, 1), (32, 16, 0)])
         {
-            _bench.Send(Packet(Guest6, Gateway6, 44, [UdpProtocol, 0, .. Big16((ushort)(at | more)), 0, 0, 0, 3, .. datagram[at..(at + length)]]));
+            _bench.Send(
+                Packet(Guest6, Gateway6, 44, [UdpProtocol, 0, .. Big16((ushort)(at | more)), 0, 0, 0, 3, .. datagram[at..(at + length)]]));
         }
 
         Assert.Equal(0, _bench.Network.UdpFlowCount);
@@ -240,7 +243,9 @@ public sealed class HostileGuestTests : IDisposable
         OnLink(Guest6, Gateway6, 135, [0, 0, 0, 0, .. Gateway6, 1, 1, .. GuestMac]),
         OnLink(Guest6, RouterLocal, 136, [0x60, 0, 0, 0, .. Guest6, 2, 1, .. GuestMac]),
         Packet(Guest6, Gateway6, Icmp6Protocol, Icmp6(Guest6, Gateway6, 128, 0, [0, 0, 0, 0, 1, 2, 3, 4])),
-        Packet(Guest6, Gateway6, 0, [60, 0, 1, 4, 0, 0, 0, 0, UdpProtocol, 0, 1, 4, 0, 0, 0, 0, .. UdpDatagram(Guest6, Gateway6, 4000, udpPort, [1, 2, 3])]),
+        Packet(
+            Guest6, Gateway6, 0,
+            [60, 0, 1, 4, 0, 0, 0, 0, UdpProtocol, 0, 1, 4, 0, 0, 0, 0, .. UdpDatagram(Guest6, Gateway6, 4000, udpPort, [1, 2, 3])]),
         Packet(Guest6, Dns6, UdpProtocol, UdpDatagram(Guest6, Dns6, 4000, 53, [1, 2, 3])),
         Packet(Guest6, Gateway6, 44, [UdpProtocol, 0, 0, 1, 0, 0, 0, 7, .. new byte[64]]),
         Packet(Guest6, Gateway6, TcpProtocol, Tcp(0x02, [2, 4, 5, 0xA0, 1, 3, 3, 7])),
@@ -261,7 +266,10 @@ public sealed class HostileGuestTests : IDisposable
         return frame;
     }
 
-    /// <summary>A few bytes changed, sometimes cut or grown; the checksums of IPv4 and ICMPv6 are right again in most, so that the damage gets further.</summary>
+    /// <summary>
+    /// A few bytes changed, sometimes cut or grown; the checksums of IPv4 and ICMPv6 are right again in most, so that the damage gets
+    /// further.
+    /// </summary>
     private static byte[] Damage(Random random, byte[] template)
     {
         byte[] frame = [.. template];
@@ -287,7 +295,8 @@ public sealed class HostileGuestTests : IDisposable
         if (random.Next(8) != 0 && frame.Length >= message + 4 && Read16(frame, 12) == 0x86DD && frame[EthernetSize + 6] == Icmp6Protocol)
         {
             frame[message + 2] = frame[message + 3] = 0;
-            byte[] checksum = Big16(TransportChecksum(frame[(message - 32)..(message - 16)], frame[(message - 16)..message], Icmp6Protocol, frame[message..]));
+            byte[] checksum = Big16(
+                TransportChecksum(frame[(message - 32)..(message - 16)], frame[(message - 16)..message], Icmp6Protocol, frame[message..]));
             checksum.CopyTo(frame, message + 2);
         }
 
@@ -326,7 +335,8 @@ public sealed class HostileGuestTests : IDisposable
         {
             frame = _bench.Card.TryTake();
         }
-        while (frame is not null && (frame.Bytes[EthernetSize + 9] != IcmpProtocol || Read16(frame.Bytes, EthernetSize + Ipv4Size + 4) != 0x55AA));
+        while (frame is not null
+            && (frame.Bytes[EthernetSize + 9] != IcmpProtocol || Read16(frame.Bytes, EthernetSize + Ipv4Size + 4) != 0x55AA));
 
         Assert.NotNull(frame);
     }

@@ -13,7 +13,8 @@ public sealed class NameServiceTests : IDisposable
     private const byte TypeAaaa = 28;
     private static readonly byte[] Address = [10, 0, 2, 20];
 
-    private readonly NatBench _bench = new(new UserNetworkOptions { Egress = EgressPolicy.DenyAll }); // what is not answered here is refused
+    // what is not answered here is refused
+    private readonly NatBench _bench = new(new UserNetworkOptions { Egress = EgressPolicy.DenyAll });
 
     public NameServiceTests()
     {
@@ -31,9 +32,11 @@ public sealed class NameServiceTests : IDisposable
     {
         byte[] question = Question(name, TypeA);
 
-        byte[] reply = Ask([0xAB, 0xCD, 1, 0, 0, 1, 0, 0, 0, 0, 0, 1, .. question, 0, 0, 41, 4, 0, 0, 0, 0, 0, 0, 0]); // with EDNS, as glibc may
+        // with EDNS, as glibc may
+        byte[] reply = Ask([0xAB, 0xCD, 1, 0, 0, 1, 0, 0, 0, 0, 0, 1, .. question, 0, 0, 41, 4, 0, 0, 0, 0, 0, 0, 0]);
 
-        Assert.Equal([0xAB, 0xCD, 0x85, 0x80, 0, 1, 0, 1, 0, 0, 0, 0, .. question, 0xC0, 12, 0, 1, 0, 1, 0, 0, 0, 5, 0, 4, .. Address], reply);
+        Assert.Equal(
+            [0xAB, 0xCD, 0x85, 0x80, 0, 1, 0, 1, 0, 0, 0, 0, .. question, 0xC0, 12, 0, 1, 0, 1, 0, 0, 0, 5, 0, 4, .. Address], reply);
     }
 
     [Fact]
@@ -50,7 +53,8 @@ public sealed class NameServiceTests : IDisposable
     [InlineData("web-2")]
     [InlineData("web-1.example.org")]
     [InlineData("internal")]
-    public void Query_OtherName_IsTheHostsAffair(string name) => AssertRefused([0, 1, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0, .. Question(name, TypeA)]);
+    public void Query_OtherName_IsTheHostsAffair(string name) =>
+        AssertRefused([0, 1, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0, .. Question(name, TypeA)]);
 
     [Fact]
     public void Query_StationThatHasGone_IsTheHostsAffair()

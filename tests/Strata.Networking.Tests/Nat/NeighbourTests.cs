@@ -126,7 +126,9 @@ public sealed class NeighbourTests : IDisposable
         _bench.Clock.Advance(301 * Second);
 
         byte[] frame = _bench.Take().Bytes;
-        Assert.Equal(RouterAdvertisement, OpenIpv6(frame, Icmp6Protocol, RouterLocal, AllNodes, hopLimit: 255, station: [0x33, 0x33, 0, 0, 0, 1])[0]);
+        Assert.Equal(
+            RouterAdvertisement,
+            OpenIpv6(frame, Icmp6Protocol, RouterLocal, AllNodes, hopLimit: 255, station: [0x33, 0x33, 0, 0, 0, 1])[0]);
     }
 
     [Theory]
@@ -159,7 +161,8 @@ public sealed class NeighbourTests : IDisposable
         foreach (int at in (ReadOnlySpan<int>)[1448, 0, 2896]) // out of order
         {
             int end = Math.Min(message.Length, at + 1448);
-            byte[] fragment = [Icmp6Protocol, 0, .. Big16((ushort)(at | (end < message.Length ? 1 : 0))), .. Big32(99), .. message[at..end]];
+            byte[] fragment = [
+                Icmp6Protocol, 0, .. Big16((ushort)(at | (end < message.Length ? 1 : 0))), .. Big32(99), .. message[at..end]];
             _bench.Send(Packet(Guest6, Gateway6, 44, fragment));
         }
 
@@ -207,7 +210,8 @@ public sealed class NeighbourTests : IDisposable
     [Fact]
     public void Network_OfTheUsersOwn_IsAdvertised()
     {
-        using NatBench bench = new(new UserNetworkOptions { Ipv6Network = InternetNetwork.Parse("fd00:1:2:3::/64"), HasIpv6WayOut = false });
+        using NatBench bench = new(
+            new UserNetworkOptions { Ipv6Network = InternetNetwork.Parse("fd00:1:2:3::/64"), HasIpv6WayOut = false });
 
         bench.Send(OnLink(GuestLocal, AllRouters, RouterSolicitation, Zero));
 

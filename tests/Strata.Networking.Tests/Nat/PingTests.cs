@@ -102,7 +102,8 @@ public sealed class PingTests
     [AttributeUsage(AttributeTargets.Method)]
     private sealed class Ipv6PingFactAttribute : FactAttribute
     {
-        public Ipv6PingFactAttribute() => Skip = Outside is null ? "The host has no IPv6 address besides loopback, or no ping sockets." : null;
+        public Ipv6PingFactAttribute() =>
+            Skip = Outside is null ? "The host has no IPv6 address besides loopback, or no ping sockets." : null;
 
         public static IPAddress? Outside { get; } =
             FindAddress(AddressFamily.InterNetworkV6, ProtocolType.IcmpV6, address => !address.IsIPv6LinkLocal);

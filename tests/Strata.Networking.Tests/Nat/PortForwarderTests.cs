@@ -149,7 +149,9 @@ public sealed class PortForwarderTests : IGuestWire, IDisposable
         Assert.Equal([frames[0]], _network.Sent);
     }
 
-    /// <summary>A guest that begins datagrams and never ends them costs a bounded number of frames, and its next answer still arrives.</summary>
+    /// <summary>
+    /// A guest that begins datagrams and never ends them costs a bounded number of frames, and its next answer still arrives.
+    /// </summary>
     [Fact]
     public void Fragments_NeverEndingOrTiny_AreForgotten()
     {
@@ -193,7 +195,8 @@ public sealed class PortForwarderTests : IGuestWire, IDisposable
     [Fact]
     public void AddressQuestion_DuringAConversation_IsAnsweredAndPassedOn()
     {
-        byte[] question = Ethernet(Everybody, GuestMac, 0x0806, [0, 1, 8, 0, 6, 4, 0, 1, .. GuestMac, .. Guest, 0, 0, 0, 0, 0, 0, .. Gateway]);
+        byte[] question = Ethernet(
+            Everybody, GuestMac, 0x0806, [0, 1, 8, 0, 6, 4, 0, 1, .. GuestMac, .. Guest, 0, 0, 0, 0, 0, 0, .. Gateway]);
         Grant(Guest);
         Send(question);
         Assert.Null(_card.TryTake());
@@ -246,7 +249,8 @@ public sealed class PortForwarderTests : IGuestWire, IDisposable
         [.. payload.Chunk(1480).Select((piece, i) => Fragment(7, i * 1480, more: (i + 1) * 1480 < payload.Length, piece))];
 
     private static byte[] Fragment(ushort identification, int offset, bool more, byte[] piece) =>
-        Ethernet(GatewayMac, GuestMac, 0x0800, Ipv4(Guest, Gateway, UdpProtocol, piece, identification, (offset / 8) | (more ? 0x2000 : 0)));
+        Ethernet(
+            GatewayMac, GuestMac, 0x0800, Ipv4(Guest, Gateway, UdpProtocol, piece, identification, (offset / 8) | (more ? 0x2000 : 0)));
 
     private static ushort PortOf(Socket socket) => (ushort)((IPEndPoint)socket.LocalEndPoint!).Port;
 
@@ -288,7 +292,8 @@ public sealed class PortForwarderTests : IGuestWire, IDisposable
         address.CopyTo(message, 16);
         (client ?? GuestMac).CopyTo(message, 28);
         ((byte[])[0x63, 0x82, 0x53, 0x63, 53, 1, 5, 255]).CopyTo(message, 236);
-        byte[] frame = Ethernet(GuestMac, GatewayMac, 0x0800, Ipv4(Gateway, address, UdpProtocol, UdpDatagram(Gateway, address, 67, 68, message)));
+        byte[] frame = Ethernet(
+            GuestMac, GatewayMac, 0x0800, Ipv4(Gateway, address, UdpProtocol, UdpDatagram(Gateway, address, 67, 68, message)));
         Assert.True(_network.Receiver!.TryReceive(frame, [], FrameOffload.None));
         Assert.Equal(frame, _card.TryTake()!.Bytes);
     }

@@ -173,9 +173,11 @@ public sealed class UserNetworkStateTests : IDisposable
             state => state.Leases = [Station(1, 15), Station(1, 16)],
             state => state.Leases = [Station(1, 2)],
             state => state.Neighbours = [Station(1, 15), Station(2, 15)],
-            state => state.Neighbours = [.. Enumerable.Range(4, 257).Select(i => new StationState { MacAddress = 2, Address = ((UInt128)0xFE80 << 112) | (uint)i })],
+            state => state.Neighbours = [
+                .. Enumerable.Range(4, 257).Select(i => new StationState { MacAddress = 2, Address = ((UInt128)0xFE80 << 112) | (uint)i })],
             state => state.ForwardTarget = 0x0808_0808,
-            state => state.Connections = [new TcpResetState { Guest = 5, GuestPort = 1, Remote = 6, RemotePort = 1, Sequence = 0, Acknowledgment = 0 }],
+            state => state.Connections = [
+                new TcpResetState { Guest = 5, GuestPort = 1, Remote = 6, RemotePort = 1, Sequence = 0, Acknowledgment = 0 }],
         ];
 
         Assert.All(changes, change =>

@@ -7,7 +7,9 @@ using static Strata.Networking.Tests.Harness.GuestFrames;
 
 namespace Strata.Networking.Tests.Nat;
 
-/// <summary>The first packets to a guest that has not sent any yet: they wait until it says who it is, or are known to be its by DHCP.</summary>
+/// <summary>
+/// The first packets to a guest that has not sent any yet: they wait until it says who it is, or are known to be its by DHCP.
+/// </summary>
 public sealed class WaitingPacketsTests : IDisposable
 {
     private const long Second = 1_000_000_000;

@@ -70,7 +70,8 @@ public sealed class Ipv6SwitchTests : IDisposable
         AssertPasses(OnLink(OwnLocal, Foreign, Advertisement, [0x60, 0, 0, 0, .. Own, 2, 1, .. GuestMac]));
         AssertPasses(OnLink(Nobody, AllRouters, RouterSolicitation, Zero));
         AssertPasses(Ethernet(GatewayMac, GuestMac, 0x86DD, Ipv6(
-            Nobody, Address6("ff02::16"), 0, [Icmp6Protocol, 0, 5, 2, 0, 0, 1, 0, .. Icmp6(Nobody, Address6("ff02::16"), ListenerReport, 0, Zero)], 1)));
+            Nobody, Address6("ff02::16"), 0,
+            [Icmp6Protocol, 0, 5, 2, 0, 0, 1, 0, .. Icmp6(Nobody, Address6("ff02::16"), ListenerReport, 0, Zero)], 1)));
     }
 
     [Fact]

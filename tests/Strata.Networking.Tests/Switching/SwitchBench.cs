@@ -25,7 +25,8 @@ internal sealed class SwitchBench : IDisposable
     public static byte[] Mac(int station) => [2, 0, 0, 0, (byte)(station >> 8), (byte)station];
 
     /// <summary>A frame between stations with a payload that says which it is.</summary>
-    public static byte[] Frame(int from, int to, byte content = 0) => GuestFrames.Ethernet(Mac(to), Mac(from), 0x88B5, [content, .. new byte[45]]);
+    public static byte[] Frame(int from, int to, byte content = 0) =>
+        GuestFrames.Ethernet(Mac(to), Mac(from), 0x88B5, [content, .. new byte[45]]);
 
     public static byte[] Broadcast(int from) => GuestFrames.Ethernet(GuestFrames.Everybody, Mac(from), 0x88B5, new byte[46]);
 

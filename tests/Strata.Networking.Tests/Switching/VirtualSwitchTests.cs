@@ -178,7 +178,8 @@ public sealed class VirtualSwitchTests : IDisposable
         Assert.Equal(2, card.Count);
         Assert.Equal(3, one.Counters.Filtered);
 
-        static byte[] Ip(byte[] source) => GuestFrames.Ethernet(Mac(2), Mac(1), 0x0800, GuestFrames.Ipv4(source, [10, 0, 0, 9], 17, new byte[20]));
+        static byte[] Ip(byte[] source) =>
+            GuestFrames.Ethernet(Mac(2), Mac(1), 0x0800, GuestFrames.Ipv4(source, [10, 0, 0, 9], 17, new byte[20]));
         static byte[] Arp(byte[] source) => GuestFrames.Ethernet(
             GuestFrames.Everybody, Mac(1), 0x0806, [0, 1, 8, 0, 6, 4, 0, 1, .. Mac(1), .. source, 0, 0, 0, 0, 0, 0, 10, 0, 0, 9]);
     }
@@ -206,7 +207,8 @@ public sealed class VirtualSwitchTests : IDisposable
     public void Conditions_Delay_HoldsFramesThatLong()
     {
         (SwitchPort one, _) = _bench.Plug(new SwitchPortOptions { In = new LinkConditions { Delay = TimeSpan.FromMilliseconds(30) } });
-        (_, RecordingReceiver card) = _bench.Plug(new SwitchPortOptions { Out = new LinkConditions { Delay = TimeSpan.FromMilliseconds(20) } });
+        (_, RecordingReceiver card) = _bench.Plug(
+            new SwitchPortOptions { Out = new LinkConditions { Delay = TimeSpan.FromMilliseconds(20) } });
 
         Send(one, Frame(1, 2, 1));
         Send(one, Frame(1, 2, 2));
@@ -297,7 +299,9 @@ public sealed class VirtualSwitchTests : IDisposable
             FrameOffload offload = new()
             {
                 NeedsChecksum = true, ChecksumStart = (ushort)random.Next(frame.Length + 1), ChecksumOffset = (ushort)random.Next(20),
-                Segmentation = random.Next(2) == 0 ? FrameFeatures.Tcp4Segmentation : FrameFeatures.None, SegmentSize = (ushort)random.Next(1, 50),
+                Segmentation = random.Next(2) == 0
+                    ? FrameFeatures.Tcp4Segmentation
+                    : FrameFeatures.None, SegmentSize = (ushort)random.Next(1, 50),
             };
             plugged[random.Next(3)].Port.Send(frame, offload);
             foreach ((_, RecordingReceiver card) in plugged)

@@ -30,7 +30,9 @@ public sealed class TapNetworkTests
         host.SendTo([1, 2, 3, 4], new IPEndPoint(new IPAddress(GuestAddress), 9));
         byte[] who = TakeWhere(card, frame => Read16(frame, 12) == 0x0806 && frame[41] == GuestAddress[3]);
         byte[] hostMac = who[6..12];
-        tap.Send(Ethernet(hostMac, GuestMac, 0x0806, [0, 1, 8, 0, 6, 4, 0, 2, .. GuestMac, .. GuestAddress, .. hostMac, .. HostAddress]), FrameOffload.None);
+        tap.Send(
+            Ethernet(hostMac, GuestMac, 0x0806, [0, 1, 8, 0, 6, 4, 0, 2, .. GuestMac, .. GuestAddress, .. hostMac, .. HostAddress]),
+            FrameOffload.None);
         byte[] datagram = TakeWhere(card, frame => Read16(frame, 12) == 0x0800 && frame[23] == UdpProtocol && Read16(frame, 36) == 9);
         byte[] answer = Ipv4(GuestAddress, HostAddress, UdpProtocol, UdpDatagram(GuestAddress, HostAddress, 9, port, [5, 6, 7]));
         tap.Send(Ethernet(hostMac, GuestMac, 0x0800, answer), FrameOffload.None);
@@ -68,7 +70,8 @@ public sealed class TapNetworkTests
     private static byte[] TakeWhere(RecordingReceiver card, Func<byte[], bool> wanted)
     {
         byte[]? found = null;
-        NatBench.WaitUntil(() => card.TryTake() is { } frame && frame.Bytes.Length >= 42 && wanted(found = frame.Bytes), "the kernel's frame");
+        NatBench.WaitUntil(
+            () => card.TryTake() is { } frame && frame.Bytes.Length >= 42 && wanted(found = frame.Bytes), "the kernel's frame");
         return found!;
     }
 

@@ -187,7 +187,9 @@ public sealed class TcpOpeningTests : IDisposable
         Assert.Equal(0, bench.Network.ConnectionCount);
     }
 
-    /// <summary>A guest in TIME-WAIT answers for the old connection: the reset ends that, and the call is repeated at once, but once only.</summary>
+    /// <summary>
+    /// A guest in TIME-WAIT answers for the old connection: the reset ends that, and the call is repeated at once, but once only.
+    /// </summary>
     [Fact]
     public void Forward_GuestRemembersAnOldConnection_IsCalledAgainAtOnce()
     {

@@ -9,7 +9,8 @@ internal sealed class SharedTree : IDisposable
 
     private readonly string _all = Directory.CreateTempSubdirectory("strata-share-").FullName;
 
-    public SharedTree(bool readOnly = false, int nodes = 1000, int held = 100, int handles = 50, ulong fileSize = long.MaxValue, FileOwner? owner = null)
+    public SharedTree(
+        bool readOnly = false, int nodes = 1000, int held = 100, int handles = 50, ulong fileSize = long.MaxValue, FileOwner? owner = null)
     {
         Directory.CreateDirectory(Root);
         File.WriteAllText(SecretPath, Secret);

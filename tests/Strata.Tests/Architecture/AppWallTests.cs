@@ -30,7 +30,8 @@ public sealed class AppWallTests
     [Fact]
     public void Projects_OfTheTree_HaveNoFriendsButTests()
     {
-        string[] friends = [.. Directory.EnumerateFiles(Path.Combine(ProjectFile.FindRoot(), "src"), "*.csproj", SearchOption.AllDirectories)
+        string[] friends = [
+            .. Directory.EnumerateFiles(Path.Combine(ProjectFile.FindRoot(), "src"), "*.csproj", SearchOption.AllDirectories)
             .SelectMany(path => XDocument.Load(path).Descendants("InternalsVisibleTo")
                 .Select(friend => (Project: Path.GetFileNameWithoutExtension(path), Friend: (string?)friend.Attribute("Include"))))
             .Where(pair => pair.Friend?.EndsWith(".Tests", StringComparison.Ordinal) != true)

@@ -32,7 +32,8 @@ public sealed class LayerTests
     [Fact]
     public void Projects_OfTheTree_LieInKnownLayers()
     {
-        string[] unknown = [.. Projects.Where(project => !Allowed.ContainsKey(project.Layer)).Select(project => $"{project.Layer}/{project.Name}")];
+        string[] unknown = [
+            .. Projects.Where(project => !Allowed.ContainsKey(project.Layer)).Select(project => $"{project.Layer}/{project.Name}")];
 
         Assert.Empty(unknown);
     }

@@ -9,7 +9,9 @@ internal sealed record ProjectFile(string Name, string Layer, IReadOnlyList<stri
     public static IReadOnlyList<ProjectFile> ReadAll()
     {
         string source = Path.Combine(FindRoot(), "src");
-        return [.. Directory.EnumerateFiles(source, "*.csproj", SearchOption.AllDirectories).Order(StringComparer.Ordinal).Select(path => Read(source, path))];
+        return [.. Directory.EnumerateFiles(source, "*.csproj", SearchOption.AllDirectories)
+            .Order(StringComparer.Ordinal)
+            .Select(path => Read(source, path))];
     }
 
     private static ProjectFile Read(string source, string path)
@@ -17,7 +19,8 @@ internal sealed record ProjectFile(string Name, string Layer, IReadOnlyList<stri
         string layer = Path.GetRelativePath(source, path).Split(Path.DirectorySeparatorChar)[0];
         string[] references = [.. XDocument.Load(path).Descendants()
             .Where(element => element.Name.LocalName == "ProjectReference")
-            .Select(element => (string?)element.Attribute("Include") ?? throw new InvalidDataException($"{path} has a reference without a target."))
+            .Select(element => (string?)element.Attribute("Include")
+                ?? throw new InvalidDataException($"{path} has a reference without a target."))
             .Select(include => Path.GetFileNameWithoutExtension(include.Replace('\\', '/')))];
         return new ProjectFile(Path.GetFileNameWithoutExtension(path), layer, references);
     }

@@ -23,7 +23,13 @@ public sealed class ConsoleSessionTests : IAsyncLifetime, IDisposable
     public async Task InitializeAsync()
     {
         _machine = await VirtualMachine.StartAsync(
-            new MachineSpec { Kernel = _folder.Write("kernel", MultibootProgram.Assemble(Echo)), Memory = 16 << 20, Engine = Engine.Interpreter, Networks = [] }, _timeout.Token);
+            new MachineSpec
+            {
+                Kernel = _folder.Write("kernel", MultibootProgram.Assemble(Echo)),
+                Memory = 16 << 20,
+                Engine = Engine.Interpreter,
+                Networks = [],
+            }, _timeout.Token);
         _server = ControlServer.Start(_machine, await _registry.ReserveAsync("echo", "kernel", _timeout.Token));
         await _machine.Console.WaitForAsync("ready", _timeout.Token);
     }

@@ -37,7 +37,9 @@ public sealed class ControlFrameTests
             }
 
             Assert.Equal(list.Count, read.Count);
-            Assert.All(list.Zip(read), pair => Assert.True(pair.First.Item1 == pair.Second.Item1 && pair.First.Item2.SequenceEqual(pair.Second.Item2)));
+            Assert.All(
+                list.Zip(read),
+                pair => Assert.True(pair.First.Item1 == pair.Second.Item1 && pair.First.Item2.SequenceEqual(pair.Second.Item2)));
         }).QuickCheckThrowOnFailure();
     }
 
@@ -124,7 +126,8 @@ public sealed class ControlFrameTests
     {
         string json = $$"""{"version":1,"operation":"Describe","x":{{new string('[', 1000)}}{{new string(']', 1000)}}}""";
 
-        Assert.Throws<ControlProtocolException>(() => ControlJson.ReadRequest(new ControlFrame(ControlFrameType.Message, Encoding.UTF8.GetBytes(json))));
+        Assert.Throws<ControlProtocolException>(
+            () => ControlJson.ReadRequest(new ControlFrame(ControlFrameType.Message, Encoding.UTF8.GetBytes(json))));
     }
 
     [Fact]
@@ -154,7 +157,8 @@ public sealed class ControlFrameTests
         Assert.InRange(refused, Streams / 2, Streams);
     }
 
-    private static ControlFrame? Read(Stream stream) => ControlFrame.ReadAsync(stream, CancellationToken.None).AsTask().GetAwaiter().GetResult();
+    private static ControlFrame? Read(Stream stream) =>
+        ControlFrame.ReadAsync(stream, CancellationToken.None).AsTask().GetAwaiter().GetResult();
 
     /// <summary>Gives one byte at a time.</summary>
     private sealed class Trickle(byte[] bytes) : MemoryStream(bytes)

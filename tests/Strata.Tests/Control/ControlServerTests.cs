@@ -23,7 +23,9 @@ public sealed class ControlServerTests : IAsyncLifetime, IDisposable
 
     private static NetworkCard Network => NetworkCard.User(new UserNetworkOptions
     {
-        Forwards = [new(TransportProtocol.Tcp, IPAddress.Loopback, 0, 22), new(TransportProtocol.Udp, IPAddress.Loopback, 0, 53), new(TransportProtocol.Tcp, IPAddress.Loopback, 0, 22)],
+        Forwards = [
+            new(TransportProtocol.Tcp, IPAddress.Loopback, 0, 22), new(TransportProtocol.Udp, IPAddress.Loopback, 0, 53),
+            new(TransportProtocol.Tcp, IPAddress.Loopback, 0, 22)],
     });
 
     private IMachine Running => _registry.Find("idle");
@@ -71,8 +73,12 @@ public sealed class ControlServerTests : IAsyncLifetime, IDisposable
     {
         MachineDescription machine = await Running.DescribeAsync(_timeout.Token);
 
-        Assert.Equal([(TransportProtocol.Tcp, 22), (TransportProtocol.Udp, 53), (TransportProtocol.Tcp, 22)], machine.Forwards.Select(forward => (forward.Protocol, forward.GuestPort)));
-        Assert.Equal(_machine!.ForwardedPorts.Select(port => port.HostEndPoint), machine.Forwards.Select(forward => new IPEndPoint(IPAddress.Parse(forward.HostAddress), forward.HostPort)));
+        Assert.Equal(
+            [(TransportProtocol.Tcp, 22), (TransportProtocol.Udp, 53), (TransportProtocol.Tcp, 22)],
+            machine.Forwards.Select(forward => (forward.Protocol, forward.GuestPort)));
+        Assert.Equal(
+            _machine!.ForwardedPorts.Select(port => port.HostEndPoint),
+            machine.Forwards.Select(forward => new IPEndPoint(IPAddress.Parse(forward.HostAddress), forward.HostPort)));
         Assert.NotEqual(machine.Forwards[0].HostPort, machine.Forwards[2].HostPort);
         foreach (int port in (int[])[machine.Forwards[0].HostPort, machine.Forwards[2].HostPort])
         {

@@ -58,7 +58,9 @@ public sealed class MachineContractTests : IAsyncLifetime, IDisposable
         MachineDescription description = await machine.DescribeAsync(_timeout.Token);
 
         Assert.Equal("hello", machine.Name);
-        Assert.Equal(("hello", "kernel", Engine.Interpreter, 16UL << 20), (description.Name, description.Image, description.Engine, description.Memory));
+        Assert.Equal(
+            ("hello", "kernel", Engine.Interpreter, 16UL << 20),
+            (description.Name, description.Image, description.Engine, description.Memory));
     }
 
     [Theory]

@@ -67,9 +67,12 @@ public sealed class MachineRegistryTests : IDisposable
     [Fact]
     public async Task Reserve_ManyAtOnceWithoutNames_GetDifferentOnes()
     {
-        MachineReservation[] all = await Task.WhenAll(Enumerable.Range(0, 12).Select(_ => Task.Run(() => new MachineRegistry(_registry.Folder).ReserveAsync(null, "debian-tiny", _timeout.Token))));
+        MachineReservation[] all = await Task.WhenAll(Enumerable.Range(0, 12).Select(
+            _ => Task.Run(() => new MachineRegistry(_registry.Folder).ReserveAsync(null, "debian-tiny", _timeout.Token))));
 
-        Assert.Equal(["debian-tiny", .. Enumerable.Range(2, 11).Select(number => $"debian-tiny-{number}")], all.Select(one => one.Name).OrderBy(name => name.Length).ThenBy(name => name, StringComparer.Ordinal));
+        Assert.Equal(
+            ["debian-tiny", .. Enumerable.Range(2, 11).Select(number => $"debian-tiny-{number}")],
+            all.Select(one => one.Name).OrderBy(name => name.Length).ThenBy(name => name, StringComparer.Ordinal));
         await Task.WhenAll(all.Select(one => one.DisposeAsync().AsTask()));
     }
 
@@ -138,7 +141,8 @@ public sealed class MachineRegistryTests : IDisposable
         Directory.CreateDirectory(parent);
         File.SetUnixFileMode(parent, (UnixFileMode)0b111_111_111);
 
-        StrataException error = await Assert.ThrowsAsync<StrataException>(() => new MachineRegistry(Path.Combine(parent, "strata")).ReserveAsync("web", "debian", _timeout.Token));
+        StrataException error = await Assert.ThrowsAsync<StrataException>(
+            () => new MachineRegistry(Path.Combine(parent, "strata")).ReserveAsync("web", "debian", _timeout.Token));
 
         Assert.Contains("replace", error.Message, StringComparison.Ordinal);
     }

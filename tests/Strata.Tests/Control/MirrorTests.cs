@@ -36,7 +36,8 @@ public sealed class MirrorTests
 
     [Theory]
     [MemberData(nameof(Words))]
-    public void Words_OfAMirror_AreThoseOfTheOriginal(Type mirror, Type original) => Assert.Equal(Enum.GetNames(original), Enum.GetNames(mirror));
+    public void Words_OfAMirror_AreThoseOfTheOriginal(Type mirror, Type original) =>
+        Assert.Equal(Enum.GetNames(original), Enum.GetNames(mirror));
 
     private static string[] NamesOf(Type type) => [.. type.GetProperties().Select(property => property.Name).Order(StringComparer.Ordinal)];
 }

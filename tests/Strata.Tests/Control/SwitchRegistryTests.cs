@@ -78,7 +78,8 @@ public sealed class SwitchRegistryTests : IDisposable
     [Fact]
     public void Join_FolderThatOthersMayEnter_IsRefused()
     {
-        Directory.CreateDirectory(Root, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute | UnixFileMode.OtherExecute);
+        Directory.CreateDirectory(
+            Root, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute | UnixFileMode.OtherExecute);
 
         StrataException error = Assert.Throws<StrataException>(() => Join(new SwitchRegistry(Root), "lab", "one"));
 
@@ -97,7 +98,8 @@ public sealed class SwitchRegistryTests : IDisposable
     }
 
     [Fact]
-    public void CreateMac_WithoutAName_IsAnotherEachTime() => Assert.NotEqual(SwitchRegistry.CreateMac("lab", null), SwitchRegistry.CreateMac("lab", null));
+    public void CreateMac_WithoutAName_IsAnotherEachTime() =>
+        Assert.NotEqual(SwitchRegistry.CreateMac("lab", null), SwitchRegistry.CreateMac("lab", null));
 
     [Theory]
     [InlineData("")]

@@ -88,7 +88,8 @@ public sealed class GuestImageTests : IDisposable
     [Fact]
     public void CreateSpec_TinyWithASetup_IsRefused()
     {
-        StrataException error = Assert.Throws<StrataException>(() => GuestImages.Find("debian-tiny", _cache).CreateSpec(new GuestSetup { HostName = "web" }));
+        StrataException error = Assert.Throws<StrataException>(
+            () => GuestImages.Find("debian-tiny", _cache).CreateSpec(new GuestSetup { HostName = "web" }));
 
         Assert.Contains("use debian", error.Message, StringComparison.Ordinal);
     }
@@ -118,11 +119,13 @@ public sealed class GuestImageTests : IDisposable
         await File.WriteAllBytesAsync(first.Disks[0].Path, new byte[512]);
         using (Strata.Disks.DiskImages.Open(first.Disks[0].Path))
         {
-            StrataException error = await Assert.ThrowsAsync<StrataException>(() => KeptMachines.CreateSpecAsync(image, GuestSetup.Default, folder));
+            StrataException error = await Assert.ThrowsAsync<StrataException>(
+                () => KeptMachines.CreateSpecAsync(image, GuestSetup.Default, folder));
             Assert.Contains($"{folder} is in use", error.Message, StringComparison.Ordinal);
             Assert.Contains("give --keep another name", error.Message, StringComparison.Ordinal);
 
-            IOException late = Assert.ThrowsAny<IOException>(() => MachineDisk.Open(first.Disks[0])); // one that came between the look and the start
+            // one that came between the look and the start
+            IOException late = Assert.ThrowsAny<IOException>(() => MachineDisk.Open(first.Disks[0]));
             Assert.Contains("is in use by this process itself", late.Message, StringComparison.Ordinal);
         }
 
@@ -166,7 +169,8 @@ public sealed class GuestImageTests : IDisposable
     {
         string folder = Directory.CreateDirectory(_folder.PathOf("other")).FullName;
 
-        StrataException error = await Assert.ThrowsAsync<StrataException>(() => KeptMachines.CreateSpecAsync(Fill("4"), GuestSetup.Default, folder));
+        StrataException error = await Assert.ThrowsAsync<StrataException>(
+            () => KeptMachines.CreateSpecAsync(Fill("4"), GuestSetup.Default, folder));
 
         Assert.Contains("holds no machine", error.Message, StringComparison.Ordinal);
     }
@@ -178,7 +182,8 @@ public sealed class GuestImageTests : IDisposable
     [InlineData("a\0b")]
     public async Task CreateSpecAsync_ImpossibleName_IsRefused(string name)
     {
-        StrataException error = await Assert.ThrowsAsync<StrataException>(() => KeptMachines.CreateSpecAsync(Fill("4"), GuestSetup.Default, name));
+        StrataException error = await Assert.ThrowsAsync<StrataException>(
+            () => KeptMachines.CreateSpecAsync(Fill("4"), GuestSetup.Default, name));
 
         Assert.Contains("cannot name a machine", error.Message, StringComparison.Ordinal);
     }

@@ -51,7 +51,8 @@ public sealed class GuestSetupTests
     }
 
     [Fact]
-    public void ToCommandLine_LineThatIsNoKey_ShowsIt() => AssertRefused(new GuestSetup { SshKeys = $"{Key}\nhello world\n" }, "hello world");
+    public void ToCommandLine_LineThatIsNoKey_ShowsIt() =>
+        AssertRefused(new GuestSetup { SshKeys = $"{Key}\nhello world\n" }, "hello world");
 
     [Fact]
     public void ToCommandLine_MoreKeysThanFit_SaysHowMany() =>

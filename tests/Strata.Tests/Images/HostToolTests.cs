@@ -30,7 +30,8 @@ public sealed class HostToolTests : IDisposable
     [Fact]
     public async Task RunAsync_MissingTool_SaysToInstallIt()
     {
-        StrataException error = await Assert.ThrowsAsync<StrataException>(() => HostTool.RunAsync(Folder, "no-such-tool", [], _timeout.Token));
+        StrataException error = await Assert.ThrowsAsync<StrataException>(
+            () => HostTool.RunAsync(Folder, "no-such-tool", [], _timeout.Token));
 
         Assert.Equal(StrataError.Host, error.Error);
         Assert.Contains("no-such-tool", error.Message, StringComparison.Ordinal);

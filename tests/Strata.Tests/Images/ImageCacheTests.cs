@@ -89,7 +89,8 @@ public sealed class ImageCacheTests : IDisposable
     {
         ImageCache cache = new(Path.Combine(_folder.Write("file", [0]), "cache"));
 
-        StrataException error = await Assert.ThrowsAsync<StrataException>(() => cache.LockAsync("it", progress: null, CancellationToken.None));
+        StrataException error = await Assert.ThrowsAsync<StrataException>(
+            () => cache.LockAsync("it", progress: null, CancellationToken.None));
 
         Assert.Contains("XDG_CACHE_HOME", error.Message, StringComparison.Ordinal);
     }

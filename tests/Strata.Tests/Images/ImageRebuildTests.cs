@@ -42,7 +42,8 @@ public sealed class ImageRebuildTests : IDisposable
     {
         await BuildAsync(kernel => Process.Start("mkfifo", kernel).WaitForExit());
         Task<VirtualMachine> start = Task.Run(() => VirtualMachine.StartAsync(Spec, _timeout.Token));
-        Task<FileStream> open = Task.Run(() => new FileStream(Kernel, FileMode.Open, FileAccess.Write, FileShare.ReadWrite)); // when the reader is there
+        // when the reader is there
+        Task<FileStream> open = Task.Run(() => new FileStream(Kernel, FileMode.Open, FileAccess.Write, FileShare.ReadWrite));
         using (FileStream pipe = await open.WaitAsync(_timeout.Token))
         {
             await BuildAsync(kernel => File.WriteAllBytes(kernel, Exit(2)));

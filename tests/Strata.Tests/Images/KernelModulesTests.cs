@@ -31,7 +31,8 @@ public sealed class KernelModulesTests : IDisposable
         Write("drivers/net/virtio_net.ko", "virtio,net_failover");
         HashSet<string> loaded = ["virtio"];
 
-        Assert.Equal(["net_failover", "virtio_net"], KernelModules.InLoadOrder(Root, ["virtio_net"], loaded).Select(module => module.Module));
+        Assert.Equal(
+            ["net_failover", "virtio_net"], KernelModules.InLoadOrder(Root, ["virtio_net"], loaded).Select(module => module.Module));
         Assert.Equal(["net_failover", "virtio", "virtio_net"], loaded.Order(StringComparer.Ordinal));
     }
 
@@ -63,7 +64,8 @@ public sealed class KernelModulesTests : IDisposable
 
         KernelModules.RemoveUseless(_folder.PathOf("root"));
 
-        Assert.Equal(["virtio_net"], Directory.EnumerateFiles(Root, "*.ko", SearchOption.AllDirectories).Select(Path.GetFileNameWithoutExtension));
+        Assert.Equal(
+            ["virtio_net"], Directory.EnumerateFiles(Root, "*.ko", SearchOption.AllDirectories).Select(Path.GetFileNameWithoutExtension));
     }
 
     private string Root => Directory.CreateDirectory(Path.Combine(_folder.PathOf("root"), "lib", "modules", "6.1")).FullName;

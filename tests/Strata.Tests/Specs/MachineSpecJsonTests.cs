@@ -90,7 +90,9 @@ public sealed class MachineSpecJsonTests : IDisposable
     [Fact]
     public async Task LoadAsync_RelativePaths_StartFromTheFile()
     {
-        string file = _folder.Write("m.json", """{ "version": 1, "kernel": "boot/vmlinuz", "disks": ["/abs.raw", "d.raw"], "keep": "web", "shares": ["src:src"] }"""u8);
+        string file = _folder.Write(
+            "m.json",
+            """{ "version": 1, "kernel": "boot/vmlinuz", "disks": ["/abs.raw", "d.raw"], "keep": "web", "shares": ["src:src"] }"""u8);
 
         MachineSpec spec = await MachineSpec.LoadAsync(file);
 
@@ -127,7 +129,8 @@ public sealed class MachineSpecJsonTests : IDisposable
     [InlineData("{}", "version: the field is missing")]
     [InlineData("""{ "version": "1" }""", "version: \"1\" is not possible here; write 1.")]
     [InlineData("""{ "version": 0 }""", "version: 0 is not possible")]
-    [InlineData("""{ "version": 2, "new": 1 }""", "version: the specification is of version 2, and this Strata reads up to 1; use a newer Strata")]
+    [InlineData(
+        """{ "version": 2, "new": 1 }""", "version: the specification is of version 2, and this Strata reads up to 1; use a newer Strata")]
     public void FromJson_NoSpecification_SaysWhy(string json, string message) => AssertRefused(json, message);
 
     [Theory]
@@ -139,7 +142,10 @@ public sealed class MachineSpecJsonTests : IDisposable
     [InlineData("\"processors\": 65", "processors: 65 is not")]
     [InlineData("\"processors\": 99999999999999999999", "processors: 99999999999999999999 is not")]
     [InlineData("\"processors\": null", "processors: null is not")]
-    [InlineData("\"memory\": \"lots\"", "memory: \"lots\" is not possible here; write a size in bytes, or with K, M, G or T as in \"8M\", from 8M to 511G, a multiple of 1M.")]
+    [InlineData(
+        "\"memory\": \"lots\"",
+        "memory: \"lots\" is not possible here; write a size in bytes, or with K, M, G or T as in \"8M\", from 8M to 511G, a multiple of " +
+        "1M.")]
     [InlineData("\"memory\": \"4M\"", "memory: \"4M\" is not")]
     [InlineData("\"memory\": 8388609", "memory: 8388609 is not")]
     [InlineData("\"memory\": \"512G\"", "memory: \"512G\" is not")]
@@ -150,23 +156,34 @@ public sealed class MachineSpecJsonTests : IDisposable
     [InlineData("\"name\": \"\\ud800\"", "name: a text that is no Unicode is not")]
     [InlineData("\"\\ud800\": 1", "a field's name is no Unicode")]
     [InlineData("\"disks\": {}", "disks: an object is not possible here; write a list of at most 32")]
-    [InlineData("\"disks\": [\"a\", { \"path\": \"b\", \"format\": \"tar\" }]", "disks[1].format: \"tar\" is not possible here; write \"qcow2\", \"vmdk\"")]
+    [InlineData(
+        "\"disks\": [\"a\", { \"path\": \"b\", \"format\": \"tar\" }]",
+        "disks[1].format: \"tar\" is not possible here; write \"qcow2\", \"vmdk\"")]
     [InlineData("\"disks\": [{ \"format\": \"raw\" }]", "disks[0].path: the field is missing, and a disk needs it")]
     [InlineData("\"disks\": [{ \"path\": \"a\", \"throttle\": { \"bytesPerSecond\": 0 } }]", "disks[0].throttle.bytesPerSecond: 0 is not")]
     [InlineData("\"disks\": [\"a,fast\"]", "disks[0]: \"fast\" is no option of a disk")]
     [InlineData("\"disks\": [7]", "disks[0]: 7 is not possible here; write a disk as an object in braces, or as text: PATH")]
     [InlineData("\"shares\": [{ \"folder\": \"a\" }]", "shares[0].tag: the field is missing")]
-    [InlineData("\"shares\": [{ \"folder\": \"a\", \"tag\": \"b\", \"validity\": \"soon\" }]", "shares[0].validity: \"soon\" is not possible here; write a time")]
+    [InlineData(
+        "\"shares\": [{ \"folder\": \"a\", \"tag\": \"b\", \"validity\": \"soon\" }]",
+        "shares[0].validity: \"soon\" is not possible here; write a time")]
     [InlineData("\"networks\": [{}]", "networks[0]: a network card has none of user, switch, tap, attachment; write exactly one.")]
     [InlineData("\"networks\": [{ \"user\": {}, \"tap\": { \"name\": \"tap0\" } }]", "networks[0]: a network card has more than one of")]
     [InlineData("\"networks\": [{ \"user\": null }]", "networks[0].user: null is no network")]
     [InlineData("\"networks\": [{ \"switch\": { \"name\": \"a b\" } }]", "networks[0].switch.name: \"a b\" cannot name a switch")]
     [InlineData("\"networks\": [{ \"switch\": { \"name\": \"a\", \"vlan\": 4095 } }]", "networks[0].switch.vlan: 4095 is not")]
-    [InlineData("\"networks\": [{ \"switch\": { \"name\": \"a\", \"conditions\": { \"loss\": 1.5 } } }]", "networks[0].switch.conditions.loss: 1.5 is not possible here; write a number from 0 to 1.")]
+    [InlineData(
+        "\"networks\": [{ \"switch\": { \"name\": \"a\", \"conditions\": { \"loss\": 1.5 } } }]",
+        "networks[0].switch.conditions.loss: 1.5 is not possible here; write a number from 0 to 1.")]
     [InlineData("\"networks\": [{ \"user\": { \"forwards\": [\"2222\"] } }]", "networks[0].user.forwards[0]: \"2222\" forwards no port")]
-    [InlineData("\"networks\": [{ \"user\": { \"forwards\": [{ \"guestPort\": 0 }] } }]", "networks[0].user.forwards[0].guestPort: 0 is not")]
-    [InlineData("\"networks\": [{ \"user\": { \"egress\": { \"rules\": [\"permit=any\"] } } }]", "networks[0].user.egress.rules[0]: \"permit=any\" is no rule")]
-    [InlineData("\"networks\": [{ \"user\": { \"gateway\": \"10.0.2\" } }]", "networks[0].user.gateway: \"10.0.2\" is not possible here; write an IPv4 address.")]
+    [InlineData(
+        "\"networks\": [{ \"user\": { \"forwards\": [{ \"guestPort\": 0 }] } }]", "networks[0].user.forwards[0].guestPort: 0 is not")]
+    [InlineData(
+        "\"networks\": [{ \"user\": { \"egress\": { \"rules\": [\"permit=any\"] } } }]",
+        "networks[0].user.egress.rules[0]: \"permit=any\" is no rule")]
+    [InlineData(
+        "\"networks\": [{ \"user\": { \"gateway\": \"10.0.2\" } }]",
+        "networks[0].user.gateway: \"10.0.2\" is not possible here; write an IPv4 address.")]
     [InlineData("\"networks\": [{ \"user\": {}, \"mac\": \"52:54\" }]", "networks[0].mac: \"52:54\" is not")]
     [InlineData("\"networks\": [\"none\"]", "networks[0]: There is no network \"none\"")]
     public void FromJson_FieldThatCannotBe_SaysWhereWhyAndWhatToWrite(string field, string message) =>

@@ -7,7 +7,9 @@ using Strata.Networking.Nat;
 
 namespace Strata.Tests.Specs;
 
-/// <summary>Specifications in which every property differs from its default, found by reflection: a new property is in them by itself.</summary>
+/// <summary>
+/// Specifications in which every property differs from its default, found by reflection: a new property is in them by itself.
+/// </summary>
 internal static class SpecSample
 {
     /// <summary>Values for properties that not every value of their type will do for.</summary>
@@ -65,7 +67,8 @@ internal static class SpecSample
                 break;
             default:
                 yield return ($"{path}.Type", value.GetType());
-                foreach ((string, object?) one in PropertiesOf(value.GetType()).SelectMany(property => Flatten(property.GetValue(value), $"{path}.{property.Name}")))
+                foreach ((string, object?) one in PropertiesOf(value.GetType())
+                    .SelectMany(property => Flatten(property.GetValue(value), $"{path}.{property.Name}")))
                 {
                     yield return one;
                 }
@@ -75,12 +78,14 @@ internal static class SpecSample
     }
 
     public static IEnumerable<PropertyInfo> PropertiesOf(Type type) =>
-        type.GetProperties(BindingFlags.Public | BindingFlags.Instance).Where(property => property.CanRead && property.GetIndexParameters().Length == 0);
+        type.GetProperties(BindingFlags.Public | BindingFlags.Instance)
+            .Where(property => property.CanRead && property.GetIndexParameters().Length == 0);
 
     private static T Fill<T>(T record)
         where T : class
     {
-        foreach (PropertyInfo property in PropertiesOf(record.GetType()).Where(property => property.CanWrite && property.Name != nameof(NetworkCard.Plug)))
+        foreach (PropertyInfo property in PropertiesOf(record.GetType())
+            .Where(property => property.CanWrite && property.Name != nameof(NetworkCard.Plug)))
         {
             property.SetValue(record, Make(record.GetType(), property.Name, property.PropertyType, property.GetValue(record)));
         }
@@ -141,6 +146,7 @@ internal static class SpecSample
     private static object CreateEmpty(Type type)
     {
         ConstructorInfo constructor = type.GetConstructors().OrderBy(candidate => candidate.GetParameters().Length).First();
-        return constructor.Invoke([.. constructor.GetParameters().Select(parameter => Make(type, parameter.Name!, parameter.ParameterType, null))]);
+        return constructor.Invoke(
+            [.. constructor.GetParameters().Select(parameter => Make(type, parameter.Name!, parameter.ParameterType, null))]);
     }
 }

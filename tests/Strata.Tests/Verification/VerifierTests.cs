@@ -13,7 +13,12 @@ public sealed class VerifierTests : IDisposable
     private readonly TemporaryFolder _folder = new();
     private readonly VerificationSpec _spec;
 
-    public VerifierTests() => _spec = new VerificationSpec { Kernel = _folder.Write("program", LongModeProgram.Create()), Memory = Memory, MemoryEvery = 5000 };
+    public VerifierTests() => _spec = new VerificationSpec
+    {
+        Kernel = _folder.Write("program", LongModeProgram.Create()),
+        Memory = Memory,
+        MemoryEvery = 5000,
+    };
 
     public void Dispose() => _folder.Dispose();
 
@@ -82,7 +87,8 @@ public sealed class VerifierTests : IDisposable
     [Fact]
     public async Task RunAsync_KernelIsMissing_SaysWhich()
     {
-        StrataException error = await Assert.ThrowsAsync<StrataException>(() => Verifier.RunAsync(_spec with { Kernel = _folder.PathOf("missing") }));
+        StrataException error = await Assert.ThrowsAsync<StrataException>(
+            () => Verifier.RunAsync(_spec with { Kernel = _folder.PathOf("missing") }));
 
         Assert.Equal(StrataError.BadInput, error.Error);
         Assert.Contains("missing", error.Message, StringComparison.Ordinal);

@@ -149,7 +149,8 @@ public sealed class BlockCacheTests : IDisposable
     {
         BlockDriver block = Start(FeatureDiscard | FeatureWriteZeroes);
 
-        Assert.Equal(status, type == Discard ? block.Clear(type, (0, 8, 0), (sector, count, flags)) : block.Clear(type, (sector, count, flags)));
+        Assert.Equal(
+            status, type == Discard ? block.Clear(type, (0, 8, 0), (sector, count, flags)) : block.Clear(type, (sector, count, flags)));
 
         Assert.Empty(_disk.Discards);
         Assert.DoesNotContain((byte)0, _disk.Bytes);

@@ -195,10 +195,12 @@ public sealed class BlockFramingTests : IDisposable
             bool isWritable = i >= readable.Length;
             int length = isWritable ? writable[i - readable.Length] : readable[i];
             ulong place = Buffers + ((ulong)i * BufferDistance);
-            Put(place, isWritable ? Enumerable.Repeat((byte)0xFF, length).ToArray() : message.AsSpan(Math.Min(at, message.Length), Math.Min(length, message.Length - Math.Min(at, message.Length))));
+            Put(place, isWritable ? Enumerable.Repeat((byte)0xFF, length).ToArray() : message.AsSpan(
+                Math.Min(at, message.Length), Math.Min(length, message.Length - Math.Min(at, message.Length))));
             at += isWritable ? 0 : length;
             bool isLast = i == readable.Length + writable.Length - 1;
-            _ring.Describe(i, place, (uint)length, (ushort)((isWritable ? DriverRing.Write : 0) | (isLast ? 0 : DriverRing.Next)), (ushort)(i + 1));
+            _ring.Describe(
+                i, place, (uint)length, (ushort)((isWritable ? DriverRing.Write : 0) | (isLast ? 0 : DriverRing.Next)), (ushort)(i + 1));
         }
 
         uint written = Offer();

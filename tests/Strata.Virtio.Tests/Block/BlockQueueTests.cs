@@ -83,7 +83,8 @@ public sealed class BlockQueueTests : IDisposable
     public void Queue_EnabledAloneAndLast_IsServed()
     {
         Assert.True(_driver.Negotiate(Features));
-        DriverRing[] rings = [.. Enumerable.Range(0, Queues).Select(i => new DriverRing(_driver.Memory, 0x1000UL + ((ulong)i * 0x1_0000), 16))];
+        DriverRing[] rings = [
+            .. Enumerable.Range(0, Queues).Select(i => new DriverRing(_driver.Memory, 0x1000UL + ((ulong)i * 0x1_0000), 16))];
         _driver.EnableQueue(16, rings[2].Descriptors, rings[2].Available, rings[2].Used, 2);
         _driver.Status = VirtioDriver.Acknowledged | VirtioDriver.FeaturesOk | VirtioDriver.DriverOk;
         _driver.Notify(0);

@@ -226,6 +226,8 @@ public sealed class VirtioConsoleTests : IDisposable
         (uint head, uint length) = _rings[2].UsedEntry(number);
         Assert.Equal(8U, length);
         Span<byte> message = _driver.Memory.Slice(Buffers + 0x1_0000 + (head * 8), 8);
-        return (BinaryPrimitives.ReadUInt32LittleEndian(message), BinaryPrimitives.ReadUInt16LittleEndian(message[4..]), BinaryPrimitives.ReadUInt16LittleEndian(message[6..]));
+        return (
+            BinaryPrimitives.ReadUInt32LittleEndian(message), BinaryPrimitives.ReadUInt16LittleEndian(message[4..]),
+            BinaryPrimitives.ReadUInt16LittleEndian(message[6..]));
     }
 }

@@ -14,7 +14,9 @@ public sealed class FuseFuzzTests : IDisposable
         ["a", "b", "c", "folder", "link", "up", "..", ".", "", "secret", "../secret", "/etc/passwd", "folder/a", "shared"];
 
     private static readonly uint[] Operations =
-        [1, 1, 1, 1, 2, 3, 4, 5, 6, 8, 9, 10, 11, 12, 12, 13, 14, 14, 15, 15, 16, 16, 17, 18, 20, 21, 22, 23, 24, 26, 27, 28, 29, 35, 35, 38, 42, 43, 44, 45, 45, 46, 47];
+        [
+            1, 1, 1, 1, 2, 3, 4, 5, 6, 8, 9, 10, 11, 12, 12, 13, 14, 14, 15, 15, 16, 16, 17, 18, 20, 21, 22, 23, 24, 26, 27, 28, 29, 35, 35,
+            38, 42, 43, 44, 45, 45, 46, 47];
 
     private readonly FuseGuest _guest = new();
     private readonly Random _random = new(RandomSeed);

@@ -70,7 +70,8 @@ public sealed class FuseServerTests : IDisposable
     {
         _guest.Start();
 
-        Assert.Equal(((int)Errno.ENOENT, 0), (_guest.Call(FuseGuest.Lookup, FuseGuest.Root, FuseGuest.Name("x")) is var (e, b) ? e : 0, b.Length));
+        Assert.Equal(
+            ((int)Errno.ENOENT, 0), (_guest.Call(FuseGuest.Lookup, FuseGuest.Root, FuseGuest.Name("x")) is var (e, b) ? e : 0, b.Length));
     }
 
     [Fact]
@@ -89,7 +90,9 @@ public sealed class FuseServerTests : IDisposable
         byte[] request = _guest.Build(Read, 0, FuseGuest.Numbers((ulong)handle, 3, 100, 0, 0));
         request.CopyTo(_guest.Memory(0x100, request.Length));
         GuestBuffer[] buffers =
-            [new(0x100, 7, false), new(0x107, (uint)request.Length - 7, false), new(0x2000, 10, true), new(0x3000, 8, true), new(0x4000, 1000, true)];
+            [
+                new(0x100, 7, false), new(0x107, (uint)request.Length - 7, false), new(0x2000, 10, true), new(0x3000, 8, true),
+                new(0x4000, 1000, true)];
         Assert.Equal(16U + 14, _guest.Serve(new DescriptorChain(0, buffers)));
         Assert.Equal(30, U32(_guest.Memory(0x2000, 4).ToArray(), 0));
         Assert.Equal("tt"u8, _guest.Memory(0x3006, 2));
@@ -222,7 +225,8 @@ public sealed class FuseServerTests : IDisposable
         Assert.Equal("trusted.a\0"u8, names);
         Assert.Equal((8, 5), (size.Length, U32(size, 0)));
         Assert.Equal((8, 10), (count.Length, U32(count, 0)));
-        Assert.Equal((int)Errno.ENODATA, _guest.Call(GetExtendedAttribute, FuseGuest.Root, [.. Halves(0, 0), .. FuseGuest.Name("trusted.a")]).Error);
+        Assert.Equal(
+            (int)Errno.ENODATA, _guest.Call(GetExtendedAttribute, FuseGuest.Root, [.. Halves(0, 0), .. FuseGuest.Name("trusted.a")]).Error);
     }
 
     [Fact]
@@ -231,7 +235,8 @@ public sealed class FuseServerTests : IDisposable
         _guest.Start();
 
         Assert.Equal(
-            (int)Errno.EOPNOTSUPP, _guest.Call(SetExtendedAttribute, FuseGuest.Root, [.. Halves(1, 0), .. FuseGuest.Name("security.selinux"), 0]).Error);
+            (int)Errno.EOPNOTSUPP,
+            _guest.Call(SetExtendedAttribute, FuseGuest.Root, [.. Halves(1, 0), .. FuseGuest.Name("security.selinux"), 0]).Error);
     }
 
     [Theory]
@@ -241,7 +246,9 @@ public sealed class FuseServerTests : IDisposable
     {
         _guest.Start();
 
-        Assert.Equal((int)Errno.EINVAL, _guest.Call(SetExtendedAttribute, FuseGuest.Root, [.. Halves(size, 0), .. FuseGuest.Name("user.a"), 1, 2]).Error);
+        Assert.Equal(
+            (int)Errno.EINVAL,
+            _guest.Call(SetExtendedAttribute, FuseGuest.Root, [.. Halves(size, 0), .. FuseGuest.Name("user.a"), 1, 2]).Error);
     }
 
     [Fact]
@@ -294,7 +301,8 @@ public sealed class FuseServerTests : IDisposable
 
         Assert.Equal((int)Errno.EIO, _guest.Call(Release, 0, FuseGuest.Numbers((ulong)U64(opened, 0), 0, 0)).Error);
         _guest.Start();
-        Assert.Equal((int)Errno.EBADF, _guest.Call(ReadFolder, FuseGuest.Root, FuseGuest.Numbers((ulong)U64(opened, 0), 0, 200, 0, 0)).Error);
+        Assert.Equal(
+            (int)Errno.EBADF, _guest.Call(ReadFolder, FuseGuest.Root, FuseGuest.Numbers((ulong)U64(opened, 0), 0, 200, 0, 0)).Error);
     }
 
     private static byte[] Halves(params uint[] values)

@@ -3,7 +3,8 @@ using System.Buffers.Binary;
 namespace Strata.Virtio.Tests.Harness;
 
 /// <summary>The requests of a virtio-blk driver, one at a time in each queue. VIRTIO 1.2, "Block Device".</summary>
-/// <param name="rings">The request queues. Each has 4 KiB for its header and status and 4 KiB for its data, from <see cref="Place"/> on.</param>
+/// <param name="rings">The request queues. Each has 4 KiB for its header and status and 4 KiB for its data, from <see cref="Place"/>
+/// on.</param>
 internal sealed class BlockDriver(VirtioDriver driver, DriverRing[] rings)
 {
     public const uint In = 0;

@@ -66,7 +66,8 @@ internal sealed class DriverRing(GuestMemory memory, ulong start, ushort size)
         return (BinaryPrimitives.ReadUInt32LittleEndian(at), BinaryPrimitives.ReadUInt32LittleEndian(at[4..]));
     }
 
-    private ushort Read16(ulong at) => Volatile.Read(ref System.Runtime.InteropServices.MemoryMarshal.Cast<byte, ushort>(memory.Slice(at, 2))[0]);
+    private ushort Read16(ulong at) =>
+        Volatile.Read(ref System.Runtime.InteropServices.MemoryMarshal.Cast<byte, ushort>(memory.Slice(at, 2))[0]);
 
     private void Write16(ulong at, ushort value) => BinaryPrimitives.WriteUInt16LittleEndian(memory.Slice(at, 2), value);
 }

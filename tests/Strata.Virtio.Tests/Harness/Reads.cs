@@ -33,7 +33,8 @@ internal sealed class Reads(VirtioDriver driver, DriverRing ring)
     }
 
     /// <summary>Which reads were completed, in their order in the used ring.</summary>
-    public int[] Completed(int from = 0) => [.. Enumerable.Range(from, (ushort)(ring.UsedIndex - from)).Select(index => (int)ring.UsedEntry(index).Head / 3)];
+    public int[] Completed(int from = 0) =>
+        [.. Enumerable.Range(from, (ushort)(ring.UsedIndex - from)).Select(index => (int)ring.UsedEntry(index).Head / 3)];
 
     public byte Status(int read) => driver.Memory.Slice(Place + ((ulong)read * Distance) + StatusAt, 1)[0];
 

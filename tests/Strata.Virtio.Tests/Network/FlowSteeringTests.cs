@@ -4,7 +4,8 @@ namespace Strata.Virtio.Tests.Network;
 
 public sealed class FlowSteeringTests
 {
-    public static TheoryData<byte[]> Flows => [FlowFrame.Udp(1000, 53), FlowFrame.Udp(1000, 80, protocol: 6), FlowFrame.Tcp6(1000, 80), FlowFrame.Udp(0, 0, protocol: 1)];
+    public static TheoryData<byte[]> Flows =>
+        [FlowFrame.Udp(1000, 53), FlowFrame.Udp(1000, 80, protocol: 6), FlowFrame.Tcp6(1000, 80), FlowFrame.Udp(0, 0, protocol: 1)];
 
     [Theory]
     [MemberData(nameof(Flows))]

@@ -5,7 +5,9 @@ using Strata.Virtio.Tests.Harness;
 
 namespace Strata.Virtio.Tests.Network;
 
-/// <summary>Several queue pairs and the control queue. VIRTIO 1.2, "Network Device", "Automatic receive steering in multiqueue mode".</summary>
+/// <summary>
+/// Several queue pairs and the control queue. VIRTIO 1.2, "Network Device", "Automatic receive steering in multiqueue mode".
+/// </summary>
 public sealed class QueuePairTests : IDisposable
 {
     private const ulong Mergeable = 1 << 15;

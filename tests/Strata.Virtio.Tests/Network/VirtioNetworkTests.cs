@@ -152,7 +152,8 @@ public sealed class VirtioNetworkTests : IDisposable
         byte[] frame = Pattern(2500);
         FrameOffload offload = new()
         {
-            NeedsChecksum = true, ChecksumStart = 34, ChecksumOffset = 16, Segmentation = FrameFeatures.Tcp4Segmentation, SegmentSize = 1460, HeaderLength = 54,
+            NeedsChecksum = true, ChecksumStart = 34, ChecksumOffset = 16, Segmentation = FrameFeatures.Tcp4Segmentation,
+            SegmentSize = 1460, HeaderLength = 54,
         };
 
         Assert.True(_card.TryReceive(frame.AsSpan(0, 54), frame.AsSpan(54), offload));

@@ -338,7 +338,9 @@ public sealed class VirtQueueTests : IDisposable
             noise.CopyTo(_memory.Slice(0x1000, noise.Length));
             for (int d = 0; d < 8; d++)
             {
-                ulong address = random.Next(3) == 0 ? (ulong)random.NextInt64(long.MinValue, long.MaxValue) : (ulong)random.Next((int)RamSize);
+                ulong address = random.Next(3) == 0
+                    ? (ulong)random.NextInt64(long.MinValue, long.MaxValue)
+                    : (ulong)random.Next((int)RamSize);
                 uint length = random.Next(3) == 0 ? (uint)random.NextInt64(1L << 32) : (uint)random.Next(9) * 16;
                 _ring.Describe(d, address, length, (ushort)random.Next(random.Next(2) == 0 ? 8 : 4), (ushort)random.Next(9));
             }

@@ -84,11 +84,15 @@ public sealed class BlockStateTests : IDisposable
         VirtioDriver.WaitUntil(() => reads.Completed().Length == Reads.Most, "all reads");
         Assert.Equal(Enumerable.Range(0, Reads.Most), reads.Completed());
         Assert.Equal(Enumerable.Range(0, Reads.Most).Select(read => (long)read), served);
-        Assert.All(Enumerable.Range(0, Reads.Most), read => Assert.Equal((BlockDriver.Ok, (byte)(read + 1)), (reads.Status(read), reads.FirstByte(read))));
+        Assert.All(
+            Enumerable.Range(0, Reads.Most),
+            read => Assert.Equal((BlockDriver.Ok, (byte)(read + 1)), (reads.Status(read), reads.FirstByte(read))));
         Assert.Single([.. _driver.Messages(), .. _other.Messages()]); // used_event is 0: the driver wants to hear of the first alone
     }
 
-    /// <summary>Stopped at any moment, put back into the same machine: nothing moves meanwhile, and no request or interrupt is lost or doubled.</summary>
+    /// <summary>
+    /// Stopped at any moment, put back into the same machine: nothing moves meanwhile, and no request or interrupt is lost or doubled.
+    /// </summary>
     [Fact]
     public void Quiesce_AtAnyMoment_LosesNothing()
     {
@@ -114,7 +118,8 @@ public sealed class BlockStateTests : IDisposable
             _driver.Roster.Resume();
 
             VirtioDriver.WaitUntil(() => _driver.MessageCount == from + Reads.Most, $"the interrupts of round {round}");
-            Assert.Equal(Enumerable.Range(0, Reads.Most), Enumerable.Range(from, Reads.Most).Select(index => (int)ring.UsedEntry(index).Head / 3));
+            Assert.Equal(
+                Enumerable.Range(0, Reads.Most), Enumerable.Range(from, Reads.Most).Select(index => (int)ring.UsedEntry(index).Head / 3));
         }
 
         Assert.Equal((ushort)(rounds * Reads.Most), ring.UsedIndex);

@@ -174,7 +174,9 @@ public sealed class DeviceContractTests
         Assert.All([vector, configuration, more], state => Assert.Throws<StateException>(() => driver.Function.Transport.LoadState(state)));
     }
 
-    /// <summary>Rings anywhere, and indexes that contradict them: the device breaks the queue or waits, as with a driver that does this.</summary>
+    /// <summary>
+    /// Rings anywhere, and indexes that contradict them: the device breaks the queue or waits, as with a driver that does this.
+    /// </summary>
     [Fact]
     public void Transport_AnyRecordThatIsAccepted_IsHarmless()
     {

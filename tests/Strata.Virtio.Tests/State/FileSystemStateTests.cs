@@ -42,7 +42,8 @@ public sealed class FileSystemStateTests : IDisposable
                 Generation = 12345,
                 LastHandle = 9,
                 Nodes = ((FileShareState)old!).Nodes,
-                Handles = [new SharedHandleState { Handle = 8, Node = entry.Node, IsFolder = false, Mode = OpenMode.Write | OpenMode.Append }],
+                Handles = [
+                    new SharedHandleState { Handle = 8, Node = entry.Node, IsFolder = false, Mode = OpenMode.Write | OpenMode.Append }],
             },
             _ => null,
         });

@@ -150,7 +150,9 @@ public sealed class NetworkStateTests : IDisposable
         Assert.True(_card.TryReceive(new byte[FrameSize], [], FrameOffload.None));
     }
 
-    /// <summary>Frames come all the time while the card is stopped, saved, reset, loaded: each arrives once, in order, with its interrupt.</summary>
+    /// <summary>
+    /// Frames come all the time while the card is stopped, saved, reset, loaded: each arrives once, in order, with its interrupt.
+    /// </summary>
     [Fact]
     public void Quiesce_WhileFramesCome_LosesNone()
     {
@@ -239,7 +241,8 @@ public sealed class NetworkStateTests : IDisposable
         {
             (uint head, uint length) = ring.UsedEntry((seen + i) & 0xFFFF);
             Assert.Equal((uint)(HeaderSize + FrameSize), length);
-            Assert.Equal(seen + i, BinaryPrimitives.ReadInt32LittleEndian(_driver.Memory.Slice(Buffers + (head * BufferSize) + HeaderSize + 20, 4)));
+            Assert.Equal(
+                seen + i, BinaryPrimitives.ReadInt32LittleEndian(_driver.Memory.Slice(Buffers + (head * BufferSize) + HeaderSize + 20, 4)));
             ring.Offer((ushort)head);
         }
 

@@ -108,7 +108,8 @@ public sealed class VsockStateTests : IDisposable
         _driver.Roster.Load(_driver.Roster.Save());
         _driver.Roster.Resume();
 
-        VsockException error = await Assert.ThrowsAsync<VsockException>(async () => await stream.ReadExactlyAsync(new byte[1], _timeout.Token));
+        VsockException error = await Assert.ThrowsAsync<VsockException>(
+            async () => await stream.ReadExactlyAsync(new byte[1], _timeout.Token));
         Assert.Contains("saved state", error.Message, StringComparison.Ordinal);
     }
 

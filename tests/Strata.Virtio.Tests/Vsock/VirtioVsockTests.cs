@@ -44,7 +44,9 @@ public sealed class VirtioVsockTests : IDisposable
         Assert.Equal((0U, 44U), receive.UsedEntry(0));
         byte[] reset = [.. _driver.Memory.Slice(Answer, 20), .. _driver.Memory.Slice(Answer + 0x100, 24)];
         Assert.Equal(2L, BinaryPrimitives.ReadInt64LittleEndian(reset));
-        Assert.Equal((800, 700), (BinaryPrimitives.ReadInt32LittleEndian(reset.AsSpan(16)), BinaryPrimitives.ReadInt32LittleEndian(reset.AsSpan(20))));
+        Assert.Equal(
+            (800, 700),
+            (BinaryPrimitives.ReadInt32LittleEndian(reset.AsSpan(16)), BinaryPrimitives.ReadInt32LittleEndian(reset.AsSpan(20))));
         Assert.Equal(3, BinaryPrimitives.ReadInt16LittleEndian(reset.AsSpan(30)));
     }
 }

@@ -27,7 +27,8 @@ public sealed class VsockHubTests : IDisposable
         Task<VsockStream> connecting = _hub.ConnectAsync(GuestPort, _timeout.Token);
 
         (VsockHeader request, _) = Take();
-        Assert.Equal((VsockOperation.Request, 2UL, 3UL, GuestPort), (request.Operation, request.SourceCid, request.TargetCid, request.TargetPort));
+        Assert.Equal(
+            (VsockOperation.Request, 2UL, 3UL, GuestPort), (request.Operation, request.SourceCid, request.TargetCid, request.TargetPort));
         Assert.Equal((VsockHeader.TypeStream, 256U << 10), (request.Type, request.BufferAllocated));
         Answer(request, VsockOperation.Response);
 
@@ -183,7 +184,8 @@ public sealed class VsockHubTests : IDisposable
 
         Send(VsockOperation.CreditRequest);
 
-        Assert.Equal((VsockOperation.CreditUpdate, 256U << 10), Take().Header is var header ? (header.Operation, header.BufferAllocated) : default);
+        Assert.Equal(
+            (VsockOperation.CreditUpdate, 256U << 10), Take().Header is var header ? (header.Operation, header.BufferAllocated) : default);
     }
 
     [Fact]

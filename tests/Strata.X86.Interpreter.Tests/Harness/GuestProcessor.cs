@@ -84,7 +84,11 @@ public sealed unsafe class GuestProcessor : IDisposable
     public static X86CpuState LongMode()
     {
         X86CpuState state = X86CpuState.AtReset();
-        uint present = SegmentState.Present | SegmentState.NonSystem | SegmentState.Accessed | SegmentState.ReadableOrWritable | SegmentState.Granularity;
+        uint present = SegmentState.Present
+            | SegmentState.NonSystem
+            | SegmentState.Accessed
+            | SegmentState.ReadableOrWritable
+            | SegmentState.Granularity;
         for (SegmentIndex index = SegmentIndex.Es; index <= SegmentIndex.Gs; index++)
         {
             state.Segment(index) = new SegmentState { Limit = uint.MaxValue, Attributes = present | SegmentState.Big, Selector = 0x10 };

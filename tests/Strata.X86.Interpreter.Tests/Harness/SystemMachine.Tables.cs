@@ -42,7 +42,8 @@ public sealed unsafe partial class SystemMachine
     }
 
     /// <summary>Writes a call gate or task gate into the GDT.</summary>
-    public void SetCallGate(ushort selector, ulong target, ushort code, uint parameters = 0, uint dpl = 3, uint type = 0xC, bool present = true)
+    public void SetCallGate(
+        ushort selector, ulong target, ushort code, uint parameters = 0, uint dpl = 3, uint type = 0xC, bool present = true)
     {
         Quad(Gdt + (selector & 0xFFF8UL)) = GateImage(target, code, type, dpl, present, parameters);
         if (IsLong)
@@ -190,7 +191,13 @@ public sealed unsafe partial class SystemMachine
             State.Rflags |= RFlags.VM;
             for (SegmentIndex index = SegmentIndex.Es; index <= SegmentIndex.Gs; index++)
             {
-                State.Segment(index) = new SegmentState { Base = UserCode, Selector = (ushort)(UserCode >> 4), Limit = 0xFFFF, Attributes = 0xF3 };
+                State.Segment(index) = new SegmentState
+                {
+                    Base = UserCode,
+                    Selector = (ushort)(UserCode >> 4),
+                    Limit = 0xFFFF,
+                    Attributes = 0xF3,
+                };
             }
 
             State.Rip = 0;

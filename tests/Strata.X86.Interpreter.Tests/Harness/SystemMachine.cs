@@ -54,7 +54,8 @@ public sealed unsafe partial class SystemMachine : IDisposable
     /// <param name="createEngine">Makes the engine under test; <see cref="EngineFactory"/> if null.</param>
     /// <param name="memorySize">Bytes; the page tables map the first 2 MiB.</param>
     public SystemMachine(
-        GuestMode mode, int cpl = 0, GuestPaging paging = GuestPaging.Off, Func<X86CpuWiring, IX86Engine>? createEngine = null, ulong memorySize = MemorySize)
+        GuestMode mode, int cpl = 0, GuestPaging paging = GuestPaging.Off, Func<X86CpuWiring, IX86Engine>? createEngine = null,
+        ulong memorySize = MemorySize)
     {
         AddressSpace space = new();
         _memory = new GuestMemory(memorySize);

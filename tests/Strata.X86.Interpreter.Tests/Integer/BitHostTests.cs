@@ -16,7 +16,8 @@ public sealed class BitHostTests
     public static TheoryData<Code, OperandForm> Scans => InstructionForms.Of(Mnemonic.Bsf, Mnemonic.Bsr);
 
     public static TheoryData<Code, OperandForm> Manipulations => InstructionForms.Of(
-        Mnemonic.Tzcnt, Mnemonic.Lzcnt, Mnemonic.Popcnt, Mnemonic.Andn, Mnemonic.Bextr, Mnemonic.Blsi, Mnemonic.Blsmsk, Mnemonic.Blsr, Mnemonic.Bzhi,
+        Mnemonic.Tzcnt, Mnemonic.Lzcnt, Mnemonic.Popcnt, Mnemonic.Andn, Mnemonic.Bextr, Mnemonic.Blsi, Mnemonic.Blsmsk, Mnemonic.Blsr,
+        Mnemonic.Bzhi,
         Mnemonic.Mulx, Mnemonic.Pdep, Mnemonic.Pext, Mnemonic.Rorx, Mnemonic.Sarx, Mnemonic.Shlx, Mnemonic.Shrx, Mnemonic.Crc32);
 
     [HostTheory]
@@ -39,7 +40,8 @@ public sealed class BitHostTests
     {
         Random random = trial.Operands.Random;
         Instruction instruction = trial.Instruction;
-        if (instruction.Mnemonic is Mnemonic.Bextr or Mnemonic.Bzhi or Mnemonic.Sarx or Mnemonic.Shlx or Mnemonic.Shrx && random.Next(4) != 0)
+        if (instruction.Mnemonic is Mnemonic.Bextr or Mnemonic.Bzhi or Mnemonic.Sarx or Mnemonic.Shlx or Mnemonic.Shrx
+            && random.Next(4) != 0)
         {
             int start = (8 * random.Next(9)) + random.Next(-1, 2);
             int length = (8 * random.Next(9)) + random.Next(-1, 2);

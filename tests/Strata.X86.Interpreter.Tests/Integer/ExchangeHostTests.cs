@@ -11,11 +11,13 @@ public sealed unsafe class ExchangeHostTests
 {
     public static TheoryData<Code, OperandForm> Exchanges => InstructionForms.Of(Mnemonic.Xchg, Mnemonic.Xadd);
 
-    public static TheoryData<Code, OperandForm> Comparisons => InstructionForms.Of(Mnemonic.Cmpxchg, Mnemonic.Cmpxchg8b, Mnemonic.Cmpxchg16b);
+    public static TheoryData<Code, OperandForm> Comparisons =>
+        InstructionForms.Of(Mnemonic.Cmpxchg, Mnemonic.Cmpxchg8b, Mnemonic.Cmpxchg16b);
 
     [HostTheory]
     [MemberData(nameof(Exchanges))]
-    public void Exchange_RandomOperands_MatchesHost(Code code, OperandForm form) => HostDifference.AssertNone(code, form, instances: 20, rounds: 40);
+    public void Exchange_RandomOperands_MatchesHost(Code code, OperandForm form) =>
+        HostDifference.AssertNone(code, form, instances: 20, rounds: 40);
 
     [HostTheory]
     [MemberData(nameof(Comparisons))]

@@ -35,7 +35,9 @@ internal static class InstructionForms
         return [.. Enumerable.Range(0, info.OpCount).Select(info.GetOpKind)];
     }
 
-    /// <summary>A random instance. Memory operands have a base, maybe an index, scale and displacement; a few addresses have 32 bits.</summary>
+    /// <summary>
+    /// A random instance. Memory operands have a base, maybe an index, scale and displacement; a few addresses have 32 bits.
+    /// </summary>
     public static Instruction Build(Code code, OperandForm form, Random random)
     {
         Instruction instruction = new() { Code = code, CodeSize = CodeSize.Code64, HasLockPrefix = form == OperandForm.Locked };
@@ -114,7 +116,8 @@ internal static class InstructionForms
         else
         {
             instruction.SetOpKind(i, OpKind.Register);
-            instruction.SetOpRegister(i, Fixed(kind) is var register and not Register.None ? register : Any(RegisterBits(kind), form, rex, random));
+            instruction.SetOpRegister(
+                i, Fixed(kind) is var register and not Register.None ? register : Any(RegisterBits(kind), form, rex, random));
         }
     }
 

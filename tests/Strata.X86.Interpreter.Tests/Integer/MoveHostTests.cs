@@ -20,11 +20,13 @@ public sealed class MoveHostTests
 
     [HostTheory]
     [MemberData(nameof(Moves))]
-    public void Move_RandomOperands_MatchesHost(Code code, OperandForm form) => HostDifference.AssertNone(code, form, instances: 12, rounds: 25);
+    public void Move_RandomOperands_MatchesHost(Code code, OperandForm form) =>
+        HostDifference.AssertNone(code, form, instances: 12, rounds: 25);
 
     [HostTheory]
     [MemberData(nameof(Conditions))]
-    public void Condition_RandomFlags_MatchesHost(Code code, OperandForm form) => HostDifference.AssertNone(code, form, instances: 6, rounds: 64);
+    public void Condition_RandomFlags_MatchesHost(Code code, OperandForm form) =>
+        HostDifference.AssertNone(code, form, instances: 6, rounds: 64);
 
     [HostTheory]
     [MemberData(nameof(Implicit))]
@@ -33,7 +35,8 @@ public sealed class MoveHostTests
 
     [HostTheory]
     [MemberData(nameof(Addresses))]
-    public void Lea_RandomAddress_MatchesHost(Code code, OperandForm form) => HostDifference.AssertNone(code, form, instances: 60, rounds: 20);
+    public void Lea_RandomAddress_MatchesHost(Code code, OperandForm form) =>
+        HostDifference.AssertNone(code, form, instances: 60, rounds: 20);
 
     [HostTheory]
     [MemberData(nameof(Addresses))]

@@ -17,7 +17,8 @@ public sealed unsafe class MultiplyDivideHostTests
 
     [HostTheory]
     [MemberData(nameof(Multiplications))]
-    public void Multiply_RandomOperands_MatchesHost(Code code, OperandForm form) => HostDifference.AssertNone(code, form, instances: 12, rounds: 60);
+    public void Multiply_RandomOperands_MatchesHost(Code code, OperandForm form) =>
+        HostDifference.AssertNone(code, form, instances: 12, rounds: 60);
 
     [HostTheory]
     [MemberData(nameof(Divisions))]

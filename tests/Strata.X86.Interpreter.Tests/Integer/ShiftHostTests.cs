@@ -9,7 +9,8 @@ namespace Strata.X86.Interpreter.Tests.Integer;
 public sealed class ShiftHostTests
 {
     public static TheoryData<Code, OperandForm> Forms => InstructionForms.Of(
-        Mnemonic.Shl, Mnemonic.Sal, Mnemonic.Shr, Mnemonic.Sar, Mnemonic.Rol, Mnemonic.Ror, Mnemonic.Rcl, Mnemonic.Rcr, Mnemonic.Shld, Mnemonic.Shrd);
+        Mnemonic.Shl, Mnemonic.Sal, Mnemonic.Shr, Mnemonic.Sar, Mnemonic.Rol, Mnemonic.Ror, Mnemonic.Rcl, Mnemonic.Rcr, Mnemonic.Shld,
+        Mnemonic.Shrd);
 
     [HostTheory]
     [MemberData(nameof(Forms))]
@@ -49,5 +50,6 @@ public sealed class ShiftHostTests
 
     /// <summary>SHLD and SHRD of 16 bits by more than 16 have an undefined result.</summary>
     private static bool HasDefinedResult(in Instruction instruction, byte cl) =>
-        instruction.Mnemonic is not (Mnemonic.Shld or Mnemonic.Shrd) || UndefinedFlags.Count(instruction, cl) <= UndefinedFlags.Bits(instruction);
+        instruction.Mnemonic is not (Mnemonic.Shld or Mnemonic.Shrd)
+            || UndefinedFlags.Count(instruction, cl) <= UndefinedFlags.Bits(instruction);
 }

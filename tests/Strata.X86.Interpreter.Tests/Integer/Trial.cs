@@ -77,7 +77,11 @@ internal sealed unsafe class Trial
         bool aligned = _instruction.HasLockPrefix || _instruction.Mnemonic is Mnemonic.Xchg or Mnemonic.Cmpxchg16b;
         byte* boundary = Pair.PageBoundary;
         bool crossing = random % 4 == 0 && boundary >= Pair.Memory + 1024 && boundary <= Pair.Memory + 3072;
-        Memory = aligned ? Pair.Memory + Middle + (random * 16) : crossing ? boundary - (random % (size + 1)) : Pair.Memory + Middle + random;
+        Memory = aligned
+            ? Pair.Memory + Middle + (random * 16)
+            : crossing
+            ? boundary - (random % (size + 1))
+            : Pair.Memory + Middle + random;
         *(ulong*)Memory = Operands.Next();
         *(ulong*)(Memory + 8) = Operands.Next();
         ulong index = 0;

@@ -97,7 +97,8 @@ public sealed unsafe class FxsaveTests
         X86CpuState after = guest.State;
         Assert.True(new Span<ulong>(before.Vectors, 64).SequenceEqual(new Span<ulong>(after.Vectors, 64)));
         Assert.True(new Span<ulong>(before.FpuRegisters, 16).SequenceEqual(new Span<ulong>(after.FpuRegisters, 16)));
-        Assert.Equal((before.Mxcsr, before.Fcw, before.Fsw, before.Ftw, before.Fop), (after.Mxcsr, after.Fcw, after.Fsw, after.Ftw, after.Fop));
+        Assert.Equal(
+            (before.Mxcsr, before.Fcw, before.Fsw, before.Ftw, before.Fop), (after.Mxcsr, after.Fcw, after.Fsw, after.Ftw, after.Fop));
         Assert.Equal((before.FpuIp, before.FpuDp), (after.FpuIp, after.FpuDp));
     }
 
@@ -109,7 +110,8 @@ public sealed unsafe class FxsaveTests
     [InlineData(0UL, 16, NoFault)]
     public void FxsaveAndFxrstor_ByControlBitsAndAlignment_Fault(ulong cr0, int offset, int fault)
     {
-        foreach (Action<Assembler> emit in (ReadOnlySpan<Action<Assembler>>)[a => a.fxsave(__[rbx]), a => a.fxrstor(__[rbx]), a => a.fxsave64(__[rbx])])
+        foreach (Action<Assembler> emit in (
+            ReadOnlySpan<Action<Assembler>>)[a => a.fxsave(__[rbx]), a => a.fxrstor(__[rbx]), a => a.fxsave64(__[rbx])])
         {
             using GuestProcessor guest = Prepare(emit);
             guest.State.Cr0 |= cr0;

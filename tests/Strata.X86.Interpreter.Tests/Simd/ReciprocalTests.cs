@@ -22,10 +22,12 @@ public sealed unsafe class ReciprocalTests
     public void Rcpss_RandomOperands_IsWithinTheBound() => CheckBound(a => a.rcpss(xmm0, xmm1), 1, x => 1 / x, allowNegative: true);
 
     [Fact]
-    public void Rsqrtps_RandomOperands_IsWithinTheBound() => CheckBound(a => a.rsqrtps(xmm0, xmm1), 4, x => 1 / Math.Sqrt(x), allowNegative: false);
+    public void Rsqrtps_RandomOperands_IsWithinTheBound() =>
+        CheckBound(a => a.rsqrtps(xmm0, xmm1), 4, x => 1 / Math.Sqrt(x), allowNegative: false);
 
     [Fact]
-    public void Rsqrtss_RandomOperands_IsWithinTheBound() => CheckBound(a => a.rsqrtss(xmm0, xmm1), 1, x => 1 / Math.Sqrt(x), allowNegative: false);
+    public void Rsqrtss_RandomOperands_IsWithinTheBound() =>
+        CheckBound(a => a.rsqrtss(xmm0, xmm1), 1, x => 1 / Math.Sqrt(x), allowNegative: false);
 
     [HostTheory]
     [InlineData(0x00000000u)]
@@ -39,7 +41,8 @@ public sealed unsafe class ReciprocalTests
     [InlineData(0xFFBFFFFFu)]
     public void RcppsAndRsqrtps_SpecialOperands_MatchHost(uint operand)
     {
-        foreach (Action<Assembler> emit in (ReadOnlySpan<Action<Assembler>>)[a => a.rcpps(xmm0, xmm1), a => a.rsqrtps(xmm0, xmm1), a => a.rcpss(xmm0, xmm1), a => a.rsqrtss(xmm0, xmm1)])
+        foreach (Action<Assembler> emit in (ReadOnlySpan<Action<Assembler>>)[a => a.rcpps(
+            xmm0, xmm1), a => a.rsqrtps(xmm0, xmm1), a => a.rcpss(xmm0, xmm1), a => a.rsqrtss(xmm0, xmm1)])
         {
             using HostInstruction host = new(emit);
             using GuestProcessor guest = FxsaveTests.Prepare(emit);

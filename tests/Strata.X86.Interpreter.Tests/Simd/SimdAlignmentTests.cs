@@ -81,7 +81,9 @@ public sealed unsafe class SimdAlignmentTests
                 && before.Mxcsr == guest.State.Mxcsr && guest.State.Cr2 == 0x40000000;
             if (guest.Fault != (int)ExceptionVector.PageFault || !unchanged)
             {
-                failures.Add($"{encoding.Instruction}: fault {guest.Fault} ftw {guest.State.Ftw:X4} fsw {guest.State.Fsw:X4} cr2 {guest.State.Cr2:X}");
+                failures.Add(
+                    $"{encoding.Instruction}: fault {guest.Fault} ftw {guest.State.Ftw:X4} fsw {guest.State.Fsw:X4} cr2 " +
+                    $"{guest.State.Cr2:X}");
             }
         }
 
@@ -105,7 +107,9 @@ public sealed unsafe class SimdAlignmentTests
             guest.State = before;
             guest.Place(GuestProcessor.Code, encoding.Bytes);
             guest.Run();
-            bool unchanged = SameVectors(before, guest.State) && before.Ftw == guest.State.Ftw && *(ulong*)guest.At(endOfMemory - 8) == pattern;
+            bool unchanged = SameVectors(before, guest.State)
+                && before.Ftw == guest.State.Ftw
+                && *(ulong*)guest.At(endOfMemory - 8) == pattern;
             if (guest.Fault != (int)ExceptionVector.PageFault || guest.State.Cr2 != endOfMemory || !unchanged)
             {
                 failures.Add($"{encoding.Instruction}: fault {guest.Fault} cr2 {guest.State.Cr2:X} unchanged {unchanged}");

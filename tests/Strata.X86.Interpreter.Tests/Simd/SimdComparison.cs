@@ -84,7 +84,8 @@ internal sealed unsafe class SimdComparison(int seed, int memoryCompared = 192) 
         _at += 32;
     }
 
-    public void AssertNoFailures() => Assert.True(Failures.Count == 0, $"{Failures.Count} differences\n" + string.Join('\n', Failures.Take(40)));
+    public void AssertNoFailures() =>
+        Assert.True(Failures.Count == 0, $"{Failures.Count} differences\n" + string.Join('\n', Failures.Take(40)));
 
     public void Dispose() => _guest.Dispose();
 
@@ -156,7 +157,9 @@ internal sealed unsafe class SimdComparison(int seed, int memoryCompared = 192) 
         {
             if (host.Xmm(i) != state.Vectors[4 * i] || host.Xmm(i, 1) != state.Vectors[(4 * i) + 1])
             {
-                differences.Add($"XMM{i}: host {host.Xmm(i, 1):X16}_{host.Xmm(i):X16} ours {state.Vectors[(4 * i) + 1]:X16}_{state.Vectors[4 * i]:X16}");
+                differences.Add(
+                    $"XMM{i}: host {host.Xmm(i, 1):X16}_{host.Xmm(i):X16} ours " +
+                    $"{state.Vectors[(4 * i) + 1]:X16}_{state.Vectors[4 * i]:X16}");
             }
 
             if (i != Gpr.Rsp)
@@ -201,7 +204,9 @@ internal sealed unsafe class SimdComparison(int seed, int memoryCompared = 192) 
             ref ulong ours = ref state.Vectors[(4 * (i / 2)) + (i % 2)];
             if (encoding.Instruction.Mnemonic == Mnemonic.Dppd)
             {
-                theirs[i] = double.IsNaN(BitConverter.UInt64BitsToDouble(theirs[i])) && double.IsNaN(BitConverter.UInt64BitsToDouble(ours)) ? ours : theirs[i];
+                theirs[i] = double.IsNaN(BitConverter.UInt64BitsToDouble(theirs[i])) && double.IsNaN(BitConverter.UInt64BitsToDouble(ours))
+                    ? ours
+                    : theirs[i];
                 continue;
             }
 

@@ -6,7 +6,8 @@ namespace Strata.X86.Interpreter.Tests.Simd;
 /// <summary>One assembled instruction under test; a memory operand is [RBX + <see cref="Displacement"/>].</summary>
 internal sealed record SimdEncoding(Instruction Instruction, byte[] Bytes, int Displacement)
 {
-    public bool HasMemory => Instruction.OpCount > 0 && Enumerable.Range(0, Instruction.OpCount).Any(i => Instruction.GetOpKind(i) == OpKind.Memory);
+    public bool HasMemory =>
+        Instruction.OpCount > 0 && Enumerable.Range(0, Instruction.OpCount).Any(i => Instruction.GetOpKind(i) == OpKind.Memory);
 
     /// <summary>Bytes of the memory operand.</summary>
     public int MemoryBytes => Instruction.MemorySize.GetSize();
@@ -27,7 +28,8 @@ internal static class SimdEncodings
     /// <summary>Moves of whole state and control transfer have tests of their own; x87 and cache control do not compare.</summary>
     private static readonly Mnemonic[] Elsewhere =
     [
-        Mnemonic.Fisttp, Mnemonic.Emms, Mnemonic.Ldmxcsr, Mnemonic.Stmxcsr, Mnemonic.Rcpps, Mnemonic.Rcpss, Mnemonic.Rsqrtps, Mnemonic.Rsqrtss,
+        Mnemonic.Fisttp, Mnemonic.Emms, Mnemonic.Ldmxcsr, Mnemonic.Stmxcsr, Mnemonic.Rcpps, Mnemonic.Rcpss, Mnemonic.Rsqrtps,
+        Mnemonic.Rsqrtss,
     ];
 
     public static IEnumerable<Code> CodesOf(CpuidFeature feature) =>
@@ -46,7 +48,9 @@ internal static class SimdEncodings
     }
 
     /// <summary>Form 0 has low registers, 1 has R8 and up, 2 the same register twice, 3 memory.</summary>
-    public static bool TryEncode(Code code, int form, byte immediate, int displacement, [global::System.Diagnostics.CodeAnalysis.NotNullWhen(true)] out SimdEncoding? encoding)
+    public static bool TryEncode(
+        Code code, int form, byte immediate, int displacement,
+        [global::System.Diagnostics.CodeAnalysis.NotNullWhen(true)] out SimdEncoding? encoding)
     {
         encoding = null;
         OpCodeInfo info = code.ToOpCode();
@@ -81,7 +85,9 @@ internal static class SimdEncodings
     private static bool IsTested(Code code)
     {
         OpCodeInfo info = code.ToOpCode();
-        return info is { IsInstruction: true, Encoding: EncodingKind.Legacy, Mode64: true } && !info.IsReservedNop && !Elsewhere.Contains(code.Mnemonic());
+        return info is { IsInstruction: true, Encoding: EncodingKind.Legacy, Mode64: true }
+            && !info.IsReservedNop
+            && !Elsewhere.Contains(code.Mnemonic());
     }
 
     private static bool HasRegisterForm(OpCodeOperandKind kind) => kind.ToString().Contains("_reg", StringComparison.Ordinal)
@@ -129,7 +135,8 @@ internal static class SimdEncodings
     /// <summary>The part of a general register that an operand kind names; AH..BH stand between BL and SPL.</summary>
     private static Register Sized(Register register, string kind) => kind switch
     {
-        _ when kind.StartsWith("r8", StringComparison.Ordinal) => register - Register.RAX + Register.AL + (register >= Register.RSP ? 4 : 0),
+        _ when kind.StartsWith("r8", StringComparison.Ordinal) =>
+            register - Register.RAX + Register.AL + (register >= Register.RSP ? 4 : 0),
         _ when kind.StartsWith("r16", StringComparison.Ordinal) => register - Register.RAX + Register.AX,
         _ when kind.StartsWith("r32", StringComparison.Ordinal) => register.GetFullRegister32(),
         _ when kind.StartsWith("r64", StringComparison.Ordinal) => register,
@@ -146,5 +153,6 @@ internal static class SimdEncodings
 
 internal static class OpCodeInfoExtensions
 {
-    public static IEnumerable<OpCodeOperandKind> OpKindsOf(this OpCodeInfo info) => Enumerable.Range(0, info.OpCount).Select(info.GetOpKind);
+    public static IEnumerable<OpCodeOperandKind> OpKindsOf(this OpCodeInfo info) =>
+        Enumerable.Range(0, info.OpCount).Select(info.GetOpKind);
 }

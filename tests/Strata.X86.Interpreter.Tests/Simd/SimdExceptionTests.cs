@@ -176,7 +176,8 @@ public sealed unsafe class SimdExceptionTests
     private static bool IsFloat(Code code)
     {
         string name = code.Mnemonic().ToString();
-        return !Staged.Contains(code.Mnemonic()) && (name.EndsWith("ss", StringComparison.Ordinal) || name.EndsWith("sd", StringComparison.Ordinal)
+        return !Staged.Contains(code.Mnemonic())
+            && (name.EndsWith("ss", StringComparison.Ordinal) || name.EndsWith("sd", StringComparison.Ordinal)
             || name.EndsWith("ps", StringComparison.Ordinal) || name.EndsWith("pd", StringComparison.Ordinal)
             || name.StartsWith("Cvt", StringComparison.Ordinal));
     }

@@ -5,7 +5,9 @@ using static Iced.Intel.AssemblerRegisters;
 
 namespace Strata.X86.Interpreter.Tests.System;
 
-/// <summary>Gates, stacks and flags of event delivery. Intel SDM Vol. 3A, "Exception and Interrupt Handling in 64-Bit Mode" and Vol. 2A, "INT n".</summary>
+/// <summary>
+/// Gates, stacks and flags of event delivery. Intel SDM Vol. 3A, "Exception and Interrupt Handling in 64-Bit Mode" and Vol. 2A, "INT n".
+/// </summary>
 public sealed unsafe class DeliveryTests
 {
     private const int Vector = 0x80;

@@ -60,7 +60,8 @@ public sealed unsafe class DoubleFaultTests
         machine.AssertEvent(
             doubled ? ExceptionVector.DoubleFault : ExceptionVector.PageFault, doubled ? 0u : 2u, SystemMachine.Code);
         Assert.Equal(Unmapped + 0x1000, machine.Frame.Rsp);
-        Assert.Equal(Unmapped + 0x1000 - (first is ExceptionVector.GeneralProtection or ExceptionVector.PageFault ? 48u : 40u), machine.State.Cr2);
+        Assert.Equal(
+            Unmapped + 0x1000 - (first is ExceptionVector.GeneralProtection or ExceptionVector.PageFault ? 48u : 40u), machine.State.Cr2);
     }
 
     [Fact]

@@ -81,7 +81,13 @@ public sealed unsafe class ExceptionClassTests
 
         // Error code of an IDT entry: vector × 8, bit 1 set; EXT clear for a software interrupt.
         machine.AssertEvent(
-            refused ? ExceptionVector.GeneralProtection : ExceptionVector.Breakpoint, refused ? (3 * 8) + 2u : null, refused ? entry : entry + 1);
+            refused
+                ? ExceptionVector.GeneralProtection
+                : ExceptionVector.Breakpoint, refused
+                ? (3 * 8) + 2u
+                : null, refused
+                ? entry
+                : entry + 1);
     }
 
     [Fact]

@@ -90,7 +90,8 @@ public sealed unsafe class FarTransferTests
         machine.AssertEvent(ExceptionVector.InvalidOpcode, null, SystemMachine.UserCode + 11);
         Assert.Equal((0x22UL, 0x11UL), (machine.State.Gprs[Gpr.Rax], machine.State.Gprs[Gpr.Rcx]));
         Assert.Equal(SystemMachine.InnerStack - 24, machine.State.Gprs[Gpr.Rdx]);
-        Assert.Equal((SystemMachine.UserStack, Selector.UserData, Selector.UserCode32), (machine.Frame.Rsp, machine.Frame.Ss, machine.Frame.Cs));
+        Assert.Equal(
+            (SystemMachine.UserStack, Selector.UserData, Selector.UserCode32), (machine.Frame.Rsp, machine.Frame.Ss, machine.Frame.Cs));
     }
 
     [Fact]

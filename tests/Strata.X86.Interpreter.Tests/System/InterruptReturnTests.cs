@@ -59,7 +59,8 @@ public sealed unsafe class InterruptReturnTests
         machine.Start(a => a.iretd());
 
         machine.AssertEvent(ExceptionVector.InvalidOpcode, null, UserTarget);
-        Assert.Equal((Selector.UserCode32, Selector.UserData, SystemMachine.UserStack), (machine.Frame.Cs, machine.Frame.Ss, machine.Frame.Rsp));
+        Assert.Equal(
+            (Selector.UserCode32, Selector.UserData, SystemMachine.UserStack), (machine.Frame.Cs, machine.Frame.Ss, machine.Frame.Rsp));
         Assert.Equal(Selector.UserData, machine.State.Es.Selector);
         Assert.Equal(0, machine.State.Ds.Selector);
         Assert.Equal(Selector.ConformingCode32, machine.State.Fs.Selector);
@@ -76,7 +77,9 @@ public sealed unsafe class InterruptReturnTests
         machine.State.Rflags |= before;
         ulong target = cpl == 3 ? UserTarget : Target;
         ulong stack = cpl == 3 ? SystemMachine.UserStack : SystemMachine.Stack;
-        PushQuads(machine, target, cpl == 3 ? Selector.UserCode64 : Selector.Code64, AllFlags, stack, cpl == 3 ? Selector.UserData : Selector.Data);
+        PushQuads(
+            machine, target, cpl == 3 ? Selector.UserCode64 : Selector.Code64, AllFlags, stack,
+            cpl == 3 ? Selector.UserData : Selector.Data);
         machine.PlaceBytes(target, [0x0F, 0x0B]);
 
         machine.Start(a => a.iretq());
@@ -203,7 +206,8 @@ public sealed unsafe class InterruptReturnTests
     public void Iretd_VirtualFlag_EntersVirtual8086Mode()
     {
         using SystemMachine machine = new(GuestMode.Protected32);
-        PushDwords(machine, 0x10, 0x4100, 2 | (uint)(RFlags.VM | RFlags.IF | RFlags.IOPL), 0xABCD_0FF0, 0x4200, 0x4300, 0x4400, 0x4500, 0x4600);
+        PushDwords(
+            machine, 0x10, 0x4100, 2 | (uint)(RFlags.VM | RFlags.IF | RFlags.IOPL), 0xABCD_0FF0, 0x4200, 0x4300, 0x4400, 0x4500, 0x4600);
         machine.PlaceBytes(0x41010, [0x0F, 0x0B]);
 
         machine.Start(a => a.iretd());
@@ -215,7 +219,8 @@ public sealed unsafe class InterruptReturnTests
         Assert.Equal(SystemMachine.InnerStack - 36, frame);
         Assert.Equal((0x4300u, 0x4400u, 0x4500u, 0x4600u),
             (machine.Dword(frame + 20), machine.Dword(frame + 24), machine.Dword(frame + 28), machine.Dword(frame + 32)));
-        Assert.Equal((0, 0, 0, 0), (machine.State.Es.Selector, machine.State.Ds.Selector, machine.State.Fs.Selector, machine.State.Gs.Selector));
+        Assert.Equal(
+            (0, 0, 0, 0), (machine.State.Es.Selector, machine.State.Ds.Selector, machine.State.Fs.Selector, machine.State.Gs.Selector));
     }
 
     [Fact]

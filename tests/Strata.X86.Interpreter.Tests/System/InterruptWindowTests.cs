@@ -6,7 +6,9 @@ using static Iced.Intel.AssemblerRegisters;
 
 namespace Strata.X86.Interpreter.Tests.System;
 
-/// <summary>When interrupts and NMIs are taken: shadows, HLT, NMI blocking. Intel SDM Vol. 3A, "Enabling and Disabling Interrupts".</summary>
+/// <summary>
+/// When interrupts and NMIs are taken: shadows, HLT, NMI blocking. Intel SDM Vol. 3A, "Enabling and Disabling Interrupts".
+/// </summary>
 public sealed unsafe class InterruptWindowTests
 {
     private const byte Vector = 0x40;

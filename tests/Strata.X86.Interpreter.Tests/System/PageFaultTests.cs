@@ -37,7 +37,8 @@ public sealed unsafe class PageFaultTests
         TheoryData<GuestMode, GuestPaging, int, bool, ulong, int> data = [];
         foreach ((GuestMode mode, GuestPaging paging) in new[]
         {
-            (GuestMode.Protected32, GuestPaging.ThirtyTwoBit), (GuestMode.Protected32, GuestPaging.Pae), (GuestMode.Long, GuestPaging.FourLevel),
+            (GuestMode.Protected32, GuestPaging.ThirtyTwoBit), (GuestMode.Protected32, GuestPaging.Pae),
+            (GuestMode.Long, GuestPaging.FourLevel),
         })
         {
             // CPL, write, entry rights: error code (CR0.WP is set).
@@ -371,7 +372,9 @@ public sealed unsafe class PageFaultTests
 
     private static void Check(SystemMachine machine, int error, ulong cr2)
     {
-        Assert.Equal(error == None ? (-1, null) : ((int)ExceptionVector.PageFault, (uint?)error), (machine.Vector is 0x80 ? -1 : machine.Vector, machine.Frame.ErrorCode));
+        Assert.Equal(
+            error == None ? (-1, null) : ((int)ExceptionVector.PageFault, (uint?)error),
+            (machine.Vector is 0x80 ? -1 : machine.Vector, machine.Frame.ErrorCode));
         Assert.Equal(error == None ? 0 : cr2, machine.State.Cr2);
     }
 }

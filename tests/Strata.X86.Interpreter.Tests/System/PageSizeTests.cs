@@ -5,7 +5,9 @@ using static Iced.Intel.AssemblerRegisters;
 
 namespace Strata.X86.Interpreter.Tests.System;
 
-/// <summary>Large pages, and invalidation of cached translations. Intel SDM Vol. 3A, "Paging" and "Caching Translation Information".</summary>
+/// <summary>
+/// Large pages, and invalidation of cached translations. Intel SDM Vol. 3A, "Paging" and "Caching Translation Information".
+/// </summary>
 public sealed unsafe class PageSizeTests
 {
     private const ulong Pwu = 7;

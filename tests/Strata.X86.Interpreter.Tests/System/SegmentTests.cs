@@ -43,8 +43,11 @@ public sealed unsafe class SegmentTests
             a.@int(0x80);
         });
 
-        machine.AssertEvent((ExceptionVector)(vector == None ? 0x80 : vector), vector == None ? null : error, entry + (vector == None ? 4u : 0));
-        Assert.Equal(vector == None ? (ushort)selector : machine.SegmentOf(cpl == 3 ? Selector.UserData : Selector.Data).Selector, machine.State.Ds.Selector);
+        machine.AssertEvent(
+            (ExceptionVector)(vector == None ? 0x80 : vector), vector == None ? null : error, entry + (vector == None ? 4u : 0));
+        Assert.Equal(
+            vector == None ? (ushort)selector : machine.SegmentOf(cpl == 3 ? Selector.UserData : Selector.Data).Selector,
+            machine.State.Ds.Selector);
     }
 
     [Theory]
@@ -72,7 +75,8 @@ public sealed unsafe class SegmentTests
             a.@int(0x80);
         });
 
-        machine.AssertEvent((ExceptionVector)(vector == None ? 0x80 : vector), vector == None ? null : error, entry + (vector == None ? 4u : 0));
+        machine.AssertEvent(
+            (ExceptionVector)(vector == None ? 0x80 : vector), vector == None ? null : error, entry + (vector == None ? 4u : 0));
     }
 
     [Fact]

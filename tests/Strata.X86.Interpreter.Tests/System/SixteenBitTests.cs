@@ -41,7 +41,9 @@ public sealed unsafe class SixteenBitTests
         machine.Start(a => a.@int(0x21));
 
         machine.AssertNoEvent();
-        Assert.Equal((SystemMachine.Code + 3, 0x1234UL, SystemMachine.Stack), (machine.State.Rip, machine.State.Gprs[Gpr.Rcx], machine.State.Gprs[Gpr.Rsp]));
+        Assert.Equal(
+            (SystemMachine.Code + 3, 0x1234UL, SystemMachine.Stack),
+            (machine.State.Rip, machine.State.Gprs[Gpr.Rcx], machine.State.Gprs[Gpr.Rsp]));
         Assert.Equal(2 | RFlags.IF, machine.State.Rflags);
     }
 

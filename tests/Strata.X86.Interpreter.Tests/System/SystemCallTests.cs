@@ -23,7 +23,8 @@ public sealed unsafe class SystemCallTests
         machine.Start(a => a.syscall());
 
         machine.AssertNoEvent();
-        Assert.Equal((SystemMachine.UserCode + 2, 2 | RFlags.IF | RFlags.CF | RFlags.DF), (machine.State.Gprs[Gpr.Rcx], machine.State.Gprs[11]));
+        Assert.Equal(
+            (SystemMachine.UserCode + 2, 2 | RFlags.IF | RFlags.CF | RFlags.DF), (machine.State.Gprs[Gpr.Rcx], machine.State.Gprs[11]));
         Assert.Equal((Entry + 2, 2 | RFlags.CF), (machine.State.Rip, machine.State.Rflags));
         Assert.Equal((Selector.Code64, Selector.Data), (machine.State.Cs.Selector, machine.State.Ss.Selector));
         Assert.Equal(SystemMachine.UserStack, machine.State.Gprs[Gpr.Rsp]);
@@ -146,7 +147,8 @@ public sealed unsafe class SystemCallTests
         machine.Start(a => a.db(wide ? [0x48, 0x0F, 0x35] : [0x0F, 0x35]));
 
         machine.AssertEvent(ExceptionVector.InvalidOpcode, null, UserTarget);
-        Assert.Equal(((ushort)cs, (ushort)(cs + 8), SystemMachine.UserStack - 0x100), (machine.Frame.Cs, machine.Frame.Ss, machine.Frame.Rsp));
+        Assert.Equal(
+            ((ushort)cs, (ushort)(cs + 8), SystemMachine.UserStack - 0x100), (machine.Frame.Cs, machine.Frame.Ss, machine.Frame.Rsp));
     }
 
     [Theory]

@@ -208,6 +208,8 @@ public sealed unsafe class ThirtyTwoBitTests
         machine.Start(a => a.rep.movsd());
 
         Assert.Equal((100u, 105u), (machine.Dword(there + address), machine.Dword(there + address + 20)));
-        Assert.Equal((0UL, SystemMachine.Data + 0x1014, there + 24), (machine.State.Gprs[Gpr.Rcx], machine.State.Gprs[Gpr.Rsi], machine.State.Gprs[Gpr.Rdi]));
+        Assert.Equal(
+            (0UL, SystemMachine.Data + 0x1014, there + 24),
+            (machine.State.Gprs[Gpr.Rcx], machine.State.Gprs[Gpr.Rsi], machine.State.Gprs[Gpr.Rdi]));
     }
 }

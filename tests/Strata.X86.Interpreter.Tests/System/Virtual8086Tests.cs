@@ -5,7 +5,9 @@ using static Iced.Intel.AssemblerRegisters;
 
 namespace Strata.X86.Interpreter.Tests.System;
 
-/// <summary>Virtual-8086 mode, IOPL and the I/O permission bitmap. Intel SDM Vol. 3B, "8086 Emulation", Vol. 1, "I/O Permission Bit Map".</summary>
+/// <summary>
+/// Virtual-8086 mode, IOPL and the I/O permission bitmap. Intel SDM Vol. 3B, "8086 Emulation", Vol. 1, "I/O Permission Bit Map".
+/// </summary>
 public sealed unsafe class Virtual8086Tests
 {
     private const int GP = (int)ExceptionVector.GeneralProtection;
@@ -83,7 +85,8 @@ public sealed unsafe class Virtual8086Tests
         Assert.Equal((0x4000u, 0x4000u, 0x1234u, 0x4000u), (
             machine.Dword(SystemMachine.InnerStack - 16), machine.Dword(SystemMachine.InnerStack - 12),
             machine.Dword(SystemMachine.InnerStack - 8), machine.Dword(SystemMachine.InnerStack - 4)));
-        Assert.Equal((0, 0, 0, 0), (machine.State.Es.Selector, machine.State.Ds.Selector, machine.State.Fs.Selector, machine.State.Gs.Selector));
+        Assert.Equal(
+            (0, 0, 0, 0), (machine.State.Es.Selector, machine.State.Ds.Selector, machine.State.Fs.Selector, machine.State.Gs.Selector));
     }
 
     [Fact]

@@ -61,7 +61,8 @@ public sealed unsafe class X87HostConformanceTests
     private static IEnumerable<byte> Encodings() =>
         Enumerable.Range(0, 8).Select(reg => (byte)((reg << 3) | 3)).Concat(Enumerable.Range(0xC0, 0x40).Select(m => (byte)m));
 
-    private static void RunOne(GuestProcessor guest, HostInstruction host, FloatOperands operands, in Instruction instruction, ulong at, List<string> failures)
+    private static void RunOne(
+        GuestProcessor guest, HostInstruction host, FloatOperands operands, in Instruction instruction, ulong at, List<string> failures)
     {
         Arrange(guest, host, operands, instruction, at);
         string inputs = $"{instruction} | {Describe(guest.State)} mem={Hex(host.Memory, 10)}";
@@ -191,7 +192,9 @@ public sealed unsafe class X87HostConformanceTests
             bool close = approximate && Int128.Abs(Position(expected) - Position(found)) <= 1;
             if (expected != found && !close)
             {
-                differences.Add($"R{register}: host {expected.SignExponent:X4}:{expected.Significand:X16} ours {found.SignExponent:X4}:{found.Significand:X16}");
+                differences.Add(
+                    $"R{register}: host {expected.SignExponent:X4}:{expected.Significand:X16} ours " +
+                    $"{found.SignExponent:X4}:{found.Significand:X16}");
             }
 
             int tag = (actual.Ftw >> (2 * register)) & 3;

@@ -239,7 +239,8 @@ public sealed class AssistedEoiTests : IDisposable
     }
 
     private List<byte> InService() =>
-        [.. Enumerable.Range(0, 256).Reverse().Where(i => (Apic.ReadMmio(0x100 + (uint)(i / 32 * 16), AccessWidth.Dword) & (1UL << (i % 32))) != 0).Select(i => (byte)i)];
+        [.. Enumerable.Range(0, 256).Reverse().Where(
+            i => (Apic.ReadMmio(0x100 + (uint)(i / 32 * 16), AccessWidth.Dword) & (1UL << (i % 32))) != 0).Select(i => (byte)i)];
 
     private sealed class Sink(List<byte> ended) : Strata.Core.Interrupts.IEoiSink
     {

@@ -2,7 +2,9 @@ using Strata.Core.Interrupts;
 
 namespace Strata.X86.Tests.Apic;
 
-/// <summary>Intel SDM Vol. 3A, "Handling Interrupts", "Interrupt, Task, and Processor Priority", "Signaling Interrupt Servicing Completion".</summary>
+/// <summary>
+/// Intel SDM Vol. 3A, "Handling Interrupts", "Interrupt, Task, and Processor Priority", "Signaling Interrupt Servicing Completion".
+/// </summary>
 public sealed class LocalApicPriorityTests : IDisposable
 {
     private const uint TaskPriority = 0x80;

@@ -3,7 +3,9 @@ using Strata.X86.Apic;
 
 namespace Strata.X86.Tests.Apic;
 
-/// <summary>Intel SDM Vol. 3A, "Local APIC Register Address Map", "Local APIC State After Power-Up or Reset", "Extended xAPIC (x2APIC)".</summary>
+/// <summary>
+/// Intel SDM Vol. 3A, "Local APIC Register Address Map", "Local APIC State After Power-Up or Reset", "Extended xAPIC (x2APIC)".
+/// </summary>
 public sealed class LocalApicRegisterTests : IDisposable
 {
     private const ulong Enable = 1 << 11;

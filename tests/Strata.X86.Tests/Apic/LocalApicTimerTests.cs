@@ -5,7 +5,9 @@ using Strata.X86.Cpuid;
 
 namespace Strata.X86.Tests.Apic;
 
-/// <summary>Intel SDM Vol. 3A, "APIC Timer" and "TSC-Deadline Mode". The timer's clock is the 25 MHz crystal of CPUID leaf 15H: 40 ns a count.</summary>
+/// <summary>
+/// Intel SDM Vol. 3A, "APIC Timer" and "TSC-Deadline Mode". The timer's clock is the 25 MHz crystal of CPUID leaf 15H: 40 ns a count.
+/// </summary>
 public sealed class LocalApicTimerTests : IDisposable
 {
     private const uint LvtTimer = 0x320;

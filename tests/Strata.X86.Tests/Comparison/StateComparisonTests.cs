@@ -7,7 +7,9 @@ namespace Strata.X86.Tests.Comparison;
 
 public sealed class StateComparisonTests
 {
-    /// <summary>Private fields that only fill up: six bytes in each of eight segments, four in each of two tables, four at the end.</summary>
+    /// <summary>
+    /// Private fields that only fill up: six bytes in each of eight segments, four in each of two tables, four at the end.
+    /// </summary>
     private const int PaddingBytes = (8 * 6) + (2 * 4) + 4;
 
     [Fact]

@@ -2,7 +2,9 @@ using Strata.X86.Floating;
 
 namespace Strata.X86.Tests.Floating;
 
-/// <summary>What can be tested on any host: .NET's own arithmetic is IEEE 754 with rounding to nearest; further cases are worked out by hand.</summary>
+/// <summary>
+/// What can be tested on any host: .NET's own arithmetic is IEEE 754 with rounding to nearest; further cases are worked out by hand.
+/// </summary>
 public sealed class PortableFloatTests
 {
     private const int Rounds = 20_000;
@@ -17,11 +19,14 @@ public sealed class PortableFloatTests
 
     [Fact] public void Div64_NearestEven_IsTheQuotientOfDoubles() => Check(Float64.Div, (a, b) => a / b);
 
-    [Fact] public void Sqrt64_NearestEven_IsTheRootOfDoubles() => Check((ulong a, ulong b, ref FloatContext c) => Float64.Sqrt(a, ref c), (a, b) => Math.Sqrt(a));
+    [Fact] public void Sqrt64_NearestEven_IsTheRootOfDoubles() =>
+        Check((ulong a, ulong b, ref FloatContext c) => Float64.Sqrt(a, ref c), (a, b) => Math.Sqrt(a));
 
-    [Fact] public void FusedMultiplyAdd64_NearestEven_IsTheFusedProductOfDoubles() => Check((ulong a, ulong b, ref FloatContext c) => Float64.FusedMultiplyAdd(a, b, a, ref c), (a, b) => Math.FusedMultiplyAdd(a, b, a));
+    [Fact] public void FusedMultiplyAdd64_NearestEven_IsTheFusedProductOfDoubles() =>
+        Check((ulong a, ulong b, ref FloatContext c) => Float64.FusedMultiplyAdd(a, b, a, ref c), (a, b) => Math.FusedMultiplyAdd(a, b, a));
 
-    [Fact] public void ToFloat32_NearestEven_IsTheCastOfDoubles() => Check((ulong a, ulong b, ref FloatContext c) => Float32.ToFloat64(Float64.ToFloat32(a, ref c), ref c), (a, b) => (float)a);
+    [Fact] public void ToFloat32_NearestEven_IsTheCastOfDoubles() =>
+        Check((ulong a, ulong b, ref FloatContext c) => Float32.ToFloat64(Float64.ToFloat32(a, ref c), ref c), (a, b) => (float)a);
 
     /// <summary>In extended precision with 53 bits, every result that is not tiny or huge rounds like a double.</summary>
     [Fact]

@@ -12,19 +12,26 @@ public sealed unsafe class SseHostTests
 
     private delegate ulong Operation(ulong a, ulong b, ref FloatContext c);
 
-    [HostFact] public void Add32_RandomOperands_MatchesAddss() => Compare32(a => a.addss(xmm0, xmm1), (ulong x, ulong y, ref FloatContext c) => Float32.Add((uint)x, (uint)y, ref c));
+    [HostFact] public void Add32_RandomOperands_MatchesAddss() =>
+        Compare32(a => a.addss(xmm0, xmm1), (ulong x, ulong y, ref FloatContext c) => Float32.Add((uint)x, (uint)y, ref c));
 
-    [HostFact] public void Sub32_RandomOperands_MatchesSubss() => Compare32(a => a.subss(xmm0, xmm1), (ulong x, ulong y, ref FloatContext c) => Float32.Sub((uint)x, (uint)y, ref c));
+    [HostFact] public void Sub32_RandomOperands_MatchesSubss() =>
+        Compare32(a => a.subss(xmm0, xmm1), (ulong x, ulong y, ref FloatContext c) => Float32.Sub((uint)x, (uint)y, ref c));
 
-    [HostFact] public void Mul32_RandomOperands_MatchesMulss() => Compare32(a => a.mulss(xmm0, xmm1), (ulong x, ulong y, ref FloatContext c) => Float32.Mul((uint)x, (uint)y, ref c));
+    [HostFact] public void Mul32_RandomOperands_MatchesMulss() =>
+        Compare32(a => a.mulss(xmm0, xmm1), (ulong x, ulong y, ref FloatContext c) => Float32.Mul((uint)x, (uint)y, ref c));
 
-    [HostFact] public void Div32_RandomOperands_MatchesDivss() => Compare32(a => a.divss(xmm0, xmm1), (ulong x, ulong y, ref FloatContext c) => Float32.Div((uint)x, (uint)y, ref c));
+    [HostFact] public void Div32_RandomOperands_MatchesDivss() =>
+        Compare32(a => a.divss(xmm0, xmm1), (ulong x, ulong y, ref FloatContext c) => Float32.Div((uint)x, (uint)y, ref c));
 
-    [HostFact] public void Sqrt32_RandomOperands_MatchesSqrtss() => Compare32(a => a.sqrtss(xmm0, xmm1), (ulong x, ulong y, ref FloatContext c) => Float32.Sqrt((uint)y, ref c));
+    [HostFact] public void Sqrt32_RandomOperands_MatchesSqrtss() =>
+        Compare32(a => a.sqrtss(xmm0, xmm1), (ulong x, ulong y, ref FloatContext c) => Float32.Sqrt((uint)y, ref c));
 
-    [HostFact] public void Min32_RandomOperands_MatchesMinss() => Compare32(a => a.minss(xmm0, xmm1), (ulong x, ulong y, ref FloatContext c) => Float32.Min((uint)x, (uint)y, ref c));
+    [HostFact] public void Min32_RandomOperands_MatchesMinss() =>
+        Compare32(a => a.minss(xmm0, xmm1), (ulong x, ulong y, ref FloatContext c) => Float32.Min((uint)x, (uint)y, ref c));
 
-    [HostFact] public void Max32_RandomOperands_MatchesMaxss() => Compare32(a => a.maxss(xmm0, xmm1), (ulong x, ulong y, ref FloatContext c) => Float32.Max((uint)x, (uint)y, ref c));
+    [HostFact] public void Max32_RandomOperands_MatchesMaxss() =>
+        Compare32(a => a.maxss(xmm0, xmm1), (ulong x, ulong y, ref FloatContext c) => Float32.Max((uint)x, (uint)y, ref c));
 
     [HostFact] public void Add64_RandomOperands_MatchesAddsd() => Compare64(a => a.addsd(xmm0, xmm1), Float64.Add);
 
@@ -34,42 +41,64 @@ public sealed unsafe class SseHostTests
 
     [HostFact] public void Div64_RandomOperands_MatchesDivsd() => Compare64(a => a.divsd(xmm0, xmm1), Float64.Div);
 
-    [HostFact] public void Sqrt64_RandomOperands_MatchesSqrtsd() => Compare64(a => a.sqrtsd(xmm0, xmm1), (ulong x, ulong y, ref FloatContext c) => Float64.Sqrt(y, ref c));
+    [HostFact] public void Sqrt64_RandomOperands_MatchesSqrtsd() =>
+        Compare64(a => a.sqrtsd(xmm0, xmm1), (ulong x, ulong y, ref FloatContext c) => Float64.Sqrt(y, ref c));
 
     [HostFact] public void Min64_RandomOperands_MatchesMinsd() => Compare64(a => a.minsd(xmm0, xmm1), Float64.Min);
 
     [HostFact] public void Max64_RandomOperands_MatchesMaxsd() => Compare64(a => a.maxsd(xmm0, xmm1), Float64.Max);
 
-    [HostFact] public void ToFloat64_RandomOperands_MatchesCvtss2sd() => Compare32(a => a.cvtss2sd(xmm0, xmm1), (ulong x, ulong y, ref FloatContext c) => Float32.ToFloat64((uint)y, ref c), wide: true);
+    [HostFact] public void ToFloat64_RandomOperands_MatchesCvtss2sd() =>
+        Compare32(a => a.cvtss2sd(xmm0, xmm1), (ulong x, ulong y, ref FloatContext c) => Float32.ToFloat64((uint)y, ref c), wide: true);
 
-    [HostFact] public void ToFloat32_RandomOperands_MatchesCvtsd2ss() => Compare64(a => a.cvtsd2ss(xmm0, xmm1), (ulong x, ulong y, ref FloatContext c) => (x & 0xFFFFFFFF00000000) | Float64.ToFloat32(y, ref c));
+    [HostFact] public void ToFloat32_RandomOperands_MatchesCvtsd2ss() => Compare64(
+        a => a.cvtsd2ss(xmm0, xmm1), (ulong x, ulong y, ref FloatContext c) => (x & 0xFFFFFFFF00000000) | Float64.ToFloat32(y, ref c));
 
-    [HostFact] public void RoundToIntegral32_CurrentMode_MatchesRoundss() => Compare32(a => a.roundss(xmm0, xmm1, 4), (ulong x, ulong y, ref FloatContext c) => Float32.RoundToIntegral((uint)y, c.Rounding, false, ref c));
+    [HostFact] public void RoundToIntegral32_CurrentMode_MatchesRoundss() => Compare32(
+        a => a.roundss(xmm0, xmm1, 4),
+        (ulong x, ulong y, ref FloatContext c) => Float32.RoundToIntegral((uint)y, c.Rounding, false, ref c));
 
-    [HostFact] public void RoundToIntegral64_CurrentMode_MatchesRoundsd() => Compare64(a => a.roundsd(xmm0, xmm1, 4), (ulong x, ulong y, ref FloatContext c) => Float64.RoundToIntegral(y, c.Rounding, false, ref c));
+    [HostFact] public void RoundToIntegral64_CurrentMode_MatchesRoundsd() => Compare64(
+        a => a.roundsd(xmm0, xmm1, 4), (ulong x, ulong y, ref FloatContext c) => Float64.RoundToIntegral(y, c.Rounding, false, ref c));
 
-    [HostFact] public void RoundToIntegral64_UpAndSuppressed_MatchesRoundsd() => Compare64(a => a.roundsd(xmm0, xmm1, 10), (ulong x, ulong y, ref FloatContext c) => Float64.RoundToIntegral(y, RoundingMode.Up, true, ref c));
+    [HostFact] public void RoundToIntegral64_UpAndSuppressed_MatchesRoundsd() => Compare64(
+        a => a.roundsd(xmm0, xmm1, 10), (ulong x, ulong y, ref FloatContext c) => Float64.RoundToIntegral(y, RoundingMode.Up, true, ref c));
 
-    [FmaFact] public void FusedMultiplyAdd32_RandomOperands_MatchesVfmadd213ss() => CompareFused(a => a.vfmadd213ss(xmm0, xmm1, xmm2), false, [1, 0, 2]);
+    [FmaFact] public void FusedMultiplyAdd32_RandomOperands_MatchesVfmadd213ss() =>
+        CompareFused(a => a.vfmadd213ss(xmm0, xmm1, xmm2), false, [1, 0, 2]);
 
-    [FmaFact] public void FusedMultiplyAdd64_RandomOperands_MatchesVfmadd213sd() => CompareFused(a => a.vfmadd213sd(xmm0, xmm1, xmm2), true, [1, 0, 2]);
+    [FmaFact] public void FusedMultiplyAdd64_RandomOperands_MatchesVfmadd213sd() =>
+        CompareFused(a => a.vfmadd213sd(xmm0, xmm1, xmm2), true, [1, 0, 2]);
 
     [HostFact]
     public void ToInteger_RandomOperands_MatchesConversions()
     {
-        CompareInteger(a => a.cvtss2si(eax, xmm1), false, (ulong v, ulong _, ref FloatContext c) => (uint)Float32.ToInt32((uint)v, c.Rounding, ref c));
-        CompareInteger(a => a.cvtss2si(rax, xmm1), false, (ulong v, ulong _, ref FloatContext c) => (ulong)Float32.ToInt64((uint)v, c.Rounding, ref c));
-        CompareInteger(a => a.cvttsd2si(eax, xmm1), true, (ulong v, ulong _, ref FloatContext c) => (uint)Float64.ToInt32(v, RoundingMode.TowardZero, ref c));
-        CompareInteger(a => a.cvtsd2si(eax, xmm1), true, (ulong v, ulong _, ref FloatContext c) => (uint)Float64.ToInt32(v, c.Rounding, ref c));
-        CompareInteger(a => a.cvtsd2si(rax, xmm1), true, (ulong v, ulong _, ref FloatContext c) => (ulong)Float64.ToInt64(v, c.Rounding, ref c));
+        CompareInteger(
+            a => a.cvtss2si(eax, xmm1), false, (ulong v, ulong _, ref FloatContext c) => (uint)Float32.ToInt32((uint)v, c.Rounding, ref c));
+        CompareInteger(
+            a => a.cvtss2si(rax, xmm1), false,
+            (ulong v, ulong _, ref FloatContext c) => (ulong)Float32.ToInt64((uint)v, c.Rounding, ref c));
+        CompareInteger(
+            a => a.cvttsd2si(eax, xmm1), true,
+            (ulong v, ulong _, ref FloatContext c) => (uint)Float64.ToInt32(v, RoundingMode.TowardZero, ref c));
+        CompareInteger(
+            a => a.cvtsd2si(eax, xmm1), true, (ulong v, ulong _, ref FloatContext c) => (uint)Float64.ToInt32(v, c.Rounding, ref c));
+        CompareInteger(
+            a => a.cvtsd2si(rax, xmm1), true, (ulong v, ulong _, ref FloatContext c) => (ulong)Float64.ToInt64(v, c.Rounding, ref c));
     }
 
     [HostFact]
     public void FromInteger_RandomOperands_MatchesConversions()
     {
-        Run(a => a.cvtsi2ss(xmm0, rax), 1, (host, o) => host.Gprs[0] = (ulong)o.NextInteger(), (HostInstruction h, ref FloatContext c) => Float32.FromInt64((long)h.Gprs[0], ref c));
-        Run(a => a.cvtsi2ss(xmm0, eax), 2, (host, o) => host.Gprs[0] = (ulong)o.NextInteger(), (HostInstruction h, ref FloatContext c) => Float32.FromInt32((int)h.Gprs[0], ref c));
-        Run(a => a.cvtsi2sd(xmm0, rax), 3, (host, o) => host.Gprs[0] = (ulong)o.NextInteger(), (HostInstruction h, ref FloatContext c) => Float64.FromInt64((long)h.Gprs[0], ref c));
+        Run(
+            a => a.cvtsi2ss(xmm0, rax), 1, (host, o) => host.Gprs[0] = (ulong)o.NextInteger(),
+            (HostInstruction h, ref FloatContext c) => Float32.FromInt64((long)h.Gprs[0], ref c));
+        Run(
+            a => a.cvtsi2ss(xmm0, eax), 2, (host, o) => host.Gprs[0] = (ulong)o.NextInteger(),
+            (HostInstruction h, ref FloatContext c) => Float32.FromInt32((int)h.Gprs[0], ref c));
+        Run(
+            a => a.cvtsi2sd(xmm0, rax), 3, (host, o) => host.Gprs[0] = (ulong)o.NextInteger(),
+            (HostInstruction h, ref FloatContext c) => Float64.FromInt64((long)h.Gprs[0], ref c));
     }
 
     [HostFact]
@@ -120,7 +149,11 @@ public sealed unsafe class SseHostTests
         (host, operands) =>
         {
             host.Xmm(0) = wide ? operands.Next64() : operands.Next32();
-            host.Xmm(1) = operands.Random.Next(4) == 0 ? host.Xmm(0) : wide ? operands.Near64(host.Xmm(0)) : operands.Near32((uint)host.Xmm(0));
+            host.Xmm(1) = operands.Random.Next(4) == 0
+                ? host.Xmm(0)
+                : wide
+                ? operands.Near64(host.Xmm(0))
+                : operands.Near32((uint)host.Xmm(0));
         },
         (HostInstruction host, ref FloatContext c) =>
         {
@@ -156,7 +189,8 @@ public sealed unsafe class SseHostTests
     }
 
     private static void Run(
-        Action<Assembler> instruction, int seed, Action<HostInstruction, FloatOperands> arrange, Model model, Func<HostInstruction, ulong>? result = null)
+        Action<Assembler> instruction, int seed, Action<HostInstruction, FloatOperands> arrange, Model model, Func<HostInstruction,
+        ulong>? result = null)
     {
         using HostInstruction host = new(instruction);
         FloatOperands operands = new(seed);

@@ -15,19 +15,30 @@ public sealed unsafe class TranscendentalHostTests
 
     private delegate Float80 Function(Float80 a, Float80 b, out bool outOfRange, ref FloatContext c);
 
-    [HostFact] public void Sin_AnyAngle_WithinOneUlp() => Compare(a => a.fsin(), Angles, (Float80 a, Float80 b, out bool far, ref FloatContext c) => Float80Math.Sin(a, out far, ref c));
+    [HostFact] public void Sin_AnyAngle_WithinOneUlp() =>
+        Compare(a => a.fsin(), Angles, (Float80 a, Float80 b, out bool far, ref FloatContext c) => Float80Math.Sin(a, out far, ref c));
 
-    [HostFact] public void Cos_AnyAngle_WithinOneUlp() => Compare(a => a.fcos(), Angles, (Float80 a, Float80 b, out bool far, ref FloatContext c) => Float80Math.Cos(a, out far, ref c));
+    [HostFact] public void Cos_AnyAngle_WithinOneUlp() =>
+        Compare(a => a.fcos(), Angles, (Float80 a, Float80 b, out bool far, ref FloatContext c) => Float80Math.Cos(a, out far, ref c));
 
-    [HostFact] public void Tan_AnyAngle_WithinOneUlp() => Compare(a => a.fptan(), Angles, (Float80 a, Float80 b, out bool far, ref FloatContext c) => Float80Math.Tan(a, out far, ref c), pushes: true);
+    [HostFact] public void Tan_AnyAngle_WithinOneUlp() => Compare(
+        a => a.fptan(), Angles, (Float80 a, Float80 b, out bool far, ref FloatContext c) => Float80Math.Tan(a, out far, ref c),
+        pushes: true);
 
-    [HostFact] public void Atan2_AnyPoint_WithinOneUlp() => Compare(a => a.fpatan(), Pairs, (Float80 a, Float80 b, out bool far, ref FloatContext c) => Plain(Float80Math.Atan2(b, a, ref c), out far));
+    [HostFact] public void Atan2_AnyPoint_WithinOneUlp() => Compare(
+        a => a.fpatan(), Pairs, (Float80 a, Float80 b, out bool far, ref FloatContext c) => Plain(Float80Math.Atan2(b, a, ref c), out far));
 
-    [HostFact] public void F2xm1_Range_WithinOneUlp() => Compare(a => a.f2xm1(), o => (Bounded(o, 16383), default), (Float80 a, Float80 b, out bool far, ref FloatContext c) => Plain(Float80Math.F2xm1(a, ref c), out far));
+    [HostFact] public void F2xm1_Range_WithinOneUlp() => Compare(
+        a => a.f2xm1(), o => (Bounded(o, 16383), default),
+        (Float80 a, Float80 b, out bool far, ref FloatContext c) => Plain(Float80Math.F2xm1(a, ref c), out far));
 
-    [HostFact] public void Fyl2x_AnyOperands_WithinOneUlp() => Compare(a => a.fyl2x(), Logarithms, (Float80 a, Float80 b, out bool far, ref FloatContext c) => Plain(Float80Math.Fyl2x(b, a, ref c), out far));
+    [HostFact] public void Fyl2x_AnyOperands_WithinOneUlp() => Compare(
+        a => a.fyl2x(), Logarithms,
+        (Float80 a, Float80 b, out bool far, ref FloatContext c) => Plain(Float80Math.Fyl2x(b, a, ref c), out far));
 
-    [HostFact] public void Fyl2xp1_Range_WithinOneUlp() => Compare(a => a.fyl2xp1(), o => (Bounded(o, 16381), o.Next80()), (Float80 a, Float80 b, out bool far, ref FloatContext c) => Plain(Float80Math.Fyl2xp1(b, a, ref c), out far));
+    [HostFact] public void Fyl2xp1_Range_WithinOneUlp() => Compare(
+        a => a.fyl2xp1(), o => (Bounded(o, 16381), o.Next80()),
+        (Float80 a, Float80 b, out bool far, ref FloatContext c) => Plain(Float80Math.Fyl2xp1(b, a, ref c), out far));
 
     private static Float80 Plain(Float80 value, out bool far)
     {
@@ -38,7 +49,9 @@ public sealed unsafe class TranscendentalHostTests
     private static (Float80 A, Float80 B) Angles(FloatOperands o) => o.Random.Next(3) switch
     {
         0 => (o.Next80(), default),
-        1 => (new Float80(o.Fraction(64) | Float80.IntegerBit, (ushort)((o.Random.Next(2) << 15) | o.Random.Next(16383 - 40, 16383 + 64))), default),
+        1 => (
+            new Float80(o.Fraction(64) | Float80.IntegerBit, (ushort)((o.Random.Next(2) << 15) | o.Random.Next(16383 - 40, 16383 + 64))),
+            default),
         _ => (Float80Math.WidenFloat64(BitConverter.DoubleToUInt64Bits(o.Random.Next(-50, 50) * Math.PI / 4), out _), default),
     };
 
@@ -57,10 +70,13 @@ public sealed unsafe class TranscendentalHostTests
     private static Float80 Bounded(FloatOperands o, int limit)
     {
         Float80 a = o.Next80();
-        return a.Exponent < limit || a.Exponent == 0x7FFF ? a : new Float80(a.Significand | Float80.IntegerBit, (ushort)(a.Sign | (limit - 1 - o.Random.Next(70))));
+        return a.Exponent < limit || a.Exponent == 0x7FFF
+            ? a
+            : new Float80(a.Significand | Float80.IntegerBit, (ushort)(a.Sign | (limit - 1 - o.Random.Next(70))));
     }
 
-    private static void Compare(Action<Assembler> instruction, Func<FloatOperands, (Float80 A, Float80 B)> arrange, Function function, bool pushes = false)
+    private static void Compare(
+        Action<Assembler> instruction, Func<FloatOperands, (Float80 A, Float80 B)> arrange, Function function, bool pushes = false)
     {
         using HostInstruction host = new(instruction);
         FloatOperands operands = new(99);
@@ -97,7 +113,9 @@ public sealed unsafe class TranscendentalHostTests
     {
         if (a.SignExponent != b.SignExponent)
         {
-            return a.Sign == b.Sign && Math.Abs(a.Exponent - b.Exponent) == 1 && (a.Significand ^ b.Significand) == ulong.MaxValue >> 1 ? 1UL : ulong.MaxValue;
+            return a.Sign == b.Sign && Math.Abs(a.Exponent - b.Exponent) == 1 && (a.Significand ^ b.Significand) == ulong.MaxValue >> 1
+                ? 1UL
+                : ulong.MaxValue;
         }
 
         return a.Significand > b.Significand ? a.Significand - b.Significand : b.Significand - a.Significand;

@@ -5,7 +5,9 @@ using static Iced.Intel.AssemblerRegisters;
 
 namespace Strata.X86.Tests.Floating;
 
-/// <summary>Software x87 arithmetic against the host's instructions: result bits, exception flags and condition codes, masked and unmasked.</summary>
+/// <summary>
+/// Software x87 arithmetic against the host's instructions: result bits, exception flags and condition codes, masked and unmasked.
+/// </summary>
 public sealed unsafe class X87HostTests
 {
     private const int Rounds = 60_000;
@@ -23,9 +25,11 @@ public sealed unsafe class X87HostTests
 
     [HostFact] public void Div_RandomOperands_MatchesFdiv() => CompareStack(a => a.fdiv(st0, st1), Float80Math.Div);
 
-    [HostFact] public void Sqrt_RandomOperands_MatchesFsqrt() => CompareStack(a => a.fsqrt(), (Float80 a, Float80 b, ref FloatContext c) => Float80Math.Sqrt(a, ref c));
+    [HostFact] public void Sqrt_RandomOperands_MatchesFsqrt() =>
+        CompareStack(a => a.fsqrt(), (Float80 a, Float80 b, ref FloatContext c) => Float80Math.Sqrt(a, ref c));
 
-    [HostFact] public void RoundToIntegral_RandomOperands_MatchesFrndint() => CompareStack(a => a.frndint(), (Float80 a, Float80 b, ref FloatContext c) => Float80Math.RoundToIntegral(a, c.Rounding, false, ref c));
+    [HostFact] public void RoundToIntegral_RandomOperands_MatchesFrndint() => CompareStack(
+        a => a.frndint(), (Float80 a, Float80 b, ref FloatContext c) => Float80Math.RoundToIntegral(a, c.Rounding, false, ref c));
 
     [HostFact] public void Scale_RandomOperands_MatchesFscale() => CompareStack(a => a.fscale(), Float80Math.Scale, mayKeepFirst: true);
 
@@ -45,12 +49,16 @@ public sealed unsafe class X87HostTests
     {
         CompareStore(a => a.fist(__word_ptr[rbx]), 2, (Float80 a, ref FloatContext c) => (ushort)Float80Math.ToInt16(a, c.Rounding, ref c));
         CompareStore(a => a.fist(__dword_ptr[rbx]), 4, (Float80 a, ref FloatContext c) => (uint)Float80Math.ToInt32(a, c.Rounding, ref c));
-        CompareStore(a => a.fistp(__qword_ptr[rbx]), 8, (Float80 a, ref FloatContext c) => (ulong)Float80Math.ToInt64(a, c.Rounding, ref c));
-        CompareStore(a => a.fisttp(__qword_ptr[rbx]), 8, (Float80 a, ref FloatContext c) => (ulong)Float80Math.ToInt64(a, RoundingMode.TowardZero, ref c));
+        CompareStore(
+            a => a.fistp(__qword_ptr[rbx]), 8, (Float80 a, ref FloatContext c) => (ulong)Float80Math.ToInt64(a, c.Rounding, ref c));
+        CompareStore(
+            a => a.fisttp(__qword_ptr[rbx]), 8,
+            (Float80 a, ref FloatContext c) => (ulong)Float80Math.ToInt64(a, RoundingMode.TowardZero, ref c));
     }
 
     [HostFact]
-    public void ToBcd_RandomOperands_MatchesFbstp() => Run(a => a.fbstp(__tword_ptr[rbx]), MemoryBefore, (HostInstruction host, Float80 a, Float80 b, ref FloatContext c) =>
+    public void ToBcd_RandomOperands_MatchesFbstp() =>
+        Run(a => a.fbstp(__tword_ptr[rbx]), MemoryBefore, (HostInstruction host, Float80 a, Float80 b, ref FloatContext c) =>
     {
         Float80Math.ToBcd(a, out ulong low, out ushort high, ref c);
         return (c.Unmasked & ~FloatExceptions.Precision) != 0 ? "untouched" : $"{high:X4}{low:X16}";
@@ -72,20 +80,31 @@ public sealed unsafe class X87HostTests
 
         host.Memory[9] = (byte)(o.Random.Next(2) << 7);
         SetStack(host, default, default, 0);
-    }, (HostInstruction host, Float80 a, Float80 b, ref FloatContext c) => Show(Float80Math.FromBcd(*(ulong*)host.Memory, *(ushort*)(host.Memory + 8)), 0),
+    }, (HostInstruction host, Float80 a, Float80 b, ref FloatContext c) =>
+        Show(Float80Math.FromBcd(*(ulong*)host.Memory, *(ushort*)(host.Memory + 8)), 0),
         host => Show(St(host, 0), 0));
 
     [HostFact]
     public void FromFloat_RandomOperands_MatchesFld()
     {
-        CompareLoad(a => a.fld(__dword_ptr[rbx]), (h, o) => *(uint*)h.Memory = o.Next32(), (HostInstruction h, Float80 _, Float80 _, ref FloatContext c) => Loaded(Float32.ToFloat80(*(uint*)h.Memory, ref c), c));
-        CompareLoad(a => a.fld(__qword_ptr[rbx]), (h, o) => *(ulong*)h.Memory = o.Next64(), (HostInstruction h, Float80 _, Float80 _, ref FloatContext c) => Loaded(Float64.ToFloat80(*(ulong*)h.Memory, ref c), c));
-        CompareLoad(a => a.fild(__qword_ptr[rbx]), (h, o) => *(long*)h.Memory = o.NextInteger(), (HostInstruction h, Float80 _, Float80 _, ref FloatContext c) => Loaded(Float80Math.FromInt64(*(long*)h.Memory), c));
-        CompareLoad(a => a.fild(__word_ptr[rbx]), (h, o) => *(long*)h.Memory = o.NextInteger(), (HostInstruction h, Float80 _, Float80 _, ref FloatContext c) => Loaded(Float80Math.FromInt16(*(short*)h.Memory), c));
+        CompareLoad(
+            a => a.fld(__dword_ptr[rbx]), (h, o) => *(uint*)h.Memory = o.Next32(),
+            (HostInstruction h, Float80 _, Float80 _, ref FloatContext c) => Loaded(Float32.ToFloat80(*(uint*)h.Memory, ref c), c));
+        CompareLoad(
+            a => a.fld(__qword_ptr[rbx]), (h, o) => *(ulong*)h.Memory = o.Next64(),
+            (HostInstruction h, Float80 _, Float80 _, ref FloatContext c) => Loaded(Float64.ToFloat80(*(ulong*)h.Memory, ref c), c));
+        CompareLoad(
+            a => a.fild(__qword_ptr[rbx]), (h, o) => *(long*)h.Memory = o.NextInteger(),
+            (HostInstruction h, Float80 _, Float80 _, ref FloatContext c) => Loaded(Float80Math.FromInt64(*(long*)h.Memory), c));
+        CompareLoad(
+            a => a.fild(__word_ptr[rbx]), (h, o) => *(long*)h.Memory = o.NextInteger(),
+            (HostInstruction h, Float80 _, Float80 _, ref FloatContext c) => Loaded(Float80Math.FromInt16(*(short*)h.Memory), c));
     }
 
     [HostFact]
-    public void Extract_RandomOperands_MatchesFxtract() => Run(a => a.fxtract(), (host, o) => SetStack(host, o.Next80(), default, 1), (HostInstruction h, Float80 a, Float80 b, ref FloatContext c) =>
+    public void Extract_RandomOperands_MatchesFxtract() => Run(
+        a => a.fxtract(), (host, o) => SetStack(host, o.Next80(), default, 1),
+        (HostInstruction h, Float80 a, Float80 b, ref FloatContext c) =>
     {
         Float80 significand = Float80Math.Extract(a, out Float80 exponent, ref c);
         return (c.Unmasked & Suppressing) != 0 ? "kept" : Show(significand, 0) + Show(exponent, 0);
@@ -100,13 +119,15 @@ public sealed unsafe class X87HostTests
 
     private const ulong Untouched = 0xA5A5_5A5A_A55A_1234;
 
-    private static void CompareStack(Action<Assembler> instruction, Operation operation, bool mayKeepFirst = false) => Run(instruction, TwoOperands, (HostInstruction host, Float80 a, Float80 b, ref FloatContext c) =>
+    private static void CompareStack(Action<Assembler> instruction, Operation operation, bool mayKeepFirst = false) =>
+        Run(instruction, TwoOperands, (HostInstruction host, Float80 a, Float80 b, ref FloatContext c) =>
     {
         Float80 result = operation(a, b, ref c);
         return Show((c.Unmasked & Suppressing) != 0 ? a : result, c.RoundedUp ? 0x200 : 0);
     }, host => Show(St(host, 0), host.Fsw & 0x200), mayKeepFirst);
 
-    private static void CompareRemainder(Action<Assembler> instruction, bool nearest) => Run(instruction, TwoOperands, (HostInstruction host, Float80 a, Float80 b, ref FloatContext c) =>
+    private static void CompareRemainder(Action<Assembler> instruction, bool nearest) =>
+        Run(instruction, TwoOperands, (HostInstruction host, Float80 a, Float80 b, ref FloatContext c) =>
     {
         Float80 result = nearest
             ? Float80Math.PartialRemainderIeee(a, b, out int quotient, out bool incomplete, ref c)
@@ -117,15 +138,19 @@ public sealed unsafe class X87HostTests
 
     private delegate ulong Storing(Float80 a, ref FloatContext c);
 
-    private static void CompareStore(Action<Assembler> instruction, int size, Storing store) => Run(instruction, MemoryBefore, (HostInstruction host, Float80 a, Float80 b, ref FloatContext c) =>
+    private static void CompareStore(Action<Assembler> instruction, int size, Storing store) =>
+        Run(instruction, MemoryBefore, (HostInstruction host, Float80 a, Float80 b, ref FloatContext c) =>
     {
         ulong mask = ulong.MaxValue >> (64 - (8 * size));
         ulong stored = store(a, ref c);
         bool abandoned = (c.Unmasked & ~FloatExceptions.Precision) != 0;
         return $"{(abandoned ? Untouched & mask : stored):X16} {(c.RoundedUp && !abandoned ? 0x200 : 0):X}";
-    }, host => $"{*(ulong*)host.Memory & (ulong.MaxValue >> (64 - (8 * size))):X16} {((host.Fsw & ~host.Fcw & 0x1F) != 0 ? 0 : host.Fsw & 0x200):X}");
+    },
+    host => $"{*(ulong*)host.Memory & (ulong.MaxValue >> (64 - (8 * size))):X16} " +
+        $"{((host.Fsw & ~host.Fcw & 0x1F) != 0 ? 0 : host.Fsw & 0x200):X}");
 
-    private static void CompareLoad(Action<Assembler> instruction, Action<HostInstruction, FloatOperands> fill, Model model) => Run(instruction, (host, o) =>
+    private static void CompareLoad(Action<Assembler> instruction, Action<HostInstruction, FloatOperands> fill, Model model) =>
+        Run(instruction, (host, o) =>
     {
         fill(host, o);
         SetStack(host, default, default, 0);
@@ -133,10 +158,17 @@ public sealed unsafe class X87HostTests
 
     private static string Loaded(Float80 value, FloatContext c) => (c.Unmasked & FloatExceptions.Invalid) != 0 ? "empty" : Show(value, 0);
 
-    private static void CompareOrder(Action<Assembler> instruction, bool signaling) => Run(instruction, TwoOperands, (HostInstruction host, Float80 a, Float80 b, ref FloatContext c) =>
+    private static void CompareOrder(Action<Assembler> instruction, bool signaling) =>
+        Run(instruction, TwoOperands, (HostInstruction host, Float80 a, Float80 b, ref FloatContext c) =>
     {
         FloatRelation relation = Float80Math.Compare(a, b, signaling, ref c);
-        int codes = relation switch { FloatRelation.Unordered => 0x4500, FloatRelation.Less => 0x100, FloatRelation.Equal => 0x4000, _ => 0 };
+        int codes = relation switch
+        {
+            FloatRelation.Unordered => 0x4500,
+            FloatRelation.Less => 0x100,
+            FloatRelation.Equal => 0x4000,
+            _ => 0,
+        };
         return (c.Unmasked & Suppressing) != 0 ? "?" : $"{codes:X}";
     }, host => (host.Fsw & ~host.Fcw & 3) != 0 ? "?" : $"{host.Fsw & 0x4500:X}");
 
@@ -185,7 +217,8 @@ public sealed unsafe class X87HostTests
     }
 
     private static void Run(
-        Action<Assembler> instruction, Action<HostInstruction, FloatOperands> arrange, Model model, Func<HostInstruction, string> result, bool mayKeepFirst = false)
+        Action<Assembler> instruction, Action<HostInstruction, FloatOperands> arrange, Model model, Func<HostInstruction, string> result,
+        bool mayKeepFirst = false)
     {
         using HostInstruction host = new(instruction);
         FloatOperands operands = new(87);

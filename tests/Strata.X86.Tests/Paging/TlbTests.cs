@@ -9,7 +9,8 @@ public sealed unsafe class TlbTests
     private const ulong Span = (ulong)Tlb.Entries << 12;
 
     /// <summary>Where addresses begin at which a tag could wrap around or be taken for another page's; multiples of the span.</summary>
-    private static readonly ulong[] Bases = [0, Span, 0x8000_0000_0000 - Span, 0x8000_0000_0000_0000, 0xFFFF_8000_0000_0000, unchecked(0UL - Span)];
+    private static readonly ulong[] Bases = [
+        0, Span, 0x8000_0000_0000 - Span, 0x8000_0000_0000_0000, 0xFFFF_8000_0000_0000, unchecked(0UL - Span)];
 
     [Fact]
     public void Set_Flushed_RefusesEveryAddress()

@@ -7,15 +7,19 @@ using Strata.X86.Registers;
 
 namespace Strata.X86.Tests.Paravirt;
 
-/// <summary>A processor that no board has given a hypercall interface: nothing on it tells of a monitor. Intel SDM Vol. 2A, "CPUID".</summary>
+/// <summary>
+/// A processor that no board has given a hypercall interface: nothing on it tells of a monitor. Intel SDM Vol. 2A, "CPUID".
+/// </summary>
 public sealed class BareProcessorTests : IDisposable
 {
     private const uint GeneralProtection = (uint)ExceptionVector.GeneralProtection | 0x300;
     private const uint InvalidOpcode = (uint)ExceptionVector.InvalidOpcode | 0x100;
 
-    private readonly X86Cpu _cpu = new(new X86CpuWiring { Index = 0, Memory = new AddressSpace(), Ports = new PortSpace(), Clock = new ManualClock() });
+    private readonly X86Cpu _cpu = new(
+        new X86CpuWiring { Index = 0, Memory = new AddressSpace(), Ports = new PortSpace(), Clock = new ManualClock() });
 
-    public static TheoryData<uint> Registers => [0x11, 0x12, ParavirtMsr.First, ParavirtMsr.SystemTime, ParavirtMsr.StealTime, ParavirtMsr.EndOfInterrupt, 0x4000_0000];
+    public static TheoryData<uint> Registers =>
+        [0x11, 0x12, ParavirtMsr.First, ParavirtMsr.SystemTime, ParavirtMsr.StealTime, ParavirtMsr.EndOfInterrupt, 0x4000_0000];
 
     [Theory]
     [InlineData(0x4000_0000U)]

@@ -10,7 +10,9 @@ using Strata.X86.Registers;
 
 namespace Strata.X86.Tests.Paravirt;
 
-/// <summary>Processors with local APICs, 1 MiB of RAM at zero, a page of ROM behind it, and a clock that is moved by hand. No engine.</summary>
+/// <summary>
+/// Processors with local APICs, 1 MiB of RAM at zero, a page of ROM behind it, and a clock that is moved by hand. No engine.
+/// </summary>
 internal sealed class ParavirtMachine : IDisposable
 {
     public const ulong MemorySize = 1 << 20;
@@ -21,7 +23,9 @@ internal sealed class ParavirtMachine : IDisposable
     private readonly GuestMemory _ram = new(MemorySize);
     private readonly GuestMemory _rom = new(GuestMemory.PageSize);
 
-    public ParavirtMachine(int processors = 1, ParavirtFeatures features = ParavirtFeatures.All, ulong frequency = 1_000_000_000, Action<X86Cpu>? lookForStandstill = null)
+    public ParavirtMachine(
+        int processors = 1, ParavirtFeatures features = ParavirtFeatures.All, ulong frequency = 1_000_000_000,
+        Action<X86Cpu>? lookForStandstill = null)
     {
         Memory.MapRam(0, _ram, 0, MemorySize);
         Memory.MapRam(Rom, _rom, 0, GuestMemory.PageSize, readOnly: true);

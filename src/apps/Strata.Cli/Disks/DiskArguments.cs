@@ -7,17 +7,27 @@ internal static class DiskArguments
 {
     public static string FormatNames => string.Join(", ", DiskTool.Formats.Select(format => format.Name));
 
-    public static Argument<string> Image(string name = "image", string description = "Image file.") => new(name) { Description = description };
+    public static Argument<string> Image(string name = "image", string description = "Image file.") => new(name)
+    {
+        Description = description,
+    };
 
     public static Option<string?> Format(string name = "--format", string what = "the image") =>
-        new(name) { Description = $"Format of {what} ({FormatNames}); without it the content decides. State it for raw images of guests that you do not trust." };
+        new(name)
+        {
+            Description = $"Format of {what} ({FormatNames}); without it the content decides. State it for raw images of guests that you " +
+                $"do not trust.",
+        };
 
     public static Option<string?> Subformat()
     {
         IEnumerable<string> kinds = DiskTool.Formats
             .Where(format => format.Subformats.Count > 1)
             .Select(format => $"{format.Name}: {string.Join(", ", format.Subformats)}");
-        return new Option<string?>("--subformat") { Description = string.Join("; ", kinds.Prepend("Kind of image, for formats that have several")) + "." };
+        return new Option<string?>("--subformat")
+        {
+            Description = string.Join("; ", kinds.Prepend("Kind of image, for formats that have several")) + ".",
+        };
     }
 
     public static Option<string> Backing() => new("--allow-backing")

@@ -23,7 +23,11 @@ internal static class DiskCommitCommand
         {
             using TerminalProgress progress = new("Committing");
             DiskTool.Commit(
-                new DiskSource(result.GetValue(image)!) { Format = result.GetValue(format), Backing = DiskArguments.ParseBacking(result.GetValue(allowed)!) },
+                new DiskSource(result.GetValue(image)!)
+                {
+                    Format = result.GetValue(format),
+                    Backing = DiskArguments.ParseBacking(result.GetValue(allowed)!),
+                },
                 result.GetValue(keep),
                 progress,
                 token);

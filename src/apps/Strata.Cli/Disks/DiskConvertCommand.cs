@@ -19,7 +19,8 @@ internal static class DiskConvertCommand
         Option<string?> cluster = new("--cluster-size") { Description = "Unit of allocation of the target." };
         Option<string?> subformat = DiskArguments.Subformat();
         Option<bool> force = DiskArguments.Force("Replace the target if it exists.");
-        DocumentedCommand command = new("convert", "Copy what a disk holds, through its backing images, into an image of another format.", """
+        DocumentedCommand command = new(
+            "convert", "Copy what a disk holds, through its backing images, into an image of another format.", """
             Zeros take no space. Snapshots inside the source are not copied.
 
             Examples:
@@ -34,7 +35,11 @@ internal static class DiskConvertCommand
             string name = result.GetValue(target)!;
             using TerminalProgress progress = new("Converting");
             DiskTool.Convert(
-                new DiskSource(result.GetValue(source)!) { Format = result.GetValue(from), Backing = DiskArguments.ParseBacking(result.GetValue(allowed)!) },
+                new DiskSource(result.GetValue(source)!)
+                {
+                    Format = result.GetValue(from),
+                    Backing = DiskArguments.ParseBacking(result.GetValue(allowed)!),
+                },
                 name,
                 result.GetValue(to) ?? FormatOf(name),
                 new DiskCreation

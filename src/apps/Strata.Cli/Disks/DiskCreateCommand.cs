@@ -8,7 +8,11 @@ internal static class DiskCreateCommand
     public static Command Create()
     {
         Argument<string> image = DiskArguments.Image(description: "File to make.");
-        Argument<string?> size = new("size") { Description = "Size of the disk, such as 10G. Left out with --backing: the backing image's.", Arity = ArgumentArity.ZeroOrOne };
+        Argument<string?> size = new("size")
+        {
+            Description = "Size of the disk, such as 10G. Left out with --backing: the backing image's.",
+            Arity = ArgumentArity.ZeroOrOne,
+        };
         Option<string> format = new("--format")
         {
             Description = $"Format: {DiskArguments.FormatNames}.",

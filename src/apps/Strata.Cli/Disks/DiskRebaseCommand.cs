@@ -10,7 +10,8 @@ internal static class DiskRebaseCommand
         Argument<string> image = DiskArguments.Image(description: "Overlay.");
         Option<string?> backing = new("--backing", "-b")
         {
-            Description = "New backing image, named relative to the overlay's folder; left out: none, the overlay then holds all of the disk.",
+            Description = "New backing image, named relative to the overlay's folder; left out: none, the overlay then holds all of the " +
+                "disk.",
         };
         Option<string?> backingFormat = new("--backing-format") { Description = "Its format; without it its content decides now, once." };
         Option<string> allowed = DiskArguments.Backing();
@@ -31,7 +32,11 @@ internal static class DiskRebaseCommand
         };
         command.SetAction((result, token) => Task.FromResult(DiskArguments.Run(() =>
         {
-            DiskSource overlay = new(result.GetValue(image)!) { Format = "qcow2", Backing = DiskArguments.ParseBacking(result.GetValue(allowed)!) };
+            DiskSource overlay = new(result.GetValue(image)!)
+            {
+                Format = "qcow2",
+                Backing = DiskArguments.ParseBacking(result.GetValue(allowed)!),
+            };
             using TerminalProgress progress = new("Rebasing");
             DiskTool.Rebase(overlay, result.GetValue(backing), result.GetValue(backingFormat), result.GetValue(isUnsafe), progress, token);
             return ExitCodes.Success;

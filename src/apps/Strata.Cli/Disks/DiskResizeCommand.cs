@@ -26,7 +26,11 @@ internal static class DiskResizeCommand
         command.SetAction(result => DiskArguments.Run(() =>
         {
             string text = result.GetValue(size)!;
-            DiskSource disk = new(result.GetValue(image)!) { Format = result.GetValue(format), Backing = DiskArguments.ParseBacking(result.GetValue(allowed)!) };
+            DiskSource disk = new(result.GetValue(image)!)
+            {
+                Format = result.GetValue(format),
+                Backing = DiskArguments.ParseBacking(result.GetValue(allowed)!),
+            };
             DiskTool.Resize(disk, old =>
             {
                 long bytes = text.StartsWith('+') ? old + DiskArguments.ParseSize(text[1..]) : DiskArguments.ParseSize(text);

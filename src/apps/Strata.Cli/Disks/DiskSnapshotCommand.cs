@@ -7,7 +7,8 @@ namespace Strata.Cli.Disks;
 /// <summary>`strata disk snapshot`.</summary>
 internal static class DiskSnapshotCommand
 {
-    public static Command Create() => new DocumentedCommand("snapshot", "Keep, list and go back to states of a disk, inside its qcow2 image.", """
+    public static Command Create() =>
+        new DocumentedCommand("snapshot", "Keep, list and go back to states of a disk, inside its qcow2 image.", """
         A machine that uses the image must be stopped. A snapshot has the disk's content, not the machine's memory.
 
         Examples:
@@ -17,7 +18,8 @@ internal static class DiskSnapshotCommand
     {
         CreateList(),
         CreateChange("create", "Keep the disk's present content under a name.", DiskTool.CreateSnapshot),
-        CreateChange("apply", "Make the disk what it was when a snapshot was taken; what was written since is lost.", DiskTool.ApplySnapshot),
+        CreateChange(
+            "apply", "Make the disk what it was when a snapshot was taken; what was written since is lost.", DiskTool.ApplySnapshot),
         CreateChange("delete", "Forget a snapshot and free what only it used.", DiskTool.DeleteSnapshot),
     };
 
@@ -27,7 +29,8 @@ internal static class DiskSnapshotCommand
         {
             string created = snapshot.Created.ToLocalTime().ToString("yyyy-MM-dd HH:mm:ss", CultureInfo.InvariantCulture);
             Console.WriteLine(
-                $"{Printable.Text(snapshot.Id),4}  {created}  {ByteSize.Format(snapshot.VirtualSize),-10}  {Printable.Text(snapshot.Name)}");
+                $"{Printable.Text(snapshot.Id),4}  {created}  {ByteSize.Format(snapshot.VirtualSize),-10}  " +
+                $"{Printable.Text(snapshot.Name)}");
         }
     }
 
@@ -35,7 +38,8 @@ internal static class DiskSnapshotCommand
     {
         Argument<string> image = DiskArguments.Image();
         Option<string> output = OutputOption.Create();
-        DocumentedCommand command = new("list", "List the snapshots, oldest first.", "Example: strata disk snapshot list root.qcow2 --output json") { image, output };
+        DocumentedCommand command = new(
+            "list", "List the snapshots, oldest first.", "Example: strata disk snapshot list root.qcow2 --output json") { image, output };
         command.SetAction(result => DiskArguments.Run(() =>
         {
             bool json = OutputOption.IsJson(result, output);
@@ -58,7 +62,8 @@ internal static class DiskSnapshotCommand
     {
         Argument<string> image = DiskArguments.Image();
         Argument<string> name = new("name") { Description = "Name of the snapshot." };
-        DocumentedCommand command = new(verb, description, $"Example: strata disk snapshot {verb} root.qcow2 before-upgrade") { image, name };
+        DocumentedCommand command = new(
+            verb, description, $"Example: strata disk snapshot {verb} root.qcow2 before-upgrade") { image, name };
         command.SetAction(result => DiskArguments.Run(() =>
         {
             change(result.GetValue(image)!, result.GetValue(name)!);

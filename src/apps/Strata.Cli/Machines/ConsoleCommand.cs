@@ -80,7 +80,9 @@ internal static class ConsoleCommand
         }
     }
 
-    /// <summary>Keys to the guest, until the escape to leave. The end of input, or a machine that has gone, is no reason: the output tells.</summary>
+    /// <summary>
+    /// Keys to the guest, until the escape to leave. The end of input, or a machine that has gone, is no reason: the output tells.
+    /// </summary>
     private static void PumpKeys(Stream console, bool readOnly, CancellationTokenSource left)
     {
         using StandardStream input = new(StandardStream.Input);

@@ -41,7 +41,9 @@ internal static class CopyCommand
                     await new MachineRegistry().Find(machine).Agent.CopyFromGuestAsync(from, to, LeftOut, result.GetValue(replace), token);
                     break;
                 default:
-                    throw new StrataException(StrataError.BadInput, "One of the two paths has to be in a machine, written MACHINE:PATH, and the other on the host.");
+                    throw new StrataException(
+                        StrataError.BadInput,
+                        "One of the two paths has to be in a machine, written MACHINE:PATH, and the other on the host.");
             }
 
             return complete ? ExitCodes.Success : ExitCodes.Failure;

@@ -11,7 +11,11 @@ internal static class EngineCommand
     public static Command Create()
     {
         Argument<string> machine = MachineArguments.Machine();
-        Argument<string?> engine = new("engine") { Description = "kvm, translator, interpreter, or auto for the fastest here. Left out: say which it is.", Arity = ArgumentArity.ZeroOrOne };
+        Argument<string?> engine = new("engine")
+        {
+            Description = "kvm, translator, interpreter, or auto for the fastest here. Left out: say which it is.",
+            Arity = ArgumentArity.ZeroOrOne,
+        };
         Option<string> output = MachineArguments.Output();
         DocumentedCommand command = new("engine", "Show which engine runs a machine, or move it to another while it runs.", """
             The guest notices nothing but the pause, which is printed. To KVM only a machine can go that was started there or with
@@ -50,7 +54,8 @@ internal static class EngineCommand
             {
                 Console.WriteLine(done.From == done.To
                     ? $"{done.To.Name} already"
-                    : string.Create(CultureInfo.InvariantCulture, $"{done.From.Name} to {done.To.Name}, paused for {done.PauseMilliseconds:F1} ms"));
+                    : string.Create(
+                        CultureInfo.InvariantCulture, $"{done.From.Name} to {done.To.Name}, paused for {done.PauseMilliseconds:F1} ms"));
             }
 
             return ExitCodes.Success;

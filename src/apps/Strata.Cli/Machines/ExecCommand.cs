@@ -15,10 +15,21 @@ internal static class ExecCommand
     public static Command Create(TerminationSignals signals)
     {
         Argument<string> machine = MachineArguments.Machine();
-        Argument<string[]> words = new("command") { Description = "The program in the guest, looked up there, and what it gets.", Arity = ArgumentArity.OneOrMore };
+        Argument<string[]> words = new("command")
+        {
+            Description = "The program in the guest, looked up there, and what it gets.",
+            Arity = ArgumentArity.OneOrMore,
+        };
         Option<string[]> environment = new("--env", "-e") { Description = "NAME=VALUE for the command's environment; may be repeated." };
-        Option<string> folder = new("--workdir", "-w") { Description = "The command's working folder in the guest.", DefaultValueFactory = _ => "/" };
-        Option<bool> terminal = new("--tty", "-t") { Description = "Give the command a terminal; the default where input and output are terminals." };
+        Option<string> folder = new("--workdir", "-w")
+        {
+            Description = "The command's working folder in the guest.",
+            DefaultValueFactory = _ => "/",
+        };
+        Option<bool> terminal = new("--tty", "-t")
+        {
+            Description = "Give the command a terminal; the default where input and output are terminals.",
+        };
         Option<bool> noTerminal = new("--no-tty", "-T") { Description = "Give the command no terminal." };
         DocumentedCommand command = new(Name, "Run a command in a running machine, with this command's input and outputs.", """
             Ctrl-C and SIGTERM go to the command; a second one leaves it, which ends it. The options stand before the machine's name. The
@@ -41,7 +52,8 @@ internal static class ExecCommand
         command.SetAction(async (result, _) =>
         {
             IMachine running = new MachineRegistry().Find(result.GetValue(machine)!);
-            bool isTerminal = result.GetValue(terminal) || (!result.GetValue(noTerminal) && !Console.IsInputRedirected && !Console.IsOutputRedirected);
+            bool isTerminal = result.GetValue(terminal)
+                || (!result.GetValue(noTerminal) && !Console.IsInputRedirected && !Console.IsOutputRedirected);
             using GuestCommandRun run = new(running.Agent, signals);
             return await run.ExecuteAsync(
                 new GuestCommand(result.GetValue(words)!)

@@ -45,7 +45,8 @@ internal static class ExplainCommand
         {
             Console.WriteLine(string.Create(
                 CultureInfo.InvariantCulture,
-                $"moved:      {moved.At:yyyy-MM-dd HH:mm:ss} UTC, {moved.From.Name} to {moved.To.Name}, paused for {moved.PauseMilliseconds:F1} ms"));
+                $"moved:      {moved.At:yyyy-MM-dd HH:mm:ss} UTC, {moved.From.Name} to {moved.To.Name}, paused for " +
+                $"{moved.PauseMilliseconds:F1} ms"));
         }
 
         foreach (EngineFigures figures in report.Measurements)

@@ -12,7 +12,8 @@ internal static class InspectCommand
         Argument<string> machine = MachineArguments.Machine();
         Option<string> output = MachineArguments.Output();
         Option<bool> spec = new("--spec") { Description = "Print what was started instead, as JSON that `strata run --spec` takes." };
-        DocumentedCommand command = new("inspect", "Look into a running machine: processors, interrupts, PCI functions and virtio queues.", """
+        DocumentedCommand command = new(
+            "inspect", "Look into a running machine: processors, interrupts, PCI functions and virtio queues.", """
             Shown are what each processor's engine has done, interrupts by pin and by MSI-X vector, PCI functions, and of virtio devices
             the features that were negotiated and how far each queue is: chains that the driver has offered, the device has taken, and has
             returned (each modulo 65,536). Offered more than taken for long means that a device hangs; returned but nothing happens in the
@@ -51,7 +52,9 @@ internal static class InspectCommand
     private static void Print(MachineInspection inspection)
     {
         MachineDescription machine = inspection.Machine;
-        Console.WriteLine($"{machine.Name}: {Printable.Text(machine.Image)} on {(machine.Engine ?? Engine.Auto).Name}, {machine.Processors} CPUs, {ByteSize.Format((long)machine.Memory)}{(machine.IsAsleep ? ", asleep" : "")}");
+        Console.WriteLine(
+            $"{machine.Name}: {Printable.Text(machine.Image)} on {(machine.Engine ?? Engine.Auto).Name}, {machine.Processors} CPUs, " +
+            $"{ByteSize.Format((long)machine.Memory)}{(machine.IsAsleep ? ", asleep" : "")}");
         if (machine.Forwards.Count > 0)
         {
             Console.WriteLine($"forwards {string.Join(' ', machine.Forwards.Select(forward => Printable.Text(forward.ToString())))}");
@@ -67,7 +70,9 @@ internal static class InspectCommand
         foreach (InterruptPinInspection pin in inspection.Board.InterruptPins.Where(pin => pin.Sent > 0 || !pin.IsMasked))
         {
             Console.WriteLine(string.Create(
-                CultureInfo.InvariantCulture, $"  {pin.Pin,3}  0x{pin.Vector:X2}    {(pin.IsLevel ? "level" : "edge"),-7}  {YesNo(pin.IsMasked),-6}  {YesNo(pin.IsHigh),-4}  {pin.Sent,11}"));
+                CultureInfo.InvariantCulture,
+                $"  {pin.Pin,3}  0x{pin.Vector:X2}    {(pin.IsLevel ? "level" : "edge"),-7}  {YesNo(pin.IsMasked),-6}  " +
+                $"{YesNo(pin.IsHigh),-4}  {pin.Sent,11}"));
         }
 
         foreach (DeviceInspection device in inspection.Board.Devices)
@@ -80,15 +85,19 @@ internal static class InspectCommand
     {
         PciInspection pci = device.Pci;
         string kind = device.Virtio is { } virtio ? $"virtio {virtio.TypeName}" : "PCI function";
-        Console.WriteLine($"\nslot {device.Slot}{(device.Function > 0 ? $".{device.Function}" : "")}: {kind}, {pci.VendorId:x4}:{pci.DeviceId:x4}, class {pci.ClassCode:x6}");
+        Console.WriteLine(
+            $"\nslot {device.Slot}{(device.Function > 0 ? $".{device.Function}" : "")}: {kind}, {pci.VendorId:x4}:{pci.DeviceId:x4}, " +
+            $"class {pci.ClassCode:x6}");
         if (pci.Bars.Count > 0)
         {
-            Console.WriteLine("  memory:     " + string.Join(", ", pci.Bars.Select(bar => $"BAR {bar.Index} {(bar.Address is { } address ? $"at 0x{address:x}" : "unmapped")} ({bar.Size >> 10} KiB)")));
+            Console.WriteLine("  memory:     " + string.Join(", ", pci.Bars.Select(
+                bar => $"BAR {bar.Index} {(bar.Address is { } address ? $"at 0x{address:x}" : "unmapped")} ({bar.Size >> 10} KiB)")));
         }
 
         if (pci.Msix is { IsEnabled: true } msix)
         {
-            Console.WriteLine("  interrupts: " + string.Join(", ", msix.Vectors.Select(vector => $"vector {vector.Vector}: {vector.Sent}{(vector.IsMasked ? " (masked)" : "")}")));
+            Console.WriteLine("  interrupts: " + string.Join(
+                ", ", msix.Vectors.Select(vector => $"vector {vector.Vector}: {vector.Sent}{(vector.IsMasked ? " (masked)" : "")}")));
         }
         else if (pci.Msix is not null)
         {
@@ -115,7 +124,9 @@ internal static class InspectCommand
         foreach (QueueInspection queue in virtio.Queues)
         {
             Console.WriteLine(queue.IsEnabled
-                ? $"  {queue.Index,5}  {queue.Size,4}  {queue.Vector?.ToString(CultureInfo.InvariantCulture) ?? "-",6}  {queue.AvailableIndex?.ToString(CultureInfo.InvariantCulture) ?? "?",7}  {queue.TakenIndex,5}  {queue.UsedIndex,8}{(queue.BrokenReason is { } reason ? $"  broken: {reason}" : "")}"
+                ? $"  {queue.Index,5}  {queue.Size,4}  {queue.Vector?.ToString(CultureInfo.InvariantCulture) ?? "-",6}  " +
+                    $"{queue.AvailableIndex?.ToString(CultureInfo.InvariantCulture) ?? "?",7}  {queue.TakenIndex,5}  " +
+                    $"{queue.UsedIndex,8}{(queue.BrokenReason is { } reason ? $"  broken: {reason}" : "")}"
                 : $"  {queue.Index,5}  not used by the driver");
         }
     }
@@ -124,7 +135,13 @@ internal static class InspectCommand
     {
         const byte needsReset = 0x40;
         const byte driverOk = 4;
-        return (status & needsReset) != 0 ? "must reset the device, which gave up" : (status & driverOk) != 0 ? "ready" : status == 0 ? "none" : "starting";
+        return (status & needsReset) != 0
+            ? "must reset the device, which gave up"
+            : (status & driverOk) != 0
+            ? "ready"
+            : status == 0
+            ? "none"
+            : "starting";
     }
 
     private static string YesNo(bool value) => value ? "yes" : "no";

@@ -41,11 +41,15 @@ internal static class ListCommand
     {
         int name = Math.Max(12, machines.Select(machine => machine.Name.Length).DefaultIfEmpty().Max());
         int image = Math.Max(12, machines.Select(machine => machine.Image.Length).DefaultIfEmpty().Max());
-        Console.WriteLine($"{"NAME".PadRight(name)}  {"IMAGE".PadRight(image)}  ENGINE       CPUS  MEMORY    STATE    UPTIME      PID      FORWARDS");
+        Console.WriteLine(
+            $"{"NAME".PadRight(name)}  {"IMAGE".PadRight(image)}  ENGINE       CPUS  MEMORY    STATE    UPTIME      PID      FORWARDS");
         foreach (MachineDescription machine in machines)
         {
             Console.WriteLine(machine.Engine is { } engine
-                ? $"{machine.Name.PadRight(name)}  {Printable.Text(machine.Image).PadRight(image)}  {engine.Name,-11}  {machine.Processors,4}  {ByteSize.Format((long)machine.Memory),-8}  {(machine.IsAsleep ? "asleep" : "running"),-7}  {Uptime(machine.UptimeSeconds),-10}  {machine.ProcessId,-7}  {string.Join(' ', machine.Forwards.Select(forward => Printable.Text(forward.ToString())))}".TrimEnd()
+                ? $"{machine.Name.PadRight(name)}  {Printable.Text(machine.Image).PadRight(image)}  {engine.Name,-11}  " +
+                    $"{machine.Processors,4}  {ByteSize.Format((long)machine.Memory),-8}  {(machine.IsAsleep ? "asleep" : "running"),-7} " +
+                    $" {Uptime(machine.UptimeSeconds),-10}  {machine.ProcessId,-7}  " +
+                    $"{string.Join(' ', machine.Forwards.Select(forward => Printable.Text(forward.ToString())))}".TrimEnd()
                 : $"{machine.Name.PadRight(name)}  does not answer: it is starting, or its process is stopped");
         }
     }

@@ -21,7 +21,8 @@ internal static class MachineRelease
         {
             throw new StrataException(
                 StrataError.Host,
-                $"{machine.Name} has ended, but its process still holds its disks and its name after {patience.TotalSeconds:F0} s: it may be writing to a slow disk. `strata list` shows the process.");
+                $"{machine.Name} has ended, but its process still holds its disks and its name after {patience.TotalSeconds:F0} s: it " +
+                $"may be writing to a slow disk. `strata list` shows the process.");
         }
         finally
         {

@@ -36,7 +36,8 @@ internal static class ScreenCommand
             }
 
             string shown = await running.ReadScreenAsync(token)
-                ?? throw new StrataException(StrataError.Guest, "The screen is in a graphics mode, which has no text; write a picture with --png FILE.");
+                ?? throw new StrataException(
+                    StrataError.Guest, "The screen is in a graphics mode, which has no text; write a picture with --png FILE.");
             foreach (string line in shown.TrimEnd('\n').Split('\n'))
             {
                 Console.WriteLine(Printable.Text(line));
@@ -62,7 +63,8 @@ internal static class ScreenCommand
         }
         catch (Exception error) when (error is IOException or UnauthorizedAccessException)
         {
-            throw new StrataException(StrataError.BadInput, $"The picture {path} cannot be written: {error.Message} Check the path.", error);
+            throw new StrataException(
+                StrataError.BadInput, $"The picture {path} cannot be written: {error.Message} Check the path.", error);
         }
     }
 }

@@ -17,8 +17,13 @@ internal static class StopCommand
     public static Command Create()
     {
         Argument<string> machine = MachineArguments.Machine();
-        Option<bool> force = new("--force", "-f") { Description = "Pull the plug: at once, and what the guest has not written to its disks is lost." };
-        Option<int> timeout = NumberOption.Create("--timeout", "Seconds to wait for the guest to shut down, and as many for its process to end it.", example: 120, defaultValue: DefaultPatience);
+        Option<bool> force = new("--force", "-f")
+        {
+            Description = "Pull the plug: at once, and what the guest has not written to its disks is lost.",
+        };
+        Option<int> timeout = NumberOption.Create(
+            "--timeout", "Seconds to wait for the guest to shut down, and as many for its process to end it.", example: 120,
+            defaultValue: DefaultPatience);
         DocumentedCommand command = new("stop", "Shut a machine down and wait for its end.", """
             It is asked by the power button, or debian-tiny, which does not listen to it, by a command. Any other system that does not listen
             to the button needs --force.
@@ -42,7 +47,9 @@ internal static class StopCommand
 
             IMachine running = new MachineRegistry().Find(result.GetValue(machine)!);
             TimeSpan patience = TimeSpan.FromSeconds(seconds);
-            return await MachineRelease.AwaitAsync(running, () => result.GetValue(force) ? PullThePlugAsync(running, token) : ShutDownAsync(running, patience, token), patience, token);
+            return await MachineRelease.AwaitAsync(
+                running, () => result.GetValue(force) ? PullThePlugAsync(running, token) : ShutDownAsync(running, patience, token),
+                patience, token);
         });
         return command;
     }
@@ -71,7 +78,9 @@ internal static class StopCommand
         Task request = AskAsync(running, end, limit.Token);
         try
         {
-            if (await Task.WhenAny(end, request) == request && request.IsFaulted && await Task.WhenAny(end, Task.Delay(EndPatience, token)) != end)
+            if (await Task.WhenAny(end, request) == request
+                && request.IsFaulted
+                && await Task.WhenAny(end, Task.Delay(EndPatience, token)) != end)
             {
                 await request; // the machine could not be asked, and does not end: no use in waiting
             }
@@ -86,7 +95,9 @@ internal static class StopCommand
         catch (OperationCanceledException) when (!token.IsCancellationRequested)
         {
             throw new StrataException(
-                StrataError.Guest, $"{running.Name} has not shut down within {patience.TotalSeconds:F0} s: its system may not listen to the power button, or be busy; `strata stop --force {running.Name}` pulls the plug.");
+                StrataError.Guest,
+                $"{running.Name} has not shut down within {patience.TotalSeconds:F0} s: its system may not listen to the power button, " +
+                $"or be busy; `strata stop --force {running.Name}` pulls the plug.");
         }
     }
 }

@@ -9,7 +9,11 @@ internal static class TypeCommand
     public static Command Create()
     {
         Argument<string> machine = MachineArguments.Machine();
-        Argument<string?> text = new("text") { Description = "What to type; \\n is Enter, \\t Tab, \\\\ a backslash.", Arity = ArgumentArity.ZeroOrOne };
+        Argument<string?> text = new("text")
+        {
+            Description = "What to type; \\n is Enter, \\t Tab, \\\\ a backslash.",
+            Arity = ArgumentArity.ZeroOrOne,
+        };
         Option<string[]> keys = new("--key")
         {
             Description = "Keys to press together, such as enter, ctrl-c or ctrl-alt-f2; may be repeated. Behind the text.",

@@ -10,7 +10,10 @@ internal sealed class CloneCommand
 {
     private const int MostClones = 64;
 
-    private readonly Argument<string> _machine = new("machine") { Description = "Name of the machine: one that runs, or with --snapshot one that was saved." };
+    private readonly Argument<string> _machine = new("machine")
+    {
+        Description = "Name of the machine: one that runs, or with --snapshot one that was saved.",
+    };
 
     private readonly Argument<string?> _name = new("name")
     {
@@ -18,22 +21,28 @@ internal sealed class CloneCommand
         Arity = ArgumentArity.ZeroOrOne,
     };
 
-    private readonly Option<string?> _snapshot = new("--snapshot") { Description = "The snapshot to begin at, rather than where the machine is." };
+    private readonly Option<string?> _snapshot = new("--snapshot")
+    {
+        Description = "The snapshot to begin at, rather than where the machine is.",
+    };
 
     private readonly Option<int> _count = new("--count")
     {
-        Description = $"How many clones, at most {MostClones}. More than one have no terminal; `strata console` and `strata exec` reach them.",
+        Description = $"How many clones, at most {MostClones}. More than one have no terminal; `strata console` and `strata exec` reach " +
+            $"them.",
         DefaultValueFactory = _ => 1,
     };
 
     private readonly Option<string[]> _forward = new("--forward")
     {
-        Description = "Lead a host port into the clone instead of the ports that lead into the machine; as with `strata run`. Of one clone.",
+        Description = "Lead a host port into the clone instead of the ports that lead into the machine; as with `strata run`. Of one " +
+            "clone.",
     };
 
     private readonly Option<bool> _keepIdentity = new("--keep-identity")
     {
-        Description = "Leave the clone's guest as it is: random numbers to come, MAC addresses, host name, machine ID, SSH host keys. For one that takes the machine's place.",
+        Description = "Leave the clone's guest as it is: random numbers to come, MAC addresses, host name, machine ID, SSH host keys. " +
+            "For one that takes the machine's place.",
     };
 
     private readonly Option<string> _engine = RestoreCommand.Engine();
@@ -80,13 +89,16 @@ internal sealed class CloneCommand
         options = forwards.Length > 0 ? options.WithForwards(forwards) : options;
         if (count is < 1 or > MostClones || (count > 1 && forwards.Length > 0))
         {
-            throw new StrataException(StrataError.BadInput, $"There can be 1 to {MostClones} clones, and --forward is for one alone; several get ports that the host chooses.");
+            throw new StrataException(
+                StrataError.BadInput,
+                $"There can be 1 to {MostClones} clones, and --forward is for one alone; several get ports that the host chooses.");
         }
 
         IReadOnlyList<string> names = await ChooseNamesAsync(machine, result.GetValue(_name), count, token).ConfigureAwait(false);
         if (result.GetValue(_snapshot) is { } snapshot)
         {
-            return await RunAsync(SnapshotStore.Of(machine), snapshot, names, options, () => ValueTask.CompletedTask, signals, token).ConfigureAwait(false);
+            return await RunAsync(
+                SnapshotStore.Of(machine), snapshot, names, options, () => ValueTask.CompletedTask, signals, token).ConfigureAwait(false);
         }
 
         ForkPoint point = await new MachineRegistry().Find(machine).CreateForkPointAsync(token).ConfigureAwait(false);
@@ -128,6 +140,9 @@ internal sealed class CloneCommand
         }
 
         HashSet<string> taken = [.. (await new MachineRegistry().ListAsync(token).ConfigureAwait(false)).Select(running => running.Name)];
-        return [.. Enumerable.Range(1, int.MaxValue).Select(number => $"{name ?? machine}-{number}").Where(candidate => !taken.Contains(candidate)).Take(count)];
+        return [.. Enumerable.Range(1, int.MaxValue)
+            .Select(number => $"{name ?? machine}-{number}")
+            .Where(candidate => !taken.Contains(candidate))
+            .Take(count)];
     }
 }

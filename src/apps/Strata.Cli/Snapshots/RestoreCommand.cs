@@ -36,11 +36,18 @@ internal static class RestoreCommand
             if (await new MachineRegistry().TryFindAsync(which, token) is { } running)
             {
                 TimeSpan pause = await running.RollBackAsync(result.GetValue(name)!, token);
-                Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{which} is back at {result.GetValue(name)}; it stood still for {pause.TotalMilliseconds:F1} ms"));
+                Console.WriteLine(string.Create(
+                    CultureInfo.InvariantCulture,
+                    $"{which} is back at {result.GetValue(name)}; it stood still for {pause.TotalMilliseconds:F1} ms"));
                 return ExitCodes.Success;
             }
 
-            RestoreOptions options = new() { Name = which, Engine = EngineOf(result.GetValue(engine)!), IgnoresKeptCode = result.GetValue(noCode) };
+            RestoreOptions options = new()
+            {
+                Name = which,
+                Engine = EngineOf(result.GetValue(engine)!),
+                IgnoresKeptCode = result.GetValue(noCode),
+            };
             return await RunAsync(which, result.GetValue(name)!, options, usesUp: false, signals, token);
         });
         return command;
@@ -86,7 +93,9 @@ internal static class RestoreCommand
         command.SetAction(async (result, token) =>
         {
             string name = result.GetValue(machine)!;
-            return await RunAsync(name, Suspended, new RestoreOptions { Name = name, Engine = EngineOf(result.GetValue(engine)!) }, usesUp: true, signals, token);
+            return await RunAsync(
+                name, Suspended, new RestoreOptions { Name = name, Engine = EngineOf(result.GetValue(engine)!) }, usesUp: true, signals,
+                token);
         });
         return command;
     }
@@ -107,7 +116,8 @@ internal static class RestoreCommand
         {
             Spec = SnapshotCatalog.ReadSpec(store, snapshot) with { Name = restore.Name },
             Restore = new RestoredRun(
-                store, snapshot, restore, async () => await (usesUp ? SnapshotCatalog.DeleteAsync(machine, snapshot, token) : Task.CompletedTask)),
+                store, snapshot, restore, async () =>
+                    await (usesUp ? SnapshotCatalog.DeleteAsync(machine, snapshot, token) : Task.CompletedTask)),
         });
         return await run.ExecuteAsync(signals, token);
     }

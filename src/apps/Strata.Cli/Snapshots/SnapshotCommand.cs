@@ -9,7 +9,8 @@ namespace Strata.Cli.Snapshots;
 /// <summary>`strata snapshot`: what machines were, kept to go back to.</summary>
 internal static class SnapshotCommand
 {
-    public static Command Create(TerminationSignals signals) => new DocumentedCommand("snapshot", "Save machines while they run, and go back to what they were.", """
+    public static Command Create(TerminationSignals signals) =>
+        new DocumentedCommand("snapshot", "Save machines while they run, and go back to what they were.", """
         A snapshot has all of a machine: memory, devices, disks. The machine stands still for some milliseconds and goes on. Any engine goes on
         with what another has saved. A machine's snapshots are kept under its name, in ~/.local/share/strata/snapshots
         ($XDG_DATA_HOME/strata/snapshots), and store only what has changed since the one before.
@@ -25,18 +26,26 @@ internal static class SnapshotCommand
 
     public static Argument<string> Machine() => new("machine") { Description = "Name of the machine that was saved." };
 
-    public static Argument<string> Snapshot() => new("snapshot") { Description = "Name of the snapshot; `strata snapshot list` shows them." };
+    public static Argument<string> Snapshot() => new("snapshot")
+    {
+        Description = "Name of the snapshot; `strata snapshot list` shows them.",
+    };
 
     public static Option<bool> NoCode(string description) => new("--no-code") { Description = description };
 
     public static string Describe(SnapshotReport report) => string.Create(
         CultureInfo.InvariantCulture,
-        $"{report.Name}: the machine stood still for {report.Pause.TotalMilliseconds:F1} ms; {ByteSize.Format(report.MemoryStored)} of memory and {ByteSize.Format(report.DisksStored)} of disks stored in {report.Duration.TotalSeconds:F2} s");
+        $"{report.Name}: the machine stood still for {report.Pause.TotalMilliseconds:F1} ms; {ByteSize.Format(report.MemoryStored)} of " +
+        $"memory and {ByteSize.Format(report.DisksStored)} of disks stored in {report.Duration.TotalSeconds:F2} s");
 
     private static DocumentedCommand CreateCreate()
     {
         Argument<string> machine = MachineArguments.Machine();
-        Argument<string?> name = new("snapshot") { Description = "Name of the snapshot; the date and time where it is left out.", Arity = ArgumentArity.ZeroOrOne };
+        Argument<string?> name = new("snapshot")
+        {
+            Description = "Name of the snapshot; the date and time where it is left out.",
+            Arity = ArgumentArity.ZeroOrOne,
+        };
         Option<string?> description = new("--description") { Description = "A sentence for people, which list and show print." };
         Option<bool> noCode = NoCode("Do not keep the translated code: a machine that is restored translates anew.");
         Option<string> output = OutputOption.Create();
@@ -80,9 +89,14 @@ internal static class SnapshotCommand
 
     private static DocumentedCommand CreateList()
     {
-        Argument<string?> machine = new("machine") { Description = "Name of a machine, running or not; all of them where it is left out.", Arity = ArgumentArity.ZeroOrOne };
+        Argument<string?> machine = new("machine")
+        {
+            Description = "Name of a machine, running or not; all of them where it is left out.",
+            Arity = ArgumentArity.ZeroOrOne,
+        };
         Option<string> output = OutputOption.Create();
-        DocumentedCommand command = new("list", "List snapshots, the oldest first.", "Example: strata snapshot list web --output json") { machine, output };
+        DocumentedCommand command = new(
+            "list", "List snapshots, the oldest first.", "Example: strata snapshot list web --output json") { machine, output };
         command.SetAction(result =>
         {
             IEnumerable<string> machines = result.GetValue(machine) is { } one ? [one] : SnapshotCatalog.Machines();
@@ -93,7 +107,8 @@ internal static class SnapshotCommand
             }
             else
             {
-                Console.WriteLine(rows.Count == 0 ? "no snapshots; `strata snapshot create MACHINE` makes one" : string.Join('\n', rows.Select(row => row.ToLine())));
+                Console.WriteLine(rows.Count == 0 ? "no snapshots; `strata snapshot create MACHINE` makes one" : string.Join(
+                    '\n', rows.Select(row => row.ToLine())));
             }
 
             return ExitCodes.Success;
@@ -106,7 +121,9 @@ internal static class SnapshotCommand
         Argument<string> machine = Machine();
         Argument<string> name = Snapshot();
         Option<string> output = OutputOption.Create();
-        DocumentedCommand command = new("show", "Show what a snapshot consists of, and check its files.", "Example: strata snapshot show web before-upgrade") { machine, name, output };
+        DocumentedCommand command = new(
+            "show", "Show what a snapshot consists of, and check its files.",
+            "Example: strata snapshot show web before-upgrade") { machine, name, output };
         command.SetAction(result =>
         {
             SnapshotDetails details = SnapshotCatalog.Show(result.GetValue(machine)!, result.GetValue(name)!);
@@ -173,10 +190,15 @@ internal static class SnapshotCommand
     {
         Argument<string> file = new("file") { Description = "File that `strata snapshot export` wrote; - for standard input." };
         Argument<string> machine = new("machine") { Description = "Name of the machine that gets it; it need not exist." };
-        Argument<string?> name = new("snapshot") { Description = "Name for it; its own where it is left out.", Arity = ArgumentArity.ZeroOrOne };
+        Argument<string?> name = new("snapshot")
+        {
+            Description = "Name for it; its own where it is left out.",
+            Arity = ArgumentArity.ZeroOrOne,
+        };
         Option<bool> allowHostPaths = new("--allow-host-paths")
         {
-            Description = "Let the machine read the files and folders of this host that it names: its shared folders, and its kernel when it resets. For archives from people whom you trust.",
+            Description = "Let the machine read the files and folders of this host that it names: its shared folders, and its kernel " +
+                "when it resets. For archives from people whom you trust.",
         };
         DocumentedCommand command = new("import", "Take a snapshot out of a file.", "Example: strata snapshot import web.strata web2")
         {
@@ -184,7 +206,8 @@ internal static class SnapshotCommand
         };
         command.SetAction(async (result, token) =>
         {
-            Console.WriteLine(await SnapshotFile.ImportAsync(result.GetValue(file)!, result.GetValue(machine)!, result.GetValue(name), result.GetValue(allowHostPaths), token));
+            Console.WriteLine(await SnapshotFile.ImportAsync(
+                result.GetValue(file)!, result.GetValue(machine)!, result.GetValue(name), result.GetValue(allowHostPaths), token));
             return ExitCodes.Success;
         });
         return command;

@@ -11,10 +11,12 @@ namespace Strata.Cli.Snapshots;
 /// <param name="DisksStored">The same of disks.</param>
 /// <param name="Problem">Why it cannot be used; null if it can.</param>
 internal sealed record SnapshotRow(
-    string Machine, string Name, DateTime? Created, string? Parent, string? Engine, long MemoryStored, long DisksStored, string? Description, string? Problem)
+    string Machine, string Name, DateTime? Created, string? Parent, string? Engine, long MemoryStored, long DisksStored,
+    string? Description, string? Problem)
 {
     public static SnapshotRow Of(SnapshotSummary summary) => new(
-        summary.Machine, summary.Name, summary.Created, summary.Parent, summary.Engine, summary.MemoryStored, summary.DisksStored, summary.Description, summary.Problem);
+        summary.Machine, summary.Name, summary.Created, summary.Parent, summary.Engine, summary.MemoryStored, summary.DisksStored,
+        summary.Description, summary.Problem);
 
     /// <summary>What making one took, in milliseconds and bytes.</summary>
     public static SnapshotTimes Of(SnapshotReport report) => new SnapshotTimes(
@@ -28,7 +30,8 @@ internal sealed record SnapshotRow(
         }
 
         string created = Created!.Value.ToLocalTime().ToString("yyyy-MM-dd HH:mm:ss", CultureInfo.InvariantCulture);
-        return $"{Machine,-12} {Name,-20} {created}  {ByteSize.Format(MemoryStored + DisksStored),-10}  {Printable.Text(Description ?? string.Empty)}".TrimEnd();
+        return $"{Machine,-12} {Name,-20} {created}  {ByteSize.Format(MemoryStored + DisksStored),-10}  " +
+            $"{Printable.Text(Description ?? string.Empty)}".TrimEnd();
     }
 
     public static string Describe(SnapshotDetails details)
@@ -41,7 +44,8 @@ internal sealed record SnapshotRow(
             $"made         {summary.Created:yyyy-MM-dd HH:mm:ss} UTC by Strata {details.Version}, on the engine {summary.Engine}",
             $"behind       {summary.Parent ?? "no other snapshot"}",
             string.Create(CultureInfo.InvariantCulture, $"ran for      {details.GuestTime / 1e9:F3} s"),
-            $"memory       {ByteSize.Format((long)details.MemorySize)}, of which {ByteSize.Format(summary.MemoryStored)} stored here, in {details.Layers} layers",
+            $"memory       {ByteSize.Format((long)details.MemorySize)}, of which {ByteSize.Format(summary.MemoryStored)} stored here, in " +
+            $"{details.Layers} layers",
             $"processors   {details.Processors}",
             $"code         {(details.CodeStored == 0 ? "none kept" : ByteSize.Format(details.CodeStored) + " of translations")}",
             $"units        {string.Join(' ', details.Units)}",
@@ -57,4 +61,5 @@ internal sealed record SnapshotRow(
 }
 
 /// <summary>What making a snapshot took, in the form that programs read.</summary>
-internal sealed record SnapshotTimes(string Name, double PauseMilliseconds, double DurationMilliseconds, long MemoryStored, long DisksStored);
+internal sealed record SnapshotTimes(
+    string Name, double PauseMilliseconds, double DurationMilliseconds, long MemoryStored, long DisksStored);

@@ -21,7 +21,8 @@ internal static class SwitchCommand
     private static DocumentedCommand CreateList()
     {
         Option<string> output = OutputOption.Create();
-        DocumentedCommand command = new("list", "List the switches that your running machines share, and the machine whose process carries the frames of each.", """
+        DocumentedCommand command = new(
+            "list", "List the switches that your running machines share, and the machine whose process carries the frames of each.", """
             Example: strata switch list --output json
             """)
         {
@@ -84,7 +85,8 @@ internal static class SwitchCommand
             Console.WriteLine(one.Answers
                 ? string.Create(
                     CultureInfo.InvariantCulture,
-                    $"{one.Name.PadRight(name)}  {Printable.Text(one.Host).PadRight(host)}  {one.HostProcessId,-7}  {one.Ports.Count(port => port.Machine is not null),8}  {one.StationCount,8}  {(one.IsIsolated ? "no" : "yes")}")
+                    $"{one.Name.PadRight(name)}  {Printable.Text(one.Host).PadRight(host)}  {one.HostProcessId,-7}  " +
+                    $"{one.Ports.Count(port => port.Machine is not null),8}  {one.StationCount,8}  {(one.IsIsolated ? "no" : "yes")}")
                 : $"{one.Name.PadRight(name)}  does not answer: process {one.HostProcessId}, which hosts it, is stopped or busy");
         }
     }
@@ -93,18 +95,25 @@ internal static class SwitchCommand
     {
         if (!description.Answers)
         {
-            Console.WriteLine($"{description.Name} does not answer: process {description.HostProcessId}, which hosts it, is stopped or busy");
+            Console.WriteLine(
+                $"{description.Name} does not answer: process {description.HostProcessId}, which hosts it, is stopped or busy");
             return;
         }
 
-        Console.WriteLine($"{description.Name}: {(description.IsIsolated ? "without a way out" : "with a way out")}, hosted by {Printable.Text(description.Host)} (process {description.HostProcessId})\n");
+        Console.WriteLine(
+            $"{description.Name}: {(description.IsIsolated ? "without a way out" : "with a way out")}, hosted by " +
+            $"{Printable.Text(description.Host)} (process {description.HostProcessId})\n");
         int machine = Width("MACHINE", description.Ports.Select(Label));
-        Console.WriteLine($"PORT  {"MACHINE".PadRight(machine)}  PID      MAC                ADDRESS          VLAN          IN         OUT  FILTERED    LOST    FULL");
+        Console.WriteLine(
+            $"PORT  {"MACHINE".PadRight(machine)}  PID      MAC                ADDRESS          VLAN          IN         OUT  FILTERED   " +
+            $" LOST    FULL");
         foreach (SwitchPortDescription port in description.Ports)
         {
             Console.WriteLine(string.Create(
                 CultureInfo.InvariantCulture,
-                $"{port.Number,4}  {Label(port).PadRight(machine)}  {port.ProcessId,-7}  {Printable.Text(port.Mac ?? "-"),-17}  {Printable.Text(port.Address ?? "-"),-15}  {port.Vlan,4}  {port.In,10}  {port.Out,10}  {port.Filtered,8}  {port.Lost,6}  {port.Overflowed,6}"));
+                $"{port.Number,4}  {Label(port).PadRight(machine)}  {port.ProcessId,-7}  {Printable.Text(port.Mac ?? "-"),-17}  " +
+                $"{Printable.Text(port.Address ?? "-"),-15}  {port.Vlan,4}  {port.In,10}  {port.Out,10}  {port.Filtered,8}  " +
+                $"{port.Lost,6}  {port.Overflowed,6}"));
         }
     }
 

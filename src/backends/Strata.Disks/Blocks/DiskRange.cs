@@ -14,12 +14,14 @@ internal static class DiskRange
     {
         if (((offset | length) & (SectorSize - 1)) != 0)
         {
-            throw new ArgumentOutOfRangeException(nameof(offset), $"The range of {length} bytes at {offset} is not made of whole 512-byte sectors.");
+            throw new ArgumentOutOfRangeException(
+                nameof(offset), $"The range of {length} bytes at {offset} is not made of whole 512-byte sectors.");
         }
 
         if (offset < 0 || length < 0 || offset > size - length)
         {
-            throw new ArgumentOutOfRangeException(nameof(offset), $"The range of {length} bytes at {offset} is not inside the disk of {size} bytes.");
+            throw new ArgumentOutOfRangeException(
+                nameof(offset), $"The range of {length} bytes at {offset} is not inside the disk of {size} bytes.");
         }
     }
     /// <summary>What a user may ask of a new image.</summary>

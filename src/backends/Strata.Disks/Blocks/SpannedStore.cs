@@ -45,7 +45,8 @@ internal sealed class SpannedStore : ByteStore
         }
     }
 
-    public override void WriteZeros(long offset, long length) => ForEach(offset, length, (part, within, count) => part.WriteZeros(within, count));
+    public override void WriteZeros(long offset, long length) =>
+        ForEach(offset, length, (part, within, count) => part.WriteZeros(within, count));
 
     public override void Discard(long offset, long length) => ForEach(offset, length, (part, within, count) => part.Discard(within, count));
 

@@ -13,7 +13,8 @@ internal sealed class ZeroStore(long length) : ByteStore
     {
         if (buffer.ContainsAnyExcept((byte)0))
         {
-            throw new DiskImageException("This part of the disk is an extent of type ZERO, which holds no data; convert the image to write there.");
+            throw new DiskImageException(
+                "This part of the disk is an extent of type ZERO, which holds no data; convert the image to write there.");
         }
     }
 

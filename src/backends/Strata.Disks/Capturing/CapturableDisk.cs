@@ -76,7 +76,9 @@ public sealed class CapturableDisk : IBlockBackend
         return capture;
     }
 
-    /// <summary>Somebody knows the content as it is now: only what is written from here on counts as written. While nothing is written.</summary>
+    /// <summary>
+    /// Somebody knows the content as it is now: only what is written from here on counts as written. While nothing is written.
+    /// </summary>
     public void ForgetWritten() => _written = new ClusterSet(Sectors * 512);
 
     public void Read(long offset, Span<byte> buffer) => _disk.Read(offset, buffer);

@@ -21,7 +21,8 @@ internal static class BackingOpener
         if (options.Backing == BackingAccess.None)
         {
             throw new DiskImageException(
-                $"{path} needs the backing image {Printable(name)}, and backing images are not allowed here; allow them if you trust the image.");
+                $"{path} needs the backing image {Printable(name)}, and backing images are not allowed here; allow them if you trust the " +
+                $"image.");
         }
 
         string target = Resolve(path, name);
@@ -29,7 +30,8 @@ internal static class BackingOpener
         if (options.Backing == BackingAccess.SameFolder && !real.StartsWith(Folder(RealPath(path)), StringComparison.Ordinal))
         {
             throw new DiskImageException(
-                $"{path} needs the backing image {Printable(name)}, which is not in its folder; allow backing images anywhere (backing=any) if you trust the image.");
+                $"{path} needs the backing image {Printable(name)}, which is not in its folder; allow backing images anywhere " +
+                $"(backing=any) if you trust the image.");
         }
 
         List<string> chain = [.. options.Chain, RealPath(path)];
@@ -50,7 +52,8 @@ internal static class BackingOpener
         {
             backing.Dispose();
             throw new DiskImageException(
-                $"{path} does not state the format of its backing image {Printable(name)}, whose guessed format names a further image; state it with strata disk rebase --unsafe.");
+                $"{path} does not state the format of its backing image {Printable(name)}, whose guessed format names a further image; " +
+                $"state it with strata disk rebase --unsafe.");
         }
 
         return backing;

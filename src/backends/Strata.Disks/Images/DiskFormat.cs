@@ -13,7 +13,9 @@ public sealed record DiskFormat(
     Func<string, DiskOpenOptions, DiskImage> Open,
     Func<string, DiskCreateOptions, DiskImage> Create)
 {
-    /// <summary>What <see cref="DiskCreateOptions.Subformat"/> may be; the first one is the default; empty if there is only one kind.</summary>
+    /// <summary>
+    /// What <see cref="DiskCreateOptions.Subformat"/> may be; the first one is the default; empty if there is only one kind.
+    /// </summary>
     public IReadOnlyList<string> Subformats { get; init; } = [];
 
     /// <summary>Subformats of several files that name each other: they cannot be made under another name and renamed.</summary>
@@ -44,7 +46,8 @@ public sealed record DiskFormat(
             };
             if (refused is not null)
             {
-                throw new DiskImageException($"Images of the format {name} have no {refused}; leave that option out or choose the format qcow2.");
+                throw new DiskImageException(
+                    $"Images of the format {name} have no {refused}; leave that option out or choose the format qcow2.");
             }
 
             if (File.Exists(path) && options.Overwrite)

@@ -12,7 +12,9 @@ public partial class ImageFile : IDisposable
 {
     private const int ZeroChunk = 1 << 20;
 
-    /// <summary>What opening a file says that somebody else has locked: EWOULDBLOCK of Linux and of the BSDs, a sharing violation.</summary>
+    /// <summary>
+    /// What opening a file says that somebody else has locked: EWOULDBLOCK of Linux and of the BSDs, a sharing violation.
+    /// </summary>
     private static readonly int[] HeldByAnother = [11, 35, unchecked((int)0x80070020)];
 
     private readonly SafeFileHandle _handle;
@@ -206,7 +208,8 @@ public partial class ImageFile : IDisposable
         if (_flushFailed)
         {
             throw new DiskImageException(
-                $"The host failed to store what was written to the disk {Path} earlier, so its state is unknown; check the host's device, then the image.");
+                $"The host failed to store what was written to the disk {Path} earlier, so its state is unknown; check the host's " +
+                $"device, then the image.");
         }
 
         if (SynchronizeData(_handle) != 0)
@@ -243,7 +246,11 @@ public partial class ImageFile : IDisposable
         try
         {
             SafeFileHandle handle = File.OpenHandle(
-                path, FileMode.Open, readOnly ? FileAccess.Read : FileAccess.ReadWrite, readOnly ? FileShare.Read : FileShare.None, FileOptions.RandomAccess);
+                path, FileMode.Open, readOnly
+                    ? FileAccess.Read
+                    : FileAccess.ReadWrite, readOnly
+                    ? FileShare.Read
+                    : FileShare.None, FileOptions.RandomAccess);
             return Lock(handle, path, readOnly);
         }
         catch (Exception error) when (error is FileNotFoundException or DirectoryNotFoundException)
@@ -279,7 +286,8 @@ public partial class ImageFile : IDisposable
         CheckName(path);
         if (!overwrite && System.IO.Path.Exists(path))
         {
-            throw new DiskImageException($"{path} exists already; remove the existing file, choose another name or allow it to be overwritten.");
+            throw new DiskImageException(
+                $"{path} exists already; remove the existing file, choose another name or allow it to be overwritten.");
         }
 
         try
@@ -318,7 +326,8 @@ public partial class ImageFile : IDisposable
     }
 
     private static DiskImageException InUse(string path, IOException? cause) => new(
-        $"The disk {path} is in use by {ImageUsers.Describe(path)}; end that, give this one a copy of its own, or open it read-only everywhere.",
+        $"The disk {path} is in use by {ImageUsers.Describe(path)}; end that, give this one a copy of its own, or open it read-only " +
+        $"everywhere.",
         cause!)
     {
         IsInUse = true,

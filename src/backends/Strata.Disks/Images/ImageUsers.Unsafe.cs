@@ -106,7 +106,8 @@ internal static partial class ImageUsers
         ReadOnlySpan<byte> bytes = new(status, StatusSize);
         file = found
             ? new FileIdentity(
-                BinaryPrimitives.ReadUInt64LittleEndian(bytes[DeviceOffset..]), BinaryPrimitives.ReadUInt64LittleEndian(bytes[InodeOffset..]))
+                BinaryPrimitives.ReadUInt64LittleEndian(bytes[DeviceOffset..]),
+                BinaryPrimitives.ReadUInt64LittleEndian(bytes[InodeOffset..]))
             : default;
         return found;
     }

@@ -18,7 +18,8 @@ public static class DiskChain
     /// <param name="keep">Leave the overlay as it is.</param>
     /// <exception cref="DiskImageException">There is no backing image, or it cannot be written.</exception>
     public static void Commit(
-        string path, DiskOpenOptions options, bool keep = false, IProgress<DiskProgress>? progress = null, CancellationToken cancellationToken = default)
+        string path, DiskOpenOptions options, bool keep = false, IProgress<DiskProgress>? progress = null,
+        CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(options);
         DiskImageInfo info;

@@ -15,7 +15,8 @@ public static class DiskConversion
     /// <exception cref="DiskImageException">The target exists and may not be replaced, or reading or writing failed.</exception>
     /// <exception cref="OperationCanceledException">Nothing is left of the target.</exception>
     public static void Run(
-        DiskImage source, string target, string format, DiskCreateOptions options, bool compress = false, IProgress<DiskProgress>? progress = null,
+        DiskImage source, string target, string format, DiskCreateOptions options, bool compress = false,
+        IProgress<DiskProgress>? progress = null,
         CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(source);
@@ -78,7 +79,8 @@ public static class DiskConversion
         using ImageFile file = ImageFile.Open(target, readOnly: false);
         if (file.IsDevice)
         {
-            throw new DiskImageException($"{target} is a device, and a new image is a file; choose another name, and copy the file to the device if need be.");
+            throw new DiskImageException(
+                $"{target} is a device, and a new image is a file; choose another name, and copy the file to the device if need be.");
         }
     }
 

@@ -26,7 +26,9 @@ internal static class DiskCopy
             {
                 cancellationToken.ThrowIfCancellationRequested();
                 DiskExtent extent = DiskLayers.Map(source, offset, total - offset);
-                if (extent.Kind == DiskExtentKind.Zero && (packed is null || offset % chunk == 0) && (extent.Length >= chunk || packed is null))
+                if (extent.Kind == DiskExtentKind.Zero
+                    && (packed is null || offset % chunk == 0)
+                    && (extent.Length >= chunk || packed is null))
                 {
                     offset += packed is null ? extent.Length : extent.Length / chunk * chunk;
                     progress?.Report(new DiskProgress(offset, total));
@@ -73,5 +75,6 @@ internal static class DiskCopy
         }
     }
 
-    private static bool IsZero(ReadOnlySpan<byte> data, int start) => !data[start..Math.Min(start + Grain, data.Length)].ContainsAnyExcept((byte)0);
+    private static bool IsZero(ReadOnlySpan<byte> data, int start) =>
+        !data[start..Math.Min(start + Grain, data.Length)].ContainsAnyExcept((byte)0);
 }

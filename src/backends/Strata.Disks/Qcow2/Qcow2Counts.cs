@@ -76,7 +76,8 @@ internal sealed class Qcow2Counts
             if (count > largest)
             {
                 throw new DiskImageException(
-                    $"{file.Path} counts references with {1 << order} bits, which is too few for this; convert it to an image with 16 bits.");
+                    $"{file.Path} counts references with {1 << order} bits, which is too few for this; convert it to an image with 16 " +
+                    $"bits.");
             }
         }
 

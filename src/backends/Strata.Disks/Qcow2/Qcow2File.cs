@@ -107,7 +107,8 @@ internal sealed class Qcow2File : IDisposable
             throw Refused($"an L1 table of {header.L1Size:N0} entries does not suit a disk of {header.Size:N0} bytes");
         }
 
-        if (header.RefcountTableClusters == 0 || (long)header.RefcountTableClusters << ClusterBits > Math.Max(LargestRefcountTable, ClusterSize))
+        if (header.RefcountTableClusters == 0
+            || (long)header.RefcountTableClusters << ClusterBits > Math.Max(LargestRefcountTable, ClusterSize))
         {
             throw Refused($"a refcount table of {header.RefcountTableClusters:N0} clusters is impossible");
         }

@@ -79,7 +79,8 @@ internal sealed record Qcow2Header
     /// <summary>Names of the feature bits that images of ours may have set.</summary>
     public static (uint Type, byte[] Data) FeatureNames()
     {
-        (byte Kind, byte Bit, string Name)[] features = [(0, 0, "dirty bit"), (0, 1, "corrupt bit"), (0, 3, "compression type"), (1, 0, "lazy refcounts"), (2, 0, "bitmaps")];
+        (byte Kind, byte Bit, string Name)[] features = [
+            (0, 0, "dirty bit"), (0, 1, "corrupt bit"), (0, 3, "compression type"), (1, 0, "lazy refcounts"), (2, 0, "bitmaps")];
         byte[] data = new byte[features.Length * FeatureNameSize];
         for (int i = 0; i < features.Length; i++)
         {
@@ -145,7 +146,11 @@ internal sealed record Qcow2Header
         ulong backingOffset = U64(start, 8);
         uint backingSize = U32(start, 16);
         int compression = length > OldestVersion3Length ? start[OldestVersion3Length] : 0;
-        if (backingOffset != 0 && (backingOffset < length || backingOffset > (ulong)limit || backingSize > LargestBackingName || backingSize > (ulong)limit - backingOffset))
+        if (backingOffset != 0 && (
+            backingOffset < length
+                || backingOffset > (ulong)limit
+                || backingSize > LargestBackingName
+                || backingSize > (ulong)limit - backingOffset))
         {
             throw Damaged(path, "the name of its backing image lies outside the first cluster or is too long");
         }
@@ -214,7 +219,8 @@ internal sealed record Qcow2Header
         return bytes;
     }
 
-    private static DiskImageException Damaged(string path, string what) => new($"{path} is a damaged qcow2 image: {what}. Restore it from a copy.");
+    private static DiskImageException Damaged(string path, string what) =>
+        new($"{path} is a damaged qcow2 image: {what}. Restore it from a copy.");
 
     private Qcow2Header WithExtensions(ReadOnlySpan<byte> area, string path)
     {
@@ -267,7 +273,8 @@ internal sealed record Qcow2Header
         if ((Incompatible & IncompatibleCompression) != 0 || compression != 0)
         {
             throw new DiskImageException(
-                $"{path} is compressed with {(compression == 1 ? "zstd" : $"method {compression}")}, which Strata cannot read; convert it with qemu-img convert -O qcow2.");
+                $"{path} is compressed with {(compression == 1 ? "zstd" : $"method {compression}")}, which Strata cannot read; convert " +
+                $"it with qemu-img convert -O qcow2.");
         }
 
         ulong unknown = Incompatible & ~(IncompatibleDirty | IncompatibleCorrupt);
@@ -299,7 +306,8 @@ internal sealed record Qcow2Header
             }
         }
 
-        return string.Join(", ", Enumerable.Range(0, 64).Where(bit => (bits >> bit & 1) != 0).Select(bit => names.GetValueOrDefault(bit, $"bit {bit}")));
+        return string.Join(
+            ", ", Enumerable.Range(0, 64).Where(bit => (bits >> bit & 1) != 0).Select(bit => names.GetValueOrDefault(bit, $"bit {bit}")));
     }
 
     private static void WriteExtension(MemoryStream stream, uint type, byte[] data)

@@ -34,7 +34,8 @@ public sealed partial class Qcow2Image
     private void RepairAfterCrash(ILogger? log)
     {
         (Qcow2Scan scan, long leaks, bool isMiscounted) = Examine();
-        DiskCheckReport report = Repair(new DiskCheckReport { Errors = scan.Errors, LeakedBytes = leaks << _file.ClusterBits }, leaks, isMiscounted);
+        DiskCheckReport report = Repair(
+            new DiskCheckReport { Errors = scan.Errors, LeakedBytes = leaks << _file.ClusterBits }, leaks, isMiscounted);
         if (report.Errors.Count != 0)
         {
             throw _file.Corrupt($"it was not closed properly, and {report.Errors[0]}");
@@ -138,7 +139,9 @@ public sealed partial class Qcow2Image
             }
 
             Qcow2Entry entry = new(entries[i], _file);
-            bool isSingle = entry.Kind != Qcow2ClusterKind.Compressed && entry.Offset != 0 && counts[entry.Offset >> _file.ClusterBits] == 1;
+            bool isSingle = entry.Kind != Qcow2ClusterKind.Compressed
+                && entry.Offset != 0
+                && counts[entry.Offset >> _file.ClusterBits] == 1;
             ulong right = isSingle ? entries[i] | Copied : entries[i] & ~Copied;
             changed |= right != entries[i];
             entries[i] = right;
@@ -221,7 +224,14 @@ public sealed partial class Qcow2Image
         byte[] table = Qcow2Snapshot.Serialize(snapshots);
         long snapshotsOffset = table.Length == 0 ? 0 : free << _file.ClusterBits;
         free += _file.ToClusters(table.Length);
-        header = header with { L1Offset = l1Offset, L1Size = l1.Length, SnapshotCount = snapshots.Count, SnapshotsOffset = snapshotsOffset, Autoclear = 0 };
+        header = header with
+        {
+            L1Offset = l1Offset,
+            L1Size = l1.Length,
+            SnapshotCount = snapshots.Count,
+            SnapshotsOffset = snapshotsOffset,
+            Autoclear = 0,
+        };
         if (_file.Header.Autoclear != 0)
         {
             header = header.WithoutAutoclear();

@@ -26,7 +26,12 @@ public sealed partial class Qcow2Image
         ArgumentNullException.ThrowIfNull(backing);
         try
         {
-            DiskCreateOptions options = new() { Size = backing.Sectors * SectorSize, BackingFile = backingFile, BackingFormat = backing.Format };
+            DiskCreateOptions options = new()
+            {
+                Size = backing.Sectors * SectorSize,
+                BackingFile = backingFile,
+                BackingFormat = backing.Format,
+            };
             ImageFile.Create(path, file => WriteEmpty(file, PlanHeader(options)));
             Qcow2Image image = Open(path, new DiskOpenOptions { Backing = BackingAccess.Detached });
             image._backing = backing;

@@ -104,5 +104,6 @@ public sealed partial class Qcow2Image
     private Qcow2Snapshot FindSnapshot(string name) =>
         _snapshots.FirstOrDefault(snapshot => snapshot.Name == name) ?? _snapshots.FirstOrDefault(snapshot => snapshot.Id == name)
         ?? throw new DiskImageException(
-            $"{Path} has no snapshot {name}; it has {(_snapshots.Count == 0 ? "none" : string.Join(", ", _snapshots.Select(snapshot => snapshot.Name)))}.");
+            $"{Path} has no snapshot {name}; it has " +
+            $"{(_snapshots.Count == 0 ? "none" : string.Join(", ", _snapshots.Select(snapshot => snapshot.Name)))}.");
 }

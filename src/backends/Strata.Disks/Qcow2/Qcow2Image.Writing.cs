@@ -199,7 +199,8 @@ public sealed partial class Qcow2Image
     private int CountNew(long offset, int length)
     {
         long start = offset & -_file.ClusterSize;
-        long limit = Math.Min(offset + Math.Min(length, LargestRun), (offset / _mapping.TableSpan * _mapping.TableSpan) + _mapping.TableSpan);
+        long limit = Math.Min(
+            offset + Math.Min(length, LargestRun), (offset / _mapping.TableSpan * _mapping.TableSpan) + _mapping.TableSpan);
         int count = 1;
         while (start + ((long)count << _file.ClusterBits) < limit)
         {
@@ -349,7 +350,8 @@ public sealed partial class Qcow2Image
             Qcow2Entry entry = _mapping[offset];
             int inCluster = (int)(offset & (_file.ClusterSize - 1));
             int count = (int)Math.Min(Math.Min(length, zeros.Length), _file.ClusterSize - inCluster);
-            bool isZero = entry.Kind == Qcow2ClusterKind.Zero || (entry.Kind == Qcow2ClusterKind.Unallocated && _file.Header.BackingFile is null);
+            bool isZero = entry.Kind == Qcow2ClusterKind.Zero
+                || (entry.Kind == Qcow2ClusterKind.Unallocated && _file.Header.BackingFile is null);
             if (!isZero)
             {
                 WriteRun(offset, zeros.AsSpan(0, count));

@@ -250,7 +250,8 @@ internal sealed class Qcow2Refcounts
         if (tableClusters << _file.ClusterBits > Math.Max(LargestRefcountTable, _file.ClusterSize)
             || ClustersCovered > (long)(OffsetMask >> _file.ClusterBits) - (2 * tableClusters))
         {
-            throw new Images.DiskImageException($"{_file.Path} has reached the largest size for its cluster size; convert it to one with larger clusters.");
+            throw new Images.DiskImageException(
+                $"{_file.Path} has reached the largest size for its cluster size; convert it to one with larger clusters.");
         }
 
         long start = ClustersCovered;
@@ -279,7 +280,8 @@ internal sealed class Qcow2Refcounts
         int oldCount = _file.Header.RefcountTableClusters;
         _file.File.Write((start + blocks) << _file.ClusterBits, SerializeTable(table));
         _file.File.Flush();
-        _file.WriteHeader(_file.Header with { RefcountTableOffset = (start + blocks) << _file.ClusterBits, RefcountTableClusters = (int)tableClusters });
+        _file.WriteHeader(
+            _file.Header with { RefcountTableOffset = (start + blocks) << _file.ClusterBits, RefcountTableClusters = (int)tableClusters });
         _file.File.Flush();
         _table = table;
         _metadata.MoveTables();
@@ -305,5 +307,6 @@ internal sealed class Qcow2Refcounts
         return bytes;
     }
 
-    private ulong[] ReadTable() => _file.ReadEntries(_file.Header.RefcountTableOffset, _file.Header.RefcountTableClusters * _file.EntriesPerTable);
+    private ulong[] ReadTable() =>
+        _file.ReadEntries(_file.Header.RefcountTableOffset, _file.Header.RefcountTableClusters * _file.EntriesPerTable);
 }

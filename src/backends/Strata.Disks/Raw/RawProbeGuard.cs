@@ -25,7 +25,8 @@ internal sealed class RawProbeGuard(ImageFile file)
         if (DiskImages.Match(after).FirstOrDefault() is { } format)
         {
             throw new DiskImageException(
-                $"A write to {file.Path} was refused because the image would then look like {format.Name}, and its raw format was only guessed; state format=raw to allow it.");
+                $"A write to {file.Path} was refused because the image would then look like {format.Name}, and its raw format was only " +
+                $"guessed; state format=raw to allow it.");
         }
     }
 }

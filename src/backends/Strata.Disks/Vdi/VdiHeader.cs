@@ -49,11 +49,13 @@ internal readonly record struct VdiHeader(
         uint version = Word(header, L.Version);
         if (version != L.IMAGE_VERSION)
         {
-            throw file.Unsupported($"its VDI version is {version >> 16}.{version & 0xFFFF}", "convert it to version 1.1 with VBoxManage clonemedium");
+            throw file.Unsupported(
+                $"its VDI version is {version >> 16}.{version & 0xFFFF}", "convert it to version 1.1 with VBoxManage clonemedium");
         }
 
         uint type = Word(header, L.Type);
-        bool hasParent = header.Slice(L.UuidLinkage, 16).ContainsAnyExcept((byte)0) || header.Slice(L.UuidParentModify, 16).ContainsAnyExcept((byte)0);
+        bool hasParent = header.Slice(L.UuidLinkage, 16).ContainsAnyExcept((byte)0)
+            || header.Slice(L.UuidParentModify, 16).ContainsAnyExcept((byte)0);
         if (hasParent || type is not (L.IMAGE_TYPE_NORMAL or L.IMAGE_TYPE_FIXED))
         {
             throw file.Unsupported(
@@ -90,7 +92,8 @@ internal readonly record struct VdiHeader(
         uint blockSize = Word(header, L.BlockSize);
         if (!BitOperations.IsPow2(blockSize) || blockSize is < SmallestBlock or > LargestBlock || Word(header, L.BlockExtra) != 0)
         {
-            throw file.Unsupported($"its blocks have {blockSize:N0} and {Word(header, L.BlockExtra):N0} extra bytes", "convert it to blocks of 1 MiB");
+            throw file.Unsupported(
+                $"its blocks have {blockSize:N0} and {Word(header, L.BlockExtra):N0} extra bytes", "convert it to blocks of 1 MiB");
         }
 
         // The last sector may be counted only in part; it is there all the same.

@@ -51,7 +51,8 @@ internal readonly record struct VhdDynamicHeader(long TableOffset, uint Entries,
         long table = BinaryPrimitives.ReadInt64BigEndian(header.AsSpan(L.TableOffset));
         if (footer.Size > (long)entries * blockSize || table < L.FooterLength || table % L.SectorSize != 0)
         {
-            throw file.Damaged($"its {entries:N0} blocks cannot hold its disk of {footer.Size:N0} bytes, or their table lies at byte {table:N0}");
+            throw file.Damaged(
+                $"its {entries:N0} blocks cannot hold its disk of {footer.Size:N0} bytes, or their table lies at byte {table:N0}");
         }
 
         return new VhdDynamicHeader(table, entries, (int)blockSize);

@@ -78,7 +78,9 @@ internal readonly record struct VhdFooter(uint DiskType, long Size, ulong DataOf
         ReadOnlySpan<byte> creator = footer.Slice(L.CreatorApplication, 4);
         VhdGeometry geometry = new(BinaryPrimitives.ReadUInt16BigEndian(footer[L.Cylinders..]), footer[L.Heads], footer[L.SectorsPerTrack]);
         bool meansGeometry = creator.SequenceEqual("vpc "u8) || creator.SequenceEqual("qemu"u8);
-        return meansGeometry && !geometry.IsMaximum ? geometry.Sectors * L.SectorSize : BinaryPrimitives.ReadInt64BigEndian(footer[L.CurrentSize..]);
+        return meansGeometry && !geometry.IsMaximum
+            ? geometry.Sectors * L.SectorSize
+            : BinaryPrimitives.ReadInt64BigEndian(footer[L.CurrentSize..]);
     }
 
     private static void Put(Span<byte> footer, int field, uint value) => BinaryPrimitives.WriteUInt32BigEndian(footer[field..], value);

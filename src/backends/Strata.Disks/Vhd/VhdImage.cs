@@ -4,7 +4,9 @@ using L = Strata.Disks.Vhd.VhdLayout;
 
 namespace Strata.Disks.Vhd;
 
-/// <summary>A VHD image, fixed or dynamic (*Virtual Hard Disk Image Format Specification*, version 1.0). Differencing ones are refused.</summary>
+/// <summary>
+/// A VHD image, fixed or dynamic (*Virtual Hard Disk Image Format Specification*, version 1.0). Differencing ones are refused.
+/// </summary>
 public sealed class VhdImage : StoredImage
 {
     private readonly VhdFooter _footer;

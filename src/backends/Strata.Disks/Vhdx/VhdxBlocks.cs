@@ -46,7 +46,8 @@ internal sealed class VhdxBlocks : BlockStore
 
     public DiskCheckReport Check(bool repair) => Check(
         new BlockLayout(L.OneMegabyte, Image.Length, BlockSize), _metadata.Blocks, repair,
-        (_header.LogOffset, _header.LogLength), (_regions.Bat.Offset, _regions.Bat.Length), (_regions.Metadata.Offset, _regions.Metadata.Length));
+        (_header.LogOffset, _header.LogLength), (_regions.Bat.Offset, _regions.Bat.Length),
+        (_regions.Metadata.Offset, _regions.Metadata.Length));
 
     protected override long Locate(long block)
     {

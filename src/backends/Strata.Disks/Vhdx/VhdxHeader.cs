@@ -85,7 +85,8 @@ internal sealed record VhdxHeader
         if (version != 1 || (logVersion != 0 && logGuid != Guid.Empty))
         {
             throw file.Unsupported(
-                $"its VHDX version is {version} and that of its log {logVersion}", "open it with the program that wrote it and close it there");
+                $"its VHDX version is {version} and that of its log {logVersion}",
+                "open it with the program that wrote it and close it there");
         }
 
         uint length = BinaryPrimitives.ReadUInt32LittleEndian(bytes.AsSpan(L.LogLength));

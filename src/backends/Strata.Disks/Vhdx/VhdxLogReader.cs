@@ -70,14 +70,17 @@ internal sealed class VhdxLogReader
         }
     }
 
-    /// <summary>The active sequence leads, without a gap, from the tail that its last entry names to that entry, the newest of all.</summary>
+    /// <summary>
+    /// The active sequence leads, without a gap, from the tail that its last entry names to that entry, the newest of all.
+    /// </summary>
     private List<Entry> FindSequence()
     {
         foreach (Entry head in _entries.Values.OrderByDescending(entry => entry.SequenceNumber))
         {
             List<Entry> sequence = [];
             int at = (int)Math.Min(head.Tail, int.MaxValue);
-            while (_entries.TryGetValue(at, out Entry? entry) && (sequence.Count == 0 || entry.SequenceNumber == sequence[^1].SequenceNumber + 1))
+            while (_entries.TryGetValue(at, out Entry? entry)
+                && (sequence.Count == 0 || entry.SequenceNumber == sequence[^1].SequenceNumber + 1))
             {
                 sequence.Add(entry);
                 if (entry == head)

@@ -67,7 +67,9 @@ internal readonly record struct VhdxMetadata(int BlockSize, bool IsFixed, long S
             ReadItem(table.AsSpan(L.MetadataEntries + (index * L.TableEntryLength), L.TableEntryLength), items, region, file, replay);
         }
 
-        return Array.IndexOf(items, null) < 0 ? Parse(items!, file) : throw file.Damaged("an item that describes the disk is missing from its metadata");
+        return Array.IndexOf(items, null) < 0
+            ? Parse(items!, file)
+            : throw file.Damaged("an item that describes the disk is missing from its metadata");
     }
 
     public byte[] ToBytes()
@@ -82,7 +84,8 @@ internal readonly record struct VhdxMetadata(int BlockSize, bool IsFixed, long S
             id.TryWriteBytes(entry);
             BinaryPrimitives.WriteInt32LittleEndian(entry[L.MetadataOffset..], at);
             BinaryPrimitives.WriteInt32LittleEndian(entry[L.MetadataLength..], length);
-            BinaryPrimitives.WriteUInt32LittleEndian(entry[L.MetadataFlags..], L.MetadataIsRequired | (index == 0 ? 0 : L.MetadataIsVirtualDisk));
+            BinaryPrimitives.WriteUInt32LittleEndian(
+                entry[L.MetadataFlags..], L.MetadataIsRequired | (index == 0 ? 0 : L.MetadataIsVirtualDisk));
             WriteItem(id, bytes.AsSpan(at, length));
             at += length;
         }
@@ -110,7 +113,8 @@ internal readonly record struct VhdxMetadata(int BlockSize, bool IsFixed, long S
         uint length = BinaryPrimitives.ReadUInt32LittleEndian(entry[L.MetadataLength..]);
         if (length != Known[known].Length || offset < FirstItem || offset > region.Length - length || items[known] is not null)
         {
-            throw file.Damaged($"a metadata item of {length:N0} bytes at byte {offset:N0} of its region has a wrong size or place, or occurs twice");
+            throw file.Damaged(
+                $"a metadata item of {length:N0} bytes at byte {offset:N0} of its region has a wrong size or place, or occurs twice");
         }
 
         items[known] = new byte[length];
@@ -140,7 +144,8 @@ internal readonly record struct VhdxMetadata(int BlockSize, bool IsFixed, long S
         VhdxMetadata metadata = new((int)blockSize, (flags & L.LeaveBlockAllocated) != 0, size, (int)logical);
         return metadata.BatEntries * L.BatEntrySize <= MaximumTable
             ? metadata
-            : throw file.Unsupported($"its {metadata.Blocks:N0} blocks of {blockSize:N0} bytes are too many", "convert it to larger blocks");
+            : throw file.Unsupported(
+                $"its {metadata.Blocks:N0} blocks of {blockSize:N0} bytes are too many", "convert it to larger blocks");
     }
 
     private void WriteItem(Guid id, Span<byte> item)

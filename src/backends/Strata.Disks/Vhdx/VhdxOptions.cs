@@ -4,7 +4,8 @@ namespace Strata.Disks.Vhdx;
 public sealed record VhdxOptions
 {
     /// <summary>
-    /// Gives every block its place at once, so that writing never changes the block allocation table. The host may still store the file sparsely.
+    /// Gives every block its place at once, so that writing never changes the block allocation table. The host may still store the file
+    /// sparsely.
     /// </summary>
     public bool Fixed { get; init; }
 }

@@ -75,7 +75,8 @@ internal readonly record struct VhdxRegions(VhdxRegion Bat, VhdxRegion Metadata)
             }
             else if ((BinaryPrimitives.ReadUInt32LittleEndian(entry[L.RegionRequired..]) & 1) != 0)
             {
-                throw file.Unsupported($"it needs a region {id} that is not known or occurs twice", "convert it with the program that wrote it");
+                throw file.Unsupported(
+                    $"it needs a region {id} that is not known or occurs twice", "convert it with the program that wrote it");
             }
         }
 
@@ -88,7 +89,11 @@ internal readonly record struct VhdxRegions(VhdxRegion Bat, VhdxRegion Metadata)
     {
         long offset = BinaryPrimitives.ReadInt64LittleEndian(entry[L.RegionFileOffset..]);
         uint length = BinaryPrimitives.ReadUInt32LittleEndian(entry[L.RegionLength..]);
-        return offset >= L.OneMegabyte && offset % L.OneMegabyte == 0 && length > 0 && length % L.OneMegabyte == 0 && offset <= file.Length - length
+        return offset >= L.OneMegabyte
+            && offset % L.OneMegabyte == 0
+            && length > 0
+            && length % L.OneMegabyte == 0
+            && offset <= file.Length - length
             ? new VhdxRegion(offset, length)
             : throw file.Damaged($"a region of {length:N0} bytes at byte {offset:N0} lies outside the file, or is no multiple of 1 MB");
     }

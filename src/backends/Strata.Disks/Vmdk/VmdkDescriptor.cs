@@ -4,7 +4,9 @@ using Strata.Disks.Images;
 
 namespace Strata.Disks.Vmdk;
 
-/// <summary>The text that describes a disk: its kind, its identity and its extents (*Virtual Disk Format 5.0*, "The Descriptor File").</summary>
+/// <summary>
+/// The text that describes a disk: its kind, its identity and its extents (*Virtual Disk Format 5.0*, "The Descriptor File").
+/// </summary>
 internal sealed class VmdkDescriptor
 {
     /// <summary>Bytes of the longest text that is read; VMware's hold a few hundred.</summary>

@@ -42,7 +42,8 @@ internal static class VmdkExtents
         }
 
         return header.GdOffset == L.GD_AT_END
-            ? throw file.Unsupported("its grain directory lies at the end although its grains are not compressed", "convert it to monolithicSparse")
+            ? throw file.Unsupported(
+                "its grain directory lies at the end although its grains are not compressed", "convert it to monolithicSparse")
             : new VmdkGrains(file, header);
     }
 
@@ -72,7 +73,8 @@ internal static class VmdkExtents
 
         if (extent.Type is not ("FLAT" or "VMFS" or "SPARSE"))
         {
-            throw file.Unsupported($"its extent type {Shown(extent.Type)} is not FLAT, VMFS, SPARSE or ZERO", "convert it to monolithicSparse");
+            throw file.Unsupported(
+                $"its extent type {Shown(extent.Type)} is not FLAT, VMFS, SPARSE or ZERO", "convert it to monolithicSparse");
         }
 
         ImageFile part = ImageFile.Open(PathOf(extent.FileName, names, file), file.IsReadOnly);
@@ -100,7 +102,9 @@ internal static class VmdkExtents
             : throw part.Damaged($"it has {header.Capacity:N0} sectors and the descriptor gives it {extent.Sectors:N0}");
     }
 
-    /// <summary>An image may come from anybody: its extents are files beside it, never files elsewhere that it would like to reach.</summary>
+    /// <summary>
+    /// An image may come from anybody: its extents are files beside it, never files elsewhere that it would like to reach.
+    /// </summary>
     private static string PathOf(string name, HashSet<string> names, ImageFile file)
     {
         if (name is "." or ".." || name.AsSpan().IndexOfAny("/\\:") >= 0 || name.Any(char.IsControl))
@@ -118,7 +122,8 @@ internal static class VmdkExtents
         string path = Path.Combine(Path.GetDirectoryName(Path.GetFullPath(file.Path))!, name);
         if (new FileInfo(path).LinkTarget is { } target)
         {
-            throw file.Unsupported($"its extent {Shown(name)} is a symbolic link to {Shown(target)}", "put the extent itself beside the descriptor");
+            throw file.Unsupported(
+                $"its extent {Shown(name)} is a symbolic link to {Shown(target)}", "put the extent itself beside the descriptor");
         }
 
         return path;

@@ -92,7 +92,9 @@ internal sealed class VmdkGrainTables
         int differing = 0;
         for (int table = 0; _redundant is not null && table < _directory.Length / L.EntrySize; table++)
         {
-            if (PlaceOf(_directory, table) == 0 || PlaceOf(_redundant, table) == 0 || ReadTable(_redundant, table).AsSpan().SequenceEqual(Table(table)))
+            if (PlaceOf(_directory, table) == 0
+                || PlaceOf(_redundant, table) == 0
+                || ReadTable(_redundant, table).AsSpan().SequenceEqual(Table(table)))
             {
                 continue;
             }
@@ -110,7 +112,8 @@ internal sealed class VmdkGrainTables
     private static long PlaceOf(byte[] directory, int table) =>
         (long)BinaryPrimitives.ReadUInt32LittleEndian(directory.AsSpan(table * L.EntrySize)) * L.SectorSize;
 
-    private Span<byte> EntryBytes(int table, long grain) => Table(table).AsSpan((int)(grain % L.EntriesPerTable) * L.EntrySize, L.EntrySize);
+    private Span<byte> EntryBytes(int table, long grain) =>
+        Table(table).AsSpan((int)(grain % L.EntriesPerTable) * L.EntrySize, L.EntrySize);
 
     private byte[] Table(int table)
     {

@@ -40,9 +40,12 @@ public sealed class VmdkImage : StoredImage
 
     /// <summary>Whether a file that starts so is a VMDK image: a sparse extent or a descriptor.</summary>
     /// <param name="firstBytes">The first 21 bytes of the file or more.</param>
-    public static bool Probe(ReadOnlySpan<byte> firstBytes) => VmdkSparseHeader.HasMagic(firstBytes) || VmdkDescriptor.IsDescriptor(firstBytes);
+    public static bool Probe(ReadOnlySpan<byte> firstBytes) =>
+        VmdkSparseHeader.HasMagic(firstBytes) || VmdkDescriptor.IsDescriptor(firstBytes);
 
-    /// <summary>Creates an image that reads as zeros. The file must not exist, nor the one for the extent of a monolithicFlat image.</summary>
+    /// <summary>
+    /// Creates an image that reads as zeros. The file must not exist, nor the one for the extent of a monolithicFlat image.
+    /// </summary>
     /// <param name="sizeInBytes">A positive multiple of 512, at most 2 TiB, without such a limit for monolithicFlat.</param>
     /// <exception cref="DiskImageException">It cannot be created.</exception>
     public static void Create(string path, long sizeInBytes, VmdkOptions? options = null)
@@ -170,7 +173,8 @@ public sealed class VmdkImage : StoredImage
             descriptor = VmdkDescriptor.Parse(text, file);
         }
 
-        return new VmdkImage(file, VmdkExtents.OpenSparse(file, header), descriptor, header.DescriptorOffset * L.SectorSize, ownsFile: false);
+        return new VmdkImage(
+            file, VmdkExtents.OpenSparse(file, header), descriptor, header.DescriptorOffset * L.SectorSize, ownsFile: false);
     }
 
     private static VmdkImage OpenDescriptor(ImageFile file)

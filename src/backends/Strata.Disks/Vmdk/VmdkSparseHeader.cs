@@ -109,7 +109,8 @@ internal readonly record struct VmdkSparseHeader
         bool isCompressed = (flags & L.FlagCompressed) != 0;
         if (isCompressed && (algorithm != L.COMPRESSION_DEFLATE || (flags & L.FlagMarkers) == 0))
         {
-            throw file.Unsupported($"its grains are compressed with algorithm {algorithm}, or lack markers", "convert it to monolithicSparse");
+            throw file.Unsupported(
+                $"its grains are compressed with algorithm {algorithm}, or lack markers", "convert it to monolithicSparse");
         }
 
         return ParseSizes(bytes, version, flags, file);
@@ -139,7 +140,8 @@ internal readonly record struct VmdkSparseHeader
         uint entries = BinaryPrimitives.ReadUInt32LittleEndian(bytes[L.NumGtesPerGt..]);
         if (!BitOperations.IsPow2(grain) || grain is < SmallestGrain or > LargestGrain || entries != L.EntriesPerTable)
         {
-            throw file.Unsupported($"it has grains of {grain:N0} sectors and tables of {entries:N0} entries", "convert it to grains of 128 sectors");
+            throw file.Unsupported(
+                $"it has grains of {grain:N0} sectors and tables of {entries:N0} entries", "convert it to grains of 128 sectors");
         }
 
         ulong capacity = BinaryPrimitives.ReadUInt64LittleEndian(bytes[L.Capacity..]);
@@ -155,7 +157,11 @@ internal readonly record struct VmdkSparseHeader
         ulong directory = BinaryPrimitives.ReadUInt64LittleEndian(bytes[L.GdOffset..]);
         long overHead = BinaryPrimitives.ReadInt64LittleEndian(bytes[L.OverHead..]);
         bool directoryIsInside = directory == L.GD_AT_END || directory < (ulong)fileSectors;
-        if (descriptor < 0 || descriptor >= fileSectors || descriptorSize is < 0 or > MaximumDescriptor || redundant < 0 || redundant >= fileSectors
+        if (descriptor < 0
+            || descriptor >= fileSectors
+            || descriptorSize is < 0 or > MaximumDescriptor
+            || redundant < 0
+            || redundant >= fileSectors
             || !directoryIsInside || overHead < 0 || overHead > fileSectors)
         {
             throw file.Damaged("its sparse header places the descriptor, a grain directory or the first grain outside the file");

@@ -35,7 +35,8 @@ internal sealed class VmdkStream : ByteStore
         if (!file.IsReadOnly && _index.IsFinished && _index.LastGrain >= 0)
         {
             throw file.Unsupported(
-                "a streamOptimized image that is finished is never written again", "open it for reading, or convert it to monolithicSparse");
+                "a streamOptimized image that is finished is never written again",
+                "open it for reading, or convert it to monolithicSparse");
         }
     }
 

@@ -4,7 +4,9 @@ using L = Strata.Disks.Vmdk.VmdkLayout;
 
 namespace Strata.Disks.Vmdk;
 
-/// <summary>Where the grains of a stream-optimized extent lie, and the end of the file where grains and tables are added. Not thread-safe.</summary>
+/// <summary>
+/// Where the grains of a stream-optimized extent lie, and the end of the file where grains and tables are added. Not thread-safe.
+/// </summary>
 internal sealed class VmdkStreamIndex
 {
     private readonly ImageFile _file;
@@ -96,7 +98,8 @@ internal sealed class VmdkStreamIndex
             if (_tables[table] is { } entries)
             {
                 end = WriteTable(entries, end);
-                BinaryPrimitives.WriteUInt32LittleEndian(directory.AsSpan(table * L.EntrySize), (uint)(end - (L.TableLength / L.SectorSize)));
+                BinaryPrimitives.WriteUInt32LittleEndian(
+                    directory.AsSpan(table * L.EntrySize), (uint)(end - (L.TableLength / L.SectorSize)));
             }
         }
 

@@ -3,7 +3,9 @@ using Strata.Display.Rfb;
 
 namespace Strata.Display.Encodings;
 
-/// <summary>A way to send pixels. An instance is one client's and keeps what the encoding carries over from rectangle to rectangle.</summary>
+/// <summary>
+/// A way to send pixels. An instance is one client's and keeps what the encoding carries over from rectangle to rectangle.
+/// </summary>
 internal interface IRectangleEncoder
 {
     /// <summary>Pixels of a rectangle at most, so that what waits for being sent stays small.</summary>

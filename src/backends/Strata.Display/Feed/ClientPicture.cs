@@ -3,8 +3,8 @@ using Strata.Core.Display;
 namespace Strata.Display.Feed;
 
 /// <summary>
-/// The picture that a client has, as it was sent to it. What is sent next is the difference: an area that the guest painted with what was there
-/// already is not sent at all, and rows that moved are copied. Not safe for several threads.
+/// The picture that a client has, as it was sent to it. What is sent next is the difference: an area that the guest painted with what was
+/// there already is not sent at all, and rows that moved are copied. Not safe for several threads.
 /// </summary>
 internal sealed class ClientPicture
 {
@@ -30,7 +30,9 @@ internal sealed class ClientPicture
     /// <summary>The client has lost a part of it.</summary>
     public void Invalidate(ScreenRectangle rectangle) => _different.Add(rectangle);
 
-    /// <summary>The screen has another size, which the client cannot follow: it keeps its own, and what is beyond the screen is black.</summary>
+    /// <summary>
+    /// The screen has another size, which the client cannot follow: it keeps its own, and what is beyond the screen is black.
+    /// </summary>
     public void Blank()
     {
         Picture.Pixels.Clear();

@@ -3,7 +3,9 @@ using Strata.Core.Display;
 
 namespace Strata.Display.Feed;
 
-/// <summary>Which parts of a picture are to be looked at again: a bit for each tile, so it never grows. Not safe for several threads.</summary>
+/// <summary>
+/// Which parts of a picture are to be looked at again: a bit for each tile, so it never grows. Not safe for several threads.
+/// </summary>
 internal sealed class DamageMap
 {
     /// <summary>Columns and rows of a tile: the height of a character of the usual text modes.</summary>

@@ -3,10 +3,10 @@ using Strata.Core.Display;
 namespace Strata.Display.Feed;
 
 /// <summary>
-/// Looks at a machine's screen and hands its picture on to any number of views. It looks only while somebody waits for a change and the screen
-/// has said that there is one, and then no more often than people see: a screen that stands still, or that nobody watches, costs nothing.
-/// Where the guest paints unnoticed it looks from time to time while somebody waits, the seldomer the longer nothing happens. Members are safe
-/// on any thread.
+/// Looks at a machine's screen and hands its picture on to any number of views. It looks only while somebody waits for a change and the
+/// screen has said that there is one, and then no more often than people see: a screen that stands still, or that nobody watches, costs
+/// nothing. Where the guest paints unnoticed it looks from time to time while somebody waits, the seldomer the longer nothing happens.
+/// Members are safe on any thread.
 /// </summary>
 public sealed class ScreenFeed : IAsyncDisposable
 {

@@ -3,9 +3,9 @@ using Strata.Core.Input;
 namespace Strata.Display.Keys;
 
 /// <summary>
-/// Turns what a client's keys mean (keysyms) into keys of a US keyboard, for clients that do not say which keys they are. Where the client's
-/// layout needs Shift or AltGr for a character and a US keyboard does not, or the other way round, the modifiers are set right around the key.
-/// Not safe for several threads.
+/// Turns what a client's keys mean (keysyms) into keys of a US keyboard, for clients that do not say which keys they are. Where the
+/// client's layout needs Shift or AltGr for a character and a US keyboard does not, or the other way round, the modifiers are set right
+/// around the key. Not safe for several threads.
 /// </summary>
 internal sealed class KeyTranslator
 {
@@ -72,7 +72,8 @@ internal sealed class KeyTranslator
         bool isShifted = _held.Contains(KeyCode.ShiftLeft) || _held.Contains(KeyCode.ShiftRight);
         KeyCode[] lifted =
         [
-            .. _held.Where(key => (key is KeyCode.ShiftLeft or KeyCode.ShiftRight && !needsShift && character != ' ') || key == KeyCode.AltRight),
+            .. _held.Where(
+                key => (key is KeyCode.ShiftLeft or KeyCode.ShiftRight && !needsShift && character != ' ') || key == KeyCode.AltRight),
         ];
         bool addsShift = needsShift && !isShifted;
         changes.AddRange(lifted.Select(key => new KeyChange(key, Pressed: false)));

@@ -29,7 +29,8 @@ internal readonly record struct PixelFormat(
     {
         PixelFormat format = new(
             bytes[0], bytes[1], bytes[2] != 0, bytes[3] != 0, BinaryPrimitives.ReadUInt16BigEndian(bytes[4..]),
-            BinaryPrimitives.ReadUInt16BigEndian(bytes[6..]), BinaryPrimitives.ReadUInt16BigEndian(bytes[8..]), bytes[10], bytes[11], bytes[12]);
+            BinaryPrimitives.ReadUInt16BigEndian(bytes[6..]), BinaryPrimitives.ReadUInt16BigEndian(bytes[8..]), bytes[10], bytes[11],
+            bytes[12]);
         if (format.BitsPerPixel is not (8 or 16 or 32))
         {
             throw new RfbException($"its pixels have {format.BitsPerPixel} bits, where 8, 16 and 32 are served");

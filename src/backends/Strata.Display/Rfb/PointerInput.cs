@@ -37,5 +37,7 @@ internal sealed class PointerInput(IPointer pointer)
     }
 
     private static PointerButtons Buttons(byte mask) =>
-        ((mask & 1) != 0 ? PointerButtons.Left : 0) | ((mask & 2) != 0 ? PointerButtons.Middle : 0) | ((mask & 4) != 0 ? PointerButtons.Right : 0);
+        ((mask & 1) != 0 ? PointerButtons.Left : 0)
+            | ((mask & 2) != 0 ? PointerButtons.Middle : 0)
+            | ((mask & 4) != 0 ? PointerButtons.Right : 0);
 }

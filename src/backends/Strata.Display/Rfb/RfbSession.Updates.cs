@@ -257,8 +257,8 @@ internal sealed partial class RfbSession
     }
 
     /// <summary>
-    /// A dot with a rim: where the client's pointer is. The guest's own is part of the picture, and a mouse only knows movements, so they can
-    /// be at different places.
+    /// A dot with a rim: where the client's pointer is. The guest's own is part of the picture, and a mouse only knows movements, so they
+    /// can be at different places.
     /// </summary>
     private void WriteCursor(PixelTranslator pixels)
     {

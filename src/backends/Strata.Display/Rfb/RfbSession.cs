@@ -8,8 +8,8 @@ using Strata.Display.Serving;
 namespace Strata.Display.Rfb;
 
 /// <summary>
-/// A client that has logged in. One task reads its messages, another sends updates; what the client does not fetch is not kept, as an update
-/// is made of what differs when it is sent.
+/// A client that has logged in. One task reads its messages, another sends updates; what the client does not fetch is not kept, as an
+/// update is made of what differs when it is sent.
 /// </summary>
 internal sealed partial class RfbSession : IDisposable
 {
@@ -32,7 +32,9 @@ internal sealed partial class RfbSession : IDisposable
     private bool _needsMap;
     private bool _needsResizeAnswer;
 
-    public RfbSession(RfbLogin login, VncServerOptions options, ScreenFeed feed, KeyboardInput? keyboard, IPointer? pointer, CancellationTokenSource connection)
+    public RfbSession(
+        RfbLogin login, VncServerOptions options, ScreenFeed feed, KeyboardInput? keyboard, IPointer? pointer,
+        CancellationTokenSource connection)
     {
         _reader = login.Reader;
         _stream = login.Stream;

@@ -6,8 +6,8 @@ using Strata.Display.Rfb;
 namespace Strata.Display.Serving;
 
 /// <summary>
-/// Finds out how a client comes: viewers wait for the server to speak first, browsers do not. Where web pages may connect, a client that says
-/// nothing for a moment is a viewer.
+/// Finds out how a client comes: viewers wait for the server to speak first, browsers do not. Where web pages may connect, a client that
+/// says nothing for a moment is a viewer.
 /// </summary>
 internal sealed class ClientEntrance(VncServerOptions options) : IAsyncDisposable
 {

@@ -47,7 +47,9 @@ internal static class VncListener
         }
     }
 
-    /// <summary>The file of a server that was killed is in nobody's way; one that is listened on stays, and so does any other file.</summary>
+    /// <summary>
+    /// The file of a server that was killed is in nobody's way; one that is listened on stays, and so does any other file.
+    /// </summary>
     private static void RemoveLeftOver(UnixDomainSocketEndPoint address)
     {
         if (!File.Exists(address.ToString()))

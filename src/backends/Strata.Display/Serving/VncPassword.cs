@@ -2,7 +2,9 @@ using System.Security.Cryptography;
 
 namespace Strata.Display.Serving;
 
-/// <summary>A password of VNC's own authentication: RFC 6143, section 7.2.2. Short as it is, it keeps strangers out, not attackers.</summary>
+/// <summary>
+/// A password of VNC's own authentication: RFC 6143, section 7.2.2. Short as it is, it keeps strangers out, not attackers.
+/// </summary>
 public sealed class VncPassword
 {
     /// <summary>The protocol has a key of 8 bytes: clients leave out what is behind them.</summary>
@@ -20,7 +22,8 @@ public sealed class VncPassword
         if (text.Length is 0 or > MaxLength || text.Any(c => c is <= ' ' or > '~'))
         {
             throw new FormatException(
-                $"A VNC password has 1 to {MaxLength} characters of printable ASCII without blanks: clients send no others. For more, use TLS with client certificates.");
+                $"A VNC password has 1 to {MaxLength} characters of printable ASCII without blanks: clients send no others. For more, " +
+                $"use TLS with client certificates.");
         }
 
         _key = new byte[MaxLength];

@@ -19,7 +19,9 @@ public sealed record VncServerOptions
     /// <summary>The server's certificate, with its key, for TLS: clients without are not served then. Null for none.</summary>
     public X509Certificate2? Certificate { get; init; }
 
-    /// <summary>Who signs the certificates that clients have to show; null where they need none. Only with <see cref="Certificate"/>.</summary>
+    /// <summary>
+    /// Who signs the certificates that clients have to show; null where they need none. Only with <see cref="Certificate"/>.
+    /// </summary>
     public X509Certificate2Collection? ClientAuthorities { get; init; }
 
     /// <summary>Origins of the web pages that may connect by WebSocket, such as http://localhost:6080; empty for none.</summary>
@@ -35,12 +37,14 @@ public sealed record VncServerOptions
     public bool IsLocal => Listen is UnixDomainSocketEndPoint || (Listen is IPEndPoint ip && IPAddress.IsLoopback(ip.Address));
 
     /// <summary>Refuses to let strangers in.</summary>
-    /// <exception cref="ArgumentException">Other hosts could connect without a proof of who they are, or options do not go together.</exception>
+    /// <exception cref="ArgumentException">Other hosts could connect without a proof of who they are, or options do not go
+    /// together.</exception>
     public void Check()
     {
         if (ClientAuthorities is not null && Certificate is null)
         {
-            throw new ArgumentException("Client certificates are asked for, which are part of TLS, and there is no certificate of the server: give it one.");
+            throw new ArgumentException(
+                "Client certificates are asked for, which are part of TLS, and there is no certificate of the server: give it one.");
         }
 
         if (!IsLocal && Password is null && ClientAuthorities is null)
@@ -49,7 +53,8 @@ public sealed record VncServerOptions
                 ? "everybody who reaches it could see the screen and type"
                 : "TLS hides what is sent, but lets everybody in who reaches it";
             throw new ArgumentException(
-                $"The VNC address {Listen} is not this host's alone, and {cause}. Give a password, or TLS with client certificates; or listen on 127.0.0.1 or a Unix socket, and go there through ssh -L.");
+                $"The VNC address {Listen} is not this host's alone, and {cause}. Give a password, or TLS with client certificates; or " +
+                $"listen on 127.0.0.1 or a Unix socket, and go there through ssh -L.");
         }
     }
 }

@@ -6,8 +6,8 @@ using Strata.Display.Rfb;
 namespace Strata.Display.Serving;
 
 /// <summary>
-/// The opening handshake of a WebSocket (RFC 6455, section 4.2), which carries RFB in binary messages as noVNC does. A browser connects to any
-/// address for any page, so the page's origin has to be one that was named.
+/// The opening handshake of a WebSocket (RFC 6455, section 4.2), which carries RFB in binary messages as noVNC does. A browser connects to
+/// any address for any page, so the page's origin has to be one that was named.
 /// </summary>
 internal static class WebSocketUpgrade
 {
@@ -22,7 +22,9 @@ internal static class WebSocketUpgrade
         string? refusal = FindRefusal(headers, origins);
         if (refusal is not null)
         {
-            await SendAsync(stream, $"HTTP/1.1 403 Forbidden\r\nConnection: close\r\nContent-Length: 0\r\n\r\n", cancellationToken).ConfigureAwait(false);
+            await SendAsync(
+                stream, $"HTTP/1.1 403 Forbidden\r\nConnection: close\r\nContent-Length: 0\r\n\r\n",
+                cancellationToken).ConfigureAwait(false);
             throw new RfbException(refusal);
         }
 
@@ -33,12 +35,19 @@ internal static class WebSocketUpgrade
         await SendAsync(stream, answer.ToString(), cancellationToken).ConfigureAwait(false);
         return WebSocket.CreateFromStream(
             stream,
-            new WebSocketCreationOptions { IsServer = true, SubProtocol = isBinary ? "binary" : null, KeepAliveInterval = Timeout.InfiniteTimeSpan });
+            new WebSocketCreationOptions
+            {
+                IsServer = true,
+                SubProtocol = isBinary ? "binary" : null,
+                KeepAliveInterval = Timeout.InfiniteTimeSpan,
+            });
     }
 
     private static string? FindRefusal(Dictionary<string, string> headers, IReadOnlyList<string> origins)
     {
-        if (!Has(headers, "Upgrade", "websocket") || !Has(headers, "Sec-WebSocket-Version", "13") || !headers.ContainsKey("Sec-WebSocket-Key"))
+        if (!Has(headers, "Upgrade", "websocket")
+            || !Has(headers, "Sec-WebSocket-Version", "13")
+            || !headers.ContainsKey("Sec-WebSocket-Key"))
         {
             return "it asked for a web page, where there is a WebSocket only";
         }

@@ -15,8 +15,10 @@ public static class TerminalKeys
 
     private static readonly Dictionary<string, KeyCode> Sequences = new()
     {
-        ["[A"] = KeyCode.Up, ["[B"] = KeyCode.Down, ["[C"] = KeyCode.Right, ["[D"] = KeyCode.Left, ["[H"] = KeyCode.Home, ["[F"] = KeyCode.End,
-        ["OA"] = KeyCode.Up, ["OB"] = KeyCode.Down, ["OC"] = KeyCode.Right, ["OD"] = KeyCode.Left, ["OH"] = KeyCode.Home, ["OF"] = KeyCode.End,
+        ["[A"] = KeyCode.Up, ["[B"] = KeyCode.Down, ["[C"] = KeyCode.Right, ["[D"] = KeyCode.Left, ["[H"] = KeyCode.Home,
+        ["[F"] = KeyCode.End,
+        ["OA"] = KeyCode.Up, ["OB"] = KeyCode.Down, ["OC"] = KeyCode.Right, ["OD"] = KeyCode.Left, ["OH"] = KeyCode.Home,
+        ["OF"] = KeyCode.End,
         ["OP"] = KeyCode.F1, ["OQ"] = KeyCode.F2, ["OR"] = KeyCode.F3, ["OS"] = KeyCode.F4,
         ["[1~"] = KeyCode.Home, ["[2~"] = KeyCode.Insert, ["[3~"] = KeyCode.Delete, ["[4~"] = KeyCode.End, ["[5~"] = KeyCode.PageUp,
         ["[6~"] = KeyCode.PageDown, ["[11~"] = KeyCode.F1, ["[12~"] = KeyCode.F2, ["[13~"] = KeyCode.F3, ["[14~"] = KeyCode.F4,

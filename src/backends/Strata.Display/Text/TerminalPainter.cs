@@ -5,8 +5,8 @@ using Strata.Core.Display;
 namespace Strata.Display.Text;
 
 /// <summary>
-/// Paints a text screen in a terminal, with the control sequences of ECMA-48, on the terminal's other page: what was there before returns at the
-/// end. Lines that did not change are not painted again. Not safe for several threads.
+/// Paints a text screen in a terminal, with the control sequences of ECMA-48, on the terminal's other page: what was there before returns
+/// at the end. Lines that did not change are not painted again. Not safe for several threads.
 /// </summary>
 public sealed class TerminalPainter
 {
@@ -58,7 +58,9 @@ public sealed class TerminalPainter
         }
 
         (_graphics, _shown) = ((width, height), null);
-        _output.Append(CultureInfo.InvariantCulture, $"{Home}Graphics of {width} x {height}: --display vnc shows them, strata screen --png takes a picture.");
+        _output.Append(
+            CultureInfo.InvariantCulture,
+            $"{Home}Graphics of {width} x {height}: --display vnc shows them, strata screen --png takes a picture.");
     }
 
     private void PaintText(ScreenText text)

@@ -120,7 +120,8 @@ public sealed class PcapWriter : IDisposable
                     _output.Flush();
                 }
             }
-            catch (Exception error) when (error is IOException or ArgumentOutOfRangeException) // the second: no larger file is possible (EFBIG)
+            // the second: no larger file is possible (EFBIG)
+            catch (Exception error) when (error is IOException or ArgumentOutOfRangeException)
             {
                 Failure = $"The capture ended early: {error.Message}";
             }

@@ -9,7 +9,8 @@ namespace Strata.Networking.Frames;
 /// 8 sender MAC (48)   14 sender IP (32)   18 target MAC (48)   24 target IP (32)
 /// </code>
 /// </summary>
-public readonly record struct ArpPacket(ushort Operation, MacAddress SenderMac, Ipv4Address SenderIp, MacAddress TargetMac, Ipv4Address TargetIp)
+public readonly record struct ArpPacket(
+    ushort Operation, MacAddress SenderMac, Ipv4Address SenderIp, MacAddress TargetMac, Ipv4Address TargetIp)
 {
     /// <summary>Bytes.</summary>
     public const int Size = 28;

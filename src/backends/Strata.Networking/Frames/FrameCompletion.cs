@@ -60,7 +60,10 @@ public static class FrameCompletion
         bool isIpv6 = offload.Segmentation == FrameFeatures.Tcp6Segmentation;
         int ip = EthernetFrame.HeaderSize + (VlanTag.Find(frame) is null ? 0 : VlanTag.Size);
         int least = ip + (isIpv6 ? Ipv6HeaderSize : Ipv4Packet.HeaderSize);
-        if (tcp < least || tcp + TcpHeaderSize > frame.Length || offload.SegmentSize == 0 || offload.ChecksumOffset != TcpSegment.ChecksumOffset
+        if (tcp < least
+            || tcp + TcpHeaderSize > frame.Length
+            || offload.SegmentSize == 0
+            || offload.ChecksumOffset != TcpSegment.ChecksumOffset
             || frame[ip] >> 4 != (isIpv6 ? 6 : 4) || (!isIpv6 && ip + ((frame[ip] & 0xF) * 4) != tcp))
         {
             return;

@@ -31,7 +31,8 @@ internal static class Icmpv6Message
     private const byte FirstInformational = 128;
 
     /// <summary>Whether a payload of ICMPv6 is an error message, about which no error may be sent. RFC 4443, section 2.4 (e).</summary>
-    public static bool IsError(ReadOnlySpan<byte> message) => message.IsEmpty || message[0] < FirstInformational || message[0] == TypeRedirect;
+    public static bool IsError(ReadOnlySpan<byte> message) =>
+        message.IsEmpty || message[0] < FirstInformational || message[0] == TypeRedirect;
 
     /// <summary>Whether a message is whole and its checksum right.</summary>
     public static bool IsSound(InternetAddress source, InternetAddress destination, ReadOnlySpan<byte> message) =>

@@ -55,7 +55,8 @@ public readonly record struct InternetAddress(UInt128 Value)
     /// <summary>Where a frame to this multicast address goes: 33:33 and its last 32 bits. RFC 2464, section 7.</summary>
     public MacAddress GroupMac => new(0x3333_0000_0000UL | (uint)Value);
 
-    public static implicit operator InternetAddress(Ipv4Address address) => new(new UInt128(0, ((ulong)MappedPrefix << 32) | address.Value));
+    public static implicit operator InternetAddress(Ipv4Address address) =>
+        new(new UInt128(0, ((ulong)MappedPrefix << 32) | address.Value));
 
     /// <summary>Reads an IPv6 address.</summary>
     public static InternetAddress Read(ReadOnlySpan<byte> bytes) => new(BinaryPrimitives.ReadUInt128BigEndian(bytes));

@@ -10,7 +10,8 @@ public static class InternetChecksum
     /// <returns>A sum for <see cref="Add"/> or <see cref="Finish"/>, in the byte order of the wire.</returns>
     public static ulong Add(ReadOnlySpan<byte> bytes, ulong sum = 0)
     {
-        // The sum does not depend on byte order but for a final swap (RFC 1071, section 2(B)): so 32 bits at a time, as the host reads them.
+        // The sum does not depend on byte order but for a final swap (RFC 1071, section 2(B)): so 32 bits at a time, as the host reads
+        // them.
         ReadOnlySpan<uint> words = MemoryMarshal.Cast<byte, uint>(bytes);
         ulong native = 0;
         foreach (uint word in words)

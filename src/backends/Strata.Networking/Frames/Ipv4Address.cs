@@ -34,7 +34,8 @@ public readonly record struct Ipv4Address(uint Value)
     /// <summary>Reads four decimal numbers with dots between them.</summary>
     public static bool TryParse([NotNullWhen(true)] string? text, out Ipv4Address address)
     {
-        bool good = text?.Count(c => c == '.') == 3 & IPAddress.TryParse(text, out IPAddress? parsed) && parsed!.AddressFamily == AddressFamily.InterNetwork;
+        bool good = text?.Count(c => c == '.') == 3 & IPAddress.TryParse(text, out IPAddress? parsed)
+            && parsed!.AddressFamily == AddressFamily.InterNetwork;
         address = good ? From(parsed!) : default;
         return good;
     }

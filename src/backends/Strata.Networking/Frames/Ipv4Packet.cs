@@ -61,7 +61,10 @@ public readonly ref struct Ipv4Packet
 
         int header = (bytes[0] & 0xF) * 4;
         int total = BinaryPrimitives.ReadUInt16BigEndian(bytes[2..]);
-        if (header < HeaderSize || total < header || total > bytes.Length || InternetChecksum.Finish(InternetChecksum.Add(bytes[..header])) != 0)
+        if (header < HeaderSize
+            || total < header
+            || total > bytes.Length
+            || InternetChecksum.Finish(InternetChecksum.Add(bytes[..header])) != 0)
         {
             return false;
         }

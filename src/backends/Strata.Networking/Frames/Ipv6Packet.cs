@@ -43,7 +43,9 @@ public readonly ref struct Ipv6Packet
 
     private const byte OptionPadOne = 0;
 
-    /// <summary>An unknown option whose type begins with these bits set asks for the packet to be discarded. RFC 8200, section 4.2.</summary>
+    /// <summary>
+    /// An unknown option whose type begins with these bits set asks for the packet to be discarded. RFC 8200, section 4.2.
+    /// </summary>
     private const int OptionDiscardBits = 0xC0;
 
     private readonly ReadOnlySpan<byte> _bytes;
@@ -164,13 +166,17 @@ public readonly ref struct Ipv6Packet
         for (int count = 0; protocol is ProtocolHopByHop or ProtocolRouting or ProtocolDestinationOptions; count++)
         {
             int size = bytes.Length - at < 8 ? 0 : (bytes[at + 1] + 1) * 8;
-            if (count == MostExtensions || size == 0 || size > bytes.Length - at || (protocol == ProtocolHopByHop && !(isFirst && count == 0)))
+            if (count == MostExtensions
+                || size == 0
+                || size > bytes.Length - at
+                || (protocol == ProtocolHopByHop && !(isFirst && count == 0)))
             {
                 return false;
             }
 
             ReadOnlySpan<byte> header = bytes.Slice(at, size);
-            bool isDone = protocol == ProtocolRouting ? header[3] == 0 : AreOptionsHarmless(header[2..]); // segments left: to be sent on, by a router
+            // segments left: to be sent on, by a router
+            bool isDone = protocol == ProtocolRouting ? header[3] == 0 : AreOptionsHarmless(header[2..]);
             if (!isDone)
             {
                 return false;

@@ -47,7 +47,10 @@ internal readonly record struct NeighbourMessage
     public static bool TryParse(in Ipv6Packet packet, ReadOnlySpan<byte> message, out NeighbourMessage parsed)
     {
         parsed = default;
-        if (packet.HopLimit != Ipv6Packet.LinkHopLimit || packet.Fragment is not null || message.Length < RouterSolicitationSize || message[1] != 0)
+        if (packet.HopLimit != Ipv6Packet.LinkHopLimit
+            || packet.Fragment is not null
+            || message.Length < RouterSolicitationSize
+            || message[1] != 0)
         {
             return false;
         }
@@ -56,7 +59,8 @@ internal readonly record struct NeighbourMessage
         bool isRouterSolicitation = type == Icmpv6Message.TypeRouterSolicitation;
         int head = isRouterSolicitation ? RouterSolicitationSize : TargetEnd;
         byte option = type == Icmpv6Message.TypeNeighbourAdvertisement ? OptionTargetLinkAddress : OptionSourceLinkAddress;
-        if (type is not (Icmpv6Message.TypeRouterSolicitation or Icmpv6Message.TypeNeighbourSolicitation or Icmpv6Message.TypeNeighbourAdvertisement)
+        if (type is not (
+            Icmpv6Message.TypeRouterSolicitation or Icmpv6Message.TypeNeighbourSolicitation or Icmpv6Message.TypeNeighbourAdvertisement)
             || message.Length < head || !TryReadOptions(message[head..], option, out MacAddress? link))
         {
             return false;
@@ -85,7 +89,9 @@ internal readonly record struct NeighbourMessage
         place[0] = type;
         BinaryPrimitives.WriteUInt32BigEndian(place[4..], flags);
         target.Write(place[TargetPlace..]);
-        WriteLinkAddress(place[TargetEnd..], type == Icmpv6Message.TypeNeighbourAdvertisement ? OptionTargetLinkAddress : OptionSourceLinkAddress, sender);
+        WriteLinkAddress(
+            place[TargetEnd..], type == Icmpv6Message.TypeNeighbourAdvertisement ? OptionTargetLinkAddress : OptionSourceLinkAddress,
+            sender);
     }
 
     public static void WriteLinkAddress(Span<byte> place, byte option, MacAddress address)

@@ -66,7 +66,8 @@ public readonly ref struct TcpSegment
 
     /// <param name="trusted">The sender left the checksum out: the bytes never were on a wire.</param>
     /// <returns>False if a length or the checksum is wrong.</returns>
-    public static bool TryParse(InternetAddress source, InternetAddress destination, ReadOnlySpan<byte> bytes, bool trusted, out TcpSegment segment)
+    public static bool TryParse(
+        InternetAddress source, InternetAddress destination, ReadOnlySpan<byte> bytes, bool trusted, out TcpSegment segment)
     {
         segment = default;
         int header = bytes.Length < HeaderSize ? 0 : (bytes[12] >> 4) * 4;
@@ -77,7 +78,8 @@ public readonly ref struct TcpSegment
 
         if (!trusted)
         {
-            ulong sum = InternetChecksum.Add(bytes, InternetChecksum.PseudoHeader(source, destination, Ipv4Packet.ProtocolTcp, bytes.Length));
+            ulong sum = InternetChecksum.Add(
+                bytes, InternetChecksum.PseudoHeader(source, destination, Ipv4Packet.ProtocolTcp, bytes.Length));
             if (InternetChecksum.Finish(sum) != 0)
             {
                 return false;
@@ -127,7 +129,8 @@ public readonly ref struct TcpSegment
     /// <param name="optionLength">Bytes of options behind it, a multiple of 4, written by <see cref="WriteSynOptions"/>.</param>
     /// <param name="urgentPointer">Counts with <see cref="TcpFlags.Urg"/>.</param>
     public static void WriteHeader(
-        Span<byte> place, ushort sourcePort, ushort destinationPort, uint sequence, uint acknowledgment, TcpFlags flags, ushort window, int optionLength = 0,
+        Span<byte> place, ushort sourcePort, ushort destinationPort, uint sequence, uint acknowledgment, TcpFlags flags, ushort window,
+        int optionLength = 0,
         ushort urgentPointer = 0)
     {
         BinaryPrimitives.WriteUInt16BigEndian(place, sourcePort);

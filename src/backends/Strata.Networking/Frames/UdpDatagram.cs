@@ -25,7 +25,8 @@ public readonly ref struct UdpDatagram
 
     /// <param name="trusted">The sender left the checksum out: the bytes never were on a wire.</param>
     /// <returns>False if the length or the checksum is wrong.</returns>
-    public static bool TryParse(InternetAddress source, InternetAddress destination, ReadOnlySpan<byte> bytes, bool trusted, out UdpDatagram datagram)
+    public static bool TryParse(
+        InternetAddress source, InternetAddress destination, ReadOnlySpan<byte> bytes, bool trusted, out UdpDatagram datagram)
     {
         datagram = default;
         int length = bytes.Length < HeaderSize ? 0 : BinaryPrimitives.ReadUInt16BigEndian(bytes[4..]);
@@ -57,7 +58,8 @@ public readonly ref struct UdpDatagram
     /// <summary>Writes header and data.</summary>
     /// <param name="place"><see cref="HeaderSize"/> bytes and room for the data.</param>
     public static void Write(
-        Span<byte> place, InternetAddress source, InternetAddress destination, ushort sourcePort, ushort destinationPort, ReadOnlySpan<byte> data)
+        Span<byte> place, InternetAddress source, InternetAddress destination, ushort sourcePort, ushort destinationPort,
+        ReadOnlySpan<byte> data)
     {
         int length = HeaderSize + data.Length;
         BinaryPrimitives.WriteUInt16BigEndian(place, sourcePort);
@@ -65,7 +67,8 @@ public readonly ref struct UdpDatagram
         BinaryPrimitives.WriteUInt16BigEndian(place[4..], (ushort)length);
         BinaryPrimitives.WriteUInt16BigEndian(place[6..], 0);
         data.CopyTo(place[HeaderSize..]);
-        ulong sum = InternetChecksum.Add(place[..length], InternetChecksum.PseudoHeader(source, destination, Ipv4Packet.ProtocolUdp, length));
+        ulong sum = InternetChecksum.Add(
+            place[..length], InternetChecksum.PseudoHeader(source, destination, Ipv4Packet.ProtocolUdp, length));
         ushort checksum = InternetChecksum.Finish(sum);
         BinaryPrimitives.WriteUInt16BigEndian(place[6..], checksum == 0 ? ushort.MaxValue : checksum); // zero would mean "none"
     }

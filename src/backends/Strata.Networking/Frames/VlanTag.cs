@@ -34,7 +34,9 @@ internal static class VlanTag
     public static byte[] Insert(ReadOnlySpan<byte> frame, ushort control, ref FrameOffload offload)
     {
         offload = Move(offload, Size);
-        return [.. frame[..Place], EthernetFrame.TypeVlan >> 8, EthernetFrame.TypeVlan & 0xFF, (byte)(control >> 8), (byte)control, .. frame[Place..]];
+        return [
+            .. frame[..Place], EthernetFrame.TypeVlan >> 8, EthernetFrame.TypeVlan & 0xFF, (byte)(control >> 8), (byte)control,
+            .. frame[Place..]];
     }
 
     private static FrameOffload Move(in FrameOffload offload, int by) => offload with

@@ -123,7 +123,8 @@ internal sealed class HostedPort : IFrameReceiver, IChannelReader, IDisposable
         {
             _channel.TrySend(SwitchJson.Write(new SwitchReply
             {
-                Refusal = $"The switch is hosted by another version of Strata (protocol {SwitchRequest.CurrentVersion}, not {request.Version}): run all of its machines with the same.",
+                Refusal = $"The switch is hosted by another version of Strata (protocol {SwitchRequest.CurrentVersion}, not " +
+                    $"{request.Version}): run all of its machines with the same.",
             }));
             return Delivery.Last;
         }

@@ -41,7 +41,12 @@ public static class NamedSwitchClient
             }
             catch (TimeoutException)
             {
-                return new NamedSwitchDescription { Name = place.Name, HostProcessId = PeerCredentials.Of(socket).ProcessId, Answers = false };
+                return new NamedSwitchDescription
+                {
+                    Name = place.Name,
+                    HostProcessId = PeerCredentials.Of(socket).ProcessId,
+                    Answers = false,
+                };
             }
             catch (SocketException)
             {
@@ -80,7 +85,8 @@ public static class NamedSwitchClient
     /// <exception cref="TimeoutException">None came.</exception>
     /// <exception cref="SocketException">The host ended meanwhile.</exception>
     /// <exception cref="IOException">The answer is none.</exception>
-    internal static SwitchReply Ask(Socket socket, NamedSwitchPlace place, SwitchRequest request, byte[] buffer, CancellationToken cancellationToken)
+    internal static SwitchReply Ask(
+        Socket socket, NamedSwitchPlace place, SwitchRequest request, byte[] buffer, CancellationToken cancellationToken)
     {
         socket.Send(SwitchJson.Write(request));
         int count = Receive(socket, buffer, Stopwatch.GetTimestamp(), cancellationToken);

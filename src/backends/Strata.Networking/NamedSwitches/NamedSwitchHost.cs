@@ -36,7 +36,8 @@ internal sealed class NamedSwitchHost : IDisposable
         _listener = listener;
         Machine = machine;
         IsIsolated = isolated;
-        _users = new UserNetwork(new UserNetworkOptions { Egress = isolated ? EgressPolicy.DenyAll : EgressPolicy.AllowAll }, _switch.Clock);
+        _users = new UserNetwork(
+            new UserNetworkOptions { Egress = isolated ? EgressPolicy.DenyAll : EgressPolicy.AllowAll }, _switch.Clock);
         _router = _switch.AddUplink(_users);
         _accepting = new Thread(Accept) { IsBackground = true, Name = "strata-switch-accept" };
         _accepting.Start();
@@ -77,7 +78,10 @@ internal sealed class NamedSwitchHost : IDisposable
         {
             listener?.Dispose();
             held.Dispose();
-            throw new IOException($"The socket {place.SocketPath} of the switch {place.Name} cannot be made: {error.Message}. Set XDG_RUNTIME_DIR to a folder of yours.", error);
+            throw new IOException(
+                $"The socket {place.SocketPath} of the switch {place.Name} cannot be made: {error.Message}. Set XDG_RUNTIME_DIR to a " +
+                $"folder of yours.",
+                error);
         }
         catch
         {
@@ -89,7 +93,9 @@ internal sealed class NamedSwitchHost : IDisposable
 
     public static Socket NewSocket() => new(AddressFamily.Unix, SocketType.Seqpacket, ProtocolType.Unspecified);
 
-    /// <summary>Ends the switch. Whoever is plugged in hears that the connection ended when another process can take over already.</summary>
+    /// <summary>
+    /// Ends the switch. Whoever is plugged in hears that the connection ended when another process can take over already.
+    /// </summary>
     public void Dispose()
     {
         _ending.Cancel();
@@ -123,14 +129,16 @@ internal sealed class NamedSwitchHost : IDisposable
             {
                 return new SwitchReply
                 {
-                    Refusal = $"The machine {twin.Machine} is plugged into the switch {_place.Name} with the address {mac} already: give one of them another --name.",
+                    Refusal = $"The machine {twin.Machine} is plugged into the switch {_place.Name} with the address {mac} already: give " +
+                        $"one of them another --name.",
                     IsPassing = true,
                 };
             }
 
             LinkConditions conditions = new()
             {
-                Delay = TimeSpan.FromMilliseconds(join.DelayMilliseconds), Loss = join.Loss, BytesPerSecond = join.BytesPerSecond, Seed = (int)mac.Value,
+                Delay = TimeSpan.FromMilliseconds(join.DelayMilliseconds), Loss = join.Loss, BytesPerSecond = join.BytesPerSecond,
+                Seed = (int)mac.Value,
             };
             SwitchPort port = _switch.AddPort(new SwitchPortOptions
             {
@@ -167,10 +175,12 @@ internal sealed class NamedSwitchHost : IDisposable
             peers = [.. _peers];
         }
 
-        NamedSwitchPortDescription[] ports = [.. peers.Where(peer => peer.Port is not null).Select(peer => Describe(peer.Port!, peer)).Prepend(Describe(_router, null))];
+        NamedSwitchPortDescription[] ports = [
+            .. peers.Where(peer => peer.Port is not null).Select(peer => Describe(peer.Port!, peer)).Prepend(Describe(_router, null))];
         NamedSwitchDescription description = new()
         {
-            Name = _place.Name, IsIsolated = IsIsolated, Host = Machine, HostProcessId = Environment.ProcessId, StationCount = _switch.StationCount,
+            Name = _place.Name, IsIsolated = IsIsolated, Host = Machine, HostProcessId = Environment.ProcessId,
+            StationCount = _switch.StationCount,
         };
         return (description, ports);
     }
@@ -211,8 +221,16 @@ internal sealed class NamedSwitchHost : IDisposable
                 : $"The switch {name} has a way out, as its first machine said; use --net switch={name} or another name.";
         }
 
-        bool inRange = join is { Vlan: >= 1 and <= VlanTag.LargestVlan, DelayMilliseconds: >= 0 and <= 60_000, Loss: >= 0 and <= 1, BytesPerSecond: >= 0 };
-        return inRange ? null : $"The switch {name} has no such cable: a VLAN is 1 to {VlanTag.LargestVlan}, a delay at most 60 s, a loss at most 100 %.";
+        bool inRange = join is
+        {
+            Vlan: >= 1 and <= VlanTag.LargestVlan,
+            DelayMilliseconds: >= 0 and <= 60_000,
+            Loss: >= 0 and <= 1,
+            BytesPerSecond: >= 0,
+        };
+        return inRange
+            ? null
+            : $"The switch {name} has no such cable: a VLAN is 1 to {VlanTag.LargestVlan}, a delay at most 60 s, a loss at most 100 %.";
     }
 
     /// <summary>A thread of its own: machines of other processes do not wait for this process's thread pool.</summary>
@@ -259,7 +277,10 @@ internal sealed class NamedSwitchHost : IDisposable
         }
         catch (UnauthorizedAccessException error)
         {
-            throw new IOException($"The lock {place.LockPath} of the switch {place.Name} cannot be had: {error.Message} Set XDG_RUNTIME_DIR to a folder of yours.", error);
+            throw new IOException(
+                $"The lock {place.LockPath} of the switch {place.Name} cannot be had: {error.Message} Set XDG_RUNTIME_DIR to a folder of " +
+                $"yours.",
+                error);
         }
         catch (IOException) when (File.Exists(place.LockPath))
         {

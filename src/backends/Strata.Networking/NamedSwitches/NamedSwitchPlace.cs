@@ -17,24 +17,31 @@ public sealed record NamedSwitchPlace(string Folder, string Name)
     /// <summary>The process that hosts the switch listens here.</summary>
     public string SocketPath => Path.Combine(Folder, Name + Extension);
 
-    /// <summary>Held by the process that hosts the switch, as long as it does; never deleted, so that everybody locks the same file.</summary>
+    /// <summary>
+    /// Held by the process that hosts the switch, as long as it does; never deleted, so that everybody locks the same file.
+    /// </summary>
     internal string LockPath => SocketPath + "-lock";
 
     /// <summary>Whether a text can name a switch: letters, digits, dots, dashes and underscores, a letter or digit first.</summary>
     public static bool IsValidName(string? text) =>
-        text is { Length: > 0 and <= LongestName } && char.IsAsciiLetterOrDigit(text[0]) && text.All(c => char.IsAsciiLetterOrDigit(c) || c is '.' or '-' or '_');
+        text is { Length: > 0 and <= LongestName }
+            && char.IsAsciiLetterOrDigit(text[0])
+            && text.All(c => char.IsAsciiLetterOrDigit(c) || c is '.' or '-' or '_');
 
     /// <exception cref="IOException">No socket can be there.</exception>
     internal void Check()
     {
         if (!IsValidName(Name))
         {
-            throw new IOException($"That cannot name a switch: use 1 to {LongestName} letters, digits, dots, dashes or underscores, a letter or digit first.");
+            throw new IOException(
+                $"That cannot name a switch: use 1 to {LongestName} letters, digits, dots, dashes or underscores, a letter or digit " +
+                $"first.");
         }
 
         if (SocketPath.Length > LongestPath)
         {
-            throw new IOException($"The path {SocketPath} is too long for a socket ({LongestPath} characters); set XDG_RUNTIME_DIR to a shorter folder.");
+            throw new IOException(
+                $"The path {SocketPath} is too long for a socket ({LongestPath} characters); set XDG_RUNTIME_DIR to a shorter folder.");
         }
     }
 }

@@ -8,7 +8,9 @@ public sealed class NamedSwitchPortState : IStateRecord<NamedSwitchPortState>
     /// <inheritdoc/>
     public static ushort Version => 1;
 
-    /// <summary>The IPv4 address that the guest sent from last; zero for none. A host of the switch is told, so that it gives it to nobody else.</summary>
+    /// <summary>
+    /// The IPv4 address that the guest sent from last; zero for none. A host of the switch is told, so that it gives it to nobody else.
+    /// </summary>
     public required uint Address { get; set; }
 
     /// <inheritdoc/>

@@ -72,7 +72,9 @@ public sealed partial class NamedSwitchPort : INetworkBackend, IChannelReader
 
                 if (waited > JoinPatience)
                 {
-                    throw new IOException($"The switch {place.Name} has a host that does not listen at {place.SocketPath}; end the machines of the switch, or use another name.");
+                    throw new IOException(
+                        $"The switch {place.Name} has a host that does not listen at {place.SocketPath}; end the machines of the switch, " +
+                        $"or use another name.");
                 }
 
 #pragma warning disable RS0030 // Another process is about to listen, or about to end: nothing here is told of it.
@@ -145,7 +147,8 @@ public sealed partial class NamedSwitchPort : INetworkBackend, IChannelReader
             return receiver.TryReceive(frame, [], offload) ? Delivery.Taken : Delivery.NoRoom;
         }
 
-        FrameCompletion.Complete(frame, offload, accepts, (ReadOnlySpan<byte> piece, in FrameOffload rest) => receiver.TryReceive(piece, [], rest));
+        FrameCompletion.Complete(
+            frame, offload, accepts, (ReadOnlySpan<byte> piece, in FrameOffload rest) => receiver.TryReceive(piece, [], rest));
         return Delivery.Taken; // a piece that found no room is lost: its sender repeats it
     }
 
@@ -260,7 +263,8 @@ public sealed partial class NamedSwitchPort : INetworkBackend, IChannelReader
         {
             int process = PeerCredentials.Of(socket).ProcessId;
             socket.Dispose();
-            throw new IOException($"Process {process}, which hosts the switch {_place.Name}, does not answer; let it go on or end it.", error);
+            throw new IOException(
+                $"Process {process}, which hosts the switch {_place.Name}, does not answer; let it go on or end it.", error);
         }
         catch (SocketException)
         {

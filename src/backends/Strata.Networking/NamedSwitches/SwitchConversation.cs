@@ -67,13 +67,16 @@ internal sealed record SwitchReply
 internal sealed partial class SwitchJson : JsonSerializerContext
 {
     /// <summary>The message that says it.</summary>
-    public static byte[] Write(SwitchRequest request) => [SwitchMessage.Text, .. JsonSerializer.SerializeToUtf8Bytes(request, Default.SwitchRequest)];
+    public static byte[] Write(SwitchRequest request) =>
+        [SwitchMessage.Text, .. JsonSerializer.SerializeToUtf8Bytes(request, Default.SwitchRequest)];
 
     /// <inheritdoc cref="Write(SwitchRequest)"/>
-    public static byte[] Write(SwitchReply reply) => [SwitchMessage.Text, .. JsonSerializer.SerializeToUtf8Bytes(reply, Default.SwitchReply)];
+    public static byte[] Write(SwitchReply reply) =>
+        [SwitchMessage.Text, .. JsonSerializer.SerializeToUtf8Bytes(reply, Default.SwitchReply)];
 
     /// <inheritdoc cref="Write(SwitchRequest)"/>
-    public static byte[] Write(NamedSwitchPortDescription port) => [SwitchMessage.Text, .. JsonSerializer.SerializeToUtf8Bytes(port, Default.NamedSwitchPortDescription)];
+    public static byte[] Write(NamedSwitchPortDescription port) =>
+        [SwitchMessage.Text, .. JsonSerializer.SerializeToUtf8Bytes(port, Default.NamedSwitchPortDescription)];
 
     /// <returns>Null for a message that is none of these.</returns>
     public static SwitchRequest? ReadRequest(ReadOnlySpan<byte> message) => Read(message, Default.SwitchRequest);

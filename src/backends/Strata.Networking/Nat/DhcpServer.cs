@@ -96,7 +96,9 @@ internal sealed class DhcpServer(GuestLink link)
     /// <summary>The address that a server's message gives to a client, or null.</summary>
     public static Ipv4Address? FindGrant(ReadOnlySpan<byte> message, MacAddress client)
     {
-        bool isGrant = message.Length >= FixedSize && message[0] == OpReply && BinaryPrimitives.ReadUInt32BigEndian(message[236..]) == MagicCookie
+        bool isGrant = message.Length >= FixedSize
+            && message[0] == OpReply
+            && BinaryPrimitives.ReadUInt32BigEndian(message[236..]) == MagicCookie
             && MacAddress.Read(message[28..]) == client && Find(message[FixedSize..], OptionMessageType) is [Ack];
         return isGrant && Ipv4Address.Read(message[16..]) is { Value: not 0 } address ? address : null;
     }

@@ -14,7 +14,8 @@ namespace Strata.Networking.Nat;
 /// <param name="LastPort">Last port that the rule covers.</param>
 public sealed record EgressRule(bool Allow, InternetNetwork? Destination, int FirstPort = 0, int LastPort = ushort.MaxValue)
 {
-    public bool Covers(InternetAddress destination, int port) => Destination?.Contains(destination) != false && port >= FirstPort && port <= LastPort;
+    public bool Covers(InternetAddress destination, int port) =>
+        Destination?.Contains(destination) != false && port >= FirstPort && port <= LastPort;
 
     /// <summary>
     /// Reads CIDR or CIDR:PORT or CIDR:FIRST-LAST; "any" stands for every address. An IPv6 CIDR stands in brackets where ports follow.
@@ -38,7 +39,10 @@ public sealed record EgressRule(bool Allow, InternetNetwork? Destination, int Fi
             destination = network;
         }
 
-        if (ports.Length is not (1 or 2) || !TryParsePort(ports[0], out int first) || !TryParsePort(ports[^1], out int last) || last < first)
+        if (ports.Length is not (1 or 2)
+            || !TryParsePort(ports[0], out int first)
+            || !TryParsePort(ports[^1], out int last)
+            || last < first)
         {
             return false;
         }
@@ -68,7 +72,9 @@ public sealed record EgressRule(bool Allow, InternetNetwork? Destination, int Fi
         int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out port) && port <= ushort.MaxValue;
 }
 
-/// <summary>Where guests may connect to: the first rule that covers a destination decides. Replies to forwarded ports are never refused.</summary>
+/// <summary>
+/// Where guests may connect to: the first rule that covers a destination decides. Replies to forwarded ports are never refused.
+/// </summary>
 /// <param name="Rules">In order.</param>
 /// <param name="AllowOthers">What happens to destinations without a rule.</param>
 public sealed record EgressPolicy(IReadOnlyList<EgressRule> Rules, bool AllowOthers)

@@ -24,7 +24,8 @@ internal sealed class FragmentAssembler(IVirtualClock clock)
     /// <param name="offset">Bytes.</param>
     /// <param name="more">Others come behind it.</param>
     /// <returns>The whole payload if this was the last missing fragment.</returns>
-    public byte[]? Add(FragmentKey key, int offset, bool more, ReadOnlySpan<byte> payload) => Add(key, offset, more, payload, frame: [])?.Payload;
+    public byte[]? Add(FragmentKey key, int offset, bool more, ReadOnlySpan<byte> payload) =>
+        Add(key, offset, more, payload, frame: [])?.Payload;
 
     /// <summary>The same, keeping the frames that the fragments came in.</summary>
     /// <param name="frame">Empty for one that is not needed again.</param>

@@ -38,7 +38,8 @@ internal sealed class GuestLink(UserNetworkOptions options, IVirtualClock clock)
     public int NeighbourCount => _neighbours.Count;
 
     /// <summary>Oldest first.</summary>
-    public IEnumerable<(InternetAddress Address, MacAddress Station)> Neighbours => _order.Select(address => (address, _neighbours[address]));
+    public IEnumerable<(InternetAddress Address, MacAddress Station)> Neighbours =>
+        _order.Select(address => (address, _neighbours[address]));
 
     /// <summary>Bytes before a transport header.</summary>
     public static int HeaderSize(InternetAddress guest) => EthernetFrame.HeaderSize + InternetPacket.HeaderSize(guest);
@@ -76,8 +77,8 @@ internal sealed class GuestLink(UserNetworkOptions options, IVirtualClock clock)
     }
 
     /// <summary>
-    /// Remembers who is going to have an address. What waits for it goes on waiting, as a guest takes nothing before it has the address that it
-    /// is being given.
+    /// Remembers who is going to have an address. What waits for it goes on waiting, as a guest takes nothing before it has the address
+    /// that it is being given.
     /// </summary>
     public void Expect(InternetAddress address, MacAddress mac)
     {
@@ -135,8 +136,8 @@ internal sealed class GuestLink(UserNetworkOptions options, IVirtualClock clock)
         _receiver?.TryReceive(head, payload, offload) ?? true;
 
     /// <summary>
-    /// Sends one packet, in fragments where it is larger than the MTU. Lost if the guest has no room. If its MAC address is not known yet, the
-    /// packet waits a moment for the answer.
+    /// Sends one packet, in fragments where it is larger than the MTU. Lost if the guest has no room. If its MAC address is not known yet,
+    /// the packet waits a moment for the answer.
     /// </summary>
     public void SendPacket(InternetAddress source, InternetAddress destination, byte protocol, ReadOnlySpan<byte> payload)
     {
@@ -152,7 +153,8 @@ internal sealed class GuestLink(UserNetworkOptions options, IVirtualClock clock)
     }
 
     /// <summary>The same to a station by MAC address.</summary>
-    public void SendPacket(MacAddress station, InternetAddress source, InternetAddress destination, byte protocol, ReadOnlySpan<byte> payload)
+    public void SendPacket(
+        MacAddress station, InternetAddress source, InternetAddress destination, byte protocol, ReadOnlySpan<byte> payload)
     {
         bool isWhole = payload.Length <= options.Mtu - InternetPacket.HeaderSize(destination);
         bool hasFragmentHeader = !isWhole && !destination.IsIpv4;
@@ -201,7 +203,8 @@ internal sealed class GuestLink(UserNetworkOptions options, IVirtualClock clock)
         Span<byte> frame = _frame.AsSpan(0, head + message.Length);
         WriteEthernet(frame, station, destination);
         Ipv6Packet.WriteHeader(
-            frame[EthernetFrame.HeaderSize..], InternetAddress.Router, destination, Ipv6Packet.ProtocolIcmp, message.Length, Ipv6Packet.LinkHopLimit);
+            frame[EthernetFrame.HeaderSize..], InternetAddress.Router, destination, Ipv6Packet.ProtocolIcmp, message.Length,
+            Ipv6Packet.LinkHopLimit);
         message.CopyTo(frame[head..]);
         TrySend(frame, [], FrameOffload.None);
     }

@@ -8,7 +8,8 @@ internal static class HostSocket
 {
     /// <summary>Begins a connection; its end is an event of the poller.</summary>
     /// <param name="error">Success while it is under way.</param>
-    /// <returns>Null if it failed at once, for the reason in <paramref name="error"/>: a host without descriptors or without a route.</returns>
+    /// <returns>Null if it failed at once, for the reason in <paramref name="error"/>: a host without descriptors or without a
+    /// route.</returns>
     public static Socket? TryConnect(IPEndPoint target, SocketType type, ProtocolType protocol, out SocketError error)
     {
         Socket? socket = null;
@@ -78,7 +79,8 @@ internal static class HostSocket
                 SocketError.AddressNotAvailable => "the host has no such address; choose one of its own",
                 _ => error.Message,
             };
-            throw new IOException($"The host port {new IPEndPoint(forward.HostAddress, forward.HostPort)} cannot be forwarded: {remedy}.", error);
+            throw new IOException(
+                $"The host port {new IPEndPoint(forward.HostAddress, forward.HostPort)} cannot be forwarded: {remedy}.", error);
         }
     }
 }

@@ -34,14 +34,17 @@ internal sealed class IcmpService(GuestLink link, IVirtualClock clock)
     /// <summary>Whether a packet of ICMP is a sound echo request.</summary>
     public static bool IsEchoRequest(in GuestPacket packet, ReadOnlySpan<byte> message)
     {
-        bool isRequest = message.Length >= HeaderSize && message[0] == (packet.Source.IsIpv4 ? TypeEchoRequest : Icmpv6Message.TypeEchoRequest) && message[1] == 0;
+        bool isRequest = message.Length >= HeaderSize
+            && message[0] == (packet.Source.IsIpv4 ? TypeEchoRequest : Icmpv6Message.TypeEchoRequest)
+            && message[1] == 0;
         return isRequest && (packet.Source.IsIpv4
             ? InternetChecksum.Finish(InternetChecksum.Add(message)) == 0
             : Icmpv6Message.IsSound(packet.Source, packet.Destination, message));
     }
 
     /// <summary>Whether pings to an address are answered here.</summary>
-    public bool IsLocal(InternetAddress address) => link.IsOwn(address) || address == InternetAddress.AllNodes || address == InternetAddress.AllRouters;
+    public bool IsLocal(InternetAddress address) =>
+        link.IsOwn(address) || address == InternetAddress.AllNodes || address == InternetAddress.AllRouters;
 
     /// <summary>Answers an echo request.</summary>
     public void Answer(in GuestPacket packet, ReadOnlySpan<byte> message)
@@ -63,7 +66,9 @@ internal sealed class IcmpService(GuestLink link, IVirtualClock clock)
                 SendError(packet.Source, TypeUnreachable, CodeOf(reason), packet.Bytes[..length]);
             }
         }
-        else if (Ipv6Packet.TryParse(quote, out Ipv6Packet packet6) && packet6.Fragment is not { Offset: not 0 } && !packet6.Destination.IsMulticast
+        else if (Ipv6Packet.TryParse(quote, out Ipv6Packet packet6)
+            && packet6.Fragment is not { Offset: not 0 }
+            && !packet6.Destination.IsMulticast
             && !(packet6.Protocol == Ipv6Packet.ProtocolIcmp && Icmpv6Message.IsError(packet6.Payload)))
         {
             int length = Math.Min(packet6.Bytes.Length, QuotedIpv6Bytes);

@@ -79,7 +79,9 @@ internal sealed class NameService(DhcpServer dhcp)
     {
         bool isLocal = name.EndsWith(Domain, StringComparison.OrdinalIgnoreCase);
         string station = isLocal ? name[..^Domain.Length] : name;
-        return (isLocal || !station.Contains('.', StringComparison.Ordinal)) && _stations.TryGetValue(station, out MacAddress mac) ? mac : null;
+        return (isLocal || !station.Contains('.', StringComparison.Ordinal)) && _stations.TryGetValue(station, out MacAddress mac)
+            ? mac
+            : null;
     }
 
     private static int WriteAddress(Span<byte> place, Ipv4Address address)

@@ -8,7 +8,8 @@ namespace Strata.Networking.Nat;
 /// <summary>What the services of a user-mode network share.</summary>
 /// <param name="Gate">The network's one lock: held over every frame, socket event and timer, and taken before any lock of a card.</param>
 internal sealed record NatContext(
-    Lock Gate, UserNetworkOptions Options, IVirtualClock Clock, SocketPoller Poller, GuestLink Link, IcmpService Icmp, HostAddresses Addresses)
+    Lock Gate, UserNetworkOptions Options, IVirtualClock Clock, SocketPoller Poller, GuestLink Link, IcmpService Icmp,
+    HostAddresses Addresses)
 {
     /// <summary>What ICMP says of a failed connection; null for one that TCP itself can report.</summary>
     public static Unreachable? ReasonOf(SocketError error) => error switch

@@ -39,7 +39,8 @@ internal sealed class NeighbourService : IDisposable
     /// <param name="payload">Of the packet, which is ICMPv6.</param>
     public void OnMessage(in Ipv6Packet packet, MacAddress station, ReadOnlySpan<byte> payload)
     {
-        if (!Icmpv6Message.IsSound(packet.Source, packet.Destination, payload) || !NeighbourMessage.TryParse(packet, payload, out NeighbourMessage message))
+        if (!Icmpv6Message.IsSound(packet.Source, packet.Destination, payload)
+            || !NeighbourMessage.TryParse(packet, payload, out NeighbourMessage message))
         {
             return;
         }
@@ -89,7 +90,8 @@ internal sealed class NeighbourService : IDisposable
         }
 
         ushort seconds = _isWayOut ? RouterSeconds : (ushort)0;
-        RouterAdvertisement advertisement = new(GuestLink.Mac, _nat.Options.Mtu, network.Address, seconds, _wasWayOut ? dns : null, seconds);
+        RouterAdvertisement advertisement = new(
+            GuestLink.Mac, _nat.Options.Mtu, network.Address, seconds, _wasWayOut ? dns : null, seconds);
         Span<byte> message = stackalloc byte[RouterAdvertisement.LargestSize];
         _nat.Link.SendOnLink(station, asker, message[..advertisement.Write(message)]);
     }

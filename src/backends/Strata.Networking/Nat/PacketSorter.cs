@@ -83,7 +83,8 @@ internal sealed class PacketSorter(
             FragmentKey key = new(packet.Source, packet.Destination, fragment.Identification, packet.Protocol);
             byte protocol = packet.Protocol;
             int at = 0;
-            if (_fragments.Add(key, fragment.Offset, fragment.HasMore, packet.Payload) is { } payload && Ipv6Packet.TrySkipRest(payload, ref at, ref protocol))
+            if (_fragments.Add(key, fragment.Offset, fragment.HasMore, packet.Payload) is { } payload
+                && Ipv6Packet.TrySkipRest(payload, ref at, ref protocol))
             {
                 Deliver(new GuestPacket(packet.Source, packet.Destination, protocol, packet.Bytes), payload.AsSpan(at), trusted: false);
             }
@@ -106,7 +107,9 @@ internal sealed class PacketSorter(
         switch (packet.Protocol)
         {
             case Ipv4Packet.ProtocolIcmp or Ipv6Packet.ProtocolIcmp
-                when hasSource && packet.Protocol == InternetPacket.ProtocolIcmp(packet.Source) && IcmpService.IsEchoRequest(packet, payload):
+                when hasSource
+                    && packet.Protocol == InternetPacket.ProtocolIcmp(packet.Source)
+                    && IcmpService.IsEchoRequest(packet, payload):
                 if (nat.Icmp.IsLocal(packet.Destination))
                 {
                     nat.Icmp.Answer(packet, payload);
@@ -117,7 +120,8 @@ internal sealed class PacketSorter(
                 }
 
                 break;
-            case Ipv4Packet.ProtocolUdp when UdpDatagram.TryParse(packet.Source, packet.Destination, payload, trusted, out UdpDatagram datagram):
+            case Ipv4Packet.ProtocolUdp when UdpDatagram.TryParse(
+                packet.Source, packet.Destination, payload, trusted, out UdpDatagram datagram):
                 if (datagram.DestinationPort == DhcpServer.ServerPort
                     && (packet.Destination == Ipv4Address.Broadcast || packet.Destination == nat.Options.Gateway))
                 {

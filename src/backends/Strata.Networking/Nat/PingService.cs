@@ -6,8 +6,8 @@ namespace Strata.Networking.Nat;
 
 /// <summary>
 /// Pings from guests to places outside, through the host's unprivileged ping sockets (Linux, icmp(7): the group has to be inside
-/// sysctl net.ipv4.ping_group_range, as it is on most systems, and which is for IPv6 as well). The kernel puts its own identifier into a request; the guest's comes
-/// back into the answer. Bounded and idle ones end. Under the network's gate.
+/// sysctl net.ipv4.ping_group_range, as it is on most systems, and which is for IPv6 as well). The kernel puts its own identifier into a
+/// request; the guest's comes back into the answer. Bounded and idle ones end. Under the network's gate.
 /// </summary>
 internal sealed class PingService(NatContext nat) : IDisposable
 {

@@ -20,7 +20,8 @@ public sealed class PortForwarder : INetworkBackend, IFrameReceiver
     private IFrameReceiver? _receiver; // written once, before the first frame
     private volatile uint _guest; // its address; zero while it has none
 
-    /// <param name="network">What the card is plugged into; its router has the addresses of <see cref="UserNetworkOptions"/>. Disposed with this.</param>
+    /// <param name="network">What the card is plugged into; its router has the addresses of <see cref="UserNetworkOptions"/>. Disposed with
+    /// this.</param>
     /// <param name="station">The card.</param>
     /// <exception cref="IOException">A port cannot be forwarded; the message says why.</exception>
     public PortForwarder(INetworkBackend network, MacAddress station, IReadOnlyList<PortForward> forwards, IVirtualClock clock)

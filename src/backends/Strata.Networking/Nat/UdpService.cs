@@ -51,7 +51,9 @@ internal sealed class UdpService : IDisposable
         FlowKey key = new(packet.Source, datagram.SourcePort, packet.Destination, datagram.DestinationPort);
         if (!_flows.TryGetValue(key, out LinkedListNode<UdpFlow>? node))
         {
-            if (packet.Destination.IsMulticast || packet.Destination == Ipv4Address.Broadcast || packet.Destination == _nat.Options.Network.BroadcastAddress)
+            if (packet.Destination.IsMulticast
+                || packet.Destination == Ipv4Address.Broadcast
+                || packet.Destination == _nat.Options.Network.BroadcastAddress)
             {
                 return;
             }

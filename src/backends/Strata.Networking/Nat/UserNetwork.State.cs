@@ -4,8 +4,8 @@ using Strata.Networking.Frames;
 namespace Strata.Networking.Nat;
 
 /// <content>
-/// The network as a unit of state, for a machine that has it alone. A connection that was there when the state was saved, and has moved no byte
-/// since, goes on: that of a machine that goes back where it is. Conversations over UDP go on with the guest's next datagram; the
+/// The network as a unit of state, for a machine that has it alone. A connection that was there when the state was saved, and has moved no
+/// byte since, goes on: that of a machine that goes back where it is. Conversations over UDP go on with the guest's next datagram; the
 /// forwarded ports are those of the network that the state is loaded into.
 /// </content>
 public sealed partial class UserNetwork
@@ -20,8 +20,10 @@ public sealed partial class UserNetwork
         {
             return new UserNetworkState
             {
-                Leases = [.. _dhcp.Leases.Select(lease => new StationState { MacAddress = lease.Station.Value, Address = ((InternetAddress)lease.Address).Value })],
-                Neighbours = [.. _link.Neighbours.Select(known => new StationState { MacAddress = known.Station.Value, Address = known.Address.Value })],
+                Leases = [.. _dhcp.Leases.Select(
+                    lease => new StationState { MacAddress = lease.Station.Value, Address = ((InternetAddress)lease.Address).Value })],
+                Neighbours = [.. _link.Neighbours.Select(
+                    known => new StationState { MacAddress = known.Station.Value, Address = known.Address.Value })],
                 ForwardTarget = _link.ForwardTarget?.Value ?? 0,
                 Connections = [.. _tcp.SaveConnections(), .. _lost],
             };
@@ -97,7 +99,8 @@ public sealed partial class UserNetwork
 
         if (state.ForwardTarget != 0 && !_link.IsGuests(new Ipv4Address(state.ForwardTarget)))
         {
-            throw Refuse(name, $"forwarded ports lead to {new Ipv4Address(state.ForwardTarget)}, which is none of the network {_options.Network}");
+            throw Refuse(
+                name, $"forwarded ports lead to {new Ipv4Address(state.ForwardTarget)}, which is none of the network {_options.Network}");
         }
 
         if (state.Connections.FirstOrDefault(lost => !_link.IsGuests(new InternetAddress(lost.Guest))

@@ -82,7 +82,8 @@ public sealed partial class UserNetwork : INetworkBackend
     public IPEndPoint? ListenEndPoint(PortForward forward) => ForwardedPorts.FirstOrDefault(port => port.Forward == forward)?.HostEndPoint;
 
     /// <summary>Gives a station a name that others can look up.</summary>
-    /// <param name="address">What the station has from an earlier DHCP server of the network: it is kept for it if it is free. Or null.</param>
+    /// <param name="address">What the station has from an earlier DHCP server of the network: it is kept for it if it is free. Or
+    /// null.</param>
     internal void AddStation(MacAddress station, string name, Ipv4Address? address)
     {
         lock (_gate)
@@ -121,12 +122,13 @@ public sealed partial class UserNetwork : INetworkBackend
     }
 
     /// <summary>
-    /// Takes a guest's frame if it belongs to a forwarded port's conversation, for a guest whose router is elsewhere. Fragments are taken until
-    /// all are there, as only the first one tells whose they are.
+    /// Takes a guest's frame if it belongs to a forwarded port's conversation, for a guest whose router is elsewhere. Fragments are taken
+    /// until all are there, as only the first one tells whose they are.
     /// </summary>
     /// <param name="release">Frames that were taken earlier and turn out to be for others.</param>
     /// <returns>False for a frame that is for others.</returns>
-    internal bool TryTakeForwarded(ReadOnlySpan<byte> frame, in EthernetFrame ethernet, in FrameOffload offload, out IReadOnlyList<byte[]> release)
+    internal bool TryTakeForwarded(
+        ReadOnlySpan<byte> frame, in EthernetFrame ethernet, in FrameOffload offload, out IReadOnlyList<byte[]> release)
     {
         release = [];
         lock (_gate)
@@ -156,9 +158,11 @@ public sealed partial class UserNetwork : INetworkBackend
             bool trusted = offload.NeedsChecksum;
             return packet.Protocol switch
             {
-                Ipv4Packet.ProtocolTcp => TcpSegment.TryParse(packet.Source, packet.Destination, packet.Payload, trusted, out TcpSegment segment)
+                Ipv4Packet.ProtocolTcp =>
+                    TcpSegment.TryParse(packet.Source, packet.Destination, packet.Payload, trusted, out TcpSegment segment)
                     && _tcp.TryTake(packet, segment),
-                Ipv4Packet.ProtocolUdp => UdpDatagram.TryParse(packet.Source, packet.Destination, packet.Payload, trusted, out UdpDatagram datagram)
+                Ipv4Packet.ProtocolUdp =>
+                    UdpDatagram.TryParse(packet.Source, packet.Destination, packet.Payload, trusted, out UdpDatagram datagram)
                     && _udp.TryTake(packet, datagram),
                 _ => false,
             };
@@ -225,7 +229,9 @@ public sealed partial class UserNetwork : INetworkBackend
 
         FragmentKey key = new(packet.Source, packet.Destination, packet.Identification, packet.Protocol);
         if (_heldFragments.Add(key, packet.FragmentOffset, packet.HasMoreFragments, packet.Payload, frame) is { } whole
-            && !(UdpDatagram.TryParse(packet.Source, packet.Destination, whole.Payload, trusted: false, out UdpDatagram datagram) && _udp.TryTake(packet, datagram)))
+            && !(UdpDatagram.TryParse(
+                packet.Source, packet.Destination, whole.Payload, trusted: false,
+                out UdpDatagram datagram) && _udp.TryTake(packet, datagram)))
         {
             release = whole.Frames;
         }

@@ -72,13 +72,16 @@ public sealed record UserNetworkOptions
     {
         const int interfaceBits = 64;
         bool isGood = Ipv6Network is not { } network
-            || (network is { PrefixLength: interfaceBits, Address: { IsIpv4: false, IsMulticast: false, IsLinkLocal: false, IsReserved: false } }
+            || (network.PrefixLength == interfaceBits
+                && network.Address is { IsIpv4: false, IsMulticast: false, IsLinkLocal: false, IsReserved: false }
                 && (ulong)network.Address.Value == 0);
         if (!isGood)
         {
-            throw new ArgumentException($"{Ipv6Network} is no IPv6 network for guests: write a prefix of 64 bits of their own, such as fd00:1:2:3::/64.");
+            throw new ArgumentException(
+                $"{Ipv6Network} is no IPv6 network for guests: write a prefix of 64 bits of their own, such as fd00:1:2:3::/64.");
         }
     }
 
-    private InternetAddress? InIpv6Network(uint station) => Ipv6Network is { } network ? new InternetAddress(network.Address.Value + station) : null;
+    private InternetAddress? InIpv6Network(uint station) =>
+        Ipv6Network is { } network ? new InternetAddress(network.Address.Value + station) : null;
 }

@@ -3,8 +3,8 @@ using Strata.Core.State;
 namespace Strata.Networking.Nat;
 
 /// <summary>
-/// What a user-mode network keeps for its guest. Connections go on where they still are and nothing was sent since; otherwise both ends hear that
-/// they are broken.
+/// What a user-mode network keeps for its guest. Connections go on where they still are and nothing was sent since; otherwise both ends
+/// hear that they are broken.
 /// </summary>
 public sealed class UserNetworkState : IStateRecord<UserNetworkState>
 {

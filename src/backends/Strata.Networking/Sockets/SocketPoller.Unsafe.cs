@@ -64,7 +64,8 @@ internal sealed unsafe partial class SocketPoller : IDisposable
         uint events = edgeTriggered ? EventIn | EventOut | EventReadHangUp | EdgeTriggered : EventIn;
         if (Control(OperationAdd, (int)socket.SafeHandle.DangerousGetHandle(), events, token) != 0)
         {
-            throw new IOException($"The host cannot watch another socket (errno {Marshal.GetLastPInvokeError()}). Raise `sysctl fs.epoll.max_user_watches`.");
+            throw new IOException(
+                $"The host cannot watch another socket (errno {Marshal.GetLastPInvokeError()}). Raise `sysctl fs.epoll.max_user_watches`.");
         }
 
         _handlers.Add(token, handler);

@@ -3,7 +3,9 @@ using Strata.Core.Time;
 
 namespace Strata.Networking.Switching;
 
-/// <summary>Loses, delays and slows frames of one direction of a link. Safe on any thread; the clock's thread delivers what waited.</summary>
+/// <summary>
+/// Loses, delays and slows frames of one direction of a link. Safe on any thread; the clock's thread delivers what waited.
+/// </summary>
 internal sealed class LinkShaper : IDisposable
 {
     private const double NanosecondsPerSecond = 1e9;

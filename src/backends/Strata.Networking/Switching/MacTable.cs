@@ -2,7 +2,9 @@ using Strata.Networking.Frames;
 
 namespace Strata.Networking.Switching;
 
-/// <summary>Which port leads to a station. Entries age; a full table forgets the one that was heard of longest ago. Under the switch's gate.</summary>
+/// <summary>
+/// Which port leads to a station. Entries age; a full table forgets the one that was heard of longest ago. Under the switch's gate.
+/// </summary>
 internal sealed class MacTable(int capacity, long ageNanoseconds)
 {
     private readonly Dictionary<(ushort Vlan, MacAddress Mac), LinkedListNode<Entry>> _entries = [];

@@ -90,7 +90,8 @@ public sealed class NetworkTeam : INetworkBackend
         }
     }
 
-    public IReadOnlyList<IUnit> GetUnits(string name) => [.. _members.Index().SelectMany(member => member.Item.Network.GetUnits($"{name}.{member.Index}"))];
+    public IReadOnlyList<IUnit> GetUnits(string name) =>
+        [.. _members.Index().SelectMany(member => member.Item.Network.GetUnits($"{name}.{member.Index}"))];
 
     public void Dispose()
     {

@@ -5,7 +5,8 @@ namespace Strata.Networking.Switching;
 /// <summary>The VLANs of a switch port. IEEE 802.1Q.</summary>
 public sealed record PortVlan
 {
-    private PortVlan(bool isTrunk, ushort untagged, IReadOnlySet<ushort>? tagged) => (IsTrunk, Untagged, Tagged) = (isTrunk, untagged, tagged);
+    private PortVlan(bool isTrunk, ushort untagged, IReadOnlySet<ushort>? tagged) =>
+        (IsTrunk, Untagged, Tagged) = (isTrunk, untagged, tagged);
 
     /// <summary>Tagged frames pass.</summary>
     public bool IsTrunk { get; }

@@ -37,8 +37,10 @@ internal sealed class SourceFilter(SwitchPortOptions options)
 
         return frame.Type switch
         {
-            EthernetFrame.TypeArp => ArpPacket.TryParse(frame.Payload, out ArpPacket arp) && (arp.SenderIp == Ipv4Address.Any || IsListed(arp.SenderIp)),
-            EthernetFrame.TypeIpv4 => Ipv4Packet.TryParse(frame.Payload, out Ipv4Packet packet) && (IsListed(packet.Source) || IsDhcpRequest(packet)),
+            EthernetFrame.TypeArp =>
+                ArpPacket.TryParse(frame.Payload, out ArpPacket arp) && (arp.SenderIp == Ipv4Address.Any || IsListed(arp.SenderIp)),
+            EthernetFrame.TypeIpv4 =>
+                Ipv4Packet.TryParse(frame.Payload, out Ipv4Packet packet) && (IsListed(packet.Source) || IsDhcpRequest(packet)),
             EthernetFrame.TypeIpv6 => Ipv6Packet.TryParse(frame.Payload, out Ipv6Packet packet) && AllowsIpv6(packet),
             _ => false,
         };
@@ -64,7 +66,8 @@ internal sealed class SourceFilter(SwitchPortOptions options)
         return packet.Payload[0] switch
         {
             Icmpv6Message.TypeRouterAdvertisement or Icmpv6Message.TypeRedirect => false,
-            Icmpv6Message.TypeNeighbourAdvertisement => NeighbourMessage.TryParse(packet, packet.Payload, out NeighbourMessage told) && IsListed(told.Target),
+            Icmpv6Message.TypeNeighbourAdvertisement =>
+                NeighbourMessage.TryParse(packet, packet.Payload, out NeighbourMessage told) && IsListed(told.Target),
             Icmpv6Message.TypeNeighbourSolicitation => NeighbourMessage.TryParse(packet, packet.Payload, out NeighbourMessage asked)
                 && (!isNameless || IsListed(asked.Target)),
             Icmpv6Message.TypeRouterSolicitation or Icmpv6Message.TypeListenerReport => true,

@@ -111,7 +111,9 @@ public sealed class SwitchPort : INetworkBackend
         }
 
         FrameOffload moved = offload;
-        ReadOnlySpan<byte> outgoing = (control & VlanTag.VlanMask) == Options.Vlan.Untagged ? frame : VlanTag.Insert(frame, control, ref moved);
+        ReadOnlySpan<byte> outgoing = (control & VlanTag.VlanMask) == Options.Vlan.Untagged
+            ? frame
+            : VlanTag.Insert(frame, control, ref moved);
         return Count(_out.Offer(outgoing, moved)) != LinkShaper.Fate.Refused;
     }
 
@@ -154,7 +156,8 @@ public sealed class SwitchPort : INetworkBackend
             return CountOut(receiver.TryReceive(frame, [], offload));
         }
 
-        FrameCompletion.Complete(frame, offload, accepts, (ReadOnlySpan<byte> piece, in FrameOffload rest) => CountOut(receiver.TryReceive(piece, [], rest)));
+        FrameCompletion.Complete(
+            frame, offload, accepts, (ReadOnlySpan<byte> piece, in FrameOffload rest) => CountOut(receiver.TryReceive(piece, [], rest)));
         return true; // a piece that found no room is lost: its sender repeats it
     }
 

@@ -23,9 +23,9 @@ public sealed record VirtualSwitchOptions
 /// <code>
 /// using VirtualSwitch lab = new();
 /// MachineSpec spec = image with { Networks = [NetworkCard.Attached("lab")] };
-/// MachineAttachments port = new() { Networks = new Dictionary&lt;string, NetworkAttachment&gt; { ["lab"] = NetworkAttachment.PortOf(lab) } };
-/// VirtualMachine first = await VirtualMachine.StartAsync(spec, port);
-/// VirtualMachine second = await VirtualMachine.StartAsync(spec, port);
+/// MachineAttachments port = new() { Networks = new Dictionary&lt;string, NetworkAttachment&gt; { ["lab"] = NetworkAttachment.PortOf(lab) }
+/// }; VirtualMachine first = await VirtualMachine.StartAsync(spec, port); VirtualMachine second = await VirtualMachine.StartAsync(spec,
+/// port);
 /// </code>
 /// </example>
 public sealed class VirtualSwitch : IDisposable
@@ -80,7 +80,9 @@ public sealed class VirtualSwitch : IDisposable
         }
     }
 
-    /// <summary>Plugs a network, such as a user-mode one with its router and DHCP server, into a new port. The switch disposes it.</summary>
+    /// <summary>
+    /// Plugs a network, such as a user-mode one with its router and DHCP server, into a new port. The switch disposes it.
+    /// </summary>
     public SwitchPort AddUplink(INetworkBackend network, SwitchPortOptions? options = null)
     {
         ArgumentNullException.ThrowIfNull(network);

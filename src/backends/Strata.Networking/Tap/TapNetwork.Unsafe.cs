@@ -51,7 +51,8 @@ public sealed unsafe partial class TapNetwork : INetworkBackend
         ArgumentNullException.ThrowIfNull(name);
         if (!IsName(name))
         {
-            throw new ArgumentException($"\"{name}\" can name no network interface; use 1 to {LongestName} letters and digits.", nameof(name));
+            throw new ArgumentException(
+                $"\"{name}\" can name no network interface; use 1 to {LongestName} letters and digits.", nameof(name));
         }
 
         _tap = Open(Device, ReadWrite | NonBlocking | CloseOnExec);
@@ -67,7 +68,9 @@ public sealed unsafe partial class TapNetwork : INetworkBackend
         new Span<byte>(request, InterfaceRequestSize).Clear();
         Encoding.ASCII.GetBytes(name, new Span<byte>(request, LongestName));
         *(short*)(request + LongestName + 1) = FlagTap | FlagNoPacketInformation | FlagHeader;
-        if (_wake < 0 || Control(_tap, SetInterface, (nint)request) != 0 || Control(_tap, SetOffload, OffloadChecksum | OffloadTcp4 | OffloadTcp6) != 0)
+        if (_wake < 0
+            || Control(_tap, SetInterface, (nint)request) != 0
+            || Control(_tap, SetOffload, OffloadChecksum | OffloadTcp4 | OffloadTcp6) != 0)
         {
             int error = Marshal.GetLastPInvokeError();
             CloseDescriptors();
@@ -81,11 +84,13 @@ public sealed unsafe partial class TapNetwork : INetworkBackend
     public string Name { get; }
 
     /// <summary>
-    /// Whether an interface can have a name: 1 to <see cref="LongestName"/> printable ASCII characters without slash, colon and space, which
-    /// Linux refuses, and percent sign, from which it makes a name of its own.
+    /// Whether an interface can have a name: 1 to <see cref="LongestName"/> printable ASCII characters without slash, colon and space,
+    /// which Linux refuses, and percent sign, from which it makes a name of its own.
     /// </summary>
     public static bool IsName(string? name) =>
-        name is { Length: > 0 and <= LongestName } and not ("." or "..") && !name.AsSpan().ContainsAnyExceptInRange('!', '~') && !name.AsSpan().ContainsAny("/:%");
+        name is { Length: > 0 and <= LongestName } and not ("." or "..")
+            && !name.AsSpan().ContainsAnyExceptInRange('!', '~')
+            && !name.AsSpan().ContainsAny("/:%");
 
     public FrameFeatures Accepts => FrameFeatures.PartialChecksum | FrameFeatures.Tcp4Segmentation | FrameFeatures.Tcp6Segmentation;
 
@@ -147,7 +152,8 @@ public sealed unsafe partial class TapNetwork : INetworkBackend
     private static IOException Failure(string name, int error) => new(error switch
     {
         NoSuchFile => $"The host has no {Device}; load the kernel module tun, or use --net user.",
-        NotPermitted or AccessDenied => $"The tap {name} may not be opened; run as root, or make it for this user: ip tuntap add dev {name} mode tap user USER.",
+        NotPermitted or AccessDenied =>
+            $"The tap {name} may not be opened; run as root, or make it for this user: ip tuntap add dev {name} mode tap user USER.",
         Busy => $"The tap {name} is in use by another program; choose another name.",
         _ => $"The tap {name} cannot be opened (errno {error}); check `ip link show {name}`.",
     });

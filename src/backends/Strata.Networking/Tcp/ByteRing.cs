@@ -109,7 +109,8 @@ internal sealed class ByteRing(BufferBudget budget, int limit)
 
     private void Grow(int wanted)
     {
-        int size = (int)Math.Min(limit, Math.Max(Smallest, BitOperations.RoundUpToPowerOf2((uint)(Count + Math.Min(wanted, limit - Count)))));
+        int size = (int)Math.Min(
+            limit, Math.Max(Smallest, BitOperations.RoundUpToPowerOf2((uint)(Count + Math.Min(wanted, limit - Count)))));
         while (size > _size && !budget.TryTake(size - _size))
         {
             size /= 2; // less is better than nothing

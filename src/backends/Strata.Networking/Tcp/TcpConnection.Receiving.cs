@@ -177,7 +177,9 @@ internal sealed partial class TcpConnection
         }
     }
 
-    /// <summary>Outside of the window: the guest is told what is expected. With a window of zero its acknowledgment counts all the same.</summary>
+    /// <summary>
+    /// Outside of the window: the guest is told what is expected. With a window of zero its acknowledgment counts all the same.
+    /// </summary>
     private void OnUnacceptable(in TcpSegment segment)
     {
         if (segment.Has(TcpFlags.Rst))
@@ -298,7 +300,12 @@ internal sealed partial class TcpConnection
     private void CountDuplicate(in TcpSegment segment, uint inFlight)
     {
         bool sameWindow = (uint)segment.Window << _sendScale == _sendWindow;
-        if (inFlight == 0 || segment.SequenceLength != 0 || !sameWindow || _isProbing || ++_duplicates != DuplicatesForRetransmission || _isRecovering)
+        if (inFlight == 0
+            || segment.SequenceLength != 0
+            || !sameWindow
+            || _isProbing
+            || ++_duplicates != DuplicatesForRetransmission
+            || _isRecovering)
         {
             return;
         }

@@ -100,7 +100,9 @@ internal sealed partial class TcpConnection
         return true;
     }
 
-    /// <summary>Bytes of one segment: many of the guest's at once if its card cuts them, which would repeat an urgent pointer in each.</summary>
+    /// <summary>
+    /// Bytes of one segment: many of the guest's at once if its card cuts them, which would repeat an urgent pointer in each.
+    /// </summary>
     private int LargestPiece() =>
         _nat.Link.Accepts.HasFlag(_segmentation) && !_hasUrgentToGuest ? LargestSegment / _segmentSize * _segmentSize : _segmentSize;
 
@@ -227,8 +229,8 @@ internal sealed partial class TcpConnection
     }
 
     /// <summary>
-    /// Puts headers and checksum around a segment. While a guest's MAC address is being asked for, one without data waits, such as the first of
-    /// a connection; one with data is lost and sent again.
+    /// Puts headers and checksum around a segment. While a guest's MAC address is being asked for, one without data waits, such as the
+    /// first of a connection; one with data is lost and sent again.
     /// </summary>
     private bool SendFrame(Span<byte> head, Span<byte> tcp, ReadOnlySpan<byte> data)
     {
@@ -238,7 +240,8 @@ internal sealed partial class TcpConnection
         {
             if (data.IsEmpty)
             {
-                BinaryPrimitives.WriteUInt16BigEndian(tcp[TcpSegment.ChecksumOffset..], InternetChecksum.Finish(InternetChecksum.Add(tcp, sum)));
+                BinaryPrimitives.WriteUInt16BigEndian(
+                    tcp[TcpSegment.ChecksumOffset..], InternetChecksum.Finish(InternetChecksum.Add(tcp, sum)));
                 _nat.Link.SendPacket(Key.Remote, Key.Guest, Ipv4Packet.ProtocolTcp, tcp);
             }
 
@@ -246,7 +249,9 @@ internal sealed partial class TcpConnection
         }
 
         bool partial = _nat.Link.Accepts.HasFlag(FrameFeatures.PartialChecksum);
-        ushort checksum = partial ? InternetChecksum.Fold(sum) : InternetChecksum.Finish(InternetChecksum.Add(data, InternetChecksum.Add(tcp, sum)));
+        ushort checksum = partial
+            ? InternetChecksum.Fold(sum)
+            : InternetChecksum.Finish(InternetChecksum.Add(data, InternetChecksum.Add(tcp, sum)));
         BinaryPrimitives.WriteUInt16BigEndian(tcp[TcpSegment.ChecksumOffset..], checksum);
         bool cut = data.Length > _segmentSize;
         return _nat.Link.TrySend(head, data, !partial ? FrameOffload.None : new FrameOffload

@@ -121,7 +121,10 @@ internal sealed partial class TcpConnection
         }
 
         uint opened = _receiveNext + (uint)_received.Free - _receiveEdge;
-        _ackWanted |= wasFull && (int)opened >= Math.Min(ReceiveLimit / 4, 2 * _segmentSize) && !_finReceived && (ReceiveWindow < ReceiveLimit / 2);
+        _ackWanted |= wasFull
+            && (int)opened >= Math.Min(ReceiveLimit / 4, 2 * _segmentSize)
+            && !_finReceived
+            && (ReceiveWindow < ReceiveLimit / 2);
         ShutDownSocketIfDrained();
     }
 

@@ -69,7 +69,9 @@ internal sealed partial class TcpConnection : ISocketEvents
     /// <summary>The guest believes in it. One that it waits for is none: it will ask again.</summary>
     public bool IsKnownToTheGuest => State is not (TcpState.Closed or TcpState.TimeWait or TcpState.Connecting);
 
-    /// <summary>Whether a guest that expects these numbers next, from here and from itself, can go on with it: what was sent before, it has got.</summary>
+    /// <summary>
+    /// Whether a guest that expects these numbers next, from here and from itself, can go on with it: what was sent before, it has got.
+    /// </summary>
     public bool IsAt(uint sendNext, uint receiveNext) => IsKnownToTheGuest && _next == sendNext && _receiveNext == receiveNext;
 
     /// <summary>When <see cref="OnTimer"/> wants to be called, in nanoseconds; <see cref="long.MaxValue"/> for never.</summary>

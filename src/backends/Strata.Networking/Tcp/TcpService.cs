@@ -189,10 +189,13 @@ internal sealed class TcpService : IDisposable
         }
     }
 
-    /// <summary>The connections that the guest believes in, in the order of their ends. One that it waits for is none: it will ask again.</summary>
+    /// <summary>
+    /// The connections that the guest believes in, in the order of their ends. One that it waits for is none: it will ask again.
+    /// </summary>
     public IEnumerable<TcpResetState> SaveConnections() => _connections.Values
         .Where(connection => connection.IsKnownToTheGuest)
-        .OrderBy(connection => (connection.Key.Guest.Value, connection.Key.GuestPort, connection.Key.Remote.Value, connection.Key.RemotePort))
+        .OrderBy(
+            connection => (connection.Key.Guest.Value, connection.Key.GuestPort, connection.Key.Remote.Value, connection.Key.RemotePort))
         .Select(connection => new TcpResetState
         {
             Guest = connection.Key.Guest.Value,
@@ -213,8 +216,8 @@ internal sealed class TcpService : IDisposable
     }
 
     /// <summary>
-    /// The guest is as it was saved. A connection that has moved no byte since goes on, as both ends are where they were; every other one ends
-    /// without a word to the guest, and hosts see it reset.
+    /// The guest is as it was saved. A connection that has moved no byte since goes on, as both ends are where they were; every other one
+    /// ends without a word to the guest, and hosts see it reset.
     /// </summary>
     /// <returns>The saved connections that are not there any more, or have moved on.</returns>
     public IReadOnlyList<TcpResetState> KeepOnly(IReadOnlyList<TcpResetState> saved)
@@ -248,7 +251,9 @@ internal sealed class TcpService : IDisposable
     {
         Span<byte> tcp = stackalloc byte[TcpSegment.HeaderSize];
         TcpSegment.WriteHeader(
-            tcp, key.RemotePort, key.GuestPort, sequence, acknowledgment ?? 0, acknowledgment is null ? TcpFlags.Rst : TcpFlags.Rst | TcpFlags.Ack, window: 0);
+            tcp, key.RemotePort, key.GuestPort, sequence, acknowledgment ?? 0, acknowledgment is null
+                ? TcpFlags.Rst
+                : TcpFlags.Rst | TcpFlags.Ack, window: 0);
         ulong sum = InternetChecksum.PseudoHeader(key.Remote, key.Guest, Ipv4Packet.ProtocolTcp, tcp.Length);
         System.Buffers.Binary.BinaryPrimitives.WriteUInt16BigEndian(
             tcp[TcpSegment.ChecksumOffset..], InternetChecksum.Finish(InternetChecksum.Add(tcp, sum)));

@@ -5,8 +5,9 @@ namespace Strata.Snapshots.Code;
 
 /// <summary>
 /// Seals a file of kept code, which is machine code of the host, with the user's own key: what somebody else has made, or changed, is not
-/// executed. A record's tag is AES-GCM's of no text, with the page's bytes and the record as associated data and the page's number as nonce, so
-/// a record holds for that page with those bytes only. Each file has keys of its own, by HKDF from the user's key and a salt. One thread at a time.
+/// executed. A record's tag is AES-GCM's of no text, with the page's bytes and the record as associated data and the page's number as
+/// nonce, so a record holds for that page with those bytes only. Each file has keys of its own, by HKDF from the user's key and a salt. One
+/// thread at a time.
 /// <para>NIST SP 800-38D, "GMAC"; RFC 5869.</para>
 /// </summary>
 internal sealed class CodeSeal : IDisposable

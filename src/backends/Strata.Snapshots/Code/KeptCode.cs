@@ -7,8 +7,8 @@ using Strata.Snapshots.Sets;
 namespace Strata.Snapshots.Code;
 
 /// <summary>
-/// A snapshot's code, opened: its index is this user's own and unchanged, records are read and checked one by one when they are asked for, into
-/// memory of this process. The file may be deleted meanwhile. Safe on any thread.
+/// A snapshot's code, opened: its index is this user's own and unchanged, records are read and checked one by one when they are asked for,
+/// into memory of this process. The file may be deleted meanwhile. Safe on any thread.
 /// </summary>
 public sealed class KeptCode : IKeptCode
 {
@@ -114,7 +114,8 @@ public sealed class KeptCode : IKeptCode
     }
 
     /// <returns>What is wrong with the file, or null.</returns>
-    private static string? TryReadIndex(SafeFileHandle file, ReadOnlySpan<byte> identity, byte[] key, ref CodeSeal? seal, out Dictionary<ulong, KeptCodeEntry> entries)
+    private static string? TryReadIndex(
+        SafeFileHandle file, ReadOnlySpan<byte> identity, byte[] key, ref CodeSeal? seal, out Dictionary<ulong, KeptCodeEntry> entries)
     {
         entries = [];
         byte[] trailer = new byte[KeptCodeFile.TrailerBytes];

@@ -6,8 +6,8 @@ using Strata.Snapshots.Memory;
 namespace Strata.Snapshots.Code;
 
 /// <summary>
-/// Writes a snapshot's code: first what engines have, which need not wait for memory, then what binds it to the bytes that the snapshot has. One
-/// thread at a time. A file that was not completed is removed with this.
+/// Writes a snapshot's code: first what engines have, which need not wait for memory, then what binds it to the bytes that the snapshot
+/// has. One thread at a time. A file that was not completed is removed with this.
 /// </summary>
 public sealed class KeptCodeWriter : IDisposable
 {

@@ -52,7 +52,8 @@ public sealed class ChunkMap
         ChunkMap map = new(size);
         if (bytes.Length != map.ByteCount)
         {
-            throw new SnapshotException($"The snapshot's page map has {bytes.Length:N0} bytes; a memory of {size >> 20} MiB needs {map.ByteCount:N0}.");
+            throw new SnapshotException(
+                $"The snapshot's page map has {bytes.Length:N0} bytes; a memory of {size >> 20} MiB needs {map.ByteCount:N0}.");
         }
 
         for (int i = 0; i < map.Count; i++)

@@ -17,7 +17,8 @@ public sealed partial class MemoryImage
     {
         ChunkRun[] runs = [.. Map.Runs().Where(run => run.Layer != ChunkMap.Zeros)];
         ChunkRun[] mapped = runs.Length <= MostMappings ? runs : [.. runs.OrderByDescending(run => run.Length).Take(MostMappings)];
-        GuestMemory memory = GuestMemory.MapPieces(Size, [.. mapped.Select(run => new MemoryPiece(run.Offset, run.Length, _layers[run.Layer - 1].File, run.Offset))]);
+        GuestMemory memory = GuestMemory.MapPieces(
+            Size, [.. mapped.Select(run => new MemoryPiece(run.Offset, run.Length, _layers[run.Layer - 1].File, run.Offset))]);
         try
         {
             byte[] chunk = new byte[ChunkMap.ChunkSize];
@@ -50,7 +51,8 @@ public sealed partial class MemoryImage
         byte[] bytes = new byte[ChunkMap.ChunkSize];
         for (int chunk = 0; chunk < Map.Count; chunk++)
         {
-            if (changed is not null && !Enumerable.Range(0, PagesPerChunk).Any(i => changed.Contains(((ulong)chunk * PagesPerChunk) + (ulong)i)))
+            if (changed is not null
+                && !Enumerable.Range(0, PagesPerChunk).Any(i => changed.Contains(((ulong)chunk * PagesPerChunk) + (ulong)i)))
             {
                 continue;
             }

@@ -1,7 +1,9 @@
 
 namespace Strata.Snapshots.Memory;
 
-/// <summary>What a machine's memory held at a moment: layers, and which of them has which chunk. Never changes. Safe on any thread.</summary>
+/// <summary>
+/// What a machine's memory held at a moment: layers, and which of them has which chunk. Never changes. Safe on any thread.
+/// </summary>
 public sealed partial class MemoryImage : IDisposable
 {
     /// <summary>Most layers of an image: a builder that would need more stores everything anew.</summary>
@@ -56,7 +58,8 @@ public sealed partial class MemoryImage : IDisposable
             int count = RandomAccess.Read(layer.File, target, offset);
             if (count == 0)
             {
-                throw new SnapshotException($"The memory layer {layer.Name} ends at byte {offset:N0}, inside of the memory: it has been cut off.");
+                throw new SnapshotException(
+                    $"The memory layer {layer.Name} ends at byte {offset:N0}, inside of the memory: it has been cut off.");
             }
 
             target = target[count..];

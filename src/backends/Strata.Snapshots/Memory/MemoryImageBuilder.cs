@@ -5,7 +5,8 @@ namespace Strata.Snapshots.Memory;
 
 /// <summary>
 /// Makes an image of a memory while its machine goes on: a new layer for the chunks that changed since another image, which the new one
-/// takes the others from. <see cref="Pages"/> says what is to be saved, <see cref="Save"/> takes it, <see cref="Complete"/> makes the image.
+/// takes the others from. <see cref="Pages"/> says what is to be saved, <see cref="Save"/> takes it, <see cref="Complete"/> makes the
+/// image.
 /// </summary>
 public sealed class MemoryImageBuilder : IDisposable
 {
@@ -26,7 +27,8 @@ public sealed class MemoryImageBuilder : IDisposable
     /// <param name="parent">An image of the same memory from before, or null. It has to live until <see cref="Complete"/>.</param>
     /// <param name="changed">The pages that may differ from the parent's; of no meaning without one.</param>
     /// <param name="name">Of the new layer.</param>
-    /// <param name="file">An empty file for the new layer, open for reading and writing; disposed with this, unless an image has it.</param>
+    /// <param name="file">An empty file for the new layer, open for reading and writing; disposed with this, unless an image has
+    /// it.</param>
     public MemoryImageBuilder(ulong size, MemoryImage? parent, PageBitmap? changed, string name, SafeFileHandle file)
     {
         ArgumentNullException.ThrowIfNull(file);
@@ -36,7 +38,9 @@ public sealed class MemoryImageBuilder : IDisposable
         int chunks = checked((int)(size / ChunkMap.ChunkSize));
         _hasData = new bool[chunks];
         _isStored = new bool[chunks];
-        _parent = parent is not null && changed is not null && parent.Size == size && parent.Layers.Count < MemoryImage.MostLayers ? parent : null;
+        _parent = parent is not null && changed is not null && parent.Size == size && parent.Layers.Count < MemoryImage.MostLayers
+            ? parent
+            : null;
         Pages = new PageBitmap(size / GuestMemory.PageSize);
         if (_parent is null)
         {

@@ -93,7 +93,8 @@ public sealed class Snapshot : IDisposable
             if (format is < 1 or > SnapshotManifest.NewestFormat)
             {
                 throw new SnapshotException(
-                    $"The snapshot {name} has the format {format}, and this version reads 1 to {SnapshotManifest.NewestFormat}; use a newer Strata.");
+                    $"The snapshot {name} has the format {format}, and this version reads 1 to {SnapshotManifest.NewestFormat}; use a " +
+                    $"newer Strata.");
             }
 
             manifest = JsonSerializer.Deserialize(bytes, SnapshotJson.Default.SnapshotManifest)
@@ -134,7 +135,8 @@ public sealed class Snapshot : IDisposable
             return $"it has {manifest.Disks.Count} disks, and a machine has at most {MostDisks}";
         }
 
-        if (manifest.Disks.Any(disk => disk is null || !Path.IsPathFullyQualified(disk.Path) || disk.Path.Contains('\0', StringComparison.Ordinal)))
+        if (manifest.Disks.Any(
+            disk => disk is null || !Path.IsPathFullyQualified(disk.Path) || disk.Path.Contains('\0', StringComparison.Ordinal)))
         {
             return "a disk's path is none";
         }
@@ -148,7 +150,10 @@ public sealed class Snapshot : IDisposable
 
     /// <summary>A name of a file in a folder of the set, which leads nowhere else.</summary>
     private static bool IsFileName(string? name, string ending) =>
-        name is not null && name.EndsWith(ending, StringComparison.Ordinal) && name.Length is > 4 and < 80 && name.All(character => char.IsAsciiLetterOrDigit(character) || character is '-' or '.')
+        name is not null
+            && name.EndsWith(ending, StringComparison.Ordinal)
+            && name.Length is > 4 and < 80
+            && name.All(character => char.IsAsciiLetterOrDigit(character) || character is '-' or '.')
         && !name.StartsWith('.');
 
     private static IReadOnlyList<UnitRecord> ReadUnits(byte[] bytes, string name)
@@ -175,7 +180,8 @@ public sealed class Snapshot : IDisposable
                 if (RandomAccess.GetLength(file) != (long)manifest.Memory.Size)
                 {
                     throw new SnapshotException(
-                        $"The memory layer {layer} of the snapshot {manifest.Name} has {RandomAccess.GetLength(file):N0} bytes instead of {manifest.Memory.Size:N0}: it has been changed.");
+                        $"The memory layer {layer} of the snapshot {manifest.Name} has {RandomAccess.GetLength(file):N0} bytes instead " +
+                        $"of {manifest.Memory.Size:N0}: it has been changed.");
                 }
             }
 

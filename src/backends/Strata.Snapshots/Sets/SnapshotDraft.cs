@@ -6,7 +6,9 @@ using Strata.Snapshots.Memory;
 
 namespace Strata.Snapshots.Sets;
 
-/// <summary>A snapshot that is being made. Disposing one that was not committed removes what it has written. One thread at a time.</summary>
+/// <summary>
+/// A snapshot that is being made. Disposing one that was not committed removes what it has written. One thread at a time.
+/// </summary>
 public sealed class SnapshotDraft : IDisposable
 {
     private readonly SnapshotSet _set;
@@ -35,7 +37,8 @@ public sealed class SnapshotDraft : IDisposable
 
     /// <summary>A builder for the snapshot's memory, with a new layer in the set.</summary>
     /// <param name="size">Bytes of the memory.</param>
-    /// <param name="parent">An image of the same memory from before, or null. It counts only as long as the set has all of its layers.</param>
+    /// <param name="parent">An image of the same memory from before, or null. It counts only as long as the set has all of its
+    /// layers.</param>
     /// <param name="changed">The pages that may differ from the parent's; of no meaning without one.</param>
     public MemoryImageBuilder BuildMemory(ulong size, MemoryImage? parent, PageBitmap? changed)
     {
@@ -70,13 +73,19 @@ public sealed class SnapshotDraft : IDisposable
     /// <summary>The path of a disk's image that is in the set already.</summary>
     public string PathOfDisk(string name) => _set.PathOfDisk(name);
 
-    /// <summary>A file for the code that engines have made. It is no part that is needed: it is not brought to stable storage, and has its own seal.</summary>
+    /// <summary>
+    /// A file for the code that engines have made. It is no part that is needed: it is not brought to stable storage, and has its own seal.
+    /// </summary>
     /// <param name="identity">The engine's.</param>
     /// <param name="key">The user's own, of 32 bytes.</param>
     /// <exception cref="IOException">It cannot be made.</exception>
-    public KeptCodeWriter KeepCode(ReadOnlyMemory<byte> identity, byte[] key) => new(Path.Combine(_folder, KeptCodeFile.Name), identity, key);
+    public KeptCodeWriter KeepCode(ReadOnlyMemory<byte> identity, byte[] key) =>
+        new(Path.Combine(_folder, KeptCodeFile.Name), identity, key);
 
-    /// <summary>Brings all but the manifest to stable storage, in a set that is durable. The images of disks have been flushed by whoever wrote them.</summary>
+    /// <summary>
+    /// Brings all but the manifest to stable storage, in a set that is durable. The images of disks have been flushed by whoever wrote
+    /// them.
+    /// </summary>
     /// <param name="memory">Made by <see cref="BuildMemory"/>.</param>
     /// <exception cref="IOException">The files cannot be written.</exception>
     public void Write(IReadOnlyCollection<UnitRecord> units, MemoryImage memory)
@@ -95,7 +104,9 @@ public sealed class SnapshotDraft : IDisposable
         _set.FlushFolder(_set.DiskFolder);
     }
 
-    /// <summary>Makes the snapshot, behind <see cref="Write"/>: after this it is there, whole, and on stable storage if the set is durable.</summary>
+    /// <summary>
+    /// Makes the snapshot, behind <see cref="Write"/>: after this it is there, whole, and on stable storage if the set is durable.
+    /// </summary>
     /// <param name="manifest">What it is; its name, identity and memory are the draft's.</param>
     /// <exception cref="IOException">The files cannot be written.</exception>
     public void Commit(SnapshotManifest manifest)

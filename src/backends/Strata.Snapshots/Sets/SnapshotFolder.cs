@@ -48,7 +48,8 @@ internal static partial class SnapshotFolder
         long length = RandomAccess.GetLength(handle);
         if (length > most)
         {
-            throw new SnapshotException($"The file {path} has {length:N0} bytes, and such a file has at most {most:N0}: the snapshot is damaged.");
+            throw new SnapshotException(
+                $"The file {path} has {length:N0} bytes, and such a file has at most {most:N0}: the snapshot is damaged.");
         }
 
         byte[] bytes = new byte[length];
@@ -76,7 +77,8 @@ internal static partial class SnapshotFolder
         catch (Exception error) when (error is IOException or UnauthorizedAccessException)
         {
             // A folder says so when it is read.
-            throw new SnapshotException($"The snapshot's file {path} cannot be read: {error.Message} Restore another one, or import it again.", error);
+            throw new SnapshotException(
+                $"The snapshot's file {path} cannot be read: {error.Message} Restore another one, or import it again.", error);
         }
     }
 
@@ -91,10 +93,13 @@ internal static partial class SnapshotFolder
         }
 
         handle.Dispose();
-        throw new SnapshotException($"The snapshot's file {path} cannot be used: {wrong ?? "it is no plain file"}. Restore another one, or import it again.");
+        throw new SnapshotException(
+            $"The snapshot's file {path} cannot be used: {wrong ?? "it is no plain file"}. Restore another one, or import it again.");
     }
 
-    /// <summary>Whether a file lies in memory: there a hole takes room when it is read through a mapping, and a signal ends who finds none.</summary>
+    /// <summary>
+    /// Whether a file lies in memory: there a hole takes room when it is read through a mapping, and a signal ends who finds none.
+    /// </summary>
     public static bool IsInMemory(SafeFileHandle file)
     {
         long[] stat = new long[StatWords];

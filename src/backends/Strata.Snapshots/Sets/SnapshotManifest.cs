@@ -61,7 +61,9 @@ public sealed record DiskManifest
 {
     public required DiskKind Kind { get; init; }
 
-    /// <summary>For <see cref="DiskKind.Stored"/>: the names of its images in the set, the disk's own first, then what it is laid over.</summary>
+    /// <summary>
+    /// For <see cref="DiskKind.Stored"/>: the names of its images in the set, the disk's own first, then what it is laid over.
+    /// </summary>
     public IReadOnlyList<string> Chain { get; init; } = [];
 
     /// <summary>The disk's own image in the set; null for one that is kept elsewhere.</summary>

@@ -38,8 +38,8 @@ public sealed class SnapshotSet
     public string Folder { get; }
 
     /// <summary>
-    /// Whether a snapshot is on stable storage when it is there. Without that it is made sooner, and holds as long as the host runs: for sets
-    /// that nobody needs afterwards.
+    /// Whether a snapshot is on stable storage when it is there. Without that it is made sooner, and holds as long as the host runs: for
+    /// sets that nobody needs afterwards.
     /// </summary>
     public bool IsDurable { get; init; } = true;
 
@@ -78,7 +78,8 @@ public sealed class SnapshotSet
             }
         }
 
-        return [.. entries.OrderBy(entry => entry.Manifest?.Created ?? DateTime.MaxValue).ThenBy(entry => entry.Name, StringComparer.Ordinal)];
+        return [
+            .. entries.OrderBy(entry => entry.Manifest?.Created ?? DateTime.MaxValue).ThenBy(entry => entry.Name, StringComparer.Ordinal)];
     }
 
     public bool Contains(string name) => SnapshotName.IsValid(name) && Directory.Exists(PathOf(name));
@@ -92,7 +93,8 @@ public sealed class SnapshotSet
         {
             string[] names = [.. List().Select(entry => entry.Name)];
             throw new SnapshotException(
-                $"There is no snapshot \"{name}\"; " + (names.Length == 0 ? "there is none of this machine yet." : $"there are {string.Join(", ", names)}."));
+                $"There is no snapshot \"{name}\"; " + (
+                    names.Length == 0 ? "there is none of this machine yet." : $"there are {string.Join(", ", names)}."));
         }
 
         return Snapshot.Open(this, name);

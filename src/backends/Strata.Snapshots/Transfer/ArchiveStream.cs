@@ -53,7 +53,9 @@ internal sealed class ArchiveStream(Stream stream) : IDisposable
         long length = ReadNumber();
         if (length < 0 || length > most)
         {
-            throw new SnapshotException($"The archive's {what} claims {length:N0} bytes, and it can have {most:N0} at most: it is damaged, or no snapshot of Strata.");
+            throw new SnapshotException(
+                $"The archive's {what} claims {length:N0} bytes, and it can have {most:N0} at most: it is damaged, or no snapshot of " +
+                $"Strata.");
         }
 
         using MemoryStream block = new();
@@ -89,10 +91,17 @@ internal sealed class ArchiveStream(Stream stream) : IDisposable
         {
             count = stream.ReadAtLeast(target, target.Length, throwOnEndOfStream: false);
         }
-        catch (Exception error) when (error is InvalidDataException or EndOfStreamException or ArgumentException or InvalidOperationException or NotSupportedException or NotImplementedException)
+        catch (
+            Exception error) when (error is InvalidDataException
+                or EndOfStreamException
+                or ArgumentException
+                or InvalidOperationException
+                or NotSupportedException
+                or NotImplementedException)
         {
             // What the decoder says of bytes that are no frame of its own.
-            throw new SnapshotException($"The file is no snapshot that strata snapshot export wrote, or it is damaged: {error.Message}", error);
+            throw new SnapshotException(
+                $"The file is no snapshot that strata snapshot export wrote, or it is damaged: {error.Message}", error);
         }
 
         if (count < target.Length)

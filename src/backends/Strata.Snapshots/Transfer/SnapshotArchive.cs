@@ -35,7 +35,8 @@ public static class SnapshotArchive
     /// <param name="disks">The content of each disk of the manifest, as it was.</param>
     /// <param name="progress">Bytes of memory and disks read so far, and of all of them.</param>
     public static void Write(
-        Snapshot snapshot, IReadOnlyList<IBlockBackend> disks, Stream output, IProgress<(long Done, long Total)>? progress = null, CancellationToken cancellationToken = default)
+        Snapshot snapshot, IReadOnlyList<IBlockBackend> disks, Stream output, IProgress<(long Done, long Total)>? progress = null,
+        CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(snapshot);
         ArgumentNullException.ThrowIfNull(disks);
@@ -109,7 +110,12 @@ public static class SnapshotArchive
                 Name = name,
                 Id = draft.Id,
                 Parent = null,
-                Memory = new MemoryManifest { Size = memory.Size, Layers = [.. memory.Layers.Select(layer => layer.Name)], Stored = written },
+                Memory = new MemoryManifest
+                {
+                    Size = memory.Size,
+                    Layers = [.. memory.Layers.Select(layer => layer.Name)],
+                    Stored = written,
+                },
                 Disks = disks,
             }));
             return name;
@@ -136,7 +142,9 @@ public static class SnapshotArchive
         }
     }
 
-    private static (MemoryImage Image, long Written) ReadMemory(ArchiveStream archive, SnapshotDraft draft, ulong size, CancellationToken cancellationToken)
+    private static (
+        MemoryImage Image,
+        long Written) ReadMemory(ArchiveStream archive, SnapshotDraft draft, ulong size, CancellationToken cancellationToken)
     {
         using MemoryImageBuilder builder = draft.BuildMemory(size, parent: null, changed: null);
         const int PagesPerUnit = Unit / (int)GuestMemory.PageSize;
@@ -152,7 +160,8 @@ public static class SnapshotArchive
     }
 
     private static DiskManifest ReadDisk(
-        ArchiveStream archive, SnapshotDraft draft, DiskManifest disk, int index, Func<string, long, IBlockBackend> createDisk, CancellationToken cancellationToken)
+        ArchiveStream archive, SnapshotDraft draft, DiskManifest disk, int index, Func<string, long, IBlockBackend> createDisk,
+        CancellationToken cancellationToken)
     {
         long size = archive.ReadNumber();
         if (size <= 0 || size % 512 != 0 || size > LargestDisk)

@@ -18,7 +18,8 @@ namespace Strata;
 ///    in the order of a walk, a folder before what is in it and all of that before what is beside it
 /// L  left out: errno (32), path; from the agent at any time while a tree is put. Behind content instead of E: the rest cannot be read
 /// V  left out, as it is no file, folder or link: path
-/// C  of a clone, to its identity program: 64 random bytes, time, host name, OLD=NEW MAC address …; texts with their length (32). Answered by A
+/// C of a clone, to its identity program: 64 random bytes, time, host name, OLD=NEW MAC address …; texts with their length (32). Answered
+/// by A
 ///    with the number of SSH host keys that were removed (32) and what could not be done, a line each
 /// Y  wait until the guest's console is read; then A
 /// P  put: mode (32), path; then D … E    G  get: path
@@ -89,7 +90,10 @@ internal readonly record struct AgentFrame(char Type, byte[] Payload)
 
         return bytes.Length <= LargestPayload
             ? bytes.ToArray()
-            : throw new StrataException(StrataError.BadInput, $"The command and its environment have {bytes.Length:N0} bytes, and {LargestPayload:N0} is the most: hand data over as input or as a file.");
+            : throw new StrataException(
+                StrataError.BadInput,
+                $"The command and its environment have {bytes.Length:N0} bytes, and {LargestPayload:N0} is the most: hand data over as " +
+                $"input or as a file.");
     }
 
     public static byte[] Numbers(params ReadOnlySpan<uint> numbers)
@@ -112,12 +116,16 @@ internal readonly record struct AgentFrame(char Type, byte[] Payload)
 
         if (command.Environment.Keys.FirstOrDefault(name => name.Length == 0 || name.Contains('=', StringComparison.Ordinal)) is { } odd)
         {
-            throw new StrataException(StrataError.BadInput, $"\"{odd}\" can name no variable of a command: it is empty or has an equals sign.");
+            throw new StrataException(
+                StrataError.BadInput, $"\"{odd}\" can name no variable of a command: it is empty or has an equals sign.");
         }
 
-        if (command.Arguments.Append(command.Folder).Concat(command.Environment.SelectMany(variable => new[] { variable.Key, variable.Value })).Any(text => text.Contains('\0', StringComparison.Ordinal)))
+        if (command.Arguments.Append(command.Folder).Concat(command.Environment.SelectMany(
+            variable => new[] { variable.Key, variable.Value })).Any(text => text.Contains('\0', StringComparison.Ordinal)))
         {
-            throw new StrataException(StrataError.BadInput, "The command has a zero character in an argument, its folder or its environment, where a guest would see the text end.");
+            throw new StrataException(
+                StrataError.BadInput,
+                "The command has a zero character in an argument, its folder or its environment, where a guest would see the text end.");
         }
     }
 

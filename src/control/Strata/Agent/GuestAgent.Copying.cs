@@ -18,10 +18,10 @@ public sealed partial class GuestAgent
     private const uint GoesOn = 1;
 
     /// <summary>
-    /// Copies a file or folder of the host to the guest, with permissions, times of modification and links as links. Where the target is a folder of the
-    /// guest, the copy goes into it under its own name. Folders that exist are merged; the data of a file goes into what has its name:
-    /// a file, which keeps its owner, mode and other names, a device, or what a link leads to. What cannot be read or written is left
-    /// out, and the rest is copied.
+    /// Copies a file or folder of the host to the guest, with permissions, times of modification and links as links. Where the target is a
+    /// folder of the guest, the copy goes into it under its own name. Folders that exist are merged; the data of a file goes into what has
+    /// its name: a file, which keeps its owner, mode and other names, a device, or what a link leads to. What cannot be read or written is
+    /// left out, and the rest is copied.
     /// </summary>
     /// <param name="source">On the host; a link here is followed, a device or FIFO read. Bytes that are no UTF-8 as <see
     /// cref="ByteText"/> keeps them, here and below.</param>
@@ -85,10 +85,10 @@ public sealed partial class GuestAgent
     }
 
     /// <summary>
-    /// Copies a file or folder of the guest to the host, with permissions, but for set-user-ID bits, and times of modification. Where the target is a folder,
-    /// the copy goes into it under its own name. Folders that exist are merged, and files written into those that exist, as the other
-    /// way; a device, or what a link leads to, only where the target itself is one. Nothing that the guest sends gets outside of the
-    /// copy, whatever it is named; links that would lead outside are left out, as is what cannot be read or written.
+    /// Copies a file or folder of the guest to the host, with permissions, but for set-user-ID bits, and times of modification. Where the
+    /// target is a folder, the copy goes into it under its own name. Folders that exist are merged, and files written into those that
+    /// exist, as the other way; a device, or what a link leads to, only where the target itself is one. Nothing that the guest sends gets
+    /// outside of the copy, whatever it is named; links that would lead outside are left out, as is what cannot be read or written.
     /// </summary>
     /// <param name="leftOut">Hears of each thing that stays in the guest. Null to ignore them.</param>
     /// <param name="replace">Files take the place of what exists, whatever it is but a folder, when their content is complete.</param>
@@ -226,7 +226,9 @@ public sealed partial class GuestAgent
     private static string Reason(AgentFrame frame) =>
         frame.Number() == TextFileBusy ? RunsHint : Marshal.GetPInvokeErrorMessage((int)frame.Number());
 
-    /// <summary>An agent that cannot go on says so and hangs up: what it said is the better answer than that the connection broke.</summary>
+    /// <summary>
+    /// An agent that cannot go on says so and hangs up: what it said is the better answer than that the connection broke.
+    /// </summary>
     private static async Task SendAndConfirmAsync(Stream connection, Func<Task> send, CancellationToken cancellationToken)
     {
         try
@@ -236,7 +238,9 @@ public sealed partial class GuestAgent
         catch (IOException error)
         {
             AgentFrame said = await ReadAsync(connection, cancellationToken).ConfigureAwait(false);
-            throw said.Type == 'F' ? Failure(said) : new StrataException(StrataError.Guest, $"The guest's agent was lost: {error.Message}", error);
+            throw said.Type == 'F'
+                ? Failure(said)
+                : new StrataException(StrataError.Guest, $"The guest's agent was lost: {error.Message}", error);
         }
 
         AgentFrame end = await ReadAsync(connection, cancellationToken).ConfigureAwait(false);
@@ -247,7 +251,8 @@ public sealed partial class GuestAgent
     }
 
     /// <summary>The last part of a path, which has to be a name.</summary>
-    private static string NameOf(string path) => Path.GetFileName(Path.TrimEndingDirectorySeparator(path)) is { Length: > 0 } name and not ("." or "..")
+    private static string NameOf(string path) =>
+        Path.GetFileName(Path.TrimEndingDirectorySeparator(path)) is { Length: > 0 } name and not ("." or "..")
         ? name
         : throw new StrataException(
             StrataError.BadInput, $"{Printable.Text(path)} has no name that its copy could get; name a file or folder.");
@@ -260,7 +265,8 @@ public sealed partial class GuestAgent
         }
         catch (IOException error)
         {
-            throw new StrataException(StrataError.BadInput, error.Message.Replace("shared folder", "folder", StringComparison.Ordinal), error);
+            throw new StrataException(
+                StrataError.BadInput, error.Message.Replace("shared folder", "folder", StringComparison.Ordinal), error);
         }
     }
 

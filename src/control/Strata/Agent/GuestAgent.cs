@@ -46,11 +46,13 @@ public sealed partial class GuestAgent
     /// <param name="output">Receives what the program prints; the program waits while it runs.</param>
     /// <exception cref="StrataException">No agent answers, or the program cannot be started.</exception>
     public Task<GuestProcess> StartAsync(
-        GuestCommand command, Action<ReadOnlyMemory<byte>> output, Action<ReadOnlyMemory<byte>> errorOutput, CancellationToken cancellationToken = default) =>
+        GuestCommand command, Action<ReadOnlyMemory<byte>> output, Action<ReadOnlyMemory<byte>> errorOutput,
+        CancellationToken cancellationToken = default) =>
         StartAsync(command, output, errorOutput, Log, cancellationToken);
 
     private async Task<GuestProcess> StartAsync(
-        GuestCommand command, Action<ReadOnlyMemory<byte>> output, Action<ReadOnlyMemory<byte>> errorOutput, ILogger log, CancellationToken cancellationToken)
+        GuestCommand command, Action<ReadOnlyMemory<byte>> output, Action<ReadOnlyMemory<byte>> errorOutput, ILogger log,
+        CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(command);
         (Stream connection, AgentFrame accepted) = await OpenAsync(
@@ -61,7 +63,8 @@ public sealed partial class GuestAgent
     /// <summary>Runs a program to its end.</summary>
     /// <param name="input">Its standard input.</param>
     /// <exception cref="StrataException">No agent answers, or the program cannot be started.</exception>
-    public async Task<GuestResult> RunAsync(GuestCommand command, ReadOnlyMemory<byte> input = default, CancellationToken cancellationToken = default)
+    public async Task<GuestResult> RunAsync(
+        GuestCommand command, ReadOnlyMemory<byte> input = default, CancellationToken cancellationToken = default)
     {
         using MemoryStream output = new();
         using MemoryStream errors = new();
@@ -156,7 +159,9 @@ public sealed partial class GuestAgent
 
     internal static StrataException Failure(AgentFrame frame) => frame.Type == 'F'
         ? new StrataException(StrataError.Guest, $"The guest refused: {Printable.Text(frame.Text)}.")
-        : new StrataException(StrataError.Guest, $"The guest's agent sent a frame '{Printable.Text(frame.Type.ToString())}' out of turn; is it the one of this version?");
+        : new StrataException(
+            StrataError.Guest,
+            $"The guest's agent sent a frame '{Printable.Text(frame.Type.ToString())}' out of turn; is it the one of this version?");
 
     /// <summary>
     /// As a shell tells a program that is not there from one that cannot be run, if it was the program that the guest refused.
@@ -255,7 +260,10 @@ public sealed partial class GuestAgent
         catch (OperationCanceledException error) when (!cancellationToken.IsCancellationRequested)
         {
             throw new StrataException(
-                StrataError.Guest, $"No agent answered in the guest for {Patience.TotalSeconds:F0} s: does the image start one, and does its kernel have virtio-vsock?", error);
+                StrataError.Guest,
+                $"No agent answered in the guest for {Patience.TotalSeconds:F0} s: does the image start one, and does its kernel have " +
+                $"virtio-vsock?",
+                error);
         }
     }
 }

@@ -65,7 +65,8 @@ public sealed partial class GuestProcess : IAsyncDisposable
     }
 
     /// <summary>Ends the program's standard input.</summary>
-    public Task CompleteInputAsync(CancellationToken cancellationToken = default) => SendAsync('I', ReadOnlyMemory<byte>.Empty, cancellationToken);
+    public Task CompleteInputAsync(CancellationToken cancellationToken = default) =>
+        SendAsync('I', ReadOnlyMemory<byte>.Empty, cancellationToken);
 
     /// <summary>Sends a signal, by Linux's number, to the program and what it started.</summary>
     public Task SignalAsync(int signal, CancellationToken cancellationToken = default) =>

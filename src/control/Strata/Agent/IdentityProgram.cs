@@ -7,7 +7,8 @@ using Strata.Virtio.Vsock;
 namespace Strata;
 
 /// <summary>
-/// The process of the guest's agent that makes a clone another machine, while no other program of the clone runs. Members are safe on any thread.
+/// The process of the guest's agent that makes a clone another machine, while no other program of the clone runs. Members are safe on any
+/// thread.
 /// </summary>
 /// <param name="connect">Connects to a port of the guest; throws <see cref="VsockException"/> where that fails.</param>
 internal sealed class IdentityProgram(Func<uint, CancellationToken, Task<Stream>> connect)
@@ -17,7 +18,9 @@ internal sealed class IdentityProgram(Func<uint, CancellationToken, Task<Stream>
 
     private static readonly TimeSpan RetryDelay = TimeSpan.FromMilliseconds(2);
 
-    /// <summary>Gives the guest random numbers to come, the time, a host name, a machine ID and MAC addresses, and takes its SSH host keys away.</summary>
+    /// <summary>
+    /// Gives the guest random numbers to come, the time, a host name, a machine ID and MAC addresses, and takes its SSH host keys away.
+    /// </summary>
     /// <param name="entropy">64 bytes that nobody else has.</param>
     /// <param name="addresses">OLD=NEW.</param>
     /// <returns>How many SSH host keys there were, and what could not be done: a line each.</returns>
@@ -57,7 +60,8 @@ internal sealed class IdentityProgram(Func<uint, CancellationToken, Task<Stream>
     internal static string HostTime()
     {
         DateTime now = DateTime.UtcNow;
-        return string.Create(CultureInfo.InvariantCulture, $"{new DateTimeOffset(now).ToUnixTimeSeconds()}.{now.Ticks % TimeSpan.TicksPerSecond * 100:D9}");
+        return string.Create(
+            CultureInfo.InvariantCulture, $"{new DateTimeOffset(now).ToUnixTimeSeconds()}.{now.Ticks % TimeSpan.TicksPerSecond * 100:D9}");
     }
 
     private static byte[] Texts(IEnumerable<string> texts)

@@ -163,7 +163,10 @@ internal sealed class TreeReceiver(IFileShare folder, byte[] rootName, Action<st
 
         int slash = Array.LastIndexOf(path, (byte)'/');
         byte[] name = path[(slash + 1)..];
-        bool isName = name.Length is > 0 and <= LongestName && !name.Contains((byte)0) && !name.SequenceEqual("."u8.ToArray()) && !name.SequenceEqual(".."u8.ToArray());
+        bool isName = name.Length is > 0 and <= LongestName
+            && !name.Contains((byte)0)
+            && !name.SequenceEqual("."u8.ToArray())
+            && !name.SequenceEqual(".."u8.ToArray());
         ReadOnlySpan<byte> parent = path.AsSpan(0, Math.Max(0, slash));
         while (_levels.Count > 0 && !parent.SequenceEqual(CollectionsMarshal.AsSpan(_path)))
         {

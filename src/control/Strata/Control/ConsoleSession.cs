@@ -54,7 +54,8 @@ internal sealed class ConsoleSession(VirtualMachine machine, ControlStream clien
         byte[] buffer = new byte[ControlFrame.LargestData];
         Task end = machine.WaitForExitAsync(CancellationToken.None);
         using CancellationTokenSource over = CancellationTokenSource.CreateLinkedTokenSource(left);
-        using CancellationTokenSource patience = new(); // the server's end and the machine's come together: what was printed last is still sent
+        // the server's end and the machine's come together: what was printed last is still sent
+        using CancellationTokenSource patience = new();
         bool hasEnded = false;
         while (true)
         {
@@ -93,7 +94,9 @@ internal sealed class ConsoleSession(VirtualMachine machine, ControlStream clien
     {
         if (piece.Lost > 0)
         {
-            await client.WriteAsync(Encoding.ASCII.GetBytes($"\r\n[strata: {piece.Lost} bytes were printed faster than they were read]\r\n"), cancellationToken).ConfigureAwait(false);
+            await client.WriteAsync(
+                Encoding.ASCII.GetBytes($"\r\n[strata: {piece.Lost} bytes were printed faster than they were read]\r\n"),
+                cancellationToken).ConfigureAwait(false);
         }
 
         await client.WriteAsync(buffer.AsMemory(0, piece.Count), cancellationToken).ConfigureAwait(false);

@@ -29,7 +29,9 @@ internal sealed class ConsoleStream(VirtualMachine machine) : DuplexStream
                 return count;
             }
 
-            byte[] notice = [.. Encoding.ASCII.GetBytes($"\r\n[strata: {lost} bytes were printed faster than they were read]\r\n"), .. buffer[..count].Span];
+            byte[] notice = [
+                .. Encoding.ASCII.GetBytes($"\r\n[strata: {lost} bytes were printed faster than they were read]\r\n"),
+                .. buffer[..count].Span];
             _notice = notice;
         }
 

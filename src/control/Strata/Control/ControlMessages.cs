@@ -141,9 +141,11 @@ internal sealed record ControlFailure(StrataError Error, string Message, bool Is
 [JsonSerializable(typeof(ControlReply))]
 internal sealed partial class ControlJson : JsonSerializerContext
 {
-    public static ControlFrame Write(ControlRequest request) => new(ControlFrameType.Message, JsonSerializer.SerializeToUtf8Bytes(request, Default.ControlRequest));
+    public static ControlFrame Write(ControlRequest request) =>
+        new(ControlFrameType.Message, JsonSerializer.SerializeToUtf8Bytes(request, Default.ControlRequest));
 
-    public static ControlFrame Write(ControlReply reply) => new(ControlFrameType.Message, JsonSerializer.SerializeToUtf8Bytes(reply, Default.ControlReply));
+    public static ControlFrame Write(ControlReply reply) =>
+        new(ControlFrameType.Message, JsonSerializer.SerializeToUtf8Bytes(reply, Default.ControlReply));
 
     /// <exception cref="ControlProtocolException">The frame is no request of this version.</exception>
     public static ControlRequest ReadRequest(ControlFrame frame)
@@ -151,7 +153,8 @@ internal sealed partial class ControlJson : JsonSerializerContext
         CheckVersion(frame);
         try
         {
-            return JsonSerializer.Deserialize(frame.Payload.Span, Default.ControlRequest) ?? throw new ControlProtocolException("null for a request");
+            return JsonSerializer.Deserialize(frame.Payload.Span, Default.ControlRequest)
+                ?? throw new ControlProtocolException("null for a request");
         }
         catch (JsonException error)
         {
@@ -165,7 +168,8 @@ internal sealed partial class ControlJson : JsonSerializerContext
         CheckVersion(frame);
         try
         {
-            return JsonSerializer.Deserialize(frame.Payload.Span, Default.ControlReply) ?? throw new ControlProtocolException("null for a reply");
+            return JsonSerializer.Deserialize(frame.Payload.Span, Default.ControlReply)
+                ?? throw new ControlProtocolException("null for a reply");
         }
         catch (JsonException error)
         {
@@ -184,7 +188,8 @@ internal sealed partial class ControlJson : JsonSerializerContext
         int version;
         try
         {
-            using JsonDocument document = JsonDocument.Parse(frame.Payload, new JsonDocumentOptions { MaxDepth = Default.Options.MaxDepth });
+            using JsonDocument document = JsonDocument.Parse(
+                frame.Payload, new JsonDocumentOptions { MaxDepth = Default.Options.MaxDepth });
             version = document.RootElement is { ValueKind: JsonValueKind.Object } root
                 && root.TryGetProperty("version", out JsonElement element)
                 && element.ValueKind == JsonValueKind.Number

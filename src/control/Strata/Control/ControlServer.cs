@@ -5,8 +5,8 @@ namespace Strata.Control;
 
 /// <summary>
 /// Serves a machine's control socket to other processes of the same user. It ends with the machine: when that is disposed, nothing more is
-/// done for others, then its disks are closed, and then its name is given back, so that whoever finds the name free finds the disks free too.
-/// Disposing the server of a machine that runs on ends every connection and gives the name back at once.
+/// done for others, then its disks are closed, and then its name is given back, so that whoever finds the name free finds the disks free
+/// too. Disposing the server of a machine that runs on ends every connection and gives the name back at once.
 /// </summary>
 public sealed partial class ControlServer : IAsyncDisposable
 {
@@ -45,7 +45,9 @@ public sealed partial class ControlServer : IAsyncDisposable
         return server;
     }
 
-    /// <summary>Ends every connection. The name of a machine that has ended stays taken until the machine is disposed: it holds its disks.</summary>
+    /// <summary>
+    /// Ends every connection. The name of a machine that has ended stays taken until the machine is disposed: it holds its disks.
+    /// </summary>
     public async ValueTask DisposeAsync() => await (_machine.HoldsItsDisks ? EndServiceAsync() : EndAsync()).ConfigureAwait(false);
 
     /// <summary>From here on others only learn that the machine has ended, and can wait until it is released.</summary>

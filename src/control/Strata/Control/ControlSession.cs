@@ -64,7 +64,10 @@ internal sealed partial class ControlSession
                 if (mustRefuse)
                 {
                     LogFull(_machine.ControlLog, _reservation.Name);
-                    await FailAsync(StrataError.Host, $"The machine {_reservation.Name} has {ControlServer.MostConnections} control connections already; close some.", _released).ConfigureAwait(false);
+                    await FailAsync(
+                        StrataError.Host,
+                        $"The machine {_reservation.Name} has {ControlServer.MostConnections} control connections already; close some.",
+                        _released).ConfigureAwait(false);
                 }
                 else if (await ReadRequestAsync(_released).ConfigureAwait(false) is { } request)
                 {
@@ -97,7 +100,9 @@ internal sealed partial class ControlSession
         patience.CancelAfter(RequestPatience);
         try
         {
-            return await ControlFrame.ReadAsync(_connection, patience.Token).ConfigureAwait(false) is { } frame ? ControlJson.ReadRequest(frame) : null;
+            return await ControlFrame.ReadAsync(_connection, patience.Token).ConfigureAwait(false) is { } frame
+                ? ControlJson.ReadRequest(frame)
+                : null;
         }
         catch (ControlProtocolException error)
         {
@@ -129,7 +134,8 @@ internal sealed partial class ControlSession
                     await picture.CompleteWritingAsync(cancellationToken).ConfigureAwait(false);
                     break;
                 case ControlOperation.Suspend:
-                    SnapshotReport report = await _machine.SuspendAsync(request.Snapshot ?? throw Missing("snapshot"), null, CancellationToken.None).ConfigureAwait(false);
+                    SnapshotReport report = await _machine.SuspendAsync(
+                        request.Snapshot ?? throw Missing("snapshot"), null, CancellationToken.None).ConfigureAwait(false);
                     await ReplyAsync(new ControlReply { Snapshot = report }, CancellationToken.None).ConfigureAwait(false); // as for Quit
                     break;
                 case ControlOperation.Quit:
@@ -165,7 +171,9 @@ internal sealed partial class ControlSession
                 await ReplyAsync(await AnswerAsync(request).ConfigureAwait(false), _released).ConfigureAwait(false);
                 break;
             case ControlOperation.Wait:
-                await ReplyAsync(new ControlReply { Exit = await _machine.WaitForExitAsync(_released).ConfigureAwait(false) }, _released).ConfigureAwait(false);
+                await ReplyAsync(
+                    new ControlReply { Exit = await _machine.WaitForExitAsync(_released).ConfigureAwait(false) },
+                    _released).ConfigureAwait(false);
                 break;
             case ControlOperation.Quit:
                 await ReplyAsync(new ControlReply(), _released).ConfigureAwait(false);
@@ -196,7 +204,10 @@ internal sealed partial class ControlSession
             case ControlOperation.Describe:
                 return new ControlReply { Machine = Named(await contract.DescribeAsync().ConfigureAwait(false)) };
             case ControlOperation.Engine:
-                return new ControlReply { Switch = await contract.SwitchEngineAsync(request.Engine ?? throw Missing("engine")).ConfigureAwait(false) };
+                return new ControlReply
+                {
+                    Switch = await contract.SwitchEngineAsync(request.Engine ?? throw Missing("engine")).ConfigureAwait(false),
+                };
             case ControlOperation.Explain:
                 return new ControlReply { Explanation = await contract.ExplainEngineAsync().ConfigureAwait(false) };
             case ControlOperation.Inspect:
@@ -205,14 +216,18 @@ internal sealed partial class ControlSession
             case ControlOperation.Spec:
                 return new ControlReply { Spec = (await contract.GetSpecAsync().ConfigureAwait(false)).ToElement() };
             case ControlOperation.Snapshot:
-                return new ControlReply { Snapshot = await _machine.CreateSnapshotAsync(request.Snapshot ?? throw Missing("snapshot")).ConfigureAwait(false) };
+                return new ControlReply
+                {
+                    Snapshot = await _machine.CreateSnapshotAsync(request.Snapshot ?? throw Missing("snapshot")).ConfigureAwait(false),
+                };
             case ControlOperation.RollBack:
                 TimeSpan still = await _machine.RollBackAsync(request.Name ?? throw Missing("snapshot")).ConfigureAwait(false);
                 return new ControlReply { PauseMilliseconds = still.TotalMilliseconds };
             case ControlOperation.ScreenText:
                 return new ControlReply { Text = await contract.ReadScreenAsync().ConfigureAwait(false) };
             case ControlOperation.Type:
-                await (request.Keys is { } keys ? contract.PressKeysAsync(keys) : contract.TypeAsync(request.Text ?? throw Missing("text"))).ConfigureAwait(false);
+                await (request.Keys is { } keys ? contract.PressKeysAsync(keys) : contract.TypeAsync(
+                    request.Text ?? throw Missing("text"))).ConfigureAwait(false);
                 return new ControlReply();
             case ControlOperation.PowerButton:
                 await contract.PressPowerButtonAsync().ConfigureAwait(false);
@@ -229,7 +244,11 @@ internal sealed partial class ControlSession
     }
 
     /// <summary>By the name that others reach it by.</summary>
-    private MachineDescription Named(MachineDescription description) => description with { Name = _reservation.Name, Image = _reservation.Image };
+    private MachineDescription Named(MachineDescription description) => description with
+    {
+        Name = _reservation.Name,
+        Image = _reservation.Image,
+    };
 
     private static StrataException Missing(string what) => new(StrataError.BadInput, $"The control request names no {what}.");
 
@@ -273,7 +292,8 @@ internal sealed partial class ControlSession
             }
             catch (VsockException error)
             {
-                await ControlJson.Write(new ControlReply { Failure = new ControlFailure(StrataError.Guest, error.Message, error.IsRefused) })
+                await ControlJson.Write(
+                    new ControlReply { Failure = new ControlFailure(StrataError.Guest, error.Message, error.IsRefused) })
                     .WriteAsync(_connection, cancellationToken).ConfigureAwait(false);
                 return;
             }
@@ -301,7 +321,8 @@ internal sealed partial class ControlSession
         try
         {
             Socket socket = ((NetworkStream)_connection).Socket;
-            await socket.ReceiveAsync(Memory<byte>.Empty, gone.Token).ConfigureAwait(false); // completes at data or the end, and takes nothing
+            // completes at data or the end, and takes nothing
+            await socket.ReceiveAsync(Memory<byte>.Empty, gone.Token).ConfigureAwait(false);
             await gone.CancelAsync().ConfigureAwait(false);
         }
         catch (Exception error) when (error is OperationCanceledException or SocketException)
@@ -358,7 +379,8 @@ internal sealed partial class ControlSession
         }
     }
 
-    private ValueTask ReplyAsync(ControlReply reply, CancellationToken cancellationToken) => ControlJson.Write(reply).WriteAsync(_connection, cancellationToken);
+    private ValueTask ReplyAsync(ControlReply reply, CancellationToken cancellationToken) =>
+        ControlJson.Write(reply).WriteAsync(_connection, cancellationToken);
 
     private ValueTask FailAsync(StrataError error, string message, CancellationToken cancellationToken) =>
         ReplyAsync(new ControlReply { Failure = new ControlFailure(error, message) }, cancellationToken);

@@ -12,7 +12,8 @@ public static class DescriptionJson
 {
     /// <param name="own">Knows the caller's own types, which are written in the same way.</param>
     /// <param name="leaveOutNulls">Members without a value are left out instead of being null.</param>
-    public static JsonSerializerOptions CreateOptions(IJsonTypeInfoResolver own, bool leaveOutNulls = false) => new(JsonSerializerDefaults.Web)
+    public static JsonSerializerOptions CreateOptions(IJsonTypeInfoResolver own, bool leaveOutNulls = false) =>
+        new(JsonSerializerDefaults.Web)
     {
         WriteIndented = true,
         Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,

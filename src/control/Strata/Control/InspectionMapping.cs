@@ -12,7 +12,8 @@ internal static class InspectionMapping
         Resets = board.Resets,
         InterruptPins =
         [
-            .. board.InterruptPins.Select(pin => new InterruptPinInspection(pin.Pin, pin.Vector, pin.IsMasked, pin.IsLevel, pin.IsHigh, pin.Sent)),
+            .. board.InterruptPins.Select(
+                pin => new InterruptPinInspection(pin.Pin, pin.Vector, pin.IsMasked, pin.IsLevel, pin.IsHigh, pin.Sent)),
         ],
         Devices =
         [
@@ -30,7 +31,8 @@ internal static class InspectionMapping
         Bars = [.. pci.Bars.Select(bar => new BarInspection(bar.Index, bar.Size, bar.Address))],
         LineInterrupts = pci.LineInterrupts,
         Msix = pci.Msix is { } msix
-            ? new MsixInspection(msix.IsEnabled, [.. msix.Vectors.Select(vector => new MsixVectorInspection(vector.Vector, vector.IsMasked, vector.Sent))])
+            ? new MsixInspection(
+                msix.IsEnabled, [.. msix.Vectors.Select(vector => new MsixVectorInspection(vector.Vector, vector.IsMasked, vector.Sent))])
             : null,
     };
 

@@ -46,7 +46,8 @@ public sealed record MachineForward(TransportProtocol Protocol, string HostAddre
     public static MachineForward Of(ForwardedPort port)
     {
         ArgumentNullException.ThrowIfNull(port);
-        return new MachineForward(port.Forward.Protocol, port.HostEndPoint.Address.ToString(), port.HostEndPoint.Port, port.Forward.GuestPort);
+        return new MachineForward(
+            port.Forward.Protocol, port.HostEndPoint.Address.ToString(), port.HostEndPoint.Port, port.Forward.GuestPort);
     }
 
     /// <summary>As `strata run --forward` takes it.</summary>

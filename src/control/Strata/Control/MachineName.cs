@@ -12,13 +12,17 @@ public static class MachineName
 
     /// <summary>Whether a text can name a machine: letters, digits, dots, dashes and underscores, a letter or digit first.</summary>
     public static bool IsValid(string? text) =>
-        text is { Length: > 0 and <= Longest } && char.IsAsciiLetterOrDigit(text[0]) && text.All(c => char.IsAsciiLetterOrDigit(c) || c is '.' or '-' or '_');
+        text is { Length: > 0 and <= Longest }
+            && char.IsAsciiLetterOrDigit(text[0])
+            && text.All(c => char.IsAsciiLetterOrDigit(c) || c is '.' or '-' or '_');
 
     /// <exception cref="StrataException">The text cannot name a machine.</exception>
     internal static string Check(string text) => IsValid(text)
         ? text
         : throw new StrataException(
-            StrataError.BadInput, $"\"{Printable.Text(text)}\" cannot name a machine: use 1 to {Longest} letters, digits, dots, dashes or underscores, a letter or digit first.");
+            StrataError.BadInput,
+            $"\"{Printable.Text(text)}\" cannot name a machine: use 1 to {Longest} letters, digits, dots, dashes or underscores, a " +
+            $"letter or digit first.");
 
     /// <summary>Names to try for a machine that was given none: of what it runs, then numbered.</summary>
     internal static IEnumerable<string> Suggest(string image)

@@ -87,7 +87,8 @@ public sealed class MachineRegistry(string? folder = null)
         }
 
         RuntimeFolder.Check(Folder);
-        string[] names = [.. Directory.EnumerateFiles(Folder, "*" + Extension).Select(path => Path.GetFileNameWithoutExtension(path)!).Where(MachineName.IsValid).Order(StringComparer.Ordinal)];
+        string[] names = [.. Directory.EnumerateFiles(Folder, "*" + Extension).Select(
+            path => Path.GetFileNameWithoutExtension(path)!).Where(MachineName.IsValid).Order(StringComparer.Ordinal)];
         MachineDescription?[] all = await Task.WhenAll(names.Select(name => DescribeAsync(name, cancellationToken))).ConfigureAwait(false);
         if (all.Contains(null))
         {
@@ -123,7 +124,8 @@ public sealed class MachineRegistry(string? folder = null)
             probe.Connect(new UnixDomainSocketEndPoint(path));
             return true;
         }
-        catch (SocketException error) when (error.SocketErrorCode is SocketError.ConnectionRefused or SocketError.AddressNotAvailable || !File.Exists(path))
+        catch (SocketException error) when (
+            error.SocketErrorCode is SocketError.ConnectionRefused or SocketError.AddressNotAvailable || !File.Exists(path))
         {
             return false;
         }
@@ -145,7 +147,9 @@ public sealed class MachineRegistry(string? folder = null)
         catch (Exception error) when (error is SocketException or IOException or UnauthorizedAccessException)
         {
             socket.Dispose();
-            throw new StrataException(StrataError.Host, $"The control socket {path} cannot be made: {error.Message}. Set XDG_RUNTIME_DIR to a folder of yours.", error);
+            throw new StrataException(
+                StrataError.Host, $"The control socket {path} cannot be made: {error.Message}. Set XDG_RUNTIME_DIR to a folder of yours.",
+                error);
         }
     }
 
@@ -167,7 +171,8 @@ public sealed class MachineRegistry(string? folder = null)
         }
         catch (StrataException)
         {
-            return File.Exists(PathOf(name)) ? new MachineDescription { Name = name, Image = string.Empty, Answers = false } : null; // it ended meanwhile
+            // it ended meanwhile
+            return File.Exists(PathOf(name)) ? new MachineDescription { Name = name, Image = string.Empty, Answers = false } : null;
         }
     }
 
@@ -185,7 +190,9 @@ public sealed class MachineRegistry(string? folder = null)
         string path = Path.Combine(Folder, name + Extension);
         return path.Length <= LongestPath
             ? path
-            : throw new StrataException(StrataError.Host, $"The path {path} is too long for a socket ({LongestPath} characters); set XDG_RUNTIME_DIR to a shorter folder.");
+            : throw new StrataException(
+                StrataError.Host,
+                $"The path {path} is too long for a socket ({LongestPath} characters); set XDG_RUNTIME_DIR to a shorter folder.");
     }
 
     /// <summary>sun_path of unix(7), without the zero at its end.</summary>
@@ -206,7 +213,10 @@ public sealed class MachineRegistry(string? folder = null)
                 || (error is IOException && (!File.Exists(path) || Environment.TickCount64 - start > LockPatience.TotalMilliseconds)))
             {
                 throw new StrataException(
-                    StrataError.Host, $"The lock {path} of the running machines cannot be had: {error.Message} End the process that holds it, or set XDG_RUNTIME_DIR to another folder.", error);
+                    StrataError.Host,
+                    $"The lock {path} of the running machines cannot be had: {error.Message} End the process that holds it, or set " +
+                    $"XDG_RUNTIME_DIR to another folder.",
+                    error);
             }
             catch (IOException)
             {

@@ -46,7 +46,8 @@ public sealed class RunningMachine : IMachine
         ControlReply reply = await AskAsync(ControlOperation.Spec, cancellationToken).ConfigureAwait(false);
         try
         {
-            return MachineSpec.Read(reply.Spec ?? throw new StrataException(StrataError.Host, "The machine's answer lacks what was asked for; is it of the same version of Strata?"));
+            return MachineSpec.Read(reply.Spec ?? throw new StrataException(
+                StrataError.Host, "The machine's answer lacks what was asked for; is it of the same version of Strata?"));
         }
         catch (SpecException error)
         {
@@ -57,21 +58,30 @@ public sealed class RunningMachine : IMachine
     /// <summary>Moves the machine to another engine; see <see cref="VirtualMachine.SwitchEngineAsync"/>.</summary>
     /// <exception cref="StrataException">The host cannot run this machine on that engine. It stays on the old one.</exception>
     public async Task<EngineSwitch> SwitchEngineAsync(Engine engine, CancellationToken cancellationToken = default) =>
-        Part((await AskAsync(new ControlRequest { Operation = ControlOperation.Engine, Engine = engine }, cancellationToken).ConfigureAwait(false)).Switch);
+        Part((await AskAsync(
+            new ControlRequest { Operation = ControlOperation.Engine, Engine = engine }, cancellationToken).ConfigureAwait(false)).Switch);
 
-    /// <summary>Saves the machine, which goes on; see <see cref="VirtualMachine.CreateSnapshotAsync(SnapshotRequest, SnapshotStore?, CancellationToken)"/>.</summary>
+    /// <summary>
+    /// Saves the machine, which goes on; see
+    /// <see cref="VirtualMachine.CreateSnapshotAsync(SnapshotRequest, SnapshotStore?, CancellationToken)"/>.
+    /// </summary>
     public async Task<SnapshotReport> CreateSnapshotAsync(SnapshotRequest request, CancellationToken cancellationToken = default) =>
-        Part((await AskAsync(new ControlRequest { Operation = ControlOperation.Snapshot, Snapshot = request }, cancellationToken).ConfigureAwait(false)).Snapshot);
+        Part((await AskAsync(
+            new ControlRequest { Operation = ControlOperation.Snapshot, Snapshot = request },
+            cancellationToken).ConfigureAwait(false)).Snapshot);
 
     /// <summary>Saves the machine and ends it; see <see cref="VirtualMachine.SuspendAsync"/>.</summary>
     public async Task<SnapshotReport> SuspendAsync(SnapshotRequest request, CancellationToken cancellationToken = default) =>
-        Part((await AskAsync(new ControlRequest { Operation = ControlOperation.Suspend, Snapshot = request }, cancellationToken).ConfigureAwait(false)).Snapshot);
+        Part((await AskAsync(
+            new ControlRequest { Operation = ControlOperation.Suspend, Snapshot = request },
+            cancellationToken).ConfigureAwait(false)).Snapshot);
 
     /// <summary>Takes the machine back to one of its snapshots; see <see cref="VirtualMachine.RollBackAsync"/>.</summary>
     /// <returns>How long it stood still.</returns>
     public async Task<TimeSpan> RollBackAsync(string name, CancellationToken cancellationToken = default)
     {
-        ControlReply reply = await AskAsync(new ControlRequest { Operation = ControlOperation.RollBack, Name = name }, cancellationToken).ConfigureAwait(false);
+        ControlReply reply = await AskAsync(
+            new ControlRequest { Operation = ControlOperation.RollBack, Name = name }, cancellationToken).ConfigureAwait(false);
         return TimeSpan.FromMilliseconds(reply.PauseMilliseconds ?? 0);
     }
 
@@ -81,7 +91,8 @@ public sealed class RunningMachine : IMachine
         NetworkStream connection = await OpenAsync(cancellationToken).ConfigureAwait(false);
         try
         {
-            ControlReply reply = Check(await ConverseAsync(connection, new ControlRequest { Operation = ControlOperation.ForkPoint }, cancellationToken).ConfigureAwait(false));
+            ControlReply reply = Check(await ConverseAsync(
+                connection, new ControlRequest { Operation = ControlOperation.ForkPoint }, cancellationToken).ConfigureAwait(false));
             return new ForkPoint(new SnapshotStore(Part(reply.Folder)), Part(reply.Name), connection.DisposeAsync);
         }
         catch
@@ -92,7 +103,8 @@ public sealed class RunningMachine : IMachine
     }
 
     /// <summary>Presses the power button; an operating system that listens shuts down.</summary>
-    public Task PressPowerButtonAsync(CancellationToken cancellationToken = default) => AskAsync(ControlOperation.PowerButton, cancellationToken);
+    public Task PressPowerButtonAsync(CancellationToken cancellationToken = default) =>
+        AskAsync(ControlOperation.PowerButton, cancellationToken);
 
     /// <inheritdoc/>
     public Task ResetAsync(CancellationToken cancellationToken = default) => AskAsync(ControlOperation.Reset, cancellationToken);
@@ -131,8 +143,12 @@ public sealed class RunningMachine : IMachine
         using NetworkStream connection = await OpenAsync(cancellationToken).ConfigureAwait(false);
         try
         {
-            await ControlJson.Write(new ControlRequest { Operation = ControlOperation.Wait }).WriteAsync(connection, cancellationToken).ConfigureAwait(false);
-            return await ControlFrame.ReadAsync(connection, cancellationToken).ConfigureAwait(false) is { } frame ? Check(ControlJson.ReadReply(frame)).Exit : null;
+            await ControlJson.Write(new ControlRequest { Operation = ControlOperation.Wait })
+                .WriteAsync(connection, cancellationToken)
+                .ConfigureAwait(false);
+            return await ControlFrame.ReadAsync(connection, cancellationToken).ConfigureAwait(false) is { } frame
+                ? Check(ControlJson.ReadReply(frame)).Exit
+                : null;
         }
         catch (IOException error) when (error is not ControlProtocolException)
         {
@@ -153,7 +169,8 @@ public sealed class RunningMachine : IMachine
         {
             try
             {
-                await ControlJson.Write(new ControlRequest { Operation = ControlOperation.Release }).WriteAsync(connection, cancellationToken).ConfigureAwait(false);
+                await ControlJson.Write(new ControlRequest { Operation = ControlOperation.Release }).WriteAsync(
+                    connection, cancellationToken).ConfigureAwait(false);
                 while (await ControlFrame.ReadAsync(connection, cancellationToken).ConfigureAwait(false) is { } frame)
                 {
                     Check(ControlJson.ReadReply(frame));
@@ -174,7 +191,9 @@ public sealed class RunningMachine : IMachine
         NetworkStream connection = await OpenAsync(cancellationToken).ConfigureAwait(false);
         try
         {
-            ControlReply reply = await ConverseAsync(connection, new ControlRequest { Operation = ControlOperation.Connect, Port = port }, cancellationToken).ConfigureAwait(false);
+            ControlReply reply = await ConverseAsync(
+                connection, new ControlRequest { Operation = ControlOperation.Connect, Port = port },
+                cancellationToken).ConfigureAwait(false);
             if (reply.Failure is { Error: StrataError.Guest } failure)
             {
                 throw new VsockException(failure.Message, failure.IsRefused);
@@ -199,7 +218,8 @@ public sealed class RunningMachine : IMachine
         NetworkStream connection = await OpenAsync(cancellationToken).ConfigureAwait(false);
         try
         {
-            Check(await ConverseAsync(connection, new ControlRequest { Operation = ControlOperation.Console }, cancellationToken).ConfigureAwait(false));
+            Check(await ConverseAsync(
+                connection, new ControlRequest { Operation = ControlOperation.Console }, cancellationToken).ConfigureAwait(false));
             return new ControlStream(connection);
         }
         catch
@@ -217,7 +237,8 @@ public sealed class RunningMachine : IMachine
     public async Task<byte[]> CaptureScreenAsync(CancellationToken cancellationToken = default)
     {
         using NetworkStream connection = await OpenAsync(cancellationToken).ConfigureAwait(false);
-        Check(await ConverseAsync(connection, new ControlRequest { Operation = ControlOperation.ScreenPicture }, cancellationToken).ConfigureAwait(false));
+        Check(await ConverseAsync(
+            connection, new ControlRequest { Operation = ControlOperation.ScreenPicture }, cancellationToken).ConfigureAwait(false));
         using MemoryStream picture = new();
         await new ControlStream(connection).CopyToAsync(picture, cancellationToken).ConfigureAwait(false);
         return picture.ToArray();
@@ -231,10 +252,12 @@ public sealed class RunningMachine : IMachine
     public Task PressKeysAsync(string keys, CancellationToken cancellationToken = default) =>
         AskAsync(new ControlRequest { Operation = ControlOperation.Type, Keys = keys }, cancellationToken);
 
-    private static ControlReply Check(ControlReply reply) => reply.Failure is { } failure ? throw new StrataException(failure.Error, failure.Message) : reply;
+    private static ControlReply Check(ControlReply reply) =>
+        reply.Failure is { } failure ? throw new StrataException(failure.Error, failure.Message) : reply;
 
     private static T Part<T>(T? part)
-        where T : class => part ?? throw new StrataException(StrataError.Host, "The machine's answer lacks what was asked for; is it of the same version of Strata?");
+        where T : class => part ?? throw new StrataException(
+            StrataError.Host, "The machine's answer lacks what was asked for; is it of the same version of Strata?");
 
     private Task<ControlReply> AskAsync(ControlOperation operation, CancellationToken cancellationToken) =>
         AskAsync(new ControlRequest { Operation = operation }, cancellationToken);
@@ -264,7 +287,9 @@ public sealed class RunningMachine : IMachine
         }
         catch (IOException error)
         {
-            throw new StrataException(StrataError.Host, error is ControlProtocolException ? error.Message : $"The machine {Name} went away: {error.Message}", error);
+            throw new StrataException(
+                StrataError.Host, error is ControlProtocolException ? error.Message : $"The machine {Name} went away: {error.Message}",
+                error);
         }
     }
 
@@ -297,7 +322,8 @@ public sealed class RunningMachine : IMachine
             await socket.ConnectAsync(new UnixDomainSocketEndPoint(_path), cancellationToken).ConfigureAwait(false);
             return PeerCredentials.Of(socket).IsSameUser
                 ? (false, new NetworkStream(socket, ownsSocket: true))
-                : throw new StrataException(StrataError.Host, $"The control socket {_path} belongs to another user's process; it is not used.");
+                : throw new StrataException(
+                    StrataError.Host, $"The control socket {_path} belongs to another user's process; it is not used.");
         }
         catch (SocketException error) when (error.SocketErrorCode == SocketError.WouldBlock)
         {

@@ -44,7 +44,9 @@ internal static class RuntimeFolder
         catch (Exception error) when (error is IOException or UnauthorizedAccessException)
         {
             throw new StrataException(
-                StrataError.Host, $"The folder {folder} for control sockets cannot be made: {error.Message} Set XDG_RUNTIME_DIR to a folder of yours.", error);
+                StrataError.Host,
+                $"The folder {folder} for control sockets cannot be made: {error.Message} Set XDG_RUNTIME_DIR to a folder of yours.",
+                error);
         }
 
         Check(folder);
@@ -61,7 +63,9 @@ internal static class RuntimeFolder
         if (fault is not null)
         {
             throw new StrataException(
-                StrataError.Host, $"The folder {folder} for control sockets {fault}: remove it or make it yours alone (chmod 700), or set XDG_RUNTIME_DIR to a folder of yours.");
+                StrataError.Host,
+                $"The folder {folder} for control sockets {fault}: remove it or make it yours alone (chmod 700), or set XDG_RUNTIME_DIR " +
+                $"to a folder of yours.");
         }
 
         string parent = Path.GetDirectoryName(folder)!;
@@ -69,7 +73,9 @@ internal static class RuntimeFolder
         if ((status.UserId != UserId && status.UserId != 0) || ((status.Mode & OthersMayWrite) != 0 && (status.Mode & Sticky) == 0))
         {
             throw new StrataException(
-                StrataError.Host, $"Other users can replace the folder {folder} for control sockets, because they may write to {parent}; set XDG_RUNTIME_DIR to a folder of yours.");
+                StrataError.Host,
+                $"Other users can replace the folder {folder} for control sockets, because they may write to {parent}; set " +
+                $"XDG_RUNTIME_DIR to a folder of yours.");
         }
     }
 
@@ -81,7 +87,8 @@ internal static class RuntimeFolder
         }
         catch (IOException error)
         {
-            throw new StrataException(StrataError.Host, $"The folder {path} for control sockets cannot be looked at: {error.Message}.", error);
+            throw new StrataException(
+                StrataError.Host, $"The folder {path} for control sockets cannot be looked at: {error.Message}.", error);
         }
     }
 }

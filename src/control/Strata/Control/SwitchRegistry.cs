@@ -44,7 +44,9 @@ public sealed class SwitchRegistry(string? folder = null)
             }
         }
 
-        throw new StrataException(StrataError.BadInput, $"No machine is plugged into a switch with the name {name}; `strata switch list` shows those that are in use.");
+        throw new StrataException(
+            StrataError.BadInput,
+            $"No machine is plugged into a switch with the name {name}; `strata switch list` shows those that are in use.");
     }
 
     /// <summary>
@@ -70,7 +72,8 @@ public sealed class SwitchRegistry(string? folder = null)
         {
             throw new StrataException(
                 StrataError.BadInput,
-                $"\"{Printable.Text(name)}\" cannot name a switch: use 1 to {NamedSwitchPlace.LongestName} letters, digits, dots, dashes or underscores, a letter or digit first.");
+                $"\"{Printable.Text(name)}\" cannot name a switch: use 1 to {NamedSwitchPlace.LongestName} letters, digits, dots, dashes " +
+                $"or underscores, a letter or digit first.");
         }
     }
 
@@ -95,7 +98,8 @@ public sealed class SwitchRegistry(string? folder = null)
         try
         {
             NamedSwitchDescription? description = await Task.Factory.StartNew(
-                () => NamedSwitchClient.Describe(PlaceOf(name), cancellationToken), cancellationToken, TaskCreationOptions.LongRunning, TaskScheduler.Default).ConfigureAwait(false);
+                () => NamedSwitchClient.Describe(PlaceOf(name), cancellationToken), cancellationToken, TaskCreationOptions.LongRunning,
+                TaskScheduler.Default).ConfigureAwait(false);
             return description is null ? null : SwitchDescription.Of(description);
         }
         catch (IOException error)

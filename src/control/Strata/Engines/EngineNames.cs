@@ -19,5 +19,6 @@ public static class EngineNames
         return found.FindObstacle() is { } obstacle ? throw new StrataException(StrataError.Host, obstacle) : found;
     }
 
-    private static StrataException Unknown(string name) => new(StrataError.BadInput, $"There is no engine \"{name}\"; use {string.Join(", ", All)}.");
+    private static StrataException Unknown(string name) =>
+        new(StrataError.BadInput, $"There is no engine \"{name}\"; use {string.Join(", ", All)}.");
 }

@@ -70,7 +70,8 @@ public sealed class EngineProbe(string? cache = null)
                 string names = string.Join(" and ", unknown.Select(engine => engine.Name));
                 return new EngineChoice(
                     new Engine(BestByTypicalSpeed([]).Name),
-                    $"{names} could not be measured within {Patience.TotalMilliseconds:F0} ms, so it is slow or this host is busy; `strata probe` measures it.");
+                    $"{names} could not be measured within {Patience.TotalMilliseconds:F0} ms, so it is slow or this host is busy; " +
+                    $"`strata probe` measures it.");
             }
         }
 
@@ -126,7 +127,8 @@ public sealed class EngineProbe(string? cache = null)
         .Where(engine => engine.TypicalSpeed is not null && failed.All(other => other.Name != engine.Name) && engine.FindObstacle() is null)
         .MinBy(engine => Estimate(engine).MixSeconds) ?? EngineRegistry.Interpreter;
 
-    private static EngineMeasurement Estimate(EngineDescriptor engine) => EngineMeasurement.Of(new Engine(engine.Name), engine.TypicalSpeed!);
+    private static EngineMeasurement Estimate(EngineDescriptor engine) =>
+        EngineMeasurement.Of(new Engine(engine.Name), engine.TypicalSpeed!);
 
     private static string Describe(EngineMeasurement m)
     {
@@ -136,13 +138,17 @@ public sealed class EngineProbe(string? cache = null)
             ? $"{name} cannot run ({cause.TrimEnd('.')})"
             : m.UserMips <= 0
                 ? string.Create(CultureInfo.InvariantCulture, $"{name} does {m.KernelMips:F1} MIPS in kernel mode{defect}")
-                : string.Create(CultureInfo.InvariantCulture, $"{name} does {m.KernelMips:F1} MIPS in kernel mode and {m.UserMips:F0} in user mode, {m.ExitMicroseconds:F1} µs an exit, {m.FaultMicroseconds:F1} µs a page fault{defect}");
+                : string.Create(
+                    CultureInfo.InvariantCulture,
+                    $"{name} does {m.KernelMips:F1} MIPS in kernel mode and {m.UserMips:F0} in user mode, {m.ExitMicroseconds:F1} µs an " +
+                    $"exit, {m.FaultMicroseconds:F1} µs a page fault{defect}");
     }
 
     private static EngineMeasurement Run(EngineDescriptor engine, TimeSpan slice, bool stopEarly)
     {
         CpuidPolicy policy = engine.Narrow(new CpuidPolicy()).Policy;
-        using ProbeMachine machine = new(policy, memory => engine.Create(new EngineSetup { Memory = memory, Policy = policy, AcceptsDefects = true }));
+        using ProbeMachine machine = new(
+            policy, memory => engine.Create(new EngineSetup { Memory = memory, Policy = policy, AcceptsDefects = true }));
         double kernelMips = machine.Measure(ProbeProgram.Loop, user: false, slice) * ProbeProgram.LoopInstructions / 1e6;
         if (stopEarly && kernelMips < Hopeless)
         {

@@ -66,7 +66,10 @@ internal sealed class ProbeCache(string folder)
 
     private static string Print(EngineMeasurement m) => m.Unavailable is { } cause
         ? $"{m.Engine.Name} - {cause.ReplaceLineEndings(" ")}"
-        : string.Create(CultureInfo.InvariantCulture, $"{m.Engine.Name} {m.KernelMips:R} {m.UserMips:R} {m.ExitMicroseconds:R} {m.FaultMicroseconds:R} {m.Defect?.ReplaceLineEndings(" ")}");
+        : string.Create(
+            CultureInfo.InvariantCulture,
+            $"{m.Engine.Name} {m.KernelMips:R} {m.UserMips:R} {m.ExitMicroseconds:R} {m.FaultMicroseconds:R} " +
+            $"{m.Defect?.ReplaceLineEndings(" ")}");
 
     private static EngineMeasurement? Parse(string line)
     {
@@ -97,5 +100,7 @@ internal sealed class ProbeCache(string folder)
     }
 
     private static double? ParseFigure(string text) =>
-        double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out double value) && value is >= 0 and < 1e12 ? value : null;
+        double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out double value) && value is >= 0 and < 1e12
+            ? value
+            : null;
 }

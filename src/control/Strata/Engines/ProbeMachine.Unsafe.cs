@@ -32,7 +32,11 @@ internal sealed unsafe class ProbeMachine : IDisposable
     private const ushort UserData = 0x1B;
     private const ushort UserCode = 0x23;
     private const ushort TaskState = 0x28;
-    private const uint Flat = SegmentState.Present | SegmentState.NonSystem | SegmentState.Accessed | SegmentState.ReadableOrWritable | SegmentState.Granularity;
+    private const uint Flat = SegmentState.Present
+        | SegmentState.NonSystem
+        | SegmentState.Accessed
+        | SegmentState.ReadableOrWritable
+        | SegmentState.Granularity;
 
     private readonly GuestMemory _memory = new(MemorySize);
     private readonly X86Cpu _cpu;
@@ -46,7 +50,8 @@ internal sealed unsafe class ProbeMachine : IDisposable
         space.MapRam(0, _memory, 0, MemorySize);
         BuildTables();
         ProbeProgram.SkipTwo.CopyTo(_memory.Slice(Handler, ProbeProgram.SkipTwo.Length));
-        _cpu = new X86Cpu(new X86CpuWiring { Index = 0, Memory = space, Ports = new PortSpace(), Clock = new ManualClock(), Cpuid = policy });
+        _cpu = new X86Cpu(
+            new X86CpuWiring { Index = 0, Memory = space, Ports = new PortSpace(), Clock = new ManualClock(), Cpuid = policy });
         try
         {
             _machine = create(space);
@@ -127,10 +132,20 @@ internal sealed unsafe class ProbeMachine : IDisposable
         uint privilege = user ? 3u << SegmentState.DplShift : 0;
         for (SegmentIndex index = SegmentIndex.Es; index <= SegmentIndex.Gs; index++)
         {
-            state.Segment(index) = new SegmentState { Limit = uint.MaxValue, Attributes = Flat | SegmentState.Big | privilege, Selector = user ? UserData : KernelData };
+            state.Segment(index) = new SegmentState
+            {
+                Limit = uint.MaxValue,
+                Attributes = Flat | SegmentState.Big | privilege,
+                Selector = user ? UserData : KernelData,
+            };
         }
 
-        state.Cs = new SegmentState { Limit = uint.MaxValue, Attributes = Flat | SegmentState.Code | SegmentState.Long | privilege, Selector = user ? UserCode : KernelCode };
+        state.Cs = new SegmentState
+        {
+            Limit = uint.MaxValue,
+            Attributes = Flat | SegmentState.Code | SegmentState.Long | privilege,
+            Selector = user ? UserCode : KernelCode,
+        };
         state.Tr = new SegmentState { Base = Tss, Limit = 0x67, Attributes = SegmentState.Present | 11, Selector = TaskState };
         state.Ldtr = new SegmentState { Attributes = SegmentState.Unusable };
         state.Cr0 = Cr0.PE | Cr0.PG | Cr0.NE | Cr0.ET | Cr0.MP | Cr0.WP;

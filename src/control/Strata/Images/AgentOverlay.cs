@@ -37,7 +37,8 @@ internal static class AgentOverlay
         }
 
         cpio.AddFile("strata/agent", Encoding.UTF8.GetBytes(GuestAgent.Script), executable: true);
-        cpio.AddFile("strata/start", "mkdir -p /dev/pts && mount -t devpts devpts /dev/pts\nperl /strata/agent </dev/null &\n"u8, executable: false);
+        cpio.AddFile(
+            "strata/start", "mkdir -p /dev/pts && mount -t devpts devpts /dev/pts\nperl /strata/agent </dev/null &\n"u8, executable: false);
         cpio.Finish();
     }
 
@@ -53,6 +54,7 @@ internal static class AgentOverlay
 
         return File.Exists(place)
             ? File.ReadAllBytes(place)
-            : throw new StrataException(StrataError.ImageUnavailable, $"Debian's packages hold no {path}; run apt-get update and try again.");
+            : throw new StrataException(
+                StrataError.ImageUnavailable, $"Debian's packages hold no {path}; run apt-get update and try again.");
     }
 }

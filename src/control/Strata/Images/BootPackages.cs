@@ -39,7 +39,8 @@ internal sealed class BootPackages
     /// <param name="kernel">The metapackage of the kernel.</param>
     /// <exception cref="StrataException">The packages cannot be fetched, or hold something else than they should.</exception>
     public static async Task<BootPackages> FetchAsync(
-        DebianPackages packages, string[] further, string work, IProgress<string>? progress, CancellationToken cancellationToken, string kernel = CloudKernel)
+        DebianPackages packages, string[] further, string work, IProgress<string>? progress, CancellationToken cancellationToken,
+        string kernel = CloudKernel)
     {
         string package = await packages.FindVersionedAsync(kernel, "linux-image-", cancellationToken).ConfigureAwait(false);
         progress?.Report($"Fetching {package} and {BusyboxPackage}");
@@ -52,9 +53,11 @@ internal sealed class BootPackages
         }
 
         string image = Directory.GetFiles(Path.Combine(root, "boot"), "vmlinuz-*").FirstOrDefault()
-            ?? throw new StrataException(StrataError.ImageUnavailable, $"The package {package} holds no kernel; try again when Debian has a new one.");
+            ?? throw new StrataException(
+                StrataError.ImageUnavailable, $"The package {package} holds no kernel; try again when Debian has a new one.");
         string busybox = BusyboxPaths.Select(path => Path.Combine(root, path)).FirstOrDefault(File.Exists)
-            ?? throw new StrataException(StrataError.ImageUnavailable, $"The package {BusyboxPackage} holds no busybox; try again when Debian has a new one.");
+            ?? throw new StrataException(
+                StrataError.ImageUnavailable, $"The package {BusyboxPackage} holds no busybox; try again when Debian has a new one.");
         CheckKernel(image);
         CheckBusybox(busybox);
         return new BootPackages(root, image, busybox);
@@ -78,7 +81,8 @@ internal sealed class BootPackages
         if (file.Length < SmallestBusybox || file.ReadAtLeast(head, head.Length, throwOnEndOfStream: false) < head.Length
             || BinaryPrimitives.ReadUInt32BigEndian(head) != 0x7F454C46)
         {
-            throw new StrataException(StrataError.ImageUnavailable, $"The package {BusyboxPackage} holds no usable busybox; fetch it again.");
+            throw new StrataException(
+                StrataError.ImageUnavailable, $"The package {BusyboxPackage} holds no usable busybox; fetch it again.");
         }
     }
 }

@@ -77,7 +77,8 @@ internal sealed class DebianBuilder(string folder, IProgress<string>? progress)
             File.Move(Path.Combine(all, file), Path.Combine(essential, file));
         }
 
-        await File.WriteAllTextAsync(Path.Combine(folder, DebianImage.PackagesFile), names.ToString(), cancellationToken).ConfigureAwait(false);
+        await File.WriteAllTextAsync(
+            Path.Combine(folder, DebianImage.PackagesFile), names.ToString(), cancellationToken).ConfigureAwait(false);
     }
 
     /// <summary>Name and version from apt's file name, which is name_version_architecture.deb with a colon escaped.</summary>
@@ -91,7 +92,8 @@ internal sealed class DebianBuilder(string folder, IProgress<string>? progress)
     {
         using FileStream output = File.Create(Path.Combine(folder, DebianImage.InitrdFile));
         CpioWriter cpio = new(output);
-        foreach (string path in (ReadOnlySpan<string>)["bin", "sbin", "usr", "usr/bin", "usr/sbin", "proc", "sys", "dev", "media", "root", "lib", "lib/modules"])
+        foreach (string path in (
+            ReadOnlySpan<string>)["bin", "sbin", "usr", "usr/bin", "usr/sbin", "proc", "sys", "dev", "media", "root", "lib", "lib/modules"])
         {
             cpio.AddDirectory(path);
         }
@@ -124,10 +126,12 @@ internal sealed class DebianBuilder(string folder, IProgress<string>? progress)
         Directory.CreateDirectory(Path.GetDirectoryName(agent)!);
         await File.WriteAllTextAsync(agent, GuestAgent.Script, cancellationToken).ConfigureAwait(false);
         IReadOnlyList<string> sources = await packages.DescribeSourcesAsync(cancellationToken).ConfigureAwait(false);
-        await File.WriteAllTextAsync(Path.Combine(Medium, "sources.list"), string.Join('\n', sources) + "\n", cancellationToken).ConfigureAwait(false);
+        await File.WriteAllTextAsync(
+            Path.Combine(Medium, "sources.list"), string.Join('\n', sources) + "\n", cancellationToken).ConfigureAwait(false);
         await File.WriteAllTextAsync(Path.Combine(Medium, "release"), boot.Release + "\n", cancellationToken).ConfigureAwait(false);
         KernelModules.RemoveUseless(boot.Root);
-        await HostTool.RunAsync(boot.Root, "tar", ["-c", "-f", Path.Combine(Medium, "modules.tar"), "lib/modules"], cancellationToken).ConfigureAwait(false);
+        await HostTool.RunAsync(
+            boot.Root, "tar", ["-c", "-f", Path.Combine(Medium, "modules.tar"), "lib/modules"], cancellationToken).ConfigureAwait(false);
     }
 
     private static DiskSpec Raw(string path) => new() { Path = path, Format = "raw" };
@@ -146,21 +150,26 @@ internal sealed class DebianBuilder(string folder, IProgress<string>? progress)
             Disks = [Raw(disk), Raw(medium)],
             Networks = [], // all it needs is on the medium
         };
-        VirtualMachine machine = await VirtualMachine.StartAsync(spec, new MachineAttachments { ConsoleOutput = log.Write }, cancellationToken).ConfigureAwait(false);
+        VirtualMachine machine = await VirtualMachine.StartAsync(
+            spec, new MachineAttachments { ConsoleOutput = log.Write }, cancellationToken).ConfigureAwait(false);
         await using (machine.ConfigureAwait(false))
         {
             try
             {
-                MachineExit exit = await machine.WaitForExitAsync(cancellationToken).WaitAsync(Patience, cancellationToken).ConfigureAwait(false);
+                MachineExit exit = await machine.WaitForExitAsync(cancellationToken)
+                    .WaitAsync(Patience, cancellationToken)
+                    .ConfigureAwait(false);
                 if (exit.Reason != MachineExitReason.PowerOff || !log.IsComplete)
                 {
-                    throw new StrataException(StrataError.ImageUnavailable, $"Installing the packages failed: {exit.Details} It had printed:\n{log.LastLines}");
+                    throw new StrataException(
+                        StrataError.ImageUnavailable, $"Installing the packages failed: {exit.Details} It had printed:\n{log.LastLines}");
                 }
             }
             catch (TimeoutException error)
             {
                 throw new StrataException(
-                    StrataError.ImageUnavailable, $"Installing the packages took more than {Patience.TotalMinutes:F0} minutes. It had printed:\n{log.LastLines}", error);
+                    StrataError.ImageUnavailable,
+                    $"Installing the packages took more than {Patience.TotalMinutes:F0} minutes. It had printed:\n{log.LastLines}", error);
             }
         }
     }

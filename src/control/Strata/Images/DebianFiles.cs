@@ -18,7 +18,10 @@ internal static class DebianFiles
     /// <summary>Writes all of them into a folder.</summary>
     public static void CopyTo(string folder)
     {
-        foreach (string resource in typeof(DebianFiles).Assembly.GetManifestResourceNames().Where(name => name.StartsWith(Prefix, StringComparison.Ordinal)))
+        foreach (string resource in typeof(DebianFiles)
+            .Assembly
+            .GetManifestResourceNames()
+            .Where(name => name.StartsWith(Prefix, StringComparison.Ordinal)))
         {
             string path = Path.Combine(folder, resource[Prefix.Length..]);
             Directory.CreateDirectory(Path.GetDirectoryName(path)!);

@@ -38,7 +38,11 @@ public sealed class DebianImage : GuestImage
 
     /// <inheritdoc/>
     /// <remarks>The image stays as it is: what the guest writes is thrown away at the machine's end.</remarks>
-    public override MachineSpec CreateSpec(GuestSetup setup) => CreateSpec(setup, Folder) with { Disks = [DiskOf(Folder) with { Snapshot = true }], ImageFolder = Folder };
+    public override MachineSpec CreateSpec(GuestSetup setup) => CreateSpec(setup, Folder) with
+    {
+        Disks = [DiskOf(Folder) with { Snapshot = true }],
+        ImageFolder = Folder,
+    };
 
     /// <summary>A machine whose disk is a copy of its own, which stays. The copy is made if it is not there yet.</summary>
     /// <param name="folder">Holds the copy, with the kernel that fits it; nothing in it depends on the cache.</param>
@@ -55,7 +59,8 @@ public sealed class DebianImage : GuestImage
         string? missing = Array.Find([KernelFile, InitrdFile, DiskFile], file => !File.Exists(Path.Combine(folder, file)));
         if (missing is not null)
         {
-            throw new StrataException(StrataError.BadInput, $"The folder {folder} holds no machine: there is no {missing} in it. Give another name.");
+            throw new StrataException(
+                StrataError.BadInput, $"The folder {folder} holds no machine: there is no {missing} in it. Give another name.");
         }
 
         RefuseRunning(folder);
@@ -91,7 +96,8 @@ public sealed class DebianImage : GuestImage
         {
             throw new StrataException(
                 StrataError.BadInput,
-                $"The machine kept in {folder} is in use: one that runs from it, or a program that copies it. Stop it (strata list names the machines that run), or give --keep another name. {error.Message}",
+                $"The machine kept in {folder} is in use: one that runs from it, or a program that copies it. Stop it (strata list names " +
+                $"the machines that run), or give --keep another name. {error.Message}",
                 error);
         }
         catch (DiskImageException error)
@@ -120,12 +126,16 @@ public sealed class DebianImage : GuestImage
         {
             Directory.CreateDirectory(staging);
             string[] files = [.. new[] { KernelFile, InitrdFile, DiskFile, PackagesFile }.Select(PathOf)];
-            await HostTool.RunAsync(staging, "cp", ["--reflink=auto", "--sparse=always", .. files, staging], cancellationToken).ConfigureAwait(false);
+            await HostTool.RunAsync(
+                staging, "cp", ["--reflink=auto", "--sparse=always", .. files, staging], cancellationToken).ConfigureAwait(false);
             Directory.Move(staging, folder);
         }
         catch (Exception error) when (error is IOException or UnauthorizedAccessException)
         {
-            throw new StrataException(StrataError.Host, $"The machine cannot be kept in {folder}: {error.Message} Give --keep another name, or a folder that you may write to.", error);
+            throw new StrataException(
+                StrataError.Host,
+                $"The machine cannot be kept in {folder}: {error.Message} Give --keep another name, or a folder that you may write to.",
+                error);
         }
         finally
         {

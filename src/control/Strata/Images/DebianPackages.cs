@@ -28,7 +28,9 @@ internal sealed class DebianPackages
     {
         if (folder.Contains('"', StringComparison.Ordinal))
         {
-            throw new StrataException(StrataError.BadInput, $"apt cannot work in the folder {folder}, because of the quote in its name; set XDG_CACHE_HOME to another.");
+            throw new StrataException(
+                StrataError.BadInput,
+                $"apt cannot work in the folder {folder}, because of the quote in its name; set XDG_CACHE_HOME to another.");
         }
 
         DebianPackages packages = new(folder, architecture);
@@ -54,7 +56,9 @@ internal sealed class DebianPackages
         if ((await packages.DescribeSourcesAsync(cancellationToken).ConfigureAwait(false)).Count == 0)
         {
             throw new StrataException(
-                StrataError.ImageUnavailable, $"There are no package lists of Debian: {reason}. Check the network and /etc/apt/sources.list; on other systems than Debian, add a Debian source.");
+                StrataError.ImageUnavailable,
+                $"There are no package lists of Debian: {reason}. Check the network and /etc/apt/sources.list; on other systems than " +
+                $"Debian, add a Debian source.");
         }
 
         return packages;
@@ -67,7 +71,8 @@ internal sealed class DebianPackages
     public async Task<IReadOnlyList<string>> DescribeSourcesAsync(CancellationToken cancellationToken)
     {
         string targets = await AptAsync(
-            "apt-get", ["indextargets", "--format", "$(ORIGIN)|$(CREATED_BY)|$(LABEL)|$(CODENAME)|$(COMPONENT)"], cancellationToken).ConfigureAwait(false);
+            "apt-get", ["indextargets", "--format", "$(ORIGIN)|$(CREATED_BY)|$(LABEL)|$(CODENAME)|$(COMPONENT)"],
+            cancellationToken).ConfigureAwait(false);
         return DescribeSources(targets);
     }
 
@@ -77,7 +82,9 @@ internal sealed class DebianPackages
         .. targets.Split('\n')
             .Select(line => line.Split('|'))
             .Where(fields => fields is ["Debian", "Packages", _, _, _])
-            .Select(fields => $"deb http://deb.debian.org/{(fields[2] == SecurityLabel ? "debian-security" : "debian")} {fields[3]} {fields[4]}")
+            .Select(
+                fields =>
+                    $"deb http://deb.debian.org/{(fields[2] == SecurityLabel ? "debian-security" : "debian")} {fields[3]} {fields[4]}")
             .Distinct(),
     ];
 
@@ -90,7 +97,9 @@ internal sealed class DebianPackages
         return depends.Split('\n')
             .Select(line => line.Trim())
             .FirstOrDefault(line => line.StartsWith(dependency + prefix, StringComparison.Ordinal))?[dependency.Length..]
-            ?? throw new StrataException(StrataError.ImageUnavailable, $"apt knows no package {metapackage}; add Debian's main component to the host's apt sources.");
+            ?? throw new StrataException(
+                StrataError.ImageUnavailable,
+                $"apt knows no package {metapackage}; add Debian's main component to the host's apt sources.");
     }
 
     /// <summary>Packages and all they depend on, recommendations left out.</summary>
@@ -99,8 +108,11 @@ internal sealed class DebianPackages
     public async Task<IReadOnlyList<string>> ResolveAsync(IReadOnlyList<string> wanted, CancellationToken cancellationToken)
     {
         // A line: 'address' file-name size hash
-        string lines = await AptAsync("apt-get", ["install", "--yes", "-qq", "--print-uris", .. wanted], cancellationToken).ConfigureAwait(false);
-        return [.. lines.Split('\n').Select(line => line.Split(' ')).Where(words => words.Length >= 3 && words[0].StartsWith('\'')).Select(words => words[1])];
+        string lines = await AptAsync(
+            "apt-get", ["install", "--yes", "-qq", "--print-uris", .. wanted], cancellationToken).ConfigureAwait(false);
+        return [.. lines.Split('\n').Select(line => line.Split(' '))
+            .Where(words => words.Length >= 3 && words[0].StartsWith('\''))
+            .Select(words => words[1])];
     }
 
     /// <summary>Fetches packages and all they depend on into a folder.</summary>
@@ -108,7 +120,9 @@ internal sealed class DebianPackages
     public async Task FetchWithDependenciesAsync(IReadOnlyList<string> wanted, string folder, CancellationToken cancellationToken)
     {
         Directory.CreateDirectory(Path.Combine(folder, "partial"));
-        await AptAsync("apt-get", ["install", "--yes", "--download-only", "-o", $"Dir::Cache::archives={folder}", .. wanted], cancellationToken).ConfigureAwait(false);
+        await AptAsync(
+            "apt-get", ["install", "--yes", "--download-only", "-o", $"Dir::Cache::archives={folder}", .. wanted],
+            cancellationToken).ConfigureAwait(false);
     }
 
     /// <summary>Fetches just these packages into a folder.</summary>
@@ -161,7 +175,8 @@ internal sealed class DebianPackages
 
         """;
 
-    private Task<string> AptAsync(string tool, string[] arguments, CancellationToken cancellationToken) => RunAsync(_folder, tool, arguments, cancellationToken);
+    private Task<string> AptAsync(string tool, string[] arguments, CancellationToken cancellationToken) =>
+        RunAsync(_folder, tool, arguments, cancellationToken);
 
     private Task<string> RunAsync(string folder, string tool, string[] arguments, CancellationToken cancellationToken) =>
         HostTool.RunAsync(folder, tool, arguments, cancellationToken, ("APT_CONFIG", _configuration));

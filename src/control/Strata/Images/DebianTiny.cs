@@ -60,7 +60,9 @@ public sealed class DebianTiny : GuestImage
 
     public string InitrdPath => PathOf(InitrdFile);
 
-    /// <summary>An overlay for the initrd: perl and <see cref="GuestAgent"/>'s script, which the image starts. Needs a machine with sockets.</summary>
+    /// <summary>
+    /// An overlay for the initrd: perl and <see cref="GuestAgent"/>'s script, which the image starts. Needs a machine with sockets.
+    /// </summary>
     public override string AgentInitrdPath => PathOf(AgentFile);
 
     /// <inheritdoc/>
@@ -70,10 +72,18 @@ public sealed class DebianTiny : GuestImage
         ArgumentNullException.ThrowIfNull(setup);
         if (setup != GuestSetup.Default)
         {
-            throw new StrataException(StrataError.BadInput, $"{Name} is a bare shell that takes no host name, time zone or SSH key; use {DebianImage.Name}.");
+            throw new StrataException(
+                StrataError.BadInput, $"{Name} is a bare shell that takes no host name, time zone or SSH key; use {DebianImage.Name}.");
         }
 
-        return new MachineSpec { Image = Name, Kernel = KernelPath, Initrd = InitrdPath, CommandLine = "console=ttyS0 quiet panic=-1", ImageFolder = Folder };
+        return new MachineSpec
+        {
+            Image = Name,
+            Kernel = KernelPath,
+            Initrd = InitrdPath,
+            CommandLine = "console=ttyS0 quiet panic=-1",
+            ImageFolder = Folder,
+        };
     }
 
     private protected override async Task BuildIntoAsync(string staging, IProgress<string>? progress, CancellationToken cancellationToken)
@@ -101,7 +111,9 @@ public sealed class DebianTiny : GuestImage
     private static void WriteInitrd(Stream output, string root, string busybox)
     {
         CpioWriter cpio = new(output);
-        foreach (string folder in (ReadOnlySpan<string>)["bin", "sbin", "usr", "usr/bin", "usr/sbin", "proc", "sys", "dev", "tmp", "root", "mnt", "lib", "lib/modules", "etc"])
+        foreach (
+            string folder in (ReadOnlySpan<string>)[
+                "bin", "sbin", "usr", "usr/bin", "usr/sbin", "proc", "sys", "dev", "tmp", "root", "mnt", "lib", "lib/modules", "etc"])
         {
             cpio.AddDirectory(folder);
         }

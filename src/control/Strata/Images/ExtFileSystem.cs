@@ -20,7 +20,8 @@ internal static class ExtFileSystem
         }
 
         // Complete inode tables, so that no kernel spends its first minutes on them; they are holes in the file.
-        await MakeAsync(path, ["-E", "lazy_itable_init=0", "-J", "size=16", "-m", "0", "-L", label, path], cancellationToken).ConfigureAwait(false);
+        await MakeAsync(
+            path, ["-E", "lazy_itable_init=0", "-J", "size=16", "-m", "0", "-L", label, path], cancellationToken).ConfigureAwait(false);
     }
 
     /// <summary>Makes a file system that holds a copy of a folder.</summary>
@@ -28,7 +29,9 @@ internal static class ExtFileSystem
     {
         long size = await HostTool.MeasureAsync(folder, cancellationToken).ConfigureAwait(false);
         long megabytes = ((size + (size / 10) + Overhead) / Megabyte) + 1;
-        await MakeAsync(path, ["-d", folder, path, string.Create(CultureInfo.InvariantCulture, $"{megabytes}M")], cancellationToken).ConfigureAwait(false);
+        await MakeAsync(
+            path, ["-d", folder, path, string.Create(CultureInfo.InvariantCulture, $"{megabytes}M")],
+            cancellationToken).ConfigureAwait(false);
     }
 
     /// <summary>Checks a file system and copies what is in use: blocks of deleted files become holes.</summary>

@@ -71,7 +71,8 @@ internal sealed class FirmwareFiles
             string path = Path.Combine(root, "usr/share/seabios", name);
             if (!File.Exists(path))
             {
-                throw new StrataException(StrataError.ImageUnavailable, $"The package {Package} holds no {name}; try again when Debian has a new one.");
+                throw new StrataException(
+                    StrataError.ImageUnavailable, $"The package {Package} holds no {name}; try again when Debian has a new one.");
             }
 
             File.Move(path, Path.Combine(staging, name));

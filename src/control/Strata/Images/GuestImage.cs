@@ -34,7 +34,9 @@ public abstract class GuestImage
     /// <summary>When the image in the cache was made (UTC), or null if there is none.</summary>
     public DateTime? Built => IsCached ? File.GetLastWriteTimeUtc(PathOf(RecipeFile)) : null;
 
-    /// <summary>An overlay for the initial RAM disk that starts <see cref="GuestAgent"/>'s script in the guest; null if the image has it.</summary>
+    /// <summary>
+    /// An overlay for the initial RAM disk that starts <see cref="GuestAgent"/>'s script in the guest; null if the image has it.
+    /// </summary>
     public virtual string? AgentInitrdPath => null;
 
     /// <summary>What shuts the guest down where its system does not listen to the power button; null where it does.</summary>
@@ -61,8 +63,8 @@ public abstract class GuestImage
 
     /// <summary>
     /// Adds to a machine of this image what its services need: the agent and the socket that it is reached by, mounts for the machine's
-    /// shared folders, output on the device that is its console, and the balloon by which the guest returns what it does not use. For a spec
-    /// that is complete but for that.
+    /// shared folders, output on the device that is its console, and the balloon by which the guest returns what it does not use. For a
+    /// spec that is complete but for that.
     /// </summary>
     /// <param name="spec">Of <see cref="CreateSpec"/>, with what the caller wants.</param>
     public MachineSpec Equip(MachineSpec spec)
@@ -102,7 +104,8 @@ public abstract class GuestImage
     {
         await EnsureAsync(progress, cancellationToken).ConfigureAwait(false);
         MachineSpec spec = CreateSpec(setup ?? GuestSetup.Default);
-        return await VirtualMachine.StartAsync(Equip(configure?.Invoke(spec) ?? spec), attachments, cancellationToken).ConfigureAwait(false);
+        return await VirtualMachine.StartAsync(
+            Equip(configure?.Invoke(spec) ?? spec), attachments, cancellationToken).ConfigureAwait(false);
     }
 
     /// <summary>Makes sure that the image is in the cache.</summary>
@@ -160,7 +163,8 @@ public abstract class GuestImage
     /// <summary>Makes the files of the image in a folder.</summary>
     private protected abstract Task BuildIntoAsync(string staging, IProgress<string>? progress, CancellationToken cancellationToken);
 
-    private Task BuildLockedAsync(IProgress<string>? progress, CancellationToken cancellationToken) => Cache.ReplaceAsync(ImageName, async staging =>
+    private Task BuildLockedAsync(IProgress<string>? progress, CancellationToken cancellationToken) =>
+        Cache.ReplaceAsync(ImageName, async staging =>
     {
         await BuildIntoAsync(staging, progress, cancellationToken).ConfigureAwait(false);
         await File.WriteAllTextAsync(Path.Combine(staging, RecipeFile), _recipe, cancellationToken).ConfigureAwait(false);

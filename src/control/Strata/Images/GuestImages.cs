@@ -12,6 +12,7 @@ public static class GuestImages
         IReadOnlyList<GuestImage> all = All(cache);
         return all.FirstOrDefault(image => image.ImageName == imageName)
             ?? throw new StrataException(
-                StrataError.BadInput, $"There is no image \"{imageName}\"; there are {string.Join(" and ", all.Select(image => image.ImageName))}.");
+                StrataError.BadInput,
+                $"There is no image \"{imageName}\"; there are {string.Join(" and ", all.Select(image => image.ImageName))}.");
     }
 }

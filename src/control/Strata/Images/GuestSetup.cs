@@ -58,13 +58,16 @@ public sealed partial record GuestSetup
         string[] lines = [.. keys.Split('\n').Select(line => line.Trim()).Where(line => line.Length > 0 && line[0] != '#')];
         Require(lines.Length > 0, "The SSH key file holds no key; give a public key such as ~/.ssh/id_ed25519.pub.");
         string? privateKey = Array.Find(lines, line => line.StartsWith("-----BEGIN", StringComparison.Ordinal));
-        Require(privateKey is null, "The SSH key file holds a private key, which must stay on this host; give the public one, which ends in .pub.");
+        Require(
+            privateKey is null,
+            "The SSH key file holds a private key, which must stay on this host; give the public one, which ends in .pub.");
         string? odd = Array.Find(lines, line => line.Any(char.IsControl) || !KeyPattern().IsMatch(line));
         Require(odd is null, $"The SSH key file has a line that is no public key: \"{odd?[..Math.Min(odd.Length, 40)]}\".");
         byte[] bytes = Encoding.UTF8.GetBytes(string.Join('\n', lines) + "\n");
         Require(
             bytes.Length <= LargestKeys,
-            $"The SSH keys have {bytes.Length:N0} bytes and the kernel's command line holds {LargestKeys:N0}; give fewer keys, or Ed25519 ones.");
+            $"The SSH keys have {bytes.Length:N0} bytes and the kernel's command line holds {LargestKeys:N0}; give fewer keys, or " +
+            $"Ed25519 ones.");
         return Convert.ToBase64String(bytes);
     }
 

@@ -13,7 +13,8 @@ internal static class HostTool
     /// <returns>Standard output.</returns>
     /// <exception cref="StrataException">The tool is missing or failed.</exception>
     public static async Task<string> RunAsync(
-        string folder, string tool, string[] arguments, CancellationToken cancellationToken, params (string Name, string Value)[] environment)
+        string folder, string tool, string[] arguments, CancellationToken cancellationToken,
+        params (string Name, string Value)[] environment)
     {
         using Process running = Start(folder, tool, arguments, environment);
         Task<string> output = running.StandardOutput.ReadToEndAsync(CancellationToken.None);
@@ -23,7 +24,8 @@ internal static class HostTool
 
     /// <summary>Runs a tool whose standard output is a file's content.</summary>
     /// <inheritdoc cref="RunAsync"/>
-    public static async Task RunToFileAsync(string folder, string tool, string[] arguments, string path, CancellationToken cancellationToken)
+    public static async Task RunToFileAsync(
+        string folder, string tool, string[] arguments, string path, CancellationToken cancellationToken)
     {
         FileStream file = File.Create(path);
         await using (file.ConfigureAwait(false))
@@ -60,7 +62,8 @@ internal static class HostTool
         try
         {
 #pragma warning disable RS0030 // here and nowhere else
-            Process process = Process.Start(start) ?? throw new StrataException(StrataError.Host, $"The command {tool} could not be started.");
+            Process process = Process.Start(start)
+                ?? throw new StrataException(StrataError.Host, $"The command {tool} could not be started.");
 #pragma warning restore RS0030
             process.StandardInput.Close();
             return process;
@@ -68,7 +71,8 @@ internal static class HostTool
         catch (System.ComponentModel.Win32Exception error)
         {
             throw new StrataException(
-                StrataError.Host, $"The command {tool} is needed but cannot be started: {error.Message}; install it, or give --kernel and --initrd.", error);
+                StrataError.Host,
+                $"The command {tool} is needed but cannot be started: {error.Message}; install it, or give --kernel and --initrd.", error);
         }
     }
 

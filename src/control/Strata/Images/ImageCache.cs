@@ -7,7 +7,9 @@ namespace Strata.Images;
 /// <param name="folder">Where, or null for $XDG_CACHE_HOME/strata or ~/.cache/strata.</param>
 public sealed class ImageCache(string? folder = null)
 {
-    /// <summary>What opening a file says that somebody else has locked: EWOULDBLOCK of Linux and of the BSDs, a sharing violation.</summary>
+    /// <summary>
+    /// What opening a file says that somebody else has locked: EWOULDBLOCK of Linux and of the BSDs, a sharing violation.
+    /// </summary>
     private static readonly int[] HeldByAnother = [11, 35, unchecked((int)0x80070020)];
 
     private static readonly TimeSpan LockInterval = TimeSpan.FromMilliseconds(200);
@@ -31,10 +33,14 @@ public sealed class ImageCache(string? folder = null)
                 Directory.CreateDirectory(Folder);
                 return new FileStream(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
             }
-            catch (Exception error) when (error is UnauthorizedAccessException || (error is IOException && !HeldByAnother.Contains(error.HResult)))
+            catch (Exception error) when (
+                error is UnauthorizedAccessException || (error is IOException && !HeldByAnother.Contains(error.HResult)))
             {
                 throw new StrataException(
-                    StrataError.Host, $"The image cache {Folder} cannot be written: {error.Message} Change its permissions, or set XDG_CACHE_HOME to another folder.", error);
+                    StrataError.Host,
+                    $"The image cache {Folder} cannot be written: {error.Message} Change its permissions, or set XDG_CACHE_HOME to " +
+                    $"another folder.",
+                    error);
             }
             catch (IOException)
             {

@@ -10,7 +10,8 @@ public static class KeptMachines
     /// <summary>A machine that goes on where it stopped; the first time, a new one.</summary>
     /// <param name="name">A plain name, or a path with a slash in it.</param>
     /// <exception cref="StrataException">The image has no disk, or the folder cannot be used, or the machine runs.</exception>
-    public static Task<MachineSpec> CreateSpecAsync(GuestImage image, GuestSetup setup, string name, CancellationToken cancellationToken = default)
+    public static Task<MachineSpec> CreateSpecAsync(
+        GuestImage image, GuestSetup setup, string name, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(image);
         ArgumentNullException.ThrowIfNull(name);
@@ -21,7 +22,8 @@ public static class KeptMachines
 
         if (name.Length == 0 || name is "." or ".." || name.Contains('\0', StringComparison.Ordinal))
         {
-            throw new StrataException(StrataError.BadInput, $"\"{name}\" cannot name a machine; use a word such as web, or an absolute path.");
+            throw new StrataException(
+                StrataError.BadInput, $"\"{name}\" cannot name a machine; use a word such as web, or an absolute path.");
         }
 
         string folder = name.Contains('/', StringComparison.Ordinal) ? name : Path.Combine(DefaultFolder, name);

@@ -13,7 +13,8 @@ internal static class KernelModules
 
     /// <summary>The modules and what they depend on, dependencies first; what is built into the kernel has no file.</summary>
     /// <param name="loaded">Modules that are left out, as those before; the result's are added. Null for none.</param>
-    public static List<(string Module, byte[] Content)> InLoadOrder(string root, IEnumerable<string> modules, HashSet<string>? loaded = null)
+    public static List<(
+        string Module, byte[] Content)> InLoadOrder(string root, IEnumerable<string> modules, HashSet<string>? loaded = null)
     {
         Dictionary<string, string> files = Directory.EnumerateFiles(root, "*.ko", SearchOption.AllDirectories)
             .GroupBy(file => Path.GetFileNameWithoutExtension(file).Replace('-', '_'))

@@ -91,7 +91,8 @@ public sealed class GuestScreen
 
     /// <summary>Presses keys together and releases them, such as "ctrl-alt-f2" or "enter".</summary>
     /// <exception cref="StrataException">There is no such key; or the machine ended.</exception>
-    public Task PressAsync(string keys, CancellationToken cancellationToken = default) => SendAsync([KeyNames.ParseChord(keys)], cancellationToken);
+    public Task PressAsync(string keys, CancellationToken cancellationToken = default) =>
+        SendAsync([KeyNames.ParseChord(keys)], cancellationToken);
 
     /// <summary>Moves the mouse, and holds just these buttons from now on.</summary>
     /// <param name="x">To the right, in the mouse's counts.</param>

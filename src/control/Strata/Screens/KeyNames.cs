@@ -46,7 +46,8 @@ internal static class KeyNames
         int shifted = plain >= 0 ? -1 : Shifted.IndexOf(character, StringComparison.Ordinal);
         return plain >= 0 ? (Places[plain], false)
             : shifted >= 0 ? (Places[shifted], true)
-            : throw new StrataException(StrataError.BadInput, $"No key of a keyboard of the United States writes '{character}' (U+{(int)character:X4}).");
+            : throw new StrataException(
+                StrataError.BadInput, $"No key of a keyboard of the United States writes '{character}' (U+{(int)character:X4}).");
     }
 
     /// <summary>Keys that are pressed together, such as "ctrl-alt-f2".</summary>
@@ -73,6 +74,8 @@ internal static class KeyNames
         return Names.TryGetValue(name, out KeyCode known) ? known
             : Enum.TryParse(name, ignoreCase: true, out KeyCode key) && key != KeyCode.None && !char.IsDigit(name.FirstOrDefault()) ? key
             : throw new StrataException(
-                StrataError.BadInput, $"There is no key \"{name}\"; write a character, or a name such as enter, esc, tab, up, f1 or delete, and ctrl-alt-delete for several.");
+                StrataError.BadInput,
+                $"There is no key \"{name}\"; write a character, or a name such as enter, esc, tab, up, f1 or delete, and " +
+                $"ctrl-alt-delete for several.");
     }
 }

@@ -42,7 +42,8 @@ public sealed class VncDisplay : IAsyncDisposable
         }
 
         throw new StrataException(
-            StrataError.Host, $"The VNC display cannot listen on {tried?.Listen}: {failure?.Message}. Give another address: --display vnc=IP:PORT.", failure);
+            StrataError.Host,
+            $"The VNC display cannot listen on {tried?.Listen}: {failure?.Message}. Give another address: --display vnc=IP:PORT.", failure);
     }
 
     public async ValueTask DisposeAsync()

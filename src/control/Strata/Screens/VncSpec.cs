@@ -98,11 +98,15 @@ public sealed record VncSpec
             return new IPEndPoint(IPAddress.Loopback, FirstPort + number);
         }
 
-        string address = text.StartsWith("localhost:", StringComparison.Ordinal) ? text.Replace("localhost", "127.0.0.1", StringComparison.Ordinal) : text;
+        string address = text.StartsWith("localhost:", StringComparison.Ordinal)
+            ? text.Replace("localhost", "127.0.0.1", StringComparison.Ordinal)
+            : text;
         return address.LastIndexOf(':') > 0 && IPEndPoint.TryParse(address, out IPEndPoint? end) && end.Port > 0
             ? end
             : throw new StrataException(
-                StrataError.BadInput, $"\"{text}\" is no address of a VNC display; write IP:PORT, :NUMBER for a port from 5900 on of 127.0.0.1, or the path of a Unix socket.");
+                StrataError.BadInput,
+                $"\"{text}\" is no address of a VNC display; write IP:PORT, :NUMBER for a port from 5900 on of 127.0.0.1, or the path of " +
+                $"a Unix socket.");
     }
 
     private static UnixDomainSocketEndPoint MakeUnix(string path)
@@ -113,7 +117,8 @@ public sealed record VncSpec
         }
         catch (ArgumentOutOfRangeException error)
         {
-            throw new StrataException(StrataError.BadInput, $"The path {path} is too long for a Unix socket: the host's limit is 107 bytes.", error);
+            throw new StrataException(
+                StrataError.BadInput, $"The path {path} is too long for a Unix socket: the host's limit is 107 bytes.", error);
         }
     }
 

@@ -9,8 +9,8 @@ using Strata.Virtio.Network;
 namespace Strata.Snapshots;
 
 /// <summary>
-/// Makes a clone another machine than the one that it was saved from: its cards before it runs, its guest as soon as that runs. Meanwhile its
-/// cables to networks that others share are unplugged, as its guest still sends from the other machine's addresses.
+/// Makes a clone another machine than the one that it was saved from: its cards before it runs, its guest as soon as that runs. Meanwhile
+/// its cables to networks that others share are unplugged, as its guest still sends from the other machine's addresses.
 /// </summary>
 internal sealed class CloneIdentity
 {
@@ -36,7 +36,8 @@ internal sealed class CloneIdentity
             card.LoadState(state);
         }
 
-        Dictionary<ulong, ulong> renamed = _addresses.DistinctBy(pair => pair.Old).ToDictionary(pair => pair.Old.Value, pair => pair.New.Value);
+        Dictionary<ulong,
+        ulong> renamed = _addresses.DistinctBy(pair => pair.Old).ToDictionary(pair => pair.Old.Value, pair => pair.New.Value);
         foreach (IUnit<UserNetworkState> network in board.Units.OfType<IUnit<UserNetworkState>>())
         {
             UserNetworkState state = network.SaveState();
@@ -47,8 +48,8 @@ internal sealed class CloneIdentity
     }
 
     /// <summary>
-    /// No program of the guest runs until it is another machine, but the one that makes it so. Otherwise others run for some time before the agent
-    /// has done it.
+    /// No program of the guest runs until it is another machine, but the one that makes it so. Otherwise others run for some time before
+    /// the agent has done it.
     /// </summary>
     public bool HoldsPrograms { get; private set; }
 
@@ -63,8 +64,8 @@ internal sealed class CloneIdentity
     }
 
     /// <summary>
-    /// Pulls the cables until the guest has addresses of its own; while the machine stands still. Where programs are held back, that is before any
-    /// of them runs, and a user-mode network, which nobody shares, knows the new addresses already: there the cable stays.
+    /// Pulls the cables until the guest has addresses of its own; while the machine stands still. Where programs are held back, that is
+    /// before any of them runs, and a user-mode network, which nobody shares, knows the new addresses already: there the cable stays.
     /// </summary>
     public void Unplug()
     {
@@ -94,7 +95,9 @@ internal sealed class CloneIdentity
 
         int[] shared = HoldsPrograms ? [] : [.. _unplugged.Where(card => _spec.Networks[card].Plug is not NetworkPlug.User)];
         Plug(except: shared);
-        string cables = shared.Length == 0 ? string.Empty : " Its cables to networks that it shares stay unplugged: change its addresses, then plug them in.";
+        string cables = shared.Length == 0
+            ? string.Empty
+            : " Its cables to networks that it shares stay unplugged: change its addresses, then plug them in.";
         return HoldsPrograms
             ? $"The clone {_spec.Name} is a machine of its own, but for its SSH host keys or addresses: {failure}."
             : $"The clone {_spec.Name} may have the saved machine's {All}: {failure}.{cables}";
@@ -111,7 +114,8 @@ internal sealed class CloneIdentity
         {
             IdentityProgram program = new(async (port, token) => await _board.Sockets!.ConnectAsync(port, token).ConfigureAwait(false));
             (int hostKeys, string failures) = await program.RunAsync(
-                RandomNumberGenerator.GetBytes(EntropySize), CloneSpec.HostNameOf(_spec.Name ?? "clone"), _addresses.Select(pair => $"{pair.Old}={pair.New}"), limit.Token)
+                RandomNumberGenerator.GetBytes(EntropySize), CloneSpec.HostNameOf(_spec.Name ?? "clone"),
+                _addresses.Select(pair => $"{pair.Old}={pair.New}"), limit.Token)
                 .ConfigureAwait(false);
             if (failures.Length == 0)
             {
@@ -132,7 +136,8 @@ internal sealed class CloneIdentity
 
         throw new StrataException(
             StrataError.Guest,
-            $"The clone {_spec.Name} could not be made a machine of its own, and is ended before its programs run: {why}. Give it longer, restart the agent in the machine that it is of, or let it keep that machine's identity.");
+            $"The clone {_spec.Name} could not be made a machine of its own, and is ended before its programs run: {why}. Give it " +
+            $"longer, restart the agent in the machine that it is of, or let it keep that machine's identity.");
     }
 
     private async Task<string?> TryAsync(GuestAgent agent, bool makesKeys, TimeSpan patience, CancellationToken cancellationToken)
@@ -145,13 +150,17 @@ internal sealed class CloneIdentity
                 ? makesKeys ? await RunAsync(agent, ["keys"], default, limit.Token).ConfigureAwait(false) : null
                 : await RunAsync(
                     agent,
-                    ["names", IdentityProgram.HostTime(), CloneSpec.HostNameOf(_spec.Name ?? "clone"), .. _addresses.Select(pair => $"{pair.Old}={pair.New}")],
+                    [
+                        "names", IdentityProgram.HostTime(), CloneSpec.HostNameOf(_spec.Name ?? "clone"),
+                        .. _addresses.Select(pair => $"{pair.Old}={pair.New}")],
                     RandomNumberGenerator.GetBytes(EntropySize),
                     limit.Token).ConfigureAwait(false);
             if (failure is null && _unplugged.Count > 0)
             {
                 Plug(except: []);
-                failure = await RunAsync(agent, ["network", .. _unplugged.Select(card => _addresses[card].New.ToString())], default, limit.Token).ConfigureAwait(false);
+                failure = await RunAsync(
+                    agent, ["network", .. _unplugged.Select(card => _addresses[card].New.ToString())], default,
+                    limit.Token).ConfigureAwait(false);
             }
 
             return failure;
@@ -166,7 +175,8 @@ internal sealed class CloneIdentity
         }
     }
 
-    private static async Task<string?> RunAsync(GuestAgent agent, IEnumerable<string> arguments, ReadOnlyMemory<byte> input, CancellationToken cancellationToken)
+    private static async Task<string?> RunAsync(
+        GuestAgent agent, IEnumerable<string> arguments, ReadOnlyMemory<byte> input, CancellationToken cancellationToken)
     {
         GuestCommand command = new(["perl", "-e", GuestAgent.IdentityScript, .. arguments]);
         GuestResult result = await agent.RunAsync(command, input, cancellationToken).ConfigureAwait(false);
@@ -174,10 +184,12 @@ internal sealed class CloneIdentity
         return result.ExitCode == 0 && text.Length == 0 ? null : $"its guest says: {text}";
     }
 
-    private static string Printable(string text) => Control.Printable.Text(string.Join("; ", text.Split('\n', StringSplitOptions.RemoveEmptyEntries)));
+    private static string Printable(string text) =>
+        Control.Printable.Text(string.Join("; ", text.Split('\n', StringSplitOptions.RemoveEmptyEntries)));
 
     private static List<StationState> Rename(IReadOnlyList<StationState> stations, Dictionary<ulong, ulong> renamed) =>
-        [.. stations.Select(station => new StationState { MacAddress = renamed.GetValueOrDefault(station.MacAddress, station.MacAddress), Address = station.Address })];
+        [.. stations.Select(station => new StationState { MacAddress = renamed.GetValueOrDefault(
+            station.MacAddress, station.MacAddress), Address = station.Address })];
 
     private void Plug(int[] except)
     {

@@ -12,14 +12,15 @@ internal static class CloneSpec
     private const byte Group = 1;
 
     /// <summary>
-    /// A clone's disks are overlays that go with it, its captures would overwrite the machine's, and its cards are others where networks tell
-    /// machines by them.
+    /// A clone's disks are overlays that go with it, its captures would overwrite the machine's, and its cards are others where networks
+    /// tell machines by them.
     /// </summary>
     public static MachineSpec Of(MachineSpec spec, bool keepsIdentity) => spec with
     {
         Keep = null,
         Disks = [.. spec.Disks.Select(disk => disk with { Snapshot = !disk.ReadOnly })],
-        Networks = [.. spec.Networks.Select(card => WithForwards(card, forwards => [.. forwards.Select(forward => forward with { HostPort = 0 })]) with
+        Networks = [.. spec.Networks.Select(
+            card => WithForwards(card, forwards => [.. forwards.Select(forward => forward with { HostPort = 0 })]) with
         {
             Capture = null,
             Mac = keepsIdentity ? card.Mac : card.Plug is NetworkPlug.Switch or NetworkPlug.Attachment ? null : CreateMac(),
@@ -33,7 +34,8 @@ internal static class CloneSpec
         int first = spec.Networks.ToList().FindIndex(card => card.Plug is NetworkPlug.User or NetworkPlug.Switch);
         return first >= 0 || forwards.Count == 0
             ? spec with { Networks = [.. spec.Networks.Select((card, index) => WithForwards(card, _ => index == first ? forwards : []))] }
-            : throw new StrataException(StrataError.BadInput, "The machine has no network card that ports of the host could lead through; leave them out.");
+            : throw new StrataException(
+                StrataError.BadInput, "The machine has no network card that ports of the host could lead through; leave them out.");
     }
 
     /// <summary>What others may call clones of a machine, numbered from <paramref name="first"/>.</summary>
@@ -56,10 +58,17 @@ internal static class CloneSpec
         return name.Trim('-') is { Length: > 0 } trimmed ? trimmed : "clone";
     }
 
-    private static NetworkCard WithForwards(NetworkCard card, Func<IReadOnlyList<PortForward>, IReadOnlyList<PortForward>> change) => card.Plug switch
+    private static NetworkCard WithForwards(NetworkCard card, Func<IReadOnlyList<PortForward>, IReadOnlyList<PortForward>> change) =>
+        card.Plug switch
     {
-        NetworkPlug.User user => card with { Plug = user with { Options = user.Options with { Forwards = change(user.Options.Forwards) } } },
-        NetworkPlug.Switch named => card with { Plug = named with { Options = named.Options with { Forwards = change(named.Options.Forwards) } } },
+        NetworkPlug.User user => card with
+        {
+            Plug = user with { Options = user.Options with { Forwards = change(user.Options.Forwards) } },
+        },
+        NetworkPlug.Switch named => card with
+        {
+            Plug = named with { Options = named.Options with { Forwards = change(named.Options.Forwards) } },
+        },
         _ => card,
     };
 

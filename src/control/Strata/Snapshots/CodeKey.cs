@@ -3,8 +3,8 @@ using System.Security.Cryptography;
 namespace Strata.Snapshots;
 
 /// <summary>
-/// The key that seals what engines made of guests' code: kept code is machine code of the host, so nothing is executed that another user, host
-/// or guest has made. It is this user's own, in the file <c>$XDG_DATA_HOME/strata/code.key</c>, and no part of any snapshot.
+/// The key that seals what engines made of guests' code: kept code is machine code of the host, so nothing is executed that another user,
+/// host or guest has made. It is this user's own, in the file <c>$XDG_DATA_HOME/strata/code.key</c>, and no part of any snapshot.
 /// </summary>
 internal static class CodeKey
 {
@@ -43,7 +43,9 @@ internal static class CodeKey
             throw new IOException($"The file {path} is no key that only its user can read; delete it, and another one is made.");
         }
 
-        return File.ReadAllBytes(path) is { Length: Bytes } key ? key : throw new IOException($"The file {path} changed while it was read.");
+        return File.ReadAllBytes(path) is { Length: Bytes } key
+            ? key
+            : throw new IOException($"The file {path} changed while it was read.");
     }
 
     /// <summary>Of several that do this at a time one wins, and all read what it has made.</summary>
@@ -51,7 +53,8 @@ internal static class CodeKey
     {
         Directory.CreateDirectory(folder);
         string mine = $"{path}.{Guid.NewGuid():N}";
-        using (FileStream file = new(mine, new FileStreamOptions { Mode = FileMode.CreateNew, Access = FileAccess.Write, UnixCreateMode = Own }))
+        using (FileStream file = new(
+            mine, new FileStreamOptions { Mode = FileMode.CreateNew, Access = FileAccess.Write, UnixCreateMode = Own }))
         {
             file.Write(RandomNumberGenerator.GetBytes(Bytes));
         }

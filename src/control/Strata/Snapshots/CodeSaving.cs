@@ -8,8 +8,8 @@ using Strata.Snapshots.Sets;
 namespace Strata.Snapshots;
 
 /// <summary>
-/// Saving of what engines have made of the guest's code, beside the saving of memory. A snapshot is complete without it: where it fails, that is
-/// logged, and the snapshot has none.
+/// Saving of what engines have made of the guest's code, beside the saving of memory. A snapshot is complete without it: where it fails,
+/// that is logged, and the snapshot has none.
 /// </summary>
 internal sealed partial class CodeSaving : IDisposable
 {

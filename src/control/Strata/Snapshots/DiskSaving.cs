@@ -4,7 +4,9 @@ using Strata.Snapshots.Sets;
 
 namespace Strata.Snapshots;
 
-/// <summary>A disk's content on its way into a snapshot: <see cref="Begin"/> while the machine stands still, then <see cref="Finish"/>.</summary>
+/// <summary>
+/// A disk's content on its way into a snapshot: <see cref="Begin"/> while the machine stands still, then <see cref="Finish"/>.
+/// </summary>
 /// <param name="disk">The disk.</param>
 /// <param name="target">Its new image in the set; null for one that stays where it is.</param>
 /// <param name="clusters">What to keep beside what was written since the last snapshot; null for nothing.</param>

@@ -3,8 +3,9 @@ using Strata.Snapshots.Sets;
 namespace Strata.Snapshots;
 
 /// <summary>
-/// A folder for the moments that clones begin at, which only its user can read. It is locked while its machine lives: one whose lock is free is of
-/// a process that was killed, and goes when the next one is made. Clones that begin at it have its files open. Not safe on several threads.
+/// A folder for the moments that clones begin at, which only its user can read. It is locked while its machine lives: one whose lock is
+/// free is of a process that was killed, and goes when the next one is made. Clones that begin at it have its files open. Not safe on
+/// several threads.
 /// </summary>
 internal sealed class ForkFolder : IDisposable
 {

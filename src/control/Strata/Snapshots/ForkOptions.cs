@@ -10,8 +10,8 @@ public sealed record ForkOptions
     public RestoreOptions Each { get; init; } = new();
 
     /// <summary>
-    /// What each is connected to in this process, by its place from 0; null for the switches of this process that the machine is plugged into
-    /// and whoever hears its reports, and nothing else.
+    /// What each is connected to in this process, by its place from 0; null for the switches of this process that the machine is plugged
+    /// into and whoever hears its reports, and nothing else.
     /// </summary>
     public Func<int, MachineAttachments>? Attachments { get; init; }
 }

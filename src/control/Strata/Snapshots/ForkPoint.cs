@@ -1,6 +1,8 @@
 namespace Strata.Snapshots;
 
-/// <summary>A moment of a running machine that clones can begin at, by <see cref="VirtualMachine.CloneAsync"/>. It is there until it is disposed.</summary>
+/// <summary>
+/// A moment of a running machine that clones can begin at, by <see cref="VirtualMachine.CloneAsync"/>. It is there until it is disposed.
+/// </summary>
 public sealed class ForkPoint : IAsyncDisposable
 {
     private Func<ValueTask>? _release;

@@ -3,8 +3,8 @@ using Strata.Snapshots.Sets;
 namespace Strata.Snapshots;
 
 /// <summary>
-/// The moments of a machine that clones begin at: snapshots in a folder that only its user can read, and that goes with the machine. The newest
-/// stays until there is another, which then stores only what has changed. Safe on any thread.
+/// The moments of a machine that clones begin at: snapshots in a folder that only its user can read, and that goes with the machine. The
+/// newest stays until there is another, which then stores only what has changed. Safe on any thread.
 /// </summary>
 internal sealed class ForkPoints : IDisposable
 {
@@ -23,7 +23,8 @@ internal sealed class ForkPoints : IDisposable
         {
             if (_ended)
             {
-                throw new StrataException(StrataError.BadInput, "The machine has ended, and cannot be cloned any more; clone one of its snapshots.");
+                throw new StrataException(
+                    StrataError.BadInput, "The machine has ended, and cannot be cloned any more; clone one of its snapshots.");
             }
 
             _folder ??= ForkFolder.Create();

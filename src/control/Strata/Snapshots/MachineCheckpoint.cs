@@ -9,8 +9,8 @@ namespace Strata.Snapshots;
 
 /// <summary>
 /// A moment that a running machine goes back to: memory, disks and devices, in time that depends on what has changed since. Disposing it
-/// takes the machine back; <see cref="Keep"/> lets it be as it is. While it is open no snapshot and no other checkpoint can be made. Members
-/// are safe on any thread, one at a time.
+/// takes the machine back; <see cref="Keep"/> lets it be as it is. While it is open no snapshot and no other checkpoint can be made.
+/// Members are safe on any thread, one at a time.
 /// </summary>
 public sealed class MachineCheckpoint : IAsyncDisposable
 {

@@ -22,7 +22,9 @@ internal sealed class MachineDisk : IDisposable
     private readonly DiskImage _image;
     private readonly CapturableDisk? _disk;
 
-    /// <summary>How many images lie over the one that the specification names, where that never changes; null where the disk is that image.</summary>
+    /// <summary>
+    /// How many images lie over the one that the specification names, where that never changes; null where the disk is that image.
+    /// </summary>
     private readonly int? _overlays;
 
     /// <summary>By the folder of a set: the last snapshot there.</summary>
@@ -56,8 +58,8 @@ internal sealed class MachineDisk : IDisposable
     }
 
     /// <summary>
-    /// The disk is a file of its own, and does not hold yet what the snapshot says: <see cref="PutBackDurably"/>, once nothing else of the snapshot can
-    /// turn out to be damaged.
+    /// The disk is a file of its own, and does not hold yet what the snapshot says: <see cref="PutBackDurably"/>, once nothing else of the
+    /// snapshot can turn out to be damaged.
     /// </summary>
     public bool IsBehind { get; private set; }
 
@@ -77,7 +79,8 @@ internal sealed class MachineDisk : IDisposable
         DiskOpenOptions options = new() { Format = "qcow2", Backing = BackingAccess.Any };
         if (spec.ReadOnly)
         {
-            return new MachineDisk(spec, DiskImages.Open(set.PathOfDisk(stored.File!), options with { ReadOnly = true }), null, isPersistent: true);
+            return new MachineDisk(
+                spec, DiskImages.Open(set.PathOfDisk(stored.File!), options with { ReadOnly = true }), null, isPersistent: true);
         }
 
         if (!spec.Snapshot && !isClone)
@@ -87,7 +90,9 @@ internal sealed class MachineDisk : IDisposable
             return own;
         }
 
-        MachineDisk overlay = new(spec, TemporaryOverlay.Open(set.PathOfDisk(stored.File!), options), spec.Snapshot ? 1 + stored.Chain.Count : null, isPersistent: false);
+        MachineDisk overlay = new(
+            spec, TemporaryOverlay.Open(set.PathOfDisk(stored.File!), options), spec.Snapshot ? 1 + stored.Chain.Count : null,
+            isPersistent: false);
         overlay.IsAt(set.Folder, stored.Chain);
         return overlay;
     }
@@ -99,7 +104,8 @@ internal sealed class MachineDisk : IDisposable
         Check(stored);
         return stored.Kind == DiskKind.Referenced
             ? DiskImages.Open(spec.Path, OptionsOf(spec) with { ReadOnly = true })
-            : DiskImages.Open(set.PathOfDisk(stored.File!), new DiskOpenOptions { Format = "qcow2", ReadOnly = true, Backing = BackingAccess.Any });
+            : DiskImages.Open(
+                set.PathOfDisk(stored.File!), new DiskOpenOptions { Format = "qcow2", ReadOnly = true, Backing = BackingAccess.Any });
     }
 
     /// <summary>Begins to keep the disk's content for a snapshot; before the machine stands still.</summary>
@@ -132,7 +138,12 @@ internal sealed class MachineDisk : IDisposable
     }
 
     /// <summary>The disk stays where it is: for a machine that ends with the snapshot. Its file must have been closed.</summary>
-    public DiskManifest Referenced() => new() { Kind = DiskKind.Referenced, Path = Path.GetFullPath(Spec.Path), Check = FileCheck.Of(Spec.Path) };
+    public DiskManifest Referenced() => new()
+    {
+        Kind = DiskKind.Referenced,
+        Path = Path.GetFullPath(Spec.Path),
+        Check = FileCheck.Of(Spec.Path),
+    };
 
     /// <summary>Whether the disk's own file has all of its content.</summary>
     public bool IsPersistent { get; }
@@ -212,10 +223,13 @@ internal sealed class MachineDisk : IDisposable
     {
         if (stored.Kind == DiskKind.Referenced)
         {
-            throw new SnapshotException($"The snapshot has not the content of the disk {Spec.Path}, which the machine has gone on writing to. Restore another snapshot.");
+            throw new SnapshotException(
+                $"The snapshot has not the content of the disk {Spec.Path}, which the machine has gone on writing to. Restore another " +
+                $"snapshot.");
         }
 
-        DiskImage image = DiskImages.Open(set.PathOfDisk(stored.File!), new DiskOpenOptions { Format = "qcow2", ReadOnly = true, Backing = BackingAccess.Any });
+        DiskImage image = DiskImages.Open(
+            set.PathOfDisk(stored.File!), new DiskOpenOptions { Format = "qcow2", ReadOnly = true, Backing = BackingAccess.Any });
         if (image.Sectors == _image.Sectors)
         {
             return image;
@@ -224,7 +238,8 @@ internal sealed class MachineDisk : IDisposable
         long sectors = image.Sectors;
         image.Dispose();
         throw new SnapshotException(
-            $"The disk {Spec.Path} has {_image.Sectors * 512:N0} bytes, and had {sectors * 512:N0} when the snapshot was made. Give it that size again.");
+            $"The disk {Spec.Path} has {_image.Sectors * 512:N0} bytes, and had {sectors * 512:N0} when the snapshot was made. Give it " +
+            $"that size again.");
     }
 
     private DiskImage? Below(int overlays) => Below(_image, overlays);
@@ -262,11 +277,17 @@ internal sealed class MachineDisk : IDisposable
         if (stored.Check is { } check && FileCheck.Of(stored.Path) != check)
         {
             throw new SnapshotException(
-                $"The disk {stored.Path} has changed since the snapshot was made, which needs it as it was. Restore another snapshot, or put the file back.");
+                $"The disk {stored.Path} has changed since the snapshot was made, which needs it as it was. Restore another snapshot, or " +
+                $"put the file back.");
         }
     }
 
-    private static DiskOpenOptions OptionsOf(DiskSpec spec) => new() { Format = spec.Format, ReadOnly = spec.ReadOnly, Backing = DiskTool.ToAccess(spec.Backing) };
+    private static DiskOpenOptions OptionsOf(DiskSpec spec) => new()
+    {
+        Format = spec.Format,
+        ReadOnly = spec.ReadOnly,
+        Backing = DiskTool.ToAccess(spec.Backing),
+    };
 
     /// <summary>What a set has of the disk.</summary>
     /// <param name="Chain">The names of the images, the newest first.</param>

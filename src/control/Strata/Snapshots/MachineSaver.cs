@@ -22,8 +22,8 @@ internal sealed class MachineSaver : IDisposable
     private readonly CancellationTokenSource _closing = new();
 
     /// <summary>
-    /// What memory held when it was saved, the newest last: clones begin in another set than the machine's own, and the next snapshot of either
-    /// stores what has changed since the last one there. Under the gate.
+    /// What memory held when it was saved, the newest last: clones begin in another set than the machine's own, and the next snapshot of
+    /// either stores what has changed since the last one there. Under the gate.
     /// </summary>
     private readonly List<SavedMemory> _saved = [];
     private bool _isDisposed;
@@ -53,7 +53,8 @@ internal sealed class MachineSaver : IDisposable
     /// <param name="end">Ends the machine and closes its disks, for one that is suspended; null for one that goes on.</param>
     /// <exception cref="IOException">The set cannot be written, or a disk not be read: the machine goes on.</exception>
     public async Task<SnapshotReport> SaveAsync(
-        SnapshotSet set, SnapshotRequest request, Func<SnapshotManifest, SnapshotManifest> describe, Func<Task>? end, CancellationToken cancellationToken)
+        SnapshotSet set, SnapshotRequest request, Func<SnapshotManifest, SnapshotManifest> describe, Func<Task>? end,
+        CancellationToken cancellationToken)
     {
         await EnterAsync(cancellationToken).ConfigureAwait(false);
         try
@@ -73,7 +74,8 @@ internal sealed class MachineSaver : IDisposable
 
     /// <summary>Takes the machine back to a snapshot of its own.</summary>
     /// <returns>How long it stood still.</returns>
-    /// <exception cref="StateException">The snapshot is of another machine, or a record of it is damaged: this one goes on as it was.</exception>
+    /// <exception cref="StateException">The snapshot is of another machine, or a record of it is damaged: this one goes on as it
+    /// was.</exception>
     /// <exception cref="IOException">A file of the snapshot cannot be read: the machine ends, as it is neither here nor there.</exception>
     public async Task<TimeSpan> RollBackAsync(Snapshot snapshot, SnapshotSet set, CancellationToken cancellationToken)
     {
@@ -90,13 +92,18 @@ internal sealed class MachineSaver : IDisposable
 
     /// <summary>Whether <see cref="PutBackDisks"/> can do what it is for.</summary>
     /// <exception cref="SnapshotException">The snapshot does not have a disk's content, or a disk of another size.</exception>
-    public void CheckDisks(Snapshot snapshot, SnapshotSet set) => Array.ForEach(FindDisksBehind(snapshot), disk => disk.Disk.CheckPutBack(disk.Stored, set));
+    public void CheckDisks(Snapshot snapshot, SnapshotSet set) =>
+        Array.ForEach(FindDisksBehind(snapshot), disk => disk.Disk.CheckPutBack(disk.Stored, set));
 
-    /// <summary>Gives the disks of a machine that has just been made from a snapshot, and stands still, the content that they had.</summary>
+    /// <summary>
+    /// Gives the disks of a machine that has just been made from a snapshot, and stands still, the content that they had.
+    /// </summary>
     /// <exception cref="IOException">A file cannot be read or written.</exception>
-    public void PutBackDisks(Snapshot snapshot, SnapshotSet set) => Array.ForEach(FindDisksBehind(snapshot), disk => disk.Disk.PutBackDurably(disk.Stored, set));
+    public void PutBackDisks(Snapshot snapshot, SnapshotSet set) =>
+        Array.ForEach(FindDisksBehind(snapshot), disk => disk.Disk.PutBackDurably(disk.Stored, set));
 
-    private (MachineDisk Disk, DiskManifest Stored)[] FindDisksBehind(Snapshot snapshot) => [.. Disks.Zip(snapshot.Manifest.Disks).Where(disk => disk.First.IsBehind)];
+    private (MachineDisk Disk, DiskManifest Stored)[] FindDisksBehind(Snapshot snapshot) =>
+        [.. Disks.Zip(snapshot.Manifest.Disks).Where(disk => disk.First.IsBehind)];
 
     /// <summary>Opens a checkpoint. Until it is over everything else is refused.</summary>
     /// <exception cref="InvalidOperationException">The machine has ended, or has a checkpoint.</exception>
@@ -113,7 +120,9 @@ internal sealed class MachineSaver : IDisposable
         }
     }
 
-    /// <summary>Gives up what is under way, and refuses everything from here on: the machine's memory and disks may go when this is done.</summary>
+    /// <summary>
+    /// Gives up what is under way, and refuses everything from here on: the machine's memory and disks may go when this is done.
+    /// </summary>
     public async Task CloseAsync()
     {
         await _closing.CancelAsync().ConfigureAwait(false);
@@ -129,7 +138,8 @@ internal sealed class MachineSaver : IDisposable
     }
 
     private async Task<SnapshotReport> SaveLockedAsync(
-        SnapshotSet set, SnapshotRequest request, Func<SnapshotManifest, SnapshotManifest> describe, Func<Task>? end, CancellationToken cancellationToken)
+        SnapshotSet set, SnapshotRequest request, Func<SnapshotManifest, SnapshotManifest> describe, Func<Task>? end,
+        CancellationToken cancellationToken)
     {
         long start = Stopwatch.GetTimestamp();
         using SnapshotDraft draft = await set.BeginAsync(request.Name, cancellationToken).ConfigureAwait(false);
@@ -182,13 +192,19 @@ internal sealed class MachineSaver : IDisposable
                 Parent = Current,
                 Engine = _board.Engine.Name,
                 GuestTime = moment.GuestTime,
-                Memory = new MemoryManifest { Size = image.Size, Layers = [.. image.Layers.Select(layer => layer.Name)], Stored = moment.Stored },
+                Memory = new MemoryManifest
+                {
+                    Size = image.Size,
+                    Layers = [.. image.Layers.Select(layer => layer.Name)],
+                    Stored = moment.Stored,
+                },
                 Disks = kept,
                 Machine = default,
             }));
             Accept(image, parent, disks, draft);
             image = null;
-            return new SnapshotReport(draft.Name, moment.Pause, Stopwatch.GetElapsedTime(start), moment.Stored, kept.Sum(disk => disk.Stored));
+            return new SnapshotReport(
+                draft.Name, moment.Pause, Stopwatch.GetElapsedTime(start), moment.Stored, kept.Sum(disk => disk.Stored));
         }
         finally
         {
@@ -209,7 +225,9 @@ internal sealed class MachineSaver : IDisposable
         await _gate.WaitAsync(cancellationToken).ConfigureAwait(false);
         if (_hasCheckpoint || _closing.IsCancellationRequested)
         {
-            InvalidOperationException refusal = _hasCheckpoint ? new InvalidOperationException("The machine has an open checkpoint; end that first.") : HasEnded();
+            InvalidOperationException refusal = _hasCheckpoint
+                ? new InvalidOperationException("The machine has an open checkpoint; end that first.")
+                : HasEnded();
             _gate.Release();
             throw refusal;
         }
@@ -268,7 +286,9 @@ internal sealed class MachineSaver : IDisposable
         return pause;
     }
 
-    /// <summary>Whether the units take records over, while memory and disks are still those that they had: they get their own state back if not.</summary>
+    /// <summary>
+    /// Whether the units take records over, while memory and disks are still those that they had: they get their own state back if not.
+    /// </summary>
     /// <exception cref="StateException">They do not.</exception>
     private void TryState(IReadOnlyList<UnitRecord> units)
     {
@@ -289,12 +309,15 @@ internal sealed class MachineSaver : IDisposable
     {
         if (snapshot.Memory.Size != _board.Ram.Size || snapshot.Manifest.Disks.Count != Disks.Count)
         {
-            throw new StateException($"The snapshot {snapshot.Manifest.Name} is of a machine with other memory or disks; restore it as a machine of its own.");
+            throw new StateException(
+                $"The snapshot {snapshot.Manifest.Name} is of a machine with other memory or disks; restore it as a machine of its own.");
         }
 
         if (_board.FindMismatch(snapshot.Units) is { } mismatch)
         {
-            throw new StateException($"The snapshot {snapshot.Manifest.Name} is of a machine with other devices; restore it as a machine of its own. {mismatch}");
+            throw new StateException(
+                $"The snapshot {snapshot.Manifest.Name} is of a machine with other devices; restore it as a machine of its own. " +
+                $"{mismatch}");
         }
 
         _board.CheckState(snapshot.Units);

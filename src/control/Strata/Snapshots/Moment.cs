@@ -5,7 +5,9 @@ using Strata.Snapshots.Memory;
 
 namespace Strata.Snapshots;
 
-/// <summary>What a machine was at the moment when it stood still: its units' state, and its memory, of which pages are saved before they change.</summary>
+/// <summary>
+/// What a machine was at the moment when it stood still: its units' state, and its memory, of which pages are saved before they change.
+/// </summary>
 internal sealed class Moment : IDisposable
 {
     private readonly MemoryImageBuilder _builder;

@@ -21,8 +21,8 @@ public sealed record RestoreOptions
     public bool KeepIdentity { get; init; }
 
     /// <summary>
-    /// Ports of the host that lead into it, through its first network card that can have some; null for those of the machine that was saved, of
-    /// which the host chooses new numbers for a clone.
+    /// Ports of the host that lead into it, through its first network card that can have some; null for those of the machine that was
+    /// saved, of which the host chooses new numbers for a clone.
     /// </summary>
     public IReadOnlyList<PortForward>? Forwards { get; init; }
 
@@ -30,14 +30,17 @@ public sealed record RestoreOptions
     public bool IgnoresKeptCode { get; init; }
 
     /// <summary>
-    /// How long the guest of a clone may take to become another machine. One whose programs are held back until then is ended when it takes longer;
-    /// of others see <see cref="VirtualMachine.IdentityFailure"/>.
+    /// How long the guest of a clone may take to become another machine. One whose programs are held back until then is ended when it takes
+    /// longer; of others see <see cref="VirtualMachine.IdentityFailure"/>.
     /// </summary>
     public TimeSpan IdentityPatience { get; init; } = TimeSpan.FromSeconds(30);
 
     /// <summary>With <see cref="Forwards"/> as <see cref="NetworkCard.ParseForward"/> understands them.</summary>
     /// <exception cref="StrataException">One cannot be understood.</exception>
-    public RestoreOptions WithForwards(IEnumerable<string> forwards) => this with { Forwards = [.. forwards.Select(NetworkCard.ParseForward)] };
+    public RestoreOptions WithForwards(IEnumerable<string> forwards) => this with
+    {
+        Forwards = [.. forwards.Select(NetworkCard.ParseForward)],
+    };
 }
 
 /// <summary>Who a restored machine is.</summary>
@@ -50,8 +53,8 @@ public enum MachineIdentity
     Same,
 
     /// <summary>
-    /// A clone: it writes to overlays of its own, and the saved machine may go on beside it. The agent in its guest makes it another machine on
-    /// networks and to programs.
+    /// A clone: it writes to overlays of its own, and the saved machine may go on beside it. The agent in its guest makes it another
+    /// machine on networks and to programs.
     /// </summary>
     New,
 }

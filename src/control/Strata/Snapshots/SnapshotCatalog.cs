@@ -64,25 +64,28 @@ public static class SnapshotCatalog
     }
 
     /// <summary>Writes a snapshot and all that it needs.</summary>
-    public static Task ExportAsync(string machine, string name, Stream output, IProgress<string>? progress, CancellationToken cancellationToken = default) =>
+    public static Task ExportAsync(
+        string machine, string name, Stream output, IProgress<string>? progress, CancellationToken cancellationToken = default) =>
         ExportAsync(SnapshotStore.Of(machine), name, output, progress, cancellationToken);
 
     /// <inheritdoc cref="ExportAsync(string, string, Stream, IProgress{string}?, CancellationToken)"/>
-    public static Task ExportAsync(SnapshotStore store, string name, Stream output, IProgress<string>? progress = null, CancellationToken cancellationToken = default)
+    public static Task ExportAsync(
+        SnapshotStore store, string name, Stream output, IProgress<string>? progress = null, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(store);
         return Task.Run(() => Guard(() => Export(store.Set, name, output, progress, cancellationToken)), cancellationToken);
     }
 
     /// <summary>
-    /// Reads what <see cref="ExportAsync(SnapshotStore, string, Stream, IProgress{string}?, CancellationToken)"/> wrote. What it says of this
-    /// host's files is not believed: the machine has the disks that come with it, whose changes are thrown away with it, nothing of its network is
-    /// recorded, and it ends where its guest resets it, as it would be started from files of this host. One with shared folders is refused, unless
-    /// the host's paths are allowed; they can be read then, and not be written.
+    /// Reads what <see cref="ExportAsync(SnapshotStore, string, Stream, IProgress{string}?, CancellationToken)"/> wrote. What it says of
+    /// this host's files is not believed: the machine has the disks that come with it, whose changes are thrown away with it, nothing of
+    /// its network is recorded, and it ends where its guest resets it, as it would be started from files of this host. One with shared
+    /// folders is refused, unless the host's paths are allowed; they can be read then, and not be written.
     /// </summary>
     /// <param name="machine">Whose it is to be.</param>
     /// <param name="name">What it is to be called; null for its own name.</param>
-    /// <param name="allowHostPaths">The machine may read the files and folders of this host that it names: whoever wrote the archive is trusted.</param>
+    /// <param name="allowHostPaths">The machine may read the files and folders of this host that it names: whoever wrote the archive is
+    /// trusted.</param>
     /// <returns>Its name.</returns>
     public static Task<string> ImportAsync(
         string machine, string? name, Stream input, bool allowHostPaths = false, CancellationToken cancellationToken = default) =>
@@ -110,13 +113,15 @@ public static class SnapshotCatalog
         {
             string folders = string.Join(", ", spec.Shares.Select(share => Printable.Text(share.Folder)));
             throw new SnapshotException(
-                $"The machine in the archive would read folders of this host: {folders}. If you trust whoever wrote it, import it with --allow-host-paths.");
+                $"The machine in the archive would read folders of this host: {folders}. If you trust whoever wrote it, import it with " +
+                $"--allow-host-paths.");
         }
 
         spec = spec with
         {
             Keep = null,
-            Disks = [.. spec.Disks.Zip(manifest.Disks, (disk, stored) => disk with { Path = stored.Path, Format = "qcow2", Snapshot = !disk.ReadOnly })],
+            Disks = [.. spec.Disks.Zip(
+                manifest.Disks, (disk, stored) => disk with { Path = stored.Path, Format = "qcow2", Snapshot = !disk.ReadOnly })],
             Shares = [.. spec.Shares.Select(share => share with { IsReadOnly = true })],
             Networks = [.. spec.Networks.Select(card => card with { Capture = null })],
             WritePerfMap = false,
@@ -130,11 +135,13 @@ public static class SnapshotCatalog
     {
         if (spec.Disks.Count != manifest.Disks.Count)
         {
-            throw new SnapshotException($"The snapshot {manifest.Name} has {manifest.Disks.Count} disks, and its machine {spec.Disks.Count}: it is damaged.");
+            throw new SnapshotException(
+                $"The snapshot {manifest.Name} has {manifest.Disks.Count} disks, and its machine {spec.Disks.Count}: it is damaged.");
         }
     }
 
-    private static bool Export(SnapshotSet set, string name, Stream output, IProgress<string>? progress, CancellationToken cancellationToken)
+    private static bool Export(
+        SnapshotSet set, string name, Stream output, IProgress<string>? progress, CancellationToken cancellationToken)
     {
         using Snapshot snapshot = set.Open(name);
         MachineSpec spec = MachineSpec.Read(snapshot.Manifest.Machine);

@@ -6,7 +6,8 @@ namespace Strata.Snapshots;
 /// <summary>Where the snapshots of a machine are: a folder that only its user can read. Members are safe on any thread.</summary>
 public sealed class SnapshotStore
 {
-    /// <param name="folder">Made when the first snapshot is. Its snapshots should be of one machine, as they share what did not change.</param>
+    /// <param name="folder">Made when the first snapshot is. Its snapshots should be of one machine, as they share what did not
+    /// change.</param>
     public SnapshotStore(string folder)
         : this(new SnapshotSet(folder))
     {
@@ -29,6 +30,8 @@ public sealed class SnapshotStore
 
     /// <summary>The machines that have snapshots in the default folder.</summary>
     public static IReadOnlyList<string> Machines() => Directory.Exists(DefaultFolder)
-        ? [.. Directory.EnumerateDirectories(DefaultFolder).Where(folder => new SnapshotSet(folder).List().Count > 0).Select(folder => Path.GetFileName(folder)!).Order(StringComparer.Ordinal)]
+        ? [.. Directory.EnumerateDirectories(DefaultFolder).Where(folder => new SnapshotSet(folder).List().Count > 0)
+            .Select(folder => Path.GetFileName(folder)!)
+            .Order(StringComparer.Ordinal)]
         : [];
 }

@@ -28,7 +28,8 @@ internal static class DiskForm
         (BackingImages.None, "none"),
         (BackingImages.Detached, "detached"));
 
-    private static readonly ChoiceKind<DiskBus> Bus = new((DiskBus.Virtio, "virtio"), (DiskBus.Nvme, "nvme"), (DiskBus.Ahci, "ahci"), (DiskBus.Ide, "ide"), (DiskBus.Cdrom, "cdrom"));
+    private static readonly ChoiceKind<DiskBus> Bus = new(
+        (DiskBus.Virtio, "virtio"), (DiskBus.Nvme, "nvme"), (DiskBus.Ahci, "ahci"), (DiskBus.Ide, "ide"), (DiskBus.Cdrom, "cdrom"));
 
     private static readonly ChoiceKind<string> Format = new([.. DiskImages.Formats.Select(format => (format.Name, format.Name))]);
 

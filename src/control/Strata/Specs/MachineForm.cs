@@ -40,9 +40,11 @@ internal static class MachineForm
             "How long the guest may use names and attributes without asking again."
         },
         {
-            "owner", Optional(new TextKind<GuestOwner>("a user, or a user and a group, such as \"1000:1000\"", GuestOwner.TryParse, owner => owner.ToString())),
+            "owner", Optional(new TextKind<GuestOwner>(
+                "a user, or a user and a group, such as \"1000:1000\"", GuestOwner.TryParse, owner => owner.ToString())),
             s => s.Owner, (s, v) => s with { Owner = v },
-            "The guest's user, and group, whose the folder's files are; null for root or, where root runs the machine, for the host's owners."
+            "The guest's user, and group, whose the folder's files are; null for root or, where root runs the machine, for the host's " +
+            "owners."
         },
     };
 
@@ -126,7 +128,8 @@ internal static class MachineForm
         },
         { "paravirtual", Flag, s => s.Paravirtual, (s, v) => s with { Paravirtual = v }, "Offer what guests built for KVM know." },
         {
-            "reset", new ChoiceKind<ResetPolicy>((ResetPolicy.Restart, "restart"), (ResetPolicy.Exit, "exit"), (ResetPolicy.Always, "always")),
+            "reset",
+            new ChoiceKind<ResetPolicy>((ResetPolicy.Restart, "restart"), (ResetPolicy.Exit, "exit"), (ResetPolicy.Always, "always")),
             s => s.Reset, (s, v) => s with { Reset = v },
             "What happens where the guest resets its machine; restart ends the run behind a kernel panic."
         },

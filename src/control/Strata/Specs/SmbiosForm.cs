@@ -15,7 +15,9 @@ internal static class SmbiosForm
         SpecRecord<SmbiosSpec> record = new("what SMBIOS tables say", () => new SmbiosSpec());
         foreach (SmbiosKey key in SmbiosKey.All)
         {
-            record.Add(FieldName(key.Name), OptionalText, s => s.Values.GetValueOrDefault(key.Name), (s, v) => s.With(key.Name, v), key.Description);
+            record.Add(
+                FieldName(key.Name), OptionalText, s => s.Values.GetValueOrDefault(key.Name), (s, v) => s.With(key.Name, v),
+                key.Description);
         }
 
         record.Add(

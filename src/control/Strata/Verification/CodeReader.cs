@@ -27,7 +27,9 @@ internal static class CodeReader
             }
 
             // A shift by zero leaves the flags, so that it never makes a flag defined.
-            ulong defined = X86.Comparison.UndefinedFlags.IsShift(instruction) ? 0 : X86.Comparison.UndefinedFlags.ToRflags(instruction.RflagsModified);
+            ulong defined = X86.Comparison.UndefinedFlags.IsShift(instruction)
+                ? 0
+                : X86.Comparison.UndefinedFlags.ToRflags(instruction.RflagsModified);
             undefined = (undefined & ~defined) | X86.Comparison.UndefinedFlags.AtMost(instruction);
         }
 
@@ -47,7 +49,8 @@ internal static class CodeReader
     public static IReadOnlyList<string> Disassemble(AddressSpace memory, in X86CpuState state, int count, ulong? marked)
     {
         List<string> lines = [];
-        NasmFormatter formatter = new(new FormatterOptions { HexPrefix = "0x", HexSuffix = string.Empty, SpaceAfterOperandSeparator = true });
+        NasmFormatter formatter = new(
+            new FormatterOptions { HexPrefix = "0x", HexSuffix = string.Empty, SpaceAfterOperandSeparator = true });
         X86CpuState at = state;
         foreach (Instruction instruction in Decode(memory, state, count))
         {
@@ -98,7 +101,8 @@ internal static class CodeReader
         return instruction;
     }
 
-    private static int BitnessOf(in X86CpuState state) => (state.EferMsr & Efer.LMA) != 0 && (state.Cs.Attributes & SegmentState.Long) != 0 ? 64
+    private static int BitnessOf(in X86CpuState state) =>
+        (state.EferMsr & Efer.LMA) != 0 && (state.Cs.Attributes & SegmentState.Long) != 0 ? 64
         : (state.Cs.Attributes & SegmentState.Big) != 0 ? 32 : 16;
 
     /// <summary>Bytes at CS:RIP, as many as an instruction may have, or as the page has; fewer where nothing is mapped.</summary>

@@ -29,14 +29,23 @@ internal sealed class InstructionSearch : IDisposable
         cpu.DeliverInterrupts(); // what is due before the block; its copies have no interrupt controller
         cpu.GetState(out _state);
         _reference = new Sandbox(spec.Memory, machine.Now, Lockstep.CreateReference);
-        _subject = new Sandbox(spec.Memory, machine.Now, wiring => Lockstep.CreateSubject(spec, wiring, machine.Engines[block.Processor].InstructionsExecuted));
+        _subject = new Sandbox(
+            spec.Memory, machine.Now,
+            wiring => Lockstep.CreateSubject(spec, wiring, machine.Engines[block.Processor].InstructionsExecuted));
     }
 
     /// <returns>The divergence with its one instruction, or as it was if no part of the block shows it.</returns>
     public static Divergence Narrow(
-        VerificationSpec spec, GuestFiles files, Divergence block, IProgress<VerificationProgress>? progress, CancellationToken cancellation)
+        VerificationSpec spec, GuestFiles files, Divergence block, IProgress<VerificationProgress>? progress,
+        CancellationToken cancellation)
     {
-        LockstepWindow window = new() { Phase = "finding the instruction", From = block.Before, StopAt = block.Before, StopProcessor = block.Processor };
+        LockstepWindow window = new()
+        {
+            Phase = "finding the instruction",
+            From = block.Before,
+            StopAt = block.Before,
+            StopProcessor = block.Processor,
+        };
         using Lockstep lockstep = new(spec, files, window, progress);
         lockstep.Run(cancellation);
         using InstructionSearch search = new(spec, lockstep.Reference, block);

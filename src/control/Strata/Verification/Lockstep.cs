@@ -72,7 +72,8 @@ internal sealed class Lockstep : IDisposable
     /// <param name="executed">Instructions that its processor has executed before.</param>
     public static IX86Engine CreateSubject(VerificationSpec spec, X86CpuWiring wiring, long executed)
     {
-        Translator engine = new(wiring, new TranslatorOptions { CountInstructions = true, ExactFlags = true, IsOnlyProcessor = spec.Processors == 1 });
+        Translator engine = new(
+            wiring, new TranslatorOptions { CountInstructions = true, ExactFlags = true, IsOnlyProcessor = spec.Processors == 1 });
         return spec.FaultAt > 0 ? new FaultyEngine(engine, executed, spec.FaultAt) : engine;
     }
 
@@ -145,7 +146,8 @@ internal sealed class Lockstep : IDisposable
             _sinceComparison += executed;
             if (!isSame || (IsCompared && _sinceComparison >= _window.Every))
             {
-                if (Compare(processor, position, executed, isSame ? null : Describe(executed, stop, expected, expectedStop)) is { } divergence)
+                if (Compare(
+                    processor, position, executed, isSame ? null : Describe(executed, stop, expected, expectedStop)) is { } divergence)
                 {
                     return divergence;
                 }
@@ -187,10 +189,14 @@ internal sealed class Lockstep : IDisposable
     }
 
     private static StrataException TripleFault(int processor) => new(
-        StrataError.BadInput, $"Processor {processor} of the guest shut down (triple fault) on both engines. The engines agree; look at the kernel and its command line.");
+        StrataError.BadInput,
+        $"Processor {processor} of the guest shut down (triple fault) on both engines. The engines agree; look at the kernel and its " +
+        $"command line.");
 
     private static string Describe(long executed, VcpuStop stop, long expected, VcpuStop expectedStop) => string.Create(
-        CultureInfo.InvariantCulture, $"The engine under test executed {executed} instructions and stopped by {stop}; the reference executed {expected} and stopped by {expectedStop}.");
+        CultureInfo.InvariantCulture,
+        $"The engine under test executed {executed} instructions and stopped by {stop}; the reference executed {expected} and stopped by " +
+        $"{expectedStop}.");
 
     private Divergence? Compare(int processor, long position, long executed, string? other)
     {
@@ -207,7 +213,8 @@ internal sealed class Lockstep : IDisposable
         }
 
         if (other == null && StateComparison.AreEqual(expected, actual, RFlags.Arithmetic)
-            && (_window.Every != 0 || UndefinedResults.Explain(_reference.Board.Memory, _before[processor], expected, actual, (int)executed, fault)))
+            && (_window.Every != 0 || UndefinedResults.Explain(
+                _reference.Board.Memory, _before[processor], expected, actual, (int)executed, fault)))
         {
             AdoptedFlags++;
             _reference.Engines[processor].Cpu.Rflags = actual.Rflags;
@@ -237,7 +244,8 @@ internal sealed class Lockstep : IDisposable
             return null;
         }
 
-        if (UndefinedResults.AdoptFrame(_reference.Board.Memory, _subject.Board.Memory, _before[processor], state, (int)executed, cpu.LastException))
+        if (UndefinedResults.AdoptFrame(
+            _reference.Board.Memory, _subject.Board.Memory, _before[processor], state, (int)executed, cpu.LastException))
         {
             AdoptedFlags++;
         }
@@ -251,7 +259,9 @@ internal sealed class Lockstep : IDisposable
         string? difference = _subject.Printed != _reference.Printed || _subject.PrintedHash != _reference.PrintedHash
             ? "The machines have printed different text."
             : _subject.NextDeadline != _reference.NextDeadline
-                ? string.Create(CultureInfo.InvariantCulture, $"The next timer is due at {_subject.NextDeadline} ns, not at {_reference.NextDeadline} ns.")
+                ? string.Create(
+                    CultureInfo.InvariantCulture,
+                    $"The next timer is due at {_subject.NextDeadline} ns, not at {_reference.NextDeadline} ns.")
                 : (_subject.Exit == null) != (_reference.Exit == null) ? "One machine has ended, the other has not." : null;
         return difference == null ? null : Outside(0, difference);
     }

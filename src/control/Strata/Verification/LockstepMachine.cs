@@ -22,7 +22,8 @@ internal sealed class LockstepMachine : ISerialBackend, IDisposable
     /// <summary>The byte that began a control sequence, or its introducer; 0 outside of one.</summary>
     private byte _sequence;
 
-    public LockstepMachine(VerificationSpec spec, GuestFiles files, Func<X86CpuWiring, IX86Engine> createEngine, Action<ReadOnlyMemory<byte>>? output)
+    public LockstepMachine(
+        VerificationSpec spec, GuestFiles files, Func<X86CpuWiring, IX86Engine> createEngine, Action<ReadOnlyMemory<byte>>? output)
     {
         _output = output;
         _deterministic = new DeterministicOptions(spec.Seed) { CreateEngine = createEngine };

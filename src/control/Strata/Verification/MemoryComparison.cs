@@ -21,7 +21,8 @@ internal static class MemoryComparison
             int at = left.CommonPrefixLength(right);
             while (at < length)
             {
-                differences.Add(string.Create(CultureInfo.InvariantCulture, $"Memory at 0x{start + (ulong)at:x} is {right[at]:X2}, not {left[at]:X2}."));
+                differences.Add(string.Create(
+                    CultureInfo.InvariantCulture, $"Memory at 0x{start + (ulong)at:x} is {right[at]:X2}, not {left[at]:X2}."));
                 if (differences.Count == MostDifferences)
                 {
                     return differences;

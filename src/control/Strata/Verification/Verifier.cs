@@ -50,7 +50,8 @@ public sealed class Verifier
     {
         if (!X86.Translator.Translator.IsSupported)
         {
-            throw new StrataException(StrataError.Host, "Verification compares the translator with the interpreter; the translator needs an x64 Linux host.");
+            throw new StrataException(
+                StrataError.Host, "Verification compares the translator with the interpreter; the translator needs an x64 Linux host.");
         }
 
         if (spec.Processors is < 1 or > 64)
@@ -60,7 +61,9 @@ public sealed class Verifier
 
         if (spec.From < 0 || spec.Every < 0 || spec.Limit < 0 || spec.MemoryEvery < 1)
         {
-            throw new StrataException(StrataError.BadInput, "Instruction numbers and intervals must not be negative; memory is compared every 1 or more instructions.");
+            throw new StrataException(
+                StrataError.BadInput,
+                "Instruction numbers and intervals must not be negative; memory is compared every 1 or more instructions.");
         }
     }
 
@@ -68,7 +71,14 @@ public sealed class Verifier
     {
         try
         {
-            LockstepWindow window = new() { Phase = "comparing", IsFirst = true, From = _spec.From, Every = _spec.Every, MemoryEvery = _spec.MemoryEvery };
+            LockstepWindow window = new()
+            {
+                Phase = "comparing",
+                IsFirst = true,
+                From = _spec.From,
+                Every = _spec.Every,
+                MemoryEvery = _spec.MemoryEvery,
+            };
             VerificationResult result = Pass(files, window);
             while (result.Divergence is { IsExact: false } divergence && Narrower(window, divergence) is { } closer)
             {
@@ -118,7 +128,9 @@ public sealed class Verifier
             Phase = "looking closer",
             From = divergence.Before,
             Every = 0,
-            MemoryEvery = isMemory ? Math.Max(1, Math.Min(window.MemoryEvery, divergence.After - divergence.Before) / Zoom) : long.MaxValue / 2,
+            MemoryEvery = isMemory
+                ? Math.Max(1, Math.Min(window.MemoryEvery, divergence.After - divergence.Before) / Zoom)
+                : long.MaxValue / 2,
             LastSame = divergence.Before,
             LastSameMemory = divergence.Before,
         };

@@ -13,8 +13,8 @@ public interface IScreen
     event Action? Changed;
 
     /// <summary>
-    /// Whether the guest can change the picture now without the adapter's noticing, as in a linear framebuffer: whoever wants to see that has
-    /// to look from time to time.
+    /// Whether the guest can change the picture now without the adapter's noticing, as in a linear framebuffer: whoever wants to see that
+    /// has to look from time to time.
     /// </summary>
     bool ChangesUnnoticed { get; }
 

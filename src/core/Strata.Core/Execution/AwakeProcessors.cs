@@ -1,6 +1,8 @@
 namespace Strata.Core.Execution;
 
-/// <summary>Counts the processors of one machine that are awake, against the processors of the host. Members are safe on any thread.</summary>
+/// <summary>
+/// Counts the processors of one machine that are awake, against the processors of the host. Members are safe on any thread.
+/// </summary>
 public sealed class AwakeProcessors
 {
     private readonly int _places = Environment.ProcessorCount;

@@ -5,7 +5,9 @@ namespace Strata.Core.Execution;
 /// <summary>An engine whose work on pages of code can be kept, and taken over by another one of the same kind.</summary>
 public interface ICodeKeeper
 {
-    /// <summary>Says which kept code it can take over: it depends on the engine's version, how it works, and the host's processor.</summary>
+    /// <summary>
+    /// Says which kept code it can take over: it depends on the engine's version, how it works, and the host's processor.
+    /// </summary>
     ReadOnlyMemory<byte> CodeIdentity { get; }
 
     /// <summary>Notes what there is now, while the vCPU stands still. Costs nothing much; the vCPU may go on.</summary>
@@ -14,7 +16,8 @@ public interface ICodeKeeper
 }
 
 /// <summary>
-/// The code of a moment, to be read while the vCPU goes on. What the engine drops meanwhile is missing. One thread at a time, which may be any.
+/// The code of a moment, to be read while the vCPU goes on. What the engine drops meanwhile is missing. One thread at a time, which may be
+/// any.
 /// </summary>
 public interface ICodeCapture
 {

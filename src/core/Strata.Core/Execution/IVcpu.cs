@@ -31,7 +31,9 @@ public interface IVcpu : IDisposable
     /// <summary>Counters of the engine as lines for people; any thread, approximate.</summary>
     string DescribeCounters();
 
-    /// <summary>Executes up to about <paramref name="instructionBudget"/> guest instructions, serving MMIO and port I/O on the way.</summary>
+    /// <summary>
+    /// Executes up to about <paramref name="instructionBudget"/> guest instructions, serving MMIO and port I/O on the way.
+    /// </summary>
     VcpuStop Run(long instructionBudget);
 
     /// <summary>Makes <see cref="Run"/> return, or look for interrupts, at the next instruction boundary.</summary>

@@ -3,8 +3,8 @@ namespace Strata.Core.Input;
 #pragma warning disable CS1591 // Keys are what their names say, on a keyboard of the United States.
 
 /// <summary>
-/// Keys by their places. A number is the key's code in scan code set 1, with 80h for those that E0h comes in front of; so RFB's extended key
-/// event has them.
+/// Keys by their places. A number is the key's code in scan code set 1, with 80h for those that E0h comes in front of; so RFB's extended
+/// key event has them.
 /// </summary>
 public enum KeyCode : byte
 {

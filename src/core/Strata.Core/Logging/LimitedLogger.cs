@@ -7,14 +7,16 @@ namespace Strata.Core.Logging;
 /// <param name="inner">Whoever writes.</param>
 internal sealed partial class LimitedLogger(ILogger inner, TimeProvider time) : ILogger
 {
-    private readonly ConcurrentDictionary<int, (LogLimiter Limiter, string Kind)> _kinds = []; // by event number, which the code has a fixed set of
+    // by event number, which the code has a fixed set of
+    private readonly ConcurrentDictionary<int, (LogLimiter Limiter, string Kind)> _kinds = [];
 
     public IDisposable? BeginScope<TState>(TState state)
         where TState : notnull => inner.BeginScope(state);
 
     public bool IsEnabled(LogLevel logLevel) => inner.IsEnabled(logLevel);
 
-    public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter)
+    public void Log<TState>(
+        LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter)
     {
         if (!inner.IsEnabled(logLevel))
         {

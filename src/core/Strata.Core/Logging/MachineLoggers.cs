@@ -3,8 +3,8 @@ using Microsoft.Extensions.Logging;
 namespace Strata.Core.Logging;
 
 /// <summary>
-/// The loggers of one machine, by area. Everything they write is limited by kind, so a guest cannot fill the host's disk with reports of what
-/// it does. Disposing says what was left out last. Safe on any thread.
+/// The loggers of one machine, by area. Everything they write is limited by kind, so a guest cannot fill the host's disk with reports of
+/// what it does. Disposing says what was left out last. Safe on any thread.
 /// </summary>
 public sealed class MachineLoggers : IDisposable
 {

@@ -11,8 +11,8 @@ public sealed partial class GuestMemory
     /// <summary>
     /// Takes the dirty flags away and returns where they were set, while vCPUs run and devices write.
     /// <para>No write is lost: one whose bytes land after this returns is found by a later harvest. vCPUs have given up their rights to
-    /// write, DMA notes its pages when the bytes are there. So a page that is copied after a harvest, and not found by the next one, has not
-    /// changed since.</para>
+    /// write, DMA notes its pages when the bytes are there. So a page that is copied after a harvest, and not found by the next one, has
+    /// not changed since.</para>
     /// <para>Waits until every running vCPU has taken notice: never call it on a vCPU's thread, or holding what a device's handler waits
     /// for.</para>
     /// </summary>

@@ -12,7 +12,9 @@ public sealed unsafe partial class GuestMemory
     /// <summary>What the memory is a mapping of. <see cref="KeepWrites"/> changes it.</summary>
     public MemoryForm Form { get; private set; }
 
-    /// <summary>The memory file of a memory that was made by <see cref="CreateShared"/>; closed with the memory, mappings of it stay.</summary>
+    /// <summary>
+    /// The memory file of a memory that was made by <see cref="CreateShared"/>; closed with the memory, mappings of it stay.
+    /// </summary>
     public SafeFileHandle? File { get; private init; }
 
     /// <summary>Makes memory of zeros that another process can map, given <see cref="File"/>.</summary>
@@ -50,7 +52,8 @@ public sealed unsafe partial class GuestMemory
         if ((offset & PageMask) != 0 || offset > length || size > length - offset)
         {
             throw new InvalidDataException(
-                $"The file has {length:N0} bytes: {size:N0} bytes of guest memory at offset {offset:N0} do not lie in it. It is damaged or incomplete.");
+                $"The file has {length:N0} bytes: {size:N0} bytes of guest memory at offset {offset:N0} do not lie in it. It is damaged " +
+                $"or incomplete.");
         }
 
         // SAFETY: the range lies in the file, which keeps its length (the caller's promise).
@@ -60,8 +63,8 @@ public sealed unsafe partial class GuestMemory
     }
 
     /// <summary>
-    /// From now on writes to a shared memory stay here: <see cref="File"/> keeps the bytes of this moment, for clones that map it privately.
-    /// Host addresses stay. Once all vCPUs stand and no device writes.
+    /// From now on writes to a shared memory stay here: <see cref="File"/> keeps the bytes of this moment, for clones that map it
+    /// privately. Host addresses stay. Once all vCPUs stand and no device writes.
     /// </summary>
     /// <exception cref="InvalidOperationException">The memory is not <see cref="MemoryForm.Shared"/>, or somebody writes.</exception>
     public void KeepWrites()
@@ -77,8 +80,8 @@ public sealed unsafe partial class GuestMemory
     }
 
     /// <summary>
-    /// Finds pages that were touched: every other page still is what the memory began with, zeros or, in the private form, the file's bytes.
-    /// Costs about 2 ms a GiB. While the guest runs, a page that is touched meanwhile may be missing: its dirty flag has it.
+    /// Finds pages that were touched: every other page still is what the memory began with, zeros or, in the private form, the file's
+    /// bytes. Costs about 2 ms a GiB. While the guest runs, a page that is touched meanwhile may be missing: its dirty flag has it.
     /// </summary>
     /// <param name="into">Of this memory's number of pages; the pages found are added. All are, where the host does not tell.</param>
     public void FindTouched(PageBitmap into)
@@ -110,7 +113,8 @@ public sealed unsafe partial class GuestMemory
 
     private void FindData(PageBitmap into)
     {
-        for (ulong offset = 0; offset < Size && HostMapping.TryFindData((int)File!.DangerousGetHandle(), ref offset, out ulong end); offset = end)
+        for (ulong offset = 0; offset < Size && HostMapping.TryFindData(
+            (int)File!.DangerousGetHandle(), ref offset, out ulong end); offset = end)
         {
             for (ulong page = offset >> PageShift; page << PageShift < Math.Min(end, Size); page++)
             {

@@ -24,7 +24,8 @@ public sealed unsafe partial class GuestMemory
         MemoryGuard guard = new(this, save);
         if (Interlocked.CompareExchange(ref _guard, guard, null) is not null)
         {
-            throw new InvalidOperationException("The memory is guarded already: a snapshot of it is being saved. Wait until that is complete.");
+            throw new InvalidOperationException(
+                "The memory is guarded already: a snapshot of it is being saved. Wait until that is complete.");
         }
 
         try
@@ -55,7 +56,8 @@ public sealed unsafe partial class GuestMemory
 
         if (Volatile.Read(ref _writesInFlight) != 0)
         {
-            throw new InvalidOperationException("A device is writing: devices must be quiet before their machine's memory is kept as it is.");
+            throw new InvalidOperationException(
+                "A device is writing: devices must be quiet before their machine's memory is kept as it is.");
         }
     }
 

@@ -10,7 +10,8 @@ public sealed unsafe partial class GuestMemory
     /// not dirty later is as it began.
     /// </summary>
     /// <param name="size">As for the constructor.</param>
-    /// <param name="pieces">Where they overlap, the later one counts. Their files may be closed afterwards; see <see cref="MapPrivately"/>.</param>
+    /// <param name="pieces">Where they overlap, the later one counts. Their files may be closed afterwards; see
+    /// <see cref="MapPrivately"/>.</param>
     /// <exception cref="InvalidDataException">A file is too short.</exception>
     /// <exception cref="InsufficientMemoryException">The host cannot map it.</exception>
     public static GuestMemory MapPieces(ulong size, IReadOnlyList<MemoryPiece> pieces)
@@ -57,7 +58,8 @@ public sealed unsafe partial class GuestMemory
         }
 
         // SAFETY: the range was checked against the mapping; the descriptor is open as long as the piece is used here.
-        HostMapping.MapFile((int)piece.File.DangerousGetHandle(), piece.FileOffset, piece.Length, isShared: false, place: (nint)_base + (nint)piece.Offset);
+        HostMapping.MapFile(
+            (int)piece.File.DangerousGetHandle(), piece.FileOffset, piece.Length, isShared: false, place: (nint)_base + (nint)piece.Offset);
         GC.KeepAlive(piece.File);
     }
 }

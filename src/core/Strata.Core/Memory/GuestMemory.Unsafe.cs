@@ -76,10 +76,14 @@ public sealed unsafe partial class GuestMemory : IDisposable
     /// <summary>Raised when a page becomes a source of decoded code: writers must give up their direct access to it.</summary>
     public event Action<GuestMemory, ulong>? CodeMarked;
 
-    /// <summary>Raised when every writer must give up its direct access to every page. Whoever cannot do so at once joins the round.</summary>
+    /// <summary>
+    /// Raised when every writer must give up its direct access to every page. Whoever cannot do so at once joins the round.
+    /// </summary>
     public event Action<GuestMemory, AttentionRound>? WritesRevoked;
 
-    /// <summary>Raised before dirty flags are harvested: who knows of writes that are not noted yet calls <see cref="MarkDirty"/>.</summary>
+    /// <summary>
+    /// Raised before dirty flags are harvested: who knows of writes that are not noted yet calls <see cref="MarkDirty"/>.
+    /// </summary>
     public event Action<GuestMemory>? CollectingDirty;
 
     /// <summary>Bytes.</summary>
@@ -126,7 +130,9 @@ public sealed unsafe partial class GuestMemory : IDisposable
 
     public void MarkDirty(ulong pageIndex) => Volatile.Write(ref _dirty[pageIndex], 1);
 
-    /// <summary>Says that bytes are about to be written: guarded pages are saved first. <see cref="NoteWrite"/> follows the write.</summary>
+    /// <summary>
+    /// Says that bytes are about to be written: guarded pages are saved first. <see cref="NoteWrite"/> follows the write.
+    /// </summary>
     /// <param name="offset">Bytes; with <paramref name="length"/> inside the memory.</param>
     public void PrepareWrite(ulong offset, ulong length)
     {

@@ -29,7 +29,9 @@ public sealed class MemoryGuard : IDisposable
     /// <summary>How many pages have been saved.</summary>
     public long Saved => Interlocked.Read(ref _saved);
 
-    /// <summary>Why a page could not be saved: what was thrown first. The guest does not notice, but what was saved is worth nothing.</summary>
+    /// <summary>
+    /// Why a page could not be saved: what was thrown first. The guest does not notice, but what was saved is worth nothing.
+    /// </summary>
     public Exception? Failure => Volatile.Read(ref _failure);
 
     /// <summary>Saves one page now.</summary>

@@ -10,7 +10,10 @@ public enum FrameFeatures
     /// <summary>The TCP or UDP checksum field may hold the pseudo-header's sum only.</summary>
     PartialChecksum = 1,
 
-    /// <summary>A TCP segment over IPv4 may be up to 64 KiB long, to be cut into pieces of <see cref="FrameOffload.SegmentSize"/>. Implies <see cref="PartialChecksum"/>.</summary>
+    /// <summary>
+    /// A TCP segment over IPv4 may be up to 64 KiB long, to be cut into pieces of <see cref="FrameOffload.SegmentSize"/>. Implies
+    /// <see cref="PartialChecksum"/>.
+    /// </summary>
     Tcp4Segmentation = 2,
 
     /// <summary>The same over IPv6.</summary>

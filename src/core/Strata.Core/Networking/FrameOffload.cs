@@ -15,7 +15,9 @@ public readonly record struct FrameOffload
     /// <summary>Bytes from <see cref="ChecksumStart"/> to the checksum field.</summary>
     public ushort ChecksumOffset { get; init; }
 
-    /// <summary><see cref="FrameFeatures.Tcp4Segmentation"/>, <see cref="FrameFeatures.Tcp6Segmentation"/> or <see cref="FrameFeatures.None"/>.</summary>
+    /// <summary>
+    /// <see cref="FrameFeatures.Tcp4Segmentation"/>, <see cref="FrameFeatures.Tcp6Segmentation"/> or <see cref="FrameFeatures.None"/>.
+    /// </summary>
     public FrameFeatures Segmentation { get; init; }
 
     /// <summary>TCP payload bytes of each piece, 1..65535; zero for a frame that is not cut.</summary>

@@ -21,8 +21,8 @@ public interface INetworkBackend : IDisposable
     void Send(ReadOnlySpan<byte> frame, in FrameOffload offload);
 
     /// <summary>
-    /// What the backend keeps for this card's guest, to be saved with the machine: none where it keeps nothing, or where others use it, too.
-    /// The card is quiesced before these units and goes on before them.
+    /// What the backend keeps for this card's guest, to be saved with the machine: none where it keeps nothing, or where others use it,
+    /// too. The card is quiesced before these units and goes on before them.
     /// </summary>
     /// <param name="name">The unit's, or what the names of several begin with.</param>
     IReadOnlyList<IUnit> GetUnits(string name) => [];

@@ -2,7 +2,9 @@ using System.Runtime.InteropServices;
 
 namespace Strata.Core.Posix;
 
-/// <summary>The C library's functions for file descriptors that can be waited for, as the Linux manual's sections 2 describe them.</summary>
+/// <summary>
+/// The C library's functions for file descriptors that can be waited for, as the Linux manual's sections 2 describe them.
+/// </summary>
 internal static unsafe partial class DescriptorCalls
 {
     /// <summary>O_CLOEXEC, and EFD_CLOEXEC and EPOLL_CLOEXEC with it.</summary>
@@ -33,7 +35,8 @@ internal static unsafe partial class DescriptorCalls
     }
 
     /// <summary>Why there is no event or epoll descriptor; right behind the call that failed.</summary>
-    public static IOException NoneLeft() => new($"The host has no event descriptor left (errno {Marshal.GetLastPInvokeError()}). Close files or raise `ulimit -n`.");
+    public static IOException NoneLeft() =>
+        new($"The host has no event descriptor left (errno {Marshal.GetLastPInvokeError()}). Close files or raise `ulimit -n`.");
 
     /// <param name="milliseconds">Negative: no limit.</param>
     [LibraryImport("libc", EntryPoint = "poll")]

@@ -26,7 +26,9 @@ public static partial class HostMapping
     /// <exception cref="InsufficientMemoryException">The host refused; the message names errno.</exception>
     public static nint Reserve(ulong size) => ReserveSparse(size, 0);
 
-    /// <summary>The same, with huge pages from an offset on only: a beginning that may be all that is used costs no more than it needs.</summary>
+    /// <summary>
+    /// The same, with huge pages from an offset on only: a beginning that may be all that is used costs no more than it needs.
+    /// </summary>
     /// <param name="smallPages">Bytes, a multiple of the host's page size; at most the size.</param>
     /// <exception cref="InsufficientMemoryException">The host refused; the message names errno.</exception>
     public static nint ReserveSparse(ulong size, ulong smallPages)
@@ -34,7 +36,8 @@ public static partial class HostMapping
         nint address = Map(0, (nuint)size, ProtRead | ProtWrite, MapPrivate | MapAnonymous | MapNoReserve, -1, 0);
         if (address == -1)
         {
-            throw new InsufficientMemoryException($"The host cannot map {size >> 20} MiB of memory (errno {Marshal.GetLastPInvokeError()}). Use less guest memory.");
+            throw new InsufficientMemoryException(
+                $"The host cannot map {size >> 20} MiB of memory (errno {Marshal.GetLastPInvokeError()}). Use less guest memory.");
         }
 
         // Advice only: a host without huge pages serves small ones.
@@ -49,7 +52,8 @@ public static partial class HostMapping
         nint address = Map(0, (nuint)size, ProtRead | ProtWrite | ProtExecute, MapPrivate | MapAnonymous | MapNoReserve, -1, 0);
         if (address == -1)
         {
-            throw new PlatformNotSupportedException($"The host forbids executable memory (errno {Marshal.GetLastPInvokeError()}). Use --engine interpreter.");
+            throw new PlatformNotSupportedException(
+                $"The host forbids executable memory (errno {Marshal.GetLastPInvokeError()}). Use --engine interpreter.");
         }
 
         _ = Advise(address, (nuint)size, AdviseHugePage);
@@ -65,7 +69,8 @@ public static partial class HostMapping
         int flags = (isShared ? MapShared : MapPrivate) | MapNoReserve | (place == 0 ? 0 : MapFixed);
         nint address = Map(place, (nuint)size, ProtRead | ProtWrite, flags, descriptor, (long)offset);
         return address != -1 ? address : throw new InsufficientMemoryException(
-            $"The host cannot map {size >> 20} MiB of a file (errno {Marshal.GetLastPInvokeError()}). Put it on a local file system, or use less guest memory.");
+            $"The host cannot map {size >> 20} MiB of a file (errno {Marshal.GetLastPInvokeError()}). Put it on a local file system, or " +
+            $"use less guest memory.");
     }
 
     /// <summary>A file in memory, without a name that others could open.</summary>
@@ -79,13 +84,16 @@ public static partial class HostMapping
         {
             int error = Marshal.GetLastPInvokeError();
             file.Dispose();
-            throw new InsufficientMemoryException($"The host cannot make a file of {size >> 20} MiB in memory (errno {error}). Use less guest memory.");
+            throw new InsufficientMemoryException(
+                $"The host cannot make a file of {size >> 20} MiB in memory (errno {error}). Use less guest memory.");
         }
 
         return file;
     }
 
-    /// <summary>Gives pages of a shared mapping of a memory file back to the host, for everybody who maps it; they read as zeros from now on.</summary>
+    /// <summary>
+    /// Gives pages of a shared mapping of a memory file back to the host, for everybody who maps it; they read as zeros from now on.
+    /// </summary>
     /// <returns>False if the host refused.</returns>
     public static bool DiscardShared(nint address, ulong size) => Advise(address, (nuint)size, AdviseRemove) == 0;
 
@@ -112,7 +120,10 @@ public static partial class HostMapping
         return true;
     }
 
-    /// <summary>Makes the pages of a range now that a write would make, whether others use it meanwhile or not. Advice: hosts before Linux 5.14 do nothing.</summary>
+    /// <summary>
+    /// Makes the pages of a range now that a write would make, whether others use it meanwhile or not. Advice: hosts before Linux 5.14 do
+    /// nothing.
+    /// </summary>
     public static void Populate(nint address, ulong size) => _ = Advise(address, (nuint)size, AdvisePopulateWrite);
 
     /// <summary>Gives pages of an anonymous mapping back to the host; they read as zeros from now on.</summary>

@@ -30,7 +30,9 @@ public readonly record struct NodeAttributes
 
     public uint GroupId { get; init; }
 
-    /// <summary>Device number of a device file, encoded (major &lt;&lt; 8) | minor for small numbers as in Linux's new_encode_dev.</summary>
+    /// <summary>
+    /// Device number of a device file, encoded (major &lt;&lt; 8) | minor for small numbers as in Linux's new_encode_dev.
+    /// </summary>
     public uint Device { get; init; }
 
     /// <summary>Preferred size of transfers, bytes.</summary>

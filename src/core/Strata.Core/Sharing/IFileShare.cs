@@ -55,7 +55,8 @@ public interface IFileShare : IDisposable
     Errno Open(ulong node, OpenMode mode, out ulong handle, out bool isUnchanged);
 
     /// <summary>Opens a name, making it if it does not exist, and takes a reference to it.</summary>
-    Errno Create(ulong parent, ReadOnlySpan<byte> name, OpenMode mode, uint permissions, FileOwner owner, out FileEntry entry, out ulong handle);
+    Errno Create(
+        ulong parent, ReadOnlySpan<byte> name, OpenMode mode, uint permissions, FileOwner owner, out FileEntry entry, out ulong handle);
 
     Errno OpenFolder(ulong node, out ulong handle);
 

@@ -8,12 +8,14 @@ namespace Strata.Core.State;
 /// </summary>
 public interface IUnit
 {
-    /// <summary>Names the unit in a machine: lower case, digits, '-', '.' and '/', such as <c>uart0</c>, <c>pci/03.0</c>, <c>vcpu1</c>.</summary>
+    /// <summary>
+    /// Names the unit in a machine: lower case, digits, '-', '.' and '/', such as <c>uart0</c>, <c>pci/03.0</c>, <c>vcpu1</c>.
+    /// </summary>
     string UnitName { get; }
 
     /// <summary>
-    /// Machines were saved before boards got this unit, so a saved machine may lack its record. The unit is then as after a reset, and a guest
-    /// that has never heard of it must not be able to tell that from its absence.
+    /// Machines were saved before boards got this unit, so a saved machine may lack its record. The unit is then as after a reset, and a
+    /// guest that has never heard of it must not be able to tell that from its absence.
     /// </summary>
     bool MayBeAbsent => false;
 
@@ -40,10 +42,13 @@ public interface IUnit
     /// Takes over what <see cref="Save"/> wrote, perhaps long ago and elsewhere: the bytes are as hostile as a guest. The whole record
     /// is read and checked before anything changes.
     /// </summary>
-    /// <exception cref="StateException">The record is damaged, of another version, or does not fit this unit; nothing has changed.</exception>
+    /// <exception cref="StateException">The record is damaged, of another version, or does not fit this unit; nothing has
+    /// changed.</exception>
     void Load(StateReader reader);
 
-    /// <summary>Reads a record as <see cref="Load"/> does, and changes nothing: what it finds, damages nothing. Load may still refuse the record.</summary>
+    /// <summary>
+    /// Reads a record as <see cref="Load"/> does, and changes nothing: what it finds, damages nothing. Load may still refuse the record.
+    /// </summary>
     /// <exception cref="StateException">The record is damaged, or of another version.</exception>
     void Check(StateReader reader) => ArgumentNullException.ThrowIfNull(reader);
 }
@@ -56,7 +61,9 @@ public interface IUnit<TState> : IUnit
     /// <summary>The state as it is now.</summary>
     TState SaveState();
 
-    /// <summary>Takes a state over. Each field is within its range already; how they fit this unit's configuration is checked here.</summary>
+    /// <summary>
+    /// Takes a state over. Each field is within its range already; how they fit this unit's configuration is checked here.
+    /// </summary>
     /// <exception cref="StateException">It does not fit; nothing has changed.</exception>
     void LoadState(TState state);
 

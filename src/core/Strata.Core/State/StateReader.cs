@@ -136,7 +136,10 @@ public sealed class StateReader
         return records.Length == count ? records : throw Refuse(field, $"has {records.Length} elements, not {count}");
     }
 
-    /// <summary>A number of things, of which each takes at least <paramref name="size"/> of the bytes that follow: no memory is taken for what is not there.</summary>
+    /// <summary>
+    /// A number of things, of which each takes at least <paramref name="size"/> of the bytes that follow: no memory is taken for what is
+    /// not there.
+    /// </summary>
     private int ReadCount(string field, int most, int size)
     {
         int count = Read<int>(field);

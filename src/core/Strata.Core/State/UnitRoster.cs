@@ -43,8 +43,8 @@ public sealed class UnitRoster
     public IReadOnlyList<UnitRecord> Save() => [.. _units.Select(Save)];
 
     /// <summary>
-    /// Loads a machine's records. All of them have to be there but for those of units that older machines did not have, and no others: what a
-    /// machine does not know, it would lose.
+    /// Loads a machine's records. All of them have to be there but for those of units that older machines did not have, and no others: what
+    /// a machine does not know, it would lose.
     /// </summary>
     /// <exception cref="StateException">A record does not fit. Units before it have been loaded: the machine must not run.</exception>
     public void Load(IReadOnlyCollection<UnitRecord> records)
@@ -63,7 +63,10 @@ public sealed class UnitRoster
         }
     }
 
-    /// <summary>Reads a machine's records, and changes nothing. Loading them may still fail, for a record that does not fit the unit's configuration.</summary>
+    /// <summary>
+    /// Reads a machine's records, and changes nothing. Loading them may still fail, for a record that does not fit the unit's
+    /// configuration.
+    /// </summary>
     /// <exception cref="StateException">One is damaged, missing or unknown.</exception>
     public void Check(IReadOnlyCollection<UnitRecord> records)
     {

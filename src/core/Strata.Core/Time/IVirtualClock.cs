@@ -6,7 +6,9 @@ public interface IVirtualClock
     /// <summary>Nanoseconds since the machine was started, not counting pauses. Never goes back. Any thread.</summary>
     long Now { get; }
 
-    /// <summary>Creates a disarmed one-shot timer. <paramref name="callback"/> runs on the clock's thread with no lock of the clock held.</summary>
+    /// <summary>
+    /// Creates a disarmed one-shot timer. <paramref name="callback"/> runs on the clock's thread with no lock of the clock held.
+    /// </summary>
     IVirtualTimer CreateTimer(Action callback);
 }
 

@@ -2,7 +2,9 @@ using Strata.Core.State;
 
 namespace Strata.Core.Time;
 
-/// <summary>A clock that only moves when told to: deterministic runs and tests. <see cref="Advance"/> fires due timers on the calling thread.</summary>
+/// <summary>
+/// A clock that only moves when told to: deterministic runs and tests. <see cref="Advance"/> fires due timers on the calling thread.
+/// </summary>
 public sealed class ManualClock : IVirtualClock, IUnit<ClockState>
 {
     private readonly Lock _gate = new();

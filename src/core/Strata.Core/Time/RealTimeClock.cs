@@ -9,7 +9,9 @@ public sealed class RealTimeClock : IVirtualClock, IUnit<ClockState>, IDisposabl
 {
     private const long NanosecondsPerSecond = 1_000_000_000;
 
-    /// <summary>Of a clock that looks for gaps, in ns: timers may all have fired when one begins, and guests be about to arm the next.</summary>
+    /// <summary>
+    /// Of a clock that looks for gaps, in ns: timers may all have fired when one begins, and guests be about to arm the next.
+    /// </summary>
     private const long LongestWait = NanosecondsPerSecond;
 
     private readonly Lock _gate = new();
@@ -27,7 +29,8 @@ public sealed class RealTimeClock : IVirtualClock, IUnit<ClockState>, IDisposabl
     private volatile bool _disposed;
 
     /// <param name="gap">By how much the host has to be late with running the clock's thread to count as having stopped.</param>
-    /// <param name="onGap">Called when that has happened, by <see cref="LookForGap"/> or before the timers whose time has come fire.</param>
+    /// <param name="onGap">Called when that has happened, by <see cref="LookForGap"/> or before the timers whose time has come
+    /// fire.</param>
     public RealTimeClock(TimeSpan gap = default, Action? onGap = null)
     {
         _gap = gap;

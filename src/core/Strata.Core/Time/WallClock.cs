@@ -51,8 +51,8 @@ public sealed class WallClock(IVirtualClock clock, DateTime origin, Func<DateTim
     public void StepTo(DateTime utcNow) => Step(utcNow - UtcNow);
 
     /// <summary>
-    /// Steps to the world's time: when a machine starts, and when it goes on after a stop. The clock runs already, as the time until it does
-    /// would be missing.
+    /// Steps to the world's time: when a machine starts, and when it goes on after a stop. The clock runs already, as the time until it
+    /// does would be missing.
     /// </summary>
     public void FollowWorld()
     {

@@ -202,7 +202,9 @@ internal static unsafe class OpBuilder
         return prefix ? (byte)2 : defaultsTo64 ? (byte)8 : (byte)4;
     }
 
-    /// <summary>Near branches of 64-bit mode have 64 bits whatever prefixes there are. Intel SDM Vol. 1, "Branch Instructions in 64-Bit Mode".</summary>
+    /// <summary>
+    /// Near branches of 64-bit mode have 64 bits whatever prefixes there are. Intel SDM Vol. 1, "Branch Instructions in 64-Bit Mode".
+    /// </summary>
     private static bool IsNearBranch(Code code) => code is Code.Retnq or Code.Retnq_imm16 or Code.Call_rel32_64 or Code.Call_rm64
         or Code.Jmp_rel8_64 or Code.Jmp_rel32_64 or Code.Jmp_rm64;
 

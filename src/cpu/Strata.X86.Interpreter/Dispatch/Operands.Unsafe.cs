@@ -32,7 +32,8 @@ public static unsafe class Operands
     public static bool TryLoadMemory(X86Cpu cpu, Op* op, int size, out ulong value)
     {
         value = 0;
-        return TryLinear(cpu, op, size, AccessKind.Read, out ulong va) && cpu.TryRead(va, size, out value, op->Segment == (byte)SegmentIndex.Ss);
+        return TryLinear(cpu, op, size, AccessKind.Read, out ulong va)
+            && cpu.TryRead(va, size, out value, op->Segment == (byte)SegmentIndex.Ss);
     }
 
     /// <summary>Writes <paramref name="size"/> (1, 2, 4, 8) bytes to the memory operand.</summary>
@@ -102,7 +103,9 @@ public static unsafe class Operands
         return true;
     }
 
-    /// <summary>The 128-bit register at a context offset (see <see cref="Op.Reg0"/>); also 8-byte MMX registers by their low half.</summary>
+    /// <summary>
+    /// The 128-bit register at a context offset (see <see cref="Op.Reg0"/>); also 8-byte MMX registers by their low half.
+    /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static ref Vector128<byte> Xmm(X86Cpu cpu, ushort offset) => ref *(Vector128<byte>*)((byte*)cpu.Context + offset);
 
@@ -149,7 +152,8 @@ public static unsafe class Operands
             : cpu.TryWriteBytes(va, (byte*)&value, 16, op->Segment == (byte)SegmentIndex.Ss);
     }
 
-    public static OperandKind Kind(Op* op, int operand) => operand switch { 0 => op->Kind0, 1 => op->Kind1, 2 => op->Kind2, _ => op->Kind3 };
+    public static OperandKind Kind(Op* op, int operand) =>
+        operand switch { 0 => op->Kind0, 1 => op->Kind1, 2 => op->Kind2, _ => op->Kind3 };
 
     public static ushort Reg(Op* op, int operand) => operand switch { 0 => op->Reg0, 1 => op->Reg1, 2 => op->Reg2, _ => op->Reg3 };
 }

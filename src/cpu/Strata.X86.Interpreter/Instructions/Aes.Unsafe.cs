@@ -74,7 +74,8 @@ internal static unsafe class AesInstructions
         uint x1 = Substitute(source.AsUInt32()[1]);
         uint x3 = Substitute(source.AsUInt32()[3]);
         uint constant = (byte)op->Imm;
-        Operands.Xmm(cpu, op->Reg0) = Vector128.Create(x1, uint.RotateRight(x1, 8) ^ constant, x3, uint.RotateRight(x3, 8) ^ constant).AsByte();
+        Operands.Xmm(
+            cpu, op->Reg0) = Vector128.Create(x1, uint.RotateRight(x1, 8) ^ constant, x3, uint.RotateRight(x3, 8) ^ constant).AsByte();
     }
 
     private static void CarrylessMultiply(X86Cpu cpu, Op* op)

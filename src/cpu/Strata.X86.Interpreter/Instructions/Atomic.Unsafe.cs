@@ -13,7 +13,8 @@ internal static unsafe class Atomic
     /// <summary>Replaces a value by <paramref name="change"/>(value, argument) atomically.</summary>
     /// <param name="before">The old value, zero-extended.</param>
     /// <returns>False if the access faulted.</returns>
-    public static bool TryUpdate(X86Cpu cpu, ulong va, int size, bool stack, delegate*<ulong, ulong, ulong> change, ulong argument, out ulong before)
+    public static bool TryUpdate(
+        X86Cpu cpu, ulong va, int size, bool stack, delegate*<ulong, ulong, ulong> change, ulong argument, out ulong before)
     {
         before = 0;
         if (!cpu.TryGetAtomicPointer(va, size, stack, out byte* host))

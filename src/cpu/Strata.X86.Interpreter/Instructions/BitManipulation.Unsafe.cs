@@ -196,7 +196,9 @@ internal static unsafe class BitManipulationInstructions
     {
         if (HasVex(cpu) && Operands.TryRead(cpu, op, 1, op->Width, out ulong value))
         {
-            ulong r = op->Width == 8 ? BitOperations.RotateRight(value, (int)op->Imm & 63) : BitOperations.RotateRight((uint)value, (int)op->Imm & 31);
+            ulong r = op->Width == 8
+                ? BitOperations.RotateRight(value, (int)op->Imm & 63)
+                : BitOperations.RotateRight((uint)value, (int)op->Imm & 31);
             Operands.WriteGpr(cpu, op->Reg0, op->Width, r);
         }
     }

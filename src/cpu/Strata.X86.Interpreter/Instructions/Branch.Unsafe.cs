@@ -88,7 +88,8 @@ internal static unsafe class BranchInstructions
 
     private static void JumpIfCounterZero(X86Cpu cpu, Op* op)
     {
-        ulong mask = (Mnemonic)op->Mnemonic switch { Mnemonic.Jrcxz => ulong.MaxValue, Mnemonic.Jecxz => uint.MaxValue, _ => ushort.MaxValue };
+        ulong mask = (
+            Mnemonic)op->Mnemonic switch { Mnemonic.Jrcxz => ulong.MaxValue, Mnemonic.Jecxz => uint.MaxValue, _ => ushort.MaxValue };
         if ((cpu.Register(Gpr.Rcx) & mask) == 0)
         {
             TryGoTo(cpu, op->Imm, cpu.Is64Bit ? 8 : op->OperandSize);

@@ -7,7 +7,9 @@ using Strata.X86.Registers;
 
 namespace Strata.X86.Interpreter.Instructions;
 
-/// <summary>XCHG, XADD, CMPXCHG, CMPXCHG8B and CMPXCHG16B. Memory forms are always atomic: a locked access is a valid unlocked one.</summary>
+/// <summary>
+/// XCHG, XADD, CMPXCHG, CMPXCHG8B and CMPXCHG16B. Memory forms are always atomic: a locked access is a valid unlocked one.
+/// </summary>
 internal static unsafe class ExchangeInstructions
 {
     public static void Register(InstructionTable table)

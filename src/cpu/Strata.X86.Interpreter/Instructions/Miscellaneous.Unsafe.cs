@@ -33,7 +33,8 @@ internal static unsafe class MiscellaneousInstructions
         table.Add(Mnemonic.Aad, &Aad);
         table.Add(Mnemonic.Daa, &Daa);
         table.Add(Mnemonic.Das, &Das);
-        // RDSSP without shadow stacks, and prefetches that CPUID does not offer, are NOPs, not #UD: libgcc executes RDSSPQ at every C++ exception.
+        // RDSSP without shadow stacks, and prefetches that CPUID does not offer, are NOPs, not #UD: libgcc executes RDSSPQ at every C++
+        // exception.
         foreach (Mnemonic hint in (ReadOnlySpan<Mnemonic>)[Mnemonic.Reservednop, Mnemonic.Cldemote, Mnemonic.Serialize, Mnemonic.Rdsspd,
             Mnemonic.Rdsspq, Mnemonic.Prefetchwt1, Mnemonic.Prefetchit0, Mnemonic.Prefetchit1])
         {

@@ -6,7 +6,9 @@ using Strata.X86.Registers;
 
 namespace Strata.X86.Interpreter.Instructions;
 
-/// <summary>MUL, IMUL, DIV and IDIV. SF, ZF, AF and PF after a multiplication follow the low half, as current silicon has it for SF.</summary>
+/// <summary>
+/// MUL, IMUL, DIV and IDIV. SF, ZF, AF and PF after a multiplication follow the low half, as current silicon has it for SF.
+/// </summary>
 internal static unsafe class MultiplyInstructions
 {
     public static void Register(InstructionTable table)

@@ -173,7 +173,8 @@ internal static unsafe class SseConvertInstructions
         if (TryReadHalf(cpu, op, out ulong value))
         {
             FloatContext c = Context(cpu);
-            Finish(cpu, op, c, Vector128.Create(Float64.FromInt32((int)value, ref c), Float64.FromInt32((int)(value >> 32), ref c)).AsByte());
+            Finish(
+                cpu, op, c, Vector128.Create(Float64.FromInt32((int)value, ref c), Float64.FromInt32((int)(value >> 32), ref c)).AsByte());
             Simd.FinishMmxSource(cpu, op);
         }
     }
@@ -303,7 +304,12 @@ internal static unsafe class SseConvertInstructions
             return;
         }
 
-        bool signed = mnemonic is Mnemonic.Pmovsxbw or Mnemonic.Pmovsxbd or Mnemonic.Pmovsxbq or Mnemonic.Pmovsxwd or Mnemonic.Pmovsxwq or Mnemonic.Pmovsxdq;
+        bool signed = mnemonic is Mnemonic.Pmovsxbw
+            or Mnemonic.Pmovsxbd
+            or Mnemonic.Pmovsxbq
+            or Mnemonic.Pmovsxwd
+            or Mnemonic.Pmovsxwq
+            or Mnemonic.Pmovsxdq;
         Vector128<byte> result = default;
         for (int i = 0; i < 16 / to; i++)
         {

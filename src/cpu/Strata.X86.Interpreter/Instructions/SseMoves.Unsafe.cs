@@ -13,7 +13,9 @@ internal static unsafe class SseMoveInstructions
 {
     public static void Register(InstructionTable table)
     {
-        foreach (Mnemonic m in (ReadOnlySpan<Mnemonic>)[Mnemonic.Movaps, Mnemonic.Movapd, Mnemonic.Movdqa, Mnemonic.Movntps, Mnemonic.Movntpd, Mnemonic.Movntdq, Mnemonic.Movntdqa])
+        foreach (
+            Mnemonic m in (ReadOnlySpan<Mnemonic>)[
+                Mnemonic.Movaps, Mnemonic.Movapd, Mnemonic.Movdqa, Mnemonic.Movntps, Mnemonic.Movntpd, Mnemonic.Movntdq, Mnemonic.Movntdqa])
         {
             table.Add(m, &MoveAligned);
         }

@@ -85,7 +85,11 @@ internal static unsafe class SseTextInstructions
         };
         if (wantsIndex)
         {
-            int index = result == 0 ? lanes : (control & 0x40) != 0 ? 31 - BitOperations.LeadingZeroCount(result) : BitOperations.TrailingZeroCount(result);
+            int index = result == 0
+                ? lanes
+                : (control & 0x40) != 0
+                ? 31 - BitOperations.LeadingZeroCount(result)
+                : BitOperations.TrailingZeroCount(result);
             cpu.Register(Gpr.Rcx) = (ulong)index;
         }
         else

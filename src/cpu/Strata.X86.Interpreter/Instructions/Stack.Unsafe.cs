@@ -113,7 +113,8 @@ internal static unsafe class StackInstructions
         }
 
         ulong bottom = cpu.Register(Gpr.Rsp) - (ushort)op->Imm;
-        if (!cpu.TrySegmentLinear(SegmentIndex.Ss, bottom & cpu.StackMask, 1, AccessKind.Write, out ulong va) || !cpu.ProbeWrite(va, 1, stack: true))
+        if (!cpu.TrySegmentLinear(SegmentIndex.Ss, bottom & cpu.StackMask, 1, AccessKind.Write, out ulong va)
+            || !cpu.ProbeWrite(va, 1, stack: true))
         {
             cpu.Register(Gpr.Rsp) = rsp;
             return;

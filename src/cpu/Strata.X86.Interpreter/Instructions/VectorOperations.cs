@@ -84,25 +84,29 @@ internal readonly struct PadduswOperation : IVectorOperation
 internal readonly struct PsubsbOperation : IVectorOperation
 {
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector128<byte> Apply(Vector128<byte> a, Vector128<byte> b) => Vector128.SubtractSaturate(a.AsSByte(), b.AsSByte()).AsByte();
+    public static Vector128<byte> Apply(Vector128<byte> a, Vector128<byte> b) =>
+        Vector128.SubtractSaturate(a.AsSByte(), b.AsSByte()).AsByte();
 }
 
 internal readonly struct PsubswOperation : IVectorOperation
 {
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector128<byte> Apply(Vector128<byte> a, Vector128<byte> b) => Vector128.SubtractSaturate(a.AsInt16(), b.AsInt16()).AsByte();
+    public static Vector128<byte> Apply(Vector128<byte> a, Vector128<byte> b) =>
+        Vector128.SubtractSaturate(a.AsInt16(), b.AsInt16()).AsByte();
 }
 
 internal readonly struct PsubusbOperation : IVectorOperation
 {
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector128<byte> Apply(Vector128<byte> a, Vector128<byte> b) => Vector128.SubtractSaturate(a.AsByte(), b.AsByte()).AsByte();
+    public static Vector128<byte> Apply(Vector128<byte> a, Vector128<byte> b) =>
+        Vector128.SubtractSaturate(a.AsByte(), b.AsByte()).AsByte();
 }
 
 internal readonly struct PsubuswOperation : IVectorOperation
 {
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector128<byte> Apply(Vector128<byte> a, Vector128<byte> b) => Vector128.SubtractSaturate(a.AsUInt16(), b.AsUInt16()).AsByte();
+    public static Vector128<byte> Apply(Vector128<byte> a, Vector128<byte> b) =>
+        Vector128.SubtractSaturate(a.AsUInt16(), b.AsUInt16()).AsByte();
 }
 
 internal readonly struct PandOperation : IVectorOperation

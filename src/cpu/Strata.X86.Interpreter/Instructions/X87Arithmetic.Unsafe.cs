@@ -6,7 +6,9 @@ using Strata.X86.Interpreter.Dispatch;
 
 namespace Strata.X86.Interpreter.Instructions;
 
-/// <summary>FADD, FSUB, FMUL, FDIV in all forms, and the one-operand functions. Intel SDM Vol. 1, "Basic Arithmetic Instructions".</summary>
+/// <summary>
+/// FADD, FSUB, FMUL, FDIV in all forms, and the one-operand functions. Intel SDM Vol. 1, "Basic Arithmetic Instructions".
+/// </summary>
 internal static unsafe class X87Arithmetic
 {
     private interface IOperation

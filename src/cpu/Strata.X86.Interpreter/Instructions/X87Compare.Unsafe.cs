@@ -13,7 +13,9 @@ internal static unsafe class X87Compare
     public static void Register(InstructionTable table)
     {
         foreach (Mnemonic toConditions in (ReadOnlySpan<Mnemonic>)
-            [Mnemonic.Fcom, Mnemonic.Fcomp, Mnemonic.Fcompp, Mnemonic.Ficom, Mnemonic.Ficomp, Mnemonic.Fucom, Mnemonic.Fucomp, Mnemonic.Fucompp, Mnemonic.Ftst])
+            [
+                Mnemonic.Fcom, Mnemonic.Fcomp, Mnemonic.Fcompp, Mnemonic.Ficom, Mnemonic.Ficomp, Mnemonic.Fucom, Mnemonic.Fucomp,
+                Mnemonic.Fucompp, Mnemonic.Ftst])
         {
             table.Add(toConditions, &CompareToConditions);
         }

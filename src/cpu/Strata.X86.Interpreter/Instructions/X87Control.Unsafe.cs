@@ -7,7 +7,10 @@ using Strata.X86.Registers;
 
 namespace Strata.X86.Interpreter.Instructions;
 
-/// <summary>Control, status, environment and state of the x87 FPU. Intel SDM Vol. 1, "x87 FPU Control Instructions" and "Saving the x87 FPU's State with FSTENV/FNSTENV and FSAVE/FNSAVE".</summary>
+/// <summary>
+/// Control, status, environment and state of the x87 FPU. Intel SDM Vol. 1, "x87 FPU Control Instructions" and "Saving the x87 FPU's State
+/// with FSTENV/FNSTENV and FSAVE/FNSAVE".
+/// </summary>
 internal static unsafe class X87Control
 {
     private const int RegistersSize = 80;

@@ -6,7 +6,9 @@ using Strata.X86.Interpreter.Dispatch;
 
 namespace Strata.X86.Interpreter.Instructions;
 
-/// <summary>Instructions with condition codes or a second result: trigonometry, remainders, FXTRACT. Intel SDM Vol. 1, "Trigonometric Instructions".</summary>
+/// <summary>
+/// Instructions with condition codes or a second result: trigonometry, remainders, FXTRACT. Intel SDM Vol. 1, "Trigonometric Instructions".
+/// </summary>
 internal static unsafe class X87Functions
 {
     public static void Register(InstructionTable table)

@@ -7,7 +7,9 @@ using Strata.X86.Registers;
 
 namespace Strata.X86.Interpreter.Instructions;
 
-/// <summary>Loads, stores, exchanges, conditional moves, constants. Intel SDM Vol. 1, "Data Transfer Instructions" and "Load Constant Instructions".</summary>
+/// <summary>
+/// Loads, stores, exchanges, conditional moves, constants. Intel SDM Vol. 1, "Data Transfer Instructions" and "Load Constant Instructions".
+/// </summary>
 internal static unsafe class X87Moves
 {
     public static void Register(InstructionTable table)
@@ -26,7 +28,9 @@ internal static unsafe class X87Moves
         table.Add(Mnemonic.Fchs, &ChangeSign);
         table.Add(Mnemonic.Fabs, &Absolute);
         foreach (Mnemonic move in (ReadOnlySpan<Mnemonic>)
-            [Mnemonic.Fcmovb, Mnemonic.Fcmove, Mnemonic.Fcmovbe, Mnemonic.Fcmovu, Mnemonic.Fcmovnb, Mnemonic.Fcmovne, Mnemonic.Fcmovnbe, Mnemonic.Fcmovnu])
+            [
+                Mnemonic.Fcmovb, Mnemonic.Fcmove, Mnemonic.Fcmovbe, Mnemonic.Fcmovu, Mnemonic.Fcmovnb, Mnemonic.Fcmovne, Mnemonic.Fcmovnbe,
+                Mnemonic.Fcmovnu])
         {
             table.Add(move, &ConditionalMove);
         }
@@ -262,7 +266,9 @@ internal static unsafe class X87Moves
         StoreAndPop(cpu, op, low, high, true, empty, c);
     }
 
-    /// <summary>Stores first, because a page fault must leave no trace; an unmasked exception other than precision abandons the store.</summary>
+    /// <summary>
+    /// Stores first, because a page fault must leave no trace; an unmasked exception other than precision abandons the store.
+    /// </summary>
     private static void StoreAndPop(X86Cpu cpu, Op* op, ulong low, ushort high, bool pops, bool empty, in FloatContext c)
     {
         bool abandoned = (c.Unmasked & ~FloatExceptions.Precision) != 0;

@@ -36,7 +36,12 @@ internal static unsafe class XsaveInstructions
     }
 
     private static bool Is64(Op* op) =>
-        (Mnemonic)op->Mnemonic is Mnemonic.Fxsave64 or Mnemonic.Fxrstor64 or Mnemonic.Xsave64 or Mnemonic.Xsaveopt64 or Mnemonic.Xsavec64 or Mnemonic.Xrstor64;
+        (Mnemonic)op->Mnemonic is Mnemonic.Fxsave64
+            or Mnemonic.Fxrstor64
+            or Mnemonic.Xsave64
+            or Mnemonic.Xsaveopt64
+            or Mnemonic.Xsavec64
+            or Mnemonic.Xrstor64;
 
     private static bool IsAvailable(X86Cpu cpu, bool needsXsave)
     {
@@ -179,7 +184,9 @@ internal static unsafe class XsaveInstructions
         ulong mask = Requested(cpu);
         bool compact = (header[1] & CompactFormat) != 0;
         bool badHeader = compact
-            ? (header[1] & ~CompactFormat & ~cpu.State.Xcr0) != 0 || (header[0] & ~header[1]) != 0 || !IsZero(header + 2, (HeaderSize / 8) - 2)
+            ? (header[1] & ~CompactFormat & ~cpu.State.Xcr0) != 0
+                || (header[0] & ~header[1]) != 0
+                || !IsZero(header + 2, (HeaderSize / 8) - 2)
             : header[1] != 0 || header[2] != 0 || (header[0] & ~cpu.State.Xcr0) != 0;
 
         // The standard form loads MXCSR even where the image has no SSE state; the compacted one initializes it with the rest.

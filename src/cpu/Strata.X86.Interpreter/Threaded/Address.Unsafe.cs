@@ -10,7 +10,9 @@ namespace Strata.X86.Interpreter.Threaded;
 /// <summary>An addressing form as a type argument.</summary>
 internal unsafe interface IAddress
 {
-    /// <summary>The linear address of the memory operand. On a segment fault an exception is pending and the address hits no TLB entry.</summary>
+    /// <summary>
+    /// The linear address of the memory operand. On a segment fault an exception is pending and the address hits no TLB entry.
+    /// </summary>
     static abstract ulong Compute(VcpuContext* c, Op* op, int size, AccessKind kind);
 }
 

@@ -3,7 +3,9 @@ using Strata.X86.Execution;
 
 namespace Strata.X86.Interpreter.Threaded;
 
-/// <summary>A two-operand arithmetic or logic operation as a type argument. Values are zero-extended; results may carry garbage above the width.</summary>
+/// <summary>
+/// A two-operand arithmetic or logic operation as a type argument. Values are zero-extended; results may carry garbage above the width.
+/// </summary>
 internal interface IAluOperation
 {
     /// <summary>False for CMP and TEST.</summary>

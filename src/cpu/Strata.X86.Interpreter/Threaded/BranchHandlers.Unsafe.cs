@@ -430,5 +430,6 @@ internal static unsafe class BranchHandlers
 
     /// <summary>Links stay inside a page: then they die with the page's blocks and need no translation check.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static bool CanLink(Op* op, ulong target) => ((op->Rip ^ target) & Access.PageBase) == 0 && (op->Flags & OpFlags.CrossesPage) == 0;
+    private static bool CanLink(Op* op, ulong target) =>
+        ((op->Rip ^ target) & Access.PageBase) == 0 && (op->Flags & OpFlags.CrossesPage) == 0;
 }

@@ -25,10 +25,14 @@ internal static unsafe class Fusion
         bool wide = first->Width == 8;
         delegate*<VcpuContext*, Op*, long, long, void> fused = ((Mnemonic)first->Mnemonic, first->Kind1) switch
         {
-            (Mnemonic.Cmp, OperandKind.Gpr) => wide ? Register<CmpOperation, Qword64>(condition) : Register<CmpOperation, Dword32>(condition),
-            (Mnemonic.Cmp, OperandKind.Immediate) => wide ? Immediate<CmpOperation, Qword64>(condition) : Immediate<CmpOperation, Dword32>(condition),
-            (Mnemonic.Test, OperandKind.Gpr) => wide ? Register<TestOperation, Qword64>(condition) : Register<TestOperation, Dword32>(condition),
-            (Mnemonic.Test, OperandKind.Immediate) => wide ? Immediate<TestOperation, Qword64>(condition) : Immediate<TestOperation, Dword32>(condition),
+            (Mnemonic.Cmp, OperandKind.Gpr) =>
+                wide ? Register<CmpOperation, Qword64>(condition) : Register<CmpOperation, Dword32>(condition),
+            (Mnemonic.Cmp, OperandKind.Immediate) =>
+                wide ? Immediate<CmpOperation, Qword64>(condition) : Immediate<CmpOperation, Dword32>(condition),
+            (Mnemonic.Test, OperandKind.Gpr) =>
+                wide ? Register<TestOperation, Qword64>(condition) : Register<TestOperation, Dword32>(condition),
+            (Mnemonic.Test, OperandKind.Immediate) =>
+                wide ? Immediate<TestOperation, Qword64>(condition) : Immediate<TestOperation, Dword32>(condition),
             _ => null,
         };
         if (fused != null)

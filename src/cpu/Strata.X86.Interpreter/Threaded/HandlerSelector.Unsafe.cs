@@ -244,7 +244,8 @@ internal static unsafe class HandlerSelector
 
     private static delegate*<VcpuContext*, Op*, long, long, void> SelectMove(Op* op, bool code64)
     {
-        if (op->Kind0 is not (OperandKind.Gpr or OperandKind.Memory) || op->Kind1 is not (OperandKind.Gpr or OperandKind.Memory or OperandKind.Immediate))
+        if (op->Kind0 is not (OperandKind.Gpr or OperandKind.Memory)
+            || op->Kind1 is not (OperandKind.Gpr or OperandKind.Memory or OperandKind.Immediate))
         {
             return null; // segment, control and debug registers
         }

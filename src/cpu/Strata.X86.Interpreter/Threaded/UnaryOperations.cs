@@ -61,7 +61,9 @@ internal readonly struct NotOperation : IUnaryOperation
     public static long Aux(ulong a, ulong r, int immediate, int bits, long aux) => aux;
 }
 
-/// <summary>SHL by a constant 1..bits-1. OF is defined for a count of 1 only; silicon computes CF ^ top bit for all, and so do we.</summary>
+/// <summary>
+/// SHL by a constant 1..bits-1. OF is defined for a count of 1 only; silicon computes CF ^ top bit for all, and so do we.
+/// </summary>
 internal readonly struct ShlOperation : IUnaryOperation
 {
     public static bool SetsFlags => true;

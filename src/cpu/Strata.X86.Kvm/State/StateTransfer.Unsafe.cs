@@ -39,8 +39,10 @@ internal sealed unsafe class StateTransfer
 
         KvmRegisters r = new()
         {
-            Rax = s.Gprs[0], Rcx = s.Gprs[1], Rdx = s.Gprs[2], Rbx = s.Gprs[3], Rsp = s.Gprs[4], Rbp = s.Gprs[5], Rsi = s.Gprs[6], Rdi = s.Gprs[7],
-            R8 = s.Gprs[8], R9 = s.Gprs[9], R10 = s.Gprs[10], R11 = s.Gprs[11], R12 = s.Gprs[12], R13 = s.Gprs[13], R14 = s.Gprs[14], R15 = s.Gprs[15],
+            Rax = s.Gprs[0], Rcx = s.Gprs[1], Rdx = s.Gprs[2], Rbx = s.Gprs[3], Rsp = s.Gprs[4], Rbp = s.Gprs[5], Rsi = s.Gprs[6],
+            Rdi = s.Gprs[7],
+            R8 = s.Gprs[8], R9 = s.Gprs[9], R10 = s.Gprs[10], R11 = s.Gprs[11], R12 = s.Gprs[12], R13 = s.Gprs[13], R14 = s.Gprs[14],
+            R15 = s.Gprs[15],
             Rip = s.Rip,
             Rflags = s.Rflags,
         };
@@ -61,7 +63,12 @@ internal sealed unsafe class StateTransfer
         {
             NmiPending = s.NmiPending,
             NmiMasked = s.NmiBlocked,
-            InterruptShadow = s.Shadow switch { InterruptShadow.Sti => KvmEvents.ShadowSti, InterruptShadow.MovSs => KvmEvents.ShadowMovSs, _ => 0 },
+            InterruptShadow = s.Shadow switch
+            {
+                InterruptShadow.Sti => KvmEvents.ShadowSti,
+                InterruptShadow.MovSs => KvmEvents.ShadowMovSs,
+                _ => 0,
+            },
             Flags = KvmEvents.NmiPendingValid | KvmEvents.ShadowValid,
         };
         _vcpu.Set(KvmRequest.SetEvents, events, "events");

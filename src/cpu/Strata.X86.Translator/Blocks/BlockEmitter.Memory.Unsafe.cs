@@ -108,7 +108,8 @@ internal sealed unsafe partial class BlockEmitter
 
     private static AddressForm FormOf(in Instruction instruction)
     {
-        if (instruction.MemorySegment is Register.FS or Register.GS || instruction.MemoryBase is Register.None or Register.RIP or Register.EIP)
+        if (instruction.MemorySegment is Register.FS or Register.GS
+            || instruction.MemoryBase is Register.None or Register.RIP or Register.EIP)
         {
             return AddressForm.Lost;
         }
@@ -135,7 +136,8 @@ internal sealed unsafe partial class BlockEmitter
     /// and the host's flags.
     /// </summary>
     /// <param name="site">What to do otherwise, and the access: 1 to 64 bytes.</param>
-    /// <param name="keepScratch2">The caller needs Scratch2, or changes registers of the address: neither must be part of the operand.</param>
+    /// <param name="keepScratch2">The caller needs Scratch2, or changes registers of the address: neither must be part of the
+    /// operand.</param>
     /// <param name="isRun">Several accesses, which are checked one by one where they do not lie in one page.</param>
     /// <returns>The host's operand for the access.</returns>
     private HostOperand EmitCheck(ref HostAssembler a, in AddressForm form, in Site site, bool keepScratch2, bool isRun = false)
@@ -146,7 +148,9 @@ internal sealed unsafe partial class BlockEmitter
         a.And32(Scratch2, OffsetMask);
         a.Op64Indexed(0x2B, Scratch1, HostRegister.Tlb, Scratch2, tag);
         a.Immediate32(7, Scratch1, PageSize - site.Size, wide: true);
-        _cold.Add(new ColdPath((nint)a.JumpIf(HostCondition.Above), AddSite(site)) { TagOffset = tag, SharedSize = isRun ? site.Size : (byte)0, Apart = apart });
+        _cold.Add(new ColdPath(
+            (nint)a.JumpIf(HostCondition.Above),
+            AddSite(site)) { TagOffset = tag, SharedSize = isRun ? site.Size : (byte)0, Apart = apart });
         if (site.IsAligned)
         {
             a.Byte(0x41); // test r14b, 15
@@ -208,7 +212,8 @@ internal sealed unsafe partial class BlockEmitter
 
     /// <summary>Check of the explicit memory operand.</summary>
     /// <param name="restart">Where to start again when a later access of the instruction misses.</param>
-    private HostOperand EmitOperandCheck(ref HostAssembler a, in DecodedInstruction decoded, bool write, bool keepScratch2, out byte* restart)
+    private HostOperand EmitOperandCheck(
+        ref HostAssembler a, in DecodedInstruction decoded, bool write, bool keepScratch2, out byte* restart)
     {
         if (decoded.Shared.IsShared)
         {
@@ -248,7 +253,8 @@ internal sealed unsafe partial class BlockEmitter
     /// An address in Scratch1 that probably lies in a known page: its TLB entry does not depend on the address, which so is not in
     /// the way of the access. Otherwise, the common check is made apart from the straight line.
     /// </summary>
-    private HostOperand EmitTableCheck(ref HostAssembler a, in DecodedInstruction decoded, int size, bool write, byte* restart, bool keepScratch2)
+    private HostOperand EmitTableCheck(
+        ref HostAssembler a, in DecodedInstruction decoded, int size, bool write, byte* restart, bool keepScratch2)
     {
         const int and = 4;
         int tag = write ? WriteTag : ReadTag;
@@ -287,12 +293,15 @@ internal sealed unsafe partial class BlockEmitter
     }
 
     /// <summary>An address that is known now: so are its TLB entry and tag. Uses Scratch1 only.</summary>
-    private bool TryEmitConstantCheck(ref HostAssembler a, in DecodedInstruction decoded, int size, bool write, byte* restart, out HostOperand operand)
+    private bool TryEmitConstantCheck(
+        ref HostAssembler a, in DecodedInstruction decoded, int size, bool write, byte* restart, out HostOperand operand)
     {
         operand = default;
         ref readonly Instruction instruction = ref decoded.Instruction;
         ulong va = instruction.MemoryDisplacement64;
-        bool constant = instruction.MemoryBase == Register.RIP && !_block->IsRelative && instruction.MemorySegment is not (Register.FS or Register.GS);
+        bool constant = instruction.MemoryBase == Register.RIP
+            && !_block->IsRelative
+            && instruction.MemorySegment is not (Register.FS or Register.GS);
         bool fits = (long)va == (int)va && (va & (PageSize - 1)) + (ulong)size <= PageSize;
         if (!constant || !fits || (decoded.Traits.IsAligned && (va & 15) != 0))
         {
@@ -312,7 +321,8 @@ internal sealed unsafe partial class BlockEmitter
     /// Checks the word that holds the selected bit, as far from the operand in Scratch1 as it may be. The host's own instruction
     /// starts from the operand and goes the same way.
     /// </summary>
-    private HostOperand EmitBitStringCheck(ref HostAssembler a, in DecodedInstruction decoded, int size, bool write, byte* restart, bool keepScratch2)
+    private HostOperand EmitBitStringCheck(
+        ref HostAssembler a, in DecodedInstruction decoded, int size, bool write, byte* restart, bool keepScratch2)
     {
         const int add = 0x01;
         const int subtract = 0x29;
@@ -411,7 +421,8 @@ internal sealed unsafe partial class BlockEmitter
         PreserveFlags(ref a, decoded);
         restart = restart == null ? a.At : restart;
         StackAddress(ref a, Scratch1, GuestRsp, -SlotBytes);
-        return EmitCheck(ref a, StackForm(GuestRsp, -SlotBytes), AccessSite(decoded, SlotBytes, write: true, stack: true, restart), keepScratch2);
+        return EmitCheck(
+            ref a, StackForm(GuestRsp, -SlotBytes), AccessSite(decoded, SlotBytes, write: true, stack: true, restart), keepScratch2);
     }
 
     /// <summary>Checks that a slot at a register can be read.</summary>
@@ -420,7 +431,8 @@ internal sealed unsafe partial class BlockEmitter
         PreserveFlags(ref a, decoded);
         byte* restart = a.At;
         StackAddress(ref a, Scratch1, register, 0);
-        return EmitCheck(ref a, StackForm(register, 0), AccessSite(decoded, SlotBytes, write: false, stack: true, restart), keepScratch2: false);
+        return EmitCheck(
+            ref a, StackForm(register, 0), AccessSite(decoded, SlotBytes, write: false, stack: true, restart), keepScratch2: false);
     }
 
     private void EmitPop(ref HostAssembler a, in DecodedInstruction decoded)

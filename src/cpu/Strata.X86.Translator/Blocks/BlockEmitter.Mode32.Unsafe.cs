@@ -49,7 +49,8 @@ internal sealed unsafe partial class BlockEmitter
     }
 
     /// <summary>An absolute address: its TLB entry and tag are known now. Uses Scratch1 only.</summary>
-    private bool TryEmitConstantCheck32(ref HostAssembler a, in DecodedInstruction decoded, int size, bool write, byte* restart, out HostOperand operand)
+    private bool TryEmitConstantCheck32(
+        ref HostAssembler a, in DecodedInstruction decoded, int size, bool write, byte* restart, out HostOperand operand)
     {
         operand = default;
         ref readonly Instruction instruction = ref decoded.Instruction;

@@ -15,7 +15,9 @@ internal sealed unsafe partial class BlockEmitter
         a.StoreFrame(Frame.CodeBase, Scratch1);
     }
 
-    /// <summary>A RIP into a register, cut to 32 bits in 32-bit code. Changes flags where a relative one is further than 2 GiB from its page.</summary>
+    /// <summary>
+    /// A RIP into a register, cut to 32 bits in 32-bit code. Changes flags where a relative one is further than 2 GiB from its page.
+    /// </summary>
     private void EmitLoadRip(ref HostAssembler a, int register, ulong rip)
     {
         const int add = 0x03;

@@ -18,7 +18,13 @@ internal sealed unsafe partial class BlockEmitter
         ref readonly Instruction instruction = ref decoded.Instruction;
         bool copies = instruction.Mnemonic is Mnemonic.Movsb or Mnemonic.Movsd or Mnemonic.Movsq;
         int size = instruction.MemorySize.GetSize();
-        Site site = new() { Kind = SiteKind.Interpret, Rip = instruction.IP, Code = (ushort)instruction.Code, Length = (byte)instruction.Length };
+        Site site = new()
+        {
+            Kind = SiteKind.Interpret,
+            Rip = instruction.IP,
+            Code = (ushort)instruction.Code,
+            Length = (byte)instruction.Length,
+        };
 
         RequireForward(ref a, site);
         if (Is32)

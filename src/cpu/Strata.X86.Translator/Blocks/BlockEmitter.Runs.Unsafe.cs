@@ -52,7 +52,8 @@ internal sealed unsafe partial class BlockEmitter
         (instruction.Code is Code.Push_r64 or Code.Push_r32 && instruction.Op0Register.GetFullRegister() != Register.RSP)
         || instruction.Code is Code.Pushq_imm8 or Code.Pushq_imm32 or Code.Pushd_imm8 or Code.Pushd_imm32;
 
-    private static bool IsPlainPop(in Instruction instruction) => instruction.Code is Code.Pop_r64 or Code.Pop_r32 && instruction.Op0Register.GetFullRegister() != Register.RSP;
+    private static bool IsPlainPop(in Instruction instruction) =>
+        instruction.Code is Code.Pop_r64 or Code.Pop_r32 && instruction.Op0Register.GetFullRegister() != Register.RSP;
 
     /// <summary>Moves between registers that need no scratch register but Scratch1; RSP at most as the source.</summary>
     private static bool IsPlainMove(in Instruction instruction) =>
@@ -71,7 +72,11 @@ internal sealed unsafe partial class BlockEmitter
         PreserveFlags(ref a, run[0]);
         byte* restart = a.At;
         StackAddress(ref a, Scratch1, GuestRsp, -bytes);
-        Site site = AccessSite(run[0], bytes, write: true, stack: true, restart) with { First = (byte)(bytes - SlotBytes), FirstSize = (byte)SlotBytes };
+        Site site = AccessSite(run[0], bytes, write: true, stack: true, restart) with
+        {
+            First = (byte)(bytes - SlotBytes),
+            FirstSize = (byte)SlotBytes,
+        };
         HostOperand place = EmitCheck(ref a, StackForm(GuestRsp, -bytes), site, keepScratch2: false, isRun: true);
         int left = bytes;
         foreach (ref readonly DecodedInstruction decoded in run)

@@ -6,7 +6,9 @@ using static Strata.X86.Translator.Emit.HostRegister;
 
 namespace Strata.X86.Translator.Blocks;
 
-/// <summary>Segment registers on the stack and loaded by the kernel's 32-bit code, and POPF: what entering a kernel and leaving it consists of.</summary>
+/// <summary>
+/// Segment registers on the stack and loaded by the kernel's 32-bit code, and POPF: what entering a kernel and leaving it consists of.
+/// </summary>
 internal sealed unsafe partial class BlockEmitter
 {
     private const int SelectorMask = 0xFFFF;

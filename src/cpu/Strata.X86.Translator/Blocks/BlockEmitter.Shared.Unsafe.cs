@@ -82,11 +82,14 @@ internal sealed unsafe partial class BlockEmitter
         a.Op64Indexed(0x2B, Scratch1, HostRegister.Tlb, Scratch2, tag);
         a.Immediate32(CompareGroup, Scratch1, PageSize - shared.Size, wide: true);
         int apart = AddSite(new Site { Kind = SiteKind.Apart, Rip = instruction.IP });
-        _cold.Add(new ColdPath((nint)a.JumpIf(HostCondition.Above), AddSite(site)) { TagOffset = tag, SharedSize = shared.Size, Apart = apart });
+        _cold.Add(
+            new ColdPath((nint)a.JumpIf(HostCondition.Above), AddSite(site)) { TagOffset = tag, SharedSize = shared.Size, Apart = apart });
         a.Op64Indexed(0x8B, Scratch2, HostRegister.Tlb, Scratch2, AddendField);
     }
 
-    /// <summary>On with single checks if the address in Scratch1 has more than 32 bits: it wraps, or 64-bit code has left something in its register.</summary>
+    /// <summary>
+    /// On with single checks if the address in Scratch1 has more than 32 bits: it wraps, or 64-bit code has left something in its register.
+    /// </summary>
     private void EmitUnlessNarrow(ref HostAssembler a, ulong rip)
     {
         const int compare = 0x39;
@@ -110,7 +113,9 @@ internal sealed unsafe partial class BlockEmitter
         Wide(ref a, subtract, Scratch1, Scratch2, wide: true);
     }
 
-    /// <summary>Behind a failed check of several accesses, with the address in Scratch1: on with single checks if they are not in one page.</summary>
+    /// <summary>
+    /// Behind a failed check of several accesses, with the address in Scratch1: on with single checks if they are not in one page.
+    /// </summary>
     private void EmitUnlessOnePage(ref HostAssembler a, in ColdPath cold)
     {
         a.Move(Scratch2, Scratch1);

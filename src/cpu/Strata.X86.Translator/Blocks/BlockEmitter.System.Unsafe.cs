@@ -20,7 +20,8 @@ internal sealed unsafe partial class BlockEmitter
 
     private static readonly int SegmentsOffset = (int)Marshal.OffsetOf<X86CpuState>(nameof(X86CpuState.Es));
     private static readonly int SelectorOffset = (int)Marshal.OffsetOf<SegmentState>(nameof(SegmentState.Selector));
-    private static readonly int FsBaseOffset = (int)Marshal.OffsetOf<X86CpuState>(nameof(X86CpuState.Fs)) + (int)Marshal.OffsetOf<SegmentState>(nameof(SegmentState.Base));
+    private static readonly int FsBaseOffset = (int)Marshal.OffsetOf<X86CpuState>(
+        nameof(X86CpuState.Fs)) + (int)Marshal.OffsetOf<SegmentState>(nameof(SegmentState.Base));
     private static readonly int Cr4Offset = (int)Marshal.OffsetOf<X86CpuState>(nameof(X86CpuState.Cr4));
     private static readonly int KernelGsBase = (int)Marshal.OffsetOf<X86CpuState>(nameof(X86CpuState.KernelGsBase));
 
@@ -31,7 +32,14 @@ internal sealed unsafe partial class BlockEmitter
     /// <summary>The clock is the engine's: leaves, and goes on behind the instruction with the registers that it has set.</summary>
     private void EmitReadTsc(ref HostAssembler a, in Instruction instruction)
     {
-        int site = AddSite(new Site { Kind = SiteKind.Interpret, Rip = instruction.IP, Code = (ushort)instruction.Code, Length = (byte)instruction.Length });
+        int site = AddSite(
+            new Site
+            {
+                Kind = SiteKind.Interpret,
+                Rip = instruction.IP,
+                Code = (ushort)instruction.Code,
+                Length = (byte)instruction.Length,
+            });
         EmitWayOut(ref a, site);
         a.Jump(cache.Stubs.Exit);
         cache.SiteAt((uint)site)->Resume = a.At;

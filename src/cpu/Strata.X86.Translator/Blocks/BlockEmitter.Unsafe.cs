@@ -30,7 +30,8 @@ internal sealed unsafe partial class BlockEmitter(TranslationCache cache)
     /// <param name="next">RIP behind the last instruction.</param>
     /// <param name="blockEnd">How the block ends if its last instruction is no branch.</param>
     /// <returns>The end of the code.</returns>
-    public byte* EmitBlock(byte* at, TranslatedBlock* block, byte* code, ReadOnlySpan<DecodedInstruction> instructions, ulong next, BlockEnd blockEnd)
+    public byte* EmitBlock(
+        byte* at, TranslatedBlock* block, byte* code, ReadOnlySpan<DecodedInstruction> instructions, ulong next, BlockEnd blockEnd)
     {
         _cold.Clear();
         _tables.Clear();
@@ -347,7 +348,9 @@ internal sealed unsafe partial class BlockEmitter(TranslationCache cache)
         }
     }
 
-    /// <summary>The number of a site into Scratch2, before a jump or call of a stub, which must follow at once: kept code gets both anew.</summary>
+    /// <summary>
+    /// The number of a site into Scratch2, before a jump or call of a stub, which must follow at once: kept code gets both anew.
+    /// </summary>
     private void EmitWayOut(ref HostAssembler a, int site)
     {
         a.LoadConstant(Scratch2, (uint)site);

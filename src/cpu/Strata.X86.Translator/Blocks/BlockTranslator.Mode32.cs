@@ -18,7 +18,8 @@ internal sealed partial class BlockTranslator
         && instruction.Op0Kind == OpKind.Register && instruction.Op0Register.IsSegmentRegister();
 
     /// <summary>A load of SS holds interrupts off behind it, and one of CS does not exist.</summary>
-    private static bool CanLoadSegment(in Instruction instruction) => instruction.Op0Register is Register.ES or Register.DS or Register.FS or Register.GS
+    private static bool CanLoadSegment(in Instruction instruction) =>
+        instruction.Op0Register is Register.ES or Register.DS or Register.FS or Register.GS
         && (instruction.OpCount == 1 || instruction.Op1Kind == OpKind.Register);
 
     private static bool IsAddressRegister32(Register register) => register == Register.None || register.IsGPR32();

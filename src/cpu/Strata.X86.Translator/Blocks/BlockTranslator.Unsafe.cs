@@ -176,7 +176,9 @@ internal sealed unsafe partial class BlockTranslator : IDisposable
             case Handling.String:
                 return HasPlainAddresses(instruction) && (!IsRepeated(instruction) || CanRepeat(instruction));
             case Handling.Native or Handling.Divide:
-                return CanAddress(instruction) && !IsShortBitString(decoded) && RegisterMap.CanEncode(decoded.Traits, GuestEncoding.Parse(code, instruction.Length, _mode));
+                return CanAddress(instruction)
+                    && !IsShortBitString(decoded)
+                    && RegisterMap.CanEncode(decoded.Traits, GuestEncoding.Parse(code, instruction.Length, _mode));
             default:
                 return CanAddress(instruction);
         }
@@ -184,7 +186,9 @@ internal sealed unsafe partial class BlockTranslator : IDisposable
 
     /// <summary>A bit string whose address, the selected word's distance included, wraps at 4 GiB in 64-bit mode.</summary>
     private bool IsShortBitString(in DecodedInstruction decoded) => decoded.Traits.IsBitString && _mode != CodeMode.Code32
-        && (decoded.Instruction.MemoryBase.IsGPR32() || decoded.Instruction.MemoryIndex.IsGPR32() || decoded.Instruction.MemoryBase == Register.EIP);
+        && (decoded.Instruction.MemoryBase.IsGPR32()
+            || decoded.Instruction.MemoryIndex.IsGPR32()
+            || decoded.Instruction.MemoryBase == Register.EIP);
 
     /// <summary>A string instruction with addresses of the mode's size, through flat segments.</summary>
     private bool HasPlainAddresses(in Instruction instruction)
@@ -205,7 +209,12 @@ internal sealed unsafe partial class BlockTranslator : IDisposable
 
     /// <summary>With REP, which makes the count be in a register of the mode's size.</summary>
     private static bool CanRepeat(in Instruction instruction) => instruction.HasRepPrefix && !instruction.HasRepnePrefix
-        && instruction.Code is Code.Stosb_m8_AL or Code.Stosd_m32_EAX or Code.Stosq_m64_RAX or Code.Movsb_m8_m8 or Code.Movsd_m32_m32 or Code.Movsq_m64_m64;
+        && instruction.Code is Code.Stosb_m8_AL
+            or Code.Stosd_m32_EAX
+            or Code.Stosq_m64_RAX
+            or Code.Movsb_m8_m8
+            or Code.Movsd_m32_m32
+            or Code.Movsq_m64_m64;
 
     /// <summary>
     /// Whether translated code can form the address of the memory operand. An absolute address with a 32-bit address size differs from
@@ -226,11 +235,13 @@ internal sealed unsafe partial class BlockTranslator : IDisposable
 
         if (_isRelative && isMemory && instruction.IsIPRelativeMemoryOperand)
         {
-            return instruction.MemoryBase == Register.RIP && (long)instruction.MemoryDisplacement64 == (int)instruction.MemoryDisplacement64;
+            return instruction.MemoryBase == Register.RIP
+                && (long)instruction.MemoryDisplacement64 == (int)instruction.MemoryDisplacement64;
         }
 
         return !isMemory || instruction.MemoryBase != Register.None || instruction.MemoryIndex != Register.None
-            || ((long)instruction.MemoryDisplacement64 == (int)instruction.MemoryDisplacement64 && !InstructionTraitsTable.HasAbsoluteAddress(instruction.Code));
+            || ((long)instruction.MemoryDisplacement64 == (int)instruction.MemoryDisplacement64
+                && !InstructionTraitsTable.HasAbsoluteAddress(instruction.Code));
     }
 
     /// <summary>Backwards: which flags somebody may still read after each instruction.</summary>
@@ -258,7 +269,8 @@ internal sealed unsafe partial class BlockTranslator : IDisposable
 
         return last.Traits.Handling switch
         {
-            Handling.JumpIf => LiveAt(page, last.Instruction.IP, last.Instruction.NearBranchTarget) | LiveAt(page, last.Instruction.IP, next),
+            Handling.JumpIf =>
+                LiveAt(page, last.Instruction.IP, last.Instruction.NearBranchTarget) | LiveAt(page, last.Instruction.IP, next),
             Handling.Jump when last.IsDirectBranch => LiveAt(page, last.Instruction.IP, last.Instruction.NearBranchTarget),
             >= Handling.Jump => DecodedInstruction.Arithmetic,
             _ => LiveAt(page, last.Instruction.IP, next),
@@ -274,7 +286,9 @@ internal sealed unsafe partial class BlockTranslator : IDisposable
         for (int i = 0; i < LookAhead && unknown != 0; i++)
         {
             bool inside = (rip & ~(ulong)(PageSize - 1)) == pageBase && (rip & (PageSize - 1)) <= PageSize - LongestInstruction;
-            if (!inside || !TryDecode(page + (rip & (PageSize - 1)), page + PageSize, rip, out DecodedInstruction decoded) || decoded.Traits.Handling == Handling.Interpret)
+            if (!inside
+                || !TryDecode(page + (rip & (PageSize - 1)), page + PageSize, rip, out DecodedInstruction decoded)
+                || decoded.Traits.Handling == Handling.Interpret)
             {
                 break;
             }

@@ -113,7 +113,8 @@ internal unsafe partial struct GuestEncoding
                     break;
                 case >= 0x40 and <= 0x4F when hasRex:
                     // Counts only right before the opcode; an earlier one is followed by another prefix.
-                    if (at[1] is not (0x66 or 0xF2 or 0xF3 or 0xF0 or 0x26 or 0x2E or 0x36 or 0x3E or 0x64 or 0x65 or 0x67 or (>= 0x40 and <= 0x4F)))
+                    if (at[1] is not (
+                        0x66 or 0xF2 or 0xF3 or 0xF0 or 0x26 or 0x2E or 0x36 or 0x3E or 0x64 or 0x65 or 0x67 or (>= 0x40 and <= 0x4F)))
                     {
                         Rex = *at;
                         Reg = (Rex & 4) << 1;

@@ -161,7 +161,9 @@ internal static class InstructionTraitsTable
     /// <summary>Iced knows that XOR of a register with itself reads nothing; the table is about the code, not this instruction.</summary>
     private static Instruction WithDistinctRegisters(Instruction instruction)
     {
-        if (instruction.Op0Kind == OpKind.Register && instruction.Op1Kind == OpKind.Register && instruction.Op0Register == instruction.Op1Register)
+        if (instruction.Op0Kind == OpKind.Register
+            && instruction.Op1Kind == OpKind.Register
+            && instruction.Op0Register == instruction.Op1Register)
         {
             Register register = instruction.Op1Register;
             instruction.Op1Register = register.GetBaseRegister() + (register.GetNumber() ^ 1);
@@ -179,7 +181,9 @@ internal static class InstructionTraitsTable
     /// </summary>
     private static bool MayReadRegisterFromMemory(in Instruction instruction, OpCodeInfo info, in InstructionInfo access)
     {
-        if (HasMemory(instruction) || instruction.Mnemonic == Mnemonic.Xchg || (IsBitTest(instruction) && instruction.Op1Kind == OpKind.Register))
+        if (HasMemory(instruction)
+            || instruction.Mnemonic == Mnemonic.Xchg
+            || (IsBitTest(instruction) && instruction.Op1Kind == OpKind.Register))
         {
             return false;
         }
@@ -243,12 +247,17 @@ internal static class InstructionTraitsTable
         }
 
         // Those without a vector register that use MXCSR.
-        return instruction.Mnemonic is Mnemonic.Stmxcsr or Mnemonic.Cvtps2pi or Mnemonic.Cvttps2pi or Mnemonic.Cvtpd2pi or Mnemonic.Cvttpd2pi;
+        return instruction.Mnemonic is Mnemonic.Stmxcsr
+            or Mnemonic.Cvtps2pi
+            or Mnemonic.Cvttps2pi
+            or Mnemonic.Cvtpd2pi
+            or Mnemonic.Cvttpd2pi;
     }
 
     private static bool IsX87(in Instruction instruction)
     {
-        if (instruction.CpuidFeatures is [CpuidFeature.FPU or CpuidFeature.FPU287 or CpuidFeature.FPU387 or CpuidFeature.SSE3, ..] && instruction.Mnemonic.ToString()[0] == 'F')
+        if (instruction.CpuidFeatures is [CpuidFeature.FPU or CpuidFeature.FPU287 or CpuidFeature.FPU387 or CpuidFeature.SSE3, ..]
+            && instruction.Mnemonic.ToString()[0] == 'F')
         {
             return true;
         }
@@ -286,7 +295,12 @@ internal static class InstructionTraitsTable
             case Mnemonic.Mov when instruction.Code is Code.Mov_rm16_Sreg or Code.Mov_r32m16_Sreg or Code.Mov_r64m16_Sreg
                 or Code.Mov_Sreg_rm16 or Code.Mov_Sreg_r32m16:
                 return Handling.System;
-            case Mnemonic.Push when instruction.Code is Code.Pushd_ES or Code.Pushd_CS or Code.Pushd_SS or Code.Pushd_DS or Code.Pushd_FS or Code.Pushd_GS
+            case Mnemonic.Push when instruction.Code is Code.Pushd_ES
+                or Code.Pushd_CS
+                or Code.Pushd_SS
+                or Code.Pushd_DS
+                or Code.Pushd_FS
+                or Code.Pushd_GS
                 or Code.Pushq_FS or Code.Pushq_GS:
                 return Handling.System;
             case Mnemonic.Pop when instruction.Code is Code.Popd_ES or Code.Popd_DS or Code.Popd_FS or Code.Popd_GS:
@@ -302,21 +316,39 @@ internal static class InstructionTraitsTable
                     or Code.Push_r32 or Code.Pushd_imm8 or Code.Pushd_imm32 or Code.Push_rm32 ? Handling.Push : Handling.Interpret;
             case Mnemonic.Pop:
                 return instruction.Code is Code.Pop_r64 or Code.Pop_r32 ? Handling.Pop : Handling.Interpret;
-            case Mnemonic.Cli or Mnemonic.Sti or Mnemonic.Cld or Mnemonic.Pushfq or Mnemonic.Pushfd or Mnemonic.Swapgs or Mnemonic.Stac or Mnemonic.Clac:
+            case Mnemonic.Cli
+                or Mnemonic.Sti
+                or Mnemonic.Cld
+                or Mnemonic.Pushfq
+                or Mnemonic.Pushfd
+                or Mnemonic.Swapgs
+                or Mnemonic.Stac
+                or Mnemonic.Clac:
                 return Handling.System;
             case Mnemonic.Leave:
                 return instruction.Code is Code.Leaveq or Code.Leaved ? Handling.Leave : Handling.Interpret;
             case Mnemonic.Div or Mnemonic.Idiv:
-                return instruction.Code is Code.Div_rm32 or Code.Div_rm64 or Code.Idiv_rm32 or Code.Idiv_rm64 ? Handling.Divide : Handling.Interpret;
+                return instruction.Code is Code.Div_rm32 or Code.Div_rm64 or Code.Idiv_rm32 or Code.Idiv_rm64
+                    ? Handling.Divide
+                    : Handling.Interpret;
             case Mnemonic.Jmp:
                 return instruction.Code is Code.Jmp_rel8_64 or Code.Jmp_rel32_64 or Code.Jmp_rm64
                     or Code.Jmp_rel8_32 or Code.Jmp_rel32_32 or Code.Jmp_rm32 ? Handling.Jump : Handling.Interpret;
             case Mnemonic.Call:
-                return instruction.Code is Code.Call_rel32_64 or Code.Call_rm64 or Code.Call_rel32_32 or Code.Call_rm32 ? Handling.Call : Handling.Interpret;
+                return instruction.Code is Code.Call_rel32_64 or Code.Call_rm64 or Code.Call_rel32_32 or Code.Call_rm32
+                    ? Handling.Call
+                    : Handling.Interpret;
             case Mnemonic.Ret:
-                return instruction.Code is Code.Retnq or Code.Retnq_imm16 or Code.Retnd or Code.Retnd_imm16 ? Handling.Return : Handling.Interpret;
+                return instruction.Code is Code.Retnq or Code.Retnq_imm16 or Code.Retnd or Code.Retnd_imm16
+                    ? Handling.Return
+                    : Handling.Interpret;
             case Mnemonic.Nop or Mnemonic.Endbr64 or Mnemonic.Endbr32 or Mnemonic.Prefetcht0 or Mnemonic.Prefetcht1
-                or Mnemonic.Prefetcht2 or Mnemonic.Prefetchnta or Mnemonic.Prefetchw or Mnemonic.Reservednop or Mnemonic.Rdsspd or Mnemonic.Rdsspq:
+                or Mnemonic.Prefetcht2
+                    or Mnemonic.Prefetchnta
+                    or Mnemonic.Prefetchw
+                    or Mnemonic.Reservednop
+                    or Mnemonic.Rdsspd
+                    or Mnemonic.Rdsspq:
                 return Handling.Nothing;
         }
 
@@ -349,7 +381,16 @@ internal static class InstructionTraitsTable
                 or Mnemonic.And or Mnemonic.Or or Mnemonic.Xor or Mnemonic.Cmp or Mnemonic.Test or Mnemonic.Inc or Mnemonic.Dec
                 or Mnemonic.Neg or Mnemonic.Not or Mnemonic.Shl or Mnemonic.Sal or Mnemonic.Shr or Mnemonic.Sar or Mnemonic.Rol
                 or Mnemonic.Ror or Mnemonic.Rcl or Mnemonic.Rcr or Mnemonic.Shld or Mnemonic.Shrd or Mnemonic.Mul or Mnemonic.Imul
-                or Mnemonic.Bt or Mnemonic.Bts or Mnemonic.Btr or Mnemonic.Btc or Mnemonic.Bsf or Mnemonic.Bsr or Mnemonic.Tzcnt or Mnemonic.Lzcnt or Mnemonic.Popcnt or Mnemonic.Bswap
+                or Mnemonic.Bt
+                    or Mnemonic.Bts
+                    or Mnemonic.Btr
+                    or Mnemonic.Btc
+                    or Mnemonic.Bsf
+                    or Mnemonic.Bsr
+                    or Mnemonic.Tzcnt
+                    or Mnemonic.Lzcnt
+                    or Mnemonic.Popcnt
+                    or Mnemonic.Bswap
                 or Mnemonic.Xchg or Mnemonic.Xadd or Mnemonic.Cmpxchg or Mnemonic.Cmpxchg8b or Mnemonic.Cmpxchg16b
                 or Mnemonic.Cbw or Mnemonic.Cwde or Mnemonic.Cdqe or Mnemonic.Cwd or Mnemonic.Cdq or Mnemonic.Cqo
                 or Mnemonic.Lahf or Mnemonic.Sahf or Mnemonic.Clc or Mnemonic.Stc or Mnemonic.Cmc or Mnemonic.Pause
@@ -416,10 +457,21 @@ internal static class InstructionTraitsTable
                 CpuidFeature.MOVBE => (X86Base.CpuId(1, 0).Ecx & (1 << 22)) != 0,
                 CpuidFeature.ADX => (X86Base.CpuId(7, 0).Ebx & (1 << 19)) != 0,
                 CpuidFeature.INTEL8086 or CpuidFeature.INTEL186 or CpuidFeature.INTEL286 or CpuidFeature.INTEL386 or CpuidFeature.INTEL486
-                    or CpuidFeature.X64 or CpuidFeature.CMOV or CpuidFeature.CX8 or CpuidFeature.FPU or CpuidFeature.FPU287 or CpuidFeature.FPU387
+                    or CpuidFeature.X64
+                        or CpuidFeature.CMOV
+                        or CpuidFeature.CX8
+                        or CpuidFeature.FPU
+                        or CpuidFeature.FPU287
+                        or CpuidFeature.FPU387
                     or CpuidFeature.MMX or CpuidFeature.SSE or CpuidFeature.SSE2 => true, // any x64 processor
                 CpuidFeature.CMPXCHG16B => (X86Base.CpuId(1, 0).Ecx & (1 << 13)) != 0,
-                CpuidFeature.SMAP or CpuidFeature.PREFETCHW or CpuidFeature.MULTIBYTENOP or CpuidFeature.CET_IBT or CpuidFeature.PAUSE or CpuidFeature.FSGSBASE => true, // not executed as such
+                // not executed as such
+                CpuidFeature.SMAP
+                    or CpuidFeature.PREFETCHW
+                    or CpuidFeature.MULTIBYTENOP
+                    or CpuidFeature.CET_IBT
+                    or CpuidFeature.PAUSE
+                    or CpuidFeature.FSGSBASE => true,
                 _ => false,
             };
             if (!has)

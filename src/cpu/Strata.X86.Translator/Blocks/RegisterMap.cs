@@ -111,7 +111,8 @@ internal struct RegisterMap
         }
 
         // With AH..BH there is no REX in the guest's encoding, so every other register is among the first eight; only RSP's home is not.
-        bool stackPointer = (traits.Reg == FieldWidth.Wide && e.Reg == Rsp) || (traits.Rm == FieldWidth.Wide && e.IsRegisterForm && e.Rm == Rsp);
+        bool stackPointer = (traits.Reg == FieldWidth.Wide && e.Reg == Rsp)
+            || (traits.Rm == FieldWidth.Wide && e.IsRegisterForm && e.Rm == Rsp);
         return high ? !stackPointer && !(memory && IsCompareExchange(e)) : spills <= (memory ? 1 : 2);
     }
 

@@ -63,7 +63,14 @@ internal sealed class SharedChecks
         {
             if (instructions[i].Group >= 0 && _groups[instructions[i].Group] is { Slot: not 0 } g)
             {
-                instructions[i].Shared = new SharedCheck { IsShared = true, Opens = g.First == i, Slot = g.Slot, Low = g.Low, Size = (byte)(g.High - g.Low) };
+                instructions[i].Shared = new SharedCheck
+                {
+                    IsShared = true,
+                    Opens = g.First == i,
+                    Slot = g.Slot,
+                    Low = g.Low,
+                    Size = (byte)(g.High - g.Low),
+                };
             }
         }
     }
@@ -75,7 +82,8 @@ internal sealed class SharedChecks
             && !decoded.Traits.IsAligned && !decoded.Traits.IsBitString && decoded.Table == 0
             && instruction.MemorySegment is not (Register.FS or Register.GS)
             && HasHome(instruction.MemoryBase) && (instruction.MemoryIndex == Register.None || HasHome(instruction.MemoryIndex))
-            && instruction.MemorySize.GetSize() is > 0 and <= 16 && Math.Abs((long)(int)instruction.MemoryDisplacement64) < int.MaxValue - LongestSpan;
+            && instruction.MemorySize.GetSize() is > 0 and <= 16
+                && Math.Abs((long)(int)instruction.MemoryDisplacement64) < int.MaxValue - LongestSpan;
     }
 
     private bool HasHome(Register register) => (_mode == CodeMode.Code32 ? register.IsGPR32() : register.IsGPR64())
@@ -148,8 +156,22 @@ internal sealed class SharedChecks
 
         switch (instruction.Mnemonic)
         {
-            case Mnemonic.Mov or Mnemonic.Movzx or Mnemonic.Movsx or Mnemonic.Movsxd or Mnemonic.Add or Mnemonic.Adc or Mnemonic.Sub or Mnemonic.Sbb
-                or Mnemonic.And or Mnemonic.Or or Mnemonic.Xor or Mnemonic.Cmp or Mnemonic.Test or Mnemonic.Inc or Mnemonic.Dec or Mnemonic.Neg
+            case Mnemonic.Mov
+                or Mnemonic.Movzx
+                or Mnemonic.Movsx
+                or Mnemonic.Movsxd
+                or Mnemonic.Add
+                or Mnemonic.Adc
+                or Mnemonic.Sub
+                or Mnemonic.Sbb
+                or Mnemonic.And
+                    or Mnemonic.Or
+                    or Mnemonic.Xor
+                    or Mnemonic.Cmp
+                    or Mnemonic.Test
+                    or Mnemonic.Inc
+                    or Mnemonic.Dec
+                    or Mnemonic.Neg
                 or Mnemonic.Not or Mnemonic.Shl or Mnemonic.Shr or Mnemonic.Sar or Mnemonic.Rol or Mnemonic.Ror or Mnemonic.Bswap
                 or Mnemonic.Bt or Mnemonic.Bts or Mnemonic.Btr or Mnemonic.Btc:
                 return true;
@@ -163,7 +185,9 @@ internal sealed class SharedChecks
         }
     }
 
-    /// <summary>Gives slots to the groups of two and more, the first ones first; a slot serves again behind a group's last access.</summary>
+    /// <summary>
+    /// Gives slots to the groups of two and more, the first ones first; a slot serves again behind a group's last access.
+    /// </summary>
     private void ChooseSlots()
     {
         _last.AsSpan().Fill(-1);

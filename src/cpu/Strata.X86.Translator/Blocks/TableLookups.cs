@@ -40,7 +40,8 @@ internal static class TableLookups
         }
     }
 
-    private static bool IsAddressRegister(Register register, CodeMode mode) => mode == CodeMode.Code32 ? register.IsGPR32() : register.IsGPR64();
+    private static bool IsAddressRegister(Register register, CodeMode mode) =>
+        mode == CodeMode.Code32 ? register.IsGPR32() : register.IsGPR64();
 
     private static bool IsByte(ReadOnlySpan<DecodedInstruction> before, Register index)
     {

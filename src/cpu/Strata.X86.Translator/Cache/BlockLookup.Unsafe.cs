@@ -9,7 +9,8 @@ namespace Strata.X86.Translator.Cache;
 /// Where the code for a RIP is, in the processor's present mode and address space: by the jump table, by the cache's blocks, or
 /// translated now. On the vCPU's thread.
 /// </summary>
-internal sealed unsafe class BlockLookup(X86Cpu cpu, TranslationCache cache, Salts salts, TranslatorCounters counters, TranslatorOptions options)
+internal sealed unsafe class BlockLookup(
+    X86Cpu cpu, TranslationCache cache, Salts salts, TranslatorCounters counters, TranslatorOptions options)
 {
     private const int LongestInstruction = 15;
 
@@ -75,7 +76,10 @@ internal sealed unsafe class BlockLookup(X86Cpu cpu, TranslationCache cache, Sal
         if (block == null)
         {
             (GuestMemory? memory, ulong index) = MarkCode(page);
-            if (memory != null && memory == options.Kept?.Memory && TryTakeOver(page, index) && (block = cache.Find(page, rip, mode, OmitsLocks, apart)) != null)
+            if (memory != null
+                && memory == options.Kept?.Memory
+                && TryTakeOver(page, index)
+                && (block = cache.Find(page, rip, mode, OmitsLocks, apart)) != null)
             {
                 return block;
             }
@@ -124,7 +128,8 @@ internal sealed unsafe class BlockLookup(X86Cpu cpu, TranslationCache cache, Sal
 #pragma warning restore RS0030
 
         // SAFETY: a page of the guest's RAM, which stays.
-        int blocks = options.Kept!.Code.TryRead(index, new ReadOnlySpan<byte>(page, (int)GuestMemory.PageSize), ref _record, out ReadOnlySpan<byte> record)
+        int blocks = options.Kept!.Code.TryRead(
+            index, new ReadOnlySpan<byte>(page, (int)GuestMemory.PageSize), ref _record, out ReadOnlySpan<byte> record)
             ? cache.TakeOver(page, record)
             : 0;
         counters.BlocksTakenOver += blocks;

@@ -71,8 +71,8 @@ internal unsafe struct Bridge
     public uint Left;
 
     /// <summary>
-    /// Who may touch what, for walks of the guest's page tables in translated code: one bit for each <see cref="TlbPrivilege"/>, times two, and
-    /// the page's user bit. Zero if translated code cannot walk them.
+    /// Who may touch what, for walks of the guest's page tables in translated code: one bit for each <see cref="TlbPrivilege"/>, times two,
+    /// and the page's user bit. Zero if translated code cannot walk them.
     /// </summary>
     public uint WalkRights;
 

@@ -4,7 +4,9 @@ using Strata.X86.Registers;
 
 namespace Strata.X86.Translator.Cache;
 
-/// <summary>What passing from one privilege to another through SYSCALL, SYSENTER and their returns sets, made ready for translated code.</summary>
+/// <summary>
+/// What passing from one privilege to another through SYSCALL, SYSENTER and their returns sets, made ready for translated code.
+/// </summary>
 [StructLayout(LayoutKind.Sequential)]
 internal unsafe struct Gate
 {

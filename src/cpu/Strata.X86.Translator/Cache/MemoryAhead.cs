@@ -3,8 +3,9 @@ using Strata.Core.Posix;
 namespace Strata.X86.Translator.Cache;
 
 /// <summary>
-/// Has another thread make the host's pages of a buffer shortly before they are needed. A huge page is cleared when it is first touched, for which
-/// some hosts take a millisecond: while code is taken over, that would be most of the time. <see cref="Reach"/> is the vCPU's thread's.
+/// Has another thread make the host's pages of a buffer shortly before they are needed. A huge page is cleared when it is first touched,
+/// for which some hosts take a millisecond: while code is taken over, that would be most of the time. <see cref="Reach"/> is the vCPU's
+/// thread's.
 /// </summary>
 /// <param name="start">Of the buffer.</param>
 /// <param name="size">Its bytes.</param>

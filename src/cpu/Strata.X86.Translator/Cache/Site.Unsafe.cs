@@ -34,7 +34,9 @@ internal enum SiteKind : byte
     Apart,
 }
 
-/// <summary>A place at which translated code can leave: what the engine needs to go on. Of 40 bytes: there are some hundred thousand.</summary>
+/// <summary>
+/// A place at which translated code can leave: what the engine needs to go on. Of 40 bytes: there are some hundred thousand.
+/// </summary>
 [StructLayout(LayoutKind.Sequential)]
 internal unsafe struct Site
 {
@@ -99,7 +101,10 @@ internal unsafe struct Site
         set => Set(ForwardFlag, value);
     }
 
-    /// <summary>The instruction is the interpreter's and loads a segment register, the one whose <see cref="SegmentIndex"/> is in <see cref="First"/>.</summary>
+    /// <summary>
+    /// The instruction is the interpreter's and loads a segment register, the one whose <see cref="SegmentIndex"/> is in
+    /// <see cref="First"/>.
+    /// </summary>
     public bool LoadsSegment
     {
         readonly get => Has(SegmentFlag);
@@ -135,7 +140,9 @@ internal unsafe struct TranslatedBlock
     /// </summary>
     public byte* SecondPage;
 
-    /// <summary>Host code, as the jump table enters it, with the tag in <see cref="HostRegister.Scratch1"/>; null once the block is dropped.</summary>
+    /// <summary>
+    /// Host code, as the jump table enters it, with the tag in <see cref="HostRegister.Scratch1"/>; null once the block is dropped.
+    /// </summary>
     public byte* Entry;
 
     /// <summary>Behind what a relative block does to learn its page: for links, which come from the same page.</summary>

@@ -28,7 +28,9 @@ internal sealed unsafe partial class TranslationCache
 
     public static bool IsSites(int first, int count) => first >= 0 && count >= 0 && first <= MaxSites - count;
 
-    /// <summary>Takes over the blocks of a page that has none. The page must be tracked for writes already, and be what the record was made from.</summary>
+    /// <summary>
+    /// Takes over the blocks of a page that has none. The page must be tracked for writes already, and be what the record was made from.
+    /// </summary>
     /// <param name="record">Kept code.</param>
     /// <returns>How many blocks; zero if they do not fit, or the record is none: then nothing has changed.</returns>
     public int TakeOver(byte* hostPage, ReadOnlySpan<byte> record)
@@ -104,7 +106,8 @@ internal sealed unsafe partial class TranslationCache
     private static bool IsPlausible(in KeptBlock kept) =>
         kept.Offset <= PageOffset && kept.CodeBytes != 0 && kept.LinkEntry < kept.CodeBytes && kept.ForwardEntry < kept.CodeBytes
         && kept.Sites <= MostSitesOfBlock && kept.Mode is not CodeMode.None && Enum.IsDefined(kept.Mode)
-        && kept.Kind <= (KeptBlockKind.Relative | KeptBlockKind.OmitsLocks | KeptBlockKind.Apart) && kept.Count <= BlockTranslator.MaxInstructions;
+        && kept.Kind <= (KeptBlockKind.Relative | KeptBlockKind.OmitsLocks | KeptBlockKind.Apart)
+            && kept.Count <= BlockTranslator.MaxInstructions;
 
     private bool TryPlace(byte* hostPage, ulong pageBase, in KeptBlock kept, ReadOnlySpan<byte> code, ReadOnlySpan<KeptSite> sites)
     {
@@ -146,7 +149,10 @@ internal sealed unsafe partial class TranslationCache
         byte* stub = StubAddresses.Of(Stubs, kept.Stub);
         bool isPatched = kept.Kind is SiteKind.Link or SiteKind.Apart;
         bool needsResume = isPatched || kept.Kind == SiteKind.Access;
-        if (stub == null || !WayOut.IsAt(code, kept.Way) || kept.Kind > SiteKind.Apart || kept.Resume + (isPatched ? sizeof(int) : 0) > code.Length
+        if (stub == null
+            || !WayOut.IsAt(code, kept.Way)
+            || kept.Kind > SiteKind.Apart
+            || kept.Resume + (isPatched ? sizeof(int) : 0) > code.Length
             || (needsResume && kept.Resume == 0))
         {
             return false;
@@ -175,7 +181,9 @@ internal sealed unsafe partial class TranslationCache
         return true;
     }
 
-    /// <summary>Branches to blocks that are taken over together lead there, the others to their way out, until the engine links them.</summary>
+    /// <summary>
+    /// Branches to blocks that are taken over together lead there, the others to their way out, until the engine links them.
+    /// </summary>
     /// <param name="firstBlock">Of those that are taken over.</param>
     /// <param name="firstSite">Theirs.</param>
     private bool TryLink(int firstBlock, int firstSite)
@@ -208,7 +216,10 @@ internal sealed unsafe partial class TranslationCache
     private static bool IsTarget(Site* site, TranslatedBlock* target)
     {
         TranslatedBlock* from = site->Block;
-        return target->Rip == site->Rip && target->IsRelative == from->IsRelative && target->Mode == from->Mode && target->OmitsLocks == from->OmitsLocks
+        return target->Rip == site->Rip
+            && target->IsRelative == from->IsRelative
+            && target->Mode == from->Mode
+            && target->OmitsLocks == from->OmitsLocks
             && target->IsApart == (site->Kind == SiteKind.Apart);
     }
 }

@@ -136,7 +136,8 @@ internal sealed unsafe partial class TranslationCache : IDisposable
     /// <param name="secondPage">The host page behind it, for an instruction that crosses; may be null elsewhere.</param>
     /// <param name="registers">The guest's registers RAX..R15 now: hints.</param>
     /// <param name="apart">See <see cref="Find(byte*, ulong, CodeMode, bool, bool)"/>.</param>
-    public TranslatedBlock* Translate(byte* hostPage, ulong rip, CodeMode mode, bool omitsLocks, bool apart, byte* secondPage, ulong* registers)
+    public TranslatedBlock* Translate(
+        byte* hostPage, ulong rip, CodeMode mode, bool omitsLocks, bool apart, byte* secondPage, ulong* registers)
     {
         TranslatedBlock* block = Emit(hostPage, rip, mode, omitsLocks, apart, secondPage, registers, BlockTranslator.MaxInstructions);
         uint bucket = Bucket(hostPage, rip);
@@ -161,7 +162,8 @@ internal sealed unsafe partial class TranslationCache : IDisposable
     public byte* TranslatePart(byte* hostPage, ulong rip, CodeMode mode, bool omitsLocks, ulong* registers, int count) =>
         Emit(hostPage, rip, mode, omitsLocks, apart: true, null, registers, count)->Entry;
 
-    private TranslatedBlock* Emit(byte* hostPage, ulong rip, CodeMode mode, bool omitsLocks, bool apart, byte* secondPage, ulong* registers, int limit)
+    private TranslatedBlock* Emit(
+        byte* hostPage, ulong rip, CodeMode mode, bool omitsLocks, bool apart, byte* secondPage, ulong* registers, int limit)
     {
         const int worst = (BlockTranslator.MaxInstructions + 2) * BlockEmitter.MaxBytesPerInstruction;
         if (_at + worst > _code + CodeSize || _siteCount + (4 * BlockTranslator.MaxInstructions) > MaxSites || _blockCount == MaxBlocks)
@@ -171,7 +173,18 @@ internal sealed unsafe partial class TranslationCache : IDisposable
 
         TranslatedBlock* block = _blocks + _blockCount++;
         bool isRelative = IsElsewhere(hostPage, rip);
-        *block = new TranslatedBlock { Rip = isRelative ? rip & PageOffset : rip, IsRelative = isRelative, Mode = mode, OmitsLocks = omitsLocks, IsApart = apart, HostPage = hostPage, SecondPage = secondPage, Entry = _at, FirstSite = _siteCount };
+        *block = new TranslatedBlock
+        {
+            Rip = isRelative ? rip & PageOffset : rip,
+            IsRelative = isRelative,
+            Mode = mode,
+            OmitsLocks = omitsLocks,
+            IsApart = apart,
+            HostPage = hostPage,
+            SecondPage = secondPage,
+            Entry = _at,
+            FirstSite = _siteCount,
+        };
         byte* end = _translator.Translate(_at, block, registers, limit, out int guestBytes);
         block->SiteCount = (ushort)(_siteCount - block->FirstSite);
         block->CodeBytes = (ushort)(end - block->Entry);

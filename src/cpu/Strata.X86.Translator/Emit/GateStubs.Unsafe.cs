@@ -7,8 +7,9 @@ using static Strata.X86.Translator.Emit.HostRegister;
 namespace Strata.X86.Translator.Emit;
 
 /// <summary>
-/// SYSCALL, SYSENTER of 32-bit kernels and their returns without leaving translated code. What they change beside registers and flags (segments, privilege, TLB set,
-/// salt) is known beforehand: the engine keeps it in the bridge's gates. Intel SDM Vol. 2B, "SYSCALL", "SYSRET", "SYSENTER" and "SYSEXIT".
+/// SYSCALL, SYSENTER of 32-bit kernels and their returns without leaving translated code. What they change beside registers and flags
+/// (segments, privilege, TLB set, salt) is known beforehand: the engine keeps it in the bridge's gates. Intel SDM Vol. 2B, "SYSCALL",
+/// "SYSRET", "SYSENTER" and "SYSEXIT".
 /// <para>In: the site in Scratch2, and for SYSCALL the RIP behind it in Scratch1; arithmetic flags in the frame.</para>
 /// </summary>
 internal sealed unsafe class GateStubs

@@ -48,7 +48,9 @@ internal static class HostRegister
     public const int GuestCount = Gpr.None;
 }
 
-/// <summary>Layout of the stack frame in which translated code runs: byte offsets from RSP; the often used ones fit a signed byte.</summary>
+/// <summary>
+/// Layout of the stack frame in which translated code runs: byte offsets from RSP; the often used ones fit a signed byte.
+/// </summary>
 internal static class Frame
 {
     public const int R10 = 0x00;

@@ -56,7 +56,8 @@ internal unsafe ref partial struct PageWalkStub
         a.Move(Rdi, Rdx);
         a.And32(Rdx, ~0xFFF);
         byte* found = a.Jump();
-        EmitLarge(ref a, large, LegacyDirectoryShift, tlb.LargePages); // an address above 4 GiB (PSE-36) counts as reserved there: it leaves
+        // an address above 4 GiB (PSE-36) counts as reserved there: it leaves
+        EmitLarge(ref a, large, LegacyDirectoryShift, tlb.LargePages);
         HostAssembler.Patch(found, a.At);
         return a.Jump();
     }

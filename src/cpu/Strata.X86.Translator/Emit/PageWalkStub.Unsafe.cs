@@ -11,8 +11,8 @@ namespace Strata.X86.Translator.Emit;
 /// The walk of page tables and the TLB's fill in host code: what <see cref="PageWalker"/> and <c>X86Cpu.TryWalkAndFill</c> do where
 /// nothing but the TLB changes. Intel SDM Vol. 3A, "32-Bit Paging", "PAE Paging", "4-Level Paging".
 /// <para>
-/// In: the address in Scratch1, the site's address in <see cref="Frame.MissSite"/>; RAX, RCX, RDX, RSI, RDI and Scratch2 are free. It leaves
-/// before the first change, or with an entry that grants less than it could.
+/// In: the address in Scratch1, the site's address in <see cref="Frame.MissSite"/>; RAX, RCX, RDX, RSI, RDI and Scratch2 are free. It
+/// leaves before the first change, or with an entry that grants less than it could.
 /// </para>
 /// </summary>
 internal unsafe ref partial struct PageWalkStub(TlbLayout tlb, RamWindows ram, bool isOnlyProcessor, byte* leave)
@@ -351,8 +351,8 @@ internal unsafe ref partial struct PageWalkStub(TlbLayout tlb, RamWindows ram, b
     }
 
     /// <summary>
-    /// <see cref="Paging.Tlb.NoteWriter"/>: the entry at RDI is about to write to the page in RCX with the addend in RSI. Leaves where another
-    /// entry writes to the page as well, or more than one to the page that the note was about. Uses all registers but RDI.
+    /// <see cref="Paging.Tlb.NoteWriter"/>: the entry at RDI is about to write to the page in RCX with the addend in RSI. Leaves where
+    /// another entry writes to the page as well, or more than one to the page that the note was about. Uses all registers but RDI.
     /// </summary>
     private readonly void EmitNoteWriter(ref HostAssembler a)
     {
@@ -434,7 +434,8 @@ internal unsafe ref partial struct PageWalkStub(TlbLayout tlb, RamWindows ram, b
         EmitLeads(ref a, Rdx, VictimOffset(nameof(VictimEntry.Entry)));
         byte* otherVictim = a.JumpIf(HostCondition.NotEqual);
         a.StoreImmediate(new HostOperand(Rdx, HostRegister.None, VictimOffset(nameof(VictimEntry.Page))), -1);
-        a.StoreImmediate(new HostOperand(Rdx, HostRegister.None, VictimOffset(nameof(VictimEntry.Entry)) + TagOffset(nameof(TlbEntry.Write))), -1);
+        a.StoreImmediate(
+            new HostOperand(Rdx, HostRegister.None, VictimOffset(nameof(VictimEntry.Entry)) + TagOffset(nameof(TlbEntry.Write))), -1);
         HostAssembler.Patch(otherVictim, a.At);
     }
 

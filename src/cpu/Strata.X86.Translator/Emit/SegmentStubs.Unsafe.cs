@@ -33,8 +33,10 @@ internal sealed unsafe class SegmentStubs
     private static readonly int Uses = Memos + SegmentMemo.OffsetOf(nameof(SegmentMemo.Uses));
     private static readonly int Loaded = Memos + SegmentMemo.OffsetOf(nameof(SegmentMemo.Segment));
     private static readonly int Segments = (int)Marshal.OffsetOf<X86CpuState>(nameof(X86CpuState.Es));
-    private static readonly int GdtBase = (int)Marshal.OffsetOf<X86CpuState>(nameof(X86CpuState.Gdtr)) + (int)Marshal.OffsetOf<DescriptorTableRegister>(nameof(DescriptorTableRegister.Base));
-    private static readonly int GdtLimit = (int)Marshal.OffsetOf<X86CpuState>(nameof(X86CpuState.Gdtr)) + (int)Marshal.OffsetOf<DescriptorTableRegister>(nameof(DescriptorTableRegister.Limit));
+    private static readonly int GdtBase = (int)Marshal.OffsetOf<X86CpuState>(
+        nameof(X86CpuState.Gdtr)) + (int)Marshal.OffsetOf<DescriptorTableRegister>(nameof(DescriptorTableRegister.Base));
+    private static readonly int GdtLimit = (int)Marshal.OffsetOf<X86CpuState>(
+        nameof(X86CpuState.Gdtr)) + (int)Marshal.OffsetOf<DescriptorTableRegister>(nameof(DescriptorTableRegister.Limit));
     private static readonly int EferOffset = (int)Marshal.OffsetOf<X86CpuState>(nameof(X86CpuState.EferMsr));
     private static readonly int BaseField = (int)Marshal.OffsetOf<SegmentState>(nameof(SegmentState.Base));
 

@@ -14,7 +14,8 @@ internal sealed unsafe class Stubs
     private static readonly int[] SavedRegisters = [Rbx, Rbp, 12, 13, 14, 15];
 
     private readonly int _rflags = (int)Marshal.OffsetOf<X86CpuState>(nameof(X86CpuState.Rflags));
-    private readonly int _gsBase = (int)Marshal.OffsetOf<X86CpuState>(nameof(X86CpuState.Gs)) + (int)Marshal.OffsetOf<SegmentState>(nameof(SegmentState.Base));
+    private readonly int _gsBase = (int)Marshal.OffsetOf<X86CpuState>(
+        nameof(X86CpuState.Gs)) + (int)Marshal.OffsetOf<SegmentState>(nameof(SegmentState.Base));
     private readonly int _tlb = (int)Marshal.OffsetOf<VcpuContext>(nameof(VcpuContext.Tlb));
     private readonly int _vectors = (int)Marshal.OffsetOf<X86CpuState>(nameof(X86CpuState.Vectors));
     private readonly int _mxcsr = (int)Marshal.OffsetOf<X86CpuState>(nameof(X86CpuState.Mxcsr));

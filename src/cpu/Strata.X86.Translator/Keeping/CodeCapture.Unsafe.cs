@@ -17,12 +17,16 @@ internal sealed unsafe class CodeCapture : ICodeCapture
     private readonly int _blockCount;
     private readonly long _resets;
 
-    /// <summary>Numbers of blocks, those of a page behind each other; and where in them each page starts. Found at the first look.</summary>
+    /// <summary>
+    /// Numbers of blocks, those of a page behind each other; and where in them each page starts. Found at the first look.
+    /// </summary>
     private int[]? _blocks;
     private int[] _starts = [];
     private (ulong Page, int Amount)[] _pages = [];
 
-    /// <summary>Of the page that is being written: its blocks, their code and sites behind each other, and their numbers in the record.</summary>
+    /// <summary>
+    /// Of the page that is being written: its blocks, their code and sites behind each other, and their numbers in the record.
+    /// </summary>
     private readonly List<KeptBlock> _kept = [];
     private readonly List<byte> _code = [];
     private readonly List<KeptSite> _sites = [];
@@ -104,7 +108,8 @@ internal sealed unsafe class CodeCapture : ICodeCapture
                 ulong offset = (ulong)(block->HostPage - _memory.Base); // of no page in this memory, if the block was dropped
                 if (offset < _memory.Size && block->SecondPage == null)
                 {
-                    keys[count++] = ((offset >> GuestMemory.PageShift) << 32) | (uint)i; // of a page in the order of translation, so near each other
+                    // of a page in the order of translation, so near each other
+                    keys[count++] = ((offset >> GuestMemory.PageShift) << 32) | (uint)i;
                 }
             }
 
@@ -176,7 +181,9 @@ internal sealed unsafe class CodeCapture : ICodeCapture
     private void Read(TranslatedBlock* at)
     {
         TranslatedBlock block = *at;
-        if (block.HostPage == null || !_cache.IsCode(block.Entry, block.CodeBytes) || !TranslationCache.IsSites(block.FirstSite, block.SiteCount))
+        if (block.HostPage == null
+            || !_cache.IsCode(block.Entry, block.CodeBytes)
+            || !TranslationCache.IsSites(block.FirstSite, block.SiteCount))
         {
             return; // dropped
         }
@@ -199,7 +206,9 @@ internal sealed unsafe class CodeCapture : ICodeCapture
             _sites.Add(site);
         }
 
-        KeptBlockKind kind = (block.IsRelative ? KeptBlockKind.Relative : 0) | (block.OmitsLocks ? KeptBlockKind.OmitsLocks : 0) | (block.IsApart ? KeptBlockKind.Apart : 0);
+        KeptBlockKind kind = (block.IsRelative ? KeptBlockKind.Relative : 0)
+            | (block.OmitsLocks ? KeptBlockKind.OmitsLocks : 0)
+            | (block.IsApart ? KeptBlockKind.Apart : 0);
         _kept.Add(new KeptBlock
         {
             Offset = (ushort)(block.Rip & GuestMemory.PageMask),

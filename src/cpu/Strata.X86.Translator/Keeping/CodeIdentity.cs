@@ -9,8 +9,8 @@ using Strata.X86.Execution;
 namespace Strata.X86.Translator.Keeping;
 
 /// <summary>
-/// What translated code depends on beside the guest's bytes: the builds of everything that takes part in translating, how the translator works,
-/// and what the host's processor can do.
+/// What translated code depends on beside the guest's bytes: the builds of everything that takes part in translating, how the translator
+/// works, and what the host's processor can do.
 /// </summary>
 internal static class CodeIdentity
 {
@@ -18,12 +18,16 @@ internal static class CodeIdentity
     public static byte[] Of(TranslatorOptions options)
     {
         StringBuilder text = new("translator");
-        foreach (Assembly assembly in new[] { typeof(CodeIdentity).Assembly, typeof(X86Cpu).Assembly, typeof(GuestMemory).Assembly, typeof(Instruction).Assembly })
+        Type[] parts = [typeof(CodeIdentity), typeof(X86Cpu), typeof(GuestMemory), typeof(Instruction)];
+        foreach (Assembly assembly in parts.Select(part => part.Assembly))
         {
             text.Append(' ').Append(assembly.ManifestModule.ModuleVersionId);
         }
 
-        text.Append(' ').Append(options.ExactFlags).Append(options.CountInstructions).Append(options.IsOnlyProcessor).Append(options.AlwaysRelative);
+        text.Append(' ').Append(options.ExactFlags)
+            .Append(options.CountInstructions)
+            .Append(options.IsOnlyProcessor)
+            .Append(options.AlwaysRelative);
         AppendLeaf(text, 0, 0, (~0, ~0, ~0, ~0));
         AppendLeaf(text, 1, 0, (~0, 0, ~0, ~0)); // EBX has the number of the processor that is asked
         AppendLeaf(text, 7, 0, (~0, ~0, ~0, ~0));
@@ -35,6 +39,8 @@ internal static class CodeIdentity
     private static void AppendLeaf(StringBuilder text, int leaf, int subleaf, (int Eax, int Ebx, int Ecx, int Edx) mask)
     {
         (int eax, int ebx, int ecx, int edx) = X86Base.CpuId(leaf, subleaf);
-        text.Append(System.Globalization.CultureInfo.InvariantCulture, $" {eax & mask.Eax:x}:{ebx & mask.Ebx:x}:{ecx & mask.Ecx:x}:{edx & mask.Edx:x}");
+        text.Append(
+            System.Globalization.CultureInfo.InvariantCulture,
+            $" {eax & mask.Eax:x}:{ebx & mask.Ebx:x}:{ecx & mask.Ecx:x}:{edx & mask.Edx:x}");
     }
 }

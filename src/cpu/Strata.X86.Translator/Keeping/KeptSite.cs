@@ -26,7 +26,9 @@ internal struct KeptSite
 
     public byte Length;
 
-    /// <summary>Of an instruction that is the interpreter's, its code; of a branch, the block of the record that it leads to, counted from 1, or 0.</summary>
+    /// <summary>
+    /// Of an instruction that is the interpreter's, its code; of a branch, the block of the record that it leads to, counted from 1, or 0.
+    /// </summary>
     public ushort Code;
     public int StackUndo;
 }

@@ -22,7 +22,11 @@ internal static unsafe class WayOut
 
     /// <summary>Whether the code has a way out there, of whatever number.</summary>
     public static bool IsAt(ReadOnlySpan<byte> code, int way) =>
-        way >= OpcodeBytes && way + NumberBytes + Behind <= code.Length && code[way - 2] == 0x41 && code[way - 1] == 0xBD && code[way + NumberBytes] is 0xE8 or 0xE9;
+        way >= OpcodeBytes
+            && way + NumberBytes + Behind <= code.Length
+            && code[way - 2] == 0x41
+            && code[way - 1] == 0xBD
+            && code[way + NumberBytes] is 0xE8 or 0xE9;
 
     /// <summary>The number, and what the jump behind it leads to.</summary>
     /// <param name="entry">Where the code was emitted.</param>

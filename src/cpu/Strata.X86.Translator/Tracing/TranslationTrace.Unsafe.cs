@@ -17,7 +17,11 @@ public sealed unsafe class TranslationTrace(TextWriter output)
     {
         lock (_gate)
         {
-            output.WriteLine(string.Create(CultureInfo.InvariantCulture, $"block {(block->IsRelative ? "+" : "")}{block->Rip:x} on vCPU {vcpu}: {guestBytes} bytes became {codeEnd - block->Entry}"));
+            output.WriteLine(
+                string.Create(
+                    CultureInfo.InvariantCulture,
+                    $"block {(block->IsRelative ? "+" : "")}{block->Rip:x} on vCPU {vcpu}: {guestBytes} bytes became " +
+                    $"{codeEnd - block->Entry}"));
             List("guest", block->HostPage + (block->Rip & 0xFFF), guestBytes, block->Rip, block->Mode == CodeMode.Code32 ? 32 : 64);
             List("host ", block->Entry, (int)(codeEnd - block->Entry), (ulong)block->Entry, 64);
             output.WriteLine();

@@ -29,7 +29,8 @@ public sealed class ApicBus : IMsiSink, IUnit<ApicBusState>
     {
         // Bits 11..5 extend the destination to 15 bits, as KVM and QEMU define it for guests without interrupt remapping.
         uint destination = (uint)((address >> 12) & 0xFF) | (uint)((address >> 5) & 0x7F) << 8;
-        Deliver((DeliveryMode)((data >> 8) & 7), (byte)data, destination, (address & MsiLogical) != 0, ((data >> 15) & 1) != 0, wide: false);
+        Deliver(
+            (DeliveryMode)((data >> 8) & 7), (byte)data, destination, (address & MsiLogical) != 0, ((data >> 15) & 1) != 0, wide: false);
     }
 
     /// <param name="wide">The destination is an x2APIC one: 32 bits, all ones is everybody.</param>

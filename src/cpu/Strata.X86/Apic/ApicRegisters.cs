@@ -1,7 +1,8 @@
 namespace Strata.X86.Apic;
 
 /// <summary>
-/// Register offsets of the local APIC (bytes in its page; the x2APIC MSR is 0x800 + offset / 16). Intel SDM Vol. 3A, "Local APIC Register Address Map".
+/// Register offsets of the local APIC (bytes in its page; the x2APIC MSR is 0x800 + offset / 16). Intel SDM Vol. 3A, "Local APIC Register
+/// Address Map".
 /// <code>
 /// LVT entry   31..19  18..17     16     15     14          13        12      11  10..8     7..0
 ///            |  0   | timer mode|mask|trigger|remote IRR|polarity|pending|  0 |delivery| vector |

@@ -6,7 +6,9 @@ namespace Strata.X86.Apic;
 /// <summary>What a processor needs of its local APIC.</summary>
 public interface ILocalApic : IMmioDevice
 {
-    /// <summary>True if <see cref="TryAcknowledge"/> would deliver a vector. Two volatile reads: asked between all slices. vCPU thread.</summary>
+    /// <summary>
+    /// True if <see cref="TryAcknowledge"/> would deliver a vector. Two volatile reads: asked between all slices. vCPU thread.
+    /// </summary>
     bool HasPendingInterrupt { get; }
 
     /// <summary>Takes the highest-priority deliverable vector into service. vCPU thread.</summary>

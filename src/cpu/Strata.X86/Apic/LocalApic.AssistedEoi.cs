@@ -27,7 +27,10 @@ public sealed partial class LocalApic
     /// <summary>The flag as it was when the state was saved; it may be raised.</summary>
     public void RestoreEoiFlag(EoiFlag? flag) => _eoiFlag = flag;
 
-    /// <summary>Whether the interrupt that has just been taken can end by the flag: nothing waits behind it, and nobody waits for its end. Under <see cref="_gate"/>.</summary>
+    /// <summary>
+    /// Whether the interrupt that has just been taken can end by the flag: nothing waits behind it, and nobody waits for its end. Under
+    /// <see cref="_gate"/>.
+    /// </summary>
     private bool CanOfferEoi(int vector) =>
         _eoiFlag is not null && _irr.Highest < 0 && IsEdge(vector) && _isr.IsOnly(vector);
 

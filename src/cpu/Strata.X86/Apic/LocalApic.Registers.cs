@@ -229,7 +229,8 @@ public sealed partial class LocalApic
         }
     }
 
-    private static bool IsReadableMsr(uint offset) => offset is Id or ApicRegisters.Version or TaskPriority or ApicRegisters.ProcessorPriority
+    private static bool IsReadableMsr(uint offset) =>
+        offset is Id or ApicRegisters.Version or TaskPriority or ApicRegisters.ProcessorPriority
         or LogicalDestination or SpuriousVector or (>= InService and < ErrorStatus) or ErrorStatus or InterruptCommandLow
         or (>= LvtTimer and <= LvtError) or InitialCount or CurrentCount or DivideConfiguration;
 

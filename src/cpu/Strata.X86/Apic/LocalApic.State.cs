@@ -44,7 +44,9 @@ public sealed partial class LocalApic : IUnit<LocalApicState>
         }
     }
 
-    /// <summary>The guest's flag follows with the paravirtual interface's state, the timer with <see cref="Resume"/>: it may need the TSC.</summary>
+    /// <summary>
+    /// The guest's flag follows with the paravirtual interface's state, the timer with <see cref="Resume"/>: it may need the TSC.
+    /// </summary>
     public void LoadState(LocalApicState state)
     {
         ArgumentNullException.ThrowIfNull(state);

@@ -47,7 +47,8 @@ public static unsafe class StateComparison
     }
 
     /// <summary>Every field with its value.</summary>
-    public static IEnumerable<(string Name, ulong Value)> Values(X86CpuState state) => Fields.Select(field => (field.Name, Read(state, field)));
+    public static IEnumerable<(string Name, ulong Value)> Values(X86CpuState state) =>
+        Fields.Select(field => (field.Name, Read(state, field)));
 
     private static ulong Read(in X86CpuState state, StateField field)
     {

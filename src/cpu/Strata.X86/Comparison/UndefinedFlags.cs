@@ -29,7 +29,13 @@ public static class UndefinedFlags
     /// <param name="cl">CL before the instruction.</param>
     public static bool IsResultUndefined(in Instruction instruction, byte cl) => instruction.Code == Code.Bswap_r16
         || instruction.Mnemonic is Mnemonic.F2xm1 or Mnemonic.Fyl2xp1 or Mnemonic.Fyl2x or Mnemonic.Fptan or Mnemonic.Fpatan
-            or Mnemonic.Fsin or Mnemonic.Fcos or Mnemonic.Fsincos or Mnemonic.Rcpps or Mnemonic.Rcpss or Mnemonic.Rsqrtps or Mnemonic.Rsqrtss
+            or Mnemonic.Fsin
+                or Mnemonic.Fcos
+                or Mnemonic.Fsincos
+                or Mnemonic.Rcpps
+                or Mnemonic.Rcpss
+                or Mnemonic.Rsqrtps
+                or Mnemonic.Rsqrtss
         || (Kind(instruction.Mnemonic) == ShiftKind.Double && Count(instruction, cl) > Bits(instruction));
 
     public static bool IsShift(in Instruction instruction) => Kind(instruction.Mnemonic) != ShiftKind.None;

@@ -21,17 +21,22 @@ public readonly record struct CpuidFeatureSet(
     private static readonly (int Word, int Bit, string Name)[] Names =
     [
         (0, 0, "SSE3"), (0, 1, "PCLMULQDQ"), (0, 9, "SSSE3"), (0, 12, "FMA"), (0, 13, "CMPXCHG16B"), (0, 17, "PCID"), (0, 19, "SSE4.1"),
-        (0, 20, "SSE4.2"), (0, 22, "MOVBE"), (0, 23, "POPCNT"), (0, 25, "AES"), (0, 26, "XSAVE"), (0, 28, "AVX"), (0, 29, "F16C"), (0, 30, "RDRAND"),
+        (0, 20, "SSE4.2"), (0, 22, "MOVBE"), (0, 23, "POPCNT"), (0, 25, "AES"), (0, 26, "XSAVE"), (0, 28, "AVX"), (0, 29, "F16C"),
+        (0, 30, "RDRAND"),
         (1, 0, "x87"), (1, 1, "VME"), (1, 2, "DE"), (1, 3, "PSE"), (1, 4, "TSC"), (1, 6, "PAE"), (1, 8, "CMPXCHG8B"), (1, 11, "SYSENTER"),
-        (1, 13, "PGE"), (1, 15, "CMOV"), (1, 16, "PAT"), (1, 17, "PSE-36"), (1, 19, "CLFLUSH"), (1, 23, "MMX"), (1, 24, "FXSAVE"), (1, 25, "SSE"), (1, 26, "SSE2"),
-        (2, 0, "FSGSBASE"), (2, 3, "BMI1"), (2, 5, "AVX2"), (2, 7, "SMEP"), (2, 8, "BMI2"), (2, 9, "ERMS"), (2, 10, "INVPCID"), (2, 18, "RDSEED"), (2, 19, "ADX"),
+        (1, 13, "PGE"), (1, 15, "CMOV"), (1, 16, "PAT"), (1, 17, "PSE-36"), (1, 19, "CLFLUSH"), (1, 23, "MMX"), (1, 24, "FXSAVE"),
+        (1, 25, "SSE"), (1, 26, "SSE2"),
+        (2, 0, "FSGSBASE"), (2, 3, "BMI1"), (2, 5, "AVX2"), (2, 7, "SMEP"), (2, 8, "BMI2"), (2, 9, "ERMS"), (2, 10, "INVPCID"),
+        (2, 18, "RDSEED"), (2, 19, "ADX"),
         (2, 20, "SMAP"), (2, 23, "CLFLUSHOPT"), (2, 24, "CLWB"),
         (3, 2, "UMIP"), (3, 22, "RDPID"),
         (4, 26, "IBRS"), (4, 27, "STIBP"), (4, 31, "SSBD"),
         (5, 0, "LAHF"), (5, 5, "LZCNT"), (5, 8, "PREFETCHW"),
         (6, 11, "SYSCALL"), (6, 20, "NX"), (6, 26, "1-GiB pages"), (6, 27, "RDTSCP"), (6, 29, "long mode"),
-        (7, 0, "the old paravirtual clock"), (7, 1, "ports without delay"), (7, 3, "the paravirtual clock"), (7, 5, "steal time"), (7, 6, "paravirtual EOI"),
-        (7, 7, "paravirtual wake-up"), (7, 11, "paravirtual IPIs"), (7, 13, "paravirtual yield"), (7, 15, "wide MSI destinations"), (7, 24, "a stable paravirtual clock"),
+        (7, 0, "the old paravirtual clock"), (7, 1, "ports without delay"), (7, 3, "the paravirtual clock"), (7, 5, "steal time"),
+        (7, 6, "paravirtual EOI"),
+        (7, 7, "paravirtual wake-up"), (7, 11, "paravirtual IPIs"), (7, 13, "paravirtual yield"), (7, 15, "wide MSI destinations"),
+        (7, 24, "a stable paravirtual clock"),
     ];
 
     /// <summary>Every bit: nothing is left out.</summary>

@@ -14,7 +14,10 @@ public readonly record struct CpuidResult(uint Eax, uint Ebx, uint Ecx, uint Edx
 /// </summary>
 public sealed record CpuidPolicy
 {
-    /// <summary>RDCL_NO, IBRS_ALL, SKIP_L1DFL_VMENTRY, MDS_NO, PSCHANGE_MC_NO, TAA_NO, SBDR_SSDP_NO, FBSDP_NO, PSDP_NO, BHI_NO, PBRSB_NO, GDS_NO, RFDS_NO, ITS_NO.</summary>
+    /// <summary>
+    /// RDCL_NO, IBRS_ALL, SKIP_L1DFL_VMENTRY, MDS_NO, PSCHANGE_MC_NO, TAA_NO, SBDR_SSDP_NO, FBSDP_NO, PSDP_NO, BHI_NO, PBRSB_NO, GDS_NO,
+    /// RFDS_NO, ITS_NO.
+    /// </summary>
     private const ulong SafeFromSpeculation = (1UL << 62) | (1 << 24) | (1 << 0) | (1 << 1) | (1 << 3) | (1 << 5) | (1 << 6) | (1 << 8)
         | (1 << 13) | (1 << 14) | (1 << 15) | (1 << 20) | (1 << 26) | (1 << 27);
 
@@ -42,7 +45,9 @@ public sealed record CpuidPolicy
 
     /// <summary>What the guest is offered, without the bits that follow control registers.</summary>
     public CpuidFeatureSet Features =>
-        new CpuidFeatureSet(FeaturesEcx, FeaturesEdx, StructuredEbx, StructuredEcx, StructuredEdx, ExtendedEcx, ExtendedEdx, (uint)Paravirtual).Intersect(Allowed);
+        new CpuidFeatureSet(
+            FeaturesEcx, FeaturesEdx, StructuredEbx, StructuredEcx, StructuredEdx, ExtendedEcx, ExtendedEdx,
+            (uint)Paravirtual).Intersect(Allowed);
 
     /// <summary>IA32_ARCH_CAPABILITIES: the attacks on speculation that need no defence in the guest.</summary>
     public ulong ArchCapabilities { get; init; } = SafeFromSpeculation;
@@ -53,7 +58,9 @@ public sealed record CpuidPolicy
 
     /// <summary>TSC ticks to virtual nanoseconds.</summary>
     public long ToNanoseconds(ulong ticks) =>
-        TscFrequency == 1_000_000_000 ? (long)Math.Min(ticks, long.MaxValue) : (long)UInt128.Min((UInt128)ticks * 1_000_000_000 / TscFrequency, long.MaxValue);
+        TscFrequency == 1_000_000_000
+            ? (long)Math.Min(ticks, long.MaxValue)
+            : (long)UInt128.Min((UInt128)ticks * 1_000_000_000 / TscFrequency, long.MaxValue);
 
     /// <param name="leaf">EAX.</param>
     /// <param name="subleaf">ECX.</param>
@@ -83,7 +90,16 @@ public sealed record CpuidPolicy
     };
 
     // Leaf 7, EBX: FSGSBASE, TSC_ADJUST, BMI1, SMEP, BMI2, ERMS, INVPCID, RDSEED, ADX, SMAP, CLFLUSHOPT, CLWB.
-    private const uint StructuredEbx = (1 << 0) | (1 << 1) | (1 << 3) | (1 << 7) | (1 << 8) | (1 << 9) | (1 << 10) | (1 << 18) | (1 << 19) | (1 << 20);
+    private const uint StructuredEbx = (1 << 0)
+        | (1 << 1)
+        | (1 << 3)
+        | (1 << 7)
+        | (1 << 8)
+        | (1 << 9)
+        | (1 << 10)
+        | (1 << 18)
+        | (1 << 19)
+        | (1 << 20);
 
     // ECX: UMIP, RDPID.
     private const uint StructuredEcx = (1 << 2) | (1 << 22);
@@ -174,6 +190,7 @@ public sealed record CpuidPolicy
         Encoding.ASCII.GetBytes(Brand).CopyTo(text, 0);
         int at = (int)part * 16;
         return new CpuidResult(
-            BitConverter.ToUInt32(text, at), BitConverter.ToUInt32(text, at + 4), BitConverter.ToUInt32(text, at + 8), BitConverter.ToUInt32(text, at + 12));
+            BitConverter.ToUInt32(text, at), BitConverter.ToUInt32(text, at + 4), BitConverter.ToUInt32(text, at + 8),
+            BitConverter.ToUInt32(text, at + 12));
     }
 }

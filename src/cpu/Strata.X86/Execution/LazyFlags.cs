@@ -19,7 +19,9 @@ public static class LazyFlags
     private const long CarryBits = unchecked((long)0xC000_0000_0000_0000);
     private const ulong QuadKeep = 0xC000_0000_0000_0008;
 
-    /// <summary>Aux of an addition <paramref name="a"/> + <paramref name="b"/> (+ carry) = <paramref name="r"/> of <paramref name="bits"/> bits.</summary>
+    /// <summary>
+    /// Aux of an addition <paramref name="a"/> + <paramref name="b"/> (+ carry) = <paramref name="r"/> of <paramref name="bits"/> bits.
+    /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static long Add(ulong a, ulong b, ulong r, int bits) => Pack((a & b) | ((a | b) & ~r), bits);
 

@@ -1,8 +1,8 @@
 namespace Strata.X86.Execution;
 
 /// <summary>
-/// While a processor has one, no user code runs on it but that of one process: another one waits at its next instruction, and interrupts lead
-/// the kernel on, which finds the process that may run. Immutable.
+/// While a processor has one, no user code runs on it but that of one process: another one waits at its next instruction, and interrupts
+/// lead the kernel on, which finds the process that may run. Immutable.
 /// </summary>
 /// <param name="AddressSpace">The page of the page tables that the process had in CR3 when its kernel ran for it.</param>
 public sealed record UserCodeHold(ulong AddressSpace)

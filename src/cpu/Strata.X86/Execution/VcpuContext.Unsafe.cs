@@ -74,7 +74,9 @@ public unsafe struct VcpuContext
 
     private readonly byte _padding;
 
-    /// <summary>Set by an instruction after which the block must not go on although nothing faulted (mode or mapping changed, halt, shadow).</summary>
+    /// <summary>
+    /// Set by an instruction after which the block must not go on although nothing faulted (mode or mapping changed, halt, shadow).
+    /// </summary>
     public int EndBlock;
 
     /// <summary>Handle of the managed engine that owns this context.</summary>

@@ -22,7 +22,10 @@ public sealed unsafe partial class X86Cpu
         return true;
     }
 
-    /// <summary>As <see cref="TryReadDescriptor"/>, but a selector outside of its table raises <paramref name="vector"/> with the selector as error code.</summary>
+    /// <summary>
+    /// As <see cref="TryReadDescriptor"/>, but a selector outside of its table raises <paramref name="vector"/> with the selector as error
+    /// code.
+    /// </summary>
     private bool TryFetchDescriptor(ushort selector, ExceptionVector vector, uint external, out Descriptor descriptor)
     {
         return TryReadDescriptor(selector, out descriptor)
@@ -94,7 +97,11 @@ public sealed unsafe partial class X86Cpu
     }
 
     private const uint VirtualSegmentAttributes =
-        SegmentState.Present | SegmentState.NonSystem | SegmentState.ReadableOrWritable | SegmentState.Accessed | (3 << SegmentState.DplShift);
+        SegmentState.Present
+            | SegmentState.NonSystem
+            | SegmentState.ReadableOrWritable
+            | SegmentState.Accessed
+            | (3 << SegmentState.DplShift);
 
     private bool TryPrepareData(ushort selector, out SegmentState loaded)
     {
@@ -142,7 +149,11 @@ public sealed unsafe partial class X86Cpu
         {
             if (Is64Bit && cpl != 3 && (selector & 3) == cpl && vector == ExceptionVector.GeneralProtection)
             {
-                loaded = new SegmentState { Selector = selector, Attributes = SegmentState.Unusable | ((uint)cpl << SegmentState.DplShift) };
+                loaded = new SegmentState
+                {
+                    Selector = selector,
+                    Attributes = SegmentState.Unusable | ((uint)cpl << SegmentState.DplShift),
+                };
                 return true;
             }
 

@@ -99,7 +99,9 @@ public sealed unsafe partial class X86Cpu
                 return;
             }
 
-            Event nested = new((byte)Context->PendingException, EventSource.Exception, (Context->PendingException & 0x200) != 0, Context->PendingErrorCode);
+            Event nested = new(
+                (byte)Context->PendingException, EventSource.Exception, (Context->PendingException & 0x200) != 0,
+                Context->PendingErrorCode);
             if (next.Source == EventSource.Exception && next.Vector == (byte)ExceptionVector.DoubleFault)
             {
                 Context->PendingException = 0;
@@ -151,7 +153,8 @@ public sealed unsafe partial class X86Cpu
     /// <summary>RFLAGS as pushed: faults set RF so that the instruction is not caught by the same breakpoint again.</summary>
     private ulong FlagsImage(Event e)
     {
-        bool fault = e.Source == EventSource.Exception && e.Vector is not ((byte)ExceptionVector.Debug or (byte)ExceptionVector.Breakpoint or (byte)ExceptionVector.Overflow);
+        bool fault = e.Source == EventSource.Exception
+            && e.Vector is not ((byte)ExceptionVector.Debug or (byte)ExceptionVector.Breakpoint or (byte)ExceptionVector.Overflow);
         return Rflags | (fault ? RFlags.RF : 0);
     }
 
@@ -196,7 +199,11 @@ public sealed unsafe partial class X86Cpu
 
         if (newCpl != Cpl)
         {
-            s.Ss = new SegmentState { Selector = (ushort)newCpl, Attributes = SegmentState.Unusable | ((uint)newCpl << SegmentState.DplShift) };
+            s.Ss = new SegmentState
+            {
+                Selector = (ushort)newCpl,
+                Attributes = SegmentState.Unusable | ((uint)newCpl << SegmentState.DplShift),
+            };
         }
 
         s.Gprs[Gpr.Rsp] = rsp;
@@ -336,7 +343,8 @@ public sealed unsafe partial class X86Cpu
         if (gate.Type == Descriptor.TypeTaskGate)
         {
             return TrySwitchTask(gate.GateSelector, TaskSwitchSource.Interrupt, e.External)
-                && (!e.HasErrorCode || TryPush(e.ErrorCode, (s.Tr.Attributes & SegmentState.TypeMask) >= Descriptor.TypeTssAvailable ? 4 : 2));
+                && (!e.HasErrorCode || TryPush(
+                    e.ErrorCode, (s.Tr.Attributes & SegmentState.TypeMask) >= Descriptor.TypeTssAvailable ? 4 : 2));
         }
 
         if (!TryFetchHandlerCode(gate.GateSelector, e, out Descriptor code))

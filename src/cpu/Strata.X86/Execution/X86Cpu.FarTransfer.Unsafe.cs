@@ -2,7 +2,9 @@ using Strata.X86.Registers;
 
 namespace Strata.X86.Execution;
 
-/// <summary>Far JMP, CALL and RET. Intel SDM Vol. 3A, "Privilege Levels" and "Transferring Program Control Between Code Segments".</summary>
+/// <summary>
+/// Far JMP, CALL and RET. Intel SDM Vol. 3A, "Privilege Levels" and "Transferring Program Control Between Code Segments".
+/// </summary>
 public sealed unsafe partial class X86Cpu
 {
     /// <summary>Far JMP to selector:offset, through gates and TSSs too.</summary>
@@ -152,7 +154,10 @@ public sealed unsafe partial class X86Cpu
         }
 
         int rpl = selector & 3;
-        if (!code.IsCode || rpl < Cpl || (code.IsConforming ? code.Dpl > rpl : code.Dpl != rpl) || (IsLongMode && code.IsLong && code.IsBig))
+        if (!code.IsCode
+            || rpl < Cpl
+            || (code.IsConforming ? code.Dpl > rpl : code.Dpl != rpl)
+            || (IsLongMode && code.IsLong && code.IsBig))
         {
             return RaiseSelector(selector);
         }
@@ -378,7 +383,11 @@ public sealed unsafe partial class X86Cpu
         X86CpuState before = s;
         byte cpl = Context->Cpl;
         int newCpl = code.Dpl;
-        SegmentState stack = new() { Selector = (ushort)newCpl, Attributes = SegmentState.Unusable | ((uint)newCpl << SegmentState.DplShift) };
+        SegmentState stack = new()
+        {
+            Selector = (ushort)newCpl,
+            Attributes = SegmentState.Unusable | ((uint)newCpl << SegmentState.DplShift),
+        };
         ulong rsp;
         if (IsLongMode)
         {

@@ -33,7 +33,9 @@ public sealed unsafe partial class X86Cpu
     /// </summary>
     public void PostStoodStill() => Interlocked.Or(ref _signals, SignalStoodStill);
 
-    /// <summary>Right before an interrupt is taken: one that was pending already when the host left the machine alone counts as well.</summary>
+    /// <summary>
+    /// Right before an interrupt is taken: one that was pending already when the host left the machine alone counts as well.
+    /// </summary>
     public void TellStandstill()
     {
         Wiring.LookForStandstill?.Invoke();
@@ -129,7 +131,10 @@ public sealed unsafe partial class X86Cpu
         }
     }
 
-    /// <summary>INIT keeps the vector and x87 state, the MSRs and the caches of memory types. Intel SDM Vol. 3A, table "Processor State Following Power-up, Reset, or INIT".</summary>
+    /// <summary>
+    /// INIT keeps the vector and x87 state, the MSRs and the caches of memory types. Intel SDM Vol. 3A, table "Processor State Following
+    /// Power-up, Reset, or INIT".
+    /// </summary>
     private void Init()
     {
         ref X86CpuState s = ref Context->State;

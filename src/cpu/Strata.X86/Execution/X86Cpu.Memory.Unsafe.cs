@@ -6,7 +6,9 @@ using Strata.X86.Registers;
 
 namespace Strata.X86.Execution;
 
-/// <summary>Accesses to linear memory: the slow path of both engines. Canonical form, alignment, watchpoints, and accesses that cross pages.</summary>
+/// <summary>
+/// Accesses to linear memory: the slow path of both engines. Canonical form, alignment, watchpoints, and accesses that cross pages.
+/// </summary>
 public sealed unsafe partial class X86Cpu
 {
     private const ulong PageOffset = 0xFFF;
@@ -139,7 +141,8 @@ public sealed unsafe partial class X86Cpu
     {
         return CheckAccess(va, size, AccessKind.Write, stack)
             && TryTranslate(va, AccessKind.Write, out _, out _)
-            && (((va & PageOffset) + (ulong)size) <= 0x1000 || TryTranslate((va + (ulong)size - 1) & PageBase & AddressMask, AccessKind.Write, out _, out _));
+            && (((va & PageOffset) + (ulong)size) <= 0x1000 || TryTranslate(
+                (va + (ulong)size - 1) & PageBase & AddressMask, AccessKind.Write, out _, out _));
     }
 
     /// <summary>Checks that a read would succeed, without reading.</summary>
@@ -147,7 +150,8 @@ public sealed unsafe partial class X86Cpu
     {
         return CheckAccess(va, size, AccessKind.Read, stack)
             && TryTranslate(va, AccessKind.Read, out _, out _)
-            && (((va & PageOffset) + (ulong)size) <= 0x1000 || TryTranslate((va + (ulong)size - 1) & PageBase & AddressMask, AccessKind.Read, out _, out _));
+            && (((va & PageOffset) + (ulong)size) <= 0x1000 || TryTranslate(
+                (va + (ulong)size - 1) & PageBase & AddressMask, AccessKind.Read, out _, out _));
     }
 
     /// <summary>The host address of a linear address in RAM, for access within its page.</summary>
@@ -234,7 +238,9 @@ public sealed unsafe partial class X86Cpu
         return true;
     }
 
-    /// <summary>Watchpoints that this access hits are latched in <see cref="PendingDebugHits"/> and reported as a trap after the instruction.</summary>
+    /// <summary>
+    /// Watchpoints that this access hits are latched in <see cref="PendingDebugHits"/> and reported as a trap after the instruction.
+    /// </summary>
     private void NoteDataBreakpoint(ulong va, int size, AccessKind kind)
     {
         ref X86CpuState s = ref Context->State;

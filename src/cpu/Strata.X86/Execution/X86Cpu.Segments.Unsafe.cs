@@ -83,7 +83,8 @@ public sealed unsafe partial class X86Cpu
         }
 
         uint last = offset + size - 1;
-        bool expandDown = (segment.Attributes & (SegmentState.Code | SegmentState.ConformingOrExpandDown)) == SegmentState.ConformingOrExpandDown
+        bool expandDown = (
+            segment.Attributes & (SegmentState.Code | SegmentState.ConformingOrExpandDown)) == SegmentState.ConformingOrExpandDown
             && (segment.Attributes & SegmentState.NonSystem) != 0;
         if (!expandDown)
         {

@@ -174,5 +174,8 @@ public sealed unsafe partial class X86Cpu : IDisposable
         segment.Base == 0 && segment.Limit == 0xFFFFFFFF && segment.IsUsable
         && (code
             ? (segment.Attributes & SegmentState.ReadableOrWritable) != 0
-            : (segment.Attributes & (SegmentState.Code | SegmentState.ConformingOrExpandDown | SegmentState.ReadableOrWritable)) == SegmentState.ReadableOrWritable);
+            : (segment.Attributes & (
+                SegmentState.Code
+                    | SegmentState.ConformingOrExpandDown
+                    | SegmentState.ReadableOrWritable)) == SegmentState.ReadableOrWritable);
 }

@@ -6,8 +6,8 @@ public sealed unsafe partial class X86Cpu
     private volatile UserCodeHold? _userHold;
 
     /// <summary>
-    /// Which user code may run; null for all. Set while the processor stands still; taken back on any thread, with a kick behind it. An engine
-    /// looks before it goes on with user code: one that cannot must not be given a processor with a hold.
+    /// Which user code may run; null for all. Set while the processor stands still; taken back on any thread, with a kick behind it. An
+    /// engine looks before it goes on with user code: one that cannot must not be given a processor with a hold.
     /// </summary>
     public UserCodeHold? UserHold
     {

@@ -25,7 +25,9 @@ public sealed class X86CpuWiring
     /// <summary>What guests that know they are in a machine find of the monitor. Null for a processor that looks like hardware.</summary>
     public IHypercallInterface? Hypercalls { get; init; }
 
-    /// <summary>Called before each interrupt: leads to <see cref="X86Cpu.PostStoodStill"/> if the host has just left the machine alone. Or null.</summary>
+    /// <summary>
+    /// Called before each interrupt: leads to <see cref="X86Cpu.PostStoodStill"/> if the host has just left the machine alone. Or null.
+    /// </summary>
     public Action? LookForStandstill { get; init; }
 
     /// <summary>FERR#: raised by an unmasked x87 exception when CR0.NE is clear.</summary>

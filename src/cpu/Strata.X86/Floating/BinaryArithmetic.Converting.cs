@@ -2,7 +2,9 @@ using System.Numerics;
 
 namespace Strata.X86.Floating;
 
-/// <content>Conversions to and from integers, and rounding to integral values. Intel SDM Vol. 2, "CVTSD2SI", "CVTSI2SD", "ROUNDSD".</content>
+/// <content>
+/// Conversions to and from integers, and rounding to integral values. Intel SDM Vol. 2, "CVTSD2SI", "CVTSI2SD", "ROUNDSD".
+/// </content>
 internal static partial class BinaryArithmetic<TFormat>
 {
     /// <summary>Converts a signed integer.</summary>
@@ -25,7 +27,9 @@ internal static partial class BinaryArithmetic<TFormat>
         return value == 0 ? 0 : RoundAndPack(0, Bias + 63 - shift, value << shift, ref c);
     }
 
-    /// <summary>Converts to a signed integer of <paramref name="bits"/> (16, 32 or 64) bits; out of range is the most negative integer.</summary>
+    /// <summary>
+    /// Converts to a signed integer of <paramref name="bits"/> (16, 32 or 64) bits; out of range is the most negative integer.
+    /// </summary>
     public static long ToInteger(ulong a, int bits, RoundingMode mode, ref FloatContext c)
     {
         long indefinite = long.MinValue >> (64 - bits);

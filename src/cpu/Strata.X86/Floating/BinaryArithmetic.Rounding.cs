@@ -2,7 +2,9 @@ using System.Runtime.CompilerServices;
 
 namespace Strata.X86.Floating;
 
-/// <content>Rounding to the format, overflow and underflow. Intel SDM Vol. 1, "Numeric Overflow Exception" and "Numeric Underflow Exception".</content>
+/// <content>
+/// Rounding to the format, overflow and underflow. Intel SDM Vol. 1, "Numeric Overflow Exception" and "Numeric Underflow Exception".
+/// </content>
 internal static partial class BinaryArithmetic<TFormat>
 {
     private static ulong DroppedMask => (1UL << DroppedBits) - 1;

@@ -2,7 +2,8 @@ namespace Strata.X86.Floating;
 
 /// <summary>
 /// Binary64 arithmetic on raw bits with the rules of SSE: bit-exact results and exceptions.
-/// Intel SDM Vol. 1, "Programming with Intel Streaming SIMD Extensions" and appendix "Guidelines for SIMD Floating-Point Exception Handlers".
+/// Intel SDM Vol. 1, "Programming with Intel Streaming SIMD Extensions" and appendix "Guidelines for SIMD Floating-Point Exception
+/// Handlers".
 /// </summary>
 public static class Float64
 {

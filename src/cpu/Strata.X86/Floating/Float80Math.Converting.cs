@@ -79,7 +79,9 @@ public static partial class Float80Math
         }
 
         whole += up ? 1UL : 0;
-        return whole == 0 ? Float80.Zero(a.Sign) : new Float80(FromInt64((long)whole).Significand, (ushort)(a.Sign | FromInt64((long)whole).Exponent));
+        return whole == 0
+            ? Float80.Zero(a.Sign)
+            : new Float80(FromInt64((long)whole).Significand, (ushort)(a.Sign | FromInt64((long)whole).Exponent));
     }
 
     private static long ToInteger(Float80 a, int bits, RoundingMode mode, ref FloatContext c)

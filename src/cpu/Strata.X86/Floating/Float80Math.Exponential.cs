@@ -134,7 +134,8 @@ public static partial class Float80Math
         return Product(BinaryLogarithm(argument), y, ref c);
     }
 
-    private static Float80 Product(WideFloat logarithm, Float80 y, ref FloatContext c) => (logarithm * WideFloat.From(y)).Round(true, ref c);
+    private static Float80 Product(WideFloat logarithm, Float80 y, ref FloatContext c) =>
+        (logarithm * WideFloat.From(y)).Round(true, ref c);
 
     /// <summary>log2(x) = e + log2(m) with m between √½ and √2.</summary>
     private static WideFloat BinaryLogarithm(WideFloat x)

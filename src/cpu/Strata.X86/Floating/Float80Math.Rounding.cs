@@ -68,7 +68,8 @@ public static partial class Float80Math
 
     /// <summary>Rounds the significand to <paramref name="precision"/> bits.</summary>
     /// <returns>1 if it carried into the next power of two, leaving 0 in <paramref name="high"/>.</returns>
-    private static int RoundSignificand(int sign, ref ulong high, ulong low, int precision, RoundingMode mode, out bool inexact, out bool up)
+    private static int RoundSignificand(
+        int sign, ref ulong high, ulong low, int precision, RoundingMode mode, out bool inexact, out bool up)
     {
         int drop = 64 - precision;
         ulong unit = 1UL << drop;

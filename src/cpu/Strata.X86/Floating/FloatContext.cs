@@ -15,7 +15,10 @@ public struct FloatContext
     /// <summary>SSE only: tiny results become zero while the underflow exception is masked.</summary>
     public bool FlushToZero;
 
-    /// <summary>Masked exceptions. An unmasked underflow is raised by exact tiny results too, and unmasked operand exceptions suppress all later ones.</summary>
+    /// <summary>
+    /// Masked exceptions. An unmasked underflow is raised by exact tiny results too, and unmasked operand exceptions suppress all later
+    /// ones.
+    /// </summary>
     public FloatExceptions Masks;
 
     /// <summary>Exceptions raised so far; sticky across operations.</summary>

@@ -85,7 +85,9 @@ internal readonly record struct WideFloat(bool Negative, int Exponent, UInt128 S
         }
 
         ulong remainderHigh = (ulong)(remainder >> 64);
-        ulong second = remainderHigh >= divisorHigh ? ulong.MaxValue : WideInteger.Divide(remainderHigh, (ulong)remainder, divisorHigh, out _);
+        ulong second = remainderHigh >= divisorHigh
+            ? ulong.MaxValue
+            : WideInteger.Divide(remainderHigh, (ulong)remainder, divisorHigh, out _);
         return Normalize(a.Negative != b.Negative, a.Exponent - b.Exponent, new UInt128(first, second));
     }
 
@@ -127,7 +129,9 @@ internal readonly record struct WideFloat(bool Negative, int Exponent, UInt128 S
     public Float80 Round(bool inexact, ref FloatContext c) => IsZero
         ? Float80.Zero(Negative ? 0x8000 : 0)
         : Float80Math.RoundAndPack(
-            Negative ? 0x8000 : 0, Exponent + Float80.Bias, (ulong)(Significand >> 64), (ulong)Significand | (inexact ? 1UL : 0), 64, ref c);
+            Negative
+                ? 0x8000
+                : 0, Exponent + Float80.Bias, (ulong)(Significand >> 64), (ulong)Significand | (inexact ? 1UL : 0), 64, ref c);
 
     private static UInt128 Multiply(ulong a, ulong b)
     {

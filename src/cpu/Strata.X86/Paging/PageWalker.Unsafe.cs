@@ -217,7 +217,8 @@ public static unsafe class PageWalker
                 entry |= wanted;
             }
 
-            Result = new Translation(gpa, pageBits, writable, executable, (entry & DirtyBit) != 0, (entry & GlobalBit) != 0 && (_state.Cr4 & Cr4.PGE) != 0);
+            Result = new Translation(
+                gpa, pageBits, writable, executable, (entry & DirtyBit) != 0, (entry & GlobalBit) != 0 && (_state.Cr4 & Cr4.PGE) != 0);
             return true;
         }
 

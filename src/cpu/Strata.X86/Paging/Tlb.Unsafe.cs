@@ -223,7 +223,8 @@ public sealed unsafe class Tlb : IDisposable
 
     /// <summary>Removes write permission from every entry that leads to the given host page, in all sets.</summary>
     /// <returns>
-    /// True if there may have been such an entry since the last call for the page: what was displaced since then may have been written through.
+    /// True if there may have been such an entry since the last call for the page: what was displaced since then may have been written
+    /// through.
     /// </returns>
     public bool RevokeWrite(byte* hostPage)
     {

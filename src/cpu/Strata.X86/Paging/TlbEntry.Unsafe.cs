@@ -4,7 +4,8 @@ namespace Strata.X86.Paging;
 
 /// <summary>
 /// One software-TLB entry, 32 bytes. A tag is the page address if that kind of access may go straight to host memory, and
-/// one that no such access can match otherwise (<see cref="Tlb.Deny"/>), so that a hit is one comparison: <c>((va + size - 1) &amp; ~0xFFF) == tag</c>.
+/// one that no such access can match otherwise (<see cref="Tlb.Deny"/>), so that a hit is one comparison: <c>((va + size - 1) &amp; ~0xFFF)
+/// == tag</c>.
 /// </summary>
 [StructLayout(LayoutKind.Sequential)]
 public struct TlbEntry

@@ -18,7 +18,8 @@ public sealed partial class KvmHypercallInterface
         SignatureLeaf when _features == ParavirtFeatures.None => Signature(SignatureLeaf, Strata),
         SignatureLeaf => Signature(RatesLeaf, Kvm),
         FeaturesLeaf => new CpuidResult((uint)_features, 0, 0, 0),
-        RatesLeaf when _features != ParavirtFeatures.None => new CpuidResult((uint)(_tscFrequency / 1000), CpuidPolicy.CrystalFrequency / 1000, 0, 0),
+        RatesLeaf when _features != ParavirtFeatures.None =>
+            new CpuidResult((uint)(_tscFrequency / 1000), CpuidPolicy.CrystalFrequency / 1000, 0, 0),
         _ => default,
     };
 

@@ -105,7 +105,10 @@ public unsafe struct X86CpuState
     public ulong FpuIp;
     public ulong FpuDp;
 
-    /// <summary>Physical x87 registers R0..R7: 64-bit significand, then sign and exponent in the low 16 bits of the next quadword. MMn is the significand of Rn.</summary>
+    /// <summary>
+    /// Physical x87 registers R0..R7: 64-bit significand, then sign and exponent in the low 16 bits of the next quadword. MMn is the
+    /// significand of Rn.
+    /// </summary>
     public fixed ulong FpuRegisters[16];
 
     /// <summary>Halted, waiting for a start-up IPI, or running.</summary>

@@ -35,7 +35,8 @@ public sealed class I440Fx : PciFunction
     private readonly GuestMemory _ram;
     private readonly GuestMemory _rom;
 
-    private readonly byte[] _applied = new byte[(int)((LastSegment - FirstSegment) / SmallSegment) + 1]; // attributes in force; under ConfigGate
+    // attributes in force; under ConfigGate
+    private readonly byte[] _applied = new byte[(int)((LastSegment - FirstSegment) / SmallSegment) + 1];
     private readonly MemoryRegion?[] _regions; // what lies over RAM in each segment; under ConfigGate
     private MemoryRegion? _openRam; // under ConfigGate
 
@@ -70,7 +71,9 @@ public sealed class I440Fx : PciFunction
         bool isOpen = (Config[SystemManagement] & Open) != 0;
         if (isOpen != _openRam is not null)
         {
-            MemoryRegion? open = isOpen ? MemoryRegion.Ram(VideoStart, _ram, VideoStart, VideoSize, MemoryRegion.OverlayPriority + 1) : null;
+            MemoryRegion? open = isOpen
+                ? MemoryRegion.Ram(VideoStart, _ram, VideoStart, VideoSize, MemoryRegion.OverlayPriority + 1)
+                : null;
             Replace(ref _openRam, open, unmap, map);
         }
 

@@ -4,7 +4,8 @@ namespace Strata.Devices.Chipset;
 
 /// <summary>
 /// The four interrupt links of PCI: each reaches a pin of the I/O APIC of its own, and the ISA line that the bridge routes it to, which
-/// several may share. Intel 82371SB (PIIX3) data sheet, "PIRQ[A:D]#". It keeps levels, and no record: see <see cref="SharedInterruptLine"/>.
+/// several may share. Intel 82371SB (PIIX3) data sheet, "PIRQ[A:D]#". It keeps levels, and no record: see
+/// <see cref="SharedInterruptLine"/>.
 /// </summary>
 public sealed class PciInterruptRouter : IInterruptSink
 {

@@ -4,8 +4,8 @@ using Strata.Core.State;
 namespace Strata.Devices.Display;
 
 /// <summary>
-/// The registers of the 6845 CRT controller of a colour text adapter, at ports 0x3D4 (index) and 0x3D5 (data). No screen is behind it: it is
-/// there for programs that keep the cursor's place in it. Motorola MC6845 data sheet; IBM Colour/Graphics Monitor Adapter.
+/// The registers of the 6845 CRT controller of a colour text adapter, at ports 0x3D4 (index) and 0x3D5 (data). No screen is behind it: it
+/// is there for programs that keep the cursor's place in it. Motorola MC6845 data sheet; IBM Colour/Graphics Monitor Adapter.
 /// <code>
 /// 0Ah, 0Bh  cursor's first and last line    0Ch, 0Dh  first character shown, high and low    0Eh, 0Fh  cursor, high and low
 /// </code>

@@ -124,7 +124,9 @@ public sealed partial class Vga
             {
                 uint cell = ReadCell(at + column);
                 bool hasCursor = HasCursor && at + column == geometry.Cursor;
-                PaintGlyph(pixels[((row * geometry.RowLines * width) + (column * GlyphWidth))..], width, geometry.RowLines, cell, hasCursor, palette);
+                PaintGlyph(
+                    pixels[((row * geometry.RowLines * width) + (column * GlyphWidth))..], width, geometry.RowLines, cell, hasCursor,
+                    palette);
             }
         }
     }

@@ -102,7 +102,8 @@ public sealed class VgaState : IStateRecord<VgaState>
         writer.WriteArray<byte>(Dac);
         writer.WriteArray<byte>(DacLatch);
         writer.WriteArray<ushort>(Vbe);
-        foreach (byte value in (ReadOnlySpan<byte>)[SequencerIndex, GraphicsIndex, AttributeIndex, CrtcIndex, Miscellaneous, Feature, PixelMask])
+        foreach (
+            byte value in (ReadOnlySpan<byte>)[SequencerIndex, GraphicsIndex, AttributeIndex, CrtcIndex, Miscellaneous, Feature, PixelMask])
         {
             writer.Write(value);
         }
@@ -221,7 +222,8 @@ public sealed partial class Vga
         ArgumentNullException.ThrowIfNull(state);
         if ((ulong)state.Memory.Length != Memory.Size || !VbeRegisters.AreValid(state.Vbe, (int)Memory.Size))
         {
-            throw new StateException($"The saved state of {UnitName} cannot be used: it is of a display with other memory, or in a mode that it does not hold.");
+            throw new StateException(
+                $"The saved state of {UnitName} cannot be used: it is of a display with other memory, or in a mode that it does not hold.");
         }
 
         lock (_gate)

@@ -134,7 +134,8 @@ public sealed partial class Vga
     }
 
     /// <summary>Each of four bits as a byte of ones or zeros.</summary>
-    private static uint Spread(byte planes) => ((planes & 1u) * 0xFF) | ((planes & 2u) * 0x7F80) | ((planes & 4u) * 0x3FC000) | ((planes & 8u) * 0x1FE00000);
+    private static uint Spread(byte planes) =>
+        ((planes & 1u) * 0xFF) | ((planes & 2u) * 0x7F80) | ((planes & 4u) * 0x3FC000) | ((planes & 8u) * 0x1FE00000);
 
     private static byte RotateRight(byte value, int count) => (byte)((value >> count) | (value << (8 - count)));
 

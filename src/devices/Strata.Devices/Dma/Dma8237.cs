@@ -101,7 +101,9 @@ public sealed partial class Dma8237 : IUnit<Dma8237State>
                     break; // half a word
                 }
 
-                Move(number, channel, fromDevice.IsEmpty ? default : fromDevice.Slice(moved, count * unit), toDevice.IsEmpty ? default : toDevice.Slice(moved, count * unit));
+                Move(
+                    number, channel, fromDevice.IsEmpty ? default : fromDevice.Slice(moved, count * unit),
+                    toDevice.IsEmpty ? default : toDevice.Slice(moved, count * unit));
                 moved += count * unit;
                 if (channel.Step(count))
                 {

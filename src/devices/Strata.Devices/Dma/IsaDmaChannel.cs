@@ -1,6 +1,8 @@
 namespace Strata.Devices.Dma;
 
-/// <summary>A DMA channel of the ISA bus as the device on it sees it. Not on a vCPU's thread under a lock that a port access takes.</summary>
+/// <summary>
+/// A DMA channel of the ISA bus as the device on it sees it. Not on a vCPU's thread under a lock that a port access takes.
+/// </summary>
 public sealed class IsaDmaChannel
 {
     private readonly Dma8237 _dma;

@@ -7,7 +7,8 @@ using Strata.Core.State;
 namespace Strata.Devices.Firmware;
 
 /// <summary>
-/// The firmware configuration device: named items that firmware and test suites read. QEMU documentation, "QEMU Firmware Configuration (fw_cfg) Device".
+/// The firmware configuration device: named items that firmware and test suites read. QEMU documentation, "QEMU Firmware Configuration
+/// (fw_cfg) Device".
 /// <code>
 /// +0 selector (16-bit write)   +1 data (8-bit read)   +4 DMA address, high then low half, big-endian
 /// DMA control block: 0 control (32, big-endian)   4 length (32)   8 address (64)

@@ -5,8 +5,9 @@ using Strata.Core.State;
 namespace Strata.Devices.Firmware;
 
 /// <summary>
-/// The number that tells a machine from what else begins where it was saved: 16 bytes that the guest reads, and an event when they change. A
-/// guest that knows it reseeds its random numbers then. Microsoft, <i>Virtual Machine Generation ID</i>. Its address is in the ACPI tables.
+/// The number that tells a machine from what else begins where it was saved: 16 bytes that the guest reads, and an event when they change.
+/// A guest that knows it reseeds its random numbers then. Microsoft, <i>Virtual Machine Generation ID</i>. Its address is in the ACPI
+/// tables.
 /// </summary>
 /// <param name="id">Of this machine.</param>
 /// <param name="changed">Tells the guest that it has changed.</param>

@@ -5,8 +5,8 @@ namespace Strata.Devices.Identity;
 
 /// <summary>
 /// Where a program in the guest says that it makes clones machines of their own: until it has done so, a clone runs no other program. It is
-/// known by its page tables: those of the processor that writes. Only who may access hardware reaches it, by /dev/mem in Linux, so an ordinary
-/// program cannot take its place.
+/// known by its page tables: those of the processor that writes. Only who may access hardware reaches it, by /dev/mem in Linux, so an
+/// ordinary program cannot take its place.
 /// <code>
 /// +0  read: 53h, the register is there     write: 1, the program that writes is the one     0, there is none any more
 /// </code>
@@ -29,7 +29,9 @@ public sealed class IdentityRegister(Func<ulong?> addressSpace) : IMmioDevice, I
     /// <summary>A guest that has never heard of it has no program that would say so.</summary>
     public bool MayBeAbsent => true;
 
-    /// <summary>The page of the page tables that the program has while its kernel runs for it; null if none has said anything. Any thread.</summary>
+    /// <summary>
+    /// The page of the page tables that the program has while its kernel runs for it; null if none has said anything. Any thread.
+    /// </summary>
     public ulong? AddressSpace => Volatile.Read(ref _addressSpace) is not 0 and ulong page ? page : null;
 
     public ulong ReadMmio(ulong offset, AccessWidth width) => offset == 0 ? Presence : 0UL;

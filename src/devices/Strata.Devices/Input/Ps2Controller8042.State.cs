@@ -79,7 +79,9 @@ public sealed class Ps2Controller8042State : IStateRecord<Ps2Controller8042State
         writer.WriteRecord(Mouse);
     }
 
-    /// <summary>What a controller of version 1 had to be read comes from the controller itself: it was translated, and in one queue.</summary>
+    /// <summary>
+    /// What a controller of version 1 had to be read comes from the controller itself: it was translated, and in one queue.
+    /// </summary>
     private static Ps2Controller8042State ReadFirst(StateReader reader)
     {
         byte[] output = reader.ReadArray<byte>(nameof(Output), Ps2Controller8042.OutputLimit);

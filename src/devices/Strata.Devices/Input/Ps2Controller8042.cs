@@ -59,7 +59,8 @@ public sealed partial class Ps2Controller8042 : IPortDevice, IUnit<Ps2Controller
 
     /// <param name="mouseInterrupt">Null for a machine without a mouse.</param>
     /// <param name="a20">What the output port's bit 1 switches; null for nothing.</param>
-    public Ps2Controller8042(IMachineControl control, InterruptLine keyboardInterrupt, InterruptLine? mouseInterrupt = null, A20Gate? a20 = null)
+    public Ps2Controller8042(
+        IMachineControl control, InterruptLine keyboardInterrupt, InterruptLine? mouseInterrupt = null, A20Gate? a20 = null)
     {
         (_control, _keyboardLine, _mouseLine, _a20) = (control, keyboardInterrupt, mouseInterrupt, a20);
     }

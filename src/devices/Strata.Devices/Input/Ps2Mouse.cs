@@ -154,7 +154,8 @@ internal sealed class Ps2Mouse
     }
 
     private byte DescribeStatus() =>
-        (byte)((IsRemote ? 0x40 : 0) | (IsEnabled ? 0x20 : 0) | (IsDoubled ? 0x10 : 0) | (Buttons & 1) << 2 | (Buttons & 2) >> 1 | (Buttons & 4) >> 1);
+        (byte)((IsRemote ? 0x40 : 0) | (
+            IsEnabled ? 0x20 : 0) | (IsDoubled ? 0x10 : 0) | (Buttons & 1) << 2 | (Buttons & 2) >> 1 | (Buttons & 4) >> 1);
 
     private void WriteParameter(byte value)
     {

@@ -3,8 +3,8 @@ using Strata.Core.Input;
 namespace Strata.Devices.Input;
 
 /// <summary>
-/// What a keyboard sends for a key, in its three sets. IBM PS/2 Hardware Interface Technical Reference, "Keyboard", tables of scan code sets 1
-/// to 3; the controller's translation of set 2 into set 1 is the same table, read backwards.
+/// What a keyboard sends for a key, in its three sets. IBM PS/2 Hardware Interface Technical Reference, "Keyboard", tables of scan code
+/// sets 1 to 3; the controller's translation of set 2 into set 1 is the same table, read backwards.
 /// </summary>
 internal static class ScanCodes
 {
@@ -32,7 +32,8 @@ internal static class ScanCodes
     {
         [KeyCode.Escape] = 0x08, [KeyCode.F1] = 0x07, [KeyCode.F2] = 0x0F, [KeyCode.F3] = 0x17, [KeyCode.F4] = 0x1F, [KeyCode.F5] = 0x27,
         [KeyCode.F6] = 0x2F, [KeyCode.F7] = 0x37, [KeyCode.F8] = 0x3F, [KeyCode.F9] = 0x47, [KeyCode.F10] = 0x4F, [KeyCode.F11] = 0x56,
-        [KeyCode.F12] = 0x5E, [KeyCode.ControlLeft] = 0x11, [KeyCode.AltLeft] = 0x19, [KeyCode.AltRight] = 0x39, [KeyCode.ControlRight] = 0x58,
+        [KeyCode.F12] = 0x5E, [KeyCode.ControlLeft] = 0x11, [KeyCode.AltLeft] = 0x19, [KeyCode.AltRight] = 0x39,
+        [KeyCode.ControlRight] = 0x58,
         [KeyCode.CapsLock] = 0x14, [KeyCode.Backslash] = 0x5C, [KeyCode.IntlBackslash] = 0x13, [KeyCode.NumLock] = 0x76,
         [KeyCode.ScrollLock] = 0x5F, [KeyCode.PrintScreen] = 0x57, [KeyCode.Pause] = 0x62, [KeyCode.Insert] = 0x67, [KeyCode.Delete] = 0x64,
         [KeyCode.Left] = 0x61, [KeyCode.Home] = 0x6E, [KeyCode.End] = 0x65, [KeyCode.Up] = 0x63, [KeyCode.Down] = 0x60,

@@ -9,9 +9,9 @@ using static Strata.Devices.Network.E1000Registers;
 namespace Strata.Devices.Network;
 
 /// <summary>
-/// Intel 82540EM network card ("e1000"). <i>PCI/PCI-X Family of Gigabit Ethernet Controllers Software Developer's Manual</i> (317453): legacy,
-/// context and data descriptors for transmission, with checksums and segmentation; legacy ones for reception; EEPROM, transceiver, filters,
-/// VLAN tags, interrupt throttling. Not there: delay timers, wake-up, flash, IEEE 802.3x, and statistics beyond the common ones.
+/// Intel 82540EM network card ("e1000"). <i>PCI/PCI-X Family of Gigabit Ethernet Controllers Software Developer's Manual</i> (317453):
+/// legacy, context and data descriptors for transmission, with checksums and segmentation; legacy ones for reception; EEPROM, transceiver,
+/// filters, VLAN tags, interrupt throttling. Not there: delay timers, wake-up, flash, IEEE 802.3x, and statistics beyond the common ones.
 /// </summary>
 public sealed partial class E1000 : PciFunction, IMmioDevice, IPortDevice, IFrameReceiver, INetworkCard, IDisposable
 {

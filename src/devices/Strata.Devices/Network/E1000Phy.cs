@@ -1,8 +1,8 @@
 namespace Strata.Devices.Network;
 
 /// <summary>
-/// The transceiver's registers, a Marvell 88E1011's as far as drivers look: the link is at 1000 Mbit/s, full duplex, as soon as there is one.
-/// 82540EM manual, "PHY Registers". Under the card's lock.
+/// The transceiver's registers, a Marvell 88E1011's as far as drivers look: the link is at 1000 Mbit/s, full duplex, as soon as there is
+/// one. 82540EM manual, "PHY Registers". Under the card's lock.
 /// </summary>
 internal sealed class E1000Phy
 {

@@ -1,12 +1,12 @@
 namespace Strata.Devices.Network;
 
 /// <summary>
-/// Registers of the 82540EM. Intel, <i>PCI/PCI-X Family of Gigabit Ethernet Controllers Software Developer's Manual</i> (317453), chapters 3
-/// "Receive and Transmit Description", 5 "EEPROM Interface", 8.10 "PHY Registers" and 13 "Register Descriptions".
+/// Registers of the 82540EM. Intel, <i>PCI/PCI-X Family of Gigabit Ethernet Controllers Software Developer's Manual</i> (317453), chapters
+/// 3 "Receive and Transmit Description", 5 "EEPROM Interface", 8.10 "PHY Registers" and 13 "Register Descriptions".
 /// <code>
 /// receive descriptor:   0 address (64)   8 length | checksum   12 status | errors | special
 /// transmit descriptor:  0 address (64)   8 length (15:0)  CSO (23:16)  CMD (31:24)   12 STA (3:0)  CSS (15:8)  special (31:16)
-///   context (DTYP 0):   0 IPCSS  1 IPCSO  2 IPCSE (16)  4 TUCSS  5 TUCSO  6 TUCSE (16)   8 PAYLEN (19:0)  DTYP  TUCMD   12 STA  HDRLEN  MSS (31:16)
+/// context (DTYP 0): 0 IPCSS 1 IPCSO 2 IPCSE (16) 4 TUCSS 5 TUCSO 6 TUCSE (16) 8 PAYLEN (19:0) DTYP TUCMD 12 STA HDRLEN MSS (31:16)
 ///   data    (DTYP 1):   0 address (64)   8 DTALEN (19:0)  DTYP (23:20)  DCMD (31:24)   12 STA  POPTS (15:8)  special
 /// </code>
 /// </summary>

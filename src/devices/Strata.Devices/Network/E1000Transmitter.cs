@@ -123,7 +123,11 @@ internal sealed class E1000Transmitter
     /// <summary>The frames of a complete packet.</summary>
     public IEnumerable<ReadOnlyMemory<byte>> Frames()
     {
-        if (IsCut && SegmentSize > 0 && HeaderLength > TcpStart + 16 && HeaderLength < Length && (Length - HeaderLength) / SegmentSize < MostSegments)
+        if (IsCut
+            && SegmentSize > 0
+            && HeaderLength > TcpStart + 16
+            && HeaderLength < Length
+            && (Length - HeaderLength) / SegmentSize < MostSegments)
         {
             int payload = Length - HeaderLength;
             for (int at = 0; at < payload; at += SegmentSize)
@@ -159,7 +163,9 @@ internal sealed class E1000Transmitter
         Length += bytes.Length;
     }
 
-    /// <summary>Headers of a piece: lengths, identification, sequence number, flags. Manual, "TCP Segmentation Data Transmission".</summary>
+    /// <summary>
+    /// Headers of a piece: lengths, identification, sequence number, flags. Manual, "TCP Segmentation Data Transmission".
+    /// </summary>
     private void Number(Span<byte> frame, int at, bool isLast)
     {
         int ip = Context[0];

@@ -33,7 +33,9 @@ internal static class InternetChecksum
         return (ushort)~sum;
     }
 
-    /// <summary>Sums a part of a frame, with what is in the checksum's place, and puts the result there. Places outside of it do nothing.</summary>
+    /// <summary>
+    /// Sums a part of a frame, with what is in the checksum's place, and puts the result there. Places outside of it do nothing.
+    /// </summary>
     /// <param name="end">Last byte that is summed; 0 or beyond the frame for all.</param>
     public static void Insert(Span<byte> frame, int start, int place, int end)
     {

@@ -62,7 +62,9 @@ public sealed partial class MsixTable
     internal bool Fits(MsixState state) => state.Table.Length == _words.Length && state.Pending.Length == _pending.Length
         && (Vectors % 64 == 0 || state.Pending[^1] >> (Vectors % 64) == 0);
 
-    /// <summary>Takes a state over that <see cref="Fits"/>. Nothing is sent: what was pending stays so until the guest unmasks it.</summary>
+    /// <summary>
+    /// Takes a state over that <see cref="Fits"/>. Nothing is sent: what was pending stays so until the guest unmasks it.
+    /// </summary>
     internal void LoadState(MsixState state, ushort control)
     {
         lock (_gate)

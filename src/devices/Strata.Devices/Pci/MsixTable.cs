@@ -4,7 +4,8 @@ using Strata.Core.Interrupts;
 namespace Strata.Devices.Pci;
 
 /// <summary>
-/// The MSI-X table and pending bits of a function, in one 4 KiB BAR. PCI Local Bus Specification 3.0, "MSI-X Capability and Table Structures".
+/// The MSI-X table and pending bits of a function, in one 4 KiB BAR. PCI Local Bus Specification 3.0, "MSI-X Capability and Table
+/// Structures".
 /// <code>
 /// entry:  +0 address low   +4 address high   +8 data   +12 vector control (bit 0 masks)
 /// </code>
@@ -82,7 +83,9 @@ public sealed partial class MsixTable : IMmioDevice
     {
         lock (_gate)
         {
-            return new MsixInspection(IsEnabled, [.. Enumerable.Range(0, Vectors).Select(vector => new MsixVectorInspection(vector, IsMasked(vector), _sent[vector]))]);
+            return new MsixInspection(
+                IsEnabled,
+                [.. Enumerable.Range(0, Vectors).Select(vector => new MsixVectorInspection(vector, IsMasked(vector), _sent[vector]))]);
         }
     }
 
@@ -147,7 +150,9 @@ public sealed partial class MsixTable : IMmioDevice
         }
 
         ulong pending = offset - PendingOffset;
-        return offset >= PendingOffset && pending < (ulong)_pending.Length * 8 ? (uint)(_pending[pending / 8] >> (int)((pending & 4) * 8)) : 0;
+        return offset >= PendingOffset && pending < (ulong)_pending.Length * 8
+            ? (uint)(_pending[pending / 8] >> (int)((pending & 4) * 8))
+            : 0;
     }
 
     private void Store(ulong offset, uint value)

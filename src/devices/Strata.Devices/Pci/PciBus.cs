@@ -44,7 +44,8 @@ public sealed partial class PciBus : IPortDevice
         .Select(place => (place.Index / FunctionsOfSlot, place.Index % FunctionsOfSlot, place.Item!));
 
     /// <summary>Puts a function into a slot, 0..31; slot 0 holds the host bridge.</summary>
-    /// <param name="number">0..7. Guests look for further functions of a slot only if there is a function 0, so that one comes first.</param>
+    /// <param name="number">0..7. Guests look for further functions of a slot only if there is a function 0, so that one comes
+    /// first.</param>
     public void Plug(int slot, PciFunction function, int number = 0)
     {
         ArgumentNullException.ThrowIfNull(function);

@@ -124,7 +124,8 @@ public abstract partial class PciFunction : IUnit<PciFunctionState>
             {
                 uint identity = BinaryPrimitives.ReadUInt32LittleEndian(state.Config);
                 throw new StateException(
-                    $"The saved state of {UnitName} cannot be used: it is of another device, {(ushort)identity:x4}:{identity >> 16:x4}, or of one with "
+                    $"The saved state of {UnitName} cannot be used: it is of another device, {(ushort)identity:x4}:{identity >> 16:x4}, " +
+                    $"or of one with "
                     + $"other abilities; byte {i} of its configuration space is {state.Config[i]:x2}, not {_config[i]:x2}.");
             }
         }

@@ -129,7 +129,8 @@ public abstract partial class PciFunction
                 DeviceId = Get16(PciConfig.DeviceId),
                 ClassCode = _config[PciConfig.ClassCode] | ((uint)Get16(PciConfig.ClassCode + 1) << 8),
                 IsBusMaster = IsBusMaster,
-                Bars = [.. _bars.Index().Where(bar => bar.Item is not null).Select(bar => new BarInspection(bar.Index, bar.Item!.Size, bar.Item.Mapped))],
+                Bars = [.. _bars.Index().Where(bar => bar.Item is not null)
+                    .Select(bar => new BarInspection(bar.Index, bar.Item!.Size, bar.Item.Mapped))],
                 LineInterrupts = _lineInterrupts,
                 Msix = Msix?.Inspect(),
             };

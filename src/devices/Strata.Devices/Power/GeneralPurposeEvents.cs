@@ -5,8 +5,8 @@ using Strata.Core.State;
 namespace Strata.Devices.Power;
 
 /// <summary>
-/// A block of general-purpose events: what a device has to tell that has no interrupt of its own. The system control interrupt leads the guest
-/// here, and the event's number to a method in its ACPI tables. ACPI specification 6.4, "General-Purpose Event Registers".
+/// A block of general-purpose events: what a device has to tell that has no interrupt of its own. The system control interrupt leads the
+/// guest here, and the event's number to a method in its ACPI tables. ACPI specification 6.4, "General-Purpose Event Registers".
 /// <code>
 /// +0 GPE0_STS  15..0, one bit an event  (write 1 to clear)
 /// +2 GPE0_EN   15..0

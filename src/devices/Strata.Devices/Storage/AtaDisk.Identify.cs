@@ -21,7 +21,8 @@ public sealed partial class AtaDisk
         switch (command)
         {
             case Identify:
-                BeginToHost(new IdeTransfer { Kind = IdeTransferKind.FromReply, Reply = Describe(), Length = SectorSize, Block = SectorSize });
+                BeginToHost(
+                    new IdeTransfer { Kind = IdeTransferKind.FromReply, Reply = Describe(), Length = SectorSize, Block = SectorSize });
                 break;
             case SetFeatures:
                 ExecuteSetFeatures();
@@ -157,7 +158,8 @@ public sealed partial class AtaDisk
     /// <summary>The bit of the mode that has been chosen, if it is of this kind.</summary>
     private int Selected(byte kind) => (_transferMode & ModeKind) == kind ? 0x100 << (_transferMode & 7) : 0;
 
-    private static void Put(byte[] words, int index, int value) => BinaryPrimitives.WriteUInt16LittleEndian(words.AsSpan(index * 2), (ushort)value);
+    private static void Put(byte[] words, int index, int value) =>
+        BinaryPrimitives.WriteUInt16LittleEndian(words.AsSpan(index * 2), (ushort)value);
 
     /// <summary>Two characters a word, the first in the upper byte.</summary>
     internal static void PutText(byte[] words, int index, int count, string text)

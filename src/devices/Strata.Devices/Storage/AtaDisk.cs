@@ -89,7 +89,8 @@ public sealed partial class AtaDisk : IdeDrive
         if (transfer.Kind == IdeTransferKind.FromReply)
         {
             buffer.Clear();
-            transfer.Reply.AsSpan((int)Math.Min(at, transfer.Reply.Length)).Slice(0, Math.Min(buffer.Length, Math.Max(transfer.Reply.Length - (int)at, 0))).CopyTo(buffer);
+            transfer.Reply.AsSpan((int)Math.Min(at, transfer.Reply.Length)).Slice(
+                0, Math.Min(buffer.Length, Math.Max(transfer.Reply.Length - (int)at, 0))).CopyTo(buffer);
             return;
         }
 
@@ -129,7 +130,14 @@ public sealed partial class AtaDisk : IdeDrive
     }
 
     private protected override byte[] SaveOwn() => IdeDriveState.Encode(
-        new AtaDiskState { Multiple = _multiple, Heads = _heads, Track = _track, WriteCache = _hasWriteCache, TransferMode = _transferMode },
+        new AtaDiskState
+        {
+            Multiple = _multiple,
+            Heads = _heads,
+            Track = _track,
+            WriteCache = _hasWriteCache,
+            TransferMode = _transferMode,
+        },
         IsPacket);
 
     private protected override void LoadOwn(IdeDriveState state)
@@ -212,7 +220,8 @@ public sealed partial class AtaDisk : IdeDrive
             BeginFromHost(
                 new IdeTransfer
                 {
-                    Kind = IdeTransferKind.ToMedium, IsDma = isDma, IsForced = isForced, Start = start, Length = length, Block = block * SectorSize,
+                    Kind = IdeTransferKind.ToMedium, IsDma = isDma, IsForced = isForced, Start = start, Length = length,
+                    Block = block * SectorSize,
                 },
                 interrupts: false);
         }

@@ -137,7 +137,8 @@ public sealed partial class AtapiDrive
             long length = (long)count * BlockSize;
             BeginToHost(new IdeTransfer
             {
-                Kind = IdeTransferKind.FromMedium, IsDma = IsDmaWanted, Start = (long)first * BlockSize, Length = length, Block = PartSize(length),
+                Kind = IdeTransferKind.FromMedium, IsDma = IsDmaWanted, Start = (long)first * BlockSize, Length = length,
+                Block = PartSize(length),
             });
         }
     }
@@ -191,7 +192,8 @@ public sealed partial class AtapiDrive
         byte[] reply = new byte[40];
         BinaryPrimitives.WriteUInt32BigEndian(reply, (uint)reply.Length - 4);
         reply[7] = profile;
-        ((byte[])[0, 0, 3, 8, 0, 0x10, (byte)(profile == 0x10 ? 1 : 0), 0, 0, 0x08, (byte)(profile == 0x08 ? 1 : 0), 0]).CopyTo(reply, 8); // profiles
+        // profiles
+        ((byte[])[0, 0, 3, 8, 0, 0x10, (byte)(profile == 0x10 ? 1 : 0), 0, 0, 0x08, (byte)(profile == 0x08 ? 1 : 0), 0]).CopyTo(reply, 8);
         ((byte[])[0, 1, 3, 8, 0, 0, 0, 2, 0, 0, 0, 0]).CopyTo(reply, 20); // core: ATAPI
         ((byte[])[0, 3, 3, 4, 0x29, 0, 0, 0]).CopyTo(reply, 32); // removable medium: a tray that locks and opens
         return reply;
@@ -233,7 +235,8 @@ public sealed partial class AtapiDrive
 
         if (page is capabilities or all)
         {
-            reply.AddRange([capabilities, 18, 0x3B, 0, 0x70, 0x60, (byte)(0x29 | (_isLocked ? 2 : 0)), 0, 0x10, 0xE0, 0, 1, 2, 0, 0x10, 0xE0, 0, 0, 0, 0]);
+            reply.AddRange([capabilities, 18, 0x3B, 0, 0x70, 0x60, (byte)(
+                0x29 | (_isLocked ? 2 : 0)), 0, 0x10, 0xE0, 0, 1, 2, 0, 0x10, 0xE0, 0, 0, 0, 0]);
         }
 
         if (reply.Count == 8)

@@ -86,10 +86,12 @@ public sealed partial class AtapiDrive : IdeDrive
         switch (command)
         {
             case Packet:
-                BeginFromHost(new IdeTransfer { Kind = IdeTransferKind.Packet, Length = PacketSize, Block = PacketSize }, interrupts: false);
+                BeginFromHost(
+                    new IdeTransfer { Kind = IdeTransferKind.Packet, Length = PacketSize, Block = PacketSize }, interrupts: false);
                 break;
             case IdentifyPacket:
-                BeginToHost(new IdeTransfer { Kind = IdeTransferKind.FromReply, Reply = Describe(), Length = SectorSize, Block = SectorSize });
+                BeginToHost(
+                    new IdeTransfer { Kind = IdeTransferKind.FromReply, Reply = Describe(), Length = SectorSize, Block = SectorSize });
                 break;
             case DeviceReset:
                 Reset(isHard: false);
@@ -128,14 +130,16 @@ public sealed partial class AtapiDrive : IdeDrive
         ReadMedium(transfer.Start + at, buffer);
     }
 
-    internal override void Store(IdeTransfer transfer, long at, ReadOnlySpan<byte> buffer) => throw new IOException("A disc cannot be written.");
+    internal override void Store(IdeTransfer transfer, long at, ReadOnlySpan<byte> buffer) =>
+        throw new IOException("A disc cannot be written.");
 
     internal override string? FindMismatch(IdeDriveState state)
     {
         IdeTransfer transfer = state.Transfer;
         return transfer.Kind is IdeTransferKind.ToMedium or IdeTransferKind.Ranges ? "a disc cannot be written"
             : transfer.Kind == IdeTransferKind.Packet && transfer.Buffer.Length != PacketSize ? "a packet has another size"
-            : transfer.Kind == IdeTransferKind.FromMedium && transfer.Start > (Blocks * BlockSize) - transfer.Length ? "a transfer lies outside of the disc"
+            : transfer.Kind == IdeTransferKind.FromMedium && transfer.Start > (Blocks * BlockSize) - transfer.Length
+                ? "a transfer lies outside of the disc"
             : state.Decode<AtapiDriveState>(IsPacket).HasMedium && _medium is null ? "the disc that was in the drive is not there"
             : null;
     }
@@ -230,7 +234,15 @@ public sealed partial class AtapiDrive : IdeDrive
             return;
         }
 
-        BeginToHost(new IdeTransfer { Kind = IdeTransferKind.FromReply, IsDma = IsDmaWanted, Reply = reply, Length = length, Block = PartSize(length) });
+        BeginToHost(
+            new IdeTransfer
+            {
+                Kind = IdeTransferKind.FromReply,
+                IsDma = IsDmaWanted,
+                Reply = reply,
+                Length = length,
+                Block = PartSize(length),
+            });
     }
 
     private bool IsDmaWanted => (Features & FeatureDma) != 0;
@@ -294,5 +306,6 @@ public sealed partial class AtapiDrive : IdeDrive
         return words;
     }
 
-    private static void Put(byte[] words, int index, int value) => BinaryPrimitives.WriteUInt16LittleEndian(words.AsSpan(index * 2), (ushort)value);
+    private static void Put(byte[] words, int index, int value) =>
+        BinaryPrimitives.WriteUInt16LittleEndian(words.AsSpan(index * 2), (ushort)value);
 }

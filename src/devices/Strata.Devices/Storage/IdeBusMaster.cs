@@ -130,7 +130,9 @@ internal sealed class IdeBusMaster(AddressSpace memory)
 
         private bool TryNext()
         {
-            if (_isLast || _entries == MostEntries || !memory.TryGetSpan(table + ((uint)_entries * EntrySize), EntrySize, out ReadOnlySpan<byte> entry))
+            if (_isLast
+                || _entries == MostEntries
+                || !memory.TryGetSpan(table + ((uint)_entries * EntrySize), EntrySize, out ReadOnlySpan<byte> entry))
             {
                 return false;
             }

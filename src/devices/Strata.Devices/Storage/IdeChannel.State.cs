@@ -108,7 +108,9 @@ public sealed partial class IdeChannel
             IdeDrive[] drives = [.. _drives.OfType<IdeDrive>()];
             if (drives.Length != state.Drives.Length)
             {
-                throw new StateException($"The saved state of {UnitName} cannot be used: it has {state.Drives.Length} drives, and this machine {drives.Length}.");
+                throw new StateException(
+                    $"The saved state of {UnitName} cannot be used: it has {state.Drives.Length} drives, and this machine " +
+                    $"{drives.Length}.");
             }
 
             foreach ((IdeDrive drive, IdeDriveState saved) in drives.Zip(state.Drives))

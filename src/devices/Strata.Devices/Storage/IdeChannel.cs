@@ -43,7 +43,9 @@ public sealed partial class IdeChannel : IUnit<IdeChannelState>, IIdeBus, IDispo
         second?.Attach(this);
     }
 
-    /// <summary>Media are used on the thread that asks, for machines that do the same in every run. Set while the machine is built.</summary>
+    /// <summary>
+    /// Media are used on the thread that asks, for machines that do the same in every run. Set while the machine is built.
+    /// </summary>
     public bool IsSynchronous
     {
         get => _worker.IsSynchronous;

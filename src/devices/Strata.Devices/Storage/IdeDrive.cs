@@ -85,7 +85,9 @@ public abstract class IdeDrive : IDisposable
     internal uint ReadData(int count)
     {
         IdeTransfer transfer = Transfer;
-        if (transfer.IsDma || transfer.Kind is not (IdeTransferKind.FromMedium or IdeTransferKind.FromReply) || transfer.Moved >= transfer.Filled)
+        if (transfer.IsDma
+            || transfer.Kind is not (IdeTransferKind.FromMedium or IdeTransferKind.FromReply)
+            || transfer.Moved >= transfer.Filled)
         {
             return 0;
         }
@@ -145,7 +147,9 @@ public abstract class IdeDrive : IDisposable
     /// <exception cref="IOException">The medium failed.</exception>
     internal abstract void Store(IdeTransfer transfer, long at, ReadOnlySpan<byte> buffer);
 
-    /// <summary>All bytes have been moved by the bus master, or have not. Without the lock; brings them to stable storage where that is asked for.</summary>
+    /// <summary>
+    /// All bytes have been moved by the bus master, or have not. Without the lock; brings them to stable storage where that is asked for.
+    /// </summary>
     /// <exception cref="IOException">The medium failed.</exception>
     internal virtual void Settle(IdeTransfer transfer)
     {

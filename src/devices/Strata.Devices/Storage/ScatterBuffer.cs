@@ -5,8 +5,8 @@ using Strata.Core.Storage;
 namespace Strata.Devices.Storage;
 
 /// <summary>
-/// The guest memory of one disk request, in pieces, and the way of its bytes. Pieces of whole sectors move directly; others go through a copy
-/// of the whole. One thread at a time.
+/// The guest memory of one disk request, in pieces, and the way of its bytes. Pieces of whole sectors move directly; others go through a
+/// copy of the whole. One thread at a time.
 /// </summary>
 /// <param name="largest">Bytes that a request may have.</param>
 internal sealed class ScatterBuffer(AddressSpace memory, int largest)

@@ -24,7 +24,9 @@ public sealed class UnitTestDeviceState : IStateRecord<UnitTestDeviceState>
             Memory = new byte[UnitTestDevice.MemorySize],
         };
         reader.ReadFixed(nameof(Memory), state.Memory);
-        return Array.TrueForAll(state.Lines, line => line <= 1) ? state : throw reader.Refuse(nameof(Lines), "has levels that are neither 0 nor 1");
+        return Array.TrueForAll(state.Lines, line => line <= 1)
+            ? state
+            : throw reader.Refuse(nameof(Lines), "has levels that are neither 0 nor 1");
     }
 
     public void Write(StateWriter writer)

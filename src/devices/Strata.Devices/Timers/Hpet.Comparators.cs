@@ -8,8 +8,8 @@ namespace Strata.Devices.Timers;
 public sealed partial class Hpet
 {
     /// <summary>
-    /// Ticks between two interrupts of a periodic timer at least: 10 µs. A guest that asks for more gets those that fall together as one, as
-    /// it does where the host is late.
+    /// Ticks between two interrupts of a periodic timer at least: 10 µs. A guest that asks for more gets those that fall together as one,
+    /// as it does where the host is late.
     /// </summary>
     private const ulong ShortestPeriod = 1000;
 
@@ -26,7 +26,9 @@ public sealed partial class Hpet
     private long After(long now, ulong ticks)
     {
         long elapsed = (now - _counterStart) / TickLength;
-        return ticks <= (ulong)(VirtualTime.Latest / TickLength - elapsed) ? _counterStart + ((elapsed + (long)ticks) * TickLength) : VirtualTime.Never;
+        return ticks <= (ulong)(VirtualTime.Latest / TickLength - elapsed)
+            ? _counterStart + ((elapsed + (long)ticks) * TickLength)
+            : VirtualTime.Never;
     }
 
     /// <summary>Whatever is due by now happens, also where a guest looks before the clock's thread gets there.</summary>
@@ -99,8 +101,8 @@ public sealed partial class Hpet
     ];
 
     /// <summary>
-    /// Wires of level-triggered timers follow the status register. One that an edge-triggered timer has left high stays so; one that no timer
-    /// has any more falls.
+    /// Wires of level-triggered timers follow the status register. One that an edge-triggered timer has left high stays so; one that no
+    /// timer has any more falls.
     /// </summary>
     private void UpdateLines()
     {

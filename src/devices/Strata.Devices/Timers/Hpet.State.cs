@@ -132,7 +132,8 @@ public sealed partial class Hpet
                 Status = _status,
                 Counter = _counter,
                 CounterStart = _counterStart,
-                Timers = [.. _comparators.Select(timer => new HpetTimerState { Config = timer.Config, Value = timer.Value, Period = timer.Period, Due = timer.Due })],
+                Timers = [.. _comparators.Select(
+                    timer => new HpetTimerState { Config = timer.Config, Value = timer.Value, Period = timer.Period, Due = timer.Due })],
                 Lines = Lines().Index().Aggregate(0UL, (bits, line) => line.Item.IsHigh ? bits | (1UL << line.Index) : bits),
             };
         }
@@ -146,7 +147,9 @@ public sealed partial class Hpet
         {
             if (state.Lines >> lines.Length != 0)
             {
-                throw new StateException($"The saved state of {UnitName} cannot be used: {nameof(state.Lines)} has wires that this machine lacks: 0x{state.Lines:x}.");
+                throw new StateException(
+                    $"The saved state of {UnitName} cannot be used: {nameof(state.Lines)} has wires that this machine lacks: " +
+                    $"0x{state.Lines:x}.");
             }
 
             (_config, _status) = (state.Config, state.Status);

@@ -3,7 +3,7 @@ namespace Strata.Devices.Timers;
 /// <summary>
 /// Registers of the high-precision event timers. Intel/Microsoft, <i>IA-PC HPET Specification</i> 1.0a, chapter 2.3 "Register Definition".
 /// <code>
-/// 000 GENERAL_CAP_ID       63:32 COUNTER_CLK_PERIOD (fs)   31:16 VENDOR_ID   15 LEG_RT_CAP   13 COUNT_SIZE_CAP   12:8 NUM_TIM_CAP   7:0 REV_ID
+/// 000 GENERAL_CAP_ID 63:32 COUNTER_CLK_PERIOD (fs) 31:16 VENDOR_ID 15 LEG_RT_CAP 13 COUNT_SIZE_CAP 12:8 NUM_TIM_CAP 7:0 REV_ID
 /// 010 GENERAL_CONFIG       1 LEG_RT_CNF   0 ENABLE_CNF
 /// 020 GENERAL_INT_STATUS   n Tn_INT_STS (write 1 to clear)
 /// 0F0 MAIN_COUNTER_VAL

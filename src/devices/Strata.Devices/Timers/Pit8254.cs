@@ -6,7 +6,8 @@ using Strata.Core.Time;
 namespace Strata.Devices.Timers;
 
 /// <summary>
-/// Intel 8254 interval timer, 1.193182 MHz, with the PC's port 0x61. Channel 0 drives IRQ 0, channel 2 the speaker. Intel 8254 data sheet (231164).
+/// Intel 8254 interval timer, 1.193182 MHz, with the PC's port 0x61. Channel 0 drives IRQ 0, channel 2 the speaker. Intel 8254 data sheet
+/// (231164).
 /// </summary>
 public sealed partial class Pit8254 : IPortDevice, IUnit<Pit8254State>
 {

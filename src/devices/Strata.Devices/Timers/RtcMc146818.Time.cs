@@ -15,7 +15,8 @@ public sealed partial class RtcMc146818
     private long Fraction => Phase(_clock.Now) / NanosecondsPerTick;
 
     /// <summary>Nanoseconds of a second that have passed at virtual time zero.</summary>
-    private long PhaseAtStart => ((Origin % TimeSpan.TicksPerSecond) + TimeSpan.TicksPerSecond) % TimeSpan.TicksPerSecond * NanosecondsPerTick;
+    private long PhaseAtStart =>
+        ((Origin % TimeSpan.TicksPerSecond) + TimeSpan.TicksPerSecond) % TimeSpan.TicksPerSecond * NanosecondsPerTick;
 
     /// <summary>Hz of the periodic interrupt; 0 for none.</summary>
     private int PeriodicRate => (_ram[RegisterA] & 0xF) switch

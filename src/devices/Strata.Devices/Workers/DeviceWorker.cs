@@ -15,7 +15,9 @@ public sealed class DeviceWorker(string name, Action work) : IDisposable
     private int _parks;
     private bool _stopped;
 
-    /// <summary>The work is done within <see cref="Wake"/>, for machines that do the same in every run. Set before the first call.</summary>
+    /// <summary>
+    /// The work is done within <see cref="Wake"/>, for machines that do the same in every run. Set before the first call.
+    /// </summary>
     public bool IsSynchronous { get; set; }
 
     /// <summary>There is work. Not under a lock that the work takes.</summary>
@@ -46,8 +48,8 @@ public sealed class DeviceWorker(string name, Action work) : IDisposable
     }
 
     /// <summary>
-    /// Returns when no work is under way; what is wanted from now on waits, until there were as many calls of <see cref="Unpark"/>. Not to be
-    /// called from the work.
+    /// Returns when no work is under way; what is wanted from now on waits, until there were as many calls of <see cref="Unpark"/>. Not to
+    /// be called from the work.
     /// </summary>
     public void Park()
     {

@@ -35,7 +35,9 @@ public sealed class VirtioBalloonState : IStateRecord<VirtioBalloonState>
     }
 }
 
-/// <content>The balloon as a unit of state. Who waits for statistics goes on waiting, also for those of a guest that was put back.</content>
+/// <content>
+/// The balloon as a unit of state. Who waits for statistics goes on waiting, also for those of a guest that was put back.
+/// </content>
 public sealed partial class VirtioBalloon
 {
     /// <summary>The host's wish outlives the guest.</summary>

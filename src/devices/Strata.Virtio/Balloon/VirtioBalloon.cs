@@ -61,7 +61,9 @@ public sealed partial class VirtioBalloon : VirtioDevice<VirtioBalloonState>
         }
     }
 
-    /// <summary>Bytes that were given back to the host so far, by the balloon and by reports; the guest may have taken them again.</summary>
+    /// <summary>
+    /// Bytes that were given back to the host so far, by the balloon and by reports; the guest may have taken them again.
+    /// </summary>
     public long ReturnedBytes => Interlocked.Read(ref _returned);
 
     /// <summary>Asks the guest's driver about the guest's memory; waits until there is one.</summary>
@@ -249,7 +251,9 @@ public sealed partial class VirtioBalloon : VirtioDevice<VirtioBalloonState>
         }
     }
 
-    /// <summary>A buffer of the statistics queue: tags of 16 bits, each with a value of 64. Under <see cref="VirtioDevice.Gate"/>.</summary>
+    /// <summary>
+    /// A buffer of the statistics queue: tags of 16 bits, each with a value of 64. Under <see cref="VirtioDevice.Gate"/>.
+    /// </summary>
     private void Answer(DescriptorChain chain)
     {
         if (_statistics is null || _wantsStatistics)

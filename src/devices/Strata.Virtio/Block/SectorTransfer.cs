@@ -12,7 +12,8 @@ namespace Strata.Virtio.Block;
 internal static class SectorTransfer
 {
     /// <summary>Writes the chain's next bytes to the disk.</summary>
-    /// <param name="offset">Bytes, as is <paramref name="length"/>: multiples of a sector, inside the disk, and no more than the chain has.</param>
+    /// <param name="offset">Bytes, as is <paramref name="length"/>: multiples of a sector, inside the disk, and no more than the chain
+    /// has.</param>
     /// <returns>False if a buffer is no RAM; what came before it has been written.</returns>
     /// <exception cref="IOException">The disk failed.</exception>
     public static bool TryWrite(IBlockBackend disk, long offset, long length, ref ChainReader reader)

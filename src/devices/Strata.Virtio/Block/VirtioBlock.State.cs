@@ -50,7 +50,12 @@ public sealed partial class VirtioBlock
     }
 
     /// <inheritdoc/>
-    public override VirtioBlockState SaveState() => new() { Sectors = _disk.Sectors, IsWriteback = _isWriteback, MayChooseCache = _mayChooseCache };
+    public override VirtioBlockState SaveState() => new()
+    {
+        Sectors = _disk.Sectors,
+        IsWriteback = _isWriteback,
+        MayChooseCache = _mayChooseCache,
+    };
 
     /// <inheritdoc/>
     public override void LoadState(VirtioBlockState state)
@@ -58,7 +63,8 @@ public sealed partial class VirtioBlock
         ArgumentNullException.ThrowIfNull(state);
         if (state.Sectors != _disk.Sectors)
         {
-            throw Refuse(nameof(state.Sectors), $"is {state.Sectors}, and the disk has {_disk.Sectors}: give the machine the disk that it had");
+            throw Refuse(
+                nameof(state.Sectors), $"is {state.Sectors}, and the disk has {_disk.Sectors}: give the machine the disk that it had");
         }
 
         _mayChooseCache = state.MayChooseCache;

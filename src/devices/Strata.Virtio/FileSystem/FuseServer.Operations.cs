@@ -17,7 +17,11 @@ internal sealed partial class FuseServer
                 return SetAttributes(request, arguments);
             case FuseOperation.ReadLink:
                 return ReadLink(request);
-            case FuseOperation.MakeSymbolicLink or FuseOperation.MakeNode or FuseOperation.MakeFolder or FuseOperation.Link or FuseOperation.Create:
+            case FuseOperation.MakeSymbolicLink
+                or FuseOperation.MakeNode
+                or FuseOperation.MakeFolder
+                or FuseOperation.Link
+                or FuseOperation.Create:
                 return Make(request, arguments);
             case FuseOperation.Unlink:
                 return arguments.TryGetName(0, out ReadOnlySpan<byte> name, out _) ? share.Unlink(request.Node, name) : Errno.EINVAL;
@@ -222,7 +226,8 @@ internal sealed partial class FuseServer
                     ? Entry(share.MakeSymbolicLink(request.Node, name, target, request.Owner, out entry), entry)
                     : Errno.EINVAL;
             default:
-                Errno error = share.Create(request.Node, name, ToMode(arguments.U32(0)), arguments.U32(4), request.Owner, out entry, out ulong handle);
+                Errno error = share.Create(
+                    request.Node, name, ToMode(arguments.U32(0)), arguments.U32(4), request.Owner, out entry, out ulong handle);
                 return Handle(Entry(error, entry), handle);
         }
     }

@@ -110,9 +110,13 @@ internal sealed partial class FuseServer(AddressSpace memory, IFileShare share, 
         }
 
         const uint always = FuseProtocol.FeatureAsyncRead | FuseProtocol.FeatureAtomicTruncate | FuseProtocol.FeatureBigWrites
-            | FuseProtocol.FeatureAutoInvalidateData | FuseProtocol.FeatureAsyncDirect | FuseProtocol.FeatureParallelFolders | FuseProtocol.FeatureMaxPages
+            | FuseProtocol.FeatureAutoInvalidateData
+                | FuseProtocol.FeatureAsyncDirect
+                | FuseProtocol.FeatureParallelFolders
+                | FuseProtocol.FeatureMaxPages
             | FuseProtocol.FeatureExports | FuseProtocol.FeatureDropsPrivileges;
-        const uint whenCached = FuseProtocol.FeatureReadFolderPlus | FuseProtocol.FeatureReadFolderPlusAuto; // or the entries are asked for again
+        // or the entries are asked for again
+        const uint whenCached = FuseProtocol.FeatureReadFolderPlus | FuseProtocol.FeatureReadFolderPlusAuto;
         uint wanted = _reply.Validity > TimeSpan.Zero ? always | whenCached : always;
         Span<byte> body = _reply.Add(FuseProtocol.InitReplySize);
         BinaryPrimitives.WriteUInt32LittleEndian(body, FuseProtocol.MajorVersion);

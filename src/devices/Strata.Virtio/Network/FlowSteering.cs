@@ -70,7 +70,8 @@ internal sealed class FlowSteering
 
     public long[] SaveFlows() => [.. _flows];
 
-    /// <param name="flows">As many as there are slots, or none. Any content is possible: pairs that are not there are not looked at.</param>
+    /// <param name="flows">As many as there are slots, or none. Any content is possible: pairs that are not there are not looked
+    /// at.</param>
     public void LoadFlows(long[] flows) => flows.CopyTo(_flows, 0);
 
     /// <summary>The same for both directions of a flow: addresses, and ports of TCP and UDP but of fragments.</summary>
@@ -110,7 +111,8 @@ internal sealed class FlowSteering
         return true;
     }
 
-    private static int TypeAt(ReadOnlySpan<byte> frame, int at) => at + 2 <= frame.Length ? BinaryPrimitives.ReadUInt16BigEndian(frame[at..]) : 0;
+    private static int TypeAt(ReadOnlySpan<byte> frame, int at) =>
+        at + 2 <= frame.Length ? BinaryPrimitives.ReadUInt16BigEndian(frame[at..]) : 0;
 
     private static ulong Fold(ReadOnlySpan<byte> address)
     {

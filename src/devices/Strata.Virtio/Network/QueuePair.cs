@@ -166,7 +166,9 @@ internal sealed class QueuePair(AddressSpace memory, int number, VirtQueue recei
             foreach (GuestBuffer buffer in chain.Buffers)
             {
                 uint left = (uint)(first.Length + second.Length + third.Length);
-                if (left == 0 || !buffer.IsWritable || !memory.TryBeginWrite(buffer.Address, Math.Min(buffer.Length, left), out DmaWrite write))
+                if (left == 0
+                    || !buffer.IsWritable
+                    || !memory.TryBeginWrite(buffer.Address, Math.Min(buffer.Length, left), out DmaWrite write))
                 {
                     continue;
                 }

@@ -141,7 +141,8 @@ public sealed partial class VirtioNetwork : VirtioDevice<VirtioNetworkState>, IF
     }
 
     /// <summary>Where the control queue lies with what was negotiated; -1 without one.</summary>
-    private int ControlIndex => (DriverFeatures & VIRTIO_NET_F_CTRL_VQ) == 0 ? -1 : (DriverFeatures & VIRTIO_NET_F_MQ) == 0 ? 2 : 2 * _pairs.Length;
+    private int ControlIndex =>
+        (DriverFeatures & VIRTIO_NET_F_CTRL_VQ) == 0 ? -1 : (DriverFeatures & VIRTIO_NET_F_MQ) == 0 ? 2 : 2 * _pairs.Length;
 
     /// <summary>The pair for a frame: where its flow is sent from, unless the driver has not yet seen what went elsewhere.</summary>
     private int Choose(ReadOnlySpan<byte> head, out uint? hash)
@@ -161,7 +162,8 @@ public sealed partial class VirtioNetwork : VirtioDevice<VirtioNetworkState>, IF
 
     /// <param name="isChoice">Another pair may take the frame instead.</param>
     /// <returns>Null if the driver does not use this pair.</returns>
-    private bool? TryReceive(QueuePair pair, bool isChoice, uint? flow, ReadOnlySpan<byte> head, ReadOnlySpan<byte> payload, in FrameOffload offload)
+    private bool? TryReceive(
+        QueuePair pair, bool isChoice, uint? flow, ReadOnlySpan<byte> head, ReadOnlySpan<byte> payload, in FrameOffload offload)
     {
         if (!TryEnter(pair.ReceiveIndex))
         {
@@ -179,7 +181,8 @@ public sealed partial class VirtioNetwork : VirtioDevice<VirtioNetworkState>, IF
     }
 
     /// <inheritdoc cref="TryReceive(QueuePair, bool, uint?, ReadOnlySpan{byte}, ReadOnlySpan{byte}, in FrameOffload)"/>
-    private bool? TryReceiveInside(QueuePair pair, bool isChoice, uint? flow, ReadOnlySpan<byte> head, ReadOnlySpan<byte> payload, in FrameOffload offload)
+    private bool? TryReceiveInside(
+        QueuePair pair, bool isChoice, uint? flow, ReadOnlySpan<byte> head, ReadOnlySpan<byte> payload, in FrameOffload offload)
     {
         bool interrupt;
         string? broken;

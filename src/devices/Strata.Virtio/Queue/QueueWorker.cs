@@ -19,7 +19,9 @@ internal sealed class QueueWorker : IDisposable
 
     public IReadOnlyList<int> Queues { get; }
 
-    /// <summary>Whoever works on the queues is inside, until the interrupts for it have been sent: the worker's thread, and backends' threads.</summary>
+    /// <summary>
+    /// Whoever works on the queues is inside, until the interrupts for it have been sent: the worker's thread, and backends' threads.
+    /// </summary>
     public ActivityGate Activity { get; } = new();
 
     /// <summary>Held by whoever touches the queues.</summary>

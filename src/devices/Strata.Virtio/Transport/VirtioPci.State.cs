@@ -74,7 +74,9 @@ public sealed class VirtioTransportState : IStateRecord<VirtioTransportState>
     }
 }
 
-/// <content>Three units of state, loaded in this order: the PCI function, the transport, the device. The device's backend follows.</content>
+/// <content>
+/// Three units of state, loaded in this order: the PCI function, the transport, the device. The device's backend follows.
+/// </content>
 public sealed partial class VirtioPci
 {
     /// <inheritdoc/>
@@ -174,7 +176,8 @@ public sealed partial class VirtioPci
         }
     }
 
-    private StateException Refuse(string field, string why) => new($"The saved state of {Transport.UnitName} cannot be used: {field} {why}.");
+    private StateException Refuse(string field, string why) =>
+        new($"The saved state of {Transport.UnitName} cannot be used: {field} {why}.");
 
     private sealed class TransportUnit(VirtioPci owner) : IUnit<VirtioTransportState>
     {

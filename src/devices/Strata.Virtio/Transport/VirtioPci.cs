@@ -286,7 +286,9 @@ public sealed partial class VirtioPci : PciFunction, IMmioDevice
         }
     }
 
-    /// <summary>Zero resets. FEATURES_OK sticks only if the driver took a subset that includes VERSION_1 and has what its parts need.</summary>
+    /// <summary>
+    /// Zero resets. FEATURES_OK sticks only if the driver took a subset that includes VERSION_1 and has what its parts need.
+    /// </summary>
     private void WriteStatus(byte value)
     {
         if (value == 0)

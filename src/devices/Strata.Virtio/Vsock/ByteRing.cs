@@ -60,7 +60,8 @@ internal sealed class ByteRing(int capacity)
             return;
         }
 
-        byte[] larger = new byte[Math.Min(capacity, Math.Max(SmallestSize, (int)System.Numerics.BitOperations.RoundUpToPowerOf2((uint)needed)))];
+        byte[] larger = new byte[
+            Math.Min(capacity, Math.Max(SmallestSize, (int)System.Numerics.BitOperations.RoundUpToPowerOf2((uint)needed)))];
         int count = Take(larger);
         _bytes = larger;
         _start = 0;

@@ -36,7 +36,8 @@ public sealed partial class VirtioVsock : VirtioDevice<VirtioVsockState>
 
     /// <summary>Connects to a port that a program in the guest listens on; waits until the guest's driver is loaded.</summary>
     /// <exception cref="VsockException">Nothing listens there, or the machine has ended.</exception>
-    public Task<VsockStream> ConnectAsync(uint port, CancellationToken cancellationToken = default) => _hub.ConnectAsync(port, cancellationToken);
+    public Task<VsockStream> ConnectAsync(uint port, CancellationToken cancellationToken = default) =>
+        _hub.ConnectAsync(port, cancellationToken);
 
     /// <summary>Lets the guest connect to a port of the host, which has CID 2.</summary>
     /// <exception cref="VsockException">The port is taken.</exception>

@@ -95,7 +95,9 @@ internal sealed partial class VsockHub(Action wake)
             }
 
             VsockListener listener = new(this, port);
-            return _listeners.TryAdd(port, listener) ? listener : throw new VsockException($"Port {port} is listened to already; use another one.");
+            return _listeners.TryAdd(port, listener)
+                ? listener
+                : throw new VsockException($"Port {port} is listened to already; use another one.");
         }
     }
 
@@ -166,7 +168,9 @@ internal sealed partial class VsockHub(Action wake)
         }
     }
 
-    /// <summary>The guest's driver has gone, and with it every connection. Listeners stay, and who waits for an answer waits for the next driver's.</summary>
+    /// <summary>
+    /// The guest's driver has gone, and with it every connection. Listeners stay, and who waits for an answer waits for the next driver's.
+    /// </summary>
     public void Reset()
     {
         lock (_gate)
@@ -175,7 +179,9 @@ internal sealed partial class VsockHub(Action wake)
         }
     }
 
-    /// <summary>Ends every connection that the guest knows; those that it was asked for it will be asked for again. Under the gate.</summary>
+    /// <summary>
+    /// Ends every connection that the guest knows; those that it was asked for it will be asked for again. Under the gate.
+    /// </summary>
     private void End(VsockException reason)
     {
         _ready.Clear();
@@ -266,7 +272,9 @@ internal sealed partial class VsockHub(Action wake)
             bool enqueued;
             lock (_gate)
             {
-                if (connection.IsClosed || (connection.OwnShutdown & VsockHeader.ShutdownSend) != 0 || (connection.PeerShutdown & VsockHeader.ShutdownReceive) != 0)
+                if (connection.IsClosed
+                    || (connection.OwnShutdown & VsockHeader.ShutdownSend) != 0
+                    || (connection.PeerShutdown & VsockHeader.ShutdownReceive) != 0)
                 {
                     throw new VsockException(connection.Error?.Message ?? "The connection to the guest is closed for writing.");
                 }
@@ -385,7 +393,8 @@ internal sealed partial class VsockHub(Action wake)
             case VsockOperation.Reset:
                 Remove(connection, connection.IsConnected
                     ? (connection.PeerShutdown | connection.OwnShutdown) != 0 ? null : new VsockException("The guest broke the connection.")
-                    : new VsockException($"The guest refused the connection: nothing listens on its port {connection.GuestPort}.", isRefused: true));
+                    : new VsockException(
+                        $"The guest refused the connection: nothing listens on its port {connection.GuestPort}.", isRefused: true));
                 break;
             default:
                 Remove(connection, new VsockException("The guest sent a packet that does not belong into the connection."));

@@ -15,5 +15,7 @@ internal sealed record AcpiDescription(uint PciWindowStart, bool HasMouse, bool 
     /// <param name="memory">Bytes of RAM.</param>
     /// <param name="hasHpet">See <see cref="HasHpet"/>.</param>
     public static AcpiDescription WithFirmware(ulong memory, bool hasHpet = false) =>
-        new(memory <= PcMemoryMap.FirmwarePciWindowStart ? (uint)PcMemoryMap.FirmwarePciWindowStart : PcMemoryMap.PciWindowStart, HasMouse: true, hasHpet);
+        new(
+            memory <= PcMemoryMap.FirmwarePciWindowStart ? (uint)PcMemoryMap.FirmwarePciWindowStart : PcMemoryMap.PciWindowStart,
+            HasMouse: true, hasHpet);
 }

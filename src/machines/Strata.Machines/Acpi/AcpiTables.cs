@@ -20,7 +20,8 @@ internal static class AcpiTables
 
     /// <summary>Builds the tables as one image to be placed at <paramref name="address"/>; the RSDP comes first.</summary>
     /// <param name="board">What the tables describe beside the processors.</param>
-    /// <param name="places">Receives where tables lie in the image, and where the pointers to them: for whoever moves it. May be null.</param>
+    /// <param name="places">Receives where tables lie in the image, and where the pointers to them: for whoever moves it. May be
+    /// null.</param>
     public static byte[] Build(ulong address, int processors, AcpiDescription? board = null, AcpiPlaces? places = null)
     {
         board ??= AcpiDescription.WithoutFirmware;
@@ -231,7 +232,9 @@ internal static class AcpiTables
         return aml.ToArray();
     }
 
-    /// <summary>Microsoft, <i>Virtual Machine Generation ID</i>: a device with a compatible ID, the address in two halves, and a notification.</summary>
+    /// <summary>
+    /// Microsoft, <i>Virtual Machine Generation ID</i>: a device with a compatible ID, the address in two halves, and a notification.
+    /// </summary>
     private static void AddGenerationId(AmlBuilder aml)
     {
         const string name = "VGEN";

@@ -82,7 +82,10 @@ internal sealed class AmlBuilder
     /// <summary>EISAID ("PNP0501").</summary>
     public AmlBuilder EisaId(string id)
     {
-        uint packed = (uint)((id[0] - 0x40) << 26) | (uint)((id[1] - 0x40) << 21) | (uint)((id[2] - 0x40) << 16) | Convert.ToUInt32(id[3..], 16);
+        uint packed = (uint)((id[0] - 0x40) << 26)
+            | (uint)((id[1] - 0x40) << 21)
+            | (uint)((id[2] - 0x40) << 16)
+            | Convert.ToUInt32(id[3..], 16);
         _bytes.Add(0x0C);
         AppendLittle(BinaryPrimitives.ReverseEndianness(packed), 4);
         return this;

@@ -7,7 +7,9 @@ using Strata.X86.Translator.Keeping;
 
 namespace Strata.Machines.Boards;
 
-/// <summary>The engines of one machine: the side of the machine that an engine has is made once and kept. Calls are serialized by the board.</summary>
+/// <summary>
+/// The engines of one machine: the side of the machine that an engine has is made once and kept. Calls are serialized by the board.
+/// </summary>
 internal sealed class BoardEngines : IDisposable
 {
     private readonly AddressSpace _memory;

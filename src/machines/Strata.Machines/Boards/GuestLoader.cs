@@ -5,7 +5,9 @@ using Strata.Machines.Firmware;
 
 namespace Strata.Machines.Boards;
 
-/// <summary>Puts into RAM what a guest begins with, as firmware and a boot loader do: tables, kernel, initrd. At every start anew.</summary>
+/// <summary>
+/// Puts into RAM what a guest begins with, as firmware and a boot loader do: tables, kernel, initrd. At every start anew.
+/// </summary>
 internal sealed class GuestLoader(BoardWiring wiring)
 {
     /// <summary>Whether there is something to start a guest from.</summary>
@@ -21,7 +23,8 @@ internal sealed class GuestLoader(BoardWiring wiring)
 
     private static BootImages ReadImages(PcBoardOptions options) => options.ReadImages?.Invoke() ?? new BootImages([])
     {
-        Kernel = options.Kernel ?? throw new BootImageException("The machine was started from its memory, and there is no kernel to start it again with."),
+        Kernel = options.Kernel
+            ?? throw new BootImageException("The machine was started from its memory, and there is no kernel to start it again with."),
         Initrd = options.Initrd,
         Modules = options.Modules,
     };
@@ -54,7 +57,8 @@ internal sealed class GuestLoader(BoardWiring wiring)
     private void WriteTables()
     {
         (AddressSpace memory, PcBoardOptions options) = (wiring.Memory, wiring.Options);
-        byte[] tables = AcpiTables.Build(PcMemoryMap.AcpiStart, options.Processors, AcpiDescription.WithoutFirmware with { HasHpet = options.HasHpet });
+        byte[] tables = AcpiTables.Build(
+            PcMemoryMap.AcpiStart, options.Processors, AcpiDescription.WithoutFirmware with { HasHpet = options.HasHpet });
         if (!memory.TryWriteBytes(PcMemoryMap.AcpiStart, tables))
         {
             throw new InvalidOperationException("The ACPI tables lie outside of RAM.");
@@ -76,7 +80,9 @@ internal sealed class GuestLoader(BoardWiring wiring)
             SmbiosTables.Build(smbios, (uint)PcMemoryMap.SmbiosStart + entrySize, options.Processors, options.MemorySize);
         if (entrySize + (ulong)structures.Length > room)
         {
-            throw new BootImageException($"The SMBIOS tables have {structures.Length:N0} bytes, and there is room for {room - entrySize:N0}; shorten their strings.");
+            throw new BootImageException(
+                $"The SMBIOS tables have {structures.Length:N0} bytes, and there is room for {room - entrySize:N0}; shorten their " +
+                $"strings.");
         }
 
         memory.TryWriteBytes(PcMemoryMap.SmbiosStart, entry);

@@ -26,7 +26,8 @@ public sealed partial class PcBoard
     /// virtual time goes on meanwhile, unless the machine is paused: it stays so. Blocks until done; not for a vCPU's thread.
     /// </summary>
     /// <returns>How long the processors stood still.</returns>
-    /// <exception cref="EngineUnavailableException">The engine cannot run this machine, or not on this host; the old one goes on.</exception>
+    /// <exception cref="EngineUnavailableException">The engine cannot run this machine, or not on this host; the old one goes
+    /// on.</exception>
     /// <exception cref="InvalidOperationException">The machine has ended.</exception>
     public TimeSpan SwitchEngine(EngineDescriptor engine)
     {
@@ -46,7 +47,8 @@ public sealed partial class PcBoard
             if (_holdsUserCode && !engine.HoldsUserCode)
             {
                 throw new InvalidOperationException(
-                    $"The machine is a clone that is not yet a machine of its own, and the {engine.Name} engine cannot hold its programs back until it is; switch when it is.");
+                    $"The machine is a clone that is not yet a machine of its own, and the {engine.Name} engine cannot hold its programs " +
+                    $"back until it is; switch when it is.");
             }
 
             _processors.Prepare(engine);

@@ -13,7 +13,9 @@ public sealed partial class PcBoard
     /// <summary>The machine is another one from here on, and its guest is told. While it is paused.</summary>
     public void RenewGeneration(Guid id) => _chipset.GenerationId.Renew(id);
 
-    /// <summary>A program in the guest has said that it makes clones machines of their own, so all others can be held back until it has.</summary>
+    /// <summary>
+    /// A program in the guest has said that it makes clones machines of their own, so all others can be held back until it has.
+    /// </summary>
     public bool HasIdentityProgram => _chipset.Identity.AddressSpace is not null;
 
     /// <summary>
@@ -32,7 +34,9 @@ public sealed partial class PcBoard
 
             if (_chipset.Identity.AddressSpace is not { } addressSpace || !_processors!.Engine.HoldsUserCode)
             {
-                throw new InvalidOperationException($"The guest's programs cannot be held back: it has no program that may run, or its engine, {_processors!.Engine.Name}, cannot do it.");
+                throw new InvalidOperationException(
+                    $"The guest's programs cannot be held back: it has no program that may run, or its engine, " +
+                    $"{_processors!.Engine.Name}, cannot do it.");
             }
 
             _processors.SetUserHold(new UserCodeHold(addressSpace));

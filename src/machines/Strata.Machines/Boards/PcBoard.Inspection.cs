@@ -4,9 +4,9 @@ namespace Strata.Machines.Boards;
 public sealed partial class PcBoard
 {
     /// <summary>
-    /// Whether the guest sleeps (Linux's suspend-to-idle; there is no S3): every processor is halted, and the drivers, which had virtio devices,
-    /// have reset all of them, as they do before they suspend. A guest that unloads its drivers and idles looks the same. Approximate, as a
-    /// sleeping processor wakes now and then for a moment.
+    /// Whether the guest sleeps (Linux's suspend-to-idle; there is no S3): every processor is halted, and the drivers, which had virtio
+    /// devices, have reset all of them, as they do before they suspend. A guest that unloads its drivers and idles looks the same.
+    /// Approximate, as a sleeping processor wakes now and then for a moment.
     /// </summary>
     public bool IsAsleep => !Exit.IsCompleted && HasSuspendedDevices && _processors!.All.All(processor => processor.Thread.IsHalted);
 

@@ -95,7 +95,8 @@ public sealed partial class PcBoard
 
         if (_resetRate.IsTooHigh(_clock.Now))
         {
-            End(cause with { Details = $"{cause.Details} It was reset {ResetRate.Most} times within {ResetRate.Window.TotalSeconds:F0} s and does not come up; let resets end the run to see the first." });
+            End(cause with { Details = $"{cause.Details} It was reset {ResetRate.Most} times within {ResetRate.Window.TotalSeconds:F0} s " +
+                $"and does not come up; let resets end the run to see the first." });
             return false;
         }
 

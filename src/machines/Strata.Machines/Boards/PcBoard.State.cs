@@ -77,15 +77,16 @@ public sealed partial class PcBoard
     }
 
     /// <summary>Why records cannot be of a machine like this one, as far as their names tell, as a sentence; null if they can.</summary>
-    public string? FindMismatch(IReadOnlyCollection<UnitRecord> records) => _roster.FindMismatch([.. records.Select(record => record.UnitName)]);
+    public string? FindMismatch(IReadOnlyCollection<UnitRecord> records) =>
+        _roster.FindMismatch([.. records.Select(record => record.UnitName)]);
 
     /// <summary>Reads a saved state, and changes nothing. Any thread; the machine may run.</summary>
     /// <exception cref="StateException">A record is damaged, missing or unknown.</exception>
     public void CheckState(IReadOnlyCollection<UnitRecord> records) => _roster.Check(records);
 
     /// <summary>
-    /// What engines have made of the code in RAM by now, to be read when the machine goes on; while it is paused. Null for an engine whose work
-    /// cannot be kept.
+    /// What engines have made of the code in RAM by now, to be read when the machine goes on; while it is paused. Null for an engine whose
+    /// work cannot be kept.
     /// </summary>
     /// <exception cref="InvalidOperationException">The machine is not paused.</exception>
     public (ReadOnlyMemory<byte> Identity, IReadOnlyList<ICodeCapture> Captures)? CaptureCode()

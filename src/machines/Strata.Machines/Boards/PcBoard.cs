@@ -47,13 +47,18 @@ public sealed partial class PcBoard : IMachineControl, IDisposable
         if (options.MemorySize is < SmallestMemory or > PcBoardOptions.LargestMemory || options.MemorySize % Megabyte != 0)
         {
             throw new ArgumentException(
-                $"Memory must be a whole number of MiB, {SmallestMemory / Megabyte} to {PcBoardOptions.LargestMemory / Megabyte}; {options.MemorySize:N0} bytes is not.", nameof(options));
+                $"Memory must be a whole number of MiB, {SmallestMemory / Megabyte} to {PcBoardOptions.LargestMemory / Megabyte}; " +
+                $"{options.MemorySize:N0} bytes is not.",
+                nameof(options));
         }
 
-        _ram = options.CreateMemory(options.MemorySize); // what a host is most likely to refuse comes before there is anything to dispose of
+        // what a host is most likely to refuse comes before there is anything to dispose of
+        _ram = options.CreateMemory(options.MemorySize);
         try
         {
-            _clock = options.Deterministic is { } deterministic ? deterministic.Clock : new RealTimeClock(VcpuThread.StandstillLimit, OnStandstill);
+            _clock = options.Deterministic is { } deterministic
+                ? deterministic.Clock
+                : new RealTimeClock(VcpuThread.StandstillLimit, OnStandstill);
             MapRam(Memory, _ram);
             WallClock wall = new(_clock, options.StartTime, options.WorldTime);
             _wiring = new BoardWiring(options, Memory, Ports, _clock, wall, new ApicBus(), this);
@@ -124,7 +129,9 @@ public sealed partial class PcBoard : IMachineControl, IDisposable
     public string DescribeCounters() =>
         string.Join('\n', _processors!.All.Select(processor => $"vCPU {processor.Engine.Index}: {processor.Engine.DescribeCounters()}"));
 
-    /// <summary>Starts time and processors. Not for a deterministic machine: its owner runs <see cref="Engines"/> and advances the clock.</summary>
+    /// <summary>
+    /// Starts time and processors. Not for a deterministic machine: its owner runs <see cref="Engines"/> and advances the clock.
+    /// </summary>
     public void Start()
     {
         if (_clock is not RealTimeClock clock)

@@ -21,9 +21,12 @@ public sealed class PcBoardOptions
     /// <summary>PCI devices that there are slots for, beside the host bridge.</summary>
     public const int MostPciDevices = PcMemoryMap.PciSlots - 1;
 
-    /// <summary>PCI devices of this machine: what is asked for, the entropy source, which every machine has, and with firmware chipset and display.</summary>
+    /// <summary>
+    /// PCI devices of this machine: what is asked for, the entropy source, which every machine has, and with firmware chipset and display.
+    /// </summary>
     public int PciDevices =>
-        1 + (Firmware is null ? 0 : 2) + (Console is null ? 0 : 1) + Disks.Count + Networks.Count + Shares.Count + (HasSockets ? 1 : 0) + (HasBalloon ? 1 : 0);
+        1 + (Firmware is null ? 0 : 2) + (
+            Console is null ? 0 : 1) + Disks.Count + Networks.Count + Shares.Count + (HasSockets ? 1 : 0) + (HasBalloon ? 1 : 0);
 
     /// <summary>Bytes of RAM; a multiple of 1 MiB, at least 8 MiB, at most <see cref="LargestMemory"/>.</summary>
     public required ulong MemorySize { get; init; }
@@ -49,7 +52,9 @@ public sealed class PcBoardOptions
     /// <summary>How the translator works, where it is the engine.</summary>
     public TranslatorOptions Translation { get; init; } = new();
 
-    /// <summary>Opens what was kept of engines' work on code of this machine's memory; see <see cref="EngineSetup.OpenKeptCode"/>.</summary>
+    /// <summary>
+    /// Opens what was kept of engines' work on code of this machine's memory; see <see cref="EngineSetup.OpenKeptCode"/>.
+    /// </summary>
     public Func<ReadOnlyMemory<byte>, IKeptCode?>? OpenKeptCode { get; init; }
 
     /// <summary>For a machine that does the same in every run; null for one in real time.</summary>
@@ -76,7 +81,9 @@ public sealed class PcBoardOptions
     /// <summary>The machine has sockets between host and guest (virtio-vsock).</summary>
     public bool HasSockets { get; init; }
 
-    /// <summary>The machine has the devices of test suites: a scratch register, interrupt lines and memory that test programs drive.</summary>
+    /// <summary>
+    /// The machine has the devices of test suites: a scratch register, interrupt lines and memory that test programs drive.
+    /// </summary>
     public bool HasTestDevices { get; init; }
 
     /// <summary>The machine has high-precision event timers (HPET).</summary>
@@ -106,8 +113,8 @@ public sealed class PcBoardOptions
     public required DateTime StartTime { get; init; }
 
     /// <summary>
-    /// The world's time, UTC, for a machine that lives in it: its wall time is set by it when it starts and when it goes on after a stop, and
-    /// the guest can ask for it. Null for one whose wall time only follows from <see cref="StartTime"/>.
+    /// The world's time, UTC, for a machine that lives in it: its wall time is set by it when it starts and when it goes on after a stop,
+    /// and the guest can ask for it. Null for one whose wall time only follows from <see cref="StartTime"/>.
     /// </summary>
     public Func<DateTime>? WorldTime { get; init; }
 
@@ -126,7 +133,9 @@ public sealed class PcBoardOptions
     /// </summary>
     public Func<BootImages>? ReadImages { get; init; }
 
-    /// <summary>The guest is in the memory already, and its state is loaded before the start: what it is started from is needed after a reset.</summary>
+    /// <summary>
+    /// The guest is in the memory already, and its state is loaded before the start: what it is started from is needed after a reset.
+    /// </summary>
     public bool StartsFromMemory { get; init; }
 
     /// <summary>What a kernel that has its own name in front of its command line finds there.</summary>

@@ -13,7 +13,9 @@ using Strata.Devices.Timers;
 
 namespace Strata.Machines.Boards;
 
-/// <summary>The chips that every PC has at fixed addresses: interrupt controllers, timers, keyboard controller, serial port, power.</summary>
+/// <summary>
+/// The chips that every PC has at fixed addresses: interrupt controllers, timers, keyboard controller, serial port, power.
+/// </summary>
 internal sealed class PcChipset
 {
     private readonly BoardWiring _wiring;
@@ -99,7 +101,9 @@ internal sealed class PcChipset
     {
         Firmware?.Enlist(roster);
         IUnit[] display = _crtc is null ? [] : [_crtc];
-        foreach (IUnit unit in (IUnit[])[Pic, IoApic, _pit, _rtc, _keyboard, .. display, Power, Reset, Serial, _firmware, _events, GenerationId, Identity])
+        foreach (
+            IUnit unit in (IUnit[])[
+                Pic, IoApic, _pit, _rtc, _keyboard, .. display, Power, Reset, Serial, _firmware, _events, GenerationId, Identity])
         {
             roster.Add(unit);
         }

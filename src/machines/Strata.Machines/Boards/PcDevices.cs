@@ -42,7 +42,8 @@ internal sealed class PcDevices
         _wiring = wiring;
         _chipset = chipset;
         PciInterruptRouter? router = chipset.Firmware is null ? null : new PciInterruptRouter(ApicLine, IsaLine);
-        Bus = new PciBus(wiring.Memory, wiring.Apics, link => router?.Line(link) ?? ApicLine(link), wiring.Ports, chipset.Firmware?.HostBridge);
+        Bus = new PciBus(
+            wiring.Memory, wiring.Apics, link => router?.Line(link) ?? ApicLine(link), wiring.Ports, chipset.Firmware?.HostBridge);
         if (router is not null)
         {
             PlugChipset(router);
@@ -60,7 +61,9 @@ internal sealed class PcDevices
 
     public VirtioBalloon? Balloon { get; private set; }
 
-    /// <summary>Plugs in what the options ask for. Apart from the constructor, so that what is plugged in when one fails can be disposed.</summary>
+    /// <summary>
+    /// Plugs in what the options ask for. Apart from the constructor, so that what is plugged in when one fails can be disposed.
+    /// </summary>
     public void PlugAll()
     {
         PcBoardOptions options = _wiring.Options;

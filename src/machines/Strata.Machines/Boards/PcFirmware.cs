@@ -105,7 +105,8 @@ internal sealed class PcFirmware : IDisposable
         if (bytes.Length < smallest || bytes.Length > PcFirmwareOptions.LargestRom)
         {
             throw new BootImageException(
-                $"A file of {bytes.Length:N0} bytes is no firmware, which has {smallest:N0} to {PcFirmwareOptions.LargestRom:N0}; check which one it is.");
+                $"A file of {bytes.Length:N0} bytes is no firmware, which has {smallest:N0} to {PcFirmwareOptions.LargestRom:N0}; check " +
+                $"which one it is.");
         }
 
         GuestMemory rom = new(size);

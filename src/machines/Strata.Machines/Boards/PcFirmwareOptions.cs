@@ -15,7 +15,8 @@ public sealed record PcFirmwareOptions
     public required byte[] VideoRom { get; init; }
 
     /// <summary>What the firmware starts from, the first choice first.</summary>
-    public IReadOnlyList<BootSource> BootOrder { get; init; } = [BootSource.Disk, BootSource.Optical, BootSource.Floppy, BootSource.Network];
+    public IReadOnlyList<BootSource> BootOrder { get; init; } = [
+        BootSource.Disk, BootSource.Optical, BootSource.Floppy, BootSource.Network];
 
     /// <summary>The firmware's screen and keyboard are on the first serial port as well.</summary>
     public bool UsesSerial { get; init; }

@@ -15,7 +15,8 @@ internal sealed class PcProcessor : ILocalApicHost, IVcpuHost, IDisposable
 
     /// <param name="cpu">The engine's; disposed with the processor, as the engine is.</param>
     public PcProcessor(
-        PcBoard board, BoardWiring wiring, X86Cpu cpu, LocalApic apic, IHypercallInterface hypercalls, IX86Engine engine, AwakeProcessors awake)
+        PcBoard board, BoardWiring wiring, X86Cpu cpu, LocalApic apic, IHypercallInterface hypercalls, IX86Engine engine,
+        AwakeProcessors awake)
     {
         _board = board;
         Cpu = cpu;

@@ -44,7 +44,11 @@ internal sealed class PcProcessors : IDisposable
         PcBoardOptions options = _wiring.Options;
         AwakeProcessors awake = new();
         _engines = new BoardEngines(
-            _wiring.Memory, _board.Ram, options, new CpuidPolicy { ProcessorCount = options.Processors, Paravirtual = ParavirtualFeatures(options) });
+            _wiring.Memory, _board.Ram, options, new CpuidPolicy
+            {
+                ProcessorCount = options.Processors,
+                Paravirtual = ParavirtualFeatures(options),
+            });
         CpuidPolicy policy = _engines.Policy;
         for (int i = 0; i < options.Processors; i++)
         {
@@ -112,7 +116,9 @@ internal sealed class PcProcessors : IDisposable
 
     /// <summary>The engines' work on code, while all of them stand still; null for an engine whose work cannot be kept.</summary>
     public (ReadOnlyMemory<byte> Identity, IReadOnlyList<ICodeCapture> Captures)? CaptureCode() =>
-        _all[0].Engine is ICodeKeeper first ? (first.CodeIdentity, [.. _all.Select(processor => ((ICodeKeeper)processor.Engine).CaptureCode(_board.Ram))]) : null;
+        _all[0].Engine is ICodeKeeper first
+            ? (first.CodeIdentity, [.. _all.Select(processor => ((ICodeKeeper)processor.Engine).CaptureCode(_board.Ram))])
+            : null;
 
     public void Start() => _all.ForEach(processor => processor.Thread.Start());
 

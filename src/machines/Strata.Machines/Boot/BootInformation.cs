@@ -3,7 +3,8 @@ using System.Text;
 namespace Strata.Machines.Boot;
 
 /// <summary>
-/// What a loader tells a kernel beside the image: modules behind it, and one block of tables and strings, which lies where the image is not.
+/// What a loader tells a kernel beside the image: modules behind it, and one block of tables and strings, which lies where the image is
+/// not.
 /// </summary>
 internal sealed class BootInformation
 {
@@ -45,7 +46,8 @@ internal sealed class BootInformation
             ulong at = _writer.FindFree(_request.MemoryMap, length, alignment, from, _request.LowMemory)
                 ?? _writer.FindFree(_request.MemoryMap, length, alignment, OneMegabyte, _request.LowMemory)
                 ?? throw new BootImageException(
-                    $"The module {module.Text} ({length:N0} bytes) does not fit beside the kernel into {_request.LowMemory >> 20} MiB; give the machine more memory.");
+                    $"The module {module.Text} ({length:N0} bytes) does not fit beside the kernel into {_request.LowMemory >> 20} MiB; " +
+                    $"give the machine more memory.");
             _writer.Write(at, module.Content.Span, $"module {addresses.Count}");
             addresses.Add(at);
         }
@@ -63,7 +65,8 @@ internal sealed class BootInformation
         ulong at = _writer.FindFree(_request.MemoryMap, length, TableAlignment, PreferredStart, OneMegabyte)
             ?? _writer.FindFree(_request.MemoryMap, length, TableAlignment, LowStart, OneMegabyte)
             ?? _writer.FindFree(_request.MemoryMap, length, TableAlignment, OneMegabyte, _request.LowMemory)
-            ?? throw new BootImageException("The kernel and its modules leave no room for the loader's tables; give the machine more memory.");
+            ?? throw new BootImageException(
+                "The kernel and its modules leave no room for the loader's tables; give the machine more memory.");
         _writer.Write(at, build(at), "boot information");
         return at;
     }

@@ -33,6 +33,7 @@ public static class BootLoader
             return ElfPvh.Load(request);
         }
 
-        throw new BootImageException("The kernel file is neither a Linux bzImage, nor a multiboot image, nor an ELF file with a PVH entry; check the path.");
+        throw new BootImageException(
+            "The kernel file is neither a Linux bzImage, nor a multiboot image, nor an ELF file with a PVH entry; check the path.");
     }
 }

@@ -22,7 +22,8 @@ internal static class CompressedKernel
             {
                 if ((ulong)(result.Length + count) > Math.Min(limit, (ulong)Array.MaxLength))
                 {
-                    throw new BootImageException($"The kernel file unpacks to more than the {limit >> 20} MiB of memory it is for; give the machine more.");
+                    throw new BootImageException(
+                        $"The kernel file unpacks to more than the {limit >> 20} MiB of memory it is for; give the machine more.");
                 }
 
                 result.Write(buffer, 0, count);

@@ -34,8 +34,8 @@ public sealed class ElfImage
     public ulong Entry { get; }
 
     /// <summary>
-    /// Where a loader that sets up no paging enters it: the entry within its segment at the physical address of that, or, where no segment has it
-    /// at its virtual address, as it stands.
+    /// Where a loader that sets up no paging enters it: the entry within its segment at the physical address of that, or, where no segment
+    /// has it at its virtual address, as it stands.
     /// </summary>
     public ulong PhysicalEntry
     {
@@ -114,7 +114,8 @@ public sealed class ElfImage
     }
 
     /// <summary>Lowest address of all segments.</summary>
-    public ulong Start => Segments.Where(segment => segment.MemorySize != 0).Select(segment => segment.PhysicalAddress).DefaultIfEmpty().Min();
+    public ulong Start =>
+        Segments.Where(segment => segment.MemorySize != 0).Select(segment => segment.PhysicalAddress).DefaultIfEmpty().Min();
 
     /// <summary>First address behind all segments.</summary>
     public ulong End => Segments.Where(segment => segment.MemorySize != 0)

@@ -3,7 +3,8 @@ using System.Buffers.Binary;
 namespace Strata.Machines.Boot;
 
 /// <summary>
-/// The x86/HVM direct boot ABI ("PVH"): an ELF file whose Xen note names a 32-bit entry point. Xen documentation, "x86/HVM direct boot ABI".
+/// The x86/HVM direct boot ABI ("PVH"): an ELF file whose Xen note names a 32-bit entry point. Xen documentation, "x86/HVM direct boot
+/// ABI".
 /// </summary>
 public static class ElfPvh
 {

@@ -3,8 +3,8 @@ using System.Buffers.Binary;
 namespace Strata.Machines.Boot;
 
 /// <summary>
-/// The section headers of an ELF file, as a loader hands them on: symbols and strings are loaded, and their headers say where. System V ABI,
-/// "Sections". A file whose table is damaged has none.
+/// The section headers of an ELF file, as a loader hands them on: symbols and strings are loaded, and their headers say where. System V
+/// ABI, "Sections". A file whose table is damaged has none.
 /// </summary>
 internal sealed class ElfSectionTable
 {
@@ -57,7 +57,11 @@ internal sealed class ElfSectionTable
             (ulong address, ulong offset, ulong size) = _is64
                 ? (Read64(header, 16), Read64(header, 24), Read64(header, 32))
                 : (Read32(header, 12), Read32(header, 16), Read32(header, 20));
-            if (type is not (SymbolTable or StringTable) || address != 0 || size == 0 || offset > (ulong)image.Length || size > (ulong)image.Length - offset)
+            if (type is not (SymbolTable or StringTable)
+                || address != 0
+                || size == 0
+                || offset > (ulong)image.Length
+                || size > (ulong)image.Length - offset)
             {
                 continue;
             }

@@ -21,7 +21,8 @@ internal sealed class GuestWriter(AddressSpace memory)
 
         if (!memory.IsWritableRam(gpa, (uint)bytes.Length))
         {
-            throw new BootImageException($"The {what} ({bytes.Length:N0} bytes) does not fit into guest memory at 0x{gpa:x}; give the machine more memory.");
+            throw new BootImageException(
+                $"The {what} ({bytes.Length:N0} bytes) does not fit into guest memory at 0x{gpa:x}; give the machine more memory.");
         }
 
         Claim(gpa, (ulong)bytes.Length, what);
@@ -37,7 +38,8 @@ internal sealed class GuestWriter(AddressSpace memory)
 
         if (length > int.MaxValue || !memory.TryBeginWrite(gpa, (uint)length, out DmaWrite write))
         {
-            throw new BootImageException($"The {what} ({length:N0} bytes) does not fit into guest memory at 0x{gpa:x}; give the machine more memory.");
+            throw new BootImageException(
+                $"The {what} ({length:N0} bytes) does not fit into guest memory at 0x{gpa:x}; give the machine more memory.");
         }
 
         using DmaWrite zeros = write;
@@ -52,7 +54,9 @@ internal sealed class GuestWriter(AddressSpace memory)
         Write(gpa, bytes, what);
     }
 
-    /// <summary>The lowest range between two addresses that firmware leaves free and no part occupies; null where none is large enough.</summary>
+    /// <summary>
+    /// The lowest range between two addresses that firmware leaves free and no part occupies; null where none is large enough.
+    /// </summary>
     /// <param name="map">What firmware says of memory.</param>
     /// <param name="length">Bytes.</param>
     /// <param name="alignment">Of the range's start, a power of two.</param>
@@ -108,7 +112,8 @@ internal sealed class GuestWriter(AddressSpace memory)
         {
             if (gpa < end && start < gpa + length && other != what)
             {
-                throw new BootImageException($"The {what} at 0x{gpa:x} overlaps the {other} at 0x{start:x}; link the kernel elsewhere, at 1 MiB or above.");
+                throw new BootImageException(
+                    $"The {what} at 0x{gpa:x} overlaps the {other} at 0x{start:x}; link the kernel elsewhere, at 1 MiB or above.");
             }
         }
 

@@ -34,18 +34,22 @@ public static class LinuxBzImage
         ReadOnlySpan<byte> image = request.Kernel.Span;
         if (!Matches(image) || image.Length < 0x270)
         {
-            throw new BootImageException("The file is not a Linux bzImage: the setup header is missing; give a kernel such as /boot/vmlinuz-*.");
+            throw new BootImageException(
+                "The file is not a Linux bzImage: the setup header is missing; give a kernel such as /boot/vmlinuz-*.");
         }
 
         ushort version = BinaryPrimitives.ReadUInt16LittleEndian(image[0x206..]);
         if (version < OldestVersion || (image[0x211] & LoadedHigh) == 0)
         {
-            throw new BootImageException($"The kernel speaks boot protocol {version >> 8}.{version & 0xFF:00}; 2.06 or later is needed, so use a kernel from Linux 2.6.22 on.");
+            throw new BootImageException(
+                $"The kernel speaks boot protocol {version >> 8}.{version & 0xFF:00}; 2.06 or later is needed, so use a kernel from " +
+                $"Linux 2.6.22 on.");
         }
 
         if (request.Modules.Count != 0)
         {
-            throw new BootImageException("A Linux kernel takes an initrd but no modules, which are for Multiboot and PVH kernels; leave the modules out.");
+            throw new BootImageException(
+                "A Linux kernel takes an initrd but no modules, which are for Multiboot and PVH kernels; leave the modules out.");
         }
 
         int setupSectors = image[0x1F1] == 0 ? 4 : image[0x1F1];
@@ -53,7 +57,9 @@ public static class LinuxBzImage
         ulong protectedSize = BinaryPrimitives.ReadUInt32LittleEndian(image[0x1F4..]) * 16UL;
         if (setupSize >= image.Length || (ulong)setupSize + protectedSize > (ulong)image.Length + 15)
         {
-            throw new BootImageException($"The kernel image is truncated: its header announces {(ulong)setupSize + protectedSize:N0} bytes, the file has {image.Length:N0}; fetch it again.");
+            throw new BootImageException(
+                $"The kernel image is truncated: its header announces {(ulong)setupSize + protectedSize:N0} bytes, the file has " +
+                $"{image.Length:N0}; fetch it again.");
         }
 
         GuestWriter writer = new(request.Memory);
@@ -62,7 +68,9 @@ public static class LinuxBzImage
         initSize = Math.Max(initSize, (uint)(image.Length - setupSize));
         if (start + initSize > request.LowMemory)
         {
-            throw new BootImageException($"The kernel needs {(start + initSize) >> 20} MiB to unpack, the machine has {request.LowMemory >> 20} MiB; give it more memory.");
+            throw new BootImageException(
+                $"The kernel needs {(start + initSize) >> 20} MiB to unpack, the machine has {request.LowMemory >> 20} MiB; give it more " +
+                $"memory.");
         }
 
         writer.Write(start, image[setupSize..], "kernel");
@@ -135,7 +143,8 @@ public static class LinuxBzImage
         if (size > limit || ((limit - size) & ~(InitrdAlignment - 1)) < kernelEnd)
         {
             throw new BootImageException(
-                $"The initrd ({size >> 20} MiB) does not fit beside the kernel in {request.LowMemory >> 20} MiB; give the machine at least {((kernelEnd + size) >> 20) + 32} MiB of memory.");
+                $"The initrd ({size >> 20} MiB) does not fit beside the kernel in {request.LowMemory >> 20} MiB; give the machine at " +
+                $"least {((kernelEnd + size) >> 20) + 32} MiB of memory.");
         }
 
         ulong start = (limit - size) & ~(InitrdAlignment - 1);

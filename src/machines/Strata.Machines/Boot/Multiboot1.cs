@@ -45,7 +45,8 @@ public static class Multiboot1
         uint flags = BinaryPrimitives.ReadUInt32LittleEndian(image[(at + 4)..]);
         if ((flags & UnknownRequired) != 0)
         {
-            throw new BootImageException($"The multiboot image asks for features 0x{flags & 0xFFFF:x} that do not exist here; build it without them.");
+            throw new BootImageException(
+                $"The multiboot image asks for features 0x{flags & 0xFFFF:x} that do not exist here; build it without them.");
         }
 
         GuestWriter writer = new(request.Memory);
@@ -81,7 +82,9 @@ public static class Multiboot1
         ulong entry = elf.PhysicalEntry;
         if (entry > uint.MaxValue || elf.End > uint.MaxValue)
         {
-            throw new BootImageException($"The multiboot image is entered at 0x{entry:x} and ends at 0x{elf.End:x}, but starts in 32-bit mode; link it below 4 GiB.");
+            throw new BootImageException(
+                $"The multiboot image is entered at 0x{entry:x} and ends at 0x{elf.End:x}, but starts in 32-bit mode; link it below 4 " +
+                $"GiB.");
         }
 
         return (entry, elf.End);
@@ -109,7 +112,8 @@ public static class Multiboot1
         if (bssEnd != 0 && bssEnd < load + size)
         {
             throw new BootImageException(
-                $"The multiboot image's zeroed memory ends at 0x{bssEnd:x}, before its loaded part does at 0x{load + size:x}; correct bss_end_addr, or make it 0.");
+                $"The multiboot image's zeroed memory ends at 0x{bssEnd:x}, before its loaded part does at 0x{load + size:x}; correct " +
+                $"bss_end_addr, or make it 0.");
         }
 
         writer.Write(load, image.Slice((int)start, (int)size), "kernel");
@@ -143,7 +147,9 @@ public static class Multiboot1
 
     /// <summary>KiB of RAM from address zero on: up to what firmware keeps for itself.</summary>
     private static uint LowKilobytes(BootRequest request) =>
-        (uint)(request.MemoryMap.Where(entry => entry is { Kind: 1, Start: 0 }).Select(entry => Math.Min(entry.Length, MostLowMemory)).FirstOrDefault() >> 10);
+        (uint)(request.MemoryMap.Where(entry => entry is { Kind: 1, Start: 0 })
+            .Select(entry => Math.Min(entry.Length, MostLowMemory))
+            .FirstOrDefault() >> 10);
 
     /// <returns>Address of the table.</returns>
     private static ulong AddModules(TableBlock block, IReadOnlyList<BootModule> modules, IReadOnlyList<ulong> addresses)

@@ -2,7 +2,8 @@ namespace Strata.Machines.Boot;
 
 /// <summary>
 /// Multiboot2 specification 2.0 on i386, entered in 32-bit mode: ELF images, with sections, and images with an address tag; images that may
-/// be moved are, where they want to; command line with the kernel's name in front, memory, modules, of which the initrd is the first, and ACPI.
+/// be moved are, where they want to; command line with the kernel's name in front, memory, modules, of which the initrd is the first, and
+/// ACPI.
 /// </summary>
 public static class Multiboot2
 {
@@ -32,7 +33,9 @@ public static class Multiboot2
         return new BootEntry(EntryMode.Protected32, entry, LoaderMagic, address, ExpectsBios: true);
     }
 
-    private static (ulong Start, ulong Entry, ulong End) LoadElf(BootRequest request, Multiboot2Header header, GuestWriter writer, out ElfSectionTable? sections)
+    private static (
+        ulong Start, ulong Entry,
+        ulong End) LoadElf(BootRequest request, Multiboot2Header header, GuestWriter writer, out ElfSectionTable? sections)
     {
         ReadOnlySpan<byte> image = request.Kernel.Span;
         ElfImage elf = ElfImage.Parse(image);
@@ -43,7 +46,8 @@ public static class Multiboot2
         if (entry >= FourGigabytes || end > FourGigabytes || elf.End < elf.Start)
         {
             throw new BootImageException(
-                $"The multiboot2 image is entered at 0x{linkedEntry:x} and ends at 0x{elf.End:x}, but starts in 32-bit mode; link it below 4 GiB.");
+                $"The multiboot2 image is entered at 0x{linkedEntry:x} and ends at 0x{elf.End:x}, but starts in 32-bit mode; link it " +
+                $"below 4 GiB.");
         }
 
         elf.Place(image, writer, shift);
@@ -64,7 +68,8 @@ public static class Multiboot2
         ulong alignment = relocation.Alignment;
         if (alignment == 0 || (alignment & (alignment - 1)) != 0)
         {
-            throw new BootImageException($"The multiboot2 image may be moved in steps of {alignment} bytes, which is no power of two; correct its header.");
+            throw new BootImageException(
+                $"The multiboot2 image may be moved in steps of {alignment} bytes, which is no power of two; correct its header.");
         }
 
         ulong highest = Math.Min(request.LowMemory, relocation.Highest + 1UL);
@@ -79,10 +84,12 @@ public static class Multiboot2
             ? GuestWriter.FindHighest(request.MemoryMap, length, alignment, lowest, highest)
             : new GuestWriter(request.Memory).FindFree(request.MemoryMap, length, alignment, lowest, highest);
         return place ?? throw new BootImageException(
-            $"The multiboot2 image ({length:N0} bytes) does not fit between 0x{relocation.Lowest:x} and 0x{relocation.Highest:x}; give the machine more memory.");
+            $"The multiboot2 image ({length:N0} bytes) does not fit between 0x{relocation.Lowest:x} and 0x{relocation.Highest:x}; give " +
+            $"the machine more memory.");
     }
 
-    private static (ulong Start, ulong Entry, ulong End) LoadByAddresses(ReadOnlySpan<byte> image, Multiboot2Header header, GuestWriter writer)
+    private static (
+        ulong Start, ulong Entry, ulong End) LoadByAddresses(ReadOnlySpan<byte> image, Multiboot2Header header, GuestWriter writer)
     {
         (uint headerAddress, uint load, uint loadEnd, uint bssEnd) = header.Address!.Value;
         long start = load == uint.MaxValue ? 0 : header.Offset - ((long)headerAddress - load); // all ones: from the file's start on
@@ -96,7 +103,8 @@ public static class Multiboot2
         if (bssEnd != 0 && bssEnd < at + (ulong)size)
         {
             throw new BootImageException(
-                $"The multiboot2 image's zeroed memory ends at 0x{bssEnd:x}, before its loaded part does at 0x{at + (ulong)size:x}; correct bss_end_addr, or make it 0.");
+                $"The multiboot2 image's zeroed memory ends at 0x{bssEnd:x}, before its loaded part does at 0x{at + (ulong)size:x}; " +
+                $"correct bss_end_addr, or make it 0.");
         }
 
         writer.Write(at, image.Slice((int)start, (int)size), "kernel");
@@ -109,6 +117,7 @@ public static class Multiboot2
 
         return header.Entry is { } entry
             ? (at, entry, end)
-            : throw new BootImageException("The multiboot2 image says where it goes, but not where it is entered; add an entry address tag.");
+            : throw new BootImageException(
+                "The multiboot2 image says where it goes, but not where it is entered; add an entry address tag.");
     }
 }

@@ -80,7 +80,9 @@ internal sealed class Multiboot2Header
                 throw Damaged();
             }
 
-            header.Take((Tag)BinaryPrimitives.ReadUInt16LittleEndian(tags), (BinaryPrimitives.ReadUInt16LittleEndian(tags[2..]) & Optional) != 0, tags[8..(int)size]);
+            header.Take(
+                (Tag)BinaryPrimitives.ReadUInt16LittleEndian(tags), (BinaryPrimitives.ReadUInt16LittleEndian(tags[2..]) & Optional) != 0,
+                tags[8..(int)size]);
             tags = tags[Math.Min(tags.Length, (int)((size + 7) & ~7u))..];
         }
 
@@ -89,7 +91,8 @@ internal sealed class Multiboot2Header
 
     private static uint Word(ReadOnlySpan<byte> bytes, int at) => BinaryPrimitives.ReadUInt32LittleEndian(bytes[at..]);
 
-    private static BootImageException Damaged() => new("The multiboot2 image is damaged: its header's tags do not fit into it; build or fetch it again.");
+    private static BootImageException Damaged() =>
+        new("The multiboot2 image is damaged: its header's tags do not fit into it; build or fetch it again.");
 
     private void Take(Tag tag, bool isOptional, ReadOnlySpan<byte> body)
     {
@@ -116,7 +119,9 @@ internal sealed class Multiboot2Header
                 Entry = Word(body, 0);
                 break;
             case Tag.ConsoleFlags when (Word(body, 0) & 1) != 0 && !isOptional:
-                throw new BootImageException("The multiboot2 image wants a screen, and the machine has none that its loader could tell it of; build it with a serial console.");
+                throw new BootImageException(
+                    "The multiboot2 image wants a screen, and the machine has none that its loader could tell it of; build it with a " +
+                    "serial console.");
             case Tag.Relocatable:
                 Relocation = (Word(body, 0), Word(body, 4), Word(body, 8), Word(body, 12));
                 break;
@@ -126,7 +131,8 @@ internal sealed class Multiboot2Header
             default:
                 if (!isOptional)
                 {
-                    throw new BootImageException($"The multiboot2 image asks for the feature {(ushort)tag} that does not exist here; build it without that.");
+                    throw new BootImageException(
+                        $"The multiboot2 image asks for the feature {(ushort)tag} that does not exist here; build it without that.");
                 }
 
                 break;
@@ -139,7 +145,8 @@ internal sealed class Multiboot2Header
         {
             if (Word(types, at) > LargestInformationTag)
             {
-                throw new BootImageException($"The multiboot2 image needs information of type {Word(types, at)} that does not exist here; build it without that.");
+                throw new BootImageException(
+                    $"The multiboot2 image needs information of type {Word(types, at)} that does not exist here; build it without that.");
             }
         }
     }

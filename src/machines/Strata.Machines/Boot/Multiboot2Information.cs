@@ -41,7 +41,8 @@ internal sealed class Multiboot2Information
         information.AddMemory(request);
         if (sections is not null)
         {
-            information.Add(Tag.ElfSections, [.. Words((uint)sections.Count, (uint)sections.EntrySize, (uint)sections.NameIndex), .. sections.Headers]);
+            information.Add(
+                Tag.ElfSections, [.. Words((uint)sections.Count, (uint)sections.EntrySize, (uint)sections.NameIndex), .. sections.Headers]);
         }
 
         information.AddRsdp(request);
@@ -82,12 +83,15 @@ internal sealed class Multiboot2Information
 
     private void AddMemory(BootRequest request)
     {
-        ulong low = request.MemoryMap.Where(entry => entry is { Kind: 1, Start: 0 }).Select(entry => Math.Min(entry.Length, MostLowMemory)).FirstOrDefault();
+        ulong low = request.MemoryMap.Where(entry => entry is { Kind: 1, Start: 0 })
+            .Select(entry => Math.Min(entry.Length, MostLowMemory))
+            .FirstOrDefault();
         Add(Tag.BasicMemory, Words((uint)(low >> 10), (uint)((request.LowMemory - OneMegabyte) >> 10)));
         List<byte> map = [.. Words(24, 0)]; // an entry's size, and the version
         foreach (MemoryMapEntry entry in request.MemoryMap)
         {
-            map.AddRange(Words((uint)entry.Start, (uint)(entry.Start >> 32), (uint)entry.Length, (uint)(entry.Length >> 32), entry.Kind, 0));
+            map.AddRange(
+                Words((uint)entry.Start, (uint)(entry.Start >> 32), (uint)entry.Length, (uint)(entry.Length >> 32), entry.Kind, 0));
         }
 
         Add(Tag.MemoryMap, [.. map]);

@@ -14,7 +14,9 @@ public sealed class EngineDescriptor
     /// <summary>What a host must have for it, as the end of a sentence that begins with "needs".</summary>
     public required string Needs { get; init; }
 
-    /// <summary>Why this host cannot run it: a sentence with cause and remedy, or null. Found without running code, in microseconds.</summary>
+    /// <summary>
+    /// Why this host cannot run it: a sentence with cause and remedy, or null. Found without running code, in microseconds.
+    /// </summary>
     public required Func<string?> FindObstacle { get; init; }
 
     /// <summary>
@@ -23,13 +25,17 @@ public sealed class EngineDescriptor
     /// </summary>
     public Func<string?> FindDefect { get; init; } = () => null;
 
-    /// <summary>Whether it looks, before it goes on with user code, whether that is held back: see <see cref="Strata.X86.Execution.UserCodeHold"/>.</summary>
+    /// <summary>
+    /// Whether it looks, before it goes on with user code, whether that is held back: see <see cref="Strata.X86.Execution.UserCodeHold"/>.
+    /// </summary>
     public bool HoldsUserCode { get; init; }
 
     /// <summary>How fast it is on a usual host; null where that cannot be said without a measurement.</summary>
     public EngineSpeed? TypicalSpeed { get; init; }
 
-    /// <summary>Narrows what a guest is offered to what this engine can run here. Throws <see cref="EngineUnavailableException"/>.</summary>
+    /// <summary>
+    /// Narrows what a guest is offered to what this engine can run here. Throws <see cref="EngineUnavailableException"/>.
+    /// </summary>
     public Func<CpuidPolicy, ProcessorOffer> Narrow { get; init; } = policy => new ProcessorOffer(policy);
 
     /// <summary>Makes the engine's side of one machine. Throws <see cref="EngineUnavailableException"/>.</summary>

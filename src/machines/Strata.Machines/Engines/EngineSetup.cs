@@ -18,8 +18,8 @@ public sealed record EngineSetup
     public TranslatorOptions Translation { get; init; } = new();
 
     /// <summary>
-    /// Opens the code that was kept of this machine's RAM, given the identity of the engine that would take it over; null for a machine that has
-    /// none, and where it returns null.
+    /// Opens the code that was kept of this machine's RAM, given the identity of the engine that would take it over; null for a machine
+    /// that has none, and where it returns null.
     /// </summary>
     public Func<ReadOnlyMemory<byte>, KeptPages?>? OpenKeptCode { get; init; }
 

@@ -2,7 +2,9 @@ using Strata.X86.Execution;
 
 namespace Strata.Machines.Engines;
 
-/// <summary>An engine's side of one machine: made once, kept while the machine runs on other engines. Calls are serialized by the machine.</summary>
+/// <summary>
+/// An engine's side of one machine: made once, kept while the machine runs on other engines. Calls are serialized by the machine.
+/// </summary>
 public interface IMachineEngine : IDisposable
 {
     /// <summary>An engine over a processor as the last engine left it. On failure the processor is as it was.</summary>

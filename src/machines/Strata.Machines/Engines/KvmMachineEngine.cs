@@ -55,7 +55,8 @@ internal sealed class KvmMachineEngine : IMachineEngine
             device = KvmDevice.Open();
             if (!setup.AcceptsDefects && KvmSelfTest.FindDefect(device) is { } defect)
             {
-                throw new KvmUnavailableException($"This host's KVM is defective: {defect}. Use --engine translator, or run on the host below this one.");
+                throw new KvmUnavailableException(
+                    $"This host's KVM is defective: {defect}. Use --engine translator, or run on the host below this one.");
             }
 
             return new KvmMachineEngine(device, setup);

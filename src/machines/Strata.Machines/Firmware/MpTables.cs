@@ -118,7 +118,8 @@ internal static class MpTables
             {
                 byte input = (byte)(PcMemoryMap.PciPin + ((slot + pin) & 3));
                 byte source = (byte)((slot << 2) | pin);
-                yield return Interrupt(isLocal: false, InterruptKind.Vectored, Conforming, PciBus, source, PcMemoryMap.IoApicId(processors), input);
+                yield return Interrupt(
+                    isLocal: false, InterruptKind.Vectored, Conforming, PciBus, source, PcMemoryMap.IoApicId(processors), input);
             }
         }
     }

@@ -45,7 +45,8 @@ internal sealed class SmbiosTables
         tables.Add(127, 0, []);
         if (tables._bytes.Count > LargestTables)
         {
-            throw new BootImageException($"The SMBIOS strings make tables of {tables._bytes.Count:N0} bytes, {LargestTables:N0} at most; shorten them.");
+            throw new BootImageException(
+                $"The SMBIOS strings make tables of {tables._bytes.Count:N0} bytes, {LargestTables:N0} at most; shorten them.");
         }
 
         return (tables.EntryPoint(address), [.. tables._bytes]);
@@ -62,11 +63,14 @@ internal sealed class SmbiosTables
         return (byte)-sum;
     }
 
-    private static void Put16(Span<byte> body, int offset, int value) => BinaryPrimitives.WriteUInt16LittleEndian(body[(offset - 4)..], (ushort)value);
+    private static void Put16(Span<byte> body, int offset, int value) =>
+        BinaryPrimitives.WriteUInt16LittleEndian(body[(offset - 4)..], (ushort)value);
 
-    private static void Put32(Span<byte> body, int offset, uint value) => BinaryPrimitives.WriteUInt32LittleEndian(body[(offset - 4)..], value);
+    private static void Put32(Span<byte> body, int offset, uint value) =>
+        BinaryPrimitives.WriteUInt32LittleEndian(body[(offset - 4)..], value);
 
-    private static void Put64(Span<byte> body, int offset, ulong value) => BinaryPrimitives.WriteUInt64LittleEndian(body[(offset - 4)..], value);
+    private static void Put64(Span<byte> body, int offset, ulong value) =>
+        BinaryPrimitives.WriteUInt64LittleEndian(body[(offset - 4)..], value);
 
     private static ushort Handle(byte type, int index = 0) => (ushort)((type << 8) + index);
 

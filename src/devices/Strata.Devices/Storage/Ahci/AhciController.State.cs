@@ -169,10 +169,14 @@ public sealed partial class AhciController
 
     private static void LoadPort(AhciPort port, AhciPortState state)
     {
-        (port.CommandList, port.Fis, port.Interrupts, port.InterruptEnable) = (state.CommandList, state.Fis, state.Interrupts, state.InterruptEnable);
+        (
+            port.CommandList, port.Fis, port.Interrupts,
+            port.InterruptEnable) = (state.CommandList, state.Fis, state.Interrupts, state.InterruptEnable);
         (port.Command, port.TaskFile, port.Signature, port.Status) = (state.Command, state.TaskFile, state.Signature, state.Status);
         (port.Control, port.Error, port.Active, port.Issued) = (state.Control, state.Error, state.Active, state.Issued);
-        (port.IsHalted, port.IsStopWanted, port.IsResetWanted, port.IsInReset) = (state.IsHalted, state.IsStopWanted, state.IsResetWanted, state.IsInReset);
+        (
+            port.IsHalted, port.IsStopWanted, port.IsResetWanted,
+            port.IsInReset) = (state.IsHalted, state.IsStopWanted, state.IsResetWanted, state.IsInReset);
         port.QueuedError = [.. state.QueuedError];
         port.Drive?.LoadState(state.Drive!);
     }
@@ -185,7 +189,8 @@ public sealed partial class AhciController
             string? why = (port.Drive, saved.Drive) switch
             {
                 (null, null) => null,
-                ({ } drive, { } driveState) => drive.FindMismatch(driveState) ?? (driveState.Transfer.Kind == IdeTransferKind.None ? null : "its drive moves data"),
+                ({ } drive, { } driveState) =>
+                    drive.FindMismatch(driveState) ?? (driveState.Transfer.Kind == IdeTransferKind.None ? null : "its drive moves data"),
                 _ => "a drive is there in one of the two machines only",
             };
             if (why is not null)

@@ -32,7 +32,9 @@ public sealed partial class AhciController
 
             Array.ForEach(_ports, Settle);
             UpdateInterrupt();
-            port = IsBusMaster ? _ports.Where(one => one.CanTake).MinBy(one => one.Number > _lastPort ? one.Number : one.Number + PortCount) : null;
+            port = IsBusMaster
+                ? _ports.Where(one => one.CanTake).MinBy(one => one.Number > _lastPort ? one.Number : one.Number + PortCount)
+                : null;
             if (port is null)
             {
                 return false;
@@ -270,7 +272,9 @@ public sealed partial class AhciController
         return isPio;
     }
 
-    /// <summary>What a drive on SATA says of itself beyond what it says on a ribbon cable. ATA8-ACS, "IDENTIFY DEVICE", words 75 to 93.</summary>
+    /// <summary>
+    /// What a drive on SATA says of itself beyond what it says on a ribbon cable. ATA8-ACS, "IDENTIFY DEVICE", words 75 to 93.
+    /// </summary>
     private static void Patch(IdeDrive drive)
     {
         IdeTransfer transfer = drive.Transfer;

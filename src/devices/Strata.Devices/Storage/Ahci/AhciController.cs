@@ -73,7 +73,9 @@ public sealed partial class AhciController : PciFunction, IMmioDevice, IDisposab
         lock (_gate)
         {
             int register = (int)(offset & ~3UL);
-            ulong value = width == AccessWidth.Qword ? ReadRegister(register) | ((ulong)ReadRegister(register + 4) << 32) : ReadRegister(register);
+            ulong value = width == AccessWidth.Qword
+                ? ReadRegister(register) | ((ulong)ReadRegister(register + 4) << 32)
+                : ReadRegister(register);
             return (value >> (int)((offset & 3) * 8)) & width.Mask();
         }
     }
@@ -277,7 +279,9 @@ public sealed partial class AhciController : PciFunction, IMmioDevice, IDisposab
     [LoggerMessage(210, LogLevel.Error, "A drive of the AHCI controller failed, and the guest was told so: {Reason}")]
     private static partial void LogFailed(ILogger logger, string reason);
 
-    /// <summary>What drives ask of their bus: everything happens at once, on the worker's thread; data phases are moved by who executes.</summary>
+    /// <summary>
+    /// What drives ask of their bus: everything happens at once, on the worker's thread; data phases are moved by who executes.
+    /// </summary>
     private sealed class DriveBus(AhciController owner) : IIdeBus
     {
         public void UpdateInterrupt()

@@ -3,8 +3,8 @@ using static Strata.Devices.Storage.Ahci.AhciRegisters;
 namespace Strata.Devices.Storage.Ahci;
 
 /// <summary>
-/// A port with its drive. The registers are under the controller's lock; the drive, what is fetched for a command and where its bytes go are
-/// the worker's.
+/// A port with its drive. The registers are under the controller's lock; the drive, what is fetched for a command and where its bytes go
+/// are the worker's.
 /// </summary>
 internal sealed class AhciPort(int number, IdeDrive? drive)
 {

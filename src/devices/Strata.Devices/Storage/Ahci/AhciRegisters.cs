@@ -5,7 +5,7 @@ namespace Strata.Devices.Storage.Ahci;
 /// "FIS Types".
 /// <code>
 /// 00 CAP   04 GHC   08 IS   0C PI   10 VS        port n at 100 + 80n:
-/// 00 PxCLB (64)   08 PxFB (64)   10 PxIS   14 PxIE   18 PxCMD   20 PxTFD   24 PxSIG   28 PxSSTS   2C PxSCTL   30 PxSERR   34 PxSACT   38 PxCI
+/// 00 PxCLB (64) 08 PxFB (64) 10 PxIS 14 PxIE 18 PxCMD 20 PxTFD 24 PxSIG 28 PxSSTS 2C PxSCTL 30 PxSERR 34 PxSACT 38 PxCI
 /// command header, 32 bytes: 0 PRDTL (31:16)  C (10)  B (9)  R (8)  P (7)  W (6)  A (5)  CFL (4:0)   4 PRDBC   8 CTBA (64)
 /// command table: 00 CFIS   40 ACMD   80 PRDT, of which an entry, 16 bytes: 0 DBA (64)   12 I (31)  DBC (21:0)
 /// received FISes: 20 PIO setup   40 D2H register   58 set device bits
@@ -40,7 +40,13 @@ internal static class AhciRegisters
     public const int PxCI = 0x38;
 
     /// <summary>64-bit addresses, NCQ, CLO, AHCI only, 3 Gbit/s, 32 slots, 6 ports.</summary>
-    public const uint Capabilities = (1u << 31) | (1u << 30) | (1u << 24) | (1u << 18) | (2u << 20) | ((SlotCount - 1) << 8) | (PortCount - 1);
+    public const uint Capabilities = (1u << 31)
+        | (1u << 30)
+        | (1u << 24)
+        | (1u << 18)
+        | (2u << 20)
+        | ((SlotCount - 1) << 8)
+        | (PortCount - 1);
 
     public const uint Version = 0x0001_0301;
     public const uint GhcReset = 1;

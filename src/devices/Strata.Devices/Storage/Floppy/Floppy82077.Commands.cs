@@ -81,7 +81,9 @@ public sealed partial class Floppy82077
         switch (first & CommandMask)
         {
             case ReadData or WriteData or ReadDeletedData or WriteDeletedData or ReadTrack or Verify or FormatTrack or ReadId:
-                (_cylinder, _head, _sector) = (_command.ElementAtOrDefault(2), _command.ElementAtOrDefault(3), _command.ElementAtOrDefault(4));
+                (
+                    _cylinder, _head,
+                    _sector) = (_command.ElementAtOrDefault(2), _command.ElementAtOrDefault(3), _command.ElementAtOrDefault(4));
                 (_moved, _isTransferring) = (0, false);
                 _phase = FloppyPhase.Execution;
                 return true;

@@ -224,7 +224,8 @@ public sealed partial class Floppy82077
         ArgumentNullException.ThrowIfNull(state);
         if (!IsConsistent(state))
         {
-            throw new StateException($"The saved state of {UnitName} cannot be used: its command, result or buffer does not fit phase {state.Phase}.");
+            throw new StateException(
+                $"The saved state of {UnitName} cannot be used: its command, result or buffer does not fit phase {state.Phase}.");
         }
 
         lock (_gate)
@@ -257,7 +258,14 @@ public sealed partial class Floppy82077
     private static bool IsConsistent(Floppy82077State state)
     {
         bool isWorkers = state.Command is [var first, ..] && state.Command.Length == LengthOf(first)
-            && (first & CommandMask) is ReadData or WriteData or ReadDeletedData or WriteDeletedData or ReadTrack or Verify or FormatTrack or ReadId;
+            && (first & CommandMask) is ReadData
+                or WriteData
+                or ReadDeletedData
+                or WriteDeletedData
+                or ReadTrack
+                or Verify
+                or FormatTrack
+                or ReadId;
         return (FloppyPhase)state.Phase switch
         {
             FloppyPhase.Command => state.Command.Length == 0 || state.Command.Length < LengthOf(state.Command[0]),

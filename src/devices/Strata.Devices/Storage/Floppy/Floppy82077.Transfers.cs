@@ -117,7 +117,9 @@ public sealed partial class Floppy82077
             case ReadId:
                 (_cylinder, _head) = (drive.Cylinder, (byte)((_command[1] >> 2) & 1));
                 _sector = 1;
-                return _head < geometry.Heads && _cylinder < geometry.Cylinders ? Status.Good : new Status(AbnormalTermination, MissingAddressMark);
+                return _head < geometry.Heads && _cylinder < geometry.Cylinders
+                    ? Status.Good
+                    : new Status(AbnormalTermination, MissingAddressMark);
             case FormatTrack:
                 return Format(drive, disk, geometry);
             default:

@@ -10,8 +10,8 @@ namespace Strata.Devices.Storage.Floppy;
 
 /// <summary>
 /// Diskette controller with two drives, by DMA or by its FIFO. Intel 82077AA data sheet (290166), in PC/AT mode: status registers A and B
-/// are not there. Motors, head load and stepping take no time. Not there: SCAN commands, and sectors of other sizes than 512 bytes; all data
-/// marks are ordinary ones.
+/// are not there. Motors, head load and stepping take no time. Not there: SCAN commands, and sectors of other sizes than 512 bytes; all
+/// data marks are ordinary ones.
 /// </summary>
 public sealed partial class Floppy82077 : IPortDevice, IUnit<Floppy82077State>, IDisposable
 {
@@ -81,7 +81,9 @@ public sealed partial class Floppy82077 : IPortDevice, IUnit<Floppy82077State>, 
         }
     }
 
-    /// <summary>Puts a diskette into a drive, or takes it out; the guest sees the change line. Waits for a command under way. Any thread.</summary>
+    /// <summary>
+    /// Puts a diskette into a drive, or takes it out; the guest sees the change line. Waits for a command under way. Any thread.
+    /// </summary>
     /// <param name="drive">0 or 1.</param>
     /// <param name="disk">The controller's from here on; null for none.</param>
     /// <returns>What was in the drive, the caller's again; null for nothing.</returns>
@@ -90,7 +92,8 @@ public sealed partial class Floppy82077 : IPortDevice, IUnit<Floppy82077State>, 
     {
         ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual((uint)drive, (uint)DriveCount, nameof(drive));
         FloppyGeometry? geometry = disk is null ? null : FloppyGeometry.Find(disk.Sectors)
-            ?? throw new ArgumentException($"An image of {disk.Sectors / 2:N0} KiB is no diskette; diskettes have {FloppyGeometry.Sizes}.", nameof(disk));
+            ?? throw new ArgumentException(
+                $"An image of {disk.Sectors / 2:N0} KiB is no diskette; diskettes have {FloppyGeometry.Sizes}.", nameof(disk));
         _worker.Park();
         try
         {

@@ -2,7 +2,9 @@ using Strata.Core.Storage;
 
 namespace Strata.Devices.Storage.Floppy;
 
-/// <summary>A diskette drive: the medium in it, and where its heads are. Under its controller's lock, but for reading and writing sectors.</summary>
+/// <summary>
+/// A diskette drive: the medium in it, and where its heads are. Under its controller's lock, but for reading and writing sectors.
+/// </summary>
 internal sealed class FloppyDrive
 {
     /// <summary>Cylinders that heads can be moved over.</summary>
@@ -18,7 +20,9 @@ internal sealed class FloppyDrive
     /// <summary>Where the heads are.</summary>
     public byte Cylinder { get; set; }
 
-    /// <summary>The change line: a diskette was taken out, or none has been in since the start, and the heads have not been moved.</summary>
+    /// <summary>
+    /// The change line: a diskette was taken out, or none has been in since the start, and the heads have not been moved.
+    /// </summary>
     public bool IsChanged { get; set; } = true;
 
     /// <summary>For CMOS RAM.</summary>

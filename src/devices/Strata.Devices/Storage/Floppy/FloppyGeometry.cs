@@ -36,7 +36,9 @@ public sealed record FloppyGeometry(int Cylinders, int Heads, int SectorsPerTrac
     /// <summary>Sectors of both sides.</summary>
     public int Sectors => Cylinders * Heads * SectorsPerTrack;
 
-    /// <summary>The format of an image: the one of its size, or the smallest that holds it, where an image was cut off behind its last byte.</summary>
+    /// <summary>
+    /// The format of an image: the one of its size, or the smallest that holds it, where an image was cut off behind its last byte.
+    /// </summary>
     /// <param name="sectors">Of 512 bytes.</param>
     /// <returns>Null for one that is larger than any diskette, or empty.</returns>
     public static FloppyGeometry? Find(long sectors) =>

@@ -198,7 +198,12 @@ public sealed partial class NvmeController
     private ushort ExecuteGetFeatures(in NvmeCommand command, out uint result)
     {
         byte feature = (byte)command.Dword10;
-        bool isKnown = feature is Arbitration or PowerManagement or TemperatureThreshold or ErrorRecovery or VolatileWriteCache or NumberOfQueues
+        bool isKnown = feature is Arbitration
+            or PowerManagement
+            or TemperatureThreshold
+            or ErrorRecovery
+            or VolatileWriteCache
+            or NumberOfQueues
             or InterruptCoalescing or InterruptVectorConfiguration or WriteAtomicity or EventConfiguration;
         lock (_gate)
         {

@@ -62,7 +62,8 @@ public sealed partial class NvmeController
         Encoding.ASCII.GetBytes(text.AsSpan(0, Math.Min(text.Length, field.Length)), field);
     }
 
-    private static void Put16(Span<byte> data, int offset, int value) => BinaryPrimitives.WriteUInt16LittleEndian(data[offset..], (ushort)value);
+    private static void Put16(Span<byte> data, int offset, int value) =>
+        BinaryPrimitives.WriteUInt16LittleEndian(data[offset..], (ushort)value);
 
     private static void Put32(Span<byte> data, int offset, uint value) => BinaryPrimitives.WriteUInt32LittleEndian(data[offset..], value);
 

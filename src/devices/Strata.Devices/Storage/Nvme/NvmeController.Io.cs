@@ -159,8 +159,8 @@ public sealed partial class NvmeController
     }
 
     /// <summary>
-    /// Fills the buffer from PRP 1 and 2. Base specification, "Physical Region Page Entry and List": the first may begin inside a page, PRP 2
-    /// is the second page or a list, and the last entry of a list that is full points to the next one.
+    /// Fills the buffer from PRP 1 and 2. Base specification, "Physical Region Page Entry and List": the first may begin inside a page, PRP
+    /// 2 is the second page or a list, and the last entry of a list that is full points to the next one.
     /// </summary>
     private ushort FindData(in NvmeCommand command, int length)
     {

@@ -272,7 +272,11 @@ public sealed partial class NvmeController
             foreach (NvmeSubmissionQueueState queue in state.SubmissionQueues)
             {
                 _submissions.Add(
-                    queue.Id, new NvmeSubmissionQueue(queue.Id, queue.CompletionQueue, queue.Address, queue.Size) { Head = queue.Head, Tail = queue.Tail });
+                    queue.Id, new NvmeSubmissionQueue(queue.Id, queue.CompletionQueue, queue.Address, queue.Size)
+                    {
+                        Head = queue.Head,
+                        Tail = queue.Tail,
+                    });
             }
         }
     }
@@ -284,10 +288,14 @@ public sealed partial class NvmeController
         bool isReady = (state.Status & CstsReady) != 0;
         string? why = 0 switch
         {
-            _ when state.Blocks != _disk.Sectors => $"is of a disk of {state.Blocks} blocks, and this one has {_disk.Sectors}: give the machine the disk that it had",
-            _ when completions.Distinct().Count() != completions.Length || submissions.Distinct().Count() != submissions.Length => "has a queue twice",
-            _ when state.SubmissionQueues.Any(queue => !completions.Contains(queue.CompletionQueue)) => "has a submission queue without a completion queue",
-            _ when isReady != completions.Contains((ushort)0) || isReady != submissions.Contains((ushort)0) => "is ready without admin queues, or has them without being ready",
+            _ when state.Blocks != _disk.Sectors =>
+                $"is of a disk of {state.Blocks} blocks, and this one has {_disk.Sectors}: give the machine the disk that it had",
+            _ when completions.Distinct().Count() != completions.Length || submissions.Distinct().Count() != submissions.Length =>
+                "has a queue twice",
+            _ when state.SubmissionQueues.Any(queue => !completions.Contains(queue.CompletionQueue)) =>
+                "has a submission queue without a completion queue",
+            _ when isReady != completions.Contains((ushort)0) || isReady != submissions.Contains((ushort)0) =>
+                "is ready without admin queues, or has them without being ready",
             _ => null,
         };
         if (why is not null)

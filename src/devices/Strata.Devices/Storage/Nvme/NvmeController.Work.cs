@@ -42,7 +42,8 @@ public sealed partial class NvmeController
         Shutdown();
     }
 
-    [LoggerMessage(130, LogLevel.Error, "A request of the guest's failed at block {Block} of its NVMe disk, and the guest was told so: {Reason}")]
+    [LoggerMessage(
+        130, LogLevel.Error, "A request of the guest's failed at block {Block} of its NVMe disk, and the guest was told so: {Reason}")]
     private static partial void LogFailed(ILogger logger, ulong block, string reason);
 
     /// <returns>False if there is nothing to do.</returns>
@@ -61,7 +62,9 @@ public sealed partial class NvmeController
             }
 
             command = default;
-            queue = IsReady && IsBusMaster && (_status & (CstsFatal | CstsShutdown)) == 0 && (_config & CcShutdown) == 0 ? NextQueue() : null;
+            queue = IsReady && IsBusMaster && (_status & (CstsFatal | CstsShutdown)) == 0 && (_config & CcShutdown) == 0
+                ? NextQueue()
+                : null;
             if (queue is null)
             {
                 return false;

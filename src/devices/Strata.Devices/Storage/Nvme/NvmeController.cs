@@ -87,7 +87,9 @@ public sealed partial class NvmeController : PciFunction, IMmioDevice, IDisposab
         lock (_gate)
         {
             int register = (int)(offset & ~3UL);
-            ulong value = width == AccessWidth.Qword ? ReadRegister(register) | ((ulong)ReadRegister(register + 4) << 32) : ReadRegister(register);
+            ulong value = width == AccessWidth.Qword
+                ? ReadRegister(register) | ((ulong)ReadRegister(register + 4) << 32)
+                : ReadRegister(register);
             return (value >> (int)((offset & 3) * 8)) & width.Mask();
         }
     }

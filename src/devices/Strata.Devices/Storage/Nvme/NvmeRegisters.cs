@@ -1,8 +1,8 @@
 namespace Strata.Devices.Storage.Nvme;
 
 /// <summary>
-/// Registers, opcodes and status codes. NVM Express Base Specification 1.4, chapters 3 "Controller Registers", 4.6 "Completion Queue Entry",
-/// 5 "Admin Command Set" and 6 "NVM Command Set".
+/// Registers, opcodes and status codes. NVM Express Base Specification 1.4, chapters 3 "Controller Registers", 4.6 "Completion Queue
+/// Entry", 5 "Admin Command Set" and 6 "NVM Command Set".
 /// <code>
 /// 00 CAP (64)   63:56 CMBS…   40:37 CSS   35:32 DSTRD   31:24 TO (500 ms)   16 CQR   15:0 MQES
 /// 08 VS         0C INTMS   10 INTMC

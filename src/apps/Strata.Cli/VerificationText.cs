@@ -74,10 +74,9 @@ internal static class VerificationText
         string modules = string.Concat(spec.Modules.Select(module => $" --module '{module.Text}'"));
         string input = string.Concat(spec.Input.Select(line => $" --send '{line}'"));
         string flip = fault > 0 ? Format($" --fault-at {fault}") : string.Empty;
-        return Format(
-            $"strata verify --kernel {spec.Kernel}{initrd}{modules} --append '{spec.CommandLine}' -m {spec.Memory >> 20}M --cpus " +
-            $"{spec.Processors} --seed {spec.Seed}")
-            + Format($"{input} --prompt '{spec.Prompt}' --from {divergence.Before}{flip}");
+        string machine = Format($"--append '{spec.CommandLine}' -m {spec.Memory >> 20}M --cpus {spec.Processors} --seed {spec.Seed}");
+        string run = Format($"--prompt '{spec.Prompt}' --from {divergence.Before}{flip}");
+        return $"strata verify --kernel {spec.Kernel}{initrd}{modules} {machine}{input} {run}";
     }
 
     private static string Format(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);

@@ -4,8 +4,8 @@
 #:property GenerateDocumentationFile=false
 #:property RestorePackagesWithLockFile=false
 
-// What a host of tests waits for, in one process: forks of a debian-tiny with 512 MiB, alone and twenty at a time, with the identity kept and
-// repaired; checkpoints that are rolled back behind 10 MB of writes; snapshots restored. Medians of the rounds, the first of each left out.
+// What a host of tests waits for, in one process: forks of a debian-tiny with 512 MiB, alone and twenty at a time, with the identity kept
+// and repaired; checkpoints that are rolled back behind 10 MB of writes; snapshots restored. Medians of the rounds, without the first.
 //
 // usage: dotnet run -c Release benchmarks/forks.cs [ROUNDS]
 using System.Diagnostics;
@@ -37,7 +37,8 @@ async Task ForkAsync(string what, int count, RestoreOptions each)
         Stopwatch watch = Stopwatch.StartNew();
         await using ForkPoint point = await parent.CreateForkPointAsync();
         double saved = watch.Elapsed.TotalMilliseconds;
-        IReadOnlyList<VirtualMachine> clones = await VirtualMachine.CloneAsync(point.Store, point.Name, count, new ForkOptions { Each = each });
+        IReadOnlyList<VirtualMachine> clones = await VirtualMachine.CloneAsync(
+            point.Store, point.Name, count, new ForkOptions { Each = each });
         double done = watch.Elapsed.TotalMilliseconds;
         await Task.Delay(500);
         double added = (PrivateBytes() - before) / (double)(1 << 20);
@@ -92,7 +93,8 @@ async Task RestoreAsync()
             started.Add(watch.Elapsed.TotalMilliseconds);
         }
 
-        Console.WriteLine($"snapshot: stood still for {report.Pause.TotalMilliseconds:F1} ms; restored and running in {Median(started[1..]):F1} ms");
+        Console.WriteLine($"snapshot: stood still for {report.Pause.TotalMilliseconds:F1} ms; "
+            + $"restored and running in {Median(started[1..]):F1} ms");
     }
     finally
     {

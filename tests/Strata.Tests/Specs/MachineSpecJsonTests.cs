@@ -69,7 +69,8 @@ public sealed class MachineSpecJsonTests : IDisposable
             {
               "$schema": "machine-spec.schema.json", "version": 1, "kernel": "vmlinuz", "memory": 1073741824,
               "disks": ["a,,b.img,readonly", { "path": "c.qcow2" }], "shares": ["/srv:data,readonly"],
-              "networks": ["user,restrict", "switch=lab,vlan=3", { "user": { "forwards": ["udp:5353:53"], "egress": { "rules": ["deny=10.0.0.0/8"] } } }]
+              "networks": ["user,restrict", "switch=lab,vlan=3",
+                { "user": { "forwards": ["udp:5353:53"], "egress": { "rules": ["deny=10.0.0.0/8"] } } }]
             }
             """);
 

@@ -25,8 +25,8 @@ internal static class StopCommand
             "--timeout", "Seconds to wait for the guest to shut down, and as many for its process to end it.", example: 120,
             defaultValue: DefaultPatience);
         DocumentedCommand command = new("stop", "Shut a machine down and wait for its end.", """
-            It is asked by the power button, or debian-tiny, which does not listen to it, by a command. Any other system that does not listen
-            to the button needs --force.
+            It is asked by the power button, or debian-tiny, which does not listen to it, by a command. Any other system that does not
+            listen to the button needs --force.
 
             When it has ended, its disks are closed and its name is free.
 

@@ -10,8 +10,8 @@ internal static class WakeCommand
     {
         Argument<string> machine = MachineArguments.Machine();
         DocumentedCommand command = new("wake", "Wake a guest that has gone to sleep.", """
-            A guest goes to sleep by itself, as by `systemctl suspend`; `strata list` says so. Until its alarm or this command wakes it, exec and cp
-            are refused. `strata stop` wakes it by itself. A guest that is awake is left alone.
+            A guest goes to sleep by itself, as by `systemctl suspend`; `strata list` says so. Until its alarm or this command wakes it,
+            exec and cp are refused. `strata stop` wakes it by itself. A guest that is awake is left alone.
 
             Example: strata wake desktop
             """)

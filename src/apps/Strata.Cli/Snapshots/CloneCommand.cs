@@ -55,11 +55,11 @@ internal sealed class CloneCommand
     {
         CloneCommand command = new();
         DocumentedCommand parsed = new("clone", "Start copies of a machine, which goes on.", """
-            A clone begins where the machine is at this moment. Memory and disks are shared until somebody writes, and what a clone writes goes
-            with it. One clone runs here, with its console on this terminal as with `strata run`.
+            A clone begins where the machine is at this moment. Memory and disks are shared until somebody writes, and what a clone writes
+            goes with it. One clone runs here, with its console on this terminal as with `strata run`.
 
-            The agent in the guest gives it random numbers, MAC addresses, a DHCP lease, a host name, a machine ID and SSH host keys of its own; a
-            guest without one keeps those of the machine, and a line says so. Forwarded ports get new numbers, which are printed.
+            The agent in the guest gives it random numbers, MAC addresses, a DHCP lease, a host name, a machine ID and SSH host keys of its
+            own; a guest without one keeps those of the machine, and a line says so. Forwarded ports get new numbers, which are printed.
 
             Examples:
               strata clone web

@@ -11,8 +11,8 @@ internal static class SnapshotCommand
 {
     public static Command Create(TerminationSignals signals) =>
         new DocumentedCommand("snapshot", "Save machines while they run, and go back to what they were.", """
-        A snapshot has all of a machine: memory, devices, disks. The machine stands still for some milliseconds and goes on. Any engine goes on
-        with what another has saved. A machine's snapshots are kept under its name, in ~/.local/share/strata/snapshots
+        A snapshot has all of a machine: memory, devices, disks. The machine stands still for some milliseconds and goes on. Any engine goes
+        on with what another has saved. A machine's snapshots are kept under its name, in ~/.local/share/strata/snapshots
         ($XDG_DATA_HOME/strata/snapshots), and store only what has changed since the one before.
 
         Examples:
@@ -50,8 +50,8 @@ internal static class SnapshotCommand
         Option<bool> noCode = NoCode("Do not keep the translated code: a machine that is restored translates anew.");
         Option<string> output = OutputOption.Create();
         DocumentedCommand command = new("create", "Save a running machine, which goes on.", """
-            Disks whose changes are thrown away, such as that of `strata run debian`, are saved over their image, which must stay as it is; others
-            are saved whole the first time. Shared folders are not saved: they are the host's.
+            Disks whose changes are thrown away, such as that of `strata run debian`, are saved over their image, which must stay as it is;
+            others are saved whole the first time. Shared folders are not saved: they are the host's.
 
             Example: strata snapshot create web before-upgrade
 

@@ -91,8 +91,7 @@ internal sealed class ArchiveStream(Stream stream) : IDisposable
         {
             count = stream.ReadAtLeast(target, target.Length, throwOnEndOfStream: false);
         }
-        catch (
-            Exception error) when (error is InvalidDataException
+        catch (Exception error) when (error is InvalidDataException
                 or EndOfStreamException
                 or ArgumentException
                 or InvalidOperationException

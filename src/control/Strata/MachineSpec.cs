@@ -1,3 +1,4 @@
+using Strata.Engines;
 using Strata.Images;
 
 namespace Strata;
@@ -81,6 +82,12 @@ public sealed partial record MachineSpec
 
     /// <summary>How guest code is executed.</summary>
     public Engine Engine { get; init; } = Engine.Auto;
+
+    /// <summary>
+    /// What the guest's processors can do: one of <see cref="CpuNames.All"/>, or a level with extensions such as x86-64-v2+sha; null for
+    /// "host". A machine's snapshots, and its specification as <c>inspect</c> shows it, have what that stood for.
+    /// </summary>
+    public string? Cpu { get; init; }
 
     /// <summary>
     /// Offer the guest only what every engine of this host can run, so that <see cref="VirtualMachine.SwitchEngineAsync"/> can move the

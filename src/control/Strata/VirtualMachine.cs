@@ -149,6 +149,7 @@ public sealed partial class VirtualMachine : IAsyncDisposable
     {
         MachineLoggers loggers = new(attachments.Loggers ?? NullLoggerFactory.Instance, TimeProvider.System);
         MachineNetworks? networks = null;
+        spec = spec with { Cpu = CpuNames.Find(spec.Cpu).ToString() }; // what "host" stands for here is what snapshots record
         try
         {
             origin = origin with { Firmware = await FirmwareRoms.ReadAsync(spec).ConfigureAwait(false) };
@@ -403,6 +404,7 @@ public sealed partial class VirtualMachine : IAsyncDisposable
                 InitrdName = spec.Initrd ?? "initrd",
                 CommandLine = spec.CommandLine ?? MachineSpec.DefaultCommandLine,
                 Engine = EngineNames.Find(engine),
+                CpuModel = CpuNames.Find(spec.Cpu),
                 PortableCpu = spec.PortableCpu,
                 Paravirtual = spec.Paravirtual,
                 HasTestDevices = spec.TestDevices,

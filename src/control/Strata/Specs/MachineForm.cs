@@ -122,6 +122,11 @@ internal static class MachineForm
             "How guest code is executed."
         },
         {
+            "cpu", Optional(new TextKind<string>(CpuNames.Form, CpuNames.TryParse, name => name)),
+            s => s.Cpu, (s, v) => s with { Cpu = v },
+            "What the guest's processors can do; null for what the host's can."
+        },
+        {
             "portableCpu", Flag,
             s => s.PortableCpu, (s, v) => s with { PortableCpu = v },
             "Offer only what every engine of this host can run."

@@ -105,6 +105,21 @@ public sealed class FirmwareTests : IDisposable
     }
 
     [ImageFact("apt-get", "dpkg-deb")]
+    public async Task GrubRescueDiskette_ShowsItsMenuAndReadsItsDrive()
+    {
+        MachineSpec spec = Describe(await FetchGrubAsync("grub-rescue-floppy.img"));
+        spec = spec with { Disks = [DiskSpec.Diskette(spec.Disks[0].Path) with { ReadOnly = true }] };
+        await using VirtualMachine machine = await VirtualMachine.StartAsync(spec, _timeout.Token);
+
+        await machine.Screen.WaitForTextAsync("GNU GRUB", _timeout.Token);
+        await machine.Screen.TypeAsync("c", _timeout.Token);
+        await machine.Screen.WaitForTextAsync("grub> ", _timeout.Token);
+        await machine.Screen.TypeAsync("hexdump --length=16 --skip=510 (fd0)\n", _timeout.Token);
+
+        await machine.Screen.WaitForTextAsync("55 aa", _timeout.Token); // the end of the boot sector
+    }
+
+    [ImageFact("apt-get", "dpkg-deb")]
     public async Task Command_GrubRescueDisc_ShowsItsMenuAndTakesKeys()
     {
         string disc = await FetchGrubAsync("grub-rescue-cdrom.iso");

@@ -416,13 +416,8 @@ public sealed partial class VirtualMachine : IAsyncDisposable
                     PerfMap = spec.WritePerfMap ? new PerfMap() : null,
                 },
                 OpenKeptCode = identity => origin.OpenKeptCode?.Invoke(identity, loggers.For(LogAreas.Machine)),
-<<<<<<< HEAD
-                Disks = [.. disks.Where(disk => !disk.Spec.Bus.IsIde()).Select(disk => disk.Backend), .. diskDiscs],
-                DiskControllers = [.. spec.Disks.Where(disk => !disk.Bus.IsIde()).Select(disk => ControllerOf(disk.Bus))],
-=======
-                Disks = [.. disks.Where(disk => !disk.Spec.Bus.NeedsFirmware()).Select(disk => disk.Backend)],
+                Disks = [.. disks.Where(disk => !disk.Spec.Bus.NeedsFirmware()).Select(disk => disk.Backend), .. diskDiscs],
                 DiskControllers = [.. spec.Disks.Where(disk => !disk.Bus.NeedsFirmware()).Select(disk => ControllerOf(disk.Bus))],
->>>>>>> main
                 Networks = networks.Cards,
                 Shares = shares,
                 HasSockets = spec.Sockets,

@@ -81,6 +81,12 @@ internal sealed class RunArguments
             $"tells cloud-init where its data is.",
     };
 
+    private readonly Option<string?> _cloudInit = new("--cloud-init")
+    {
+        Description = $"Files for cloud-init in the guest, which finds them on a disc: {CloudInitSpec.Syntax}. A comma in a path is " +
+            $"written twice.",
+    };
+
     private readonly Option<bool> _hpet = new("--hpet")
     {
         Description = "Give the machine high-precision event timers.",
@@ -204,7 +210,8 @@ internal sealed class RunArguments
         {
             arguments._image, arguments._name, arguments._spec, arguments._kernel, arguments._initrd, arguments._module, arguments._append,
             arguments._memory, arguments._cpus,
-            arguments._disk, arguments._share, arguments._exec, arguments._balloon, arguments._smbios, arguments._hpet, arguments._engine,
+            arguments._disk, arguments._share, arguments._exec, arguments._balloon, arguments._smbios,
+            arguments._cloudInit, arguments._hpet, arguments._engine,
             arguments._console, arguments._serial, arguments._display,
             arguments._stats, arguments._trace, arguments._perfMap, arguments._cpu, arguments._portable, arguments._noParavirt,
             arguments._reset, arguments._testDevices, arguments._defective,
@@ -232,6 +239,11 @@ internal sealed class RunArguments
         MachineSpec spec = result.GetValue(_spec) is { } file
             ? await MachineSpec.LoadAsync(file, token)
             : new MachineSpec { Sockets = true }; // for agents
+        if (result.GetValue(_cloudInit) is { } files)
+        {
+            spec = spec with { CloudInit = await CloudInitSpec.LoadAsync(files, token) };
+        }
+
         spec = _firmware.Apply(result, ApplySizes(result, ApplyEngine(result, ApplyFiles(result, spec))));
         return new RunOptions
         {

@@ -148,6 +148,12 @@ public sealed partial record MachineSpec
     /// <summary>What the guest reads about its machine in SMBIOS tables; a machine for which nothing is said has none.</summary>
     public SmbiosSpec Smbios { get; init; } = new();
 
+    /// <summary>
+    /// What cloud-init in the guest is told, by a disc in a CD drive where the machine's disks are on IDE, otherwise by a read-only
+    /// virtio-blk disk behind the others. Null for nothing.
+    /// </summary>
+    public CloudInitSpec? CloudInit { get; init; }
+
     /// <summary>Which device <see cref="VirtualMachine.Console"/> is.</summary>
     public ConsoleDevice Console { get; init; } = ConsoleDevice.Serial;
 }

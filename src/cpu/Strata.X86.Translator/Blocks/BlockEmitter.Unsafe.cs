@@ -336,7 +336,9 @@ internal sealed unsafe partial class BlockEmitter(TranslationCache cache)
             }
             else
             {
-                a.Jump(cold.IsMiss ? cache.Stubs.Miss : cache.Stubs.Exit);
+                a.Jump(cold.IsMiss ? cache.Stubs.Miss
+                    : cache.SiteAt((uint)cold.Site)->Kind == SiteKind.Dispatch ? cache.Stubs.Dispatch
+                    : cache.Stubs.Exit);
             }
         }
 

@@ -39,7 +39,7 @@ internal sealed unsafe class BlockLookup(
     {
         ulong tag = rip ^ salts.Of(IsUser, Mode, out JumpEntry* jumps);
         JumpEntry* entry = jumps + JumpEntry.IndexOf(rip);
-        if (entry->Tag == tag)
+        if (entry->Tag == tag || (entry = cache.JumpTable.FindSecond(tag)) != null)
         {
             return entry->Target;
         }
@@ -51,7 +51,7 @@ internal sealed unsafe class BlockLookup(
         }
 
         tag = rip ^ salts.Of(IsUser, Mode, out jumps); // translation may have changed it
-        TranslationCache.Enter(jumps + JumpEntry.IndexOf(rip), tag, block);
+        cache.JumpTable.Enter(jumps + JumpEntry.IndexOf(rip), tag, block, salts);
         cpu.Tlb.NoteCodePage(rip);
         if (block->SecondPage != null)
         {

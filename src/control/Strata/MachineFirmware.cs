@@ -8,7 +8,8 @@ namespace Strata;
 /// <summary>What the board is told about firmware, from what a machine's specification says.</summary>
 internal static class MachineFirmware
 {
-    public static PcFirmwareOptions Describe(MachineSpec spec, FirmwareRoms roms, IEnumerable<MachineDisk> disks) => new()
+    /// <param name="disc">One more disc in a CD drive; null for none.</param>
+    public static PcFirmwareOptions Describe(MachineSpec spec, FirmwareRoms roms, IEnumerable<MachineDisk> disks, IBlockBackend? disc) => new()
     {
         Rom = roms.Rom,
         VideoRom = roms.VideoRom,
@@ -16,6 +17,7 @@ internal static class MachineFirmware
         [
             .. disks.Where(disk => disk.Spec.Bus.IsIde())
                 .Select(disk => new IdeDriveOptions(disk.Backend, IsOptical: disk.Spec.Bus == DiskBus.Cdrom)),
+            .. disc is null ? (IdeDriveOptions[])[] : [new IdeDriveOptions(disc, IsOptical: true)],
         ],
         Floppies = [.. disks.Where(disk => disk.Spec.Bus == DiskBus.Floppy).Select(OpenDiskette)],
         BootOrder = [.. spec.Boot.Concat(Enum.GetValues<BootDevice>()).Distinct().Select(SourceOf)],

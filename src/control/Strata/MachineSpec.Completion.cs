@@ -96,6 +96,10 @@ public sealed partial record MachineSpec
     internal bool HasFirmware =>
         Firmware == FirmwareKind.SeaBios || (Firmware is null && Kernel is null && Image is null && Disks.Count > 0);
 
+    /// <summary>Whether the disc of <see cref="CloudInit"/> is in a CD drive: systems that start from IDE may have no other driver.</summary>
+    internal bool HasCloudInitDrive =>
+        CloudInit is not null && HasFirmware && Disks.Count(disk => disk.Bus.IsIde()) is > 0 and < MostIdeDrives;
+
     /// <summary>What the machine is of, in a word: an image, a kernel, or what it starts from.</summary>
     public string Origin => Image
         ?? Path.GetFileName(Kernel)
@@ -123,6 +127,8 @@ public sealed partial record MachineSpec
                 StrataError.BadInput,
                 $"Memory can be at most {LargestMemory >> 30} GiB, not {Memory >> 30:N0} GiB; give the machine less.");
         }
+
+        CloudInit?.Check();
     }
 
     private void CheckFiles()

@@ -351,7 +351,9 @@ internal sealed unsafe partial class BlockEmitter(TranslationCache cache)
             }
             else
             {
-                a.Jump(cold.IsMiss ? _stubs.Miss : _stubs.Exit);
+                a.Jump(cold.IsMiss ? _stubs.Miss
+                    : cache.SiteAt((uint)cold.Site)->Kind == SiteKind.Dispatch ? _stubs.Dispatch
+                    : _stubs.Exit);
             }
         }
 

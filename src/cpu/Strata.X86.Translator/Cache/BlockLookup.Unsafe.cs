@@ -43,7 +43,7 @@ internal sealed unsafe class BlockLookup(
         ulong linear = ToLinear(rip);
         ulong tag = linear ^ salts.Of(IsUser, Mode, Segment, out JumpEntry* jumps);
         JumpEntry* entry = jumps + JumpEntry.IndexOf(linear);
-        if (entry->Tag == tag)
+        if (entry->Tag == tag || (entry = cache.JumpTable.FindSecond(tag)) != null)
         {
             return entry->Target;
         }
@@ -55,7 +55,7 @@ internal sealed unsafe class BlockLookup(
         }
 
         tag = linear ^ salts.Of(IsUser, Mode, Segment, out jumps); // translation may have changed it
-        TranslationCache.Enter(jumps + JumpEntry.IndexOf(linear), tag, block);
+        cache.JumpTable.Enter(jumps + JumpEntry.IndexOf(linear), tag, block, salts);
         cpu.Tlb.NoteCodePage(linear);
         if (block->SecondPage != null)
         {

@@ -86,6 +86,9 @@ internal unsafe struct Bridge
     public long VictimsReturned;
     public long Walks;
 
+    /// <summary>Dispatches that found their target in the second table.</summary>
+    public long SecondFinds;
+
     public Gate SyscallGate;
     public Gate SysretGate;
     public Gate SysenterGate;
@@ -122,7 +125,10 @@ internal unsafe struct JumpEntry
     /// <summary>Entries of the whole table: a huge page of the host.</summary>
     public const int TableSize = 2 * Count;
 
-    public const int CountBits = 16;
+    public const int CountBits = 17;
+
+    /// <summary>Bytes of an entry.</summary>
+    public const int Size = 16;
 
     public ulong Tag;
     public byte* Target;

@@ -39,19 +39,30 @@ internal sealed unsafe class Salts(TranslationCache cache, Tlb tlb)
         return entry.Salt | ((ulong)segment << SegmentShift);
     }
 
+    /// <summary>Whether an entry of the jump table with this tag can be found in the current address space.</summary>
+    public bool IsCurrent(ulong tag)
+    {
+        const int highestBit = 47;
+        const int saltBits = 48;
+        ulong number = tag >> saltBits;
+        number ^= (tag & (1UL << highestBit)) == 0 ? 0UL : ushort.MaxValue; // the RIP's upper half, which is all ones there
+        return number == _user.Salt >> saltBits || number == _supervisor.Salt >> saltBits
+            || number == _user32.Salt >> saltBits || number == _supervisor32.Salt >> saltBits;
+    }
+
     private void Renew(ref Entry entry, ulong epoch, ulong kind)
     {
         (ulong round, ulong number) = Math.DivRem(epoch, PerRound);
         if (round != _round)
         {
             _round = round; // numbers repeat now
-            cache.ClearJumpTable();
+            cache.JumpTable.Clear();
         }
 
         // Never zero: the tag of an empty entry, zero, then stands for no canonical RIP.
         entry.Epoch = epoch;
         entry.Salt = (((number + 1) * 4) + kind) << 48;
-        entry.Jumps = cache.JumpTable + (int)((entry.Salt * 0x9E37_79B9_7F4A_7C15) >> (64 - JumpEntry.CountBits));
+        entry.Jumps = cache.JumpTable.First + (int)((entry.Salt * 0x9E37_79B9_7F4A_7C15) >> (64 - JumpEntry.CountBits));
     }
 
     private struct Entry

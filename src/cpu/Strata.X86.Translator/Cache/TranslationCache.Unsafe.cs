@@ -60,15 +60,13 @@ internal sealed unsafe partial class TranslationCache : IDisposable
         _sites = (Site*)HostMapping.Reserve((ulong)MaxSites * (ulong)sizeof(Site));
         _blocks = (TranslatedBlock*)HostMapping.Reserve((ulong)MaxBlocks * (ulong)sizeof(TranslatedBlock));
         _buckets = (TranslatedBlock**)NativeMemory.AllocZeroed(1 << BucketBits, (nuint)sizeof(TranslatedBlock*));
-        JumpTable = (JumpEntry*)HostMapping.Reserve((ulong)(sizeof(JumpEntry) * JumpEntry.TableSize));
         _sites[ArrivalSite] = new Site { Kind = SiteKind.Dispatch, Block = _blocks };
         _siteCount = FixedSites;
         _blockCount = FixedBlocks;
-        Stubs = new Stubs(_code, tlb, ram, _sites, options.IsOnlyProcessor, isSegmented: false);
-        SegmentedStubs = new Stubs(_code + Stubs.Size, tlb, ram, _sites, options.IsOnlyProcessor, isSegmented: true);
+        Stubs = new Stubs(_code, tlb, ram, _sites, JumpTable.Second, options.IsOnlyProcessor, isSegmented: false);
+        SegmentedStubs = new Stubs(_code + Stubs.Size, tlb, ram, _sites, JumpTable.Second, options.IsOnlyProcessor, isSegmented: true);
         _at = _code + (2 * Stubs.Size);
         _translator = new BlockTranslator(this);
-        ClearJumpTable();
         options.PerfMap?.Add(_code, Stubs.End, "stubs");
         if (options.Kept is not null)
         {
@@ -95,7 +93,7 @@ internal sealed unsafe partial class TranslationCache : IDisposable
 
     public CodeSegments Segments { get; }
 
-    public JumpEntry* JumpTable { get; }
+    public JumpTable JumpTable { get; } = new();
 
     public long BlocksTranslated { get; private set; }
 
@@ -216,25 +214,6 @@ internal sealed unsafe partial class TranslationCache : IDisposable
         return block;
     }
 
-    /// <summary>Lets dispatches with a tag find a block.</summary>
-    public static void Enter(JumpEntry* entry, ulong tag, TranslatedBlock* block)
-    {
-        entry->Tag = tag;
-        entry->Target = block->Entry;
-        if (block->FirstJump == null || block->FirstJump == entry)
-        {
-            block->FirstJump = entry;
-        }
-        else if (block->SecondJump == null || block->SecondJump == entry)
-        {
-            block->SecondJump = entry;
-        }
-        else
-        {
-            block->HasManyJumps = true;
-        }
-    }
-
     /// <summary>Drops the blocks of a host page. Links lead only from page to same page, so they go with them.</summary>
     /// <returns>False if entries of the jump table may be left that lead to them: their tags must not be used any more.</returns>
     public bool Invalidate(byte* hostPage)
@@ -275,9 +254,6 @@ internal sealed unsafe partial class TranslationCache : IDisposable
         return !untracked;
     }
 
-    /// <summary>Forgets every jump, for when tags could repeat.</summary>
-    public void ClearJumpTable() => NativeMemory.Clear(JumpTable, (nuint)(sizeof(JumpEntry) * JumpEntry.TableSize));
-
     public void Dispose()
     {
         lock (ReadGate)
@@ -294,7 +270,7 @@ internal sealed unsafe partial class TranslationCache : IDisposable
         HostMapping.Release((nint)_sites, (ulong)MaxSites * (ulong)sizeof(Site));
         HostMapping.Release((nint)_blocks, (ulong)MaxBlocks * (ulong)sizeof(TranslatedBlock));
         NativeMemory.Free(_buckets);
-        HostMapping.Release((nint)JumpTable, (ulong)(sizeof(JumpEntry) * JumpEntry.TableSize));
+        JumpTable.Dispose();
     }
 
     private static uint Bucket(byte* hostPage, ulong rip) =>
@@ -352,7 +328,7 @@ internal sealed unsafe partial class TranslationCache : IDisposable
         _pages.Clear();
         _dependents.Clear();
         NativeMemory.Clear(_buckets, (nuint)sizeof(TranslatedBlock*) << BucketBits);
-        ClearJumpTable();
+        JumpTable.Clear();
         _at = _code + (2 * Stubs.Size);
         _siteCount = FixedSites;
         _blockCount = FixedBlocks;

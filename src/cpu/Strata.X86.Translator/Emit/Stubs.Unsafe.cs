@@ -28,9 +28,10 @@ internal sealed unsafe class Stubs
     /// <param name="tlb">The vCPU's.</param>
     /// <param name="ram">Where the guest's page tables and pages are; null leaves every walk to the engine.</param>
     /// <param name="sites">The cache's.</param>
+    /// <param name="secondJumps">The jump table's second part.</param>
     /// <param name="isOnlyProcessor">No other processor decodes what this one writes.</param>
     /// <param name="isSegmented">For code with segments, where registers of the host hold what <see cref="SegmentedHome"/> says.</param>
-    public Stubs(byte* at, TlbLayout tlb, RamWindows? ram, Site* sites, bool isOnlyProcessor, bool isSegmented)
+    public Stubs(byte* at, TlbLayout tlb, RamWindows? ram, Site* sites, JumpEntry* secondJumps, bool isOnlyProcessor, bool isSegmented)
     {
         _isSegmented = isSegmented;
         HostAssembler a = new(at);
@@ -43,7 +44,9 @@ internal sealed unsafe class Stubs
         a.Lea(Rsp, Rsp, 8); // drop the return address, then leave through the site in Scratch2
         Exit = a.At;
         EmitExit(ref a);
-        Gates = new GateStubs(ref a, Exit);
+        Dispatch = a.At;
+        new DispatchStub(secondJumps, Exit).Emit(ref a);
+        Gates = new GateStubs(ref a, Exit, Dispatch);
         Segments = new SegmentStubs(ref a, Exit);
         Miss = a.At;
         new MissStub(tlb, sites, ram, isOnlyProcessor, Exit).Emit(ref a);
@@ -72,6 +75,9 @@ internal sealed unsafe class Stubs
 
     /// <summary>A check has failed, at the address in Scratch1 and the site in Scratch2: tries again, or leaves.</summary>
     public byte* Miss { get; }
+
+    /// <summary>A dispatch has missed, with the tag in Scratch1 and the site in Scratch2: looks further, or leaves.</summary>
+    public byte* Dispatch { get; }
 
     public byte* End { get; }
 

@@ -23,6 +23,7 @@ internal sealed unsafe partial class BlockEmitter(TranslationCache cache)
     private TranslatedBlock* _block;
     private bool _flagsInHost;
     private bool _flagsInFrame;
+    private bool _uppersNoted;
     private int _completed;
 
     /// <summary>Emits a block's code at <paramref name="at"/>.</summary>
@@ -39,6 +40,7 @@ internal sealed unsafe partial class BlockEmitter(TranslationCache cache)
         _block = block;
         _flagsInHost = false;
         _flagsInFrame = true;
+        _uppersNoted = false;
         _completed = 0;
         block->Count = (byte)instructions.Length;
         HostAssembler a = new(at);
@@ -90,16 +92,23 @@ internal sealed unsafe partial class BlockEmitter(TranslationCache cache)
         }
 
         bool vectors = false;
+        bool avx = false;
         bool x87 = false;
         foreach (ref readonly DecodedInstruction decoded in instructions)
         {
             vectors |= decoded.Traits.UsesVectors;
+            avx |= decoded.Traits.UsesAvx;
             x87 |= decoded.Traits.UsesX87;
         }
 
         if (vectors)
         {
             EmitLoader(ref a, Frame.VectorsLoaded, cache.Stubs.LoadVectors, SiteKind.Vectors, rip);
+        }
+
+        if (avx)
+        {
+            EmitLoader(ref a, Frame.AvxLoaded, cache.Stubs.LoadAvx, SiteKind.Vectors, rip);
         }
 
         if (x87)

@@ -1,6 +1,7 @@
 using System.Text;
 using Strata.Core.Execution;
 using Strata.Devices.Serial;
+using Strata.Engines;
 using Strata.Machines.Boards;
 using Strata.X86.Execution;
 using Strata.X86.Registers;
@@ -31,6 +32,7 @@ internal sealed class LockstepMachine : ISerialBackend, IDisposable
         {
             MemorySize = spec.Memory,
             Processors = spec.Processors,
+            CpuModel = CpuNames.Find(spec.Cpu),
             Deterministic = _deterministic,
             Serial = this,
             StartTime = StartTime,

@@ -76,7 +76,8 @@ internal static unsafe class VexInstructions
         o.IsWide = form.IsWide;
         o.Immediate = (byte)op->Imm;
         o.Float = FloatContext.FromMxcsr(cpu.State.Mxcsr);
-        if (!TryReadSources(cpu, op, form, &o))
+        ulong va = 0;
+        if (!TryReadSources(cpu, op, form, &o) || (op->Kind0 == OperandKind.Memory && !TryProbe(cpu, op, form, out va)))
         {
             return;
         }
@@ -93,7 +94,7 @@ internal static unsafe class VexInstructions
             return;
         }
 
-        Write(cpu, op, form, &o);
+        Write(cpu, op, va, o.R);
     }
 
     private static bool TryReadSources(X86Cpu cpu, Op* op, VexForm form, VexOperands* o)
@@ -146,23 +147,26 @@ internal static unsafe class VexInstructions
         Operands.TryLinear(cpu, op, size, kind, out va)
         && (!aligned || (va & (ulong)(size - 1)) == 0 || cpu.RaiseGeneralProtection());
 
-    private static void Write(X86Cpu cpu, Op* op, VexForm form, VexOperands* o)
+    /// <summary>Before the kernel runs, as MXCSR is not to change if the store faults.</summary>
+    private static bool TryProbe(X86Cpu cpu, Op* op, VexForm form, out ulong va)
+    {
+        bool aligned = (form.Traits & VexTraits.Aligned) != 0;
+        return TryAddress(cpu, op, op->MemorySize, aligned, AccessKind.Write, out va)
+            && cpu.ProbeWrite(va, op->MemorySize, Operands.IsStack(op));
+    }
+
+    private static void Write(X86Cpu cpu, Op* op, ulong va, byte* result)
     {
         switch (op->Kind0)
         {
             case OperandKind.Vector:
-                WriteRegister(cpu, op->Reg0, o->R, op->Width);
+                WriteRegister(cpu, op->Reg0, result, op->Width);
                 break;
             case OperandKind.Memory:
-                int size = op->MemorySize;
-                if (TryAddress(cpu, op, size, (form.Traits & VexTraits.Aligned) != 0, AccessKind.Write, out ulong va))
-                {
-                    cpu.TryWriteBytes(va, o->R, size, Operands.IsStack(op));
-                }
-
+                cpu.TryWriteBytes(va, result, op->MemorySize, Operands.IsStack(op));
                 break;
             default:
-                Operands.WriteGpr(cpu, op->Reg0, 8, *(ulong*)o->R);
+                Operands.WriteGpr(cpu, op->Reg0, 8, *(ulong*)result);
                 break;
         }
     }

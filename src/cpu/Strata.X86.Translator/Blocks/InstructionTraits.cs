@@ -370,6 +370,11 @@ internal static class InstructionTraitsTable
             return Handling.String;
         }
 
+        if (instruction.Code == Code.Jrcxz_rel8_64)
+        {
+            return Handling.JumpIf;
+        }
+
         if (instruction.IsJccShortOrNear)
         {
             return info.OperandSize is 64 or 32 ? Handling.JumpIf : Handling.Interpret; // 16 bits cut EIP

@@ -53,4 +53,5 @@ internal enum KeptStub : byte
     LoadX87,
     Syscall,
     Sysret,
+    Dispatch,
 }

@@ -44,7 +44,11 @@ internal sealed class PcFirmware : IDisposable
         wiring.Memory.Map(MemoryRegion.Rom(PcMemoryMap.HighMemoryStart - _rom.Size, _rom, 0, _rom.Size));
         HostBridge = new I440Fx(wiring.Memory, ram, _rom);
         A20 = new A20Gate(wiring.Memory, wiring.Control);
-        Display = new Vga(wiring.Clock, VideoMemory);
+        Display = new Vga(wiring.Clock, VideoMemory)
+        {
+            Program = options.VideoRom,
+            FindFonts = () => GuestFonts.Find(ram),
+        };
         wiring.Memory.Map(MemoryRegion.OfDevice(PcMemoryMap.VgaStart, Vga.WindowSize, Display.Window, MemoryRegion.OverlayPriority));
         wiring.Ports.Map(PcMemoryMap.ControlPortA, 1, A20);
         wiring.Ports.Map(PcMemoryMap.FirmwareLogPort, 1, new DebugPort(Log));

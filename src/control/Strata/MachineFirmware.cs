@@ -13,7 +13,7 @@ internal static class MachineFirmware
         Drives =
         [
             .. disks.Where(disk => disk.Spec.Bus.IsIde())
-                .Select(disk => new IdeDriveOptions(disk.Backend, IsOptical: disk.Spec.Bus == DiskBus.Cdrom)),
+                .Select(disk => new IdeDriveOptions(disk.Medium, IsOptical: disk.Spec.Bus == DiskBus.Cdrom)),
         ],
         BootOrder = [.. spec.Boot.Concat(Enum.GetValues<BootDevice>()).Distinct().Select(SourceOf)],
         UsesSerial = spec.Console == ConsoleDevice.Serial,

@@ -36,7 +36,7 @@ internal static class DiskForm
     public static SpecRecord<DiskSpec> Disk { get; } = new(
         "a disk", () => new DiskSpec { Path = string.Empty }, DiskSpec.Parse, DiskSpec.Syntax)
     {
-        { "path", FilePath, d => d.Path, (d, v) => d with { Path = v }, "The image.", true },
+        { "path", Text, d => d.Path, (d, v) => d with { Path = v }, "The image.", true },
         {
             "format", Optional(Format),
             d => d.Format, (d, v) => d with { Format = v },

@@ -17,6 +17,9 @@ public enum DiskBus
 
     /// <summary>SATA, on a controller with six ports: /dev/sda in Linux.</summary>
     Ahci,
+
+    /// <summary>A diskette in a floppy drive, of which there are two. Needs firmware.</summary>
+    Floppy,
 }
 
 /// <summary>What follows from a disk's bus.</summary>
@@ -26,5 +29,8 @@ internal static class DiskBusExtensions
     public static bool IsIde(this DiskBus bus) => bus is DiskBus.Ide or DiskBus.Cdrom;
 
     /// <summary>A drive whose medium is changed while the machine runs, and which can be empty.</summary>
-    public static bool IsRemovable(this DiskBus bus) => bus is DiskBus.Cdrom;
+    public static bool IsRemovable(this DiskBus bus) => bus is DiskBus.Cdrom or DiskBus.Floppy;
+
+    /// <summary>The disk is on a controller that only machines with firmware have.</summary>
+    public static bool NeedsFirmware(this DiskBus bus) => bus.IsIde() || bus == DiskBus.Floppy;
 }

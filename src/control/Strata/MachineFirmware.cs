@@ -1,3 +1,5 @@
+using Strata.Core.Storage;
+using Strata.Devices.Storage.Floppy;
 using Strata.Machines.Boards;
 using Strata.Snapshots;
 
@@ -6,7 +8,8 @@ namespace Strata;
 /// <summary>What the board is told about firmware, from what a machine's specification says.</summary>
 internal static class MachineFirmware
 {
-    public static PcFirmwareOptions Describe(MachineSpec spec, FirmwareRoms roms, IEnumerable<MachineDisk> disks) => new()
+    /// <param name="disc">One more disc in a CD drive; null for none.</param>
+    public static PcFirmwareOptions Describe(MachineSpec spec, FirmwareRoms roms, IEnumerable<MachineDisk> disks, IBlockBackend? disc) => new()
     {
         Rom = roms.Rom,
         VideoRom = roms.VideoRom,
@@ -14,11 +17,21 @@ internal static class MachineFirmware
         [
             .. disks.Where(disk => disk.Spec.Bus.IsIde())
                 .Select(disk => new IdeDriveOptions(disk.Medium, IsOptical: disk.Spec.Bus == DiskBus.Cdrom)),
+            .. disc is null ? (IdeDriveOptions[])[] : [new IdeDriveOptions(disc, IsOptical: true)],
         ],
+        Floppies = [.. disks.Where(disk => disk.Spec.Bus == DiskBus.Floppy).Select(OpenDiskette)],
         BootOrder = [.. spec.Boot.Concat(Enum.GetValues<BootDevice>()).Distinct().Select(SourceOf)],
         UsesSerial = spec.Console == ConsoleDevice.Serial,
         ShowsMenu = spec.BootMenu,
     };
+
+    /// <exception cref="StrataException">The image has the size of no diskette.</exception>
+    private static IBlockBackend OpenDiskette(MachineDisk disk) => FloppyGeometry.Find(disk.Backend.Sectors) is not null
+        ? disk.Backend
+        : throw new StrataException(
+            StrataError.BadInput,
+            $"{disk.Spec.Path} has {disk.Backend.Sectors / 2:N0} KiB and is no diskette's image: those have {FloppyGeometry.Sizes}. Attach it " +
+            "as a disk, with bus=ide.");
 
     private static BootSource SourceOf(BootDevice device) => device switch
     {

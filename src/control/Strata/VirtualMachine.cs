@@ -149,6 +149,7 @@ public sealed partial class VirtualMachine : IAsyncDisposable
     {
         MachineLoggers loggers = new(attachments.Loggers ?? NullLoggerFactory.Instance, TimeProvider.System);
         MachineNetworks? networks = null;
+        spec = spec with { Cpu = CpuNames.Find(spec.Cpu).ToString() }; // what "host" stands for here is what snapshots record
         try
         {
             origin = origin with { Firmware = await FirmwareRoms.ReadAsync(spec).ConfigureAwait(false) };
@@ -381,6 +382,9 @@ public sealed partial class VirtualMachine : IAsyncDisposable
             disks.AddRange(spec.Disks.Select((disk, index) => origin.OpenDisk(disk, index, loggers.For(LogAreas.Disks))));
             CheckTags(spec);
             shares.AddRange(spec.Shares.Select(share => (share.Tag, share.Open(), share.Validity)));
+            IBlockBackend? disc = spec.CloudInit?.CreateDisc();
+            IBlockBackend? driveDisc = spec.HasCloudInitDrive ? disc : null;
+            IBlockBackend[] diskDiscs = disc is null || driveDisc is not null ? [] : [disc];
             PcBoardOptions options = new()
             {
                 MemorySize = spec.Memory,
@@ -397,12 +401,13 @@ public sealed partial class VirtualMachine : IAsyncDisposable
                 Kernel = null,
                 ReadImages = origin.Boot.Load,
                 StartsFromMemory = origin.Memory is not null,
-                Firmware = origin.Firmware is { } roms ? MachineFirmware.Describe(spec, roms, disks) : null,
+                Firmware = origin.Firmware is { } roms ? MachineFirmware.Describe(spec, roms, disks, driveDisc) : null,
                 OnFirmwareLog = line => LogFirmware(loggers.For(LogAreas.Firmware), line),
                 KernelName = spec.Kernel ?? "kernel",
                 InitrdName = spec.Initrd ?? "initrd",
                 CommandLine = spec.CommandLine ?? MachineSpec.DefaultCommandLine,
                 Engine = EngineNames.Find(engine),
+                CpuModel = CpuNames.Find(spec.Cpu),
                 PortableCpu = spec.PortableCpu,
                 Paravirtual = spec.Paravirtual,
                 HasTestDevices = spec.TestDevices,
@@ -413,8 +418,8 @@ public sealed partial class VirtualMachine : IAsyncDisposable
                     PerfMap = spec.WritePerfMap ? new PerfMap() : null,
                 },
                 OpenKeptCode = identity => origin.OpenKeptCode?.Invoke(identity, loggers.For(LogAreas.Machine)),
-                Disks = [.. disks.Where(disk => !disk.Spec.Bus.IsIde()).Select(disk => disk.Backend)],
-                DiskControllers = [.. spec.Disks.Where(disk => !disk.Bus.IsIde()).Select(disk => ControllerOf(disk.Bus))],
+                Disks = [.. disks.Where(disk => !disk.Spec.Bus.NeedsFirmware()).Select(disk => disk.Backend), .. diskDiscs],
+                DiskControllers = [.. spec.Disks.Where(disk => !disk.Bus.NeedsFirmware()).Select(disk => ControllerOf(disk.Bus))],
                 Networks = networks.Cards,
                 Shares = shares,
                 HasSockets = spec.Sockets,

@@ -47,6 +47,7 @@ internal sealed class PcProcessors : IDisposable
             _wiring.Memory, _board.Ram, options, new CpuidPolicy
             {
                 ProcessorCount = options.Processors,
+                Model = options.CpuModel,
                 Paravirtual = ParavirtualFeatures(options),
             });
         CpuidPolicy policy = _engines.Policy;

@@ -113,7 +113,8 @@ internal sealed class MachineDisk : IDisposable
     {
         if (spec.IsEmpty)
         {
-            throw new SnapshotException("The machine has an empty drive, which an archive has no place for; put a disc in, and save again.");
+            throw new SnapshotException(
+                "The machine has an empty drive, which an archive has no place for; put a disc in, and save again.");
         }
 
         Check(stored);

@@ -23,5 +23,6 @@ public interface IRemovableDrive
     /// </summary>
     /// <param name="medium">The drive's from here on; null for none.</param>
     /// <returns>The one before, for the caller to dispose; null for none.</returns>
+    /// <exception cref="ArgumentException">The drive takes no medium of this size; nothing has been changed.</exception>
     IBlockBackend? Exchange(IBlockBackend? medium);
 }

@@ -58,6 +58,12 @@ internal sealed class PcDevices
     /// <summary>The floppy drives; null for a machine without.</summary>
     public PcFloppies? Floppies { get; private set; }
 
+    /// <summary>In the order of the options.</summary>
+    public IReadOnlyList<IRemovableDrive> FloppyDrives { get; private set; } = [];
+
+    /// <summary>CD drives, in the order of the options.</summary>
+    public IReadOnlyList<IRemovableDrive> OpticalDrives { get; private set; } = [];
+
     public VirtioConsole? Console { get; private set; }
 
     public VirtioVsock? Sockets { get; private set; }
@@ -171,14 +177,16 @@ internal sealed class PcDevices
         return failures;
     }
 
-    private void PlugFloppies(IReadOnlyList<IBlockBackend> diskettes)
+    private void PlugFloppies(IReadOnlyList<IBlockBackend?> diskettes)
     {
         Floppies = new PcFloppies(_wiring, _chipset.Interrupts);
         _others.Add(Floppies);
-        foreach ((int drive, IBlockBackend diskette) in diskettes.Index())
+        foreach ((int drive, IBlockBackend? diskette) in diskettes.Index())
         {
             Floppies.Insert(drive, diskette);
         }
+
+        FloppyDrives = [.. Enumerable.Range(0, diskettes.Count).Select(Floppies.Drive)];
     }
 
     private void PlugNetwork(NetworkCardOptions network, int queues)
@@ -256,6 +264,7 @@ internal sealed class PcDevices
         int slot = _nextSlot++;
         Bus.Plug(slot, new Piix3Isa(router));
         IdeDrive?[] drives = IdePlaces.Place(_wiring.Options.Firmware!.Drives);
+        OpticalDrives = [.. IdePlaces.DiscPlaces.Select(place => drives[place]).OfType<AtapiDrive>()];
         ILogger? log = _wiring.Options.Loggers?.For(LogAreas.Disks);
         IdeChannel first = new("ide0", _wiring.Memory, _chipset.Interrupts.Line(PcMemoryMap.FirstIdePin), drives[0], drives[1], log);
         IdeChannel second = new("ide1", _wiring.Memory, _chipset.Interrupts.Line(PcMemoryMap.SecondIdePin), drives[2], drives[3], log);

@@ -105,7 +105,8 @@ public sealed class MediaTests : IDisposable
         string disk = _folder.Write("disk.raw", BootSector.CreateDisk());
         MachineSpec spec = MachineSpec.StartingFrom(disk);
         return await VirtualMachine.StartAsync(
-            spec with { Memory = 64UL << 20, Networks = [], Engine = Engine.Translator, Disks = [.. spec.Disks, .. drives] }, _timeout.Token);
+            spec with { Memory = 64UL << 20, Networks = [], Engine = Engine.Translator, Disks = [.. spec.Disks, .. drives] },
+            _timeout.Token);
     }
 
     private async Task<string> StrataAsync(params string[] arguments)

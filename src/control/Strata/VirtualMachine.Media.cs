@@ -38,7 +38,8 @@ public sealed partial class VirtualMachine
         bool isIn = false;
         try
         {
-            await Task.Run(() => AwaitUnlockAsync(name, drive, change.IsForced, cancellationToken), cancellationToken).ConfigureAwait(false);
+            await Task.Run(() => AwaitUnlockAsync(name, drive, change.IsForced, cancellationToken), cancellationToken)
+                .ConfigureAwait(false);
             await _saver.ExchangeAsync(
                 exchange,
                 () =>
@@ -147,7 +148,8 @@ public sealed partial class VirtualMachine
             {
                 throw new StrataException(
                     StrataError.Guest,
-                    $"The guest keeps the medium in {name}: unmount it there. --force takes it out all the same, and the guest's reads fail.");
+                    $"The guest keeps the medium in {name}: unmount it there. --force takes it out all the same, and the " +
+                    $"guest's reads fail.");
             }
 
             await Task.Delay(EjectInterval, cancellationToken).ConfigureAwait(false);

@@ -22,8 +22,8 @@ internal static class MediaCommand
         };
         Option<string> output = MachineArguments.Output();
         DocumentedCommand command = new("media", "Show what is in a machine's drives, and change or eject it.", """
-            CD drives are called cd0, cd1 …, floppy drives fd0 and fd1. STATE is open where the guest has put the tray out, and locked where
-            it keeps the medium in. A locked drive asks the guest to let go, as a drive's button does, and waits ten seconds for that.
+            CD drives are called cd0, cd1 …, floppy drives fd0 and fd1. STATE is open where the guest has put the tray out, and locked
+            where it keeps the medium in. A locked drive asks the guest to let go, as a drive's button does, and waits ten seconds for that.
 
             Examples:
               strata media disk
@@ -41,7 +41,8 @@ internal static class MediaCommand
             if (file is not null && takesOut)
             {
                 throw new StrataException(
-                    StrataError.BadInput, "--insert takes the old medium out by itself; leave out --eject, or --insert for an empty drive.");
+                    StrataError.BadInput,
+                    "--insert takes the old medium out by itself; leave out --eject, or --insert for an empty drive.");
             }
 
             if (file is not null || takesOut)

@@ -2,7 +2,7 @@ using System.Buffers.Binary;
 
 namespace Strata.Devices.Usb;
 
-/// <summary>A control request: the eight bytes of its setup packet. Universal Serial Bus Specification 2.0, "USB Device Requests".</summary>
+/// <summary>A control request: its setup packet. Universal Serial Bus Specification 2.0, "USB Device Requests".</summary>
 /// <param name="Type">Direction in bit 7, kind in bits 6 and 5, recipient below.</param>
 /// <param name="Request">Which request.</param>
 /// <param name="Value">Its argument.</param>

@@ -8,7 +8,7 @@ public sealed class UsbTablet : UsbHidDevice, ITablet
 {
     private const int WheelPlace = 5;
 
-    /// <summary>Buttons, two places of 16 bits and a wheel, of a mouse. Device Class Definition for HID 1.11, "Report Descriptor".</summary>
+    /// <summary>Buttons, two places of 16 bits and a wheel. Device Class Definition for HID 1.11, "Report Descriptor".</summary>
     private static readonly byte[] ReportDescriptor =
     [
         0x05, 0x01, 0x09, 0x02, 0xA1, 0x01, 0x09, 0x01, 0xA1, 0x00, // a mouse with a pointer

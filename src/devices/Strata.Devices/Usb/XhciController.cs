@@ -7,10 +7,10 @@ using static Strata.Devices.Usb.XhciRegisters;
 namespace Strata.Devices.Usb;
 
 /// <summary>
-/// A USB host controller with two USB 2.0 ports for human interface devices, and two USB 3.0 ports with nothing in them. eXtensible Host
-/// Controller Interface for USB 1.2. One interrupter with an event ring of one segment; 8 slots; interrupt and control transfers. Not there:
-/// streams, isochronous transfers, hubs, debug and virtualisation capabilities. All work is done where the guest rings or a device has
-/// something to say, and is bounded.
+/// A USB host controller with two USB 2.0 ports for human interface devices, and two USB 3.0 ports with nothing in them. eXtensible
+/// Host Controller Interface for USB 1.2. One interrupter with an event ring of one segment; 8 slots; interrupt and control transfers.
+/// Not there: streams, isochronous transfers, hubs, debug and virtualisation capabilities. All work is done where the guest rings or a
+/// device has something to say, and is bounded.
 /// </summary>
 public sealed partial class XhciController : PciFunction, IMmioDevice, IDwordRegisters
 {

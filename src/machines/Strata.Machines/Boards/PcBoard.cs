@@ -9,6 +9,7 @@ using Strata.Devices.Display;
 using Strata.Devices.Input;
 using Strata.Devices.Interrupts;
 using Strata.Devices.Power;
+using Strata.Devices.Storage;
 using Strata.Machines.Boot;
 using Strata.Machines.Engines;
 using Strata.Virtio.Balloon;
@@ -110,6 +111,12 @@ public sealed partial class PcBoard : IMachineControl, IDisposable
 
     /// <summary>The mouse; null for a machine without one.</summary>
     public IPointer? Pointer => _firmware is null ? null : _chipset.Keyboard;
+
+    /// <summary>CD drives, in the order of the options.</summary>
+    public IReadOnlyList<IRemovableDrive> OpticalDrives => _devices!.OpticalDrives;
+
+    /// <summary>Floppy drives, in the order of the options.</summary>
+    public IReadOnlyList<IRemovableDrive> FloppyDrives => _devices!.FloppyDrives;
 
     public IVirtualClock Clock => _clock;
 

@@ -65,6 +65,12 @@ internal sealed class PcDevices
     /// <summary>The keyboard on USB; null for a machine without.</summary>
     public UsbKeyboard? Keyboard { get; private set; }
 
+    /// <summary>In the order of the options.</summary>
+    public IReadOnlyList<IRemovableDrive> FloppyDrives { get; private set; } = [];
+
+    /// <summary>CD drives, in the order of the options.</summary>
+    public IReadOnlyList<IRemovableDrive> OpticalDrives { get; private set; } = [];
+
     public VirtioConsole? Console { get; private set; }
 
     public VirtioVsock? Sockets { get; private set; }
@@ -127,7 +133,8 @@ internal sealed class PcDevices
     /// <summary>Puts what has state on the roster: the bus, then its functions by place, each with its device.</summary>
     public void Enlist(UnitRoster roster)
     {
-        foreach (IUnit unit in (IEnumerable<IUnit>)[.. Floppies?.Units ?? [], Bus, .. Bus.Functions.SelectMany(place => place.Function.Units)])
+        IEnumerable<IUnit> functions = Bus.Functions.SelectMany(place => place.Function.Units);
+        foreach (IUnit unit in (IEnumerable<IUnit>)[.. Floppies?.Units ?? [], Bus, .. functions])
         {
             roster.Add(unit);
         }
@@ -199,14 +206,16 @@ internal sealed class PcDevices
         Bus.Plug(_nextSlot++, new XhciController(_wiring.Memory, _wiring.Clock, devices));
     }
 
-    private void PlugFloppies(IReadOnlyList<IBlockBackend> diskettes)
+    private void PlugFloppies(IReadOnlyList<IBlockBackend?> diskettes)
     {
         Floppies = new PcFloppies(_wiring, _chipset.Interrupts);
         _others.Add(Floppies);
-        foreach ((int drive, IBlockBackend diskette) in diskettes.Index())
+        foreach ((int drive, IBlockBackend? diskette) in diskettes.Index())
         {
             Floppies.Insert(drive, diskette);
         }
+
+        FloppyDrives = [.. Enumerable.Range(0, diskettes.Count).Select(Floppies.Drive)];
     }
 
     private void PlugNetwork(NetworkCardOptions network, int queues)
@@ -284,6 +293,7 @@ internal sealed class PcDevices
         int slot = _nextSlot++;
         Bus.Plug(slot, new Piix3Isa(router));
         IdeDrive?[] drives = IdePlaces.Place(_wiring.Options.Firmware!.Drives);
+        OpticalDrives = [.. IdePlaces.DiscPlaces.Select(place => drives[place]).OfType<AtapiDrive>()];
         ILogger? log = _wiring.Options.Loggers?.For(LogAreas.Disks);
         IdeChannel first = new("ide0", _wiring.Memory, _chipset.Interrupts.Line(PcMemoryMap.FirstIdePin), drives[0], drives[1], log);
         IdeChannel second = new("ide1", _wiring.Memory, _chipset.Interrupts.Line(PcMemoryMap.SecondIdePin), drives[2], drives[3], log);

@@ -7,7 +7,7 @@ using Strata.Devices.Display;
 
 namespace Strata.Devices.Tests.Display;
 
-/// <summary>The window as memory: what processors write there without the device is what shows, and what the planes have afterwards.</summary>
+/// <summary>The window as memory: what processors write there without the device shows, and the planes have it afterwards.</summary>
 public sealed class VgaApertureTests : IDisposable
 {
     private const int TextWindow = 0x1_8000;

@@ -5,17 +5,17 @@ using static Strata.Devices.Display.VgaRegisters;
 namespace Strata.Devices.Display;
 
 /// <content>
-/// The window as memory, where the mode leaves accesses as they are: in a chained mode and in banks of the display interface it is a piece of
-/// the video memory; in a text mode, whose characters and attributes lie in every fourth byte of that, a memory of its own, from which the planes
-/// get them when somebody looks at them. Every other mode has the device.
+/// The window as memory, where the mode leaves accesses as they are: in a chained mode and in banks of the display interface it is a piece
+/// of the video memory; in a text mode, whose characters and attributes lie in every fourth byte of that, a memory of its own, from which
+/// the planes get them when somebody looks at them. Every other mode has the device.
 /// </content>
 public sealed partial class Vga
 {
     private const int TextSizeInBytes = 0x8000;
 
     /// <summary>
-    /// Accesses to the device in a mode that could do without it, before memory shows: programs that switch between modes for each character
-    /// or pixel do not switch the map each time.
+    /// Accesses to the device in a mode that could do without it, before memory shows: programs that switch between modes for each
+    /// character or pixel do not switch the map each time.
     /// </summary>
     private const int AccessesBefore = 128;
 
@@ -126,8 +126,8 @@ public sealed partial class Vga
     }
 
     /// <summary>
-    /// Whether processors have written, unnoticed, to memory that shows since this was last asked. Under _looking alone: vCPUs give up their
-    /// rights to write, and one may be waiting for _gate.
+    /// Whether processors have written, unnoticed, to memory that shows since this was last asked. Under _looking alone: vCPUs give up
+    /// their rights to write, and one may be waiting for _gate.
     /// </summary>
     private bool HasBeenWritten()
     {

@@ -80,6 +80,21 @@ public sealed class VgaApertureTests : IDisposable
         Assert.Equal(empty.Memory, _vga.SaveState().Memory);
     }
 
+    /// <summary>The mode's memory is cleared when it begins: text must not come into it behind that.</summary>
+    [Fact]
+    public void Text_ModeOfTheDisplayInterfaceBegins_ItsMemoryIsClear()
+    {
+        SetTextMode();
+        Touch(TextWindow);
+
+        foreach ((int index, ushort value) in ((int, ushort)[])[(1, 640), (2, 480), (3, 8), (4, 1)])
+        {
+            Vbe(index, value);
+        }
+
+        Assert.False(_vga.SaveState().Memory.AsSpan(0, 640 * 480).ContainsAnyExcept((byte)0));
+    }
+
     [Fact]
     public void ChainedMode_WrittenOften_ShowsTheVideoMemory()
     {

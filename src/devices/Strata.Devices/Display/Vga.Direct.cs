@@ -112,17 +112,19 @@ public sealed partial class Vga
     {
         if (_form.Kind != WindowKind.Device && FindForm() != _form)
         {
-            HideWindow();
-            GiveText();
-            _form = default;
+            TakeWindowBack();
         }
     }
 
-    /// <summary>The device takes the window back. Under _gate.</summary>
-    private void HideWindow()
+    /// <summary>The device serves the window again. Under _gate.</summary>
+    private void TakeWindowBack()
     {
-        Aperture!.Hide();
-        _accesses = 0;
+        if (_form.Kind != WindowKind.Device)
+        {
+            Aperture!.Hide();
+            GiveText();
+            (_form, _accesses) = (default, 0);
+        }
     }
 
     /// <summary>

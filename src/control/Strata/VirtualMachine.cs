@@ -382,6 +382,7 @@ public sealed partial class VirtualMachine : IAsyncDisposable
         try
         {
             disks.AddRange(spec.Disks.Select((disk, index) => origin.OpenDisk(disk, index, loggers.For(LogAreas.Disks))));
+            ReportBoot(origin, disks, loggers);
             CheckTags(spec);
             shares.AddRange(spec.Shares.Select(share => (share.Tag, share.Open(), share.Validity)));
             IBlockBackend? disc = spec.CloudInit?.CreateDisc();
@@ -447,6 +448,18 @@ public sealed partial class VirtualMachine : IAsyncDisposable
                     throw new StrataException(StrataError.Host, error.Message, error);
                 default:
                     throw;
+            }
+        }
+    }
+
+    /// <summary>Of a machine that firmware starts now.</summary>
+    private static void ReportBoot(MachineOrigin origin, List<MachineDisk> disks, MachineLoggers loggers)
+    {
+        if (origin is { Firmware: not null, Memory: null })
+        {
+            foreach (string problem in BootCheck.Find(disks))
+            {
+                LogBoot(loggers.For(LogAreas.Firmware), problem);
             }
         }
     }

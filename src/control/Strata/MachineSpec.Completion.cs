@@ -169,6 +169,11 @@ public sealed partial record MachineSpec
                 StrataError.BadInput, $"A machine has {MostFloppyDrives} floppy drives; attach further images with bus=ide.");
         }
 
+        if (Usb.Distinct().Count() != Usb.Count)
+        {
+            throw new StrataException(StrataError.BadInput, "A USB device is named twice; a machine has one of each kind.");
+        }
+
         if (HasFirmware && Boot.Distinct().Count() != Boot.Count)
         {
             throw new StrataException(StrataError.BadInput, "A device is named twice for firmware to start from; name each once.");

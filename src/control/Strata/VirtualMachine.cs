@@ -428,6 +428,7 @@ public sealed partial class VirtualMachine : IAsyncDisposable
                 HasSockets = spec.Sockets,
                 HasBalloon = spec.Balloon,
                 HasHpet = spec.Hpet,
+                UsbDevices = [.. spec.Usb.Select(device => device == UsbDevice.Tablet ? UsbDeviceKind.Tablet : UsbDeviceKind.Keyboard)],
                 Smbios = spec.Smbios.IsEmpty ? null : spec.Smbios.ToOptions(),
             };
             CheckSlots(options);

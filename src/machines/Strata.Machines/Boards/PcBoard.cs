@@ -104,7 +104,10 @@ public sealed partial class PcBoard : IMachineControl, IDisposable
     public IScreen? Screen => _firmware?.Display;
 
     /// <summary>The keyboard.</summary>
-    public IKeyboard Keyboard => _chipset.Keyboard;
+    public IKeyboard Keyboard => _devices!.Keyboard is { } usb ? new KeyboardChoice(_chipset.Keyboard, usb) : _chipset.Keyboard;
+
+    /// <summary>The tablet; null for a machine without one.</summary>
+    public ITablet? Tablet => _devices!.Tablet;
 
     /// <summary>The mouse; null for a machine without one.</summary>
     public IPointer? Pointer => _firmware is null ? null : _chipset.Keyboard;

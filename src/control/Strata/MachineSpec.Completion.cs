@@ -26,8 +26,9 @@ public sealed partial record MachineSpec
 
         if (HasFirmware)
         {
-            await FirmwareFiles.EnsureAsync(null, progress, cancellationToken).ConfigureAwait(false);
-            return this with { Firmware = FirmwareKind.SeaBios };
+            FirmwareKind kind = Firmware ?? FirmwareProbe.Choose(this);
+            await FirmwareFiles.EnsureAsync(FirmwarePackage.Of(kind), null, progress, cancellationToken).ConfigureAwait(false);
+            return this with { Firmware = kind, FirmwareVariables = kind == FirmwareKind.Ovmf ? FirmwareVariables : null };
         }
 
         GuestImage image = GuestImages.Find(Image!);
@@ -54,11 +55,19 @@ public sealed partial record MachineSpec
     /// </summary>
     /// <param name="path">A disk or disc image.</param>
     /// <exception cref="StrataException">The file cannot be read.</exception>
-    public static MachineSpec StartingFrom(string path) => new()
+    public static MachineSpec StartingFrom(string path)
     {
-        Firmware = FirmwareKind.SeaBios,
-        Disks = [DiskKindProbe.IsDisc(path) ? DiskSpec.Disc(path) : new DiskSpec { Path = path, Bus = DiskBus.Ide }],
-    };
+        MachineSpec spec = new()
+        {
+            Disks = [DiskKindProbe.IsDisc(path) ? DiskSpec.Disc(path) : new DiskSpec { Path = path, Bus = DiskBus.Ide }],
+        };
+        return spec with { Firmware = FirmwareProbe.Choose(spec) };
+    }
+
+    /// <summary>A file for <see cref="FirmwareVariables"/> of a machine that is started under a name again and again.</summary>
+    /// <param name="machine">Its name.</param>
+    /// <exception cref="StrataException">The user has no home.</exception>
+    public static string FirmwareVariablesOf(string machine) => Strata.FirmwareVariables.PathOf(machine);
 
     /// <summary>The same machine for a process with another working folder.</summary>
     /// <param name="folder">What relative paths start from.</param>
@@ -69,6 +78,7 @@ public sealed partial record MachineSpec
             Keep = Keep?.Contains('/', StringComparison.Ordinal) == true ? Root(Keep) : Keep,
             ImageFolder = RootIfAny(ImageFolder),
             Kernel = RootIfAny(Kernel),
+            FirmwareVariables = RootIfAny(FirmwareVariables),
             Initrd = RootIfAny(Initrd),
             InitrdOverlays = [.. InitrdOverlays.Select(Root)],
             Modules = [.. Modules.Select(module => module with { Path = Root(module.Path) })],
@@ -84,7 +94,7 @@ public sealed partial record MachineSpec
 
     /// <summary>Firmware starts the machine: it was asked for, or there is nothing else to start and a disk to start from.</summary>
     internal bool HasFirmware =>
-        Firmware == FirmwareKind.SeaBios || (Firmware is null && Kernel is null && Image is null && Disks.Count > 0);
+        Firmware is FirmwareKind.SeaBios or FirmwareKind.Ovmf || (Firmware is null && Kernel is null && Image is null && Disks.Count > 0);
 
     /// <summary>What the machine is of, in a word: an image, a kernel, or what it starts from.</summary>
     public string Origin => Image
@@ -140,6 +150,12 @@ public sealed partial record MachineSpec
         {
             throw new StrataException(
                 StrataError.BadInput, $"A machine has room for {MostIdeDrives} IDE drives; attach the others with bus=virtio.");
+        }
+
+        if (FirmwareVariables is not null && Firmware is FirmwareKind.SeaBios or FirmwareKind.None)
+        {
+            throw new StrataException(
+                StrataError.BadInput, "Only UEFI firmware has variables to keep: leave out --firmware-vars, or give --firmware ovmf.");
         }
 
         if (HasFirmware && Boot.Distinct().Count() != Boot.Count)

@@ -23,7 +23,8 @@ usage: ./build.sh COMMAND
   kvm       run the architecture tests on this host's KVM
   e2e       build the debian image if need be, and test it and kernels that are not Linux; takes minutes
   fmt       format the sources
-  bench     measure against QEMU TCG and the bare host; ./build.sh bench --help
+  bench [--real]
+            measure small tests, or real programs, against QEMU TCG and the bare host; ./build.sh bench [--real] --help
 TEXT
   exit 2
 }

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Builds guestbench as a program and as an initramfs, makes sure of debian-tiny, and measures. Arguments go to measure.py.
+# Builds guestbench as a program and as an initramfs, makes sure of debian-tiny, and measures. Arguments go to measure.py,
+# or with --real among them to real.py, which measures programs of Debian instead.
 set -euo pipefail
 cd "$(dirname "$(readlink -f "$0")")/.."
 
@@ -8,7 +9,13 @@ need() {
 }
 
 need python3 python3
-case " $* " in *" --help "* | *" -h "*) exec python3 benchmarks/measure.py --help ;; esac
+measure=measure.py
+case " $* " in *" --real "*) measure=real.py ;; esac
+case " $* " in *" --help "* | *" -h "*) exec python3 benchmarks/$measure --help ;; esac
+if [ $measure = real.py ]; then
+  [ -x artifacts/strata/Strata.Cli ] || ./build.sh publish >&2
+  exec python3 benchmarks/real.py "$@"
+fi
 need gcc gcc
 need cpio cpio
 [ -x artifacts/strata/Strata.Cli ] || ./build.sh publish >&2

@@ -37,10 +37,11 @@ def header(title):
             "|---|--:|--:|--:|--:|--:|--:|")
 
 
-def replace_between_marks(text, table):
-    """The text with the generated part exchanged."""
-    before, begin, rest = text.partition(BEGIN)
-    _, end, after = rest.partition(END)
+def replace_between_marks(text, table, name="bench"):
+    """The text with the generated part of that name exchanged."""
+    first, last = f"<!-- {name}:begin -->", f"<!-- {name}:end -->"
+    before, begin, rest = text.partition(first)
+    _, end, after = rest.partition(last)
     if not begin or not end:
-        raise ValueError(f"no {BEGIN} … {END} in the file")
-    return f"{before}{BEGIN}\n{table.strip()}\n{END}{after}"
+        raise ValueError(f"no {first} … {last} in the file")
+    return f"{before}{first}\n{table.strip()}\n{last}{after}"

@@ -50,6 +50,24 @@ public sealed class DebianImageServicesTests : IDisposable
     }
 
     [ImageFact]
+    public async Task CloudInit_Files_AreOnTheDiscThatLinuxMounts()
+    {
+        await _image.EnsureAsync(cancellationToken: _timeout.Token);
+        string user = _folder.Write("user", "#cloud-config\nhostname: zeta\n"u8);
+        string meta = _folder.Write("meta", "instance-id: one\n"u8);
+        using HostCommand command = HostCommand.StartStrata(
+            "run", "debian", "--cloud-init", $"{user},{meta}", "--exec",
+            "blkid -o value -s LABEL /dev/vdb && mount -o ro /dev/vdb /mnt && cd /mnt && ls && cat user-data meta-data && cd / && umount /mnt && "
+            + "mount -o ro,norock /dev/vdb /mnt && ls /mnt");
+
+        (int code, string errors) = await command.WaitForExitAsync(_timeout.Token);
+
+        const string files = "meta-data\nuser-data\nvendor-data\n";
+        Assert.True(code == 0, errors);
+        Assert.Equal($"cidata\n{files}#cloud-config\nhostname: zeta\ninstance-id: one\n{files}", command.Output);
+    }
+
+    [ImageFact]
     public async Task Run_TerminatedWhileItBoots_ShutsDown()
     {
         await _image.EnsureAsync(cancellationToken: _timeout.Token);

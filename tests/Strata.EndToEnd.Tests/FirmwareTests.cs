@@ -105,6 +105,32 @@ public sealed class FirmwareTests : IDisposable
     }
 
     [ImageFact("apt-get", "dpkg-deb")]
+    public async Task GrubRescueDiskette_ShowsItsMenuAndReadsItsDrive()
+    {
+        MachineSpec spec = Describe(await FetchGrubAsync("grub-rescue-floppy.img"));
+        spec = spec with { Disks = [DiskSpec.Diskette(spec.Disks[0].Path) with { ReadOnly = true }] };
+        await using VirtualMachine machine = await VirtualMachine.StartAsync(spec, _timeout.Token);
+
+        await machine.Screen.WaitForTextAsync("GNU GRUB", _timeout.Token);
+        await machine.Screen.TypeAsync("c", _timeout.Token);
+        await machine.Screen.WaitForTextAsync("grub> ", _timeout.Token);
+        await machine.Screen.TypeAsync("hexdump --length=16 --skip=510 (fd0)\n", _timeout.Token);
+
+        await machine.Screen.WaitForTextAsync("55 aa", _timeout.Token); // the end of the boot sector
+    }
+
+    [ImageFact("apt-get", "dpkg-deb")]
+    public async Task Memtest_FromItsDisc_FindsNoErrors()
+    {
+        string disc = await FetchAsync("memtest86+", "usr/lib/memtest86+/memtest86+x64.iso");
+        await using VirtualMachine machine = await VirtualMachine.StartAsync(Describe(disc) with { Memory = 32UL << 20 }, _timeout.Token);
+
+        await machine.Screen.WaitForTextAsync("Test #4", _timeout.Token); // those before have passed
+
+        Assert.Matches(@"Errors: 0 ", machine.Screen.ReadText());
+    }
+
+    [ImageFact("apt-get", "dpkg-deb")]
     public async Task Command_GrubRescueDisc_ShowsItsMenuAndTakesKeys()
     {
         string disc = await FetchGrubAsync("grub-rescue-cdrom.iso");
@@ -132,14 +158,16 @@ public sealed class FirmwareTests : IDisposable
         Engine = Engine.Translator,
     };
 
-    private async Task<string> FetchGrubAsync(string file)
+    private Task<string> FetchGrubAsync(string file) => FetchAsync("grub-rescue-pc", $"usr/lib/grub-rescue/{file}");
+
+    private async Task<string> FetchAsync(string name, string file)
     {
         Directory.CreateDirectory(_folder.PathOf("work"));
         DebianPackages packages = await DebianPackages.OpenAsync(_folder.PathOf("work"), _timeout.Token);
-        await packages.FetchAsync(["grub-rescue-pc"], _folder.PathOf("packages"), _timeout.Token);
+        await packages.FetchAsync([name], _folder.PathOf("packages"), _timeout.Token);
         string package = Assert.Single(Directory.GetFiles(_folder.PathOf("packages"), "*.deb"));
         await HostCommand.RunAsync("dpkg-deb", ["-x", package, _folder.PathOf("root")], _timeout.Token);
-        return Path.Combine(_folder.PathOf("root/usr/lib/grub-rescue"), file);
+        return Path.Combine(_folder.PathOf("root"), file);
     }
 
     private async Task<string> StrataAsync(params string[] arguments)

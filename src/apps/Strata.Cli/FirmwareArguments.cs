@@ -26,6 +26,11 @@ internal sealed class FirmwareArguments
         Description = "ISO image for a CD drive; may be repeated. Needs firmware.",
     };
 
+    private readonly Option<string[]> _floppy = new("--floppy")
+    {
+        Description = "FILE[,readonly]: image of a diskette for a floppy drive; may be repeated once. Needs firmware.",
+    };
+
     private readonly Option<string?> _boot = new("--boot")
     {
         Description = $"What firmware tries to start from, separated by commas, the first choice first: {Devices}.",
@@ -35,7 +40,7 @@ internal sealed class FirmwareArguments
 
     public void AddTo(Command command)
     {
-        foreach (Option option in (Option[])[_firmware, _variables, _cdrom, _boot, _menu])
+        foreach (Option option in (Option[])[_firmware, _variables, _cdrom, _floppy, _boot, _menu])
         {
             command.Options.Add(option);
         }
@@ -68,15 +73,18 @@ internal sealed class FirmwareArguments
     public MachineSpec Apply(ParseResult result, MachineSpec spec)
     {
         string[] discs = result.GetValue(_cdrom) ?? [];
+        string[] diskettes = result.GetValue(_floppy) ?? [];
         return spec with
         {
             Firmware = result.GetValue(_firmware) is { } word ? ParseFirmware(word) : spec.Firmware,
             FirmwareVariables = result.GetValue(_variables) ?? spec.FirmwareVariables,
-            Disks = [.. spec.Disks, .. discs.Select(DiskSpec.Disc)],
+            Disks = [.. spec.Disks, .. discs.Select(DiskSpec.Disc), .. diskettes.Select(ParseDiskette)],
             Boot = result.GetValue(_boot) is { } boot ? [.. boot.Split(',').Select(ParseDevice)] : spec.Boot,
             BootMenu = result.GetValue(_menu) || spec.BootMenu,
         };
     }
+
+    private static DiskSpec ParseDiskette(string text) => DiskSpec.Parse(text) with { Bus = DiskBus.Floppy };
 
     private static FirmwareKind? ParseFirmware(string word) => word switch
     {

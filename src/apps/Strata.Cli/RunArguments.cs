@@ -81,6 +81,12 @@ internal sealed class RunArguments
             $"tells cloud-init where its data is.",
     };
 
+    private readonly Option<string?> _cloudInit = new("--cloud-init")
+    {
+        Description = $"Files for cloud-init in the guest, which finds them on a disc: {CloudInitSpec.Syntax}. A comma in a path is " +
+            $"written twice.",
+    };
+
     private readonly Option<bool> _hpet = new("--hpet")
     {
         Description = "Give the machine high-precision event timers.",
@@ -115,6 +121,14 @@ internal sealed class RunArguments
         Description = "Name translated blocks for Linux perf in /tmp/perf-PID.map.",
     };
 
+    private const string PortableCpu = "portable";
+
+    private readonly Option<string> _cpu = new("--cpu")
+    {
+        Description = $"What the guest's processors can do: {string.Join(", ", CpuNames.All)} (what this host's can), or portable " +
+            "(x86-64-v2, and what --portable-cpu does).",
+        DefaultValueFactory = _ => "host",
+    };
 
     private readonly Option<bool> _portable = new("--portable-cpu")
     {
@@ -196,9 +210,10 @@ internal sealed class RunArguments
         {
             arguments._image, arguments._name, arguments._spec, arguments._kernel, arguments._initrd, arguments._module, arguments._append,
             arguments._memory, arguments._cpus,
-            arguments._disk, arguments._share, arguments._exec, arguments._balloon, arguments._smbios, arguments._hpet, arguments._engine,
+            arguments._disk, arguments._share, arguments._exec, arguments._balloon, arguments._smbios,
+            arguments._cloudInit, arguments._hpet, arguments._engine,
             arguments._console, arguments._serial, arguments._display,
-            arguments._stats, arguments._trace, arguments._perfMap, arguments._portable, arguments._noParavirt,
+            arguments._stats, arguments._trace, arguments._perfMap, arguments._cpu, arguments._portable, arguments._noParavirt,
             arguments._reset, arguments._testDevices, arguments._defective,
             arguments._keep, arguments._hostName, arguments._timeZone, arguments._sshKey, arguments._stopTimeout,
         };
@@ -224,6 +239,11 @@ internal sealed class RunArguments
         MachineSpec spec = result.GetValue(_spec) is { } file
             ? await MachineSpec.LoadAsync(file, token)
             : new MachineSpec { Sockets = true }; // for agents
+        if (result.GetValue(_cloudInit) is { } files)
+        {
+            spec = spec with { CloudInit = await CloudInitSpec.LoadAsync(files, token) };
+        }
+
         spec = _firmware.Apply(result, ApplySizes(result, ApplyEngine(result, ApplyFiles(result, spec))));
         spec = FirmwareArguments.KeepVariables(spec, result.GetValue(_name));
         return new RunOptions
@@ -304,7 +324,8 @@ internal sealed class RunArguments
     private MachineSpec ApplyEngine(ParseResult result, MachineSpec spec) => spec with
     {
         Engine = IsGiven(result, _engine) ? EngineNames.Parse(result.GetValue(_engine)!) : spec.Engine,
-        PortableCpu = result.GetValue(_portable) || spec.PortableCpu,
+        Cpu = IsGiven(result, _cpu) ? ParseCpu(result.GetValue(_cpu)!) : spec.Cpu,
+        PortableCpu = result.GetValue(_portable) || IsPortable(result) || spec.PortableCpu,
         Paravirtual = !result.GetValue(_noParavirt) && spec.Paravirtual,
         Reset = IsGiven(result, _reset) ? ParseReset(result.GetValue(_reset)!) : spec.Reset,
         TestDevices = result.GetValue(_testDevices) || spec.TestDevices,
@@ -312,6 +333,10 @@ internal sealed class RunArguments
         WritePerfMap = result.GetValue(_perfMap) || spec.WritePerfMap,
         Console = IsGiven(result, _console) ? ParseConsole(result.GetValue(_console)!) : spec.Console,
     };
+
+    private bool IsPortable(ParseResult result) => IsGiven(result, _cpu) && result.GetValue(_cpu) == PortableCpu;
+
+    private static string ParseCpu(string text) => CpuNames.Parse(text == PortableCpu ? CpuNames.Least : text);
 
     /// <summary>On the command line, and not by its default.</summary>
     internal static bool IsGiven(ParseResult result, Option option) => result.GetResult(option) is { Implicit: false };

@@ -17,6 +17,9 @@ public enum DiskBus
 
     /// <summary>SATA, on a controller with six ports: /dev/sda in Linux.</summary>
     Ahci,
+
+    /// <summary>A diskette in a floppy drive, of which there are two. Needs firmware.</summary>
+    Floppy,
 }
 
 /// <summary>What follows from a disk's bus.</summary>
@@ -24,4 +27,7 @@ internal static class DiskBusExtensions
 {
     /// <summary>The disk is on the IDE controller, which machines with firmware have.</summary>
     public static bool IsIde(this DiskBus bus) => bus is DiskBus.Ide or DiskBus.Cdrom;
+
+    /// <summary>The disk is on a controller that only machines with firmware have.</summary>
+    public static bool NeedsFirmware(this DiskBus bus) => bus.IsIde() || bus == DiskBus.Floppy;
 }

@@ -1,22 +1,26 @@
 namespace Strata;
 
-/// <summary>Tells discs from disks, where only a file is given.</summary>
+/// <summary>Tells discs and diskettes from disks, where only a file is given.</summary>
 internal static class DiskKindProbe
 {
     private const int DescriptorPlace = 16 * 2048; // ECMA-119, "Volume Descriptors"
+    private static readonly int[] DisketteSizes = [360, 720, 1200, 1440, 2880]; // KiB
+
     private static ReadOnlySpan<byte> StandardIdentifier => "CD001"u8;
 
-    /// <summary>Whether a file is an ISO 9660 image.</summary>
+    /// <summary>The drive for a file: an ISO 9660 image is a disc, one of exactly a diskette's size a diskette, all else a disk.</summary>
     /// <exception cref="StrataException">The file cannot be read.</exception>
-    public static bool IsDisc(string path)
+    public static DiskBus FindBus(string path)
     {
         try
         {
             using FileStream file = File.OpenRead(path);
             Span<byte> descriptor = stackalloc byte[6];
             file.Seek(DescriptorPlace, SeekOrigin.Begin);
-            return file.ReadAtLeast(descriptor, descriptor.Length, throwOnEndOfStream: false) == descriptor.Length
+            bool isDisc = file.ReadAtLeast(descriptor, descriptor.Length, throwOnEndOfStream: false) == descriptor.Length
                 && descriptor[1..].SequenceEqual(StandardIdentifier);
+            bool isDiskette = DisketteSizes.Any(size => file.Length == size * 1024L);
+            return isDisc ? DiskBus.Cdrom : isDiskette ? DiskBus.Floppy : DiskBus.Ide;
         }
         catch (Exception error) when (error is IOException or UnauthorizedAccessException)
         {

@@ -12,7 +12,7 @@ public sealed record DiskSpec
 {
     /// <summary>What <see cref="Parse"/> understands, for help texts.</summary>
     public const string Syntax =
-        "PATH[,format=NAME][,bus=virtio|nvme|ahci|ide|cdrom][,readonly][,snapshot][,backing=folder|any|none]"
+        "PATH[,format=NAME][,bus=virtio|nvme|ahci|ide|cdrom|floppy][,readonly][,snapshot][,backing=folder|any|none]"
         + "[,bps=SIZE][,iops=NUMBER]";
 
     public required string Path { get; init; }
@@ -43,6 +43,10 @@ public sealed record DiskSpec
     /// <param name="path">An ISO image.</param>
     public static DiskSpec Disc(string path) => new() { Path = path, Bus = DiskBus.Cdrom, ReadOnly = true };
 
+    /// <summary>A diskette in a floppy drive.</summary>
+    /// <param name="path">An image of its sectors.</param>
+    public static DiskSpec Diskette(string path) => new() { Path = path, Bus = DiskBus.Floppy };
+
     /// <summary>Understands <see cref="Syntax"/>; a comma in the path is written twice.</summary>
     /// <exception cref="StrataException">An option is unknown or has an impossible value.</exception>
     public static DiskSpec Parse(string text)
@@ -61,6 +65,7 @@ public sealed record DiskSpec
                 ("bus", "ahci") => disk with { Bus = DiskBus.Ahci },
                 ("bus", "ide") => disk with { Bus = DiskBus.Ide },
                 ("bus", "cdrom") => disk with { Bus = DiskBus.Cdrom, ReadOnly = true },
+                ("bus", "floppy") => disk with { Bus = DiskBus.Floppy },
                 ("readonly", null) => disk with { ReadOnly = true },
                 ("snapshot", null) => disk with { Snapshot = true },
                 ("backing", "folder") => disk with { Backing = BackingImages.SameFolder },

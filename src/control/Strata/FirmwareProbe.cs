@@ -21,11 +21,11 @@ internal static class FirmwareProbe
     /// <summary>The first in the machine's order that can be started says which; SeaBIOS for a machine of which none can.</summary>
     public static FirmwareKind Choose(MachineSpec spec)
     {
-        foreach (BootDevice device in spec.Boot.Concat([BootDevice.Disk, BootDevice.Cdrom]).Distinct())
+        foreach (BootDevice device in spec.Boot.Concat(Enum.GetValues<BootDevice>()).Distinct())
         {
-            foreach (DiskSpec disk in spec.Disks.Where(disk => device == (disk.Bus == DiskBus.Cdrom ? BootDevice.Cdrom : BootDevice.Disk)))
+            foreach (DiskSpec disk in spec.Disks.Where(disk => device == DeviceOf(disk.Bus)))
             {
-                if (device is BootDevice.Disk or BootDevice.Cdrom && Find(disk) is { } kind)
+                if (Find(disk) is { } kind)
                 {
                     return kind;
                 }
@@ -42,12 +42,30 @@ internal static class FirmwareProbe
         {
             using DiskImage image = DiskImages.Open(
                 disk.Path, new DiskOpenOptions { Format = disk.Format, ReadOnly = true, Backing = DiskTool.ToAccess(disk.Backing) });
-            return disk.Bus == DiskBus.Cdrom ? FindOnDisc(image) : FindOnDisk(image);
+            return disk.Bus switch
+            {
+                DiskBus.Cdrom => FindOnDisc(image),
+                DiskBus.Floppy => FindOnDiskette(image),
+                _ => FindOnDisk(image),
+            };
         }
         catch (IOException)
         {
             return null; // the machine opens it again, and says what is wrong
         }
+    }
+
+    private static BootDevice DeviceOf(DiskBus bus) => bus switch
+    {
+        DiskBus.Cdrom => BootDevice.Cdrom,
+        DiskBus.Floppy => BootDevice.Floppy,
+        _ => BootDevice.Disk,
+    };
+
+    private static FirmwareKind? FindOnDiskette(DiskImage diskette)
+    {
+        byte[] first = Read(diskette, 0, SectorSize);
+        return first[510] == 0x55 && first[511] == 0xAA ? FirmwareKind.SeaBios : null;
     }
 
     private static FirmwareKind? FindOnDisk(DiskImage disk)
@@ -58,7 +76,8 @@ internal static class FirmwareProbe
             return null;
         }
 
-        return first.AsSpan(0, BootCode).ContainsAnyExcept((byte)0) ? FirmwareKind.SeaBios : HasEfiPartition(disk, first) ? FirmwareKind.Ovmf : null;
+        bool hasCode = first.AsSpan(0, BootCode).ContainsAnyExcept((byte)0);
+        return hasCode ? FirmwareKind.SeaBios : HasEfiPartition(disk, first) ? FirmwareKind.Ovmf : null;
     }
 
     private static bool HasEfiPartition(DiskImage disk, ReadOnlySpan<byte> first)

@@ -89,7 +89,7 @@ public interface IMachine
     Task<Stream> ConnectAsync(uint port, CancellationToken cancellationToken = default);
 
     /// <summary>What the machine's screen shows in a text mode, line by line.</summary>
-    /// <returns>Null in a graphics mode.</returns>
+    /// <returns>Null where there is no text.</returns>
     /// <exception cref="StrataException">The machine has no screen.</exception>
     Task<string?> ReadScreenAsync(CancellationToken cancellationToken = default);
 

@@ -1,3 +1,5 @@
+using Strata.Core.Storage;
+using Strata.Devices.Storage.Floppy;
 using Strata.Disks.Images;
 using Strata.Machines.Boards;
 using Strata.Snapshots;
@@ -9,15 +11,22 @@ internal static class MachineFirmware
 {
     private const ushort OvmfPowerPort = 0xB000;
 
+    /// <param name="disc">One more disc in a CD drive; null for none.</param>
     /// <exception cref="StrataException">The file of the firmware's variables cannot be used.</exception>
-    public static PcFirmwareOptions? Describe(MachineSpec spec, FirmwareRoms? roms, IEnumerable<MachineDisk> disks)
+    public static PcFirmwareOptions? Describe(
+        MachineSpec spec, FirmwareRoms? roms, IEnumerable<MachineDisk> disks, IBlockBackend? disc)
     {
         if (roms is null)
         {
             return null;
         }
 
-        PcFirmwareOptions options = Describe(spec, disks) with { Rom = roms.Rom, VideoRom = roms.VideoRom, Variables = roms.Variables };
+        PcFirmwareOptions options = Describe(spec, disks, disc) with
+        {
+            Rom = roms.Rom,
+            VideoRom = roms.VideoRom,
+            Variables = roms.Variables,
+        };
         if (roms.Variables.Length == 0)
         {
             return options;
@@ -33,7 +42,7 @@ internal static class MachineFirmware
         return options with { Variables = content, VariableStore = store };
     }
 
-    private static PcFirmwareOptions Describe(MachineSpec spec, IEnumerable<MachineDisk> disks) => new()
+    private static PcFirmwareOptions Describe(MachineSpec spec, IEnumerable<MachineDisk> disks, IBlockBackend? disc) => new()
     {
         Rom = [],
         VideoRom = [],
@@ -41,11 +50,21 @@ internal static class MachineFirmware
         [
             .. disks.Where(disk => disk.Spec.Bus.IsIde())
                 .Select(disk => new IdeDriveOptions(disk.Backend, IsOptical: disk.Spec.Bus == DiskBus.Cdrom)),
+            .. disc is null ? (IdeDriveOptions[])[] : [new IdeDriveOptions(disc, IsOptical: true)],
         ],
+        Floppies = [.. disks.Where(disk => disk.Spec.Bus == DiskBus.Floppy).Select(OpenDiskette)],
         BootOrder = [.. spec.Boot.Concat(Enum.GetValues<BootDevice>()).Distinct().Select(SourceOf)],
         UsesSerial = spec.Console == ConsoleDevice.Serial,
         ShowsMenu = spec.BootMenu,
     };
+
+    /// <exception cref="StrataException">The image has the size of no diskette.</exception>
+    private static IBlockBackend OpenDiskette(MachineDisk disk) => FloppyGeometry.Find(disk.Backend.Sectors) is not null
+        ? disk.Backend
+        : throw new StrataException(
+            StrataError.BadInput,
+            $"{disk.Spec.Path} has {disk.Backend.Sectors / 2:N0} KiB and is no diskette's image: those have {FloppyGeometry.Sizes}. Attach it " +
+            "as a disk, with bus=ide.");
 
     private static BootSource SourceOf(BootDevice device) => device switch
     {

@@ -9,6 +9,7 @@ public sealed partial record MachineSpec
     internal const string DefaultCommandLine = "console=ttyS0";
 
     private const int MostIdeDrives = 4;
+    private const int MostFloppyDrives = 2;
 
     /// <summary>
     /// The same machine with the files of its <see cref="Image"/>, which is built first if it is not in the cache; with its agent, and
@@ -51,7 +52,8 @@ public sealed partial record MachineSpec
     }
 
     /// <summary>
-    /// A machine that firmware starts from a file: an ISO image is a disc in a CD drive, everything else a disk on IDE.
+    /// A machine that firmware starts from a file: an ISO image is a disc in a CD drive, a file of a diskette's size is one, and everything
+    /// else a disk on IDE.
     /// </summary>
     /// <param name="path">A disk or disc image.</param>
     /// <exception cref="StrataException">The file cannot be read.</exception>
@@ -59,7 +61,15 @@ public sealed partial record MachineSpec
     {
         MachineSpec spec = new()
         {
-            Disks = [DiskKindProbe.IsDisc(path) ? DiskSpec.Disc(path) : new DiskSpec { Path = path, Bus = DiskBus.Ide }],
+            Disks =
+            [
+                DiskKindProbe.FindBus(path) switch
+                {
+                    DiskBus.Cdrom => DiskSpec.Disc(path),
+                    DiskBus.Floppy => DiskSpec.Diskette(path),
+                    DiskBus bus => new DiskSpec { Path = path, Bus = bus },
+                },
+            ],
         };
         return spec with { Firmware = FirmwareProbe.Choose(spec) };
     }
@@ -96,6 +106,10 @@ public sealed partial record MachineSpec
     internal bool HasFirmware =>
         Firmware is FirmwareKind.SeaBios or FirmwareKind.Ovmf || (Firmware is null && Kernel is null && Image is null && Disks.Count > 0);
 
+    /// <summary>Whether the disc of <see cref="CloudInit"/> is in a CD drive: systems that start from IDE may have no other driver.</summary>
+    internal bool HasCloudInitDrive =>
+        CloudInit is not null && HasFirmware && Disks.Count(disk => disk.Bus.IsIde()) is > 0 and < MostIdeDrives;
+
     /// <summary>What the machine is of, in a word: an image, a kernel, or what it starts from.</summary>
     public string Origin => Image
         ?? Path.GetFileName(Kernel)
@@ -123,6 +137,8 @@ public sealed partial record MachineSpec
                 StrataError.BadInput,
                 $"Memory can be at most {LargestMemory >> 30} GiB, not {Memory >> 30:N0} GiB; give the machine less.");
         }
+
+        CloudInit?.Check();
     }
 
     private void CheckFiles()
@@ -139,11 +155,11 @@ public sealed partial record MachineSpec
                 StrataError.BadInput, "Nothing to run: name an image (debian, debian-tiny), a disk or an ISO image, or give --kernel.");
         }
 
-        if (!HasFirmware && Disks.FirstOrDefault(disk => disk.Bus.IsIde()) is { } other)
+        if (!HasFirmware && Disks.FirstOrDefault(disk => disk.Bus.NeedsFirmware()) is { } other)
         {
             throw new StrataException(
                 StrataError.BadInput,
-                $"The disk {other.Path} needs firmware, which has the IDE controller; attach it with bus=virtio, or leave out the kernel.");
+                $"The disk {other.Path} needs firmware, which has the controller; attach it with bus=virtio, or leave out the kernel.");
         }
 
         if (HasFirmware && Disks.Count(disk => disk.Bus.IsIde()) > MostIdeDrives)
@@ -156,6 +172,12 @@ public sealed partial record MachineSpec
         {
             throw new StrataException(
                 StrataError.BadInput, "Only UEFI firmware has variables to keep: leave out --firmware-vars, or give --firmware ovmf.");
+        }
+
+        if (HasFirmware && Disks.Count(disk => disk.Bus == DiskBus.Floppy) > MostFloppyDrives)
+        {
+            throw new StrataException(
+                StrataError.BadInput, $"A machine has {MostFloppyDrives} floppy drives; attach further images with bus=ide.");
         }
 
         if (HasFirmware && Boot.Distinct().Count() != Boot.Count)

@@ -1,3 +1,4 @@
+using Strata.Engines;
 using Strata.Images;
 
 namespace Strata;
@@ -90,6 +91,12 @@ public sealed partial record MachineSpec
     public Engine Engine { get; init; } = Engine.Auto;
 
     /// <summary>
+    /// What the guest's processors can do: one of <see cref="CpuNames.All"/>, or a level with extensions such as x86-64-v2+sha; null for
+    /// "host". A machine's snapshots, and its specification as <c>inspect</c> shows it, have what that stood for.
+    /// </summary>
+    public string? Cpu { get; init; }
+
+    /// <summary>
     /// Offer the guest only what every engine of this host can run, so that <see cref="VirtualMachine.SwitchEngineAsync"/> can move the
     /// machine to any of them. A machine that starts on KVM always is so.
     /// </summary>
@@ -147,6 +154,12 @@ public sealed partial record MachineSpec
 
     /// <summary>What the guest reads about its machine in SMBIOS tables; a machine for which nothing is said has none.</summary>
     public SmbiosSpec Smbios { get; init; } = new();
+
+    /// <summary>
+    /// What cloud-init in the guest is told, by a disc in a CD drive where the machine's disks are on IDE, otherwise by a read-only
+    /// virtio-blk disk behind the others. Null for nothing.
+    /// </summary>
+    public CloudInitSpec? CloudInit { get; init; }
 
     /// <summary>Which device <see cref="VirtualMachine.Console"/> is.</summary>
     public ConsoleDevice Console { get; init; } = ConsoleDevice.Serial;

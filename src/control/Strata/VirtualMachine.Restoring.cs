@@ -84,7 +84,12 @@ public sealed partial class VirtualMachine
     {
         bool isClone = options.Identity == MachineIdentity.New;
         MachineSpec saved = MachineSpec.Read(snapshot.Manifest.Machine);
-        MachineSpec spec = saved with { Name = options.Name ?? saved.Name, Engine = options.Engine ?? saved.Engine };
+        MachineSpec spec = saved with
+        {
+            Name = options.Name ?? saved.Name,
+            Engine = options.Engine ?? saved.Engine,
+            Cpu = saved.Cpu ?? CpuNames.BeforeThereWasAChoice,
+        };
         spec = isClone ? CloneSpec.Of(spec, options.KeepIdentity) : spec;
         spec = options.Forwards is { } forwards ? CloneSpec.With(spec, forwards) : spec;
         CheckRestored(spec, snapshot);

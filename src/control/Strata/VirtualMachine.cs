@@ -149,6 +149,7 @@ public sealed partial class VirtualMachine : IAsyncDisposable
     {
         MachineLoggers loggers = new(attachments.Loggers ?? NullLoggerFactory.Instance, TimeProvider.System);
         MachineNetworks? networks = null;
+        spec = spec with { Cpu = CpuNames.Find(spec.Cpu).ToString() }; // what "host" stands for here is what snapshots record
         try
         {
             origin = origin with { Firmware = await FirmwareRoms.ReadAsync(spec).ConfigureAwait(false) };
@@ -382,6 +383,9 @@ public sealed partial class VirtualMachine : IAsyncDisposable
             disks.AddRange(spec.Disks.Select((disk, index) => origin.OpenDisk(disk, index, loggers.For(LogAreas.Disks))));
             CheckTags(spec);
             shares.AddRange(spec.Shares.Select(share => (share.Tag, share.Open(), share.Validity)));
+            IBlockBackend? disc = spec.CloudInit?.CreateDisc();
+            IBlockBackend? driveDisc = spec.HasCloudInitDrive ? disc : null;
+            IBlockBackend[] diskDiscs = disc is null || driveDisc is not null ? [] : [disc];
             PcBoardOptions options = new()
             {
                 MemorySize = spec.Memory,
@@ -398,12 +402,13 @@ public sealed partial class VirtualMachine : IAsyncDisposable
                 Kernel = null,
                 ReadImages = origin.Boot.Load,
                 StartsFromMemory = origin.Memory is not null,
-                Firmware = firmware = MachineFirmware.Describe(spec, origin.Firmware, disks),
+                Firmware = firmware = MachineFirmware.Describe(spec, origin.Firmware, disks, driveDisc),
                 OnFirmwareLog = line => LogFirmware(loggers.For(LogAreas.Firmware), line),
                 KernelName = spec.Kernel ?? "kernel",
                 InitrdName = spec.Initrd ?? "initrd",
                 CommandLine = spec.CommandLine ?? MachineSpec.DefaultCommandLine,
                 Engine = EngineNames.Find(engine),
+                CpuModel = CpuNames.Find(spec.Cpu),
                 PortableCpu = spec.PortableCpu,
                 Paravirtual = spec.Paravirtual,
                 HasTestDevices = spec.TestDevices,
@@ -414,8 +419,8 @@ public sealed partial class VirtualMachine : IAsyncDisposable
                     PerfMap = spec.WritePerfMap ? new PerfMap() : null,
                 },
                 OpenKeptCode = identity => origin.OpenKeptCode?.Invoke(identity, loggers.For(LogAreas.Machine)),
-                Disks = [.. disks.Where(disk => !disk.Spec.Bus.IsIde()).Select(disk => disk.Backend)],
-                DiskControllers = [.. spec.Disks.Where(disk => !disk.Bus.IsIde()).Select(disk => ControllerOf(disk.Bus))],
+                Disks = [.. disks.Where(disk => !disk.Spec.Bus.NeedsFirmware()).Select(disk => disk.Backend), .. diskDiscs],
+                DiskControllers = [.. spec.Disks.Where(disk => !disk.Bus.NeedsFirmware()).Select(disk => ControllerOf(disk.Bus))],
                 Networks = networks.Cards,
                 Shares = shares,
                 HasSockets = spec.Sockets,

@@ -1,6 +1,7 @@
 using Iced.Intel;
 using Strata.X86.Paravirt;
 using static Iced.Intel.AssemblerRegisters;
+using static Strata.EndToEnd.Tests.Harness.TimedProgram;
 
 namespace Strata.EndToEnd.Tests.Harness;
 
@@ -20,8 +21,6 @@ internal static class ChecksumGuest
     public const int FailedTime = 4;
     public const int FailedDebug = 5;
 
-    private const uint Gdt = 0x90000;
-    private const uint Idt = 0x91000;
     private const uint Scratch = 0x92000;
 
     /// <summary>Where it counts its interrupts, 32 bits.</summary>
@@ -29,10 +28,7 @@ internal static class ChecksumGuest
 
     private const uint LastTime = 0x92030;
     private const uint EoiFlag = 0x93000; // a page without code and data beside it
-    private const uint Apic = 0xFEE00000;
-    private const uint Half = 12_500; // counts of 40 ns
     private const uint Constant = 0x12345678;
-    private const byte Vector = 64;
 
     public static byte[] Assemble() => MultibootProgram.Assemble(c =>
     {
@@ -61,7 +57,7 @@ internal static class ChecksumGuest
         c.@out(0xF4, al);
         c.Label(ref handler);
         c.inc(__dword_ptr[Count]);
-        c.mov(__dword_ptr[Apic + 0x380], Half);
+        c.mov(__dword_ptr[Apic + 0x380], HalfMillisecond);
         c.btr(__dword_ptr[EoiFlag], 0);
         c.jc(ended);
         c.mov(__dword_ptr[Apic + 0xB0], 0);
@@ -85,33 +81,8 @@ internal static class ChecksumGuest
 
     private static void SetUp(Assembler c, Label handler)
     {
-        Label flat = c.CreateLabel();
-        Store(c, Gdt + 8, 0x0000FFFF, 0x00CF9B00);
-        Store(c, Gdt + 16, 0x0000FFFF, 0x00CF9300);
-        Store(c, Gdt + 0x100, 0x17 | ((Gdt & 0xFFFF) << 16), Gdt >> 16);
-        c.lgdt(__[Gdt + 0x100]);
-        c.mov(esp, 0x80000);
-        c.push(8);
-        c.PushAddress(flat);
-        c.retf();
-        c.Label(ref flat);
-        c.mov(ax, 0x10);
-        c.mov(ds, ax);
-        c.mov(es, ax);
-        c.mov(ss, ax);
-        c.PushAddress(handler);
-        c.pop(eax);
-        c.mov(ebx, eax);
-        c.and(eax, 0xFFFF);
-        c.or(eax, 8 << 16);
-        c.mov(__dword_ptr[Idt + (Vector * 8)], eax);
-        c.and(ebx, 0xFFFF0000);
-        c.or(ebx, 0x8E00);
-        c.mov(__dword_ptr[Idt + (Vector * 8) + 4], ebx);
-        Store(c, Gdt + 0x110, 0x7FF | ((Idt & 0xFFFF) << 16), Idt >> 16);
-        c.lidt(__[Gdt + 0x110]);
-        c.OutByte(0x21, 0xFF);
-        c.OutByte(0xA1, 0xFF);
+        c.LoadSegments();
+        c.LoadTimerGate(handler);
         c.mov(eax, cr4);
         c.or(eax, 0x600);
         c.mov(cr4, eax);
@@ -125,10 +96,7 @@ internal static class ChecksumGuest
         c.pxor(xmm7, xmm7);
         c.xor(esi, esi);
         c.mov(edi, 1);
-        c.mov(__dword_ptr[Apic + 0xF0], 0x1FF);
-        c.mov(__dword_ptr[Apic + 0x3E0], 0xB);
-        c.mov(__dword_ptr[Apic + 0x320], Vector);
-        c.mov(__dword_ptr[Apic + 0x380], Half);
+        c.StartTimer();
         c.mov(ecx, ParavirtMsr.EndOfInterrupt);
         c.mov(eax, EoiFlag | 1);
         c.xor(edx, edx);
@@ -183,15 +151,6 @@ internal static class ChecksumGuest
         c.OutByte(0xF4, 0);
     }
 
-    /// <summary>Pushes the address of a jump to a label: code that does not know where it is needs no more.</summary>
-    private static void PushAddress(this Assembler c, Label target)
-    {
-        Label behind = c.CreateLabel();
-        c.call(behind);
-        c.jmp(target);
-        c.Label(ref behind);
-    }
-
     private static void PrintHex(Assembler c, AssemblerRegister32 value)
     {
         Label digit = c.CreateLabel();
@@ -210,11 +169,5 @@ internal static class ChecksumGuest
         c.@out(dx, al);
         c.dec(ecx);
         c.jnz(digit);
-    }
-
-    private static void Store(Assembler c, uint address, uint low, uint high)
-    {
-        c.mov(__dword_ptr[address], low);
-        c.mov(__dword_ptr[address + 4], high);
     }
 }

@@ -3,7 +3,9 @@ using Iced.Intel;
 using Strata.Core.Memory;
 using Strata.Core.State;
 using Strata.Core.Display;
+using Strata.Core.Storage;
 using Strata.Devices.Serial;
+using Strata.Devices.Tests.Harness;
 using Strata.Machines.Boards;
 using Strata.Machines.Boot;
 using Strata.Machines.Engines;
@@ -133,6 +135,27 @@ public sealed class FirmwareBoardTests : ISerialBackend
         Assert.DoesNotContain("crtc", names);
     }
 
+    [Theory]
+    [InlineData(0, 0x00, 0x06)]
+    [InlineData(1, 0x40, 0x07)]
+    [InlineData(2, 0x43, 0x47)]
+    public void Cmos_OfABoardWithDiskettes_TellsTheDrives(int drives, int types, int equipment)
+    {
+        IBlockBackend[] disks = [new MemoryDisk(2880), new MemoryDisk(1440)];
+        using PcBoard board = new(Options("interpreter", new byte[RomSize], disks[..drives]));
+        board.Pause();
+
+        int Cmos(byte index)
+        {
+            board.Ports.Write(0x70, Core.Bus.AccessWidth.Byte, index);
+            return (int)board.Ports.Read(0x71, Core.Bus.AccessWidth.Byte);
+        }
+
+        Assert.Equal((types, equipment), (Cmos(0x10), Cmos(0x14)));
+        Assert.Equal(drives > 0, board.Units.Any(unit => unit.UnitName == "floppy"));
+        Assert.Equal(drives > 0, board.Units.Any(unit => unit.UnitName == "dma"));
+    }
+
     void ISerialBackend.Write(ReadOnlySpan<byte> bytes)
     {
         lock (_printed)
@@ -164,14 +187,14 @@ public sealed class FirmwareBoardTests : ISerialBackend
         return new PcBoard(Options(engine, rom));
     }
 
-    private PcBoardOptions Options(string engine, byte[] rom) => new()
+    private PcBoardOptions Options(string engine, byte[] rom, params IBlockBackend[] diskettes) => new()
     {
         MemorySize = 16 << 20,
         Engine = EngineRegistry.Find(engine)!,
         Serial = this,
         StartTime = DateTime.UnixEpoch,
         Kernel = null,
-        Firmware = new PcFirmwareOptions { Rom = rom, VideoRom = new byte[4096] },
+        Firmware = new PcFirmwareOptions { Rom = rom, VideoRom = new byte[4096], Floppies = diskettes },
     };
 
     /// <summary>Writes a byte of the host bridge's configuration space.</summary>

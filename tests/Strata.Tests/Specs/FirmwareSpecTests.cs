@@ -27,6 +27,17 @@ public sealed class FirmwareSpecTests : IDisposable
         Assert.Equal((DiskBus.Ide, FirmwareKind.SeaBios, "disk"), (Assert.Single(spec.Disks).Bus, spec.Firmware, spec.Origin));
     }
 
+    [Theory]
+    [InlineData(720)]
+    [InlineData(1440)]
+    [InlineData(2880)]
+    public void StartingFrom_FileOfADiskettesSize_IsADiskette(int kilobytes)
+    {
+        DiskSpec disk = Assert.Single(MachineSpec.StartingFrom(_folder.Write("boot.img", new byte[kilobytes << 10])).Disks);
+
+        Assert.Equal((DiskBus.Floppy, false), (disk.Bus, disk.ReadOnly));
+    }
+
     [Fact]
     public void StartingFrom_NoFile_SaysWhich()
     {
@@ -40,7 +51,9 @@ public sealed class FirmwareSpecTests : IDisposable
     [InlineData("kernel and firmware")]
     [InlineData("image and firmware")]
     [InlineData("IDE without firmware")]
+    [InlineData("a diskette without firmware")]
     [InlineData("five drives")]
+    [InlineData("three diskettes")]
     [InlineData("a device twice")]
     public async Task ResolveAsync_MachineThatCannotBe_IsRefused(string what)
     {
@@ -50,6 +63,8 @@ public sealed class FirmwareSpecTests : IDisposable
             "kernel and firmware" => new MachineSpec { Kernel = "k", Firmware = FirmwareKind.SeaBios },
             "image and firmware" => new MachineSpec { Image = "debian", Firmware = FirmwareKind.SeaBios },
             "IDE without firmware" => new MachineSpec { Kernel = "k", Disks = [ide] },
+            "a diskette without firmware" => new MachineSpec { Kernel = "k", Disks = [DiskSpec.Diskette("f")] },
+            "three diskettes" => new MachineSpec { Disks = [.. "abc".Select(name => DiskSpec.Diskette($"{name}"))] },
             "five drives" => new MachineSpec { Disks = [ide, ide, ide, ide, DiskSpec.Disc("c")] },
             _ => new MachineSpec { Disks = [ide], Boot = [BootDevice.Disk, BootDevice.Disk] },
         };
@@ -64,6 +79,7 @@ public sealed class FirmwareSpecTests : IDisposable
     {
         Assert.Equal(DiskBus.Ide, DiskSpec.Parse("a,bus=ide").Bus);
         Assert.Equal((DiskBus.Cdrom, true), (DiskSpec.Parse("a,bus=cdrom").Bus, DiskSpec.Parse("a,bus=cdrom").ReadOnly));
+        Assert.Equal((DiskBus.Floppy, false), (DiskSpec.Parse("a,bus=floppy").Bus, DiskSpec.Parse("a,bus=floppy").ReadOnly));
         Assert.Throws<StrataException>(() => DiskSpec.Parse("a,bus=scsi"));
     }
 

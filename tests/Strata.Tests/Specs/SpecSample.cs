@@ -17,6 +17,7 @@ internal static class SpecSample
     {
         [(typeof(MachineSpec), nameof(MachineSpec.Memory))] = 640UL << 20,
         [(typeof(MachineSpec), nameof(MachineSpec.Processors))] = 3,
+        [(typeof(MachineSpec), nameof(MachineSpec.Cpu))] = "x86-64-v2+sha",
         [(typeof(DiskSpec), nameof(DiskSpec.Format))] = "vhdx",
         [(typeof(SmbiosSpec), nameof(SmbiosSpec.Values))] = SmbiosKey.All.ToDictionary(key => key.Name, key => $"other {key.Name}"),
         [(typeof(UserNetworkOptions), nameof(UserNetworkOptions.Mtu))] = 9000,

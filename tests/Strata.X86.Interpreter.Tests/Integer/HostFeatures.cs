@@ -9,8 +9,17 @@ internal static class HostFeatures
 {
     public static bool Has(Code code) => code.CpuidFeatures().All(Has);
 
-    private static bool Has(CpuidFeature feature) => feature switch
+    public static bool Has(CpuidFeature feature) => feature switch
     {
+        CpuidFeature.SHA => Bit(X86Base.CpuId(7, 0).Ebx, 29),
+        CpuidFeature.AVX => Avx.IsSupported,
+        CpuidFeature.AVX2 => Avx2.IsSupported,
+        CpuidFeature.FMA => Fma.IsSupported,
+        CpuidFeature.F16C => Avx.IsSupported && Bit(X86Base.CpuId(1, 0).Ecx, 29),
+        CpuidFeature.AES => Aes.IsSupported,
+        CpuidFeature.PCLMULQDQ => Pclmulqdq.IsSupported,
+        CpuidFeature.VAES => Avx2.IsSupported && Bit(X86Base.CpuId(7, 0).Ecx, 9),
+        CpuidFeature.VPCLMULQDQ => Avx2.IsSupported && Bit(X86Base.CpuId(7, 0).Ecx, 10),
         CpuidFeature.POPCNT => Popcnt.IsSupported,
         CpuidFeature.LZCNT => Lzcnt.IsSupported,
         CpuidFeature.BMI1 => Bmi1.IsSupported,

@@ -1,4 +1,5 @@
 using Iced.Intel;
+using Strata.X86.Interpreter.Tests.Integer;
 using Strata.X86.Execution;
 using Strata.X86.Interpreter.Tests.Harness;
 using Strata.X86.Registers;
@@ -23,6 +24,7 @@ public sealed unsafe class SimdAlignmentTests
     [
         CpuidFeature.MMX, CpuidFeature.SSE, CpuidFeature.SSE2, CpuidFeature.SSE3, CpuidFeature.SSSE3, CpuidFeature.SSE4_1,
         CpuidFeature.SSE4_2, CpuidFeature.AES, CpuidFeature.PCLMULQDQ,
+        .. HostFeatures.Has(CpuidFeature.SHA) ? [CpuidFeature.SHA] : Array.Empty<CpuidFeature>(),
     ];
 
     [HostTheory]

@@ -116,7 +116,7 @@ internal sealed record ControlReply
 
     public SnapshotReport? Snapshot { get; init; }
 
-    /// <summary>For <see cref="ControlOperation.ScreenText"/>: what shows; null in a graphics mode.</summary>
+    /// <summary>For <see cref="ControlOperation.ScreenText"/>: what shows; null where there is no text.</summary>
     public string? Text { get; init; }
 
     /// <summary>For <see cref="ControlOperation.ForkPoint"/>: the folder of the snapshot.</summary>

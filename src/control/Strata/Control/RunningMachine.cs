@@ -229,7 +229,7 @@ public sealed class RunningMachine : IMachine
         }
     }
 
-    /// <summary>What the machine's screen shows in a text mode; null in a graphics mode.</summary>
+    /// <summary>The text that the machine's screen shows; null where there is none.</summary>
     public async Task<string?> ReadScreenAsync(CancellationToken cancellationToken = default) =>
         (await AskAsync(ControlOperation.ScreenText, cancellationToken).ConfigureAwait(false)).Text;
 

@@ -29,7 +29,12 @@ internal static class DiskForm
         (BackingImages.Detached, "detached"));
 
     private static readonly ChoiceKind<DiskBus> Bus = new(
-        (DiskBus.Virtio, "virtio"), (DiskBus.Nvme, "nvme"), (DiskBus.Ahci, "ahci"), (DiskBus.Ide, "ide"), (DiskBus.Cdrom, "cdrom"));
+        (DiskBus.Virtio, "virtio"),
+        (DiskBus.Nvme, "nvme"),
+        (DiskBus.Ahci, "ahci"),
+        (DiskBus.Ide, "ide"),
+        (DiskBus.Cdrom, "cdrom"),
+        (DiskBus.Floppy, "floppy"));
 
     private static readonly ChoiceKind<string> Format = new([.. DiskImages.Formats.Select(format => (format.Name, format.Name))]);
 
@@ -42,7 +47,7 @@ internal static class DiskForm
             d => d.Format, (d, v) => d with { Format = v },
             "The image's format; null to conclude it from the content."
         },
-        { "bus", Bus, d => d.Bus, (d, v) => d with { Bus = v }, "How the disk is attached; ide and cdrom need firmware." },
+        { "bus", Bus, d => d.Bus, (d, v) => d with { Bus = v }, "How the disk is attached; ide, cdrom and floppy need firmware." },
         { "readOnly", Flag, d => d.ReadOnly, (d, v) => d with { ReadOnly = v }, "The guest cannot write the disk." },
         { "snapshot", Flag, d => d.Snapshot, (d, v) => d with { Snapshot = v }, "What the guest writes is thrown away at the end." },
         { "backing", Backing, d => d.Backing, (d, v) => d with { Backing = v }, "Which backing images may be opened." },

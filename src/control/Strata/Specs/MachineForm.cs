@@ -56,6 +56,13 @@ internal static class MachineForm
         { "text", Text, m => m.Text, (m, v) => m with { Text = v }, "The string that comes with it.", true },
     };
 
+    private static readonly SpecRecord<CloudInitSpec> CloudInit = new("what cloud-init is told", () => new CloudInitSpec())
+    {
+        { "userData", LongText, c => c.UserData, (c, v) => c with { UserData = v }, "What is to be done.", true },
+        { "metaData", Optional(LongText), c => c.MetaData, (c, v) => c with { MetaData = v }, "Who the machine is." },
+        { "networkConfig", Optional(LongText), c => c.NetworkConfig, (c, v) => c with { NetworkConfig = v }, "How its network is set up." },
+    };
+
     private static readonly SpecRecord<MachineSpec> Machine = new("a machine specification", () => new MachineSpec())
     {
         { "name", OptionalText, s => s.Name, (s, v) => s with { Name = v }, "What others call the machine." },
@@ -128,6 +135,11 @@ internal static class MachineForm
             "How guest code is executed."
         },
         {
+            "cpu", Optional(new TextKind<string>(CpuNames.Form, CpuNames.TryParse, name => name)),
+            s => s.Cpu, (s, v) => s with { Cpu = v },
+            "What the guest's processors can do; null for what the host's can."
+        },
+        {
             "portableCpu", Flag,
             s => s.PortableCpu, (s, v) => s with { PortableCpu = v },
             "Offer only what every engine of this host can run."
@@ -171,6 +183,11 @@ internal static class MachineForm
             "smbios", SmbiosForm.Smbios,
             s => s.Smbios, (s, v) => s with { Smbios = v },
             "What the guest reads about its machine in SMBIOS tables; without a field in it there are none."
+        },
+        {
+            "cloudInit", Optional(CloudInit),
+            s => s.CloudInit, (s, v) => s with { CloudInit = v },
+            "The texts that cloud-init in the guest reads, from a disc; null for none."
         },
         { "balloon", Flag, s => s.Balloon, (s, v) => s with { Balloon = v }, "A memory balloon." },
         {

@@ -19,13 +19,11 @@ internal abstract class SpecKind<T>
 /// <summary>A text, or what a text stands for.</summary>
 /// <param name="form">What can be written, as the end of "write …".</param>
 /// <param name="parse">False for a text that stands for nothing.</param>
-internal sealed class TextKind<T>(string form, SpecParser<T> parse, Func<T, string> print) : SpecKind<T>
+/// <param name="longest">Characters; of most, SSH keys and command lines are the longest.</param>
+internal sealed class TextKind<T>(string form, SpecParser<T> parse, Func<T, string> print, int longest = 16 << 10) : SpecKind<T>
 {
-    /// <summary>Characters; SSH keys and command lines are the longest.</summary>
-    private const int Longest = 16 << 10;
-
     public override T Read(SpecNode node) =>
-        node.TryGetText() is { Length: <= Longest } text && !text.Contains('\0', StringComparison.Ordinal) && parse(text, out T? value)
+        node.TryGetText() is { } text && text.Length <= longest && !text.Contains('\0', StringComparison.Ordinal) && parse(text, out T? value)
             ? value!
             : throw node.Refuse(form);
 
@@ -34,7 +32,7 @@ internal sealed class TextKind<T>(string form, SpecParser<T> parse, Func<T, stri
     public override void Describe(Utf8JsonWriter schema)
     {
         schema.WriteString("type", "string");
-        schema.WriteNumber("maxLength", Longest);
+        schema.WriteNumber("maxLength", longest);
     }
 }
 

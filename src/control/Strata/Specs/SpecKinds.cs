@@ -27,14 +27,18 @@ internal static class SpecKinds
     public static OptionalKind<T, T?> OptionalValue<T>(SpecKind<T> kind)
         where T : struct => new(kind, value => value, value => value!.Value);
 
-    private static TextKind<string> CreateText(string form, Predicate<string> isGood) => new(
+    /// <summary>The content of a file.</summary>
+    public static SpecKind<string> LongText { get; } = CreateText("the text of a file", _ => true, CloudInitSpec.LargestText);
+
+    private static TextKind<string> CreateText(string form, Predicate<string> isGood, int longest = 16 << 10) => new(
         form,
         (string text, out string? value) =>
         {
             value = text;
             return isGood(text);
         },
-        value => value);
+        value => value,
+        longest);
 
     private static bool TryParseTime(string text, out TimeSpan time)
     {

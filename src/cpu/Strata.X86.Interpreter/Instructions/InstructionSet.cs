@@ -42,6 +42,7 @@ internal static class InstructionSet
         SseConvertInstructions.Register(table);
         SseTextInstructions.Register(table);
         AesInstructions.Register(table);
+        ShaInstructions.Register(table);
         X87Instructions.Register(table);
         return table;
     }

@@ -63,7 +63,10 @@ internal static unsafe class SseMoveInstructions
             table.Add(m, &Prefetch);
         }
 
-        table.Add(Mnemonic.Clflush, &Flush);
+        foreach (Mnemonic m in (ReadOnlySpan<Mnemonic>)[Mnemonic.Clflush, Mnemonic.Clflushopt, Mnemonic.Clwb])
+        {
+            table.Add(m, &Flush);
+        }
     }
 
     private static void Prefetch(X86Cpu cpu, Op* op)

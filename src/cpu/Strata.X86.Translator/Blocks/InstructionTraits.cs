@@ -456,6 +456,7 @@ internal static class InstructionTraitsTable
                 CpuidFeature.LZCNT => Lzcnt.IsSupported,
                 CpuidFeature.MOVBE => (X86Base.CpuId(1, 0).Ecx & (1 << 22)) != 0,
                 CpuidFeature.ADX => (X86Base.CpuId(7, 0).Ebx & (1 << 19)) != 0,
+                CpuidFeature.SHA => (X86Base.CpuId(7, 0).Ebx & (1 << 29)) != 0,
                 CpuidFeature.INTEL8086 or CpuidFeature.INTEL186 or CpuidFeature.INTEL286 or CpuidFeature.INTEL386 or CpuidFeature.INTEL486
                     or CpuidFeature.X64
                         or CpuidFeature.CMOV

@@ -10,7 +10,7 @@ public readonly record struct CpuidResult(uint Eax, uint Ebx, uint Ecx, uint Edx
 
 /// <summary>
 /// What the processor says of itself: one policy for every engine, so that a guest finds the same processor wherever it runs.
-/// An Intel-like part with x86-64-v2 and what an interpreter can also do well. Intel SDM Vol. 2A, "CPUID".
+/// An Intel-like part with what its <see cref="Model"/> has. Intel SDM Vol. 2A, "CPUID".
 /// </summary>
 public sealed record CpuidPolicy
 {
@@ -33,6 +33,9 @@ public sealed record CpuidPolicy
     /// <summary>Hz; a whole number of kHz.</summary>
     public ulong TscFrequency { get; init; } = 1_000_000_000;
 
+    /// <summary>What the machine's processors are.</summary>
+    public CpuModel Model { get; init; } = CpuModel.V2;
+
     /// <summary>
     /// Width of physical addresses that is told. Fewer than there are suit software that makes page tables for all of them.
     /// </summary>
@@ -50,9 +53,7 @@ public sealed record CpuidPolicy
 
     /// <summary>What the guest is offered, without the bits that follow control registers.</summary>
     public CpuidFeatureSet Features =>
-        new CpuidFeatureSet(
-            FeaturesEcx, FeaturesEdx, StructuredEbx, StructuredEcx, StructuredEdx, ExtendedEcx, ExtendedEdx,
-            (uint)Paravirtual).Intersect(Allowed);
+        (Model.Features with { Paravirtual = (uint)Paravirtual }).Intersect(Allowed);
 
     /// <summary>IA32_ARCH_CAPABILITIES: the attacks on speculation that need no defence in the guest.</summary>
     public ulong ArchCapabilities { get; init; } = SafeFromSpeculation;
@@ -93,35 +94,6 @@ public sealed record CpuidPolicy
         0x8000_0008 => new CpuidResult((uint)PhysicalAddressBits | (48 << 8), 0, 0, 0),
         _ => default,
     };
-
-    // Leaf 7, EBX: FSGSBASE, TSC_ADJUST, BMI1, SMEP, BMI2, ERMS, INVPCID, RDSEED, ADX, SMAP, CLFLUSHOPT, CLWB.
-    private const uint StructuredEbx = (1 << 0)
-        | (1 << 1)
-        | (1 << 3)
-        | (1 << 7)
-        | (1 << 8)
-        | (1 << 9)
-        | (1 << 10)
-        | (1 << 18)
-        | (1 << 19)
-        | (1 << 20);
-
-    // ECX: UMIP, RDPID.
-    private const uint StructuredEcx = (1 << 2) | (1 << 22);
-
-    // EDX: IBRS/IBPB, STIBP, ARCH_CAPABILITIES, SSBD.
-    private const uint StructuredEdx = (1u << 26) | (1u << 27) | (1u << 29) | (1u << 31);
-
-    // 80000001 ECX: LAHF, LZCNT, 3DNOWPREFETCH. EDX: SYSCALL, NX, PDPE1GB, RDTSCP, LM.
-    private const uint ExtendedEcx = (1 << 0) | (1 << 5) | (1 << 8);
-    private const uint ExtendedEdx = (1 << 11) | (1 << 20) | (1 << 26) | (1 << 27) | (1 << 29);
-
-    // Leaf 1 EDX: FPU VME DE PSE TSC MSR PAE MCE CX8 SEP MTRR PGE MCA CMOV PAT PSE36 CLFSH MMX FXSR SSE SSE2.
-    private const uint FeaturesEdx = 0b0000_0111_1000_1011_1111_1001_1111_1111 & ~(1u << 9);
-
-    // Leaf 1 ECX: SSE3 PCLMULQDQ SSSE3 CX16 PCID SSE4.1 SSE4.2 x2APIC MOVBE POPCNT TSC-deadline AES XSAVE RDRAND hypervisor.
-    private const uint FeaturesEcx = (1 << 0) | (1 << 1) | (1 << 9) | (1 << 13) | (1 << 17) | (1 << 19) | (1 << 20) | (1 << 21)
-        | (1 << 22) | (1 << 23) | (1 << 24) | (1 << 25) | (1 << 26) | (1 << 30) | CpuidFeatureSet.Hypervisor;
 
     /// <summary>
     /// TSC = crystal · EBX / EAX. Linux multiplies the crystal in kHz by EBX in 32 bits: that bounds EAX, and the closest fraction

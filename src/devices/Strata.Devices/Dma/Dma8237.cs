@@ -17,6 +17,9 @@ public sealed partial class Dma8237 : IUnit<Dma8237State>
     /// <summary>Ports of the second one, every other of which it decodes.</summary>
     public const int SecondPortCount = 32;
 
+    /// <summary>Ports of the page registers.</summary>
+    public const int PagePortCount = PageCount;
+
     internal const int ChannelCount = 8;
     internal const int PageCount = 16;
     internal const int ControllerCount = 2;

@@ -13,7 +13,8 @@ namespace Strata.Devices.Network;
 /// legacy, context and data descriptors for transmission, with checksums and segmentation; legacy ones for reception; EEPROM, transceiver,
 /// filters, VLAN tags, interrupt throttling. Not there: delay timers, wake-up, flash, IEEE 802.3x, and statistics beyond the common ones.
 /// </summary>
-public sealed partial class E1000 : PciFunction, IMmioDevice, IPortDevice, IFrameReceiver, INetworkCard, IDisposable
+public sealed partial class E1000 : PciFunction, IMmioDevice, IDwordRegisters, IPortDevice, IFrameReceiver, INetworkCard,
+    IDisposable
 {
     private const uint BarSize = 0x2_0000;
     private const int IoBarSize = 64;
@@ -95,32 +96,18 @@ public sealed partial class E1000 : PciFunction, IMmioDevice, IPortDevice, IFram
     {
         lock (_gate)
         {
-            ulong value = Read((int)(offset & ~3UL));
-            if (width == AccessWidth.Qword)
-            {
-                value |= (ulong)Read((int)(offset & ~3UL) + 4) << 32;
-            }
-
-            return (value >> (int)((offset & 3) * 8)) & width.Mask();
+            return DwordRegisters.Read(this, offset, width);
         }
     }
 
     /// <summary>Registers are written by aligned doublewords and quadwords; other accesses are ignored.</summary>
     public void WriteMmio(ulong offset, AccessWidth width, ulong value)
     {
-        if (width < AccessWidth.Dword || (offset & 3) != 0)
-        {
-            return;
-        }
-
         bool wake;
         lock (_gate)
         {
-            wake = Write((int)offset, (uint)value);
-            if (width == AccessWidth.Qword)
-            {
-                wake |= Write((int)offset + 4, (uint)(value >> 32));
-            }
+            DwordRegisters.Write(this, offset, width, value);
+            (wake, _hasWork) = (_hasWork, false);
         }
 
         if (wake)
@@ -187,7 +174,7 @@ public sealed partial class E1000 : PciFunction, IMmioDevice, IPortDevice, IFram
 
     private void Put(int register, uint value) => _registers[register / 4] = value;
 
-    private uint Read(int register)
+    uint IDwordRegisters.ReadRegister(int register)
     {
         if (register >= FileSize)
         {
@@ -216,6 +203,8 @@ public sealed partial class E1000 : PciFunction, IMmioDevice, IPortDevice, IFram
                 return Get(register);
         }
     }
+
+    void IDwordRegisters.WriteRegister(int register, uint value) => _hasWork |= Write(register, value);
 
     /// <returns>Whether the worker is to look.</returns>
     private bool Write(int register, uint value)
@@ -372,6 +361,7 @@ public sealed partial class E1000 : PciFunction, IMmioDevice, IPortDevice, IFram
     }
 
     private bool _isHigh; // under _gate
+    private bool _hasWork; // under _gate, within a write
 
     private void OnThrottleEnd()
     {

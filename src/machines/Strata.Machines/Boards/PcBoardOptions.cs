@@ -8,6 +8,7 @@ using Strata.Devices.Serial;
 using Strata.Machines.Boot;
 using Strata.Machines.Engines;
 using Strata.Machines.Firmware;
+using Strata.X86.Cpuid;
 using Strata.X86.Translator;
 
 namespace Strata.Machines.Boards;
@@ -39,6 +40,9 @@ public sealed class PcBoardOptions
 
     /// <summary>What executes guest code at the start.</summary>
     public EngineDescriptor Engine { get; init; } = EngineRegistry.Interpreter;
+
+    /// <summary>What the processors can do.</summary>
+    public CpuModel CpuModel { get; init; } = CpuModel.V2;
 
     /// <summary>Offer only what every engine of this host can run, so that the machine can be switched to any of them.</summary>
     public bool PortableCpu { get; init; }

@@ -55,6 +55,9 @@ internal sealed class PcDevices
 
     public PciBus Bus { get; }
 
+    /// <summary>The floppy drives; null for a machine without.</summary>
+    public PcFloppies? Floppies { get; private set; }
+
     public VirtioConsole? Console { get; private set; }
 
     public VirtioVsock? Sockets { get; private set; }
@@ -67,6 +70,11 @@ internal sealed class PcDevices
     public void PlugAll()
     {
         PcBoardOptions options = _wiring.Options;
+        if (options.Firmware is { Floppies: { Count: > 0 } diskettes })
+        {
+            PlugFloppies(diskettes);
+        }
+
         Plug(new VirtioEntropy(_wiring.Memory, options.Deterministic is { } deterministic ? deterministic.Fill : null));
         if (options.Console is { } console)
         {
@@ -107,7 +115,7 @@ internal sealed class PcDevices
     /// <summary>Puts what has state on the roster: the bus, then its functions by place, each with its device.</summary>
     public void Enlist(UnitRoster roster)
     {
-        foreach (IUnit unit in (IEnumerable<IUnit>)[Bus, .. Bus.Functions.SelectMany(place => place.Function.Units)])
+        foreach (IUnit unit in (IEnumerable<IUnit>)[.. Floppies?.Units ?? [], Bus, .. Bus.Functions.SelectMany(place => place.Function.Units)])
         {
             roster.Add(unit);
         }
@@ -161,6 +169,16 @@ internal sealed class PcDevices
         }
 
         return failures;
+    }
+
+    private void PlugFloppies(IReadOnlyList<IBlockBackend> diskettes)
+    {
+        Floppies = new PcFloppies(_wiring, _chipset.Interrupts);
+        _others.Add(Floppies);
+        foreach ((int drive, IBlockBackend diskette) in diskettes.Index())
+        {
+            Floppies.Insert(drive, diskette);
+        }
     }
 
     private void PlugNetwork(NetworkCardOptions network, int queues)

@@ -7,6 +7,7 @@ using Strata.Devices.Chipset;
 using Strata.Devices.Display;
 using Strata.Devices.Firmware;
 using Strata.Devices.Pci;
+using Strata.Devices.Storage.Floppy;
 using Strata.Devices.Timers;
 using Strata.Machines.Acpi;
 using Strata.Machines.Boot;
@@ -22,6 +23,8 @@ internal sealed class PcFirmware : IDisposable
 {
     private const ulong RomUnit = 64 << 10;
     private const int VideoMemory = 16 << 20;
+    private const int EquipmentFloppy = 1 << 0;
+    private const int EquipmentFloppiesShift = 6; // their number, less one
     private const int EquipmentCoprocessor = 1 << 1;
     private const int EquipmentDisplay = 1 << 2;
 
@@ -55,7 +58,11 @@ internal sealed class PcFirmware : IDisposable
 
         HostBridge = new I440Fx(wiring.Memory, ram, _rom);
         A20 = new A20Gate(wiring.Memory, wiring.Control);
-        Display = new Vga(wiring.Clock, VideoMemory);
+        Display = new Vga(wiring.Clock, VideoMemory)
+        {
+            Program = options.VideoRom,
+            FindFonts = () => GuestFonts.Find(ram),
+        };
         wiring.Memory.Map(MemoryRegion.OfDevice(PcMemoryMap.VgaStart, Vga.WindowSize, Display.Window, MemoryRegion.OverlayPriority));
         wiring.Ports.Map(PcMemoryMap.ControlPortA, 1, A20);
         wiring.Ports.Map(PcMemoryMap.FirmwareLogPort, 1, new DebugPort(Log));
@@ -185,7 +192,10 @@ internal sealed class PcFirmware : IDisposable
         ulong low = Math.Min(memory, PcMemoryMap.LowMemoryLimit);
         ulong extended = Math.Min((low - PcMemoryMap.OneMegabyte) / kilobyte, ushort.MaxValue);
         ulong above16 = low > (16 << 20) ? Math.Min((low - (16 << 20)) / unit, ushort.MaxValue) : 0;
-        cmos.SetByte(0x14, EquipmentCoprocessor | EquipmentDisplay);
+        cmos.SetByte(0x10, DescribeFloppies());
+        int floppies = _options.Floppies.Count;
+        int drives = floppies == 0 ? 0 : EquipmentFloppy | ((floppies - 1) << EquipmentFloppiesShift);
+        cmos.SetByte(0x14, (byte)(EquipmentCoprocessor | EquipmentDisplay | drives));
         SetWord(cmos, 0x15, 640);
         SetWord(cmos, 0x17, extended);
         SetWord(cmos, 0x30, extended);
@@ -197,6 +207,13 @@ internal sealed class PcFirmware : IDisposable
         byte[] order = [.. _options.BootOrder.Take(3).Select(NumberOf), 0, 0, 0];
         cmos.SetByte(0x3D, (byte)(order[0] | (order[1] << 4)));
         cmos.SetByte(0x38, (byte)(1 | (order[2] << 4))); // no check for a signature of floppies
+    }
+
+    /// <summary>The type of the first drive in the upper half.</summary>
+    private byte DescribeFloppies()
+    {
+        byte[] types = [.. _options.Floppies.Select(disk => FloppyGeometry.Find(disk.Sectors)?.DriveType ?? 0), 0, 0];
+        return (byte)((types[0] << 4) | types[1]);
     }
 
     private static byte NumberOf(BootSource source) => source switch

@@ -56,6 +56,11 @@ internal static class PcMemoryMap
     public const ushort FirmwarePort = 0x510;
     public const ushort FirmwareLogPort = 0x402;
     public const ushort ControlPortA = 0x92;
+    public const ushort FirstDmaPort = 0x00;
+    public const ushort DmaPagePort = 0x80;
+    public const ushort SecondDmaPort = 0xC0;
+    public const ushort FloppyPort = 0x3F0;
+    public const ushort FloppyInputPort = 0x3F7;
     public const ushort TestScratchPort = 0xE0;
     public const ushort TestLinePort = 0x2000;
 
@@ -64,6 +69,7 @@ internal static class PcMemoryMap
     public const int RtcPin = 8;
     public const int KeyboardPin = 1;
     public const int MousePin = 12;
+    public const int FloppyPin = 6;
     public const int FirstIdePin = 14;
     public const int SecondIdePin = 15;
 

@@ -54,6 +54,7 @@ internal sealed class PcProcessors : IDisposable
             {
                 PhysicalAddressBits = options.Firmware is { Variables.Length: > 0 } ? FirmwareAddressBits : PageWalker.PhysicalAddressBits,
                 ProcessorCount = options.Processors,
+                Model = options.CpuModel,
                 Paravirtual = ParavirtualFeatures(options),
             });
         CpuidPolicy policy = _engines.Policy;

@@ -13,7 +13,7 @@ namespace Strata.Devices.Storage.Ahci;
 /// NCQ; without port multipliers, MSI, command completion coalescing and power management of links. A worker takes commands one after the
 /// other; what the guest asks ports to do happens there, between two of them.
 /// </summary>
-public sealed partial class AhciController : PciFunction, IMmioDevice, IDisposable
+public sealed partial class AhciController : PciFunction, IMmioDevice, IDwordRegisters, IDisposable
 {
     /// <summary>Drives that it takes.</summary>
     public const int MostDrives = PortCount;
@@ -72,29 +72,21 @@ public sealed partial class AhciController : PciFunction, IMmioDevice, IDisposab
     {
         lock (_gate)
         {
-            int register = (int)(offset & ~3UL);
-            ulong value = width == AccessWidth.Qword
-                ? ReadRegister(register) | ((ulong)ReadRegister(register + 4) << 32)
-                : ReadRegister(register);
-            return (value >> (int)((offset & 3) * 8)) & width.Mask();
+            return DwordRegisters.Read(this, offset, width);
         }
     }
 
     /// <summary>Registers are written by aligned doublewords and quadwords; other accesses are ignored.</summary>
     public void WriteMmio(ulong offset, AccessWidth width, ulong value)
     {
-        if (width < AccessWidth.Dword || (offset & 3) != 0)
+        if (!DwordRegisters.CanWrite(offset, width))
         {
             return;
         }
 
         lock (_gate)
         {
-            WriteRegister((int)offset, (uint)value);
-            if (width == AccessWidth.Qword)
-            {
-                WriteRegister((int)offset + 4, (uint)(value >> 32));
-            }
+            DwordRegisters.Write(this, offset, width, value);
 
             UpdateInterrupt();
         }
@@ -120,7 +112,7 @@ public sealed partial class AhciController : PciFunction, IMmioDevice, IDisposab
 
     private static (int Port, int Register) PlaceOf(int offset) => ((offset - FirstPort) / PortStride, (offset - FirstPort) % PortStride);
 
-    private uint ReadRegister(int offset)
+    uint IDwordRegisters.ReadRegister(int offset)
     {
         if (offset >= FirstPort)
         {
@@ -158,7 +150,7 @@ public sealed partial class AhciController : PciFunction, IMmioDevice, IDisposab
         _ => 0,
     };
 
-    private void WriteRegister(int offset, uint value)
+    void IDwordRegisters.WriteRegister(int offset, uint value)
     {
         if (offset >= FirstPort)
         {

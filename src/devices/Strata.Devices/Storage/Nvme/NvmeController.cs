@@ -14,7 +14,7 @@ namespace Strata.Devices.Storage.Nvme;
 /// dataset management; PRPs, no SGLs; round robin; 16 pairs of I/O queues, each with an MSI-X vector. A worker takes commands one after
 /// the other.
 /// </summary>
-public sealed partial class NvmeController : PciFunction, IMmioDevice, IDisposable
+public sealed partial class NvmeController : PciFunction, IMmioDevice, IDwordRegisters, IDisposable
 {
     /// <summary>Pairs of I/O queues.</summary>
     public const int MostQueues = 16;
@@ -86,29 +86,21 @@ public sealed partial class NvmeController : PciFunction, IMmioDevice, IDisposab
     {
         lock (_gate)
         {
-            int register = (int)(offset & ~3UL);
-            ulong value = width == AccessWidth.Qword
-                ? ReadRegister(register) | ((ulong)ReadRegister(register + 4) << 32)
-                : ReadRegister(register);
-            return (value >> (int)((offset & 3) * 8)) & width.Mask();
+            return DwordRegisters.Read(this, offset, width);
         }
     }
 
     /// <summary>Registers are written by aligned doublewords and quadwords; other accesses are ignored.</summary>
     public void WriteMmio(ulong offset, AccessWidth width, ulong value)
     {
-        if (width < AccessWidth.Dword || (offset & 3) != 0)
+        if (!DwordRegisters.CanWrite(offset, width))
         {
             return;
         }
 
         lock (_gate)
         {
-            WriteRegister((int)offset, (uint)value);
-            if (width == AccessWidth.Qword)
-            {
-                WriteRegister((int)offset + 4, (uint)(value >> 32));
-            }
+            DwordRegisters.Write(this, offset, width, value);
         }
 
         _worker.Wake();
@@ -138,7 +130,7 @@ public sealed partial class NvmeController : PciFunction, IMmioDevice, IDisposab
         return (value & ~((ulong)uint.MaxValue << shift)) | ((ulong)half << shift);
     }
 
-    private uint ReadRegister(int register) => register switch
+    uint IDwordRegisters.ReadRegister(int register) => register switch
     {
         CAP or CAP + 4 => Half(Capabilities, register),
         VS => NvmeRegisters.Version,
@@ -151,7 +143,7 @@ public sealed partial class NvmeController : PciFunction, IMmioDevice, IDisposab
         _ => 0,
     };
 
-    private void WriteRegister(int register, uint value)
+    void IDwordRegisters.WriteRegister(int register, uint value)
     {
         switch (register)
         {

@@ -62,8 +62,9 @@ internal sealed class PcFirmware : IDisposable
         {
             Program = options.VideoRom,
             FindFonts = () => GuestFonts.Find(ram),
+            Aperture = new RegionAperture(wiring.Memory, PcMemoryMap.VgaStart, MemoryRegion.OverlayPriority),
         };
-        wiring.Memory.Map(MemoryRegion.OfDevice(PcMemoryMap.VgaStart, Vga.WindowSize, Display.Window, MemoryRegion.OverlayPriority));
+        wiring.Memory.Map(MemoryRegion.OfDevice(PcMemoryMap.VgaStart, Vga.WindowSize, Display.Window, MemoryRegion.OverlayPriority - 1));
         wiring.Ports.Map(PcMemoryMap.ControlPortA, 1, A20);
         wiring.Ports.Map(PcMemoryMap.FirmwareLogPort, 1, new DebugPort(Log));
     }

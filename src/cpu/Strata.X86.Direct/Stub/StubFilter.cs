@@ -13,7 +13,7 @@ namespace Strata.X86.Direct.Stub;
 /// </summary>
 internal static class StubFilter
 {
-    private const uint ArchitectureX64 = 0xC000003E; // AUDIT_ARCH_X86_64
+    public const uint ArchitectureX64 = 0xC000003E; // AUDIT_ARCH_X86_64
 
     private const uint Allow = 0x7FFF0000; // SECCOMP_RET_ALLOW
     private const uint Trap = 0x00030000; // SECCOMP_RET_TRAP

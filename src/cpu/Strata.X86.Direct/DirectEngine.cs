@@ -12,7 +12,7 @@ namespace Strata.X86.Direct;
 public sealed class DirectEngine : IX86Engine, ICodeKeeper
 {
     private readonly Translator.Translator _translator;
-    private readonly DirectUserCode _userCode;
+    private readonly DirectUserCode? _userCode;
 
     /// <param name="cpu">The processor as another engine left it; not disposed with the engine.</param>
     /// <param name="machine">What the machine's processors have in common; not disposed with the engine.</param>
@@ -22,7 +22,17 @@ public sealed class DirectEngine : IX86Engine, ICodeKeeper
         ArgumentNullException.ThrowIfNull(cpu);
         ArgumentNullException.ThrowIfNull(machine);
         _translator = new Translator.Translator(cpu, machine.Translation);
-        _userCode = new DirectUserCode(_translator, machine.Ram, machine.Host, machine.Choice);
+        if (machine.Host is not { } host)
+        {
+            Counters = new DirectCounters
+            {
+                Obstacle = "The machine was restored or cloned: its memory is private, and no other process can map it.",
+            };
+            return;
+        }
+
+        _userCode = new DirectUserCode(_translator, machine.Ram, host, machine.Choice);
+        Counters = _userCode.Counters;
         _translator.GiveUserCodeTo(_userCode);
         cpu.Tlb.FlushAll(); // what user code was translated through is met again
         cpu.Tlb.Follower = _userCode;
@@ -35,7 +45,7 @@ public sealed class DirectEngine : IX86Engine, ICodeKeeper
     public long InstructionsExecuted => _translator.InstructionsExecuted;
 
     /// <summary>What has been executed directly.</summary>
-    public DirectCounters Counters => _userCode.Counters;
+    public DirectCounters Counters { get; }
 
     public ReadOnlyMemory<byte> CodeIdentity => _translator.CodeIdentity;
 
@@ -49,9 +59,13 @@ public sealed class DirectEngine : IX86Engine, ICodeKeeper
 
     public void Dispose()
     {
-        Cpu.Tlb.Follower = null;
-        _translator.GiveUserCodeTo(null);
-        _userCode.Dispose();
+        if (_userCode is not null)
+        {
+            Cpu.Tlb.Follower = null;
+            _translator.GiveUserCodeTo(null);
+            _userCode.Dispose();
+        }
+
         _translator.Dispose();
     }
 }

@@ -7,7 +7,10 @@ namespace Strata.X86.Direct;
 /// <summary>What the processors of a machine need to run programs directly.</summary>
 public sealed class DirectMachine : IDisposable
 {
-    /// <param name="ram">The machine's RAM, of <see cref="MemoryForm.Shared"/>.</param>
+    /// <param name="ram">
+    /// The machine's RAM, of <see cref="MemoryForm.Shared"/>. That of a restored or cloned machine is private: everything is translated
+    /// there.
+    /// </param>
     /// <exception cref="DirectUnavailableException">The host or the memory is not fit for it; the message says why.</exception>
     public DirectMachine(GuestMemory ram, TranslatorOptions translation, DirectChoice choice = DirectChoice.Measured)
     {
@@ -18,14 +21,19 @@ public sealed class DirectMachine : IDisposable
             throw new DirectUnavailableException(obstacle);
         }
 
+        (Ram, Translation, Choice) = (ram, translation, choice);
+        if (ram.Form == MemoryForm.Private)
+        {
+            return;
+        }
+
         if (ram is not { Form: MemoryForm.Shared, File: { } file })
         {
             throw new DirectUnavailableException(
-                "The machine's memory cannot be mapped by the processes of its programs: it was restored, cloned, or started on another " +
-                "engine. Use --engine translator, or start the machine with --engine direct.");
+                "The machine's memory cannot be mapped by the processes of its programs, as it was started on another engine. Start the " +
+                "machine with --engine direct.");
         }
 
-        (Ram, Translation, Choice) = (ram, translation, choice);
         Host = new StubHost(file);
         try
         {
@@ -47,7 +55,8 @@ public sealed class DirectMachine : IDisposable
     /// <summary>How it is decided what runs directly.</summary>
     public DirectChoice Choice { get; }
 
-    internal StubHost Host { get; }
+    /// <summary>Null where everything is translated.</summary>
+    internal StubHost? Host { get; }
 
     /// <summary>Why this host cannot, as far as that can be said without starting a process; null if nothing is known.</summary>
     public static string? FindObstacle() =>
@@ -56,5 +65,5 @@ public sealed class DirectMachine : IDisposable
             ? "Direct execution needs a host whose programs may set segment bases (RDFSBASE; Linux 5.9 and newer). Use --engine translator."
         : null;
 
-    public void Dispose() => Host.Dispose();
+    public void Dispose() => Host?.Dispose();
 }

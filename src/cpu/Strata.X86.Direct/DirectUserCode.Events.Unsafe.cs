@@ -34,7 +34,9 @@ internal sealed unsafe partial class DirectUserCode
                 Counters.Count(DirectEvent.Exception);
                 return ServeTrap(in frame);
             default:
-                if (frame.Trap == PageFaultVector && frame.Cs == UserCode64)
+                // In the vsyscall page the host looks at arguments first; to the guest there may be nothing to execute there.
+                bool isVsyscall = (frame.Rip & ~0xFFFUL) == VsyscallPage;
+                if (frame.Trap == PageFaultVector && frame.Cs == UserCode64 && !isVsyscall)
                 {
                     return ServePageFault(in frame, space);
                 }
@@ -198,19 +200,31 @@ internal sealed unsafe partial class DirectUserCode
         ramPage = 0;
         rights = PageRights.None;
         ulong va = page << GuestMemory.PageShift;
-        if (va is < StubLayout.UserStart or >= StubLayout.UserEnd || space.IsMapped(page)
-            || !PageTablePeek.TryFind(in _context->State, _cpu.Memory, va, out ulong gpa, out rights)
-            || !_cpu.Memory.TryGetRamPage(gpa, out RamPage found) || found.Memory != _ram || found.ReadOnly)
+        if (va is < StubLayout.UserStart or >= StubLayout.UserEnd || space.IsMapped(page) || !TryLookUp(page, out MappedPage found))
         {
             return false;
         }
 
-        ramPage = found.Index;
-        if (!_ram.IsDirty(ramPage) || _ram.WatchFlags[ramPage] != 0)
+        (ramPage, rights) = found;
+        return true;
+    }
+
+    private bool TryLookUp(ulong page, out MappedPage found)
+    {
+        found = default;
+        if (!PageTablePeek.TryFind(
+                in _context->State, _cpu.Memory, page << GuestMemory.PageShift, out ulong gpa, out PageRights rights)
+            || !_cpu.Memory.TryGetRamPage(gpa, out RamPage ram) || ram.Memory != _ram || ram.ReadOnly)
+        {
+            return false;
+        }
+
+        if (!_ram.IsDirty(ram.Index) || _ram.WatchFlags[ram.Index] != 0)
         {
             rights &= ~PageRights.Write; // the first write has to be noted
         }
 
+        found = new MappedPage(ram.Index, rights);
         return true;
     }
 

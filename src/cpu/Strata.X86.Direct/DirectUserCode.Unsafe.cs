@@ -15,8 +15,6 @@ namespace Strata.X86.Direct;
 /// </summary>
 internal sealed unsafe partial class DirectUserCode : IUserCode, ITlbFollower, IDisposable
 {
-    private const int Slots = 8; // of the TLB
-
     /// <summary>What user code can change of RFLAGS: the arithmetic flags, TF, DF, NT, AC and ID.</summary>
     private const ulong UserFlags = RFlags.Arithmetic | RFlags.TF | (1 << 10) | (1 << 14) | RFlags.AC | (1 << 21);
 
@@ -32,9 +30,9 @@ internal sealed unsafe partial class DirectUserCode : IUserCode, ITlbFollower, I
     private readonly X86Cpu _cpu;
     private readonly VcpuContext* _context;
     private readonly GuestMemory _ram;
-    private readonly StubHost _host;
     private readonly DirectPolicy _policy;
-    private readonly UserSpace?[] _spaces = new UserSpace?[Slots];
+    private readonly UserSpaces _spaces;
+    private readonly PageLookup _lookUp;
     private volatile StubProcess? _running;
 
     public DirectUserCode(Translator.Translator translator, GuestMemory ram, StubHost host, DirectChoice choice)
@@ -43,7 +41,8 @@ internal sealed unsafe partial class DirectUserCode : IUserCode, ITlbFollower, I
         _cpu = translator.Cpu;
         _context = _cpu.Context;
         _ram = ram;
-        _host = host;
+        _spaces = new UserSpaces(host, Counters);
+        _lookUp = TryLookUp;
 #pragma warning disable RS0030 // time of the host: what its events cost
         _policy = new DirectPolicy(choice, Stopwatch.Frequency);
 #pragma warning restore RS0030
@@ -87,48 +86,23 @@ internal sealed unsafe partial class DirectUserCode : IUserCode, ITlbFollower, I
             catch (DirectUnavailableException error)
             {
                 Counters.Obstacle = error.Message; // the translator goes on from the same state
-                AbandonAll();
+                _spaces.Clear();
                 return;
             }
         }
         while (goesOn && Volatile.Read(ref _context->Attention) == 0 && IsEligible());
     }
 
-    public void DropAll(int slot) => _spaces[slot]?.DropAll();
+    public void DropAll(int slot) => _spaces.Stale(slot);
 
-    public void Drop(ulong address, ulong length)
-    {
-        foreach (UserSpace? space in _spaces)
-        {
-            space?.Drop(address, length);
-        }
-    }
+    public void Drop(ulong address, ulong length) => _spaces.Drop(address, length);
 
-    public bool RevokeWrite(byte* hostPage)
-    {
-        if (!TryFindRam(hostPage, out ulong page))
-        {
-            return false;
-        }
+    public bool RevokeWrite(byte* hostPage) => TryFindRam(hostPage, out ulong page) && _spaces.RevokeWrite(page);
 
-        bool any = false;
-        foreach (UserSpace? space in _spaces)
-        {
-            any |= space?.RevokeWrite(page) ?? false;
-        }
+    /// <summary>The pages' notes are looked at before user code is executed again: only who has none keeps its right.</summary>
+    public void RevokeAllWrites() => _spaces.Stale();
 
-        return any;
-    }
-
-    public void RevokeAllWrites()
-    {
-        foreach (UserSpace? space in _spaces)
-        {
-            space?.DropAll(); // rare: what is used comes back by faults
-        }
-    }
-
-    public void Dispose() => AbandonAll();
+    public void Dispose() => _spaces.Clear();
 
     /// <summary>Whether the CPU would execute the code at State.Rip as the guest's processor does.</summary>
     private bool IsEligible()
@@ -150,7 +124,7 @@ internal sealed unsafe partial class DirectUserCode : IUserCode, ITlbFollower, I
         if (_ram.Form != MemoryForm.Shared)
         {
             Counters.Obstacle = "The machine's memory is no longer one that other processes can map: it has been cloned.";
-            AbandonAll();
+            _spaces.Clear();
             return false;
         }
 
@@ -162,7 +136,7 @@ internal sealed unsafe partial class DirectUserCode : IUserCode, ITlbFollower, I
     /// <returns>True if user code goes on where the state says.</returns>
     private bool RunOnce()
     {
-        UserSpace space = _spaces[_cpu.Tlb.CurrentSlot] ??= new UserSpace(_host, Counters);
+        UserSpace space = FindSpace();
         StubProcess stub = space.Stub;
         WriteEntry(stub.Entry);
         _running = stub;
@@ -185,7 +159,7 @@ internal sealed unsafe partial class DirectUserCode : IUserCode, ITlbFollower, I
         }
 
         Counters.Time += new TimeSpan((long)(elapsed * (double)TimeSpan.TicksPerSecond / FrequencyOfTicks));
-        _policy.NoteRun(elapsed);
+        _policy.NoteRun(stub);
         if (frame.IsInStub)
         {
             // Kicked before guest code was reached, or guest code has jumped there: the state is what it was.
@@ -293,11 +267,18 @@ internal sealed unsafe partial class DirectUserCode : IUserCode, ITlbFollower, I
         return host >= _ram.Base && page < _ram.Pages;
     }
 
-    private void AbandonAll()
+    /// <summary>The current address space, with nothing that its TLB entries have been dropped for.</summary>
+    private UserSpace FindSpace()
     {
-        foreach (UserSpace? space in _spaces)
+        UserSpace space = _spaces.Find(_context->State.Cr3 & ~0xFFFUL);
+        int slot = _cpu.Tlb.CurrentSlot;
+        if (space.IsStale || space.Slot != slot)
         {
-            space?.Abandon();
+            space.Slot = slot;
+            space.Revalidate(_lookUp);
+            Counters.Revalidations++;
         }
+
+        return space;
     }
 }

@@ -8,12 +8,14 @@ namespace Strata.X86.Direct.Spaces;
 /// </summary>
 internal sealed class UserSpace(StubHost host, DirectCounters counters) : IDisposable
 {
-    /// <summary>With more pages than this the process is replaced: the host frees them faster so than one by one.</summary>
+    /// <summary>To take away more than these the process is replaced.</summary>
     private const int ManyPages = 2000;
 
     /// <summary>Hosts let a process have 65,530 mappings by default (vm.max_map_count).</summary>
     private const int MostPages = 50_000;
 
+    private readonly List<ulong> _gone = []; // only while pages are looked at, as the next
+    private readonly List<(ulong Page, PageRights Rights)> _narrowed = [];
     private readonly Dictionary<ulong, MappedPage> _pages = [];
     private readonly Dictionary<ulong, ulong> _writable = []; // page of RAM to page of the address space
     private StubProcess? _stub;
@@ -44,15 +46,90 @@ internal sealed class UserSpace(StubHost host, DirectCounters counters) : IDispo
         Stub.Map(page << 12, count << 12, _pages[page].Rights, ramPage << 12);
     }
 
-    /// <summary>Takes every page away.</summary>
-    public void DropAll()
+    /// <summary>Slot of the TLB that it belongs to; -1 for none.</summary>
+    public int Slot { get; set; } = -1;
+
+    /// <summary>Every page is to be looked at before user code is executed again.</summary>
+    public bool IsStale { get; set; }
+
+    /// <summary>When it was used last: a number that grows.</summary>
+    public long UsedAt { get; set; }
+
+    /// <summary>Keeps of each page what is still right, so that programs that take turns need not ask for their pages again and again.</summary>
+    /// <param name="find">What the guest's tables say of a page.</param>
+    public void Revalidate(PageLookup find)
     {
-        if (_pages.Count > ManyPages)
+        IsStale = false;
+        _gone.Clear();
+        _narrowed.Clear();
+        foreach ((ulong page, MappedPage mapped) in _pages)
         {
-            Abandon();
+            if (!find(page, out MappedPage found) || found.RamPage != mapped.RamPage)
+            {
+                _gone.Add(page);
+            }
+            else if ((mapped.Rights & ~found.Rights) != 0)
+            {
+                _narrowed.Add((page, mapped.Rights & found.Rights));
+            }
+        }
+
+        if (_gone.Count > ManyPages)
+        {
+            Abandon(); // the host frees a process faster than as many ranges
             return;
         }
 
+        TakeAway();
+        Narrow();
+    }
+
+    private void TakeAway()
+    {
+        _gone.Sort();
+        for (int i = 0; i < _gone.Count;)
+        {
+            int first = i;
+            do
+            {
+                Remove(_gone[i]);
+                i++;
+            }
+            while (i < _gone.Count && _gone[i] == _gone[i - 1] + 1);
+            _stub?.Unmap(_gone[first] << 12, (ulong)(i - first) << 12);
+        }
+    }
+
+    private void Narrow()
+    {
+        _narrowed.Sort();
+        for (int i = 0; i < _narrowed.Count;)
+        {
+            int first = i;
+            do
+            {
+                SetRights(_narrowed[i].Page, _narrowed[i].Rights);
+                i++;
+            }
+            while (i < _narrowed.Count && _narrowed[i].Page == _narrowed[i - 1].Page + 1 && _narrowed[i].Rights == _narrowed[i - 1].Rights);
+            _stub?.Protect(_narrowed[first].Page << 12, (ulong)(i - first) << 12, _narrowed[first].Rights);
+        }
+    }
+
+    private void SetRights(ulong page, PageRights rights)
+    {
+        MappedPage mapped = _pages[page];
+        if ((rights & PageRights.Write) == 0 && (mapped.Rights & PageRights.Write) != 0)
+        {
+            _writable.Remove(mapped.RamPage);
+        }
+
+        _pages[page] = mapped with { Rights = rights };
+    }
+
+    /// <summary>Takes every page away.</summary>
+    private void DropAll()
+    {
         if (_pages.Count > 0)
         {
             _stub?.UnmapAll();

@@ -58,6 +58,17 @@ internal static unsafe partial class HostCalls
     [LibraryImport("libc", EntryPoint = "getauxval")]
     public static partial nuint AuxiliaryValue(nuint type);
 
+    /// <summary>CPU time of another process, in ns.</summary>
+    public static long CpuTimeOf(int process)
+    {
+        const int whole = 2; // CPUCLOCK_SCHED
+        TimeSpecification time = default;
+        return ReadClock((~process << 3) | whole, &time) == 0 ? (time.Seconds * 1_000_000_000) + time.Nanoseconds : 0;
+    }
+
+    [LibraryImport("libc", EntryPoint = "clock_gettime")]
+    private static partial int ReadClock(int clock, TimeSpecification* time);
+
     /// <summary>Waits while a word, which another process may write, has a value.</summary>
     /// <returns>-1 if the word had another value, time was up, or a signal came.</returns>
     public static int WaitWhile(void* word, uint value, TimeSpecification* limit) =>

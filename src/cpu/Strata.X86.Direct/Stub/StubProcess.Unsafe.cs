@@ -73,6 +73,9 @@ internal sealed unsafe class StubProcess : IDisposable
     /// <summary>Host process, for tools and tests.</summary>
     public int ProcessId => _process;
 
+    /// <summary>Host CPU time so far, in ns; 0 if it is gone.</summary>
+    public long CpuTime => HostCalls.CpuTimeOf(_process);
+
     /// <summary>State that the next run begins with.</summary>
     public StubEntry Entry => new(_control);
 

@@ -1,6 +1,8 @@
 namespace Strata.X86.Translator;
 
-/// <summary>Executes user code in the place of a <see cref="Translator"/>. On the vCPU's thread, except for <see cref="Interrupt"/>.</summary>
+/// <summary>
+/// Executes user code in the place of a <see cref="Translator"/>. On the vCPU's thread, except for <see cref="Interrupt"/>.
+/// </summary>
 public interface IUserCode
 {
     /// <summary>Asked before user code is executed, of which the state is complete: whether <see cref="Run"/> is to do so now.</summary>

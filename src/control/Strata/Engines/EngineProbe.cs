@@ -127,7 +127,8 @@ public sealed class EngineProbe(string? cache = null)
 
     /// <summary>The fastest that can run here, of those whose speed is known; the interpreter at least.</summary>
     private static EngineDescriptor BestByTypicalSpeed(IReadOnlyList<Engine> failed) => EngineRegistry.All
-        .Where(engine => engine is { IsChosenByAuto: true, TypicalSpeed: not null } && failed.All(other => other.Name != engine.Name) && engine.FindObstacle() is null)
+        .Where(engine => engine is { IsChosenByAuto: true, TypicalSpeed: not null } && failed.All(other => other.Name != engine.Name)
+            && engine.FindObstacle() is null)
         .MinBy(engine => Estimate(engine).MixSeconds) ?? EngineRegistry.Interpreter;
 
     private static EngineMeasurement Estimate(EngineDescriptor engine) =>

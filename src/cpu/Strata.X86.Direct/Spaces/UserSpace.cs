@@ -3,7 +3,8 @@ using Strata.X86.Direct.Stub;
 namespace Strata.X86.Direct.Spaces;
 
 /// <summary>
-/// A guest's address space as a stub has it: which pages are mapped, with which rights. Like a TLB, it may hold less than the guest's tables
+/// A guest's address space as a stub has it: which pages are mapped, with which rights. Like a TLB, it may hold less than the guest's
+/// tables
 /// and never more. On the vCPU's thread.
 /// </summary>
 internal sealed class UserSpace(StubHost host, DirectCounters counters) : IDisposable
@@ -55,7 +56,9 @@ internal sealed class UserSpace(StubHost host, DirectCounters counters) : IDispo
     /// <summary>When it was used last: a number that grows.</summary>
     public long UsedAt { get; set; }
 
-    /// <summary>Keeps of each page what is still right, so that programs that take turns need not ask for their pages again and again.</summary>
+    /// <summary>
+    /// Keeps of each page what is still right, so that programs that take turns need not ask for their pages again and again.
+    /// </summary>
     /// <param name="find">What the guest's tables say of a page.</param>
     public void Revalidate(PageLookup find)
     {

@@ -2,7 +2,9 @@ using System.Runtime.InteropServices;
 
 namespace Strata.X86.Direct.Stub;
 
-/// <summary>The C library's functions that the monitor of a stub needs. x86-64 Linux; the manual's sections 2 and 3 describe them.</summary>
+/// <summary>
+/// The C library's functions that the monitor of a stub needs. x86-64 Linux; the manual's sections 2 and 3 describe them.
+/// </summary>
 internal static unsafe partial class HostCalls
 {
     public const int ProtectRead = 1;

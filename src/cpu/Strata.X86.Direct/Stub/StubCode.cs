@@ -174,7 +174,8 @@ internal sealed class StubCode
         Call(HostCall.ProcessControl, Failure.TimeStampCounter, 26, 2); // PR_SET_TSC, PR_TSC_SIGSEGV
         Call(HostCall.ArchitectureControl, Failure.Cpuid, 0x1012, 0); // ARCH_SET_CPUID: it faults
         Call(HostCall.SignalMask, Failure.SignalMask, 2, _noSignals, 0, 8);
-        Call(HostCall.ProcessControl, Failure.Dispatch, 59, 1, StubLayout.Base, StubLayout.CodeSize, _blocked); // PR_SET_SYSCALL_USER_DISPATCH
+        const ulong dispatch = 59; // PR_SET_SYSCALL_USER_DISPATCH
+        Call(HostCall.ProcessControl, Failure.Dispatch, dispatch, 1, StubLayout.Base, StubLayout.CodeSize, _blocked);
         Call(HostCall.Seccomp, Failure.Filter, 1, 0, _runnerFilter);
         _code.Breakpoint();
         _code.Undefined();
@@ -284,8 +285,8 @@ internal sealed class StubCode
     }
 
     /// <summary>
-    /// The interrupted instruction belongs to the handler itself: begins again with what that was called with. Guest code can give it frames
-    /// that lead in a circle, so a few times are enough.
+    /// The interrupted instruction belongs to the handler itself: begins again with what that was called with. Guest code can give it
+    /// frames that lead in a circle, so a few times are enough.
     /// </summary>
     private void EmitDeference(Label handler, Label tell, Label told)
     {

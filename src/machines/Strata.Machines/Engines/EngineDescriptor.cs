@@ -30,7 +30,9 @@ public sealed class EngineDescriptor
     /// </summary>
     public bool HoldsUserCode { get; init; }
 
-    /// <summary>Whether the machine's RAM must be a file that other processes can map (<see cref="Core.Memory.MemoryForm.Shared"/>).</summary>
+    /// <summary>
+    /// Whether the machine's RAM must be a file that other processes can map (<see cref="Core.Memory.MemoryForm.Shared"/>).
+    /// </summary>
     public bool NeedsSharedMemory { get; init; }
 
     /// <summary>Whether <c>auto</c> may choose it; it has to be asked for by name otherwise.</summary>

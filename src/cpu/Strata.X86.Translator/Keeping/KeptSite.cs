@@ -49,7 +49,9 @@ internal enum KeptStub : byte
     Exit,
     Miss,
     LoadVectors,
+    LoadAvx,
     LoadX87,
     Syscall,
     Sysret,
+    Dispatch,
 }

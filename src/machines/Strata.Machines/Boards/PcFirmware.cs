@@ -170,7 +170,9 @@ internal sealed class PcFirmware : IDisposable
     /// <summary>The type of the first drive in the upper half.</summary>
     private byte DescribeFloppies()
     {
-        byte[] types = [.. _options.Floppies.Select(disk => FloppyGeometry.Find(disk.Sectors)?.DriveType ?? 0), 0, 0];
+        byte[] types = [.. _options.Floppies.Select(disk => disk is null
+            ? FloppyGeometry.UsualDriveType
+            : FloppyGeometry.Find(disk.Sectors)?.DriveType ?? 0), 0, 0];
         return (byte)((types[0] << 4) | types[1]);
     }
 

@@ -1,4 +1,5 @@
 using Strata.Images;
+using Strata.Machines.Boards;
 
 namespace Strata;
 
@@ -7,6 +8,9 @@ namespace Strata;
 /// <param name="VideoRom">The display adapter's.</param>
 internal sealed record FirmwareRoms(byte[] Rom, byte[] VideoRom)
 {
+    /// <summary>Those of network cards, by their models; empty for a machine that does not start from the network.</summary>
+    public IReadOnlyDictionary<NetworkCardModel, byte[]> NetworkRoms { get; init; } = new Dictionary<NetworkCardModel, byte[]>();
+
     /// <summary>Reads them; they are fetched first where the host does not have them.</summary>
     /// <returns>Null for a machine without firmware.</returns>
     /// <exception cref="StrataException">They cannot be had.</exception>
@@ -22,7 +26,12 @@ internal sealed record FirmwareRoms(byte[] Rom, byte[] VideoRom)
         {
             return new FirmwareRoms(
                 await File.ReadAllBytesAsync(
-                    files.Rom).ConfigureAwait(false), await File.ReadAllBytesAsync(files.VideoRom).ConfigureAwait(false));
+                    files.Rom).ConfigureAwait(false), await File.ReadAllBytesAsync(files.VideoRom).ConfigureAwait(false))
+            {
+                NetworkRoms = spec.StartsFromNetwork
+                    ? await NetworkRomFiles.ReadAsync(null, progress: null, CancellationToken.None).ConfigureAwait(false)
+                    : new Dictionary<NetworkCardModel, byte[]>(),
+            };
         }
         catch (Exception error) when (error is IOException or UnauthorizedAccessException)
         {

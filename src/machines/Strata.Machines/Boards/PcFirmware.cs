@@ -6,12 +6,14 @@ using Strata.Core.State;
 using Strata.Devices.Chipset;
 using Strata.Devices.Display;
 using Strata.Devices.Firmware;
+using Strata.Devices.Network;
 using Strata.Devices.Pci;
 using Strata.Devices.Storage.Floppy;
 using Strata.Devices.Timers;
 using Strata.Machines.Acpi;
 using Strata.Machines.Boot;
 using Strata.Machines.Firmware;
+using Strata.Virtio.Transport;
 
 namespace Strata.Machines.Boards;
 
@@ -32,6 +34,7 @@ internal sealed class PcFirmware : IDisposable
     private readonly PcFirmwareOptions _options;
     private readonly GuestMemory _rom;
     private readonly GuestMemory _videoRom;
+    private readonly List<GuestMemory> _networkRoms = [];
 
     /// <exception cref="BootImageException">A ROM is none.</exception>
     public PcFirmware(BoardWiring wiring, PcFirmwareOptions options, GuestMemory ram)
@@ -63,6 +66,22 @@ internal sealed class PcFirmware : IDisposable
         VgaPci function = new(Display, _videoRom);
         function.MapPorts(_wiring.Ports);
         return function;
+    }
+
+    /// <summary>The ROM of a network card, which starts from the network; null for none.</summary>
+    /// <exception cref="BootImageException">It is none.</exception>
+    public GuestMemory? CreateNetworkRom(NetworkCardModel model)
+    {
+        if (!_options.NetworkRoms.TryGetValue(model, out byte[]? bytes))
+        {
+            return null;
+        }
+
+        GuestMemory rom = model == NetworkCardModel.E1000
+            ? OptionRom.Create(bytes, E1000.Vendor, E1000.Device)
+            : OptionRom.Create(bytes, VirtioPci.Vendor, VirtioPci.NetworkDevice);
+        _networkRoms.Add(rom);
+        return rom;
     }
 
     /// <summary>What the firmware asks for: RAM, processors, tables, what to start from.</summary>
@@ -97,6 +116,7 @@ internal sealed class PcFirmware : IDisposable
     public void Dispose()
     {
         Display.Dispose();
+        _networkRoms.ForEach(rom => rom.Dispose());
         _videoRom.Dispose();
         _rom.Dispose();
     }

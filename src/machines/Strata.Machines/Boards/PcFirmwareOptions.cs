@@ -14,6 +14,9 @@ public sealed record PcFirmwareOptions
     /// <summary>The display adapter's ROM.</summary>
     public required byte[] VideoRom { get; init; }
 
+    /// <summary>ROMs that start from the network, for cards of these models; cards without one only serve systems.</summary>
+    public IReadOnlyDictionary<NetworkCardModel, byte[]> NetworkRoms { get; init; } = new Dictionary<NetworkCardModel, byte[]>();
+
     /// <summary>What the firmware starts from, the first choice first.</summary>
     public IReadOnlyList<BootSource> BootOrder { get; init; } = [
         BootSource.Disk, BootSource.Optical, BootSource.Floppy, BootSource.Network];

@@ -120,6 +120,17 @@ public sealed class FirmwareTests : IDisposable
     }
 
     [ImageFact("apt-get", "dpkg-deb")]
+    public async Task Memtest_FromItsDisc_FindsNoErrors()
+    {
+        string disc = await FetchAsync("memtest86+", "usr/lib/memtest86+/memtest86+x64.iso");
+        await using VirtualMachine machine = await VirtualMachine.StartAsync(Describe(disc) with { Memory = 32UL << 20 }, _timeout.Token);
+
+        await machine.Screen.WaitForTextAsync("Test #4", _timeout.Token); // those before have passed
+
+        Assert.Matches(@"Errors: 0 ", machine.Screen.ReadText());
+    }
+
+    [ImageFact("apt-get", "dpkg-deb")]
     public async Task Command_GrubRescueDisc_ShowsItsMenuAndTakesKeys()
     {
         string disc = await FetchGrubAsync("grub-rescue-cdrom.iso");
@@ -147,14 +158,16 @@ public sealed class FirmwareTests : IDisposable
         Engine = Engine.Translator,
     };
 
-    private async Task<string> FetchGrubAsync(string file)
+    private Task<string> FetchGrubAsync(string file) => FetchAsync("grub-rescue-pc", $"usr/lib/grub-rescue/{file}");
+
+    private async Task<string> FetchAsync(string name, string file)
     {
         Directory.CreateDirectory(_folder.PathOf("work"));
         DebianPackages packages = await DebianPackages.OpenAsync(_folder.PathOf("work"), _timeout.Token);
-        await packages.FetchAsync(["grub-rescue-pc"], _folder.PathOf("packages"), _timeout.Token);
+        await packages.FetchAsync([name], _folder.PathOf("packages"), _timeout.Token);
         string package = Assert.Single(Directory.GetFiles(_folder.PathOf("packages"), "*.deb"));
         await HostCommand.RunAsync("dpkg-deb", ["-x", package, _folder.PathOf("root")], _timeout.Token);
-        return Path.Combine(_folder.PathOf("root/usr/lib/grub-rescue"), file);
+        return Path.Combine(_folder.PathOf("root"), file);
     }
 
     private async Task<string> StrataAsync(params string[] arguments)

@@ -89,7 +89,7 @@ public interface IMachine
     Task<Stream> ConnectAsync(uint port, CancellationToken cancellationToken = default);
 
     /// <summary>What the machine's screen shows in a text mode, line by line.</summary>
-    /// <returns>Null in a graphics mode.</returns>
+    /// <returns>Null where there is no text.</returns>
     /// <exception cref="StrataException">The machine has no screen.</exception>
     Task<string?> ReadScreenAsync(CancellationToken cancellationToken = default);
 
@@ -104,6 +104,15 @@ public interface IMachine
     /// <summary>Presses keys together and releases them, such as "ctrl-alt-f2".</summary>
     /// <exception cref="StrataException">The machine has no screen to type at, or there is no such key.</exception>
     Task PressKeysAsync(string keys, CancellationToken cancellationToken = default);
+
+    /// <summary>Drives whose media can be changed: CD drives, then floppy drives.</summary>
+    Task<IReadOnlyList<RemovableDrive>> ListDrivesAsync(CancellationToken cancellationToken = default);
+
+    /// <summary>
+    /// Changes a drive's medium; the guest is told. Where it keeps the old one in, it is asked to let go, and has ten seconds for that.
+    /// </summary>
+    /// <exception cref="StrataException">There is no such drive or image, or the guest keeps the medium in.</exception>
+    Task ChangeMediumAsync(MediumChange change, CancellationToken cancellationToken = default);
 
     /// <summary>
     /// Goes to the machine's console: reading gives the last of what it printed and what it prints from now on, to the machine's end; what

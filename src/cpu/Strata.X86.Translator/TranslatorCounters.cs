@@ -41,6 +41,12 @@ public sealed class TranslatorCounters
 
     public long Walks { get; internal set; }
 
+    /// <summary>Dispatches whose target had another one in its place of the jump table.</summary>
+    public long SecondFinds { get; internal set; }
+
+    /// <summary>Branches whose target no jump table knew, so that translated code was left.</summary>
+    public long Dispatches => _exits[(int)SiteKind.Dispatch];
+
     /// <summary>Bytes of emitted code.</summary>
     public long CodeBytes { get; internal set; }
 
@@ -66,7 +72,7 @@ public sealed class TranslatorCounters
 
         text.Append(
             CultureInfo.InvariantCulture,
-            $"TLB misses mended in translated code: {VictimsReturned} by displaced pages, {Walks} by walks\n");
+            $"TLB misses mended in translated code: {VictimsReturned} by displaced pages, {Walks} by walks; {SecondFinds} jumps by the second table\n");
         text.Append("exits:");
         foreach (SiteKind kind in Enum.GetValues<SiteKind>())
         {

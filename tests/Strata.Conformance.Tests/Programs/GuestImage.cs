@@ -104,14 +104,48 @@ internal sealed unsafe class GuestImage
         {
             RandomizeSegment(ref state.Fs);
             RandomizeSegment(ref state.Gs);
-            if (_random.Next(24) == 0)
+            foreach (SegmentIndex index in (ReadOnlySpan<SegmentIndex>)[SegmentIndex.Ds, SegmentIndex.Es, SegmentIndex.Ss])
             {
-                RandomizeSegment(ref state.Ds);
+                if (_random.Next(16) == 0)
+                {
+                    RandomizeSegment(ref state.Segment(index));
+                }
             }
+        }
+
+        if (setting.Bitness == 16)
+        {
+            RandomizeSegments16(ref state);
         }
 
         RandomizeFloating(ref state);
         return state;
+    }
+
+    /// <summary>Mostly segments of 64 KiB; now and then one elsewhere, shorter or with fewer rights, or a stack with ESP.</summary>
+    private void RandomizeSegments16(ref X86CpuState state)
+    {
+        foreach (SegmentIndex index in (ReadOnlySpan<SegmentIndex>)[
+            SegmentIndex.Ds, SegmentIndex.Es, SegmentIndex.Ss, SegmentIndex.Fs, SegmentIndex.Gs])
+        {
+            ref SegmentState segment = ref state.Segment(index);
+            if (_random.Next(4) == 0)
+            {
+                segment.Base += 16UL * (ulong)_random.Next(32);
+            }
+
+            if (_random.Next(12) == 0)
+            {
+                ulong home = segment.Base;
+                RandomizeSegment(ref segment);
+                segment.Base = home;
+            }
+        }
+
+        if (_program.Setting.Mode != GuestMode.Virtual8086)
+        {
+            state.Ss.Attributes |= _random.Next(8) == 0 ? SegmentState.Big : 0;
+        }
     }
 
     /// <summary>Mostly a segment of 4 GiB that starts somewhere, and now and then one that forbids some accesses.</summary>

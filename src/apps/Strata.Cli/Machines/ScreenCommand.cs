@@ -12,7 +12,7 @@ internal static class ScreenCommand
         Option<string?> png = new("--png") { Description = "Write a picture of the screen to a file, in any mode; - for standard output." };
         Option<bool> text = new("--text") { Description = "Print the text of a text mode; so it is without an option." };
         DocumentedCommand command = new("screen", "Show what is on the screen of a machine that firmware started.", """
-            A graphics mode has no text: write a picture of it.
+            Text in pictures is read as far as its font is known; otherwise write the picture.
 
             Examples:
               strata screen disk
@@ -37,7 +37,7 @@ internal static class ScreenCommand
 
             string shown = await running.ReadScreenAsync(token)
                 ?? throw new StrataException(
-                    StrataError.Guest, "The screen is in a graphics mode, which has no text; write a picture with --png FILE.");
+                    StrataError.Guest, "The screen shows a picture in which no text is found; write a picture with --png FILE.");
             foreach (string line in shown.TrimEnd('\n').Split('\n'))
             {
                 Console.WriteLine(Printable.Text(line));

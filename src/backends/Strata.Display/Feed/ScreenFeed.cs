@@ -58,7 +58,7 @@ public sealed class ScreenFeed : IAsyncDisposable
         }
     }
 
-    /// <summary>The characters of a text mode at this moment; null in a graphics mode.</summary>
+    /// <summary>The text at this moment; null where there is none.</summary>
     public ScreenText? ReadText() => _screen.ReadText();
 
     /// <summary>Opens a view, which has everything to see yet.</summary>

@@ -24,7 +24,7 @@ public sealed class TerminalPainter
     private bool _hasEntered;
 
     /// <summary>What brings the terminal up to date.</summary>
-    /// <param name="text">The screen; null in a graphics mode.</param>
+    /// <param name="text">The screen's; null where there is none.</param>
     /// <param name="width">Of the picture, in pixels, which a terminal is told of where there is no text.</param>
     public ReadOnlyMemory<byte> Paint(ScreenText? text, int width, int height)
     {

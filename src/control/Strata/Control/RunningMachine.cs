@@ -229,7 +229,7 @@ public sealed class RunningMachine : IMachine
         }
     }
 
-    /// <summary>What the machine's screen shows in a text mode; null in a graphics mode.</summary>
+    /// <summary>The text that the machine's screen shows; null where there is none.</summary>
     public async Task<string?> ReadScreenAsync(CancellationToken cancellationToken = default) =>
         (await AskAsync(ControlOperation.ScreenText, cancellationToken).ConfigureAwait(false)).Text;
 
@@ -251,6 +251,18 @@ public sealed class RunningMachine : IMachine
     /// <summary>Presses keys together and releases them.</summary>
     public Task PressKeysAsync(string keys, CancellationToken cancellationToken = default) =>
         AskAsync(new ControlRequest { Operation = ControlOperation.Type, Keys = keys }, cancellationToken);
+
+    /// <inheritdoc/>
+    public async Task<IReadOnlyList<RemovableDrive>> ListDrivesAsync(CancellationToken cancellationToken = default) =>
+        Part((await AskAsync(ControlOperation.Drives, cancellationToken).ConfigureAwait(false)).Drives);
+
+    /// <inheritdoc/>
+    public Task ChangeMediumAsync(MediumChange change, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(change);
+        MediumChange rooted = change.Path is { } path ? change with { Path = Path.GetFullPath(path) } : change;
+        return AskAsync(new ControlRequest { Operation = ControlOperation.ChangeMedium, Medium = rooted }, cancellationToken);
+    }
 
     private static ControlReply Check(ControlReply reply) =>
         reply.Failure is { } failure ? throw new StrataException(failure.Error, failure.Message) : reply;

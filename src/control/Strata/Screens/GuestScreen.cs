@@ -41,7 +41,10 @@ public sealed class GuestScreen
     /// <summary>The mouse, for those who pass motion on.</summary>
     public IPointer Pointer => _board.Pointer!;
 
-    /// <summary>What a text mode shows, line by line; null in a graphics mode.</summary>
+    /// <summary>The tablet, for those who know places; null for a machine without one.</summary>
+    public ITablet? Tablet => _board.Tablet;
+
+    /// <summary>The text that shows, line by line, of a text mode or in a picture; null where there is none.</summary>
     public string? ReadText() => _screen.ReadText()?.ToString();
 
     /// <summary>What shows now.</summary>
@@ -59,7 +62,7 @@ public sealed class GuestScreen
         return PngWriter.Write(picture.Width, picture.Height, picture.Pixels);
     }
 
-    /// <summary>Waits until a line of a text mode shows a text; blanks at its end count.</summary>
+    /// <summary>Waits until a line shows a text; blanks at its end count.</summary>
     /// <exception cref="StrataException">The machine ended before.</exception>
     public async Task WaitForTextAsync(string text, CancellationToken cancellationToken = default)
     {
@@ -107,7 +110,7 @@ public sealed class GuestScreen
     public VncDisplay ServeVnc(VncSpec spec, string name = "Strata")
     {
         ArgumentNullException.ThrowIfNull(spec);
-        return VncDisplay.Start(spec, name, _screen, Keyboard, Pointer, _logger);
+        return VncDisplay.Start(spec, name, _screen, Keyboard, Pointer, Tablet, _logger);
     }
 
     /// <summary>Shows the screen's text modes in a terminal.</summary>

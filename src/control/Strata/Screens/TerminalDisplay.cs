@@ -7,7 +7,7 @@ using Strata.Display.Text;
 namespace Strata.Screens;
 
 /// <summary>
-/// A machine's screen in a terminal: the characters of its text modes with their colours; of a graphics mode its size. What is typed there
+/// A machine's screen in a terminal: its text with its colours; of a picture without text its size. What is typed there
 /// goes to the machine's keyboard. Dispose it before the machine.
 /// </summary>
 public sealed class TerminalDisplay : IAsyncDisposable

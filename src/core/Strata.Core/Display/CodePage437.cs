@@ -15,4 +15,14 @@ public static class CodePage437
         0x7F => '⌂',
         _ => High[code - 0x80],
     };
+
+    /// <summary>The code that shows a character; null where none does.</summary>
+    public static byte? FindCode(char character) => character switch
+    {
+        >= ' ' and < '\x7F' => (byte)character,
+        '⌂' => 0x7F,
+        _ when Low.IndexOf(character, StringComparison.Ordinal) is var low and > 0 => (byte)low,
+        _ when High.IndexOf(character, StringComparison.Ordinal) is var high and >= 0 => (byte)(0x80 + high),
+        _ => null,
+    };
 }

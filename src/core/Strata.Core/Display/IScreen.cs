@@ -23,6 +23,8 @@ public interface IScreen
     /// <param name="changed">Receives where pixels have changed; all of it if the size has.</param>
     void Update(ScreenPicture picture, ICollection<ScreenRectangle> changed);
 
-    /// <summary>What a text mode shows; null in a graphics mode.</summary>
+    /// <summary>
+    /// What a text mode shows, or text in a picture that is drawn with the adapter's own fonts, without a cursor. Null where there is none.
+    /// </summary>
     ScreenText? ReadText();
 }

@@ -44,19 +44,24 @@ internal sealed unsafe partial class BlockEmitter
         ProvideFlags(ref a, decoded);
         SaveIfLive(ref a, decoded);
         int condition = (int)instruction.ConditionCode - (int)Iced.Intel.ConditionCode.o; // Iced's order is that of the encoding
-        ulong taken = instruction.NearBranchTarget;
         Site site = new() { Kind = SiteKind.Dispatch, Rip = instruction.IP };
+        EmitBranchIf(ref a, condition, instruction.NearBranchTarget, NextOf(instruction), site);
+    }
+
+    /// <summary>Goes on at one of two known addresses, by a condition of the host's flags.</summary>
+    private void EmitBranchIf(ref HostAssembler a, int condition, ulong taken, ulong next, in Site site)
+    {
         if (IsSamePage(taken))
         {
             LinkFrom(a.JumpIf(condition), taken);
-            EmitContinue(ref a, NextOf(instruction), site);
+            EmitContinue(ref a, next, site);
             return;
         }
 
         byte* skip = a.JumpIf(condition ^ 1);
         EmitContinue(ref a, taken, site);
         HostAssembler.Patch(skip, a.At);
-        EmitContinue(ref a, NextOf(instruction), site);
+        EmitContinue(ref a, next, site);
     }
 
     private void EmitCall(ref HostAssembler a, in DecodedInstruction decoded)
@@ -172,7 +177,7 @@ internal sealed unsafe partial class BlockEmitter
         }
     }
 
-    private bool IsSamePage(ulong target) => ((target ^ _block->Rip) & ~(ulong)(PageSize - 1)) == 0;
+    private bool IsSamePage(ulong target) => ((LinearOf(target) ^ _block->Rip) & ~(ulong)(PageSize - 1)) == 0;
 
     /// <summary>Goes on at a known address.</summary>
     private void EmitContinue(ref HostAssembler a, ulong target, Site site)
@@ -196,9 +201,15 @@ internal sealed unsafe partial class BlockEmitter
             return;
         }
 
+        EmitLinearJump(ref a, LinearOf(target), site);
+    }
+
+    /// <summary>By the jump table to a linear address, in the segment that the salt stands for.</summary>
+    private void EmitLinearJump(ref HostAssembler a, ulong linear, Site site)
+    {
         // The index is known now: load the entry's address once, compare, go.
-        int entry = JumpEntry.IndexOf(target) * sizeof(JumpEntry);
-        a.LoadConstant(Scratch1, target);
+        int entry = JumpEntry.IndexOf(linear) * sizeof(JumpEntry);
+        a.LoadConstant(Scratch1, linear);
         a.LoadFrame(Scratch2, Frame.JumpTable);
         a.Op64(XorMemory, Scratch1, Rsp, Frame.Salt);
         a.Op64(CompareMemory, Scratch1, Scratch2, entry);
@@ -215,5 +226,5 @@ internal sealed unsafe partial class BlockEmitter
 
     /// <summary>Makes the branch with its displacement at <paramref name="place"/> leave, until the engine links it.</summary>
     private void LinkFrom(byte* place, ulong target) => _cold.Add(new ColdPath(
-        (nint)place, AddSite(new Site { Kind = SiteKind.Link, Rip = target, Resume = place, IsForward = target > _block->Rip })));
+        (nint)place, AddSite(new Site { Kind = SiteKind.Link, Rip = target, Resume = place, IsForward = LinearOf(target) > _block->Rip })));
 }

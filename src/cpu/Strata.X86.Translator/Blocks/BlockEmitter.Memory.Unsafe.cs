@@ -224,6 +224,11 @@ internal sealed unsafe partial class BlockEmitter
         restart = a.At;
         ref readonly Instruction instruction = ref decoded.Instruction;
         int size = Math.Max(1, instruction.MemorySize.GetSize());
+        if (_isSegmented)
+        {
+            return EmitSegmentedCheck(ref a, decoded, size, write, restart, keepScratch2);
+        }
+
         if (Is32 && TryEmitConstantCheck32(ref a, decoded, size, write, restart, out HostOperand known))
         {
             return known;

@@ -13,6 +13,11 @@ internal sealed unsafe partial class BlockEmitter
     private void EmitNative(ref HostAssembler a, in DecodedInstruction decoded, byte* code)
     {
         GuestEncoding e = GuestEncoding.Parse(code, decoded.Instruction.Length, _block->Mode);
+        if (_isSegmented)
+        {
+            AdjustOperandSize(ref e, decoded.Instruction);
+        }
+
         InstructionTraits traits = decoded.Traits;
         bool memory = e.HasModRm && !e.IsRegisterForm;
         if (e.CanExchange && HomeOf(e.Reg) < 0 && !traits.WritesReg && HomeOf(e.Rm) >= 0)

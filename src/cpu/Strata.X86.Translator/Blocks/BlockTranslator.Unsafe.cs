@@ -23,10 +23,13 @@ internal sealed unsafe partial class BlockTranslator : IDisposable
     private readonly MemoryReader _reader = new();
     private readonly Decoder _decoder64;
     private readonly Decoder _decoder32;
+    private readonly Decoder _decoder16;
     private readonly byte* _seam;
     private readonly DecodedInstruction[] _instructions = new DecodedInstruction[MaxInstructions];
     private Decoder _decoder;
     private CodeMode _mode;
+    private CodeSegment _segment;
+    private bool _isSegmented;
     private bool _isRelative;
 
     public BlockTranslator(TranslationCache cache)
@@ -35,6 +38,7 @@ internal sealed unsafe partial class BlockTranslator : IDisposable
         _emitter = new BlockEmitter(cache);
         _decoder = _decoder64 = Decoder.Create(64, _reader);
         _decoder32 = Decoder.Create(32, _reader);
+        _decoder16 = Decoder.Create(16, _reader);
 
         // SAFETY: freed in Dispose.
         _seam = (byte*)NativeMemory.AllocZeroed(2 * LongestInstruction);
@@ -49,7 +53,9 @@ internal sealed unsafe partial class BlockTranslator : IDisposable
     {
         _mode = block->Mode;
         _isRelative = block->IsRelative;
-        _decoder = _mode == CodeMode.Code32 ? _decoder32 : _decoder64;
+        _segment = _cache.Segments[block->Segment];
+        _isSegmented = _mode.IsSegmented();
+        _decoder = _mode switch { CodeMode.Code64 => _decoder64, CodeMode.Code16 => _decoder16, _ => _decoder32 };
         ulong next = block->Rip;
         byte* page = block->HostPage;
         int count = Decode(page, limit, ref next, out BlockEnd end);
@@ -64,19 +70,19 @@ internal sealed unsafe partial class BlockTranslator : IDisposable
         guestBytes = (int)(next - block->Rip);
         if (count != 0)
         {
-            FindLiveFlags(page, count, next, end);
-            if (!_isRelative)
+            FindLiveFlags(page, count, next - _segment.Base, end);
+            if (!_isRelative && !_isSegmented)
             {
                 TableLookups.Find(_instructions.AsSpan(0, count), _mode, new ReadOnlySpan<ulong>(registers, Gpr.None));
             }
 
-            if (!block->IsApart)
+            if (!block->IsApart && !_isSegmented)
             {
                 _shared.Find(_instructions.AsSpan(0, count), _mode, _cache.IsOnlyProcessor);
             }
         }
 
-        next = _mode == CodeMode.Code32 ? (uint)next : next;
+        next = _mode == CodeMode.Code64 ? next : (uint)(next - _segment.Base);
         return _emitter.EmitBlock(at, block, code, _instructions.AsSpan(0, count), next, end);
     }
 
@@ -133,12 +139,14 @@ internal sealed unsafe partial class BlockTranslator : IDisposable
             }
         }
 
-        if (count > 0 && _instructions[count - 1].Instruction.Code == Code.Sti && (_cache.CountInstructions || !end.IsInterpreted))
+        if (count > 0
+            && HoldsOffInterrupts(_instructions[count - 1].Instruction)
+            && (_cache.CountInstructions || !end.IsInterpreted))
         {
             // Interrupts stay off for one more instruction, and behind this one the engine may look for them.
-            int length = _instructions[--count].Instruction.Length;
-            rip -= (ulong)length;
-            end = new BlockEnd(Code.Sti, (byte)length);
+            ref readonly Instruction last = ref _instructions[--count].Instruction;
+            rip -= (ulong)last.Length;
+            end = new BlockEnd(last.Code, (byte)last.Length);
         }
 
         return count;
@@ -148,7 +156,7 @@ internal sealed unsafe partial class BlockTranslator : IDisposable
     private bool TryDecode(byte* start, byte* end, ulong rip, out DecodedInstruction decoded)
     {
         _reader.Reset(start, end);
-        _decoder.IP = rip;
+        _decoder.IP = _isSegmented ? (uint)(rip - _segment.Base) : rip;
         _decoder.Decode(out Instruction instruction);
         if (instruction.IsInvalid)
         {
@@ -156,13 +164,18 @@ internal sealed unsafe partial class BlockTranslator : IDisposable
             return false;
         }
 
-        decoded = DecodedInstruction.Of(instruction);
+        decoded = _isSegmented ? DecodedInstruction.OfSegmented(instruction) : DecodedInstruction.Of(instruction);
         return true;
     }
 
     private bool CanTranslate(in DecodedInstruction decoded, byte* code)
     {
         ref readonly Instruction instruction = ref decoded.Instruction;
+        if (_isSegmented)
+        {
+            return CanTranslateSegmented(decoded, new ReadOnlySpan<byte>(code, instruction.Length));
+        }
+
         switch (decoded.Traits.Handling)
         {
             case Handling.Interpret:
@@ -181,6 +194,16 @@ internal sealed unsafe partial class BlockTranslator : IDisposable
                     && RegisterMap.CanEncode(decoded.Traits, GuestEncoding.Parse(code, instruction.Length, _mode));
             default:
                 return CanAddress(instruction);
+        }
+    }
+
+    /// <summary>Whether the registers of an instruction that is re-encoded have place.</summary>
+    private bool CanEncode(in DecodedInstruction decoded, ReadOnlySpan<byte> code)
+    {
+        // SAFETY: parsing stays within the instruction, which has been decoded.
+        fixed (byte* at = code)
+        {
+            return RegisterMap.CanEncode(decoded.Traits, GuestEncoding.Parse(at, code.Length, _mode));
         }
     }
 
@@ -282,6 +305,12 @@ internal sealed unsafe partial class BlockTranslator : IDisposable
     {
         RflagsBits unknown = DecodedInstruction.Arithmetic;
         RflagsBits live = 0;
+        if (_isSegmented)
+        {
+            from = (uint)(from + _segment.Base);
+            rip = (uint)(rip + _segment.Base);
+        }
+
         ulong pageBase = from & ~(ulong)(PageSize - 1);
         for (int i = 0; i < LookAhead && unknown != 0; i++)
         {

@@ -29,6 +29,9 @@ internal enum Handling : byte
     JumpIf,
     Call,
     Return,
+
+    /// <summary>A far branch, INT or IRET, of real mode.</summary>
+    Far,
 }
 
 /// <summary>What kind of register an encoding field names, where it is a general-purpose one.</summary>

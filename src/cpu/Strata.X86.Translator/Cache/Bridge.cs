@@ -86,6 +86,9 @@ internal unsafe struct Bridge
     public long VictimsReturned;
     public long Walks;
 
+    /// <summary>Dispatches that found their target in the second table.</summary>
+    public long SecondFinds;
+
     public Gate SyscallGate;
     public Gate SysretGate;
     public Gate SysenterGate;
@@ -94,8 +97,20 @@ internal unsafe struct Bridge
     /// <summary>An array of <see cref="SegmentMemo"/>, 40 bytes each.</summary>
     public fixed ulong SegmentMemos[SegmentMemo.Count * 5];
 
+    /// <summary>
+    /// Where segments end, for reads and writes of each in the order of <see cref="Registers.SegmentIndex"/>: see
+    /// <see cref="SegmentEnds"/>. Valid in code with segments.
+    /// </summary>
+    public fixed ulong Ends[2 * SegmentCount];
+
+    /// <summary><see cref="CodeSegments.RealIds"/>.</summary>
+    public ushort* RealIds;
+
     /// <summary>FNSAVE's 108 bytes. Intel SDM Vol. 1, "Protected Mode x87 FPU State Image in Memory, 32-Bit Format".</summary>
     public fixed byte X87Image[112];
+
+    /// <summary>ES to GS.</summary>
+    public const int SegmentCount = 6;
 
     public static int OffsetOf(string field) => (int)Marshal.OffsetOf<Bridge>(field);
 }
@@ -110,7 +125,10 @@ internal unsafe struct JumpEntry
     /// <summary>Entries of the whole table: a huge page of the host.</summary>
     public const int TableSize = 2 * Count;
 
-    public const int CountBits = 16;
+    public const int CountBits = 17;
+
+    /// <summary>Bytes of an entry.</summary>
+    public const int Size = 16;
 
     public ulong Tag;
     public byte* Target;

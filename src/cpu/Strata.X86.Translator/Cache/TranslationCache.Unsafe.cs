@@ -48,8 +48,10 @@ internal sealed unsafe partial class TranslationCache : IDisposable
     /// <param name="vcpu">Whose cache it is, for traces.</param>
     /// <param name="tlb">The vCPU's.</param>
     /// <param name="ram">Where the guest's page tables and pages are; null if there is no RAM.</param>
-    public TranslationCache(TranslatorOptions options, int vcpu, TlbLayout tlb, RamWindows? ram)
+    /// <param name="segments">The vCPU's.</param>
+    public TranslationCache(TranslatorOptions options, int vcpu, TlbLayout tlb, RamWindows? ram, CodeSegments segments)
     {
+        Segments = segments;
         _options = options;
         _vcpu = vcpu;
 
@@ -58,14 +60,13 @@ internal sealed unsafe partial class TranslationCache : IDisposable
         _sites = (Site*)HostMapping.Reserve((ulong)MaxSites * (ulong)sizeof(Site));
         _blocks = (TranslatedBlock*)HostMapping.Reserve((ulong)MaxBlocks * (ulong)sizeof(TranslatedBlock));
         _buckets = (TranslatedBlock**)NativeMemory.AllocZeroed(1 << BucketBits, (nuint)sizeof(TranslatedBlock*));
-        JumpTable = (JumpEntry*)HostMapping.Reserve((ulong)(sizeof(JumpEntry) * JumpEntry.TableSize));
         _sites[ArrivalSite] = new Site { Kind = SiteKind.Dispatch, Block = _blocks };
         _siteCount = FixedSites;
         _blockCount = FixedBlocks;
-        Stubs = new Stubs(_code, tlb, ram, _sites, options.IsOnlyProcessor);
-        _at = _code + Stubs.Size;
+        Stubs = new Stubs(_code, tlb, ram, _sites, JumpTable.Second, options.IsOnlyProcessor, isSegmented: false);
+        SegmentedStubs = new Stubs(_code + Stubs.Size, tlb, ram, _sites, JumpTable.Second, options.IsOnlyProcessor, isSegmented: true);
+        _at = _code + (2 * Stubs.Size);
         _translator = new BlockTranslator(this);
-        ClearJumpTable();
         options.PerfMap?.Add(_code, Stubs.End, "stubs");
         if (options.Kept is not null)
         {
@@ -87,7 +88,12 @@ internal sealed unsafe partial class TranslationCache : IDisposable
 
     public Stubs Stubs { get; }
 
-    public JumpEntry* JumpTable { get; }
+    /// <summary>Those of code with segments.</summary>
+    public Stubs SegmentedStubs { get; }
+
+    public CodeSegments Segments { get; }
+
+    public JumpTable JumpTable { get; } = new();
 
     public long BlocksTranslated { get; private set; }
 
@@ -112,18 +118,20 @@ internal sealed unsafe partial class TranslationCache : IDisposable
 
     /// <summary>The block for a RIP in a page, or null.</summary>
     /// <param name="apart">The block in which every access has a check of its own.</param>
-    public TranslatedBlock* Find(byte* hostPage, ulong rip, CodeMode mode, bool omitsLocks, bool apart)
+    /// <param name="segment">The code segment, or 0.</param>
+    public TranslatedBlock* Find(byte* hostPage, ulong rip, CodeMode mode, ushort segment, bool omitsLocks, bool apart)
     {
-        bool isRelative = IsElsewhere(hostPage, rip);
-        return Find(hostPage, isRelative ? rip & PageOffset : rip, isRelative, mode, omitsLocks, apart);
+        bool isRelative = IsElsewhere(hostPage, rip, mode);
+        return Find(hostPage, isRelative ? rip & PageOffset : rip, isRelative, mode, segment, omitsLocks, apart);
     }
 
-    private TranslatedBlock* Find(byte* hostPage, ulong key, bool isRelative, CodeMode mode, bool omitsLocks, bool apart)
+    private TranslatedBlock* Find(
+        byte* hostPage, ulong key, bool isRelative, CodeMode mode, ushort segment, bool omitsLocks, bool apart)
     {
         for (TranslatedBlock* block = _buckets[Bucket(hostPage, key)]; block != null; block = block->NextInBucket)
         {
             if (block->Rip == key && block->IsRelative == isRelative && block->HostPage == hostPage && block->Mode == mode
-                && block->OmitsLocks == omitsLocks && block->IsApart == apart)
+                && block->OmitsLocks == omitsLocks && block->IsApart == apart && block->Segment == segment)
             {
                 return block;
             }
@@ -135,11 +143,12 @@ internal sealed unsafe partial class TranslationCache : IDisposable
     /// <summary>Translates the code at a RIP. The page must be tracked for writes already.</summary>
     /// <param name="secondPage">The host page behind it, for an instruction that crosses; may be null elsewhere.</param>
     /// <param name="registers">The guest's registers RAX..R15 now: hints.</param>
-    /// <param name="apart">See <see cref="Find(byte*, ulong, CodeMode, bool, bool)"/>.</param>
+    /// <param name="apart">See <see cref="Find(byte*, ulong, CodeMode, ushort, bool, bool)"/>.</param>
     public TranslatedBlock* Translate(
-        byte* hostPage, ulong rip, CodeMode mode, bool omitsLocks, bool apart, byte* secondPage, ulong* registers)
+        byte* hostPage, ulong rip, CodeMode mode, ushort segment, bool omitsLocks, bool apart, byte* secondPage, ulong* registers)
     {
-        TranslatedBlock* block = Emit(hostPage, rip, mode, omitsLocks, apart, secondPage, registers, BlockTranslator.MaxInstructions);
+        TranslatedBlock* block = Emit(
+            hostPage, rip, mode, segment, omitsLocks, apart, secondPage, registers, BlockTranslator.MaxInstructions);
         uint bucket = Bucket(hostPage, rip);
         block->NextInBucket = _buckets[bucket];
         _buckets[bucket] = block;
@@ -159,25 +168,35 @@ internal sealed unsafe partial class TranslationCache : IDisposable
     /// Translates the first instructions of a block, to be executed once: nobody finds the translation later. With a check for each
     /// access: shared ones could lead to the whole block again.
     /// </summary>
-    public byte* TranslatePart(byte* hostPage, ulong rip, CodeMode mode, bool omitsLocks, ulong* registers, int count) =>
-        Emit(hostPage, rip, mode, omitsLocks, apart: true, null, registers, count)->Entry;
+    public byte* TranslatePart(
+        byte* hostPage, ulong rip, CodeMode mode, ushort segment, bool omitsLocks, ulong* registers, int count) =>
+        Emit(hostPage, rip, mode, segment, omitsLocks, apart: true, null, registers, count)->Entry;
 
     private TranslatedBlock* Emit(
-        byte* hostPage, ulong rip, CodeMode mode, bool omitsLocks, bool apart, byte* secondPage, ulong* registers, int limit)
+        byte* hostPage,
+        ulong rip,
+        CodeMode mode,
+        ushort segment,
+        bool omitsLocks,
+        bool apart,
+        byte* secondPage,
+        ulong* registers,
+        int limit)
     {
         const int worst = (BlockTranslator.MaxInstructions + 2) * BlockEmitter.MaxBytesPerInstruction;
-        if (_at + worst > _code + CodeSize || _siteCount + (4 * BlockTranslator.MaxInstructions) > MaxSites || _blockCount == MaxBlocks)
+        if (_at + worst > _code + CodeSize || _siteCount + (8 * BlockTranslator.MaxInstructions) > MaxSites || _blockCount == MaxBlocks)
         {
             Clear();
         }
 
         TranslatedBlock* block = _blocks + _blockCount++;
-        bool isRelative = IsElsewhere(hostPage, rip);
+        bool isRelative = IsElsewhere(hostPage, rip, mode);
         *block = new TranslatedBlock
         {
             Rip = isRelative ? rip & PageOffset : rip,
             IsRelative = isRelative,
             Mode = mode,
+            Segment = segment,
             OmitsLocks = omitsLocks,
             IsApart = apart,
             HostPage = hostPage,
@@ -193,25 +212,6 @@ internal sealed unsafe partial class TranslationCache : IDisposable
         _at = (byte*)(((nuint)end + 15) & ~(nuint)15);
         GuestBytes += guestBytes;
         return block;
-    }
-
-    /// <summary>Lets dispatches with a tag find a block.</summary>
-    public static void Enter(JumpEntry* entry, ulong tag, TranslatedBlock* block)
-    {
-        entry->Tag = tag;
-        entry->Target = block->Entry;
-        if (block->FirstJump == null || block->FirstJump == entry)
-        {
-            block->FirstJump = entry;
-        }
-        else if (block->SecondJump == null || block->SecondJump == entry)
-        {
-            block->SecondJump = entry;
-        }
-        else
-        {
-            block->HasManyJumps = true;
-        }
     }
 
     /// <summary>Drops the blocks of a host page. Links lead only from page to same page, so they go with them.</summary>
@@ -254,9 +254,6 @@ internal sealed unsafe partial class TranslationCache : IDisposable
         return !untracked;
     }
 
-    /// <summary>Forgets every jump, for when tags could repeat.</summary>
-    public void ClearJumpTable() => NativeMemory.Clear(JumpTable, (nuint)(sizeof(JumpEntry) * JumpEntry.TableSize));
-
     public void Dispose()
     {
         lock (ReadGate)
@@ -273,7 +270,7 @@ internal sealed unsafe partial class TranslationCache : IDisposable
         HostMapping.Release((nint)_sites, (ulong)MaxSites * (ulong)sizeof(Site));
         HostMapping.Release((nint)_blocks, (ulong)MaxBlocks * (ulong)sizeof(TranslatedBlock));
         NativeMemory.Free(_buckets);
-        HostMapping.Release((nint)JumpTable, (ulong)(sizeof(JumpEntry) * JumpEntry.TableSize));
+        JumpTable.Dispose();
     }
 
     private static uint Bucket(byte* hostPage, ulong rip) =>
@@ -283,8 +280,8 @@ internal sealed unsafe partial class TranslationCache : IDisposable
     /// Whether code of a page is executed at another address than where it was first: processes map a library wherever they like, and
     /// one translation then serves all but the first of them.
     /// </summary>
-    private bool IsElsewhere(byte* hostPage, ulong rip) =>
-        _options.AlwaysRelative || (_pages.TryGetValue((nint)hostPage, out PageBlocks blocks) && blocks.Base != (rip & ~PageOffset));
+    private bool IsElsewhere(byte* hostPage, ulong rip, CodeMode mode) => !mode.IsSegmented()
+        && (_options.AlwaysRelative || (_pages.TryGetValue((nint)hostPage, out PageBlocks blocks) && blocks.Base != (rip & ~PageOffset)));
 
     /// <summary>Notes that blocks of a page hold bytes of the page behind it.</summary>
     private void AddDependent(byte* secondPage, byte* hostPage)
@@ -323,15 +320,16 @@ internal sealed unsafe partial class TranslationCache : IDisposable
     /// <param name="Base">Linear address at which the page was first executed.</param>
     private readonly record struct PageBlocks(nint First, ulong Base);
 
-    private void Clear()
+    /// <summary>Drops everything.</summary>
+    public void Clear()
     {
         _resets++; // before anything is overwritten: who reads the cache meanwhile sees it
         Generation++;
         _pages.Clear();
         _dependents.Clear();
         NativeMemory.Clear(_buckets, (nuint)sizeof(TranslatedBlock*) << BucketBits);
-        ClearJumpTable();
-        _at = _code + Stubs.Size;
+        JumpTable.Clear();
+        _at = _code + (2 * Stubs.Size);
         _siteCount = FixedSites;
         _blockCount = FixedBlocks;
     }

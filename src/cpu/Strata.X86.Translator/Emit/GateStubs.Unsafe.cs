@@ -26,11 +26,14 @@ internal sealed unsafe class GateStubs
     private readonly int _mode = (int)Marshal.OffsetOf<VcpuContext>(nameof(VcpuContext.Mode));
     private readonly int _cpl = (int)Marshal.OffsetOf<VcpuContext>(nameof(VcpuContext.Cpl));
     private readonly byte* _exit;
+    private readonly byte* _dispatch;
 
     /// <param name="exit">Leaves translated code through the site in Scratch2.</param>
-    public GateStubs(ref HostAssembler a, byte* exit)
+    /// <param name="dispatch">Goes on by the tag in Scratch1, and leaves so if that is not known.</param>
+    public GateStubs(ref HostAssembler a, byte* exit, byte* dispatch)
     {
         _exit = exit;
+        _dispatch = dispatch;
         Syscall = a.At;
         EmitSyscall(ref a);
         Sysret = a.At;
@@ -228,6 +231,6 @@ internal sealed unsafe class GateStubs
         byte* unknown = a.JumpThroughTable();
         HostAssembler.Patch(unknown, a.At);
         a.LoadConstant(Scratch2, TranslationCache.ArrivalSite);
-        a.Jump(_exit);
+        a.Jump(_dispatch);
     }
 }

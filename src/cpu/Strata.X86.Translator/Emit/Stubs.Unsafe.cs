@@ -11,7 +11,10 @@ namespace Strata.X86.Translator.Emit;
 /// <summary>The fixed pieces of emitted code: the way in, the way out, and loading the vector and x87 registers.</summary>
 internal sealed unsafe class Stubs
 {
+    private const int FirstExtended = 8;
+
     private static readonly int[] SavedRegisters = [Rbx, Rbp, 12, 13, 14, 15];
+    private readonly bool _isSegmented;
 
     private readonly int _rflags = (int)Marshal.OffsetOf<X86CpuState>(nameof(X86CpuState.Rflags));
     private readonly int _gsBase = (int)Marshal.OffsetOf<X86CpuState>(
@@ -25,9 +28,12 @@ internal sealed unsafe class Stubs
     /// <param name="tlb">The vCPU's.</param>
     /// <param name="ram">Where the guest's page tables and pages are; null leaves every walk to the engine.</param>
     /// <param name="sites">The cache's.</param>
+    /// <param name="secondJumps">The jump table's second part.</param>
     /// <param name="isOnlyProcessor">No other processor decodes what this one writes.</param>
-    public Stubs(byte* at, TlbLayout tlb, RamWindows? ram, Site* sites, bool isOnlyProcessor)
+    /// <param name="isSegmented">For code with segments, where registers of the host hold what <see cref="SegmentedHome"/> says.</param>
+    public Stubs(byte* at, TlbLayout tlb, RamWindows? ram, Site* sites, JumpEntry* secondJumps, bool isOnlyProcessor, bool isSegmented)
     {
+        _isSegmented = isSegmented;
         HostAssembler a = new(at);
         LoadVectors = a.At;
         byte* deny = EmitLoadVectors(ref a);
@@ -38,7 +44,9 @@ internal sealed unsafe class Stubs
         a.Lea(Rsp, Rsp, 8); // drop the return address, then leave through the site in Scratch2
         Exit = a.At;
         EmitExit(ref a);
-        Gates = new GateStubs(ref a, Exit);
+        Dispatch = a.At;
+        new DispatchStub(secondJumps, Exit).Emit(ref a);
+        Gates = new GateStubs(ref a, Exit, Dispatch);
         Segments = new SegmentStubs(ref a, Exit);
         Miss = a.At;
         new MissStub(tlb, sites, ram, isOnlyProcessor, Exit).Emit(ref a);
@@ -67,6 +75,9 @@ internal sealed unsafe class Stubs
 
     /// <summary>A check has failed, at the address in Scratch1 and the site in Scratch2: tries again, or leaves.</summary>
     public byte* Miss { get; }
+
+    /// <summary>A dispatch has missed, with the tag in Scratch1 and the site in Scratch2: looks further, or leaves.</summary>
+    public byte* Dispatch { get; }
 
     public byte* End { get; }
 
@@ -120,7 +131,7 @@ internal sealed unsafe class Stubs
         for (int guest = 0; guest < GuestCount; guest++)
         {
             int home = HomeOf(guest);
-            if (home >= 0)
+            if (home >= 0 && IsGuests(guest))
             {
                 a.Store(Scratch2, 8 * guest, home);
             }
@@ -226,14 +237,22 @@ internal sealed unsafe class Stubs
         for (int guest = 0; guest < GuestCount; guest++)
         {
             int home = HomeOf(guest);
-            if (home >= 0)
+            if (home >= 0 && IsGuests(guest))
             {
                 a.Load(home, Scratch2, 8 * guest);
             }
         }
 
+        if (_isSegmented)
+        {
+            SegmentedHome.EmitLoad(ref a, Scratch2);
+        }
+
         a.JumpMemory(Rsp, Frame.Value);
     }
+
+    /// <summary>Whether a guest register is in its home: code with segments has no use for R8 to R15.</summary>
+    private bool IsGuests(int guest) => !_isSegmented || guest < FirstExtended;
 
     /// <summary>Calls a loader if the bridge asks for it.</summary>
     private static void EmitResume(ref HostAssembler a, int flag, byte* loader)

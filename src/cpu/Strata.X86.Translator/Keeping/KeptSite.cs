@@ -52,4 +52,5 @@ internal enum KeptStub : byte
     LoadX87,
     Syscall,
     Sysret,
+    Dispatch,
 }

@@ -14,12 +14,13 @@ internal static unsafe class StubAddresses
         KeptStub.LoadX87 => stubs.LoadX87,
         KeptStub.Syscall => stubs.Gates.Syscall,
         KeptStub.Sysret => stubs.Gates.Sysret,
+        KeptStub.Dispatch => stubs.Dispatch,
         _ => null,
     };
 
     public static KeptStub? Find(Stubs stubs, byte* address)
     {
-        for (KeptStub stub = KeptStub.Exit; stub <= KeptStub.Sysret; stub++)
+        for (KeptStub stub = KeptStub.Exit; stub <= KeptStub.Dispatch; stub++)
         {
             // SAFETY: addresses are compared only.
             if (Of(stubs, stub) == address)

@@ -53,27 +53,39 @@ public sealed partial class Vga
     {
         lock (_gate)
         {
-            if (!IsText)
+            if (IsText)
             {
-                return null;
+                return ReadTextMode();
             }
-
-            (int columns, int rows) = TextSize();
-            VgaGeometry geometry = new(_crtc);
-            ushort[] cells = new ushort[columns * rows];
-            int? cursor = null;
-            for (int row = 0; row < rows; row++)
-            {
-                int at = geometry.AddressOfText(row);
-                for (int column = 0; column < columns; column++)
-                {
-                    cells[(row * columns) + column] = IsBlank ? (ushort)0 : (ushort)ReadCell(at + column);
-                    cursor = at + column == geometry.Cursor && HasCursor ? (row * columns) + column : cursor;
-                }
-            }
-
-            return new ScreenText(columns, rows, cells, cursor);
         }
+
+        lock (_reading)
+        {
+            _pictureText ??= new PictureText(ScreenFont.FindAll(Program.Span), FindFonts);
+            _readChanges.Clear();
+            Update(_readPicture, _readChanges);
+            return _pictureText.Read(_readPicture, _readChanges);
+        }
+    }
+
+    /// <summary>Under _gate.</summary>
+    private ScreenText ReadTextMode()
+    {
+        (int columns, int rows) = TextSize();
+        VgaGeometry geometry = new(_crtc);
+        ushort[] cells = new ushort[columns * rows];
+        int? cursor = null;
+        for (int row = 0; row < rows; row++)
+        {
+            int at = geometry.AddressOfText(row);
+            for (int column = 0; column < columns; column++)
+            {
+                cells[(row * columns) + column] = IsBlank ? (ushort)0 : (ushort)ReadCell(at + column);
+                cursor = at + column == geometry.Cursor && HasCursor ? (row * columns) + column : cursor;
+            }
+        }
+
+        return new ScreenText(columns, rows, cells, cursor);
     }
 
     private bool HasCursor => (_crtc[CursorStart] & CursorOff) == 0 && (_crtc[CursorStart] & 0x1F) <= (_crtc[CursorEnd] & 0x1F);

@@ -48,6 +48,12 @@ public sealed partial class Vga : IUnit<VgaState>, IScreen, IDisposable
     // Of those who look, under _gate
     private bool _hasTold; // that something changed, and nobody has looked since
 
+    // Of those who read text in pictures, under _reading, which comes before _gate
+    private readonly Lock _reading = new();
+    private readonly ScreenPicture _readPicture = new();
+    private readonly List<ScreenRectangle> _readChanges = [];
+    private PictureText? _pictureText;
+
     /// <param name="memorySize">Bytes; a power of two, 256 KiB to 1 GiB.</param>
     public Vga(IVirtualClock clock, int memorySize)
     {
@@ -57,6 +63,12 @@ public sealed partial class Vga : IUnit<VgaState>, IScreen, IDisposable
         _vbe = new VbeRegisters(memorySize);
         Reset();
     }
+
+    /// <summary>The display's program for firmware, whose fonts text in graphics modes is read by.</summary>
+    public ReadOnlyMemory<byte> Program { get; init; }
+
+    /// <summary>Searches for the fonts of the system that draws, where its text is in none of those; null for no search.</summary>
+    public Func<IReadOnlyList<ScreenFont>>? FindFonts { get; init; }
 
     /// <summary>The video memory.</summary>
     public GuestMemory Memory { get; }

@@ -47,7 +47,11 @@ internal sealed class PcFirmware : IDisposable
         wiring.Memory.Map(MemoryRegion.Rom(PcMemoryMap.HighMemoryStart - _rom.Size, _rom, 0, _rom.Size));
         HostBridge = new I440Fx(wiring.Memory, ram, _rom);
         A20 = new A20Gate(wiring.Memory, wiring.Control);
-        Display = new Vga(wiring.Clock, VideoMemory);
+        Display = new Vga(wiring.Clock, VideoMemory)
+        {
+            Program = options.VideoRom,
+            FindFonts = () => GuestFonts.Find(ram),
+        };
         wiring.Memory.Map(MemoryRegion.OfDevice(PcMemoryMap.VgaStart, Vga.WindowSize, Display.Window, MemoryRegion.OverlayPriority));
         wiring.Ports.Map(PcMemoryMap.ControlPortA, 1, A20);
         wiring.Ports.Map(PcMemoryMap.FirmwareLogPort, 1, new DebugPort(Log));
@@ -186,7 +190,9 @@ internal sealed class PcFirmware : IDisposable
     /// <summary>The type of the first drive in the upper half.</summary>
     private byte DescribeFloppies()
     {
-        byte[] types = [.. _options.Floppies.Select(disk => FloppyGeometry.Find(disk.Sectors)?.DriveType ?? 0), 0, 0];
+        byte[] types = [.. _options.Floppies.Select(disk => disk is null
+            ? FloppyGeometry.UsualDriveType
+            : FloppyGeometry.Find(disk.Sectors)?.DriveType ?? 0), 0, 0];
         return (byte)((types[0] << 4) | types[1]);
     }
 

@@ -250,6 +250,7 @@ internal sealed class RunArguments
         }
 
         spec = _firmware.Apply(result, ApplySizes(result, ApplyEngine(result, ApplyFiles(result, spec))));
+        spec = FirmwareArguments.KeepVariables(spec, result.GetValue(_name));
         return new RunOptions
         {
             Spec = spec with { Name = result.GetValue(_name) ?? spec.Name, Networks = _network.Apply(result, spec.Networks) },

@@ -34,8 +34,9 @@ public sealed partial record MachineSpec
 
         if (HasFirmware)
         {
-            await FirmwareFiles.EnsureAsync(null, progress, cancellationToken).ConfigureAwait(false);
-            return this with { Firmware = FirmwareKind.SeaBios };
+            FirmwareKind kind = Firmware ?? FirmwareProbe.Choose(this);
+            await FirmwareFiles.EnsureAsync(FirmwarePackage.Of(kind), null, progress, cancellationToken).ConfigureAwait(false);
+            return this with { Firmware = kind, FirmwareVariables = kind == FirmwareKind.Ovmf ? FirmwareVariables : null };
         }
 
         GuestImage image = GuestImages.Find(Image!);
@@ -63,19 +64,27 @@ public sealed partial record MachineSpec
     /// </summary>
     /// <param name="path">A disk or disc image.</param>
     /// <exception cref="StrataException">The file cannot be read.</exception>
-    public static MachineSpec StartingFrom(string path) => new()
+    public static MachineSpec StartingFrom(string path)
     {
-        Firmware = FirmwareKind.SeaBios,
-        Disks =
-        [
-            DiskKindProbe.FindBus(path) switch
-            {
-                DiskBus.Cdrom => DiskSpec.Disc(path),
-                DiskBus.Floppy => DiskSpec.Diskette(path),
-                DiskBus bus => new DiskSpec { Path = path, Bus = bus },
-            },
-        ],
-    };
+        MachineSpec spec = new()
+        {
+            Disks =
+            [
+                DiskKindProbe.FindBus(path) switch
+                {
+                    DiskBus.Cdrom => DiskSpec.Disc(path),
+                    DiskBus.Floppy => DiskSpec.Diskette(path),
+                    DiskBus bus => new DiskSpec { Path = path, Bus = bus },
+                },
+            ],
+        };
+        return spec with { Firmware = FirmwareProbe.Choose(spec) };
+    }
+
+    /// <summary>A file for <see cref="FirmwareVariables"/> of a machine that is started under a name again and again.</summary>
+    /// <param name="machine">Its name.</param>
+    /// <exception cref="StrataException">The user has no home.</exception>
+    public static string FirmwareVariablesOf(string machine) => Strata.FirmwareVariables.PathOf(machine);
 
     /// <summary>The same machine with the disk of its image, which firmware starts as it starts any other.</summary>
     private MachineSpec StartingFrom(DebianBootable image)
@@ -108,6 +117,7 @@ public sealed partial record MachineSpec
             Keep = Keep?.Contains('/', StringComparison.Ordinal) == true ? Root(Keep) : Keep,
             ImageFolder = RootIfAny(ImageFolder),
             Kernel = RootIfAny(Kernel),
+            FirmwareVariables = RootIfAny(FirmwareVariables),
             Initrd = RootIfAny(Initrd),
             InitrdOverlays = [.. InitrdOverlays.Select(Root)],
             Modules = [.. Modules.Select(module => module with { Path = Root(module.Path) })],
@@ -130,7 +140,8 @@ public sealed partial record MachineSpec
 
     /// <summary>Firmware starts the machine: it was asked for, or there is nothing else to start and a disk to start from.</summary>
     internal bool HasFirmware =>
-        Firmware == FirmwareKind.SeaBios || (Firmware is null && Kernel is null && Image is null && (Disks.Count > 0 || StartsFromNetwork));
+        Firmware is FirmwareKind.SeaBios or FirmwareKind.Ovmf
+        || (Firmware is null && Kernel is null && Image is null && (Disks.Count > 0 || StartsFromNetwork));
 
     /// <summary>
     /// Whether the disc of <see cref="CloudInit"/> is in a CD drive: systems that start from IDE may have no other driver.
@@ -199,6 +210,12 @@ public sealed partial record MachineSpec
         {
             throw new StrataException(
                 StrataError.BadInput, $"A machine has room for {MostIdeDrives} IDE drives; attach the others with bus=virtio.");
+        }
+
+        if (FirmwareVariables is not null && Firmware is FirmwareKind.SeaBios or FirmwareKind.None)
+        {
+            throw new StrataException(
+                StrataError.BadInput, "Only UEFI firmware has variables to keep: leave out --firmware-vars, or give --firmware ovmf.");
         }
 
         if (HasFirmware && Disks.Count(disk => disk.Bus == DiskBus.Floppy) > MostFloppyDrives)

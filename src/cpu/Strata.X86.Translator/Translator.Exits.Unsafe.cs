@@ -219,7 +219,7 @@ public sealed unsafe partial class Translator
     private byte* MakeAccessible(Site* site)
     {
         ulong va = _bridge->Value;
-        if (site->IsAligned && (va & 15) != 0)
+        if (site->IsAligned && (va & (site->Size - 1UL)) != 0)
         {
             return Execute(site); // the general protection comes before what the page may have
         }

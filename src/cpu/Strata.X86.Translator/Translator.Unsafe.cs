@@ -26,6 +26,7 @@ public sealed unsafe partial class Translator : IBlockEngine, ICodeKeeper
 
     private const uint DefaultMxcsr = 0x1F80;
     private const uint MxcsrMasks = 0x1F80;
+    private const ulong AvxState = 6; // XCR0: SSE and AVX
 
     private readonly Interpreter.Interpreter _interpreter;
     private readonly VcpuContext* _context;
@@ -266,6 +267,8 @@ public sealed unsafe partial class Translator : IBlockEngine, ICodeKeeper
         UseSalt();
         bool noTrap = (s.Cr0 & (Cr0.EM | Cr0.TS)) == 0;
         _bridge->VectorsAllowed = noTrap && (s.Cr4 & Cr4.OSFXSR) != 0 && (s.Mxcsr & MxcsrMasks) == MxcsrMasks ? 1u : 0;
+        bool hasAvx = (s.Cr4 & Cr4.OSXSAVE) != 0 && (s.Xcr0 & AvxState) == AvxState;
+        _bridge->AvxAllowed = hasAvx ? _bridge->VectorsAllowed : 0;
         _bridge->X87Allowed = noTrap && _x87.IsInImage ? 1u : 0;
         _bridge->ResumeVectors = _bridge->ResumeX87 = 0;
     }

@@ -43,8 +43,14 @@ internal sealed unsafe partial class BlockEmitter
         ref readonly Instruction instruction = ref decoded.Instruction;
         ProvideFlags(ref a, decoded);
         SaveIfLive(ref a, decoded);
-        int condition = (int)instruction.ConditionCode - (int)Iced.Intel.ConditionCode.o; // Iced's order is that of the encoding
         Site site = new() { Kind = SiteKind.Dispatch, Rip = instruction.IP };
+        if (instruction.Code == Code.Jrcxz_rel8_64)
+        {
+            EmitJumpIfNoCount(ref a, instruction.NearBranchTarget, NextOf(instruction), site);
+            return;
+        }
+
+        int condition = (int)instruction.ConditionCode - (int)Iced.Intel.ConditionCode.o; // Iced's order is that of the encoding
         EmitBranchIf(ref a, condition, instruction.NearBranchTarget, NextOf(instruction), site);
     }
 
@@ -62,6 +68,26 @@ internal sealed unsafe partial class BlockEmitter
         EmitContinue(ref a, taken, site);
         HostAssembler.Patch(skip, a.At);
         EmitContinue(ref a, next, site);
+    }
+
+    /// <summary>JRCXZ: the host's own reaches over two short jumps.</summary>
+    private void EmitJumpIfNoCount(ref HostAssembler a, ulong taken, ulong next, Site site)
+    {
+        a.Byte(0xE3); // jrcxz to the jump behind the next one
+        a.Byte(2);
+        a.Byte(0xEB); // jmp over that
+        a.Byte(5);
+        byte* place = a.Jump();
+        if (IsSamePage(taken))
+        {
+            LinkFrom(place, taken);
+            EmitContinue(ref a, next, site);
+            return;
+        }
+
+        EmitContinue(ref a, next, site);
+        HostAssembler.Patch(place, a.At);
+        EmitContinue(ref a, taken, site);
     }
 
     private void EmitCall(ref HostAssembler a, in DecodedInstruction decoded)

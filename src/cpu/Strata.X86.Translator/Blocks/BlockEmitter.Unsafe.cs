@@ -26,6 +26,7 @@ internal sealed unsafe partial class BlockEmitter(TranslationCache cache)
     private bool _isSegmented;
     private bool _flagsInHost;
     private bool _flagsInFrame;
+    private bool _uppersNoted;
     private int _completed;
 
     /// <summary>Emits a block's code at <paramref name="at"/>.</summary>
@@ -46,6 +47,7 @@ internal sealed unsafe partial class BlockEmitter(TranslationCache cache)
         ulong rip = _isSegmented ? (uint)(block->Rip - _segment.Base) : block->Rip;
         _flagsInHost = false;
         _flagsInFrame = true;
+        _uppersNoted = false;
         _completed = 0;
         block->Count = (byte)instructions.Length;
         HostAssembler a = new(at);
@@ -97,16 +99,23 @@ internal sealed unsafe partial class BlockEmitter(TranslationCache cache)
         }
 
         bool vectors = false;
+        bool avx = false;
         bool x87 = false;
         foreach (ref readonly DecodedInstruction decoded in instructions)
         {
             vectors |= decoded.Traits.UsesVectors;
+            avx |= decoded.Traits.UsesAvx;
             x87 |= decoded.Traits.UsesX87;
         }
 
         if (vectors)
         {
             EmitLoader(ref a, Frame.VectorsLoaded, _stubs.LoadVectors, SiteKind.Vectors, rip);
+        }
+
+        if (avx)
+        {
+            EmitLoader(ref a, Frame.AvxLoaded, cache.Stubs.LoadAvx, SiteKind.Vectors, rip);
         }
 
         if (x87)

@@ -188,6 +188,8 @@ internal sealed unsafe partial class BlockTranslator : IDisposable
                 return !instruction.Op0Register.IsGPR16() && CanAddress(instruction);
             case Handling.String:
                 return HasPlainAddresses(instruction) && (!IsRepeated(instruction) || CanRepeat(instruction));
+            case Handling.Native when _mode == CodeMode.Code32 && instruction.Mnemonic is (Mnemonic.Vzeroupper or Mnemonic.Vzeroall):
+                return false; // there, it leaves the registers alone that 32-bit code cannot name
             case Handling.Native or Handling.Divide:
                 return CanAddress(instruction)
                     && !IsShortBitString(decoded)

@@ -90,7 +90,7 @@ internal unsafe struct Site
         set => Set(StackFlag, value);
     }
 
-    /// <summary>The address must be a multiple of 16: else the fault is not the page's.</summary>
+    /// <summary>The address must be a multiple of the size: else the fault is not the page's.</summary>
     public bool IsAligned
     {
         readonly get => Has(AlignedFlag);

@@ -99,7 +99,7 @@ internal sealed class RunArguments
 
     private readonly Option<string> _engine = new("--engine")
     {
-        Description = "How guest code is executed: auto (the fastest here, see `strata probe`), kvm, translator or interpreter.",
+        Description = "How guest code is executed: auto (the fastest here, see `strata probe`), kvm, direct, translator or interpreter.",
         DefaultValueFactory = _ => "auto",
     };
 

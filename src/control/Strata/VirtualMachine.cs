@@ -400,7 +400,8 @@ public sealed partial class VirtualMachine : IAsyncDisposable
                 OnReset = reset => attachments.GuestReset?.Invoke(reset.Details),
                 WorldTime = () => DateTime.UtcNow,
                 Loggers = loggers,
-                CreateMemory = size => origin.Memory?.CreateMemory() ?? new GuestMemory(size),
+                CreateMemory = size => origin.Memory?.CreateMemory()
+                    ?? (EngineNames.Find(engine).NeedsSharedMemory ? GuestMemory.CreateShared(size) : new GuestMemory(size)),
                 Kernel = null,
                 ReadImages = origin.Boot.Load,
                 StartsFromMemory = origin.Memory is not null,

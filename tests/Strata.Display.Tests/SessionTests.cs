@@ -110,6 +110,21 @@ public sealed class SessionTests
     }
 
     [Fact]
+    public async Task PointerEvents_GuestHasATablet_ArePlaces()
+    {
+        await using TestServer server = new(width: 320, height: 200);
+        server.Input.IsReady = true;
+        await using RfbClient client = await server.LogInAsync();
+
+        await client.SendAsync(5, 0, 0, 0, 0, 199);
+        await client.SendAsync(5, 1, 1, 63, 0, 0);
+        await client.SendAsync(5, 16, 0xFF, 0xFF, 0, 0);
+
+        Assert.Equal(
+            ["at 0,32767,0,None", "at 32767,0,0,Left", "at 32767,0,1,None"], await server.Input.TakeAsync(3));
+    }
+
+    [Fact]
     public async Task PointerEvents_OfMovements_CountFromTheMiddle()
     {
         await using TestServer server = new();

@@ -18,7 +18,7 @@ DocumentedCommand root = new("strata", "Strata runs unmodified operating systems
     CommandHelp.CreateOption(), CommandVersion.CreateOption(),
     RunArguments.Create(signals), ListCommand.Create(), ExecCommand.Create(signals), ConsoleCommand.Create(signals),
     CopyCommand.Create(), EngineCommand.Create(), ExplainCommand.Create(), ScreenCommand.Create(), TypeCommand.Create(),
-    InspectCommand.Create(),
+    MediaCommand.Create(), InspectCommand.Create(),
     StopCommand.Create(), ResetCommand.Create(), WakeCommand.Create(),
     SnapshotCommand.Create(signals), RestoreCommand.CreateSuspend(), RestoreCommand.CreateResume(signals), CloneCommand.Create(signals),
     ImageCommand.Create(), DiskCommand.Create(), SwitchCommand.Create(), ProbeCommand.Create(), VerifyCommand.Create(),

@@ -28,6 +28,9 @@ internal static class DiskBusExtensions
     /// <summary>The disk is on the IDE controller, which machines with firmware have.</summary>
     public static bool IsIde(this DiskBus bus) => bus is DiskBus.Ide or DiskBus.Cdrom;
 
+    /// <summary>A drive whose medium is changed while the machine runs, and which can be empty.</summary>
+    public static bool IsRemovable(this DiskBus bus) => bus is DiskBus.Cdrom or DiskBus.Floppy;
+
     /// <summary>The disk is on a controller that only machines with firmware have.</summary>
     public static bool NeedsFirmware(this DiskBus bus) => bus.IsIde() || bus == DiskBus.Floppy;
 }

@@ -15,6 +15,7 @@ public sealed record DiskSpec
         "PATH[,format=NAME][,bus=virtio|nvme|ahci|ide|cdrom|floppy][,readonly][,snapshot][,backing=folder|any|none]"
         + "[,bps=SIZE][,iops=NUMBER]";
 
+    /// <summary>The image. Empty for a CD drive without a disc.</summary>
     public required string Path { get; init; }
 
     /// <summary>Name of the image's format; null to conclude it from the content.</summary>
@@ -35,12 +36,15 @@ public sealed record DiskSpec
     /// <summary>Bounds on the disk's speed; null for none.</summary>
     public DiskThrottle? Throttle { get; init; }
 
+    /// <summary>A drive without a medium.</summary>
+    internal bool IsEmpty => Path.Length == 0;
+
     public static implicit operator DiskSpec(string path) => FromPath(path);
 
     public static DiskSpec FromPath(string path) => new() { Path = path };
 
     /// <summary>A disc in a CD drive.</summary>
-    /// <param name="path">An ISO image.</param>
+    /// <param name="path">An ISO image; empty for a drive without a disc.</param>
     public static DiskSpec Disc(string path) => new() { Path = path, Bus = DiskBus.Cdrom, ReadOnly = true };
 
     /// <summary>A diskette in a floppy drive.</summary>

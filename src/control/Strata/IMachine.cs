@@ -105,6 +105,15 @@ public interface IMachine
     /// <exception cref="StrataException">The machine has no screen to type at, or there is no such key.</exception>
     Task PressKeysAsync(string keys, CancellationToken cancellationToken = default);
 
+    /// <summary>Drives whose media can be changed: CD drives, then floppy drives.</summary>
+    Task<IReadOnlyList<RemovableDrive>> ListDrivesAsync(CancellationToken cancellationToken = default);
+
+    /// <summary>
+    /// Changes a drive's medium; the guest is told. Where it keeps the old one in, it is asked to let go, and has ten seconds for that.
+    /// </summary>
+    /// <exception cref="StrataException">There is no such drive or image, or the guest keeps the medium in.</exception>
+    Task ChangeMediumAsync(MediumChange change, CancellationToken cancellationToken = default);
+
     /// <summary>
     /// Goes to the machine's console: reading gives the last of what it printed and what it prints from now on, to the machine's end; what
     /// is written is typed. Others may be there as well, and the machine goes on when the stream is closed.

@@ -9,14 +9,15 @@ namespace Strata;
 internal static class MachineFirmware
 {
     /// <param name="disc">One more disc in a CD drive; null for none.</param>
-    public static PcFirmwareOptions Describe(MachineSpec spec, FirmwareRoms roms, IEnumerable<MachineDisk> disks, IBlockBackend? disc) => new()
+    public static PcFirmwareOptions Describe(
+        MachineSpec spec, FirmwareRoms roms, IEnumerable<MachineDisk> disks, IBlockBackend? disc) => new()
     {
         Rom = roms.Rom,
         VideoRom = roms.VideoRom,
         Drives =
         [
             .. disks.Where(disk => disk.Spec.Bus.IsIde())
-                .Select(disk => new IdeDriveOptions(disk.Backend, IsOptical: disk.Spec.Bus == DiskBus.Cdrom)),
+                .Select(disk => new IdeDriveOptions(disk.Medium, IsOptical: disk.Spec.Bus == DiskBus.Cdrom)),
             .. disc is null ? (IdeDriveOptions[])[] : [new IdeDriveOptions(disc, IsOptical: true)],
         ],
         Floppies = [.. disks.Where(disk => disk.Spec.Bus == DiskBus.Floppy).Select(OpenDiskette)],
@@ -26,12 +27,11 @@ internal static class MachineFirmware
     };
 
     /// <exception cref="StrataException">The image has the size of no diskette.</exception>
-    private static IBlockBackend OpenDiskette(MachineDisk disk) => FloppyGeometry.Find(disk.Backend.Sectors) is not null
-        ? disk.Backend
-        : throw new StrataException(
+    internal static IBlockBackend? OpenDiskette(MachineDisk disk) =>
+        disk.Medium is null || FloppyGeometry.Find(disk.Backend.Sectors) is not null ? disk.Medium : throw new StrataException(
             StrataError.BadInput,
-            $"{disk.Spec.Path} has {disk.Backend.Sectors / 2:N0} KiB and is no diskette's image: those have {FloppyGeometry.Sizes}. Attach it " +
-            "as a disk, with bus=ide.");
+            $"{disk.Spec.Path} has {disk.Backend.Sectors / 2:N0} KiB and is no diskette's image: those have {FloppyGeometry.Sizes}. " +
+            "Attach it as a disk, with bus=ide.");
 
     private static BootSource SourceOf(BootDevice device) => device switch
     {

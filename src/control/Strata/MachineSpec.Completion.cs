@@ -82,7 +82,7 @@ public sealed partial record MachineSpec
             Initrd = RootIfAny(Initrd),
             InitrdOverlays = [.. InitrdOverlays.Select(Root)],
             Modules = [.. Modules.Select(module => module with { Path = Root(module.Path) })],
-            Disks = [.. Disks.Select(disk => disk with { Path = Root(disk.Path) })],
+            Disks = [.. Disks.Select(disk => disk.IsEmpty ? disk : disk with { Path = Root(disk.Path) })],
             Networks = [.. Networks.Select(card => card with { Capture = RootIfAny(card.Capture) })],
             Shares = [.. Shares.Select(share => share with { Folder = Root(share.Folder) })],
         };
@@ -103,7 +103,7 @@ public sealed partial record MachineSpec
     /// <summary>What the machine is of, in a word: an image, a kernel, or what it starts from.</summary>
     public string Origin => Image
         ?? Path.GetFileName(Kernel)
-        ?? Path.GetFileNameWithoutExtension(Disks.Select(disk => disk.Path).FirstOrDefault())
+        ?? Path.GetFileNameWithoutExtension(Disks.FirstOrDefault(disk => !disk.IsEmpty)?.Path)
         ?? "firmware";
 
     /// <exception cref="StrataException">No machine can have these sizes.</exception>
@@ -152,6 +152,11 @@ public sealed partial record MachineSpec
                 $"The disk {other.Path} needs firmware, which has the controller; attach it with bus=virtio, or leave out the kernel.");
         }
 
+        if (Disks.Any(disk => disk.IsEmpty && !disk.Bus.IsRemovable()))
+        {
+            throw new StrataException(StrataError.BadInput, "A disk has no file; give its path. Only a CD drive can be empty.");
+        }
+
         if (HasFirmware && Disks.Count(disk => disk.Bus.IsIde()) > MostIdeDrives)
         {
             throw new StrataException(
@@ -162,6 +167,11 @@ public sealed partial record MachineSpec
         {
             throw new StrataException(
                 StrataError.BadInput, $"A machine has {MostFloppyDrives} floppy drives; attach further images with bus=ide.");
+        }
+
+        if (Usb.Distinct().Count() != Usb.Count)
+        {
+            throw new StrataException(StrataError.BadInput, "A USB device is named twice; a machine has one of each kind.");
         }
 
         if (HasFirmware && Boot.Distinct().Count() != Boot.Count)

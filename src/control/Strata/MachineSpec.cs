@@ -145,6 +145,9 @@ public sealed partial record MachineSpec
     /// <summary>Gives the machine high-precision event timers (HPET), beside the timers that every PC has.</summary>
     public bool Hpet { get; init; }
 
+    /// <summary>Devices on a USB controller, each once; without any the machine has no controller.</summary>
+    public IReadOnlyList<UsbDevice> Usb { get; init; } = [];
+
     /// <summary>What the guest reads about its machine in SMBIOS tables; a machine for which nothing is said has none.</summary>
     public SmbiosSpec Smbios { get; init; } = new();
 

@@ -15,6 +15,9 @@ public sealed partial class VirtualMachine
     [LoggerMessage(302, LogLevel.Information, "The machine moved from {From} to {To}; it stood still for {Milliseconds:F1} ms.")]
     private static partial void LogMove(ILogger logger, Engine from, Engine to, double milliseconds);
 
+    [LoggerMessage(303, LogLevel.Information, "The drive {Drive} has another medium: {Medium}.")]
+    private static partial void LogMedium(ILogger logger, string drive, string medium);
+
     [LoggerMessage(310, LogLevel.Information, "The image in {Folder} was built anew during the start; its files are opened again.")]
     private static partial void LogRebuilt(ILogger logger, string folder);
 

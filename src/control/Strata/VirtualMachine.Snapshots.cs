@@ -1,6 +1,7 @@
 using Strata.Core.State;
 using Strata.Snapshots;
 using Strata.Snapshots.Sets;
+using Strata.Specs;
 
 namespace Strata;
 
@@ -65,9 +66,13 @@ public sealed partial class VirtualMachine
         {
             SnapshotSet set = (store ?? OwnStore()).Set;
             using Snapshot snapshot = set.Open(name);
-            return await _saver.RollBackAsync(snapshot, set, cancellationToken).ConfigureAwait(false);
+            MachineSpec saved = MachineSpec.Read(snapshot.Manifest.Machine);
+            List<MediumExchange> media = FindMedia(saved, set, snapshot);
+            TimeSpan pause = await _saver.RollBackAsync(snapshot, set, media, cancellationToken).ConfigureAwait(false);
+            media.ForEach(change => Spec = With(Spec, change.Index, change.Disk.Spec));
+            return pause;
         }
-        catch (Exception error) when (error is StateException or InvalidOperationException or IOException)
+        catch (Exception error) when (error is StateException or InvalidOperationException or IOException or SpecException)
         {
             throw new StrataException(StrataError.BadInput, error.Message, error);
         }

@@ -58,8 +58,10 @@ public sealed partial class VirtualMachine : IAsyncDisposable
         _screen = board.Screen is { } screen ? new GuestScreen(board, screen, loggers.For(LogAreas.Display)) : null;
     }
 
-    /// <summary>What was started: with the files of its image, if it has one.</summary>
-    public MachineSpec Spec { get; }
+    /// <summary>
+    /// What was started, with the files of its image, if it has one; and the media that are in its drives now.
+    /// </summary>
+    public MachineSpec Spec { get; private set; }
 
     /// <summary>What it is connected to in this process.</summary>
     public MachineAttachments Attachments { get; }
@@ -425,6 +427,7 @@ public sealed partial class VirtualMachine : IAsyncDisposable
                 HasSockets = spec.Sockets,
                 HasBalloon = spec.Balloon,
                 HasHpet = spec.Hpet,
+                UsbDevices = [.. spec.Usb.Select(device => device == UsbDevice.Tablet ? UsbDeviceKind.Tablet : UsbDeviceKind.Keyboard)],
                 Smbios = spec.Smbios.IsEmpty ? null : spec.Smbios.ToOptions(),
             };
             CheckSlots(options);

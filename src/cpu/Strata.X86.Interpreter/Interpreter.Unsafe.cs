@@ -25,6 +25,8 @@ public sealed unsafe class Interpreter : IX86Engine
     /// </summary>
     private const long SliceInstructions = 1000;
 
+    private const ulong LongestInstruction = 15;
+
     private readonly VcpuContext* _context;
     private readonly BlockCache _blocks;
     private readonly ConcurrentQueue<Request> _requests = new();
@@ -317,7 +319,10 @@ public sealed unsafe class Interpreter : IX86Engine
     {
         ulong rip = _context->State.Rip;
         ulong linear = rip + _context->CodeBase;
-        bool within = (_context->Mode & ModeBits.Code64) != 0 || (rip <= _context->State.Cs.Limit && linear <= uint.MaxValue);
+
+        // Near the limit of CS, decoding as a block finds out whether the whole instruction is within it.
+        bool within = (_context->Mode & ModeBits.Code64) != 0
+            || (rip + LongestInstruction <= _context->State.Cs.Limit && linear <= uint.MaxValue);
         if (within && Cpu.TryGetFetchPage(linear, out byte* page))
         {
             int offset = (int)(linear & 0xFFF);

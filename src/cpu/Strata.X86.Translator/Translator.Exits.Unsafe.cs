@@ -41,7 +41,8 @@ public sealed unsafe partial class Translator
                 return _bridge->Left == 0
                     ? Stop(RipOf(site))
                     : Enter(RipOf(site), _cache.TranslatePart(
-                        site->Block->HostPage, RipOf(site), _blocks.Mode, _blocks.OmitsLocks, _context->State.Gprs, (int)_bridge->Left));
+                        site->Block->HostPage, _blocks.ToLinear(RipOf(site)), _blocks.Mode, site->Block->Segment, _blocks.OmitsLocks,
+                        _context->State.Gprs, (int)_bridge->Left));
             default:
                 return Execute(site);
         }
@@ -139,7 +140,7 @@ public sealed unsafe partial class Translator
         }
 
         PrepareEntry();
-        _bridge->Value = s.Rip ^ _bridge->Salt;
+        _bridge->Value = _blocks.ToLinear(s.Rip) ^ _bridge->Salt;
         return target;
     }
 
@@ -191,7 +192,7 @@ public sealed unsafe partial class Translator
 
     private byte* Dispatch(Site* site)
     {
-        ulong target = _bridge->Value ^ _bridge->Salt;
+        ulong target = _blocks.ToRip(_bridge->Value ^ _bridge->Salt);
         if (!Cpu.IsCanonical(target))
         {
             _bridge->Left++; // the branch itself, which faults, is executed again
@@ -223,7 +224,7 @@ public sealed unsafe partial class Translator
     private byte* MakeAccessible(Site* site)
     {
         ulong va = _bridge->Value;
-        if (site->IsAligned && (va & 15) != 0)
+        if (site->IsAligned && (va & (site->Size - 1UL)) != 0)
         {
             return Execute(site); // the general protection comes before what the page may have
         }
@@ -290,7 +291,7 @@ public sealed unsafe partial class Translator
     private byte* Enter(ulong rip, byte* entry)
     {
         Resume(entry);
-        _bridge->Value = rip ^ _bridge->Salt;
+        _bridge->Value = _blocks.ToLinear(rip) ^ _bridge->Salt;
         return entry;
     }
 

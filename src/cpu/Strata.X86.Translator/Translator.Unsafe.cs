@@ -12,9 +12,8 @@ using Strata.X86.Translator.Emit;
 namespace Strata.X86.Translator;
 
 /// <summary>
-/// Dynamic binary translation from x86 to x86-64: guest code in 64-bit mode, and 32-bit code with flat segments, becomes host code
-/// with guest registers in host registers and an inline software TLB. Everything else, instruction by instruction or mode by mode, is
-/// the interpreter's.
+/// Dynamic binary translation from x86 to x86-64: guest code of every mode becomes host code with guest registers in host registers and
+/// an inline software TLB. Everything else, instruction by instruction, is the interpreter's.
 /// <para>Threads: <see cref="Run"/> on the vCPU's thread; <see cref="Kick"/> on any.</para>
 /// </summary>
 public sealed unsafe partial class Translator : IBlockEngine, ICodeKeeper
@@ -27,11 +26,13 @@ public sealed unsafe partial class Translator : IBlockEngine, ICodeKeeper
 
     private const uint DefaultMxcsr = 0x1F80;
     private const uint MxcsrMasks = 0x1F80;
+    private const ulong AvxState = 6; // XCR0: SSE and AVX
 
     private readonly Interpreter.Interpreter _interpreter;
     private readonly VcpuContext* _context;
     private readonly Bridge* _bridge;
     private readonly TranslationCache _cache;
+    private readonly CodeSegments _segments;
     private readonly bool _counting;
     private readonly Salts _salts;
     private readonly Gates _gates;
@@ -39,6 +40,7 @@ public sealed unsafe partial class Translator : IBlockEngine, ICodeKeeper
     private readonly X87Home _x87;
     private readonly bool _ownsCpu;
     private readonly RamWindows? _windows;
+    private Emit.Stubs _stubs; // of the present mode
     private long _executed;
     private long _invalidations; // pages of code that were written
 
@@ -68,12 +70,14 @@ public sealed unsafe partial class Translator : IBlockEngine, ICodeKeeper
         _context = Cpu.Context;
         Counters = new TranslatorCounters { Interpreted = _interpreter.SteppedByCode };
         _windows = RamWindows.Of(cpu.Memory.Current);
-        _cache = new TranslationCache(options, cpu.Wiring.Index, cpu.Tlb.Layout, _windows);
+        _segments = new CodeSegments(_context);
+        _cache = new TranslationCache(options, cpu.Wiring.Index, cpu.Tlb.Layout, _windows, _segments);
 
         // SAFETY: freed in Dispose.
         _bridge = (Bridge*)NativeMemory.AlignedAlloc((nuint)sizeof(Bridge), 64);
         NativeMemory.Clear(_bridge, (nuint)sizeof(Bridge));
         _bridge->Context = _context;
+        _bridge->RealIds = _segments.RealIds;
         _bridge->Attention = &_context->Attention;
         _bridge->HostMxcsr = DefaultMxcsr;
         _salts = new Salts(_cache, Cpu.Tlb);
@@ -81,6 +85,7 @@ public sealed unsafe partial class Translator : IBlockEngine, ICodeKeeper
         _blocks = new BlockLookup(Cpu, _cache, _salts, Counters, options);
         CodeIdentity = IdentityOf(options);
         _x87 = new X87Home(_context, _bridge);
+        _stubs = _cache.Stubs;
     }
 
     /// <summary>Whether this host can run the engine.</summary>
@@ -153,6 +158,7 @@ public sealed unsafe partial class Translator : IBlockEngine, ICodeKeeper
     {
         _interpreter.Dispose();
         _cache.Dispose();
+        _segments.Dispose();
         NativeMemory.AlignedFree(_bridge);
         if (_ownsCpu)
         {
@@ -224,10 +230,10 @@ public sealed unsafe partial class Translator : IBlockEngine, ICodeKeeper
         }
 
         PrepareEntry();
-        _bridge->Value = _context->State.Rip ^ _bridge->Salt;
+        _bridge->Value = _blocks.ToLinear(_context->State.Rip) ^ _bridge->Salt;
         while (target != null)
         {
-            _cache.Stubs.Enter(_bridge, target);
+            _stubs.Enter(_bridge, target);
             target = ServeExit();
         }
     }
@@ -244,10 +250,15 @@ public sealed unsafe partial class Translator : IBlockEngine, ICodeKeeper
         _bridge->SystemFlags = s.Rflags & ~RFlags.Arithmetic;
         _bridge->Cpl = _context->Cpl;
         _bridge->Waiting = Cpu.IsEventWaiting ? 1u : 0;
-        if (_blocks.Mode == CodeMode.Code32)
+        switch (_blocks.Mode)
         {
-            _bridge->FsAllowed = IsPlain(s.Fs) ? 1u : 0;
-            _bridge->GsAllowed = IsPlain(s.Gs) ? 1u : 0;
+            case CodeMode.Code32:
+                _bridge->FsAllowed = IsPlain(s.Fs) ? 1u : 0;
+                _bridge->GsAllowed = IsPlain(s.Gs) ? 1u : 0;
+                break;
+            case CodeMode.Code16 or CodeMode.Segmented32:
+                PrepareSegments();
+                break;
         }
 
         _bridge->WalkRights = WalkRights(in s);
@@ -256,6 +267,8 @@ public sealed unsafe partial class Translator : IBlockEngine, ICodeKeeper
         UseSalt();
         bool noTrap = (s.Cr0 & (Cr0.EM | Cr0.TS)) == 0;
         _bridge->VectorsAllowed = noTrap && (s.Cr4 & Cr4.OSFXSR) != 0 && (s.Mxcsr & MxcsrMasks) == MxcsrMasks ? 1u : 0;
+        bool hasAvx = (s.Cr4 & Cr4.OSXSAVE) != 0 && (s.Xcr0 & AvxState) == AvxState;
+        _bridge->AvxAllowed = hasAvx ? _bridge->VectorsAllowed : 0;
         _bridge->X87Allowed = noTrap && _x87.IsInImage ? 1u : 0;
         _bridge->ResumeVectors = _bridge->ResumeX87 = 0;
     }
@@ -301,7 +314,9 @@ public sealed unsafe partial class Translator : IBlockEngine, ICodeKeeper
     /// <summary>What depends on the address space and its translations: they may have changed since translated code was left.</summary>
     private void UseSalt()
     {
-        _bridge->Salt = _salts.Of(_blocks.IsUser, _blocks.Mode, out JumpEntry* jumps);
+        CodeMode mode = _blocks.Mode;
+        _stubs = mode.IsSegmented() ? _cache.SegmentedStubs : _cache.Stubs;
+        _bridge->Salt = _salts.Of(_blocks.IsUser, mode, _blocks.Segment, out JumpEntry* jumps);
         _bridge->JumpTable = jumps;
         _gates.Update();
     }

@@ -79,7 +79,8 @@ internal sealed unsafe class GuestImage
         state.Cr4 |= _random.Next(4) == 0 ? Cr4.FSGSBASE : 0;
         state.Cr4 |= _random.Next(8) == 0 ? Cr4.TSD : 0;
         state.Cr4 |= _random.Next(8) == 0 ? Cr4.UMIP : 0;
-        state.Cr4 |= _random.Next(4) == 0 ? Cr4.OSXSAVE : 0;
+        state.Cr4 |= _random.Next(4) != 0 ? Cr4.OSXSAVE : 0;
+        state.Xcr0 = _random.Next(8) switch { 0 => 1, 1 => 3, _ => 7 };
         if (setting.IsPaged && setting.Mode == GuestMode.Long && setting.Cpl == 0)
         {
             state.Cr4 |= _random.Next(4) == 0 ? Cr4.SMAP : 0;
@@ -104,14 +105,48 @@ internal sealed unsafe class GuestImage
         {
             RandomizeSegment(ref state.Fs);
             RandomizeSegment(ref state.Gs);
-            if (_random.Next(24) == 0)
+            foreach (SegmentIndex index in (ReadOnlySpan<SegmentIndex>)[SegmentIndex.Ds, SegmentIndex.Es, SegmentIndex.Ss])
             {
-                RandomizeSegment(ref state.Ds);
+                if (_random.Next(16) == 0)
+                {
+                    RandomizeSegment(ref state.Segment(index));
+                }
             }
+        }
+
+        if (setting.Bitness == 16)
+        {
+            RandomizeSegments16(ref state);
         }
 
         RandomizeFloating(ref state);
         return state;
+    }
+
+    /// <summary>Mostly segments of 64 KiB; now and then one elsewhere, shorter or with fewer rights, or a stack with ESP.</summary>
+    private void RandomizeSegments16(ref X86CpuState state)
+    {
+        foreach (SegmentIndex index in (ReadOnlySpan<SegmentIndex>)[
+            SegmentIndex.Ds, SegmentIndex.Es, SegmentIndex.Ss, SegmentIndex.Fs, SegmentIndex.Gs])
+        {
+            ref SegmentState segment = ref state.Segment(index);
+            if (_random.Next(4) == 0)
+            {
+                segment.Base += 16UL * (ulong)_random.Next(32);
+            }
+
+            if (_random.Next(12) == 0)
+            {
+                ulong home = segment.Base;
+                RandomizeSegment(ref segment);
+                segment.Base = home;
+            }
+        }
+
+        if (_program.Setting.Mode != GuestMode.Virtual8086)
+        {
+            state.Ss.Attributes |= _random.Next(8) == 0 ? SegmentState.Big : 0;
+        }
     }
 
     /// <summary>Mostly a segment of 4 GiB that starts somewhere, and now and then one that forbids some accesses.</summary>
@@ -142,9 +177,10 @@ internal sealed unsafe class GuestImage
 
     private void RandomizeFloating(ref X86CpuState state)
     {
+        bool hasUppers = _random.Next(2) == 0;
         for (int i = 0; i < 64; i++)
         {
-            state.Vectors[i] = i % 4 < 2 ? FloatBits() : 0;
+            state.Vectors[i] = i % 4 < 2 || hasUppers ? FloatBits() : 0;
         }
 
         int style = _random.Next(6);

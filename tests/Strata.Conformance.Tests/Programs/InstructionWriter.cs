@@ -17,11 +17,15 @@ internal sealed class InstructionWriter(Random random, int bitness, ulong data)
     /// <summary>What accessed memory last by registers.</summary>
     private Instruction _near;
 
+    /// <summary>Whether this string instruction uses SI and DI.</summary>
+    private bool _narrowString;
+
     /// <summary>An instance of an encoding at an address; empty if the encoder has no such instance.</summary>
     /// <param name="target">Where a branch or RIP-relative operand may lead.</param>
     public byte[] Write(Code code, ulong rip, ulong target)
     {
         OpCodeInfo info = code.ToOpCode();
+        _narrowString = bitness == 16 && random.Next(4) != 0;
         Instruction instruction = new()
         {
             Code = code,
@@ -63,6 +67,13 @@ internal sealed class InstructionWriter(Random random, int bitness, ulong data)
         {
             instruction.SetOpKind(i, OpKind.Memory);
             SetMemory(ref instruction, target);
+            return true;
+        }
+
+        if (name.StartsWith("mem_vsib", StringComparison.Ordinal))
+        {
+            instruction.SetOpKind(i, OpKind.Memory);
+            SetVectorMemory(ref instruction, name[^1] == 'x' ? Register.XMM0 : Register.YMM0);
             return true;
         }
 
@@ -122,6 +133,7 @@ internal sealed class InstructionWriter(Random random, int bitness, ulong data)
             "r32" => Register.EAX + General(isDestination),
             "r64" => Register.RAX + General(isDestination),
             "xmm" => Register.XMM0 + wide,
+            "ymm" => Register.YMM0 + wide,
             "mm" => Register.MM0 + low,
             "sti" => Register.ST0 + low,
             "seg" when kind == "seg_reg" => Register.ES + random.Next(6),
@@ -155,6 +167,12 @@ internal sealed class InstructionWriter(Random random, int bitness, ulong data)
             return;
         }
 
+        if (bitness == 16 && random.Next(4) != 0)
+        {
+            SetMemory16(ref instruction);
+            return;
+        }
+
         bool narrow = bitness == 64 && style == 1;
         Register first = bitness == 64 && !narrow ? Register.RAX : Register.EAX;
         int[] pointers = bitness == 64 ? Pointers : NarrowPointers;
@@ -179,6 +197,45 @@ internal sealed class InstructionWriter(Random random, int bitness, ulong data)
         instruction.SegmentPrefix = random.Next(16) switch { 0 => Register.FS, 1 => Register.GS, 2 => Register.SS, _ => Register.None };
         _near = narrow ? default : instruction;
     }
+
+    /// <summary>Addresses from a base and a vector of indices, which seldom are small.</summary>
+    private void SetVectorMemory(ref Instruction instruction, Register first)
+    {
+        int[] pointers = bitness == 64 ? Pointers : NarrowPointers;
+        instruction.MemoryBase = (bitness == 64 ? Register.RAX : Register.EAX) + pointers[random.Next(pointers.Length)];
+        instruction.MemoryIndex = first + random.Next(bitness == 64 ? 16 : 8);
+        instruction.MemoryIndexScale = 1 << random.Next(4);
+    }
+
+    /// <summary>An address of 16 bits; its registers hold pointers, of which only the lower halves count.</summary>
+    private void SetMemory16(ref Instruction instruction)
+    {
+        (instruction.MemoryBase, instruction.MemoryIndex) = random.Next(8) switch
+        {
+            0 => (Register.BX, Register.SI),
+            1 => (Register.BX, Register.DI),
+            2 => (Register.BP, Register.SI),
+            3 => (Register.BP, Register.DI),
+            4 => (Register.SI, Register.None),
+            5 => (Register.DI, Register.None),
+            6 => (Register.BP, Register.None),
+            _ => (Register.BX, Register.None),
+        };
+        int displacement = random.Next(8) switch { < 4 => 0, < 7 => random.Next(-128, 128), _ => random.Next(0x10000) };
+        instruction.MemoryDisplSize = displacement is 0 ? 0 : displacement is >= -128 and < 128 ? 1 : 2;
+        instruction.MemoryDisplacement64 = (ushort)displacement;
+        instruction.SegmentPrefix = SegmentPrefix();
+    }
+
+    private Register SegmentPrefix() => random.Next(16) switch
+    {
+        0 => Register.FS,
+        1 => Register.GS,
+        2 => Register.SS,
+        3 => Register.CS,
+        4 => Register.ES,
+        _ => Register.None,
+    };
 
     /// <summary>Near what an instruction before it accesses: by the same registers, as the fields of a structure are.</summary>
     private void SetNear(ref Instruction instruction)
@@ -254,8 +311,8 @@ internal sealed class InstructionWriter(Random random, int bitness, ulong data)
     {
         OpKind? operand = kind switch
         {
-            OpCodeOperandKind.seg_rSI => bitness == 64 ? OpKind.MemorySegRSI : OpKind.MemorySegESI,
-            OpCodeOperandKind.es_rDI => bitness == 64 ? OpKind.MemoryESRDI : OpKind.MemoryESEDI,
+            OpCodeOperandKind.seg_rSI => _narrowString ? OpKind.MemorySegSI : bitness == 64 ? OpKind.MemorySegRSI : OpKind.MemorySegESI,
+            OpCodeOperandKind.es_rDI => _narrowString ? OpKind.MemoryESDI : bitness == 64 ? OpKind.MemoryESRDI : OpKind.MemoryESEDI,
             OpCodeOperandKind.seg_rDI => bitness == 64 ? OpKind.MemorySegRDI : OpKind.MemorySegEDI,
             _ => null,
         };

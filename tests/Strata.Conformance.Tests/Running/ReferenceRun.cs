@@ -86,7 +86,8 @@ internal sealed unsafe class ReferenceRun
 
         if (Vector >= 0)
         {
-            NotePushedFlags(slots: Cpu.Exceptions != exceptions && Cpu.LastException.ErrorCode != null ? 3 : 2);
+            bool hasCode = (Cpu.State.Cr0 & Cr0.PE) != 0 && Cpu.Exceptions != exceptions && Cpu.LastException.ErrorCode != null;
+            NotePushedFlags(slots: hasCode ? 3 : 2);
         }
         else if (decoded)
         {
@@ -157,7 +158,7 @@ internal sealed unsafe class ReferenceRun
         bool real = (s.Cr0 & Cr0.PE) == 0;
         int size = real ? 2 : Cpu.IsLongMode ? 8 : 4;
         ulong rsp = s.Gprs[Gpr.Rsp] + (ulong)(slots * size);
-        ulong at = s.Ss.Base + ((s.Ss.Attributes & SegmentState.Big) != 0 || Cpu.IsLongMode ? rsp : (ushort)rsp);
+        ulong at = (Cpu.Is64Bit ? 0 : s.Ss.Base) + ((s.Ss.Attributes & SegmentState.Big) != 0 || Cpu.IsLongMode ? rsp : (ushort)rsp);
         if (UndefinedBits != 0)
         {
             PushedBits.Add((ToPhysical(at), UndefinedBits & 0xFF));

@@ -122,16 +122,29 @@ public sealed class AtapiDriveTests : IDisposable
     }
 
     [Fact]
-    public void Eject_Disc_IsGoneAndTold()
+    public void Eject_Disc_IsOnTheTrayAndTold()
     {
         _ide.Packet([0x1B, 0, 0, 0, 2]);
-        Assert.True(_ide.Disc.IsDisposed);
 
-        byte[] told = _ide.PacketReply([0x4A, 1, 0, 0, 0x10, 0, 0, 0, 8]);
+        byte[] told = Event();
         _ide.Packet([0x00]);
 
-        Assert.Equal((3, 0), (told[4], told[5]));
+        Assert.Equal((3, 1), (told[4], told[5]));
         Assert.Equal(0x24, _ide.In(0x171)); // not ready
+        Assert.Equal((true, true), (_ide.Drive.IsOpen, _ide.Drive.HasMedium));
+    }
+
+    [Fact]
+    public void Load_TrayWithADisc_HasItAgain()
+    {
+        _ide.Packet([0x1B, 0, 0, 0, 2]);
+
+        _ide.Packet([0x1B, 0, 0, 0, 3]);
+        byte[] told = Event();
+        _ide.Packet([0x00]);
+        Assert.Equal((2, 2, 0x64), (told[4], told[5], _ide.In(0x171))); // it may be another one
+
+        Assert.Equal(_ide.Disc.Bytes[..2048], _ide.PacketReply([0x28, 0, 0, 0, 0, 0, 0, 0, 1]));
     }
 
     [Fact]
@@ -142,7 +155,84 @@ public sealed class AtapiDriveTests : IDisposable
         _ide.Packet([0x1B, 0, 0, 0, 2]);
 
         Assert.Equal(0x51, _ide.In(0x177));
-        Assert.False(_ide.Disc.IsDisposed);
+        Assert.Equal((false, true), (_ide.Drive.IsOpen, _ide.Drive.IsLocked));
+    }
+
+    [Fact]
+    public void Exchange_AnotherDisc_IsToldTwiceAndRead()
+    {
+        using NumberedDisk other = new(8, isReadOnly: true);
+
+        Assert.Same(_ide.Disc, _ide.Drive.Exchange(other));
+
+        byte[] told = Event();
+        _ide.Packet([0x00]);
+        Assert.Equal((2, 2, 0x64), (told[4], told[5], _ide.In(0x171)));
+        Assert.Equal(0x28, _ide.PacketReply([0x03, 0, 0, 0, 18])[12]);
+        Assert.Equal(1, BinaryPrimitives.ReadInt32BigEndian(_ide.PacketReply([0x25])));
+        Assert.Equal(0, Event()[4]); // once
+    }
+
+    [Fact]
+    public void Exchange_ForNothing_LeavesAnEmptyShutDrive()
+    {
+        _ide.Packet([0x1E, 0, 0, 0, 1]);
+
+        _ide.Drive.Exchange(null)?.Dispose();
+
+        byte[] told = Event();
+        _ide.Packet([0x00]);
+        Assert.Equal((3, 0, 0x24), (told[4], told[5], _ide.In(0x171)));
+        Assert.Equal((false, false, false), (_ide.Drive.HasMedium, _ide.Drive.IsOpen, _ide.Drive.IsLocked));
+    }
+
+    [Fact]
+    public void Exchange_WhileTheGuestReads_FailsTheCommand()
+    {
+        using NumberedDisk other = new(8, isReadOnly: true);
+        _ide.Packet([0x28, 0, 0, 0, 0, 3, 0, 0, 2], limit: 2048);
+        _ide.ReadData(100, 0x170);
+
+        _ide.Drive.Exchange(other)?.Dispose();
+
+        Assert.Equal((0x51, 0x64), (_ide.In(0x177), _ide.In(0x171)));
+        Assert.Equal(new byte[2], _ide.ReadData(2, 0x170));
+    }
+
+    [Fact]
+    public void Exchange_WhileTheBusMasterWaits_EndsIt()
+    {
+        using NumberedDisk other = new(8, isReadOnly: true);
+        _ide.Describe((IdeBench.Buffer, 4096));
+        _ide.Packet([0x28, 0, 0, 0, 0, 1, 0, 0, 2], isDma: true);
+        _ide.Drive.Exchange(other)?.Dispose();
+
+        _ide.StartMaster(toMemory: true, channel: 1);
+
+        Assert.Equal((0x51, 0x64), (_ide.In(0x177), _ide.In(0x171)));
+        Assert.Equal(new byte[4096], _ide.Ram.Slice((int)IdeBench.Buffer, 4096).ToArray());
+    }
+
+    [Fact]
+    public void RequestEject_IsToldAsAnEvent()
+    {
+        _ide.Drive.RequestEject();
+
+        byte[] told = Event();
+
+        Assert.Equal((1, 2), (told[4], told[5]));
+    }
+
+    [Fact]
+    public void Status_OfABusyDrive_SleepsUntilItIsNot()
+    {
+        using IdeBench ide = new(isSynchronous: false);
+        ide.PacketReply([0x00]);
+
+        ide.Packet([0x28, 0, 0, 0, 0, 0, 0, 0, 1]);
+        Assert.True(SpinWait.SpinUntil(() => (ide.In(0x177) & 0x80) == 0, TimeSpan.FromSeconds(30)));
+
+        Assert.Equal(ide.Disc.Bytes[..2048], ide.ReadData(2048, 0x170));
     }
 
     [Fact]
@@ -190,14 +280,18 @@ public sealed class AtapiDriveTests : IDisposable
     }
 
     [Fact]
-    public void State_OfADriveThatWasEmptied_EmptiesTheOther()
+    public void State_OfAnOpenTray_OpensTheOthersAndBack()
     {
+        IdeChannelState before = _ide.Second.SaveState();
         _ide.Packet([0x1B, 0, 0, 0, 2]);
         using IdeBench other = new();
 
         other.Second.LoadState(_ide.Second.SaveState());
+        Assert.True(other.Drive.IsOpen);
+        other.Second.LoadState(before);
 
-        Assert.True(other.Disc.IsDisposed);
+        Assert.False(other.Drive.IsOpen);
+        Assert.Equal(other.Disc.Bytes[..2048], other.PacketReply([0x28, 0, 0, 0, 0, 0, 0, 0, 1]));
     }
 
     [Fact]
@@ -258,4 +352,6 @@ public sealed class AtapiDriveTests : IDisposable
     }
 
     public void Dispose() => _ide.Dispose();
+
+    private byte[] Event() => _ide.PacketReply([0x4A, 1, 0, 0, 0x10, 0, 0, 0, 8]);
 }

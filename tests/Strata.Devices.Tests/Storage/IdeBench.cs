@@ -27,7 +27,7 @@ internal sealed class IdeBench : IDisposable
         Line = Interrupts.Line(14);
         DiscLine = Interrupts.Line(15);
         First = new IdeChannel("ide0", Memory, Line, new AtaDisk(Disk, "SERIAL"), null) { IsSynchronous = isSynchronous };
-        Second = new IdeChannel("ide1", Memory, DiscLine, new AtapiDrive(Disc, "CDROM"), null) { IsSynchronous = isSynchronous };
+        Second = new IdeChannel("ide1", Memory, DiscLine, Drive = new AtapiDrive(Disc, "CDROM"), null) { IsSynchronous = isSynchronous };
         Function = new Piix3Ide(First, Second);
         Function.MapPorts(Ports);
         new PciBus(Memory, _links, link => _links.Line(link), Ports).Plug(1, Function);
@@ -48,6 +48,8 @@ internal sealed class IdeBench : IDisposable
     public NumberedDisk Disk { get; }
 
     public NumberedDisk Disc { get; }
+
+    public AtapiDrive Drive { get; }
 
     public IdeChannel First { get; }
 

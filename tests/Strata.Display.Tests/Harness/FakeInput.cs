@@ -3,8 +3,8 @@ using Strata.Core.Input;
 
 namespace Strata.Display.Tests.Harness;
 
-/// <summary>A keyboard and a mouse that write down what they are told.</summary>
-internal sealed class FakeInput : IKeyboard, IPointer
+/// <summary>A keyboard, a mouse and a tablet that write down what they are told.</summary>
+internal sealed class FakeInput : IKeyboard, IPointer, ITablet
 {
     private readonly ConcurrentQueue<string> _events = new();
 
@@ -14,6 +14,9 @@ internal sealed class FakeInput : IKeyboard, IPointer
     public IEnumerable<string> Events => _events;
 
     public bool IsIdle => IsTaken;
+
+    /// <summary>Whether the guest has set the tablet up.</summary>
+    public bool IsReady { get; set; }
 
     public KeyboardLamps Lamps => KeyboardLamps.None;
 
@@ -28,6 +31,8 @@ internal sealed class FakeInput : IKeyboard, IPointer
     }
 
     public void Move(int x, int y, int wheel, PointerButtons buttons) => _events.Enqueue($"{x},{y},{wheel},{buttons}");
+
+    public void MoveTo(int x, int y, int wheel, PointerButtons buttons) => _events.Enqueue($"at {x},{y},{wheel},{buttons}");
 
     /// <summary>Waits until so many events are there.</summary>
     public async Task<string[]> TakeAsync(int count)

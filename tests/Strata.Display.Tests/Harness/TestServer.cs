@@ -21,7 +21,7 @@ internal sealed class TestServer : IAsyncDisposable
             Name = "test",
             Patience = TimeSpan.FromSeconds(60),
         };
-        _server = VncServer.Start(configure?.Invoke(options) ?? options, Feed, Input, Input, Log);
+        _server = VncServer.Start(configure?.Invoke(options) ?? options, Feed, Input, Input, Log, Input);
     }
 
     public FakeScreen Screen { get; }

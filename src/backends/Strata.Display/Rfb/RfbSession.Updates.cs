@@ -36,7 +36,7 @@ internal sealed partial class RfbSession
     private bool _saidScreens;
     private bool _saidCursor;
     private bool _saidKeyCodes;
-    private bool _saidMovements;
+    private bool? _saidRelative; // what the client was told to send: movements, or places
 
     private async Task SendInitAsync()
     {
@@ -226,8 +226,25 @@ internal sealed partial class RfbSession
         }
 
         count += SayOnce(settings.HasKeyCodes && _keyboard is not null, ref _saidKeyCodes, RfbEncoding.ExtendedKeyEvent);
-        count += SayOnce(settings.HasMovements && _pointer is not null, ref _saidMovements, RfbEncoding.PointerMotionChange);
-        return count;
+        return count + SayMovements(settings);
+    }
+
+    /// <summary>A guest that has set its tablet up gets places, another movements.</summary>
+    private int SayMovements(ClientSettings settings)
+    {
+        if (!settings.HasMovements || _pointer is null || _saidRelative == !_pointer.IsAbsolute)
+        {
+            return 0;
+        }
+
+        bool isRelative = !_pointer.IsAbsolute;
+        lock (_gate)
+        {
+            _saidRelative = isRelative;
+        }
+
+        WriteHeader(new ScreenRectangle(isRelative ? 0 : 1, 0, 0, 0), RfbEncoding.PointerMotionChange);
+        return 1;
     }
 
     private int SayOnce(bool isDue, ref bool said, int encoding)

@@ -33,7 +33,7 @@ internal sealed partial class RfbSession : IDisposable
     private bool _needsResizeAnswer;
 
     public RfbSession(
-        RfbLogin login, VncServerOptions options, ScreenFeed feed, KeyboardInput? keyboard, IPointer? pointer,
+        RfbLogin login, VncServerOptions options, ScreenFeed feed, KeyboardInput? keyboard, IPointer? pointer, ITablet? tablet,
         CancellationTokenSource connection)
     {
         _reader = login.Reader;
@@ -41,7 +41,7 @@ internal sealed partial class RfbSession : IDisposable
         _options = options;
         _feed = feed;
         _keyboard = keyboard;
-        _pointer = pointer is null ? null : new PointerInput(pointer);
+        _pointer = pointer is null ? null : new PointerInput(pointer, tablet);
         _connection = connection;
         _ending = connection.Token;
         _view = feed.Open(_wake.Set);
@@ -199,11 +199,12 @@ internal sealed partial class RfbSession : IDisposable
         bool isMovement;
         lock (_gate)
         {
-            isMovement = _settings.HasMovements;
+            isMovement = _settings.HasMovements && _saidRelative != false;
         }
 
         _pointer?.Move(
-            BinaryPrimitives.ReadUInt16BigEndian(message[1..]), BinaryPrimitives.ReadUInt16BigEndian(message[3..]), message[0], isMovement);
+            BinaryPrimitives.ReadUInt16BigEndian(message[1..]), BinaryPrimitives.ReadUInt16BigEndian(message[3..]),
+            _feed.Read(picture => (picture.Width, picture.Height)), message[0], isMovement);
     }
 
     /// <summary>There is no clipboard in a machine: the text goes nowhere.</summary>

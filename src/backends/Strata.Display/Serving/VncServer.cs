@@ -20,6 +20,7 @@ public sealed partial class VncServer : IAsyncDisposable
     private readonly ScreenFeed _feed;
     private readonly KeyboardInput? _keyboard;
     private readonly IPointer? _pointer;
+    private readonly ITablet? _tablet;
     private readonly ILogger _logger;
     private readonly Socket _listener;
     private readonly CancellationTokenSource _ending = new();
@@ -27,13 +28,15 @@ public sealed partial class VncServer : IAsyncDisposable
     private readonly Task _accepting;
     private bool _disposed;
 
-    private VncServer(VncServerOptions options, Socket listener, ScreenFeed feed, IKeyboard? keyboard, IPointer? pointer, ILogger logger)
+    private VncServer(
+        VncServerOptions options, Socket listener, ScreenFeed feed, IKeyboard? keyboard, IPointer? pointer, ITablet? tablet, ILogger logger)
     {
         _options = options;
         _listener = listener;
         _feed = feed;
         _keyboard = keyboard is null ? null : new KeyboardInput(keyboard, TimeProvider.System);
         _pointer = pointer;
+        _tablet = tablet;
         _logger = logger;
         EndPoint = listener.LocalEndPoint ?? options.Listen;
         _accepting = AcceptAsync();
@@ -46,14 +49,16 @@ public sealed partial class VncServer : IAsyncDisposable
     /// <param name="feed">What is shown; not disposed here.</param>
     /// <param name="keyboard">What keys go to; null for nothing.</param>
     /// <param name="pointer">What movements go to; null for nothing.</param>
+    /// <param name="tablet">What places go to, once its guest listens; null for nothing.</param>
     /// <exception cref="ArgumentException">The options would let strangers in.</exception>
     /// <exception cref="SocketException">The address is not to be had.</exception>
-    public static VncServer Start(VncServerOptions options, ScreenFeed feed, IKeyboard? keyboard, IPointer? pointer, ILogger logger)
+    public static VncServer Start(
+        VncServerOptions options, ScreenFeed feed, IKeyboard? keyboard, IPointer? pointer, ILogger logger, ITablet? tablet = null)
     {
         ArgumentNullException.ThrowIfNull(options);
         options.Check();
         Socket listener = VncListener.Open(options.Listen);
-        return new VncServer(options, listener, feed, keyboard, pointer, logger);
+        return new VncServer(options, listener, feed, keyboard, pointer, tablet, logger);
     }
 
     public async ValueTask DisposeAsync()
@@ -183,7 +188,7 @@ public sealed partial class VncServer : IAsyncDisposable
 
         connection.CancelAfter(Timeout.InfiniteTimeSpan);
         LogConnected(_logger, name);
-        using RfbSession session = new(login, _options, _feed, _keyboard, _pointer, connection);
+        using RfbSession session = new(login, _options, _feed, _keyboard, _pointer, _tablet, connection);
         try
         {
             await session.RunAsync().ConfigureAwait(false);

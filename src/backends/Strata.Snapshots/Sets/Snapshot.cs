@@ -118,6 +118,10 @@ public sealed class Snapshot : IDisposable
             : throw new JsonException("It does not state its format.");
     }
 
+    /// <summary>An empty drive has no path.</summary>
+    private static bool IsPlace(DiskManifest disk) =>
+        Path.IsPathFullyQualified(disk.Path) || disk is { Kind: DiskKind.Referenced, Path.Length: 0, Check: null };
+
     private static string? FindProblem(SnapshotManifest manifest)
     {
         if (manifest.Memory.Size is 0 or > LargestMemory || manifest.Memory.Size % (1 << 20) != 0)
@@ -136,7 +140,7 @@ public sealed class Snapshot : IDisposable
         }
 
         if (manifest.Disks.Any(
-            disk => disk is null || !Path.IsPathFullyQualified(disk.Path) || disk.Path.Contains('\0', StringComparison.Ordinal)))
+            disk => disk is null || !IsPlace(disk) || disk.Path.Contains('\0', StringComparison.Ordinal)))
         {
             return "a disk's path is none";
         }

@@ -70,7 +70,9 @@ public sealed record DiskManifest
     [JsonIgnore]
     public string? File => Chain.Count == 0 ? null : Chain[0];
 
-    /// <summary>The image that the disk is, or that it is laid over, as the machine's specification says.</summary>
+    /// <summary>
+    /// The image that the disk is, or that it is laid over, as the machine's specification says. Empty for an empty drive.
+    /// </summary>
     public required string Path { get; init; }
 
     /// <summary>For what is kept outside of the set: what the file was like.</summary>

@@ -26,6 +26,9 @@ internal sealed record ControlRequest
     /// <summary>For <see cref="ControlOperation.Type"/>: keys to press together.</summary>
     public string? Keys { get; init; }
 
+    /// <summary>For <see cref="ControlOperation.ChangeMedium"/>: what to do.</summary>
+    public MediumChange? Medium { get; init; }
+
     /// <summary>For <see cref="ControlOperation.RollBack"/>: the name of the snapshot.</summary>
     public string? Name { get; init; }
 }
@@ -75,6 +78,12 @@ internal enum ControlOperation
     /// <summary>Type a text, or press keys.</summary>
     Type,
 
+    /// <summary>Which drives there are, and what is in them.</summary>
+    Drives,
+
+    /// <summary>Put another medium into a drive, or none.</summary>
+    ChangeMedium,
+
     /// <summary>Press the power button.</summary>
     PowerButton,
 
@@ -118,6 +127,9 @@ internal sealed record ControlReply
 
     /// <summary>For <see cref="ControlOperation.ScreenText"/>: what shows; null where there is no text.</summary>
     public string? Text { get; init; }
+
+    /// <summary>For <see cref="ControlOperation.Drives"/>.</summary>
+    public IReadOnlyList<RemovableDrive>? Drives { get; init; }
 
     /// <summary>For <see cref="ControlOperation.ForkPoint"/>: the folder of the snapshot.</summary>
     public string? Folder { get; init; }

@@ -229,6 +229,11 @@ internal sealed partial class ControlSession
                 await (request.Keys is { } keys ? contract.PressKeysAsync(keys) : contract.TypeAsync(
                     request.Text ?? throw Missing("text"))).ConfigureAwait(false);
                 return new ControlReply();
+            case ControlOperation.Drives:
+                return new ControlReply { Drives = await contract.ListDrivesAsync().ConfigureAwait(false) };
+            case ControlOperation.ChangeMedium:
+                await contract.ChangeMediumAsync(request.Medium ?? throw Missing("medium"), _serviceEnds).ConfigureAwait(false);
+                return new ControlReply();
             case ControlOperation.PowerButton:
                 await contract.PressPowerButtonAsync().ConfigureAwait(false);
                 return new ControlReply();

@@ -26,6 +26,7 @@ public static class DescriptionJson
 [JsonSourceGenerationOptions(GenerationMode = JsonSourceGenerationMode.Metadata)]
 [JsonSerializable(typeof(IReadOnlyList<MachineDescription>))]
 [JsonSerializable(typeof(MachineInspection))]
+[JsonSerializable(typeof(IReadOnlyList<RemovableDrive>))]
 [JsonSerializable(typeof(EngineReport))]
 [JsonSerializable(typeof(EngineSwitch))]
 [JsonSerializable(typeof(IReadOnlyList<SwitchDescription>))]

@@ -252,6 +252,18 @@ public sealed class RunningMachine : IMachine
     public Task PressKeysAsync(string keys, CancellationToken cancellationToken = default) =>
         AskAsync(new ControlRequest { Operation = ControlOperation.Type, Keys = keys }, cancellationToken);
 
+    /// <inheritdoc/>
+    public async Task<IReadOnlyList<RemovableDrive>> ListDrivesAsync(CancellationToken cancellationToken = default) =>
+        Part((await AskAsync(ControlOperation.Drives, cancellationToken).ConfigureAwait(false)).Drives);
+
+    /// <inheritdoc/>
+    public Task ChangeMediumAsync(MediumChange change, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(change);
+        MediumChange rooted = change.Path is { } path ? change with { Path = Path.GetFullPath(path) } : change;
+        return AskAsync(new ControlRequest { Operation = ControlOperation.ChangeMedium, Medium = rooted }, cancellationToken);
+    }
+
     private static ControlReply Check(ControlReply reply) =>
         reply.Failure is { } failure ? throw new StrataException(failure.Error, failure.Message) : reply;
 

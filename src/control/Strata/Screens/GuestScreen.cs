@@ -41,6 +41,9 @@ public sealed class GuestScreen
     /// <summary>The mouse, for those who pass motion on.</summary>
     public IPointer Pointer => _board.Pointer!;
 
+    /// <summary>The tablet, for those who know places; null for a machine without one.</summary>
+    public ITablet? Tablet => _board.Tablet;
+
     /// <summary>The text that shows, line by line, of a text mode or in a picture; null where there is none.</summary>
     public string? ReadText() => _screen.ReadText()?.ToString();
 
@@ -107,7 +110,7 @@ public sealed class GuestScreen
     public VncDisplay ServeVnc(VncSpec spec, string name = "Strata")
     {
         ArgumentNullException.ThrowIfNull(spec);
-        return VncDisplay.Start(spec, name, _screen, Keyboard, Pointer, _logger);
+        return VncDisplay.Start(spec, name, _screen, Keyboard, Pointer, Tablet, _logger);
     }
 
     /// <summary>Shows the screen's text modes in a terminal.</summary>

@@ -19,7 +19,8 @@ public sealed class VncDisplay : IAsyncDisposable
     public string Address => _server.EndPoint.ToString()!;
 
     /// <exception cref="StrataException">The address is not to be had, or strangers would be let in.</exception>
-    internal static VncDisplay Start(VncSpec spec, string name, IScreen screen, IKeyboard keyboard, IPointer pointer, ILogger logger)
+    internal static VncDisplay Start(
+        VncSpec spec, string name, IScreen screen, IKeyboard keyboard, IPointer pointer, ITablet? tablet, ILogger logger)
     {
         ScreenFeed feed = new(screen, TimeProvider.System);
         SocketException? failure = null;
@@ -29,7 +30,7 @@ public sealed class VncDisplay : IAsyncDisposable
             tried = options;
             try
             {
-                return new VncDisplay(feed, VncServer.Start(options, feed, keyboard, pointer, logger));
+                return new VncDisplay(feed, VncServer.Start(options, feed, keyboard, pointer, logger, tablet));
             }
             catch (SocketException error)
             {

@@ -17,7 +17,7 @@ internal sealed class DiskSaving(MachineDisk disk, DiskImage? target, ClusterSet
 
     /// <summary>Of a disk whose file has all of its content when its machine has ended.</summary>
     public static DiskSaving OfDiskThatStays(MachineDisk disk) =>
-        new(disk, null, null, new DiskManifest { Kind = DiskKind.Referenced, Path = Path.GetFullPath(disk.Spec.Path) });
+        new(disk, null, null, disk.AtItsPlace());
 
     public void Begin()
     {

@@ -34,7 +34,7 @@ public sealed class MachineCheckpoint : IAsyncDisposable
         try
         {
             _units = board.SaveState();
-            foreach (MachineDisk disk in disks.Where(disk => !disk.Backend.IsReadOnly))
+            foreach (MachineDisk disk in disks.Where(disk => disk.Medium is { IsReadOnly: false }))
             {
                 DiskImage store = TemporaryStore.Create(disk.Backend.Sectors * 512);
                 _disks.Add((disk.CaptureChanges(store), store));

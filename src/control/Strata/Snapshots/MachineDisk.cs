@@ -19,7 +19,7 @@ internal sealed class MachineDisk : IDisposable
     /// <summary>Longest chain of images in a set; the next snapshot stores all that differs from the base.</summary>
     private const int LongestChain = 24;
 
-    private readonly DiskImage _image;
+    private readonly DiskImage? _content;
     private readonly CapturableDisk? _disk;
 
     /// <summary>
@@ -30,27 +30,37 @@ internal sealed class MachineDisk : IDisposable
     /// <summary>By the folder of a set: the last snapshot there.</summary>
     private readonly Dictionary<string, SavedDisk> _saved = [];
 
-    private MachineDisk(DiskSpec spec, DiskImage image, int? overlays, bool isPersistent)
+    private MachineDisk(DiskSpec spec, DiskImage? image, int? overlays, bool isPersistent)
     {
         IsPersistent = isPersistent;
         Spec = spec;
-        _image = image;
+        _content = image;
         _overlays = overlays;
-        _disk = image.IsReadOnly ? null : new CapturableDisk(image);
-        IBlockBackend backend = _disk is null ? image : _disk;
-        Backend = spec.Throttle is null ? backend : new ThrottledDisk(backend, spec.Throttle);
+        _disk = image is null or { IsReadOnly: true } ? null : new CapturableDisk(image);
+        IBlockBackend? backend = _disk is null ? image : _disk;
+        Medium = spec.Throttle is null || backend is null ? backend : new ThrottledDisk(backend, spec.Throttle);
     }
 
     public DiskSpec Spec { get; }
 
-    /// <summary>What the guest's controller reads and writes; the board disposes it.</summary>
-    public IBlockBackend Backend { get; }
+    /// <summary>What the guest's controller reads and writes; the board disposes it. Null for an empty drive.</summary>
+    public IBlockBackend? Medium { get; }
+
+    /// <summary><see cref="Medium"/> of a disk that is no drive.</summary>
+    public IBlockBackend Backend => Medium ?? throw Empty();
+
+    private DiskImage Image => _content ?? throw Empty();
 
     /// <summary>Opens a disk as its specification says.</summary>
     /// <exception cref="IOException">The image cannot be opened. The message is for the user.</exception>
     /// <param name="log">Receives what opening has to report; null for nobody.</param>
     public static MachineDisk Open(DiskSpec spec, ILogger? log = null)
     {
+        if (spec.IsEmpty)
+        {
+            return new MachineDisk(spec, null, null, isPersistent: true);
+        }
+
         DiskOpenOptions options = OptionsOf(spec) with { Log = log };
         return spec.Snapshot && !spec.ReadOnly
             ? new MachineDisk(spec, TemporaryOverlay.Open(spec.Path, options), 1, isPersistent: false)
@@ -101,6 +111,12 @@ internal sealed class MachineDisk : IDisposable
     /// <exception cref="SnapshotException">What the snapshot needs has changed.</exception>
     public static IBlockBackend OpenContent(DiskSpec spec, DiskManifest stored, SnapshotSet set)
     {
+        if (spec.IsEmpty)
+        {
+            throw new SnapshotException(
+                "The machine has an empty drive, which an archive has no place for; put a disc in, and save again.");
+        }
+
         Check(stored);
         return stored.Kind == DiskKind.Referenced
             ? DiskImages.Open(spec.Path, OptionsOf(spec) with { ReadOnly = true })
@@ -123,7 +139,7 @@ internal sealed class MachineDisk : IDisposable
         string? backing = isContinued ? last!.Chain[0] : below is null ? null : Path.GetFullPath(Spec.Path);
         DiskCreateOptions options = new()
         {
-            Size = _image.Sectors * 512,
+            Size = Image.Sectors * 512,
             BackingFile = backing,
             BackingFormat = backing is null ? null : isContinued ? "qcow2" : below!.Format,
         };
@@ -138,11 +154,13 @@ internal sealed class MachineDisk : IDisposable
     }
 
     /// <summary>The disk stays where it is: for a machine that ends with the snapshot. Its file must have been closed.</summary>
-    public DiskManifest Referenced() => new()
+    public DiskManifest Referenced() => AtItsPlace() with { Check = Spec.IsEmpty ? null : FileCheck.Of(Spec.Path) };
+
+    /// <summary>The same while the file is still open, and may change.</summary>
+    public DiskManifest AtItsPlace() => new()
     {
         Kind = DiskKind.Referenced,
-        Path = Path.GetFullPath(Spec.Path),
-        Check = FileCheck.Of(Spec.Path),
+        Path = Spec.IsEmpty ? string.Empty : Path.GetFullPath(Spec.Path),
     };
 
     /// <summary>Whether the disk's own file has all of its content.</summary>
@@ -151,8 +169,8 @@ internal sealed class MachineDisk : IDisposable
     /// <summary>Keeps what the machine overwrites from here on, while it stands still; of a disk that can be written.</summary>
     public DiskCapture CaptureChanges(DiskImage store)
     {
-        ClusterSet all = new(_image.Sectors * 512);
-        all.AddRange(0, _image.Sectors * 512);
+        ClusterSet all = new(Image.Sectors * 512);
+        all.AddRange(0, Image.Sectors * 512);
         return _disk!.Capture(all, store);
     }
 
@@ -198,7 +216,7 @@ internal sealed class MachineDisk : IDisposable
     internal DiskCapture Capture(ClusterSet? clusters, IBlockBackend target) => _disk!.Capture(clusters, target);
 
     /// <summary>For a disk that no board has.</summary>
-    public void Dispose() => Backend.Dispose();
+    public void Dispose() => Medium?.Dispose();
 
     /// <summary>A snapshot has the disk's content, and the next one in the same set needs what is written from here on.</summary>
     /// <param name="written">Since the snapshot before, wherever that is: those in other sets lack it.</param>
@@ -209,14 +227,14 @@ internal sealed class MachineDisk : IDisposable
             other.ChangedBefore.UnionWith(written);
         }
 
-        _saved[setFolder] = new SavedDisk(chain, new ClusterSet(_image.Sectors * 512));
+        _saved[setFolder] = new SavedDisk(chain, new ClusterSet(Image.Sectors * 512));
     }
 
     /// <summary>The disk holds what a snapshot has, and may differ in anything from those in other sets.</summary>
     private void IsAt(string setFolder, IReadOnlyList<string> chain)
     {
         _saved.Clear();
-        _saved[setFolder] = new SavedDisk(chain, new ClusterSet(_image.Sectors * 512));
+        _saved[setFolder] = new SavedDisk(chain, new ClusterSet(Image.Sectors * 512));
     }
 
     private DiskImage OpenToPutBack(DiskManifest stored, SnapshotSet set)
@@ -230,7 +248,7 @@ internal sealed class MachineDisk : IDisposable
 
         DiskImage image = DiskImages.Open(
             set.PathOfDisk(stored.File!), new DiskOpenOptions { Format = "qcow2", ReadOnly = true, Backing = BackingAccess.Any });
-        if (image.Sectors == _image.Sectors)
+        if (image.Sectors == Image.Sectors)
         {
             return image;
         }
@@ -238,11 +256,13 @@ internal sealed class MachineDisk : IDisposable
         long sectors = image.Sectors;
         image.Dispose();
         throw new SnapshotException(
-            $"The disk {Spec.Path} has {_image.Sectors * 512:N0} bytes, and had {sectors * 512:N0} when the snapshot was made. Give it " +
+            $"The disk {Spec.Path} has {Image.Sectors * 512:N0} bytes, and had {sectors * 512:N0} when the snapshot was made. Give it " +
             $"that size again.");
     }
 
-    private DiskImage? Below(int overlays) => Below(_image, overlays);
+    private static InvalidOperationException Empty() => new("An empty drive has no content.");
+
+    private DiskImage? Below(int overlays) => Below(Image, overlays);
 
     private static DiskImage? Below(DiskImage? image, int overlays)
     {

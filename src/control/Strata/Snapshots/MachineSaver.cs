@@ -2,6 +2,7 @@ using System.Diagnostics;
 using Microsoft.Extensions.Logging;
 using Strata.Core.Memory;
 using Strata.Core.State;
+using Strata.Core.Storage;
 using Strata.Machines.Boards;
 using Strata.Snapshots.Memory;
 using Strata.Snapshots.Sets;
@@ -41,7 +42,8 @@ internal sealed class MachineSaver : IDisposable
         _saved.Add(new SavedMemory(memory, new PageBitmap(board.Ram.Pages)));
     }
 
-    public IReadOnlyList<MachineDisk> Disks { get; }
+    /// <summary>In the guest's order. Replaced under the gate.</summary>
+    public IReadOnlyList<MachineDisk> Disks { get; private set; }
 
     /// <summary>The name of the snapshot that the machine was last saved to or restored from; null for none.</summary>
     public string? Current { get; set; }
@@ -72,17 +74,40 @@ internal sealed class MachineSaver : IDisposable
         }
     }
 
-    /// <summary>Takes the machine back to a snapshot of its own.</summary>
-    /// <returns>How long it stood still.</returns>
-    /// <exception cref="StateException">The snapshot is of another machine, or a record of it is damaged: this one goes on as it
-    /// was.</exception>
-    /// <exception cref="IOException">A file of the snapshot cannot be read: the machine ends, as it is neither here nor there.</exception>
-    public async Task<TimeSpan> RollBackAsync(Snapshot snapshot, SnapshotSet set, CancellationToken cancellationToken)
+    /// <summary>Changes a drive's medium, while nothing is being saved.</summary>
+    /// <param name="change">The new one, of its place.</param>
+    /// <param name="changed">Done before anything else can be asked of the machine.</param>
+    /// <exception cref="ArgumentException">The drive takes no medium of this size; it is the caller's again.</exception>
+    /// <exception cref="IOException">What was written to the old one is not on stable storage; it is out nevertheless.</exception>
+    public async Task ExchangeAsync(MediumExchange change, Action changed, CancellationToken cancellationToken)
     {
         await EnterAsync(cancellationToken).ConfigureAwait(false);
         try
         {
-            return await Task.Run(() => RollBack(snapshot, set), cancellationToken).ConfigureAwait(false);
+            IBlockBackend? old = change.Drive.Exchange(change.Disk.Medium);
+            Replace(change.Index, change.Disk);
+            changed();
+            old?.Dispose();
+        }
+        finally
+        {
+            _gate.Release();
+        }
+    }
+
+    /// <summary>Takes the machine back to a snapshot of its own.</summary>
+    /// <param name="media">Of drives that had others, what was in them; this disposes what is not in a drive at the end.</param>
+    /// <returns>How long it stood still.</returns>
+    /// <exception cref="StateException">The snapshot is of another machine, or a record of it is damaged: this one goes on as it
+    /// was.</exception>
+    /// <exception cref="IOException">A file of the snapshot cannot be read: the machine ends, as it is neither here nor there.</exception>
+    public async Task<TimeSpan> RollBackAsync(
+        Snapshot snapshot, SnapshotSet set, IReadOnlyList<MediumExchange> media, CancellationToken cancellationToken)
+    {
+        await EnterAsync(cancellationToken).ConfigureAwait(false);
+        try
+        {
+            return await Task.Run(() => RollBack(snapshot, set, media), cancellationToken).ConfigureAwait(false);
         }
         finally
         {
@@ -251,11 +276,46 @@ internal sealed class MachineSaver : IDisposable
 
     private static InvalidOperationException HasEnded() => new("The machine has ended.");
 
-    private TimeSpan RollBack(Snapshot snapshot, SnapshotSet set)
+    private void Replace(int index, MachineDisk disk) => Disks = [.. Disks.Take(index), disk, .. Disks.Skip(index + 1)];
+
+    /// <summary>Puts media into drives.</summary>
+    /// <returns>What puts back those that were there.</returns>
+    private List<MediumExchange> Exchange(IReadOnlyList<MediumExchange> media)
+    {
+        List<MediumExchange> old = [];
+        foreach (MediumExchange change in media)
+        {
+            change.Drive.Exchange(change.Disk.Medium);
+            old.Add(change with { Disk = Disks[change.Index] });
+            Replace(change.Index, change.Disk);
+        }
+
+        return old;
+    }
+
+    private TimeSpan RollBack(Snapshot snapshot, SnapshotSet set, IReadOnlyList<MediumExchange> media)
+    {
+        List<MediumExchange> unused = Exchange(media);
+        bool isTouched = false;
+        try
+        {
+            return RollBack(snapshot, set, ref isTouched);
+        }
+        catch when (!isTouched)
+        {
+            unused = Exchange(unused);
+            throw;
+        }
+        finally
+        {
+            unused.ForEach(change => change.Disk.Dispose());
+        }
+    }
+
+    private TimeSpan RollBack(Snapshot snapshot, SnapshotSet set, ref bool isTouched)
     {
         CheckFits(snapshot, set);
         _board.Pause();
-        bool isTouched = false;
         try
         {
             TryState(snapshot.Units);

@@ -41,7 +41,10 @@ internal static class DiskForm
     public static SpecRecord<DiskSpec> Disk { get; } = new(
         "a disk", () => new DiskSpec { Path = string.Empty }, DiskSpec.Parse, DiskSpec.Syntax)
     {
-        { "path", FilePath, d => d.Path, (d, v) => d with { Path = v }, "The image.", true },
+        {
+            "path", Text, d => d.Path, (d, v) => d with { Path = v },
+            "The image; an empty text for a CD or floppy drive without a medium.", true
+        },
         {
             "format", Optional(Format),
             d => d.Format, (d, v) => d with { Format = v },

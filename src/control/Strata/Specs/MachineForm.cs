@@ -15,11 +15,14 @@ internal static class MachineForm
     private const int MostDevices = 32;
     private const int MostOverlays = 64;
     private const int MostBootDevices = 4;
+    private const int MostUsbDevices = 2;
 
     private static readonly ChoiceKind<FirmwareKind> Firmware = new((FirmwareKind.None, "none"), (FirmwareKind.SeaBios, "seabios"));
 
     private static readonly ChoiceKind<BootDevice> BootFrom = new(
         (BootDevice.Disk, "disk"), (BootDevice.Cdrom, "cdrom"), (BootDevice.Floppy, "floppy"), (BootDevice.Network, "net"));
+
+    private static readonly ChoiceKind<UsbDevice> Usb = new((UsbDevice.Tablet, "tablet"), (UsbDevice.Keyboard, "keyboard"));
 
     private static readonly SpecRecord<GuestSetup> Setup = new("a setup", () => GuestSetup.Default)
     {
@@ -171,6 +174,11 @@ internal static class MachineForm
             "sockets", Flag,
             s => s.Sockets, (s, v) => s with { Sockets = v },
             "Sockets between host and guest, which the agent needs; an image's machine has them."
+        },
+        {
+            "usb", new ListKind<UsbDevice>(Usb, MostUsbDevices),
+            s => s.Usb, (s, v) => s with { Usb = v },
+            "Devices on a USB controller."
         },
         { "hpet", Flag, s => s.Hpet, (s, v) => s with { Hpet = v }, "High-precision event timers." },
         {

@@ -1,8 +1,8 @@
 namespace Strata.Core.Display;
 
 /// <summary>
-/// Finds text in pictures that systems draw with the fonts of a display's program, as Linux does on a framebuffer: characters in a grid that
-/// may begin anywhere. Between two pictures, only what has changed is read again. Not safe on several threads.
+/// Finds text in pictures that systems draw with the fonts of a display's program, as Linux does on a framebuffer: characters in a grid
+/// that may begin anywhere. Between two pictures, only what has changed is read again. Not safe on several threads.
 /// </summary>
 public sealed class PictureText
 {
@@ -233,7 +233,8 @@ public sealed class PictureText
         return font.BeginsSet(code) ? Cell(code, first, other) : Cell(code, other, first);
     }
 
-    private static ushort Cell(byte code, uint front, uint back) => (ushort)(code | (NearestColor(front) << 8) | (NearestColor(back) << 12));
+    private static ushort Cell(byte code, uint front, uint back) =>
+        (ushort)(code | (NearestColor(front) << 8) | (NearestColor(back) << 12));
 
     /// <summary>The bits of a VGA's attribute: intensity, red, green, blue.</summary>
     private static int NearestColor(uint color)

@@ -43,23 +43,56 @@ internal sealed unsafe partial class BlockEmitter
         ref readonly Instruction instruction = ref decoded.Instruction;
         ProvideFlags(ref a, decoded);
         SaveIfLive(ref a, decoded);
-        int condition = ConditionOf(instruction);
-        ulong taken = instruction.NearBranchTarget;
         Site site = new() { Kind = SiteKind.Dispatch, Rip = instruction.IP };
+        if (instruction.Code == Code.Jrcxz_rel8_64)
+        {
+            EmitJumpIfNoCount(ref a, instruction.NearBranchTarget, NextOf(instruction), site);
+            return;
+        }
+
+        int condition = ConditionOf(instruction);
+        EmitBranchIf(ref a, condition, instruction.NearBranchTarget, NextOf(instruction), site);
+    }
+
+    /// <summary>Goes on at one of two known addresses, by a condition of the host's flags.</summary>
+    private void EmitBranchIf(ref HostAssembler a, int condition, ulong taken, ulong next, in Site site)
+    {
         if (IsSamePage(taken))
         {
             LinkFrom(a.JumpIf(condition), taken);
-            EmitContinue(ref a, NextOf(instruction), site);
+            EmitContinue(ref a, next, site);
             return;
         }
 
         byte* skip = a.JumpIf(condition ^ 1);
         EmitContinue(ref a, taken, site);
         HostAssembler.Patch(skip, a.At);
-        EmitContinue(ref a, NextOf(instruction), site);
+        EmitContinue(ref a, next, site);
     }
 
-    /// <summary>A conditional jump in the middle of a block, which goes on where it is not taken: the host's flags stay as they are.</summary>
+    /// <summary>JRCXZ: the host's own reaches over two short jumps.</summary>
+    private void EmitJumpIfNoCount(ref HostAssembler a, ulong taken, ulong next, Site site)
+    {
+        a.Byte(0xE3); // jrcxz to the jump behind the next one
+        a.Byte(2);
+        a.Byte(0xEB); // jmp over that
+        a.Byte(5);
+        byte* place = a.Jump();
+        if (IsSamePage(taken))
+        {
+            LinkFrom(place, taken);
+            EmitContinue(ref a, next, site);
+            return;
+        }
+
+        EmitContinue(ref a, next, site);
+        HostAssembler.Patch(place, a.At);
+        EmitContinue(ref a, taken, site);
+    }
+
+    /// <summary>
+    /// A conditional jump in the middle of a block, which goes on where it is not taken: the host's flags stay as they are.
+    /// </summary>
     private void EmitSideExit(ref HostAssembler a, in DecodedInstruction decoded)
     {
         ref readonly Instruction instruction = ref decoded.Instruction;
@@ -206,7 +239,7 @@ internal sealed unsafe partial class BlockEmitter
         }
     }
 
-    private bool IsSamePage(ulong target) => ((target ^ _block->Rip) & ~(ulong)(PageSize - 1)) == 0;
+    private bool IsSamePage(ulong target) => ((LinearOf(target) ^ _block->Rip) & ~(ulong)(PageSize - 1)) == 0;
 
     /// <summary>Goes on at a known address.</summary>
     private void EmitContinue(ref HostAssembler a, ulong target, Site site)
@@ -230,9 +263,15 @@ internal sealed unsafe partial class BlockEmitter
             return;
         }
 
+        EmitLinearJump(ref a, LinearOf(target), site);
+    }
+
+    /// <summary>By the jump table to a linear address, in the segment that the salt stands for.</summary>
+    private void EmitLinearJump(ref HostAssembler a, ulong linear, Site site)
+    {
         // The index is known now: load the entry's address once, compare, go.
-        int entry = JumpEntry.IndexOf(target) * sizeof(JumpEntry);
-        a.LoadConstant(Scratch1, target);
+        int entry = JumpEntry.IndexOf(linear) * sizeof(JumpEntry);
+        a.LoadConstant(Scratch1, linear);
         a.LoadFrame(Scratch2, Frame.JumpTable);
         a.Op64(XorMemory, Scratch1, Rsp, Frame.Salt);
         a.Op64(CompareMemory, Scratch1, Scratch2, entry);
@@ -249,5 +288,5 @@ internal sealed unsafe partial class BlockEmitter
 
     /// <summary>Makes the branch with its displacement at <paramref name="place"/> leave, until the engine links it.</summary>
     private void LinkFrom(byte* place, ulong target) => _cold.Add(new ColdPath(
-        (nint)place, AddSite(new Site { Kind = SiteKind.Link, Rip = target, Resume = place, IsForward = target > _block->Rip })));
+        (nint)place, AddSite(new Site { Kind = SiteKind.Link, Rip = target, Resume = place, IsForward = LinearOf(target) > _block->Rip })));
 }

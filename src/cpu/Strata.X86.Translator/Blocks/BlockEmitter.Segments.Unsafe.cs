@@ -60,7 +60,7 @@ internal sealed unsafe partial class BlockEmitter
             First = (byte)index,
         };
         a.LoadConstant(Scratch2, (uint)AddSite(site));
-        a.Call(cache.Stubs.Segments.Of(index));
+        a.Call(_stubs.Segments.Of(index));
     }
 
     private void EmitPopFlags(ref HostAssembler a, in DecodedInstruction decoded)

@@ -20,7 +20,15 @@ internal sealed unsafe partial class BlockEmitter
     {
         if (decoded.Instruction.HasRepPrefix)
         {
-            EmitRepeat(ref a, decoded);
+            if (_isSegmented)
+            {
+                EmitSegmentedRepeat(ref a, decoded);
+            }
+            else
+            {
+                EmitRepeat(ref a, decoded);
+            }
+
             return;
         }
 
@@ -57,6 +65,11 @@ internal sealed unsafe partial class BlockEmitter
     /// <summary>Checks the element at a register; the operand leaves Scratch2 free.</summary>
     private HostOperand EmitElementCheck(ref HostAssembler a, in DecodedInstruction decoded, int register, bool write, byte* restart)
     {
+        if (_isSegmented)
+        {
+            return EmitSegmentedElement(ref a, decoded, register, write, restart);
+        }
+
         bool stack = register == Rsi && decoded.Instruction.SegmentPrefix == Register.SS;
         StackAddress(ref a, Scratch1, register, 0);
         Site site = AccessSite(decoded, decoded.Instruction.MemorySize.GetSize(), write, stack, restart);
@@ -66,6 +79,12 @@ internal sealed unsafe partial class BlockEmitter
     /// <summary>ESI, EDI or both behind the element. Changes no flags.</summary>
     private void Advance(ref HostAssembler a, in Instruction instruction, int size)
     {
+        if (_isSegmented)
+        {
+            AdvanceSegmented(ref a, instruction, size);
+            return;
+        }
+
         for (int i = 0; i < instruction.OpCount; i++)
         {
             switch (instruction.GetOpKind(i))

@@ -41,7 +41,7 @@ internal sealed unsafe partial class BlockEmitter
                 Length = (byte)instruction.Length,
             });
         EmitWayOut(ref a, site);
-        a.Jump(cache.Stubs.Exit);
+        a.Jump(_stubs.Exit);
         cache.SiteAt((uint)site)->Resume = a.At;
     }
 

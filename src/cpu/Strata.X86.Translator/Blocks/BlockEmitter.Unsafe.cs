@@ -15,14 +15,18 @@ namespace Strata.X86.Translator.Blocks;
 internal sealed unsafe partial class BlockEmitter(TranslationCache cache)
 {
     /// <summary>Most bytes emitted for one guest instruction, cold part included.</summary>
-    public const int MaxBytesPerInstruction = 256;
+    public const int MaxBytesPerInstruction = 512;
 
     private readonly List<ColdPath> _cold = [];
     private readonly List<TablePath> _tables = [];
     private readonly List<(nint Place, int Site)> _apart = [];
     private TranslatedBlock* _block;
+    private Stubs _stubs = cache.Stubs;
+    private CodeSegment _segment;
+    private bool _isSegmented;
     private bool _flagsInHost;
     private bool _flagsInFrame;
+    private bool _uppersNoted;
     private int _completed;
 
     /// <summary>Emits a block's code at <paramref name="at"/>.</summary>
@@ -37,12 +41,17 @@ internal sealed unsafe partial class BlockEmitter(TranslationCache cache)
         _tables.Clear();
         _apart.Clear();
         _block = block;
+        _segment = cache.Segments[block->Segment];
+        _isSegmented = block->Mode.IsSegmented();
+        _stubs = _isSegmented ? cache.SegmentedStubs : cache.Stubs;
+        ulong rip = _isSegmented ? (uint)(block->Rip - _segment.Base) : block->Rip;
         _flagsInHost = false;
         _flagsInFrame = true;
+        _uppersNoted = false;
         _completed = 0;
         block->Count = (byte)instructions.Length;
         HostAssembler a = new(at);
-        EmitHead(ref a, instructions, block->Rip);
+        EmitHead(ref a, instructions, rip);
         bool branched = false;
         for (int i = 0; i < instructions.Length;)
         {
@@ -64,7 +73,7 @@ internal sealed unsafe partial class BlockEmitter(TranslationCache cache)
         if (block->SecondPage != null)
         {
             block->TableEntry = a.At;
-            EmitTableJump(ref a, block->Rip, new Site { Kind = SiteKind.Dispatch, Rip = block->Rip });
+            EmitTableJump(ref a, rip, new Site { Kind = SiteKind.Dispatch, Rip = rip });
         }
 
         EmitTablePaths(ref a);
@@ -90,21 +99,28 @@ internal sealed unsafe partial class BlockEmitter(TranslationCache cache)
         }
 
         bool vectors = false;
+        bool avx = false;
         bool x87 = false;
         foreach (ref readonly DecodedInstruction decoded in instructions)
         {
             vectors |= decoded.Traits.UsesVectors;
+            avx |= decoded.Traits.UsesAvx;
             x87 |= decoded.Traits.UsesX87;
         }
 
         if (vectors)
         {
-            EmitLoader(ref a, Frame.VectorsLoaded, cache.Stubs.LoadVectors, SiteKind.Vectors, rip);
+            EmitLoader(ref a, Frame.VectorsLoaded, _stubs.LoadVectors, SiteKind.Vectors, rip);
+        }
+
+        if (avx)
+        {
+            EmitLoader(ref a, Frame.AvxLoaded, cache.Stubs.LoadAvx, SiteKind.Vectors, rip);
         }
 
         if (x87)
         {
-            EmitLoader(ref a, Frame.X87Loaded, cache.Stubs.LoadX87, SiteKind.X87, rip);
+            EmitLoader(ref a, Frame.X87Loaded, _stubs.LoadX87, SiteKind.X87, rip);
         }
     }
 
@@ -138,6 +154,12 @@ internal sealed unsafe partial class BlockEmitter(TranslationCache cache)
         ref HostAssembler a, ReadOnlySpan<DecodedInstruction> instructions, byte* code, BlockEnd blockEnd, out bool branched)
     {
         branched = false;
+        if (_isSegmented)
+        {
+            branched = EmitSegmented(ref a, instructions[0], code);
+            return 1;
+        }
+
         int run = _block->IsApart ? 0 : FindPushRun(instructions);
         if (run != 0)
         {
@@ -219,19 +241,21 @@ internal sealed unsafe partial class BlockEmitter(TranslationCache cache)
 
         if (end.IsInterpreted)
         {
-            bool isGate = Is32 ? end.Code is Code.Sysenter or Code.Sysexitd : end.Code is Code.Syscall or Code.Sysretq;
+            bool isGate = Is32 ? end.Code is Code.Sysenter or Code.Sysexitd
+                : !_isSegmented && end.Code is Code.Syscall or Code.Sysretq;
             if (isGate && cache.CountInstructions)
             {
                 _completed--; // the gate's own count is to be given back where the gate is not passed
                 EmitSubtractCount(ref a, 1);
             }
 
-            Site site = new() { Kind = SiteKind.Interpret, Rip = next, Code = (ushort)end.Code, Length = end.Length };
+            Code code = _isSegmented ? Code.INVALID : end.Code;
+            Site site = new() { Kind = SiteKind.Interpret, Rip = next, Code = (ushort)code, Length = end.Length };
             int number = AddSite(site);
             if (isGate && cache.CountInstructions)
             {
                 a.LoadConstant(Scratch2, (uint)number);
-                a.JumpIf(HostCondition.Below, cache.Stubs.Exit);
+                a.JumpIf(HostCondition.Below, _stubs.Exit);
             }
 
             if (isGate && end.Code == Code.Syscall)
@@ -242,11 +266,11 @@ internal sealed unsafe partial class BlockEmitter(TranslationCache cache)
             EmitWayOut(ref a, number);
             a.Jump(end.Code switch
             {
-                _ when !isGate => cache.Stubs.Exit,
-                Code.Syscall => cache.Stubs.Gates.Syscall,
-                Code.Sysenter => cache.Stubs.Gates.Sysenter,
-                Code.Sysexitd => cache.Stubs.Gates.Sysexit,
-                _ => cache.Stubs.Gates.Sysret,
+                _ when !isGate => _stubs.Exit,
+                Code.Syscall => _stubs.Gates.Syscall,
+                Code.Sysenter => _stubs.Gates.Sysenter,
+                Code.Sysexitd => _stubs.Gates.Sysexit,
+                _ => _stubs.Gates.Sysret,
             });
             return;
         }
@@ -343,9 +367,9 @@ internal sealed unsafe partial class BlockEmitter(TranslationCache cache)
             }
             else
             {
-                a.Jump(cold.IsMiss ? cache.Stubs.Miss
-                    : cache.SiteAt((uint)cold.Site)->Kind == SiteKind.Dispatch ? cache.Stubs.Dispatch
-                    : cache.Stubs.Exit);
+                a.Jump(cold.IsMiss ? _stubs.Miss
+                    : cache.SiteAt((uint)cold.Site)->Kind == SiteKind.Dispatch ? _stubs.Dispatch
+                    : _stubs.Exit);
             }
         }
 
@@ -353,7 +377,7 @@ internal sealed unsafe partial class BlockEmitter(TranslationCache cache)
         {
             HostAssembler.Patch((byte*)place, a.At);
             EmitWayOut(ref a, site);
-            a.Jump(cache.Stubs.Exit);
+            a.Jump(_stubs.Exit);
         }
     }
 

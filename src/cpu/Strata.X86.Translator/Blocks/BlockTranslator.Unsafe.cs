@@ -28,10 +28,13 @@ internal sealed unsafe partial class BlockTranslator : IDisposable
     private readonly MemoryReader _reader = new();
     private readonly Decoder _decoder64;
     private readonly Decoder _decoder32;
+    private readonly Decoder _decoder16;
     private readonly byte* _seam;
     private readonly DecodedInstruction[] _instructions = new DecodedInstruction[MaxInstructions];
     private Decoder _decoder;
     private CodeMode _mode;
+    private CodeSegment _segment;
+    private bool _isSegmented;
     private bool _isRelative;
 
     public BlockTranslator(TranslationCache cache)
@@ -40,6 +43,7 @@ internal sealed unsafe partial class BlockTranslator : IDisposable
         _emitter = new BlockEmitter(cache);
         _decoder = _decoder64 = Decoder.Create(64, _reader);
         _decoder32 = Decoder.Create(32, _reader);
+        _decoder16 = Decoder.Create(16, _reader);
 
         // SAFETY: freed in Dispose.
         _seam = (byte*)NativeMemory.AllocZeroed(2 * LongestInstruction);
@@ -54,7 +58,9 @@ internal sealed unsafe partial class BlockTranslator : IDisposable
     {
         _mode = block->Mode;
         _isRelative = block->IsRelative;
-        _decoder = _mode == CodeMode.Code32 ? _decoder32 : _decoder64;
+        _segment = _cache.Segments[block->Segment];
+        _isSegmented = _mode.IsSegmented();
+        _decoder = _mode switch { CodeMode.Code64 => _decoder64, CodeMode.Code16 => _decoder16, _ => _decoder32 };
         ulong next = block->Rip;
         byte* page = block->HostPage;
         int count = Decode(block, limit, ref next, out BlockEnd end);
@@ -69,19 +75,19 @@ internal sealed unsafe partial class BlockTranslator : IDisposable
         guestBytes = (int)(next - block->Rip);
         if (count != 0)
         {
-            FindLiveFlags(page, count, next, end);
-            if (!_isRelative)
+            FindLiveFlags(page, count, next - _segment.Base, end);
+            if (!_isRelative && !_isSegmented)
             {
                 TableLookups.Find(_instructions.AsSpan(0, count), _mode, new ReadOnlySpan<ulong>(registers, Gpr.None));
             }
 
-            if (!block->IsApart)
+            if (!block->IsApart && !_isSegmented)
             {
                 _shared.Find(_instructions.AsSpan(0, count), _mode, _cache.IsOnlyProcessor);
             }
         }
 
-        next = _mode == CodeMode.Code32 ? (uint)next : next;
+        next = _mode == CodeMode.Code64 ? next : (uint)(next - _segment.Base);
         return _emitter.EmitBlock(at, block, code, _instructions.AsSpan(0, count), next, end);
     }
 
@@ -116,7 +122,7 @@ internal sealed unsafe partial class BlockTranslator : IDisposable
         ulong pageBase = rip & ~(ulong)(PageSize - 1);
         int count = 0;
         int sideExits = 0;
-        bool usesOthers = false;
+        (bool Vectors, bool Avx, bool X87) uses = default;
         end = BlockEnd.Continue;
         while (count < limit && (rip & ~(ulong)(PageSize - 1)) == pageBase)
         {
@@ -133,16 +139,18 @@ internal sealed unsafe partial class BlockTranslator : IDisposable
                 break;
             }
 
-            bool needsOthers = decoded.Traits.UsesVectors || decoded.Traits.UsesX87;
-            if (sideExits != 0 && needsOthers && !usesOthers)
+            InstructionTraits traits = decoded.Traits;
+            (bool, bool, bool) all = (uses.Vectors | traits.UsesVectors, uses.Avx | traits.UsesAvx, uses.X87 | traits.UsesX87);
+            if (sideExits != 0 && all != uses)
             {
                 break; // what the block's head makes ready should be used
             }
 
-            usesOthers |= needsOthers;
+            uses = all;
             _instructions[count++] = decoded;
             rip += (ulong)decoded.Instruction.Length;
-            if (decoded.Traits.Handling == Handling.JumpIf && sideExits < MaxSideExits && !_cache.IsTranslated(block, rip))
+            bool canGoOn = decoded.Instruction.IsJccShortOrNear && sideExits < MaxSideExits && !_isSegmented;
+            if (canGoOn && !_cache.IsTranslated(block, rip))
             {
                 sideExits++;
             }
@@ -152,12 +160,14 @@ internal sealed unsafe partial class BlockTranslator : IDisposable
             }
         }
 
-        if (count > 0 && _instructions[count - 1].Instruction.Code == Code.Sti && (_cache.CountInstructions || !end.IsInterpreted))
+        if (count > 0
+            && HoldsOffInterrupts(_instructions[count - 1].Instruction)
+            && (_cache.CountInstructions || !end.IsInterpreted))
         {
             // Interrupts stay off for one more instruction, and behind this one the engine may look for them.
-            int length = _instructions[--count].Instruction.Length;
-            rip -= (ulong)length;
-            end = new BlockEnd(Code.Sti, (byte)length);
+            ref readonly Instruction last = ref _instructions[--count].Instruction;
+            rip -= (ulong)last.Length;
+            end = new BlockEnd(last.Code, (byte)last.Length);
         }
 
         return count;
@@ -167,7 +177,7 @@ internal sealed unsafe partial class BlockTranslator : IDisposable
     private bool TryDecode(byte* start, byte* end, ulong rip, out DecodedInstruction decoded)
     {
         _reader.Reset(start, end);
-        _decoder.IP = rip;
+        _decoder.IP = _isSegmented ? (uint)(rip - _segment.Base) : rip;
         _decoder.Decode(out Instruction instruction);
         if (instruction.IsInvalid)
         {
@@ -175,13 +185,18 @@ internal sealed unsafe partial class BlockTranslator : IDisposable
             return false;
         }
 
-        decoded = DecodedInstruction.Of(instruction);
+        decoded = _isSegmented ? DecodedInstruction.OfSegmented(instruction) : DecodedInstruction.Of(instruction);
         return true;
     }
 
     private bool CanTranslate(in DecodedInstruction decoded, byte* code)
     {
         ref readonly Instruction instruction = ref decoded.Instruction;
+        if (_isSegmented)
+        {
+            return CanTranslateSegmented(decoded, new ReadOnlySpan<byte>(code, instruction.Length));
+        }
+
         switch (decoded.Traits.Handling)
         {
             case Handling.Interpret:
@@ -194,12 +209,24 @@ internal sealed unsafe partial class BlockTranslator : IDisposable
                 return !instruction.Op0Register.IsGPR16() && CanAddress(instruction);
             case Handling.String:
                 return HasPlainAddresses(instruction) && (!IsRepeated(instruction) || CanRepeat(instruction));
+            case Handling.Native when _mode == CodeMode.Code32 && instruction.Mnemonic is (Mnemonic.Vzeroupper or Mnemonic.Vzeroall):
+                return false; // there, it leaves the registers alone that 32-bit code cannot name
             case Handling.Native or Handling.Divide:
                 return CanAddress(instruction)
                     && !IsShortBitString(decoded)
                     && RegisterMap.CanEncode(decoded.Traits, GuestEncoding.Parse(code, instruction.Length, _mode));
             default:
                 return CanAddress(instruction);
+        }
+    }
+
+    /// <summary>Whether the registers of an instruction that is re-encoded have place.</summary>
+    private bool CanEncode(in DecodedInstruction decoded, ReadOnlySpan<byte> code)
+    {
+        // SAFETY: parsing stays within the instruction, which has been decoded.
+        fixed (byte* at = code)
+        {
+            return RegisterMap.CanEncode(decoded.Traits, GuestEncoding.Parse(at, code.Length, _mode));
         }
     }
 
@@ -309,6 +336,12 @@ internal sealed unsafe partial class BlockTranslator : IDisposable
     {
         RflagsBits unknown = DecodedInstruction.Arithmetic;
         RflagsBits live = 0;
+        if (_isSegmented)
+        {
+            from = (uint)(from + _segment.Base);
+            rip = (uint)(rip + _segment.Base);
+        }
+
         ulong pageBase = from & ~(ulong)(PageSize - 1);
         for (int i = 0; i < LookAhead && unknown != 0; i++)
         {

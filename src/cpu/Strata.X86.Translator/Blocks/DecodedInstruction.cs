@@ -46,14 +46,18 @@ internal struct DecodedInstruction
     public readonly bool NeedsHostFlags => Reads != 0 || (MayWrite != 0 && LiveBefore != 0);
 
     /// <summary>A jump or call to an address that is known.</summary>
-    public readonly bool IsDirectBranch => Instruction.Op0Kind is OpKind.NearBranch64 or OpKind.NearBranch32;
+    public readonly bool IsDirectBranch => Instruction.Op0Kind is OpKind.NearBranch64 or OpKind.NearBranch32 or OpKind.NearBranch16;
 
     public readonly bool HasMemory => Instruction.Op0Kind == OpKind.Memory || Instruction.Op1Kind == OpKind.Memory
         || (Instruction.OpCount > 2 && Instruction.GetOpKind(2) == OpKind.Memory);
 
-    public static DecodedInstruction Of(in Instruction instruction)
+    public static DecodedInstruction Of(in Instruction instruction) => Of(instruction, InstructionTraitsTable.Of(instruction));
+
+    /// <summary>Of code with segments.</summary>
+    public static DecodedInstruction OfSegmented(in Instruction instruction) => Of(instruction, SegmentedTraits.Of(instruction));
+
+    private static DecodedInstruction Of(in Instruction instruction, in InstructionTraits traits)
     {
-        InstructionTraits traits = InstructionTraitsTable.Of(instruction);
         DecodedInstruction decoded = new() { Instruction = instruction, Traits = traits };
         if (traits.Handling == Handling.Interpret)
         {
@@ -61,7 +65,7 @@ internal struct DecodedInstruction
             return decoded;
         }
 
-        if (instruction.Mnemonic is Mnemonic.Pushfq or Mnemonic.Pushfd)
+        if (instruction.Mnemonic is Mnemonic.Pushfq or Mnemonic.Pushfd or Mnemonic.Pushf or Mnemonic.Int)
         {
             decoded.Reads = Arithmetic;
             return decoded;

@@ -32,6 +32,9 @@ internal unsafe partial struct GuestEncoding
     public byte* Immediate;
     public int ImmediateSize;
 
+    /// <summary>An address-size prefix is there.</summary>
+    public bool Prefix67;
+
     /// <summary>ModRM.reg with its extension bit.</summary>
     public int Reg;
 
@@ -42,6 +45,9 @@ internal unsafe partial struct GuestEncoding
 
     public readonly bool W => IsVex ? VexW : (Rex & 8) != 0;
 
+    /// <summary>VBLENDVPS and its kin: the fourth register is in the immediate.</summary>
+    public readonly bool NamesRegisterInImmediate => IsVex && Map == 3 && Opcode is >= 0x4A and <= 0x4C;
+
     /// <summary>Register in the low opcode bits.</summary>
     public readonly int OpcodeRegister => (Opcode & 7) | ((Rex & 1) << 3);
 
@@ -49,7 +55,7 @@ internal unsafe partial struct GuestEncoding
     {
         GuestEncoding e = default;
         byte* end = at + length;
-        at = e.ReadPrefixes(at, hasRex: mode != CodeMode.Code32);
+        at = e.ReadPrefixes(at, hasRex: mode == CodeMode.Code64);
         if (*at is 0xC4 or 0xC5)
         {
             at = e.ReadVex(at);
@@ -64,12 +70,12 @@ internal unsafe partial struct GuestEncoding
             e.ModRm = *at++;
             e.Reg |= (e.ModRm >> 3) & 7;
             e.Rm |= e.ModRm & 7;
-            at += AddressBytes(e.ModRm, at);
+            at += mode.IsSegmented() && (mode == CodeMode.Code16) != e.Prefix67 ? AddressBytes16(e.ModRm) : AddressBytes(e.ModRm, at);
         }
 
         e.Immediate = at;
         e.ImmediateSize = (int)(end - at);
-        if (mode == CodeMode.Code32)
+        if (mode != CodeMode.Code64)
         {
             e.Modernize();
         }
@@ -109,7 +115,10 @@ internal unsafe partial struct GuestEncoding
                 case 0xF0:
                     Lock = true;
                     break;
-                case 0x26 or 0x2E or 0x36 or 0x3E or 0x64 or 0x65 or 0x67:
+                case 0x67:
+                    Prefix67 = true;
+                    break;
+                case 0x26 or 0x2E or 0x36 or 0x3E or 0x64 or 0x65:
                     break;
                 case >= 0x40 and <= 0x4F when hasRex:
                     // Counts only right before the opcode; an earlier one is followed by another prefix.
@@ -157,7 +166,6 @@ internal unsafe partial struct GuestEncoding
     private byte* ReadVex(byte* at)
     {
         IsVex = true;
-        HasModRm = true;
         bool three = at[0] == 0xC4;
         byte first = at[1];
         byte last = three ? at[2] : at[1];
@@ -169,6 +177,7 @@ internal unsafe partial struct GuestEncoding
         VexL = (last & 4) != 0;
         VexPrefix = (byte)(last & 3);
         Opcode = at[three ? 3 : 2];
+        HasModRm = Map != 1 || Opcode != 0x77; // VZEROUPPER and VZEROALL
         return at + (three ? 4 : 3);
     }
 
@@ -186,6 +195,15 @@ internal unsafe partial struct GuestEncoding
         bool noBase = mod == 0 && (sib ? (*next & 7) == 5 : (modRm & 7) == 5);
         return size + (noBase || mod == 2 ? 4 : mod == 1 ? 1 : 0);
     }
+
+    /// <summary>Displacement bytes behind a ModRM byte with an address of 16 bits.</summary>
+    private static int AddressBytes16(byte modRm) => (modRm >> 6) switch
+    {
+        0 => (modRm & 7) == 6 ? 2 : 0,
+        1 => 1,
+        2 => 2,
+        _ => 0,
+    };
 
     private static bool OneByteHasModRm(byte opcode) =>
         (opcode < 0x40 && (opcode & 7) < 4)

@@ -82,7 +82,7 @@ internal sealed class SharedChecks
             && !decoded.Traits.IsAligned && !decoded.Traits.IsBitString && decoded.Table == 0
             && instruction.MemorySegment is not (Register.FS or Register.GS)
             && HasHome(instruction.MemoryBase) && (instruction.MemoryIndex == Register.None || HasHome(instruction.MemoryIndex))
-            && instruction.MemorySize.GetSize() is > 0 and <= 16
+            && instruction.MemorySize.GetSize() is > 0 and <= 32
                 && Math.Abs((long)(int)instruction.MemoryDisplacement64) < int.MaxValue - LongestSpan;
     }
 
@@ -177,11 +177,13 @@ internal sealed class SharedChecks
                 return true;
             case Mnemonic.Imul:
                 return instruction.OpCount > 1;
-            case Mnemonic.Pcmpestri or Mnemonic.Pcmpistri or Mnemonic.Vpcmpestri or Mnemonic.Vpcmpistri: // change RCX
+            case Mnemonic.Pcmpestri or Mnemonic.Pcmpestri64 or Mnemonic.Pcmpistri // change RCX
+                or Mnemonic.Vpcmpestri or Mnemonic.Vpcmpestri64 or Mnemonic.Vpcmpistri:
                 return false;
             default:
                 return instruction.ConditionCode != ConditionCode.None // CMOVcc and SETcc
-                    || (decoded.Traits.UsesVectors && (instruction.Op0Kind == OpKind.Memory || instruction.Op0Register.IsXMM()));
+                    || ((decoded.Traits.UsesVectors || decoded.Traits.UsesAvx)
+                        && (instruction.Op0Kind == OpKind.Memory || instruction.Op0Register.IsXMM() || instruction.Op0Register.IsYMM()));
         }
     }
 

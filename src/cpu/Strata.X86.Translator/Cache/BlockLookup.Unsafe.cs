@@ -28,17 +28,21 @@ internal sealed unsafe class BlockLookup(
     /// <summary>LOCK prefixes of user code order nothing where there is no other processor.</summary>
     public bool OmitsLocks => options.IsOnlyProcessor && IsUser;
 
-    public CodeMode Mode => CodeModes.Of(_context->Mode);
+    public CodeMode Mode => CodeModes.Of(_context);
+
+    /// <summary>The number of the code segment; 0 in flat code.</summary>
+    public ushort Segment => cache.Segments.CurrentId;
 
     /// <summary>Bits that RIP and linear addresses have in the current mode.</summary>
-    public ulong RipMask => Mode == CodeMode.Code32 ? uint.MaxValue : ulong.MaxValue;
+    public ulong RipMask => Mode == CodeMode.Code64 ? ulong.MaxValue : uint.MaxValue;
 
     /// <summary>Code for a RIP: by the jump table, or translated and put there.</summary>
     /// <returns>Null if there is no code in RAM: the interpreter sees to it.</returns>
     public byte* FindEntry(ulong rip)
     {
-        ulong tag = rip ^ salts.Of(IsUser, Mode, out JumpEntry* jumps);
-        JumpEntry* entry = jumps + JumpEntry.IndexOf(rip);
+        ulong linear = ToLinear(rip);
+        ulong tag = linear ^ salts.Of(IsUser, Mode, Segment, out JumpEntry* jumps);
+        JumpEntry* entry = jumps + JumpEntry.IndexOf(linear);
         if (entry->Tag == tag || (entry = cache.JumpTable.FindSecond(tag)) != null)
         {
             return entry->Target;
@@ -50,12 +54,12 @@ internal sealed unsafe class BlockLookup(
             return null;
         }
 
-        tag = rip ^ salts.Of(IsUser, Mode, out jumps); // translation may have changed it
-        cache.JumpTable.Enter(jumps + JumpEntry.IndexOf(rip), tag, block, salts);
-        cpu.Tlb.NoteCodePage(rip);
+        tag = linear ^ salts.Of(IsUser, Mode, Segment, out jumps); // translation may have changed it
+        cache.JumpTable.Enter(jumps + JumpEntry.IndexOf(linear), tag, block, salts);
+        cpu.Tlb.NoteCodePage(linear);
         if (block->SecondPage != null)
         {
-            cpu.Tlb.NoteCodePage(NextPage(rip));
+            cpu.Tlb.NoteCodePage(NextPage(linear));
         }
 
         return block->Entry;
@@ -64,8 +68,9 @@ internal sealed unsafe class BlockLookup(
     /// <summary>A dispatch has come to a block that was dropped: the next one shall find another.</summary>
     public void ForgetEntry(ulong rip)
     {
-        ulong tag = rip ^ salts.Of(IsUser, Mode, out JumpEntry* jumps);
-        cache.JumpTable.Forget(jumps + JumpEntry.IndexOf(rip), tag);
+        ulong linear = ToLinear(rip);
+        ulong tag = linear ^ salts.Of(IsUser, Mode, Segment, out JumpEntry* jumps);
+        cache.JumpTable.Forget(jumps + JumpEntry.IndexOf(linear), tag);
     }
 
     /// <summary>The block for a RIP, found or made.</summary>
@@ -74,19 +79,25 @@ internal sealed unsafe class BlockLookup(
     public TranslatedBlock* Find(ulong rip, bool apart = false)
     {
         CodeMode mode = Mode;
-        if (!cpu.IsCanonical(rip) || (mode == CodeMode.Code32 && rip > LastStart32) || !cpu.TryGetFetchPage(rip, out byte* page))
+        ulong offset = rip;
+        rip = ToLinear(rip);
+        if (!cpu.IsCanonical(rip)
+            || (mode != CodeMode.Code64 && (rip > LastStart32 || offset > LastStart32))
+            || (mode.IsSegmented() && offset > _context->State.Cs.Limit)
+            || !cpu.TryGetFetchPage(rip, out byte* page))
         {
             return null;
         }
 
-        TranslatedBlock* block = cache.Find(page, rip, mode, OmitsLocks, apart);
+        ushort segment = Segment;
+        TranslatedBlock* block = cache.Find(page, rip, mode, segment, OmitsLocks, apart);
         if (block == null)
         {
             (GuestMemory? memory, ulong index) = MarkCode(page);
             if (memory != null
                 && memory == options.Kept?.Memory
                 && TryTakeOver(page, index)
-                && (block = cache.Find(page, rip, mode, OmitsLocks, apart)) != null)
+                && (block = cache.Find(page, rip, mode, segment, OmitsLocks, apart)) != null)
             {
                 return block;
             }
@@ -105,7 +116,7 @@ internal sealed unsafe class BlockLookup(
 #pragma warning disable RS0030 // a figure about the host
             long start = Stopwatch.GetTimestamp();
 #pragma warning restore RS0030
-            block = cache.Translate(page, rip, mode, OmitsLocks, apart, second, _context->State.Gprs);
+            block = cache.Translate(page, rip, mode, MakeRoom(segment), OmitsLocks, apart, second, _context->State.Gprs);
 #pragma warning disable RS0030 // a figure about the host
             counters.TranslationTime += Stopwatch.GetElapsedTime(start);
 #pragma warning restore RS0030
@@ -117,6 +128,25 @@ internal sealed unsafe class BlockLookup(
 
         bool isWhole = block->SecondPage == null || (cpu.TryGetFetchPage(NextPage(rip), out byte* behind) && behind == block->SecondPage);
         return isWhole ? block : null;
+    }
+
+    /// <summary>The linear address of a RIP.</summary>
+    public ulong ToLinear(ulong rip) => (rip + _context->CodeBase) & RipMask;
+
+    /// <summary>The RIP of a linear address.</summary>
+    public ulong ToRip(ulong linear) => (linear - _context->CodeBase) & RipMask;
+
+    /// <summary>Where the numbers of code segments are used up, as only a guest that aims at it achieves, everything starts anew.</summary>
+    private ushort MakeRoom(ushort segment)
+    {
+        if (!cache.Segments.IsFull)
+        {
+            return segment;
+        }
+
+        cache.Clear();
+        cache.Segments.Clear();
+        return Segment;
     }
 
     /// <summary>Where the page behind an address starts.</summary>

@@ -47,6 +47,12 @@ internal unsafe struct Bridge
     public uint FsAllowed;
     public uint GsAllowed;
 
+    /// <summary>As <see cref="_loaded"/>.</summary>
+    private readonly uint _avxLoaded;
+
+    /// <summary>VEX encodings of vectors may run natively: as <see cref="VectorsAllowed"/>, and the system has turned AVX on.</summary>
+    public uint AvxAllowed;
+
     public VcpuContext* Context;
     public ulong Tlb;
 
@@ -97,8 +103,20 @@ internal unsafe struct Bridge
     /// <summary>An array of <see cref="SegmentMemo"/>, 40 bytes each.</summary>
     public fixed ulong SegmentMemos[SegmentMemo.Count * 5];
 
+    /// <summary>
+    /// Where segments end, for reads and writes of each in the order of <see cref="Registers.SegmentIndex"/>: see
+    /// <see cref="SegmentEnds"/>. Valid in code with segments.
+    /// </summary>
+    public fixed ulong Ends[2 * SegmentCount];
+
+    /// <summary><see cref="CodeSegments.RealIds"/>.</summary>
+    public ushort* RealIds;
+
     /// <summary>FNSAVE's 108 bytes. Intel SDM Vol. 1, "Protected Mode x87 FPU State Image in Memory, 32-Bit Format".</summary>
     public fixed byte X87Image[112];
+
+    /// <summary>ES to GS.</summary>
+    public const int SegmentCount = 6;
 
     public static int OffsetOf(string field) => (int)Marshal.OffsetOf<Bridge>(field);
 }

@@ -5,12 +5,16 @@ namespace Strata.X86.Translator.Cache;
 
 /// <summary>
 /// Tags that keep the jump table's entries of different address spaces, privileges and modes apart: a number in the upper 16 bits for
-/// each epoch of the TLB, whose change so makes all older entries unreachable.
+/// each epoch of the TLB, whose change so makes all older entries unreachable. Below it, above the 32 bits of an address, stands the
+/// number of the code segment, where code has one.
 /// </summary>
 internal sealed unsafe class Salts(TranslationCache cache, Tlb tlb)
 {
     /// <summary>Numbers that fit above the 48 bits of a RIP, with a bit for the privilege and one for the mode.</summary>
     private const ulong PerRound = 16383;
+
+    /// <summary>Where a tag has the number of a code segment.</summary>
+    public const int SegmentShift = 32;
 
     private Entry _user = new() { Epoch = ulong.MaxValue };
     private Entry _user32 = new() { Epoch = ulong.MaxValue };
@@ -19,11 +23,12 @@ internal sealed unsafe class Salts(TranslationCache cache, Tlb tlb)
     private ulong _round;
 
     /// <summary>The salt of the current address space.</summary>
+    /// <param name="segment">The code segment's number, <see cref="CodeSegments"/>; 0 in flat code.</param>
     /// <param name="jumps">Where its part of the jump table starts.</param>
-    public ulong Of(bool user, CodeMode mode, out JumpEntry* jumps)
+    public ulong Of(bool user, CodeMode mode, ushort segment, out JumpEntry* jumps)
     {
         ulong epoch = user ? tlb.UserCodeEpoch : tlb.SupervisorCodeEpoch;
-        bool is32 = mode == CodeMode.Code32;
+        bool is32 = mode != CodeMode.Code64;
         ref Entry entry = ref user ? ref is32 ? ref _user32 : ref _user : ref is32 ? ref _supervisor32 : ref _supervisor;
         if (entry.Epoch != epoch)
         {
@@ -31,7 +36,7 @@ internal sealed unsafe class Salts(TranslationCache cache, Tlb tlb)
         }
 
         jumps = entry.Jumps;
-        return entry.Salt;
+        return entry.Salt | ((ulong)segment << SegmentShift);
     }
 
     /// <summary>Whether an entry of the jump table with this tag can be found in the current address space.</summary>

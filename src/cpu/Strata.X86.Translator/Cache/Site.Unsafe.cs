@@ -45,7 +45,10 @@ internal unsafe struct Site
     private const byte ForwardFlag = 4;
     private const byte SegmentFlag = 8;
 
-    /// <summary>Guest RIP of the instruction; of a link, the target. In a relative block it counts from the page's start.</summary>
+    /// <summary>
+    /// Guest RIP of the instruction; of a link, the target. In a relative block it counts from the page's start, in code with segments
+    /// from the base of CS.
+    /// </summary>
     public ulong Rip;
 
     /// <summary>Where to go on after an access has been made possible, or behind RDTSC; of a link, the displacement to patch.</summary>
@@ -87,7 +90,7 @@ internal unsafe struct Site
         set => Set(StackFlag, value);
     }
 
-    /// <summary>The address must be a multiple of 16: else the fault is not the page's.</summary>
+    /// <summary>The address must be a multiple of the size: else the fault is not the page's.</summary>
     public bool IsAligned
     {
         readonly get => Has(AlignedFlag);
@@ -130,7 +133,7 @@ internal unsafe struct Site
 [StructLayout(LayoutKind.Sequential)]
 internal unsafe struct TranslatedBlock
 {
-    /// <summary>Guest RIP of the first instruction; of a relative block, its offset in the page.</summary>
+    /// <summary>Linear address of the first instruction; of a relative block, its offset in the page.</summary>
     public ulong Rip;
     public byte* HostPage;
 
@@ -157,6 +160,9 @@ internal unsafe struct TranslatedBlock
     public TranslatedBlock* NextInPage;
 
     public CodeMode Mode;
+
+    /// <summary>The code segment, by its number in <see cref="CodeSegments"/>; 0 in flat code.</summary>
+    public ushort Segment;
 
     /// <summary>
     /// The code fits wherever the page is mapped: it takes its linear address from <see cref="Frame.CodeBase"/>, and RIPs of the block

@@ -24,7 +24,7 @@ internal sealed unsafe partial class TranslationCache
     public bool IsEmpty(byte* hostPage) => !_pages.ContainsKey((nint)hostPage);
 
     /// <summary>Whether bytes of code that another thread was told of lie in the buffer.</summary>
-    public bool IsCode(byte* at, int bytes) => at >= _code + Stubs.Size && bytes > 0 && at + bytes <= _code + CodeSize;
+    public bool IsCode(byte* at, int bytes) => at >= _code + (2 * Stubs.Size) && bytes > 0 && at + bytes <= _code + CodeSize;
 
     public static bool IsSites(int first, int count) => first >= 0 && count >= 0 && first <= MaxSites - count;
 
@@ -105,7 +105,7 @@ internal sealed unsafe partial class TranslationCache
 
     private static bool IsPlausible(in KeptBlock kept) =>
         kept.Offset <= PageOffset && kept.CodeBytes != 0 && kept.LinkEntry < kept.CodeBytes && kept.ForwardEntry < kept.CodeBytes
-        && kept.Sites <= MostSitesOfBlock && kept.Mode is not CodeMode.None && Enum.IsDefined(kept.Mode)
+        && kept.Sites <= MostSitesOfBlock && kept.Mode is CodeMode.Code64 or CodeMode.Code32
         && kept.Kind <= (KeptBlockKind.Relative | KeptBlockKind.OmitsLocks | KeptBlockKind.Apart)
             && kept.Count <= BlockTranslator.MaxInstructions;
 

@@ -51,8 +51,10 @@ internal sealed unsafe partial class TranslationCache : IDisposable
     /// <param name="vcpu">Whose cache it is, for traces.</param>
     /// <param name="tlb">The vCPU's.</param>
     /// <param name="ram">Where the guest's page tables and pages are; null if there is no RAM.</param>
-    public TranslationCache(TranslatorOptions options, int vcpu, TlbLayout tlb, RamWindows? ram)
+    /// <param name="segments">The vCPU's.</param>
+    public TranslationCache(TranslatorOptions options, int vcpu, TlbLayout tlb, RamWindows? ram, CodeSegments segments)
     {
+        Segments = segments;
         _options = options;
         _vcpu = vcpu;
 
@@ -64,8 +66,9 @@ internal sealed unsafe partial class TranslationCache : IDisposable
         _sites[ArrivalSite] = _sites[DroppedSite] = new Site { Kind = SiteKind.Dispatch, Block = _blocks };
         _siteCount = FixedSites;
         _blockCount = FixedBlocks;
-        Stubs = new Stubs(_code, tlb, ram, _sites, JumpTable.Second, options.IsOnlyProcessor);
-        _at = _code + Stubs.Size;
+        Stubs = new Stubs(_code, tlb, ram, _sites, JumpTable.Second, options.IsOnlyProcessor, isSegmented: false);
+        SegmentedStubs = new Stubs(_code + Stubs.Size, tlb, ram, _sites, JumpTable.Second, options.IsOnlyProcessor, isSegmented: true);
+        _at = _code + (2 * Stubs.Size);
         _translator = new BlockTranslator(this);
         options.PerfMap?.Add(_code, Stubs.End, "stubs");
         if (options.Kept is not null)
@@ -87,6 +90,11 @@ internal sealed unsafe partial class TranslationCache : IDisposable
     public bool IsOnlyProcessor => _options.IsOnlyProcessor;
 
     public Stubs Stubs { get; }
+
+    /// <summary>Those of code with segments.</summary>
+    public Stubs SegmentedStubs { get; }
+
+    public CodeSegments Segments { get; }
 
     public JumpTable JumpTable { get; } = new();
 
@@ -113,22 +121,24 @@ internal sealed unsafe partial class TranslationCache : IDisposable
 
     /// <summary>The block for a RIP in a page, or null.</summary>
     /// <param name="apart">The block in which every access has a check of its own.</param>
-    public TranslatedBlock* Find(byte* hostPage, ulong rip, CodeMode mode, bool omitsLocks, bool apart)
+    /// <param name="segment">The code segment, or 0.</param>
+    public TranslatedBlock* Find(byte* hostPage, ulong rip, CodeMode mode, ushort segment, bool omitsLocks, bool apart)
     {
-        bool isRelative = IsElsewhere(hostPage, rip);
-        return Find(hostPage, isRelative ? rip & PageOffset : rip, isRelative, mode, omitsLocks, apart);
+        bool isRelative = IsElsewhere(hostPage, rip, mode);
+        return Find(hostPage, isRelative ? rip & PageOffset : rip, isRelative, mode, segment, omitsLocks, apart);
     }
 
     /// <summary>Whether there is a block for a RIP that a block could be linked to.</summary>
     public bool IsTranslated(TranslatedBlock* from, ulong rip) =>
-        Find(from->HostPage, rip, from->IsRelative, from->Mode, from->OmitsLocks, from->IsApart) != null;
+        Find(from->HostPage, rip, from->IsRelative, from->Mode, from->Segment, from->OmitsLocks, from->IsApart) != null;
 
-    private TranslatedBlock* Find(byte* hostPage, ulong key, bool isRelative, CodeMode mode, bool omitsLocks, bool apart)
+    private TranslatedBlock* Find(
+        byte* hostPage, ulong key, bool isRelative, CodeMode mode, ushort segment, bool omitsLocks, bool apart)
     {
         for (TranslatedBlock* block = _buckets[Bucket(hostPage, key)]; block != null; block = block->NextInBucket)
         {
             if (block->Rip == key && block->IsRelative == isRelative && block->HostPage == hostPage && block->Mode == mode
-                && block->OmitsLocks == omitsLocks && block->IsApart == apart)
+                && block->OmitsLocks == omitsLocks && block->IsApart == apart && block->Segment == segment)
             {
                 return block;
             }
@@ -140,11 +150,12 @@ internal sealed unsafe partial class TranslationCache : IDisposable
     /// <summary>Translates the code at a RIP. The page must be tracked for writes already.</summary>
     /// <param name="secondPage">The host page behind it, for an instruction that crosses; may be null elsewhere.</param>
     /// <param name="registers">The guest's registers RAX..R15 now: hints.</param>
-    /// <param name="apart">See <see cref="Find(byte*, ulong, CodeMode, bool, bool)"/>.</param>
+    /// <param name="apart">See <see cref="Find(byte*, ulong, CodeMode, ushort, bool, bool)"/>.</param>
     public TranslatedBlock* Translate(
-        byte* hostPage, ulong rip, CodeMode mode, bool omitsLocks, bool apart, byte* secondPage, ulong* registers)
+        byte* hostPage, ulong rip, CodeMode mode, ushort segment, bool omitsLocks, bool apart, byte* secondPage, ulong* registers)
     {
-        TranslatedBlock* block = Emit(hostPage, rip, mode, omitsLocks, apart, secondPage, registers, BlockTranslator.MaxInstructions);
+        TranslatedBlock* block = Emit(
+            hostPage, rip, mode, segment, omitsLocks, apart, secondPage, registers, BlockTranslator.MaxInstructions);
         uint bucket = Bucket(hostPage, rip);
         block->NextInBucket = _buckets[bucket];
         _buckets[bucket] = block;
@@ -164,25 +175,35 @@ internal sealed unsafe partial class TranslationCache : IDisposable
     /// Translates the first instructions of a block, to be executed once: nobody finds the translation later. With a check for each
     /// access: shared ones could lead to the whole block again.
     /// </summary>
-    public byte* TranslatePart(byte* hostPage, ulong rip, CodeMode mode, bool omitsLocks, ulong* registers, int count) =>
-        Emit(hostPage, rip, mode, omitsLocks, apart: true, null, registers, count)->Entry;
+    public byte* TranslatePart(
+        byte* hostPage, ulong rip, CodeMode mode, ushort segment, bool omitsLocks, ulong* registers, int count) =>
+        Emit(hostPage, rip, mode, segment, omitsLocks, apart: true, null, registers, count)->Entry;
 
     private TranslatedBlock* Emit(
-        byte* hostPage, ulong rip, CodeMode mode, bool omitsLocks, bool apart, byte* secondPage, ulong* registers, int limit)
+        byte* hostPage,
+        ulong rip,
+        CodeMode mode,
+        ushort segment,
+        bool omitsLocks,
+        bool apart,
+        byte* secondPage,
+        ulong* registers,
+        int limit)
     {
         const int worst = (BlockTranslator.MaxInstructions + 2) * BlockEmitter.MaxBytesPerInstruction;
-        if (_at + worst > _code + CodeSize || _siteCount + (4 * BlockTranslator.MaxInstructions) > MaxSites || _blockCount == MaxBlocks)
+        if (_at + worst > _code + CodeSize || _siteCount + (8 * BlockTranslator.MaxInstructions) > MaxSites || _blockCount == MaxBlocks)
         {
             Clear();
         }
 
         TranslatedBlock* block = _blocks + _blockCount++;
-        bool isRelative = IsElsewhere(hostPage, rip);
+        bool isRelative = IsElsewhere(hostPage, rip, mode);
         *block = new TranslatedBlock
         {
             Rip = isRelative ? rip & PageOffset : rip,
             IsRelative = isRelative,
             Mode = mode,
+            Segment = segment,
             OmitsLocks = omitsLocks,
             IsApart = apart,
             HostPage = hostPage,
@@ -234,7 +255,7 @@ internal sealed unsafe partial class TranslationCache : IDisposable
             if (block->HasManyJumps)
             {
                 HostAssembler a = new(block->Entry); // shorter than any head
-                a.Jump(Stubs.Dropped);
+                a.Jump(block->Mode.IsSegmented() ? SegmentedStubs.Dropped : Stubs.Dropped);
             }
 
             block->Entry = null;
@@ -267,8 +288,8 @@ internal sealed unsafe partial class TranslationCache : IDisposable
     /// Whether code of a page is executed at another address than where it was first: processes map a library wherever they like, and
     /// one translation then serves all but the first of them.
     /// </summary>
-    private bool IsElsewhere(byte* hostPage, ulong rip) =>
-        _options.AlwaysRelative || (_pages.TryGetValue((nint)hostPage, out PageBlocks blocks) && blocks.Base != (rip & ~PageOffset));
+    private bool IsElsewhere(byte* hostPage, ulong rip, CodeMode mode) => !mode.IsSegmented()
+        && (_options.AlwaysRelative || (_pages.TryGetValue((nint)hostPage, out PageBlocks blocks) && blocks.Base != (rip & ~PageOffset)));
 
     /// <summary>Notes that blocks of a page hold bytes of the page behind it.</summary>
     private void AddDependent(byte* secondPage, byte* hostPage)
@@ -307,7 +328,8 @@ internal sealed unsafe partial class TranslationCache : IDisposable
     /// <param name="Base">Linear address at which the page was first executed.</param>
     private readonly record struct PageBlocks(nint First, ulong Base);
 
-    private void Clear()
+    /// <summary>Drops everything.</summary>
+    public void Clear()
     {
         _resets++; // before anything is overwritten: who reads the cache meanwhile sees it
         Generation++;
@@ -315,7 +337,7 @@ internal sealed unsafe partial class TranslationCache : IDisposable
         _dependents.Clear();
         NativeMemory.Clear(_buckets, (nuint)sizeof(TranslatedBlock*) << BucketBits);
         JumpTable.Clear();
-        _at = _code + Stubs.Size;
+        _at = _code + (2 * Stubs.Size);
         _siteCount = FixedSites;
         _blockCount = FixedBlocks;
     }

@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using System.Runtime.Intrinsics.X86;
 using Strata.Core.Memory;
 using Strata.X86.Execution;
 using Strata.X86.Paging;
@@ -11,13 +12,17 @@ namespace Strata.X86.Translator.Emit;
 /// <summary>The fixed pieces of emitted code: the way in, the way out, and loading the vector and x87 registers.</summary>
 internal sealed unsafe class Stubs
 {
+    private const int FirstExtended = 8;
+
     private static readonly int[] SavedRegisters = [Rbx, Rbp, 12, 13, 14, 15];
+    private readonly bool _isSegmented;
 
     private readonly int _rflags = (int)Marshal.OffsetOf<X86CpuState>(nameof(X86CpuState.Rflags));
     private readonly int _gsBase = (int)Marshal.OffsetOf<X86CpuState>(
         nameof(X86CpuState.Gs)) + (int)Marshal.OffsetOf<SegmentState>(nameof(SegmentState.Base));
     private readonly int _tlb = (int)Marshal.OffsetOf<VcpuContext>(nameof(VcpuContext.Tlb));
     private readonly int _vectors = (int)Marshal.OffsetOf<X86CpuState>(nameof(X86CpuState.Vectors));
+    private readonly int _uppersInUse = (int)Marshal.OffsetOf<VcpuContext>(nameof(VcpuContext.UppersInUse));
     private readonly int _mxcsr = (int)Marshal.OffsetOf<X86CpuState>(nameof(X86CpuState.Mxcsr));
 
     /// <summary>Writes the stubs.</summary>
@@ -27,14 +32,19 @@ internal sealed unsafe class Stubs
     /// <param name="sites">The cache's.</param>
     /// <param name="secondJumps">The jump table's second part.</param>
     /// <param name="isOnlyProcessor">No other processor decodes what this one writes.</param>
-    public Stubs(byte* at, TlbLayout tlb, RamWindows? ram, Site* sites, JumpEntry* secondJumps, bool isOnlyProcessor)
+    /// <param name="isSegmented">For code with segments, where registers of the host hold what <see cref="SegmentedHome"/> says.</param>
+    public Stubs(byte* at, TlbLayout tlb, RamWindows? ram, Site* sites, JumpEntry* secondJumps, bool isOnlyProcessor, bool isSegmented)
     {
+        _isSegmented = isSegmented;
         HostAssembler a = new(at);
         LoadVectors = a.At;
         byte* deny = EmitLoadVectors(ref a);
+        LoadAvx = a.At;
+        byte* denyAvx = EmitLoadAvx(ref a);
         LoadX87 = a.At;
         byte* denyX87 = EmitLoadX87(ref a);
         HostAssembler.Patch(deny, a.At);
+        HostAssembler.Patch(denyAvx, a.At);
         HostAssembler.Patch(denyX87, a.At);
         a.Lea(Rsp, Rsp, 8); // drop the return address, then leave through the site in Scratch2
         Exit = a.At;
@@ -65,6 +75,9 @@ internal sealed unsafe class Stubs
     public byte* LoadVectors { get; }
 
     /// <inheritdoc cref="LoadVectors"/>
+    public byte* LoadAvx { get; }
+
+    /// <inheritdoc cref="LoadVectors"/>
     public byte* LoadX87 { get; }
 
     public GateStubs Gates { get; }
@@ -89,8 +102,42 @@ internal sealed unsafe class Stubs
         byte* deny = a.JumpIf(HostCondition.Equal);
         a.Load(Scratch1, Rsp, Frame.Bridge + 8);
         a.Load(Scratch1, Scratch1, Bridge.OffsetOf(nameof(Bridge.Context)));
+        if (!Avx.IsSupported)
+        {
+            EmitVectors(ref a, load: true);
+            a.StoreDword(Rsp, Frame.VectorsLoaded + 8, 1);
+            a.Byte(0xC3);
+            return deny;
+        }
+
+        // Loading zeros into upper halves would make the host track them as in use, which slows legacy SSE down.
+        a.CompareDword(Scratch1, _uppersInUse, 0);
+        byte* whole = a.JumpIf(HostCondition.NotEqual);
+        EmitZeroUppers(ref a);
         EmitVectors(ref a, load: true);
+        EmitLoaded(ref a, uppers: 0);
+        HostAssembler.Patch(whole, a.At);
+        EmitWholeVectors(ref a, load: true);
+        EmitLoaded(ref a, uppers: 1);
+        return deny;
+    }
+
+    private static void EmitLoaded(ref HostAssembler a, int uppers)
+    {
+        a.StoreDword(Rsp, Frame.UppersDirty + 8, uppers);
+        a.StoreDword(Rsp, Frame.UppersLoaded + 8, uppers);
         a.StoreDword(Rsp, Frame.VectorsLoaded + 8, 1);
+        a.Byte(0xC3);
+    }
+
+    /// <summary>As the above, which it goes on in if nothing is loaded yet; where this is allowed, that is.</summary>
+    private byte* EmitLoadAvx(ref HostAssembler a)
+    {
+        a.CompareDword(Rsp, Frame.AvxAllowed + 8, 0);
+        byte* deny = a.JumpIf(HostCondition.Equal);
+        a.StoreDword(Rsp, Frame.AvxLoaded + 8, 1);
+        a.CompareDword(Rsp, Frame.VectorsLoaded + 8, 0);
+        a.JumpIf(HostCondition.Equal, LoadVectors);
         a.Byte(0xC3);
         return deny;
     }
@@ -117,10 +164,37 @@ internal sealed unsafe class Stubs
             a.Memory(i, Scratch1, _vectors + (32 * i));
         }
 
+        EmitMxcsr(ref a, load);
+    }
+
+    /// <summary>The same with VMOVUPS of 32 bytes.</summary>
+    private void EmitWholeVectors(ref HostAssembler a, bool load)
+    {
+        for (int i = 0; i < 16; i++)
+        {
+            a.Byte(0xC4);
+            a.Byte((i < 8 ? 0x80 : 0) | 0x41); // R, X; B for Scratch1; 0F
+            a.Byte(0x7C); // 256 bits
+            a.Byte(load ? 0x10 : 0x11);
+            a.Memory(i, Scratch1, _vectors + (32 * i));
+        }
+
+        EmitMxcsr(ref a, load);
+    }
+
+    private void EmitMxcsr(ref HostAssembler a, bool load)
+    {
         a.Byte(0x41);
         a.Byte(0x0F);
         a.Byte(0xAE);
         a.Memory(load ? 2 : 3, Scratch1, _mxcsr); // ldmxcsr, stmxcsr
+    }
+
+    private static void EmitZeroUppers(ref HostAssembler a)
+    {
+        a.Byte(0xC5);
+        a.Byte(0xF8);
+        a.Byte(0x77);
     }
 
     private void EmitExit(ref HostAssembler a)
@@ -132,7 +206,7 @@ internal sealed unsafe class Stubs
         for (int guest = 0; guest < GuestCount; guest++)
         {
             int home = HomeOf(guest);
-            if (home >= 0)
+            if (home >= 0 && IsGuests(guest))
             {
                 a.Store(Scratch2, 8 * guest, home);
             }
@@ -176,6 +250,27 @@ internal sealed unsafe class Stubs
         EmitLeave(ref a);
     }
 
+    /// <summary>State in Scratch1. Whole registers only where an upper half is not zero, or was when it was loaded.</summary>
+    private void EmitSaveVectors(ref HostAssembler a)
+    {
+        if (!Avx.IsSupported)
+        {
+            EmitVectors(ref a, load: false);
+            return;
+        }
+
+        a.Load(Rcx, Rsp, Frame.UppersDirty); // and UppersLoaded
+        a.Op64(0x85, Rcx, Rcx);
+        byte* whole = a.JumpIf(HostCondition.NotEqual);
+        EmitVectors(ref a, load: false);
+        byte* done = a.Jump();
+        HostAssembler.Patch(whole, a.At);
+        EmitWholeVectors(ref a, load: false);
+        a.Op32(0x89, Rcx, Scratch1, _uppersInUse);
+        EmitZeroUppers(ref a);
+        HostAssembler.Patch(done, a.At);
+    }
+
     /// <summary>Bridge in Scratch1, state in Scratch2.</summary>
     private void EmitLeave(ref HostAssembler a)
     {
@@ -183,7 +278,7 @@ internal sealed unsafe class Stubs
         byte* none = a.JumpIf(HostCondition.Equal);
         a.Move(Rax, Scratch1);
         a.Move(Scratch1, Scratch2);
-        EmitVectors(ref a, load: false);
+        EmitSaveVectors(ref a);
         a.Byte(0x0F);
         a.Byte(0xAE);
         a.Memory(2, Rax, Bridge.OffsetOf(nameof(Bridge.HostMxcsr)));
@@ -238,14 +333,22 @@ internal sealed unsafe class Stubs
         for (int guest = 0; guest < GuestCount; guest++)
         {
             int home = HomeOf(guest);
-            if (home >= 0)
+            if (home >= 0 && IsGuests(guest))
             {
                 a.Load(home, Scratch2, 8 * guest);
             }
         }
 
+        if (_isSegmented)
+        {
+            SegmentedHome.EmitLoad(ref a, Scratch2);
+        }
+
         a.JumpMemory(Rsp, Frame.Value);
     }
+
+    /// <summary>Whether a guest register is in its home: code with segments has no use for R8 to R15.</summary>
+    private bool IsGuests(int guest) => !_isSegmented || guest < FirstExtended;
 
     /// <summary>Calls a loader if the bridge asks for it.</summary>
     private static void EmitResume(ref HostAssembler a, int flag, byte* loader)

@@ -106,7 +106,7 @@ internal sealed unsafe class CodeCapture : ICodeCapture
             {
                 TranslatedBlock* block = _cache.BlockAt(i);
                 ulong offset = (ulong)(block->HostPage - _memory.Base); // of no page in this memory, if the block was dropped
-                if (offset < _memory.Size && block->SecondPage == null)
+                if (offset < _memory.Size && block->SecondPage == null && !block->Mode.IsSegmented())
                 {
                     // of a page in the order of translation, so near each other
                     keys[count++] = ((offset >> GuestMemory.PageShift) << 32) | (uint)i;

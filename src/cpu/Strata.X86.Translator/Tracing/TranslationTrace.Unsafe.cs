@@ -22,11 +22,13 @@ public sealed unsafe class TranslationTrace(TextWriter output)
                     CultureInfo.InvariantCulture,
                     $"block {(block->IsRelative ? "+" : "")}{block->Rip:x} on vCPU {vcpu}: {guestBytes} bytes became " +
                     $"{codeEnd - block->Entry}"));
-            List("guest", block->HostPage + (block->Rip & 0xFFF), guestBytes, block->Rip, block->Mode == CodeMode.Code32 ? 32 : 64);
+            List("guest", block->HostPage + (block->Rip & 0xFFF), guestBytes, block->Rip, BitnessOf(block->Mode));
             List("host ", block->Entry, (int)(codeEnd - block->Entry), (ulong)block->Entry, 64);
             output.WriteLine();
         }
     }
+
+    private static int BitnessOf(CodeMode mode) => mode switch { CodeMode.Code64 => 64, CodeMode.Code16 => 16, _ => 32 };
 
     private void List(string side, byte* code, int size, ulong rip, int bitness)
     {

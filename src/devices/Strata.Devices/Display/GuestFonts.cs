@@ -5,9 +5,9 @@ using Strata.Core.Memory;
 namespace Strata.Devices.Display;
 
 /// <summary>
-/// Finds the fonts that a system draws its text with in the memory that it has used: tables in the order of code page 437, as Linux has, and
-/// narrow glyphs of UEFI firmware (UEFI Specification 2.10, "EFI_NARROW_GLYPH"). What a guest puts there for others to find only makes them
-/// read other letters in its own pictures.
+/// Finds the fonts that a system draws its text with in the memory that it has used: tables in the order of code page 437, as Linux
+/// has, and narrow glyphs of UEFI firmware (UEFI Specification 2.10, "EFI_NARROW_GLYPH"). What a guest puts there for others to find
+/// only makes them read other letters in its own pictures.
 /// </summary>
 public static class GuestFonts
 {

@@ -28,6 +28,7 @@ public sealed partial class AtapiDrive
     private const int MostBlocks = 1 << 21;
 
     private const ushort NoMedium = 0x3A00;
+    private const ushort MediumChanged = 0x2800; // it may be another one
     private const ushort OutOfRange = 0x2100;
     private const ushort InvalidCommand = 0x2000;
     private const ushort InvalidField = 0x2400;
@@ -81,7 +82,7 @@ public sealed partial class AtapiDrive
 
     private void ExecuteWithMedium(byte[] packet)
     {
-        if (_medium is null)
+        if (Medium is null)
         {
             Refuse(NotReady, NoMedium);
             return;
@@ -188,7 +189,7 @@ public sealed partial class AtapiDrive
     private byte[] DescribeConfiguration()
     {
         const int cdBlocks = 360_000; // what is larger is a DVD
-        byte profile = _medium is null ? (byte)0 : Blocks > cdBlocks ? (byte)0x10 : (byte)0x08;
+        byte profile = Medium is null ? (byte)0 : Blocks > cdBlocks ? (byte)0x10 : (byte)0x08;
         byte[] reply = new byte[40];
         BinaryPrimitives.WriteUInt32BigEndian(reply, (uint)reply.Length - 4);
         reply[7] = profile;
@@ -215,9 +216,11 @@ public sealed partial class AtapiDrive
             return;
         }
 
-        byte code = _event switch { MediumEvent.New => 2, MediumEvent.Gone => 3, _ => (byte)0 };
+        const byte open = 1;
+        const byte present = 2;
+        byte code = (byte)_event;
         _event = MediumEvent.None;
-        Reply([0, 6, 4, mediaClass, code, (byte)(_medium is null ? 0 : 2), 0, 0], Word(packet, 7));
+        Reply([0, 6, 4, mediaClass, code, _isOpen ? open : Medium is null ? (byte)0 : present, 0, 0], Word(packet, 7));
     }
 
     private void ReplyMode(byte[] packet)
@@ -227,7 +230,7 @@ public sealed partial class AtapiDrive
         const byte all = 0x3F;
         int page = packet[2] & 0x3F;
         List<byte> reply = [.. new byte[8]];
-        reply[2] = (byte)(_medium is null ? 0x70 : 0x01);
+        reply[2] = (byte)(Medium is null ? 0x70 : 0x01);
         if (page is errorRecovery or all)
         {
             reply.AddRange([errorRecovery, 6, 0, 5, 0, 0, 0, 0]);
@@ -255,17 +258,36 @@ public sealed partial class AtapiDrive
         const byte loadEject = 2;
         switch (what & (start | loadEject))
         {
-            case loadEject when _isLocked && _medium is not null:
+            case loadEject when _isLocked && Medium is not null:
                 Refuse(IllegalRequest, RemovalPrevented);
                 break;
             case loadEject:
-                Exchange(null)?.Dispose();
-                _event = MediumEvent.Gone;
+                MoveTray(isOpen: true);
+                Succeed();
+                break;
+            case start | loadEject:
+                MoveTray(isOpen: false);
                 Succeed();
                 break;
             default:
                 Succeed();
                 break;
+        }
+    }
+
+    /// <summary>The disc goes with the tray, and comes back with it.</summary>
+    private void MoveTray(bool isOpen)
+    {
+        if (_isOpen == isOpen)
+        {
+            return;
+        }
+
+        bool had = Medium is not null;
+        _isOpen = isOpen;
+        if (had != Medium is not null)
+        {
+            NoteMedium();
         }
     }
 

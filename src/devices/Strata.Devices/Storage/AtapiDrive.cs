@@ -8,7 +8,7 @@ namespace Strata.Devices.Storage;
 /// A drive for CDs and DVDs that reads images of their data (ISO 9660). ANSI INCITS 361 (ATA/ATAPI-6), "PACKET command feature set"; ANSI
 /// INCITS 360 (MMC-3) for the commands in the packets.
 /// </summary>
-public sealed partial class AtapiDrive : IdeDrive
+public sealed partial class AtapiDrive : IdeDrive, IRemovableDrive
 {
     internal const int BlockSize = 2048;
     internal const byte LastEvent = (byte)MediumEvent.Gone;
@@ -24,7 +24,8 @@ public sealed partial class AtapiDrive : IdeDrive
     private const byte MediumError = 3;
 
     private readonly string _serial;
-    private IBlockBackend? _medium; // read by work without the lock; replaced while the channel stands still
+    private IBlockBackend? _disc; // read by work without the lock; replaced between two pieces of it
+    private bool _isOpen; // the tray, with the disc if there is one
     private byte _senseKey;
     private ushort _senseCode;
     private ushort _attention; // what the next command fails with; 0 for nothing
@@ -36,36 +37,69 @@ public sealed partial class AtapiDrive : IdeDrive
     /// <param name="serial">Up to 20 ASCII characters.</param>
     public AtapiDrive(IBlockBackend? medium, string serial)
     {
-        _medium = medium;
+        _disc = medium;
         _serial = serial;
     }
+
+    /// <inheritdoc/>
+    public bool HasMedium => Channel.Between(() => _disc is not null);
+
+    /// <inheritdoc/>
+    public bool IsOpen => Channel.Between(() => _isOpen);
+
+    /// <inheritdoc/>
+    public bool IsLocked => Channel.Between(() => _isLocked);
 
     /// <summary>What the guest is told when it asks for events.</summary>
     private enum MediumEvent : byte
     {
         None = 0,
+        EjectWanted = 1,
         New = 2,
         Gone = 3,
     }
 
     internal override bool IsPacket => true;
 
-    private long Blocks => _medium is { } medium ? ((medium.Sectors * SectorSize) + BlockSize - 1) / BlockSize : 0;
+    private IPacketBus Channel => (IPacketBus)Bus;
 
-    /// <summary>Takes a disc out and puts another in; the guest is told when it asks.</summary>
-    /// <returns>The one before, for the caller to dispose.</returns>
-    private IBlockBackend? Exchange(IBlockBackend? medium)
+    /// <summary>What the guest finds in the drive.</summary>
+    private IBlockBackend? Medium => _isOpen ? null : _disc;
+
+    private long Blocks => BlocksOf(Medium);
+
+    /// <inheritdoc/>
+    public void RequestEject() => Channel.Between(() =>
     {
-        IBlockBackend? old = _medium;
-        _medium = medium;
-        _event = medium is null ? MediumEvent.Gone : MediumEvent.New;
-        _isLocked = false;
-        if (medium is not null)
+        _event = MediumEvent.EjectWanted;
+        return true;
+    });
+
+    /// <inheritdoc/>
+    public IBlockBackend? Exchange(IBlockBackend? medium) => Channel.Between(() =>
+    {
+        bool isReading = Transfer.Kind == IdeTransferKind.FromMedium;
+        IBlockBackend? old = _disc;
+        (_disc, _isOpen, _isLocked) = (medium, false, false);
+        NoteMedium();
+        if (isReading)
         {
-            _attention = 0x2800; // the medium may have changed
+            Channel.GiveUp();
+            (byte key, ushort code) = medium is null ? (NotReady, NoMedium) : (UnitAttention, MediumChanged);
+            Refuse(key, code);
         }
 
         return old;
+    });
+
+    private static long BlocksOf(IBlockBackend? medium) =>
+        medium is null ? 0 : ((medium.Sectors * SectorSize) + BlockSize - 1) / BlockSize;
+
+    /// <summary>Another disc, or none, is in the drive: the guest is told when it asks.</summary>
+    private void NoteMedium()
+    {
+        _event = Medium is null ? MediumEvent.Gone : MediumEvent.New;
+        _attention = Medium is null ? _attention : MediumChanged;
     }
 
     internal override void Reset(bool isHard)
@@ -138,9 +172,9 @@ public sealed partial class AtapiDrive : IdeDrive
         IdeTransfer transfer = state.Transfer;
         return transfer.Kind is IdeTransferKind.ToMedium or IdeTransferKind.Ranges ? "a disc cannot be written"
             : transfer.Kind == IdeTransferKind.Packet && transfer.Buffer.Length != PacketSize ? "a packet has another size"
-            : transfer.Kind == IdeTransferKind.FromMedium && transfer.Start > (Blocks * BlockSize) - transfer.Length
+            : transfer.Kind == IdeTransferKind.FromMedium && transfer.Start > (BlocksOf(_disc) * BlockSize) - transfer.Length
                 ? "a transfer lies outside of the disc"
-            : state.Decode<AtapiDriveState>(IsPacket).HasMedium && _medium is null ? "the disc that was in the drive is not there"
+            : state.Decode<AtapiDriveState>(IsPacket).HasMedium && _disc is null ? "the disc that was in the drive is not there"
             : null;
     }
 
@@ -151,7 +185,7 @@ public sealed partial class AtapiDrive : IdeDrive
             SenseCode = _senseCode,
             Attention = _attention,
             IsLocked = _isLocked,
-            HasMedium = _medium is not null,
+            HasMedium = Medium is not null,
             MediumEvent = (byte)_event,
             TransferMode = _transferMode,
         },
@@ -162,16 +196,12 @@ public sealed partial class AtapiDrive : IdeDrive
         AtapiDriveState own = state.Decode<AtapiDriveState>(IsPacket);
         SetSense(own.SenseKey, own.SenseCode);
         (_isLocked, _transferMode, _event, _attention) = (own.IsLocked, own.TransferMode, (MediumEvent)own.MediumEvent, own.Attention);
-        if (!own.HasMedium)
-        {
-            _medium?.Dispose(); // the guest had it put out
-            _medium = null;
-        }
+        _isOpen = !own.HasMedium && _disc is not null; // the guest had it put out
     }
 
     private protected override void SetSignature() => SetAddress(1, 1, 0x14, 0xEB);
 
-    private protected override void Dispose(bool disposing) => _medium?.Dispose();
+    private protected override void Dispose(bool disposing) => _disc?.Dispose();
 
     private protected override void AnnounceBlock(bool toHost)
     {
@@ -257,7 +287,7 @@ public sealed partial class AtapiDrive : IdeDrive
 
     private void ReadMedium(long offset, Span<byte> buffer)
     {
-        IBlockBackend medium = _medium ?? throw new IOException("There is no disc in the drive.");
+        IBlockBackend medium = _disc ?? throw new IOException("There is no disc in the drive.");
         long size = medium.Sectors * SectorSize;
         long first = offset / SectorSize * SectorSize;
         long end = Math.Min((offset + buffer.Length + SectorSize - 1) / SectorSize * SectorSize, size);

@@ -1,10 +1,13 @@
 using Strata.Core.Bus;
+using static Strata.Devices.Storage.Ata;
 
 namespace Strata.Devices.Storage;
 
 /// <content>The ports.</content>
 public sealed partial class IdeChannel
 {
+    private static readonly TimeSpan PollPatience = TimeSpan.FromMilliseconds(1);
+
     /// <summary>Eight ports of the bus master.</summary>
     internal uint ReadMaster(int offset, AccessWidth width)
     {
@@ -55,10 +58,33 @@ public sealed partial class IdeChannel
         }
     }
 
+    /// <summary>
+    /// Lets a guest that asks again and again whether a drive is still busy sleep until it is not, for a while: where the host has fewer
+    /// processors to spare than threads that want them, its questions would keep the drive from its work.
+    /// </summary>
+    private void AwaitWork()
+    {
+        bool isBusy;
+        lock (_gate)
+        {
+            isBusy = Selected is { } drive && (drive.Status & StatusBusy) != 0;
+        }
+
+        if (isBusy)
+        {
+            _worker.WaitUntilIdle(PollPatience);
+        }
+    }
+
     private sealed class CommandPorts(IdeChannel owner) : IPortDevice
     {
         public uint ReadPort(ushort offset, AccessWidth width)
         {
+            if (offset == StatusRegister)
+            {
+                owner.AwaitWork();
+            }
+
             lock (owner._gate)
             {
                 return offset == 0 ? owner.Selected?.ReadData((int)width) ?? 0 : owner.ReadRegister(offset);
@@ -85,6 +111,7 @@ public sealed partial class IdeChannel
     {
         public uint ReadPort(ushort offset, AccessWidth width)
         {
+            owner.AwaitWork();
             lock (owner._gate)
             {
                 return owner.Selected?.Status ?? 0u;

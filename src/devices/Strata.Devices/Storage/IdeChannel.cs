@@ -11,7 +11,7 @@ namespace Strata.Devices.Storage;
 /// An IDE channel with up to two drives. What a drive does with its medium runs on other threads, one piece after the other; the drive is
 /// busy meanwhile. ANSI INCITS 361 (ATA/ATAPI-6).
 /// </summary>
-public sealed partial class IdeChannel : IUnit<IdeChannelState>, IIdeBus, IDisposable
+public sealed partial class IdeChannel : IUnit<IdeChannelState>, IPacketBus, IDisposable
 {
     private const int StatusRegister = 7;
     private const int DeviceRegister = 6;
@@ -88,6 +88,32 @@ public sealed partial class IdeChannel : IUnit<IdeChannelState>, IIdeBus, IDispo
                 }
             }
         });
+    }
+
+    T IPacketBus.Between<T>(Func<T> action)
+    {
+        using ManualResetEventSlim done = new();
+        T? result = default;
+        _worker.Post(() =>
+        {
+            lock (_gate)
+            {
+                result = action();
+            }
+
+            done.Set();
+        });
+        done.Wait();
+        return result!;
+    }
+
+    void IPacketBus.GiveUp()
+    {
+        _generation++;
+        if ((_master.Status & IdeBusMaster.Active) != 0)
+        {
+            _master.Status = (byte)((_master.Status & ~IdeBusMaster.Active) | IdeBusMaster.Failed);
+        }
     }
 
     private bool TryWork(Action work)

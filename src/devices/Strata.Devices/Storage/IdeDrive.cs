@@ -347,3 +347,15 @@ internal interface IIdeBus
     /// <param name="done">Hears whether it did not; never called if the drive is reset meanwhile.</param>
     void Work(Action work, Action<bool> done);
 }
+
+/// <summary>What a drive whose medium is exchanged needs beside.</summary>
+internal interface IPacketBus : IIdeBus
+{
+    /// <summary>
+    /// Runs something between two pieces of work, with the lock, and waits for it. For threads of the host, which hold no lock.
+    /// </summary>
+    T Between<T>(Func<T> action);
+
+    /// <summary>What the drive waits for ends without effect; the bus master moves nothing more. Under the channel's lock.</summary>
+    void GiveUp();
+}

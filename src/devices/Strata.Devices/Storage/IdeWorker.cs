@@ -45,6 +45,18 @@ internal sealed class IdeWorker
         }
     }
 
+    /// <summary>Waits until all work is done, or for so long. Holding no lock that work takes.</summary>
+    public void WaitUntilIdle(TimeSpan patience)
+    {
+        lock (_gate)
+        {
+            if (_isRunning)
+            {
+                Monitor.Wait(_gate, patience);
+            }
+        }
+    }
+
     private void RunAll()
     {
         while (true)

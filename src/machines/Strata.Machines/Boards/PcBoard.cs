@@ -9,6 +9,7 @@ using Strata.Devices.Display;
 using Strata.Devices.Input;
 using Strata.Devices.Interrupts;
 using Strata.Devices.Power;
+using Strata.Devices.Storage;
 using Strata.Machines.Boot;
 using Strata.Machines.Engines;
 using Strata.Virtio.Balloon;
@@ -103,10 +104,19 @@ public sealed partial class PcBoard : IMachineControl, IDisposable
     public IScreen? Screen => _firmware?.Display;
 
     /// <summary>The keyboard.</summary>
-    public IKeyboard Keyboard => _chipset.Keyboard;
+    public IKeyboard Keyboard => _devices!.Keyboard is { } usb ? new KeyboardChoice(_chipset.Keyboard, usb) : _chipset.Keyboard;
+
+    /// <summary>The tablet; null for a machine without one.</summary>
+    public ITablet? Tablet => _devices!.Tablet;
 
     /// <summary>The mouse; null for a machine without one.</summary>
     public IPointer? Pointer => _firmware is null ? null : _chipset.Keyboard;
+
+    /// <summary>CD drives, in the order of the options.</summary>
+    public IReadOnlyList<IRemovableDrive> OpticalDrives => _devices!.OpticalDrives;
+
+    /// <summary>Floppy drives, in the order of the options.</summary>
+    public IReadOnlyList<IRemovableDrive> FloppyDrives => _devices!.FloppyDrives;
 
     public IVirtualClock Clock => _clock;
 

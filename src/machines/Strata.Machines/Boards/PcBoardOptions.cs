@@ -27,7 +27,8 @@ public sealed class PcBoardOptions
     /// </summary>
     public int PciDevices =>
         1 + (Firmware is null ? 0 : 2) + (
-            Console is null ? 0 : 1) + Disks.Count + Networks.Count + Shares.Count + (HasSockets ? 1 : 0) + (HasBalloon ? 1 : 0);
+            Console is null ? 0 : 1) + Disks.Count + Networks.Count + Shares.Count + (HasSockets ? 1 : 0) + (HasBalloon ? 1 : 0)
+        + (UsbDevices.Count > 0 ? 1 : 0);
 
     /// <summary>Bytes of RAM; a multiple of 1 MiB, at least 8 MiB, at most <see cref="LargestMemory"/>.</summary>
     public required ulong MemorySize { get; init; }
@@ -92,6 +93,9 @@ public sealed class PcBoardOptions
 
     /// <summary>The machine has high-precision event timers (HPET).</summary>
     public bool HasHpet { get; init; }
+
+    /// <summary>What is plugged into the machine's USB controller, each once; a machine for which there is nothing has none.</summary>
+    public IReadOnlyList<UsbDeviceKind> UsbDevices { get; init; } = [];
 
     /// <summary>What the machine's SMBIOS tables say; null for a machine without.</summary>
     public SmbiosOptions? Smbios { get; init; }

@@ -11,6 +11,7 @@ using Strata.Devices.Network;
 using Strata.Devices.Pci;
 using Strata.Devices.Power;
 using Strata.Devices.Storage;
+using Strata.Devices.Usb;
 using Strata.Virtio;
 using Strata.Virtio.Balloon;
 using Strata.Virtio.Block;
@@ -57,6 +58,18 @@ internal sealed class PcDevices
 
     /// <summary>The floppy drives; null for a machine without.</summary>
     public PcFloppies? Floppies { get; private set; }
+
+    /// <summary>The tablet on USB; null for a machine without.</summary>
+    public UsbTablet? Tablet { get; private set; }
+
+    /// <summary>The keyboard on USB; null for a machine without.</summary>
+    public UsbKeyboard? Keyboard { get; private set; }
+
+    /// <summary>In the order of the options.</summary>
+    public IReadOnlyList<IRemovableDrive> FloppyDrives { get; private set; } = [];
+
+    /// <summary>CD drives, in the order of the options.</summary>
+    public IReadOnlyList<IRemovableDrive> OpticalDrives { get; private set; } = [];
 
     public VirtioConsole? Console { get; private set; }
 
@@ -110,12 +123,18 @@ internal sealed class PcDevices
         {
             Plug(Balloon = new VirtioBalloon(_wiring.Memory));
         }
+
+        if (options.UsbDevices.Count > 0)
+        {
+            PlugUsb(options.UsbDevices);
+        }
     }
 
     /// <summary>Puts what has state on the roster: the bus, then its functions by place, each with its device.</summary>
     public void Enlist(UnitRoster roster)
     {
-        foreach (IUnit unit in (IEnumerable<IUnit>)[.. Floppies?.Units ?? [], Bus, .. Bus.Functions.SelectMany(place => place.Function.Units)])
+        IEnumerable<IUnit> functions = Bus.Functions.SelectMany(place => place.Function.Units);
+        foreach (IUnit unit in (IEnumerable<IUnit>)[.. Floppies?.Units ?? [], Bus, .. functions])
         {
             roster.Add(unit);
         }
@@ -171,14 +190,32 @@ internal sealed class PcDevices
         return failures;
     }
 
-    private void PlugFloppies(IReadOnlyList<IBlockBackend> diskettes)
+    private void PlugUsb(IReadOnlyList<UsbDeviceKind> kinds)
+    {
+        List<UsbHidDevice> devices = [];
+        if (kinds.Contains(UsbDeviceKind.Tablet))
+        {
+            devices.Add(Tablet = new UsbTablet());
+        }
+
+        if (kinds.Contains(UsbDeviceKind.Keyboard))
+        {
+            devices.Add(Keyboard = new UsbKeyboard());
+        }
+
+        Bus.Plug(_nextSlot++, new XhciController(_wiring.Memory, _wiring.Clock, devices));
+    }
+
+    private void PlugFloppies(IReadOnlyList<IBlockBackend?> diskettes)
     {
         Floppies = new PcFloppies(_wiring, _chipset.Interrupts);
         _others.Add(Floppies);
-        foreach ((int drive, IBlockBackend diskette) in diskettes.Index())
+        foreach ((int drive, IBlockBackend? diskette) in diskettes.Index())
         {
             Floppies.Insert(drive, diskette);
         }
+
+        FloppyDrives = [.. Enumerable.Range(0, diskettes.Count).Select(Floppies.Drive)];
     }
 
     private void PlugNetwork(NetworkCardOptions network, int queues)
@@ -256,6 +293,7 @@ internal sealed class PcDevices
         int slot = _nextSlot++;
         Bus.Plug(slot, new Piix3Isa(router));
         IdeDrive?[] drives = IdePlaces.Place(_wiring.Options.Firmware!.Drives);
+        OpticalDrives = [.. IdePlaces.DiscPlaces.Select(place => drives[place]).OfType<AtapiDrive>()];
         ILogger? log = _wiring.Options.Loggers?.For(LogAreas.Disks);
         IdeChannel first = new("ide0", _wiring.Memory, _chipset.Interrupts.Line(PcMemoryMap.FirstIdePin), drives[0], drives[1], log);
         IdeChannel second = new("ide1", _wiring.Memory, _chipset.Interrupts.Line(PcMemoryMap.SecondIdePin), drives[2], drives[3], log);

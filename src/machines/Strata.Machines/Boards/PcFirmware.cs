@@ -48,8 +48,9 @@ internal sealed class PcFirmware : IDisposable
         {
             Program = options.VideoRom,
             FindFonts = () => GuestFonts.Find(ram),
+            Aperture = new RegionAperture(wiring.Memory, PcMemoryMap.VgaStart, MemoryRegion.OverlayPriority),
         };
-        wiring.Memory.Map(MemoryRegion.OfDevice(PcMemoryMap.VgaStart, Vga.WindowSize, Display.Window, MemoryRegion.OverlayPriority));
+        wiring.Memory.Map(MemoryRegion.OfDevice(PcMemoryMap.VgaStart, Vga.WindowSize, Display.Window, MemoryRegion.OverlayPriority - 1));
         wiring.Ports.Map(PcMemoryMap.ControlPortA, 1, A20);
         wiring.Ports.Map(PcMemoryMap.FirmwareLogPort, 1, new DebugPort(Log));
     }
@@ -170,7 +171,9 @@ internal sealed class PcFirmware : IDisposable
     /// <summary>The type of the first drive in the upper half.</summary>
     private byte DescribeFloppies()
     {
-        byte[] types = [.. _options.Floppies.Select(disk => FloppyGeometry.Find(disk.Sectors)?.DriveType ?? 0), 0, 0];
+        byte[] types = [.. _options.Floppies.Select(disk => disk is null
+            ? FloppyGeometry.UsualDriveType
+            : FloppyGeometry.Find(disk.Sectors)?.DriveType ?? 0), 0, 0];
         return (byte)((types[0] << 4) | types[1]);
     }
 

@@ -26,8 +26,10 @@ public sealed record PcFirmwareOptions
     /// </summary>
     public IReadOnlyList<IdeDriveOptions> Drives { get; init; } = [];
 
-    /// <summary>Diskettes in the floppy drives, at most two; a machine without has no drive. The board disposes them.</summary>
-    public IReadOnlyList<IBlockBackend> Floppies { get; init; } = [];
+    /// <summary>
+    /// Diskettes in the floppy drives, at most two, null for an empty one; a machine without has no drive. The board disposes them.
+    /// </summary>
+    public IReadOnlyList<IBlockBackend?> Floppies { get; init; } = [];
 
     /// <summary>Ask at the start what to start from.</summary>
     public bool ShowsMenu { get; init; }

@@ -2,6 +2,7 @@ using Strata.Core.State;
 using Strata.Core.Storage;
 using Strata.Devices.Dma;
 using Strata.Devices.Interrupts;
+using Strata.Devices.Storage;
 using Strata.Devices.Storage.Floppy;
 
 namespace Strata.Machines.Boards;
@@ -34,5 +35,25 @@ internal sealed class PcFloppies : IDisposable
     /// <inheritdoc cref="Floppy82077.Insert"/>
     public IBlockBackend? Insert(int drive, IBlockBackend? disk) => _controller.Insert(drive, disk);
 
+    /// <summary>A drive, for whoever changes its diskette.</summary>
+    public IRemovableDrive Drive(int drive) => new Slot(_controller, drive);
+
     public void Dispose() => _controller.Dispose();
+
+    /// <summary>A guest can neither shut a floppy drive nor put its diskette out.</summary>
+    private sealed class Slot(Floppy82077 controller, int drive) : IRemovableDrive
+    {
+        public bool HasMedium => controller.HasDisk(drive);
+
+        public bool IsOpen => false;
+
+        public bool IsLocked => false;
+
+        public void RequestEject()
+        {
+            // Nothing asks the guest: it sees the change line.
+        }
+
+        public IBlockBackend? Exchange(IBlockBackend? medium) => controller.Insert(drive, medium);
+    }
 }

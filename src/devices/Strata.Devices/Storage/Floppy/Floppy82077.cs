@@ -81,6 +81,15 @@ public sealed partial class Floppy82077 : IPortDevice, IUnit<Floppy82077State>, 
         }
     }
 
+    /// <summary>Whether there is a diskette in a drive.</summary>
+    public bool HasDisk(int drive)
+    {
+        lock (_gate)
+        {
+            return _drives[drive].Disk is not null;
+        }
+    }
+
     /// <summary>
     /// Puts a diskette into a drive, or takes it out; the guest sees the change line. Waits for a command under way. Any thread.
     /// </summary>

@@ -128,7 +128,8 @@ public sealed unsafe partial class Translator
     {
         ref X86CpuState s = ref _context->State;
         if (Volatile.Read(ref _context->Attention) != 0 || s.Activity != ActivityState.Running || s.Shadow != InterruptShadow.None
-            || _blocks.Mode == CodeMode.None || Cpu.NeedsSlowStep || Cpu.IsEventDue || Cpu.IsUserCodeHeld)
+            || _blocks.Mode == CodeMode.None || Cpu.NeedsSlowStep || Cpu.IsEventDue || Cpu.IsUserCodeHeld
+            || (_userCode is not null && _context->Cpl == 3)) // who executes user code is asked in the main loop
         {
             return null;
         }

@@ -87,6 +87,12 @@ public sealed unsafe class Tlb : IDisposable
     /// </summary>
     public Action? BeforeFlush { get; set; }
 
+    /// <summary>Who keeps translations of user code elsewhere as well; null for nobody.</summary>
+    public ITlbFollower? Follower { get; set; }
+
+    /// <summary>The slot of the current address space.</summary>
+    public int CurrentSlot => _current;
+
     /// <summary>
     /// What was displaced last: a second way for some entries, <see cref="VictimEntry.Count"/> of them. Two pages that share an entry and
     /// are used in turn, as a stack and a program's data can be for as long as it runs, would miss each time otherwise.
@@ -214,6 +220,7 @@ public sealed unsafe class Tlb : IDisposable
             }
 
             ulong start = va & ~0x3F_FFFFUL; // 4 MiB covers both large-page sizes
+            Follower?.Drop(start, 0x40_0000);
             for (ulong page = start; page < start + 0x40_0000; page += 0x1000)
             {
                 FlushSmallPage(page);
@@ -221,6 +228,7 @@ public sealed unsafe class Tlb : IDisposable
         }
         else
         {
+            Follower?.Drop(va & ~0xFFFUL, 0x1000);
             FlushSmallPage(va);
         }
     }
@@ -236,6 +244,12 @@ public sealed unsafe class Tlb : IDisposable
     /// through.
     /// </returns>
     public bool RevokeWrite(byte* hostPage)
+    {
+        bool followed = Follower?.RevokeWrite(hostPage) ?? false;
+        return RevokeOwnWrite(hostPage) || followed;
+    }
+
+    private bool RevokeOwnWrite(byte* hostPage)
     {
         ref PageWriter writer = ref WriterOf(hostPage);
         if (writer.Page != hostPage)
@@ -283,7 +297,7 @@ public sealed unsafe class Tlb : IDisposable
 
             if (writer.IsMany || Writes(writer.First, writer.Page) || Writes(writer.Second, writer.Page))
             {
-                RevokeWrite(writer.Page);
+                RevokeOwnWrite(writer.Page);
             }
 
             writer = new PageWriter { Page = hostPage, First = entry };
@@ -308,6 +322,7 @@ public sealed unsafe class Tlb : IDisposable
     /// <summary>Removes write permission everywhere: the next write to each page is noticed again.</summary>
     public void RevokeAllWrites()
     {
+        Follower?.RevokeAllWrites();
         ForgetVictims();
         foreach (int group in new FilledGroups(_filled))
         {
@@ -490,6 +505,7 @@ public sealed unsafe class Tlb : IDisposable
     private void FlushSlot(int slot)
     {
         _epochs[slot] = ++_lastEpoch;
+        Follower?.DropAll(slot);
         ForgetVictims();
         for (int set = slot * Privileges; set < (slot + 1) * Privileges; set++)
         {

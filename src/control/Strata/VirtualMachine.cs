@@ -155,7 +155,7 @@ public sealed partial class VirtualMachine : IAsyncDisposable
         try
         {
             origin = origin with { Firmware = await FirmwareRoms.ReadAsync(spec).ConfigureAwait(false) };
-        GuestConsole console = new(attachments.ConsoleOutput, spec.Console);
+            GuestConsole console = new(attachments.ConsoleOutput, spec.Console);
             EngineChoice choice = await ChooseEngineAsync(spec).ConfigureAwait(false);
             networks = MachineNetworks.Open(spec.Networks, spec.Name, attachments);
             (
@@ -379,6 +379,7 @@ public sealed partial class VirtualMachine : IAsyncDisposable
     {
         List<MachineDisk> disks = [];
         List<(string Tag, IFileShare Share, TimeSpan Validity)> shares = [];
+        PcFirmwareOptions? firmware = null;
         try
         {
             disks.AddRange(spec.Disks.Select((disk, index) => origin.OpenDisk(disk, index, loggers.For(LogAreas.Disks))));
@@ -399,11 +400,12 @@ public sealed partial class VirtualMachine : IAsyncDisposable
                 OnReset = reset => attachments.GuestReset?.Invoke(reset.Details),
                 WorldTime = () => DateTime.UtcNow,
                 Loggers = loggers,
-                CreateMemory = size => origin.Memory?.CreateMemory() ?? new GuestMemory(size),
+                CreateMemory = size => origin.Memory?.CreateMemory()
+                    ?? (EngineNames.Find(engine).NeedsSharedMemory ? GuestMemory.CreateShared(size) : new GuestMemory(size)),
                 Kernel = null,
                 ReadImages = origin.Boot.Load,
                 StartsFromMemory = origin.Memory is not null,
-                Firmware = origin.Firmware is { } roms ? MachineFirmware.Describe(spec, roms, disks, driveDisc) : null,
+                Firmware = firmware = MachineFirmware.Describe(spec, origin.Firmware, disks, driveDisc),
                 OnFirmwareLog = line => LogFirmware(loggers.For(LogAreas.Firmware), line),
                 KernelName = spec.Kernel ?? "kernel",
                 InitrdName = spec.Initrd ?? "initrd",
@@ -440,6 +442,7 @@ public sealed partial class VirtualMachine : IAsyncDisposable
         {
             disks.ForEach(disk => disk.Dispose());
             shares.ForEach(share => share.Share.Dispose());
+            firmware?.VariableStore?.Dispose();
             switch (error)
             {
                 case BootImageException or IOException:

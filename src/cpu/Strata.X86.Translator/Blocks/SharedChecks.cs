@@ -149,7 +149,7 @@ internal sealed class SharedChecks
         ref readonly Instruction instruction = ref decoded.Instruction;
         switch (decoded.Traits.Handling)
         {
-            case Handling.Lea or Handling.Nothing:
+            case Handling.Lea or Handling.Nothing or Handling.JumpIf:
                 return true;
             case not Handling.Native:
                 return false;

@@ -204,6 +204,11 @@ public sealed unsafe partial class Translator
             return null;
         }
 
+        if (site == _cache.SiteAt(TranslationCache.DroppedSite))
+        {
+            _blocks.ForgetEntry(target);
+        }
+
         if (Volatile.Read(ref _context->Attention) == 0)
         {
             byte* entry = _blocks.FindEntry(target);

@@ -347,10 +347,7 @@ public sealed unsafe partial class Translator : IBlockEngine, ICodeKeeper
     private void OnPageInvalidated(nint page)
     {
         _invalidations++;
-        if (!_cache.Invalidate((byte*)page))
-        {
-            Cpu.Tlb.RenewCodeEpochs();
-        }
+        _cache.Invalidate((byte*)page);
     }
 
     /// <summary>One instruction by the interpreter.</summary>

@@ -58,6 +58,7 @@ public sealed unsafe class Tlb : IDisposable
     private readonly RegionFilter _gigabytePages = new();
     private readonly ulong[] _epochs = new ulong[Slots];
     private readonly RegionFilter _codePages = new();
+    private readonly RegionFilter _codeRegions = new(); // of 4 MiB, as those of large pages
     private readonly List<nint> _displacedWriters = []; // pages whose notes went while other threads waited for this vCPU
     private ulong _lastEpoch;
     private bool _localSupervisorCode;
@@ -123,7 +124,11 @@ public sealed unsafe class Tlb : IDisposable
     public void NoteLocalSupervisorCode() => _localSupervisorCode = true;
 
     /// <summary>Notes that somebody relies on the translation of a page of code until the epoch changes.</summary>
-    public void NoteCodePage(ulong va) => _codePages.Add(va >> 12);
+    public void NoteCodePage(ulong va)
+    {
+        _codePages.Add(va >> 12);
+        _codeRegions.Add(va >> 22);
+    }
 
     /// <summary>The set to use for accesses of <paramref name="privilege"/> in the current address space.</summary>
     public TlbEntry* Set(TlbPrivilege privilege)
@@ -209,7 +214,11 @@ public sealed unsafe class Tlb : IDisposable
 
         if (_largePages.MayHold(va >> 22))
         {
-            RenewCodeEpochs();
+            if (_codeRegions.MayHold(va >> 22))
+            {
+                RenewCodeEpochs(); // a large page may go, and with it code elsewhere in it
+            }
+
             ulong start = va & ~0x3F_FFFFUL; // 4 MiB covers both large-page sizes
             Follower?.Drop(start, 0x40_0000);
             for (ulong page = start; page < start + 0x40_0000; page += 0x1000)
@@ -479,6 +488,7 @@ public sealed unsafe class Tlb : IDisposable
         }
 
         _codePages.Clear();
+        _codeRegions.Clear();
     }
 
     /// <summary>Prepares the memory of a slot that has not been used before: most machines use few.</summary>

@@ -18,6 +18,7 @@ internal static class CloneSpec
     public static MachineSpec Of(MachineSpec spec, bool keepsIdentity) => spec with
     {
         Keep = null,
+        FirmwareVariables = null, // its flash has them
         Disks = [.. spec.Disks.Select(disk => disk with { Snapshot = !disk.ReadOnly })],
         Networks = [.. spec.Networks.Select(
             card => WithForwards(card, forwards => [.. forwards.Select(forward => forward with { HostPort = 0 })]) with

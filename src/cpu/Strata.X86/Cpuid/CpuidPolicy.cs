@@ -38,6 +38,11 @@ public sealed record CpuidPolicy
     /// <summary>What the machine's processors are.</summary>
     public CpuModel Model { get; init; } = CpuModel.V2;
 
+    /// <summary>
+    /// Width of physical addresses that is told. Fewer than there are suit software that makes page tables for all of them.
+    /// </summary>
+    public int PhysicalAddressBits { get; init; } = PageWalker.PhysicalAddressBits;
+
     /// <summary>Features that may be offered; an engine that lacks some narrows it.</summary>
     public CpuidFeatureSet Allowed { get; init; } = CpuidFeatureSet.All;
 
@@ -88,7 +93,7 @@ public sealed record CpuidPolicy
         0x8000_0002 or 0x8000_0003 or 0x8000_0004 => BrandLeaf(leaf - 0x80000002),
         0x8000_0006 => new CpuidResult(0, 0, 0x01006040, 0),
         0x8000_0007 => new CpuidResult(0, 0, 0, 1 << 8), // invariant TSC
-        0x8000_0008 => new CpuidResult(PageWalker.PhysicalAddressBits | (48 << 8), 0, 0, 0),
+        0x8000_0008 => new CpuidResult((uint)PhysicalAddressBits | (48 << 8), 0, 0, 0),
         _ => default,
     };
 

@@ -226,7 +226,7 @@ static class BootDisk
         Part(a, 'G', report, () =>
         {
             SetMode(a, 0x12);
-            Repeat(a, 4, () =>
+            Repeat(a, 40, () =>
             {
                 Label next = a.CreateLabel();
                 a.mov(dx, 0x3CE); // write mode 2: each byte a colour, through the latches

@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using Strata.Core.Posix;
 using Strata.X86.Execution;
 using Strata.X86.Registers;
@@ -25,6 +26,12 @@ internal sealed unsafe class CodeSegments : IDisposable
     private CodeSegment _last;
     private ushort _lastId;
 
+    // Of the segment registers that were looked at last: exits come far more often than they change
+    private readonly SegmentState[] _seen = new SegmentState[Bridge.SegmentCount];
+    private readonly ulong[] _ends = new ulong[2 * Bridge.SegmentCount];
+    private ModeBits _seenMode;
+    private ushort _seenId;
+
     // SAFETY: the context is the vCPU's, which outlives its engine; the table is released in Dispose, and indexed by 16 bits.
     public CodeSegments(VcpuContext* context)
     {
@@ -41,7 +48,33 @@ internal sealed unsafe class CodeSegments : IDisposable
     public CodeSegment this[ushort id] => _segments[id];
 
     /// <summary>The number of the segment that the processor executes in; 0 in flat code.</summary>
-    public ushort CurrentId => CodeModes.Of(_context).IsSegmented() ? IdOf(Current) : (ushort)0;
+    public ushort CurrentId
+    {
+        get
+        {
+            if (!CodeModes.Of(_context).IsSegmented())
+            {
+                return 0;
+            }
+
+            Look();
+            return _seenId;
+        }
+    }
+
+    /// <summary>Where the segments end, in the order of <see cref="Bridge.Ends"/>.</summary>
+    public ReadOnlySpan<ulong> Ends
+    {
+        get
+        {
+            Look();
+            return _ends;
+        }
+    }
+
+    /// <summary>ES to GS.</summary>
+    private ReadOnlySpan<SegmentState> Registers => new(
+        (byte*)_context + Emit.SegmentedHome.OffsetOf(SegmentIndex.Es), Bridge.SegmentCount);
 
     private CodeSegment Current
     {
@@ -62,6 +95,28 @@ internal sealed unsafe class CodeSegments : IDisposable
                 && IsOpen(SegmentEnds.Of(s.Ss, hasRights));
             return new CodeSegment((uint)s.Cs.Base, s.Cs.Limit, traits | (isOpen ? SegmentTraits.Open : 0));
         }
+    }
+
+    /// <summary>Brings what was seen up to the registers.</summary>
+    private void Look()
+    {
+        ReadOnlySpan<SegmentState> registers = Registers;
+        if (_seenId != 0
+            && _seenMode == _context->Mode
+            && MemoryMarshal.AsBytes(registers).SequenceEqual(MemoryMarshal.AsBytes<SegmentState>(_seen)))
+        {
+            return;
+        }
+
+        registers.CopyTo(_seen);
+        _seenMode = _context->Mode;
+        bool hasRights = (_seenMode & (ModeBits.Protected | ModeBits.Virtual8086)) != ModeBits.Protected;
+        for (int i = 0; i < registers.Length; i++)
+        {
+            (_ends[2 * i], _ends[(2 * i) + 1]) = SegmentEnds.Of(registers[i], hasRights);
+        }
+
+        _seenId = IdOf(Current);
     }
 
     public ushort IdOf(in CodeSegment segment)
@@ -91,7 +146,7 @@ internal sealed unsafe class CodeSegments : IDisposable
     {
         _ids.Clear();
         _segments.RemoveRange(1, _segments.Count - 1);
-        _lastId = 0;
+        _lastId = _seenId = 0;
         new Span<ushort>(RealIds, (int)SelectorSpace).Clear();
     }
 

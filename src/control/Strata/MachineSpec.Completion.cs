@@ -85,6 +85,7 @@ public sealed partial record MachineSpec
             Disks = [.. Disks.Select(disk => disk.IsEmpty ? disk : disk with { Path = Root(disk.Path) })],
             Networks = [.. Networks.Select(card => card with { Capture = RootIfAny(card.Capture) })],
             Shares = [.. Shares.Select(share => share with { Folder = Root(share.Folder) })],
+            Sound = Sound is null ? null : new SoundSpec(RootIfAny(Sound.Wave)),
         };
 
         string Root(string path) => Path.GetFullPath(path, folder);

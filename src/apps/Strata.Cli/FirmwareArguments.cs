@@ -1,4 +1,5 @@
 using System.CommandLine;
+using Strata.Control;
 using Strata.Images;
 
 namespace Strata.Cli;
@@ -10,8 +11,14 @@ internal sealed class FirmwareArguments
 
     private readonly Option<string?> _firmware = new("--firmware")
     {
-        Description = "What starts the machine: seabios, or none for a kernel. Default: seabios where a disk or an ISO image is given " +
-            "and no kernel.",
+        Description = "What starts the machine: seabios, ovmf (UEFI), auto for what the disk or disc needs, or none for a kernel. " +
+            "Default: auto where a disk or an ISO image is given and no kernel.",
+    };
+
+    private readonly Option<string?> _variables = new("--firmware-vars")
+    {
+        Description = "File that keeps the variables of UEFI firmware, such as what it starts; made where it does not exist. Default: one " +
+            "by the machine's --name; without a name they end with the machine.",
     };
 
     private readonly Option<string[]> _cdrom = new("--cdrom")
@@ -33,7 +40,7 @@ internal sealed class FirmwareArguments
 
     public void AddTo(Command command)
     {
-        foreach (Option option in (Option[])[_firmware, _cdrom, _floppy, _boot, _menu])
+        foreach (Option option in (Option[])[_firmware, _variables, _cdrom, _floppy, _boot, _menu])
         {
             command.Options.Add(option);
         }
@@ -50,7 +57,18 @@ internal sealed class FirmwareArguments
 
     /// <summary>The disk that was named in place of an image: it stays the first where --disk names others.</summary>
     public static IReadOnlyList<DiskSpec> StartDisks(string? name, MachineSpec spec) =>
-        name is not null && spec is { Image: null, Firmware: FirmwareKind.SeaBios } ? spec.Disks : [];
+        name is not null && spec is { Image: null, Firmware: FirmwareKind.SeaBios or FirmwareKind.Ovmf } ? spec.Disks : [];
+
+    /// <summary>A machine that is given a name keeps its firmware's variables by it.</summary>
+    /// <param name="name">On the command line; null for none.</param>
+    /// <exception cref="StrataException">The name is none that a file could have.</exception>
+    public static MachineSpec KeepVariables(MachineSpec spec, string? name)
+    {
+        bool mayBeEfi = spec.Firmware is FirmwareKind.Ovmf || (spec.Firmware is null && spec.Kernel is null && spec.Image is null);
+        return mayBeEfi && spec.FirmwareVariables is null && MachineName.IsValid(name)
+            ? spec with { FirmwareVariables = MachineSpec.FirmwareVariablesOf(name!) }
+            : spec;
+    }
 
     public MachineSpec Apply(ParseResult result, MachineSpec spec)
     {
@@ -59,6 +77,7 @@ internal sealed class FirmwareArguments
         return spec with
         {
             Firmware = result.GetValue(_firmware) is { } word ? ParseFirmware(word) : spec.Firmware,
+            FirmwareVariables = result.GetValue(_variables) ?? spec.FirmwareVariables,
             Disks = [.. spec.Disks, .. discs.Select(DiskSpec.Disc), .. diskettes.Select(ParseDiskette)],
             Boot = result.GetValue(_boot) is { } boot ? [.. boot.Split(',').Select(ParseDevice)] : spec.Boot,
             BootMenu = result.GetValue(_menu) || spec.BootMenu,
@@ -67,11 +86,13 @@ internal sealed class FirmwareArguments
 
     private static DiskSpec ParseDiskette(string text) => DiskSpec.Parse(text) with { Bus = DiskBus.Floppy };
 
-    private static FirmwareKind ParseFirmware(string word) => word switch
+    private static FirmwareKind? ParseFirmware(string word) => word switch
     {
         "seabios" => FirmwareKind.SeaBios,
+        "ovmf" => FirmwareKind.Ovmf,
+        "auto" => null,
         "none" => FirmwareKind.None,
-        _ => throw new StrataException(StrataError.BadInput, $"--firmware is seabios or none, not \"{word}\"."),
+        _ => throw new StrataException(StrataError.BadInput, $"--firmware is seabios, ovmf, auto or none, not \"{word}\"."),
     };
 
     private static BootDevice ParseDevice(string word) => word switch

@@ -104,7 +104,7 @@ internal sealed class RunArguments
 
     private readonly Option<string> _engine = new("--engine")
     {
-        Description = "How guest code is executed: auto (the fastest here, see `strata probe`), kvm, translator or interpreter.",
+        Description = "How guest code is executed: auto (the fastest here, see `strata probe`), kvm, direct, translator or interpreter.",
         DefaultValueFactory = _ => "auto",
     };
 
@@ -255,6 +255,7 @@ internal sealed class RunArguments
         }
 
         spec = _firmware.Apply(result, ApplySizes(result, ApplyEngine(result, ApplyFiles(result, spec))));
+        spec = FirmwareArguments.KeepVariables(spec, result.GetValue(_name));
         return new RunOptions
         {
             Spec = spec with { Name = result.GetValue(_name) ?? spec.Name, Networks = _network.Apply(result, spec.Networks) },

@@ -1,5 +1,6 @@
 using Strata.Core.Storage;
 using Strata.Devices.Storage.Floppy;
+using Strata.Disks.Images;
 using Strata.Machines.Boards;
 using Strata.Snapshots;
 
@@ -8,12 +9,44 @@ namespace Strata;
 /// <summary>What the board is told about firmware, from what a machine's specification says.</summary>
 internal static class MachineFirmware
 {
+    private const ushort OvmfPowerPort = 0xB000;
+
     /// <param name="disc">One more disc in a CD drive; null for none.</param>
-    public static PcFirmwareOptions Describe(
-        MachineSpec spec, FirmwareRoms roms, IEnumerable<MachineDisk> disks, IBlockBackend? disc) => new()
+    /// <exception cref="StrataException">The file of the firmware's variables cannot be used.</exception>
+    public static PcFirmwareOptions? Describe(
+        MachineSpec spec, FirmwareRoms? roms, IEnumerable<MachineDisk> disks, IBlockBackend? disc)
     {
-        Rom = roms.Rom,
-        VideoRom = roms.VideoRom,
+        if (roms is null)
+        {
+            return null;
+        }
+
+        PcFirmwareOptions options = Describe(spec, disks, disc) with
+        {
+            Rom = roms.Rom,
+            VideoRom = roms.VideoRom,
+            Variables = roms.Variables,
+            NetworkRoms = roms.NetworkRoms,
+        };
+        if (roms.Variables.Length == 0)
+        {
+            return options;
+        }
+
+        options = options with { PowerPort = OvmfPowerPort };
+        if (spec.FirmwareVariables is not { } path)
+        {
+            return options;
+        }
+
+        (DiskImage store, byte[] content) = FirmwareVariables.Open(path, roms.Variables);
+        return options with { Variables = content, VariableStore = store };
+    }
+
+    private static PcFirmwareOptions Describe(MachineSpec spec, IEnumerable<MachineDisk> disks, IBlockBackend? disc) => new()
+    {
+        Rom = [],
+        VideoRom = [],
         Drives =
         [
             .. disks.Where(disk => disk.Spec.Bus.IsIde())

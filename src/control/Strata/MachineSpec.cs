@@ -64,12 +64,19 @@ public sealed partial record MachineSpec
     public string? CommandLine { get; init; }
 
     /// <summary>
-    /// What starts the machine; null for firmware where there is neither a kernel nor an image, and something to start from.
+    /// What starts the machine; null for firmware where there is neither a kernel nor an image, and something to start from: which one is
+    /// chosen by what the disks hold.
     /// </summary>
     public FirmwareKind? Firmware { get; init; }
 
-    /// <summary>What firmware tries to start from, in this order; what is left out comes last.</summary>
-    public IReadOnlyList<BootDevice> Boot { get; init; } = [BootDevice.Disk, BootDevice.Cdrom, BootDevice.Floppy, BootDevice.Network];
+    /// <summary>
+    /// File that keeps the variables of <see cref="FirmwareKind.Ovmf"/>, such as what it starts; it is made where it does not exist. Null
+    /// for variables that end with the machine; snapshots have them in any case.
+    /// </summary>
+    public string? FirmwareVariables { get; init; }
+
+    /// <summary>What firmware tries to start from, in this order; what is left out comes last, and the network is left alone.</summary>
+    public IReadOnlyList<BootDevice> Boot { get; init; } = [BootDevice.Disk, BootDevice.Cdrom, BootDevice.Floppy];
 
     /// <summary>Firmware shows a menu of what there is to start from, and waits a few seconds for a key.</summary>
     public bool BootMenu { get; init; }

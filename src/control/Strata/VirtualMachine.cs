@@ -157,7 +157,7 @@ public sealed partial class VirtualMachine : IAsyncDisposable
         try
         {
             origin = origin with { Firmware = await FirmwareRoms.ReadAsync(spec).ConfigureAwait(false) };
-        GuestConsole console = new(attachments.ConsoleOutput, spec.Console);
+            GuestConsole console = new(attachments.ConsoleOutput, spec.Console);
             EngineChoice choice = await ChooseEngineAsync(spec).ConfigureAwait(false);
             networks = MachineNetworks.Open(spec.Networks, spec.Name, attachments);
             (
@@ -382,6 +382,7 @@ public sealed partial class VirtualMachine : IAsyncDisposable
         List<MachineDisk> disks = [];
         List<(string Tag, IFileShare Share, TimeSpan Validity)> shares = [];
         ISoundSink? sound = null;
+        PcFirmwareOptions? firmware = null;
         try
         {
             sound = spec.Sound switch
@@ -391,6 +392,7 @@ public sealed partial class VirtualMachine : IAsyncDisposable
                 _ => new NoSound(),
             };
             disks.AddRange(spec.Disks.Select((disk, index) => origin.OpenDisk(disk, index, loggers.For(LogAreas.Disks))));
+            ReportBoot(origin, disks, loggers);
             CheckTags(spec);
             shares.AddRange(spec.Shares.Select(share => (share.Tag, share.Open(), share.Validity)));
             IBlockBackend? disc = spec.CloudInit?.CreateDisc();
@@ -408,11 +410,12 @@ public sealed partial class VirtualMachine : IAsyncDisposable
                 OnReset = reset => attachments.GuestReset?.Invoke(reset.Details),
                 WorldTime = () => DateTime.UtcNow,
                 Loggers = loggers,
-                CreateMemory = size => origin.Memory?.CreateMemory() ?? new GuestMemory(size),
+                CreateMemory = size => origin.Memory?.CreateMemory()
+                    ?? (EngineNames.Find(engine).NeedsSharedMemory ? GuestMemory.CreateShared(size) : new GuestMemory(size)),
                 Kernel = null,
                 ReadImages = origin.Boot.Load,
                 StartsFromMemory = origin.Memory is not null,
-                Firmware = origin.Firmware is { } roms ? MachineFirmware.Describe(spec, roms, disks, driveDisc) : null,
+                Firmware = firmware = MachineFirmware.Describe(spec, origin.Firmware, disks, driveDisc),
                 OnFirmwareLog = line => LogFirmware(loggers.For(LogAreas.Firmware), line),
                 KernelName = spec.Kernel ?? "kernel",
                 InitrdName = spec.Initrd ?? "initrd",
@@ -451,6 +454,7 @@ public sealed partial class VirtualMachine : IAsyncDisposable
             disks.ForEach(disk => disk.Dispose());
             shares.ForEach(share => share.Share.Dispose());
             sound?.Dispose();
+            firmware?.VariableStore?.Dispose();
             switch (error)
             {
                 case BootImageException or IOException:
@@ -459,6 +463,18 @@ public sealed partial class VirtualMachine : IAsyncDisposable
                     throw new StrataException(StrataError.Host, error.Message, error);
                 default:
                     throw;
+            }
+        }
+    }
+
+    /// <summary>Of a machine that firmware starts now.</summary>
+    private static void ReportBoot(MachineOrigin origin, List<MachineDisk> disks, MachineLoggers loggers)
+    {
+        if (origin is { Firmware: not null, Memory: null })
+        {
+            foreach (string problem in BootCheck.Find(disks))
+            {
+                LogBoot(loggers.For(LogAreas.Firmware), problem);
             }
         }
     }

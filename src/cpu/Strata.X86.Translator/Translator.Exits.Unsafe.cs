@@ -128,7 +128,8 @@ public sealed unsafe partial class Translator
     {
         ref X86CpuState s = ref _context->State;
         if (Volatile.Read(ref _context->Attention) != 0 || s.Activity != ActivityState.Running || s.Shadow != InterruptShadow.None
-            || _blocks.Mode == CodeMode.None || Cpu.NeedsSlowStep || Cpu.IsEventDue || Cpu.IsUserCodeHeld)
+            || _blocks.Mode == CodeMode.None || Cpu.NeedsSlowStep || Cpu.IsEventDue || Cpu.IsUserCodeHeld
+            || (_userCode is not null && _context->Cpl == 3)) // who executes user code is asked in the main loop
         {
             return null;
         }
@@ -203,6 +204,11 @@ public sealed unsafe partial class Translator
             return null;
         }
 
+        if (site == _cache.SiteAt(TranslationCache.DroppedSite))
+        {
+            _blocks.ForgetEntry(target);
+        }
+
         if (Volatile.Read(ref _context->Attention) == 0)
         {
             byte* entry = _blocks.FindEntry(target);
@@ -219,7 +225,7 @@ public sealed unsafe partial class Translator
     private byte* MakeAccessible(Site* site)
     {
         ulong va = _bridge->Value;
-        if (site->IsAligned && (va & 15) != 0)
+        if (site->IsAligned && (va & (site->Size - 1UL)) != 0)
         {
             return Execute(site); // the general protection comes before what the page may have
         }

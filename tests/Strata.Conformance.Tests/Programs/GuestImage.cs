@@ -79,7 +79,8 @@ internal sealed unsafe class GuestImage
         state.Cr4 |= _random.Next(4) == 0 ? Cr4.FSGSBASE : 0;
         state.Cr4 |= _random.Next(8) == 0 ? Cr4.TSD : 0;
         state.Cr4 |= _random.Next(8) == 0 ? Cr4.UMIP : 0;
-        state.Cr4 |= _random.Next(4) == 0 ? Cr4.OSXSAVE : 0;
+        state.Cr4 |= _random.Next(4) != 0 ? Cr4.OSXSAVE : 0;
+        state.Xcr0 = _random.Next(8) switch { 0 => 1, 1 => 3, _ => 7 };
         if (setting.IsPaged && setting.Mode == GuestMode.Long && setting.Cpl == 0)
         {
             state.Cr4 |= _random.Next(4) == 0 ? Cr4.SMAP : 0;
@@ -176,9 +177,10 @@ internal sealed unsafe class GuestImage
 
     private void RandomizeFloating(ref X86CpuState state)
     {
+        bool hasUppers = _random.Next(2) == 0;
         for (int i = 0; i < 64; i++)
         {
-            state.Vectors[i] = i % 4 < 2 ? FloatBits() : 0;
+            state.Vectors[i] = i % 4 < 2 || hasUppers ? FloatBits() : 0;
         }
 
         int style = _random.Next(6);

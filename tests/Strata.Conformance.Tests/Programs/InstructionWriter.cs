@@ -70,6 +70,13 @@ internal sealed class InstructionWriter(Random random, int bitness, ulong data)
             return true;
         }
 
+        if (name.StartsWith("mem_vsib", StringComparison.Ordinal))
+        {
+            instruction.SetOpKind(i, OpKind.Memory);
+            SetVectorMemory(ref instruction, name[^1] == 'x' ? Register.XMM0 : Register.YMM0);
+            return true;
+        }
+
         if (kind == OpCodeOperandKind.mem_offs)
         {
             instruction.SetOpKind(i, OpKind.Memory);
@@ -126,6 +133,7 @@ internal sealed class InstructionWriter(Random random, int bitness, ulong data)
             "r32" => Register.EAX + General(isDestination),
             "r64" => Register.RAX + General(isDestination),
             "xmm" => Register.XMM0 + wide,
+            "ymm" => Register.YMM0 + wide,
             "mm" => Register.MM0 + low,
             "sti" => Register.ST0 + low,
             "seg" when kind == "seg_reg" => Register.ES + random.Next(6),
@@ -188,6 +196,15 @@ internal sealed class InstructionWriter(Random random, int bitness, ulong data)
         instruction.MemoryDisplacement64 = bitness == 64 && !narrow ? (ulong)displacement : (uint)displacement;
         instruction.SegmentPrefix = random.Next(16) switch { 0 => Register.FS, 1 => Register.GS, 2 => Register.SS, _ => Register.None };
         _near = narrow ? default : instruction;
+    }
+
+    /// <summary>Addresses from a base and a vector of indices, which seldom are small.</summary>
+    private void SetVectorMemory(ref Instruction instruction, Register first)
+    {
+        int[] pointers = bitness == 64 ? Pointers : NarrowPointers;
+        instruction.MemoryBase = (bitness == 64 ? Register.RAX : Register.EAX) + pointers[random.Next(pointers.Length)];
+        instruction.MemoryIndex = first + random.Next(bitness == 64 ? 16 : 8);
+        instruction.MemoryIndexScale = 1 << random.Next(4);
     }
 
     /// <summary>An address of 16 bits; its registers hold pointers, of which only the lower halves count.</summary>

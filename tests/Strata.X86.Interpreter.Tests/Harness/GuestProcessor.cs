@@ -2,6 +2,7 @@ using Strata.Core.Bus;
 using Strata.Core.Execution;
 using Strata.Core.Memory;
 using Strata.Core.Time;
+using Strata.X86.Cpuid;
 using Strata.X86.Execution;
 using Strata.X86.Registers;
 
@@ -30,8 +31,10 @@ public sealed unsafe class GuestProcessor : IDisposable
     private readonly GuestMemory _memory = new(MemorySize);
     private readonly IX86Engine _engine;
 
-    public GuestProcessor(Action? x87Error = null)
+    /// <param name="cpu">What a guest is offered, by name.</param>
+    public GuestProcessor(Action? x87Error = null, string cpu = CpuModel.V2Name)
     {
+        Assert.True(CpuModel.TryParse(cpu, out CpuModel? model));
         AddressSpace space = new();
         space.MapRam(0, _memory, 0, MemorySize);
         _engine = EngineFactory.Create(new X86CpuWiring
@@ -41,6 +44,7 @@ public sealed unsafe class GuestProcessor : IDisposable
             Ports = new PortSpace(),
             Clock = new ManualClock(),
             X87Error = x87Error,
+            Cpuid = new CpuidPolicy { Model = model! },
         });
         BuildTables();
         State = LongMode();

@@ -1,7 +1,7 @@
 using Iced.Intel;
-using Strata.X86.Interpreter.Tests.Integer;
 using Strata.X86.Execution;
 using Strata.X86.Interpreter.Tests.Harness;
+using Strata.X86.Interpreter.Tests.Integer;
 using Strata.X86.Registers;
 using Strata.X86.Tests.HostCpu;
 using Code = Iced.Intel.Code;

@@ -93,6 +93,7 @@ internal sealed unsafe class SimdComparison(int seed, int memoryCompared = 192) 
     {
         host.Reset();
         _operands.FillVectors(new Span<ulong>(host.Registers->Fpu + 160, 32));
+        _operands.FillVectors(new Span<ulong>(host.Registers->Uppers, 32));
         _operands.FillVectors(new Span<ulong>(host.Memory, memoryCompared / 8));
         Span<ulong> mmx = stackalloc ulong[8];
         _operands.FillVectors(mmx);
@@ -118,6 +119,8 @@ internal sealed unsafe class SimdComparison(int seed, int memoryCompared = 192) 
         state.Rip = _at;
         state.Rflags = host.Rflags;
         state.Mxcsr = host.Mxcsr;
+        state.Cr4 |= Cr4.OSXSAVE;
+        state.Xcr0 = 7;
         state.Fcw = host.Fcw;
         state.Fsw = host.Fsw;
         state.Ftw = 0;
@@ -133,6 +136,8 @@ internal sealed unsafe class SimdComparison(int seed, int memoryCompared = 192) 
         {
             state.Vectors[4 * i] = host.Xmm(i);
             state.Vectors[(4 * i) + 1] = host.Xmm(i, 1);
+            state.Vectors[(4 * i) + 2] = host.Upper(i);
+            state.Vectors[(4 * i) + 3] = host.Upper(i, 1);
             state.Gprs[i] = i == Gpr.Rsp ? GuestProcessor.Stack : ToGuestAddress(host, host.Gprs[i]);
         }
 
@@ -160,6 +165,13 @@ internal sealed unsafe class SimdComparison(int seed, int memoryCompared = 192) 
                 differences.Add(
                     $"XMM{i}: host {host.Xmm(i, 1):X16}_{host.Xmm(i):X16} ours " +
                     $"{state.Vectors[(4 * i) + 1]:X16}_{state.Vectors[4 * i]:X16}");
+            }
+
+            if (host.Upper(i) != state.Vectors[(4 * i) + 2] || host.Upper(i, 1) != state.Vectors[(4 * i) + 3])
+            {
+                differences.Add(
+                    $"YMM{i} upper: host {host.Upper(i, 1):X16}_{host.Upper(i):X16} ours " +
+                    $"{state.Vectors[(4 * i) + 3]:X16}_{state.Vectors[(4 * i) + 2]:X16}");
             }
 
             if (i != Gpr.Rsp)
@@ -192,26 +204,27 @@ internal sealed unsafe class SimdComparison(int seed, int memoryCompared = 192) 
     /// </summary>
     private void TakeOverNans(HostInstruction host, SimdEncoding encoding)
     {
-        if (encoding.Instruction.Mnemonic is not (Mnemonic.Dpps or Mnemonic.Dppd))
+        Mnemonic mnemonic = encoding.Instruction.Mnemonic;
+        if (mnemonic is not (Mnemonic.Dpps or Mnemonic.Dppd or Mnemonic.Vdpps or Mnemonic.Vdppd))
         {
             return;
         }
 
-        Span<ulong> theirs = new(host.Registers->Fpu + 160, 32);
         ref X86CpuState state = ref _guest.State;
-        for (int i = 0; i < 32; i++)
+        for (int i = 0; i < 64; i++)
         {
-            ref ulong ours = ref state.Vectors[(4 * (i / 2)) + (i % 2)];
-            if (encoding.Instruction.Mnemonic == Mnemonic.Dppd)
+            ref ulong ours = ref state.Vectors[i];
+            ref ulong theirs = ref (i & 2) == 0 ? ref host.Xmm(i / 4, i & 1) : ref host.Upper(i / 4, i & 1);
+            if (mnemonic is Mnemonic.Dppd or Mnemonic.Vdppd)
             {
-                theirs[i] = double.IsNaN(BitConverter.UInt64BitsToDouble(theirs[i])) && double.IsNaN(BitConverter.UInt64BitsToDouble(ours))
+                theirs = double.IsNaN(BitConverter.UInt64BitsToDouble(theirs)) && double.IsNaN(BitConverter.UInt64BitsToDouble(ours))
                     ? ours
-                    : theirs[i];
+                    : theirs;
                 continue;
             }
 
-            ulong low = Choose((uint)theirs[i], (uint)ours);
-            theirs[i] = low | ((ulong)Choose((uint)(theirs[i] >> 32), (uint)(ours >> 32)) << 32);
+            ulong low = Choose((uint)theirs, (uint)ours);
+            theirs = low | ((ulong)Choose((uint)(theirs >> 32), (uint)(ours >> 32)) << 32);
         }
 
         static uint Choose(uint their, uint our) =>
@@ -265,11 +278,13 @@ internal sealed unsafe class SimdComparison(int seed, int memoryCompared = 192) 
         {
             Register register = instruction.GetOpRegister(i);
             int number = register.GetNumber();
-            text += register.IsXMM() ? $" {register}={host.Xmm(number, 1):X16}_{host.Xmm(number):X16}"
+            text += register.IsYMM()
+                ? $" {register}={host.Upper(number, 1):X16}_{host.Upper(number):X16}_{host.Xmm(number, 1):X16}_{host.Xmm(number):X16}"
+                : register.IsXMM() ? $" {register}={host.Xmm(number, 1):X16}_{host.Xmm(number):X16}"
                 : register.IsMM() ? $" {register}={host.StSignificand((number - (host.Fsw >> 11)) & 7):X16}"
                 : register.IsGPR() ? $" {register.GetFullRegister()}={host.Gprs[register.GetFullRegister().GetNumber()]:X16}" : "";
         }
 
-        return encoding.HasMemory ? $"{text} mem={Convert.ToHexString(new Span<byte>(host.Memory + encoding.Displacement, 16))}" : text;
+        return encoding.HasMemory ? $"{text} mem={Convert.ToHexString(new Span<byte>(host.Memory + encoding.Displacement, 32))}" : text;
     }
 }

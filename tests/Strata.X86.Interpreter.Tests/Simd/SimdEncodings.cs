@@ -14,7 +14,7 @@ internal sealed record SimdEncoding(Instruction Instruction, byte[] Bytes, int D
 
     public bool UsesMmx => Enumerable.Range(0, Instruction.OpCount).Any(i => Instruction.GetOpRegister(i).IsMM());
 
-    public bool UsesXmm => Enumerable.Range(0, Instruction.OpCount).Any(i => Instruction.GetOpRegister(i).IsXMM());
+    public bool UsesXmm => Enumerable.Range(0, Instruction.OpCount).Any(i => Instruction.GetOpRegister(i) is var register && (register.IsXMM() || register.IsYMM()));
 }
 
 /// <summary>
@@ -29,11 +29,11 @@ internal static class SimdEncodings
     private static readonly Mnemonic[] Elsewhere =
     [
         Mnemonic.Fisttp, Mnemonic.Emms, Mnemonic.Ldmxcsr, Mnemonic.Stmxcsr, Mnemonic.Rcpps, Mnemonic.Rcpss, Mnemonic.Rsqrtps,
-        Mnemonic.Rsqrtss,
+        Mnemonic.Rsqrtss, Mnemonic.Vldmxcsr, Mnemonic.Vstmxcsr, Mnemonic.Vrcpps, Mnemonic.Vrcpss, Mnemonic.Vrsqrtps, Mnemonic.Vrsqrtss,
     ];
 
-    public static IEnumerable<Code> CodesOf(CpuidFeature feature) =>
-        Enum.GetValues<Code>().Where(code => IsTested(code) && code.CpuidFeatures().Contains(feature));
+    public static IEnumerable<Code> CodesOf(CpuidFeature feature, EncodingKind encoding = EncodingKind.Legacy) =>
+        Enum.GetValues<Code>().Where(code => IsTested(code, encoding) && code.CpuidFeatures().Contains(feature));
 
     /// <summary>All forms of an instruction; an immediate is drawn for each.</summary>
     public static IEnumerable<SimdEncoding> FormsOf(Code code, Random random, int displacement)
@@ -82,11 +82,13 @@ internal static class SimdEncodings
         return true;
     }
 
-    private static bool IsTested(Code code)
+    private static bool IsTested(Code code, EncodingKind encoding)
     {
         OpCodeInfo info = code.ToOpCode();
-        return info is { IsInstruction: true, Encoding: EncodingKind.Legacy, Mode64: true }
+        return info is { IsInstruction: true, Mode64: true }
+            && info.Encoding == encoding
             && !info.IsReservedNop
+            && !info.OpKindsOf().Any(kind => kind.ToString().StartsWith("mem_vsib", StringComparison.Ordinal))
             && !Elsewhere.Contains(code.Mnemonic());
     }
 
@@ -108,7 +110,7 @@ internal static class SimdEncodings
         }
 
         string name = kind.ToString();
-        int number = form switch { 0 or 3 => 2 + (3 * i), 1 => 9 + (3 * i), _ => 6 };
+        int number = form switch { 0 or 3 => 2 + (3 * i), 1 => 9 + (2 * i), _ => 6 };
         if (kind == OpCodeOperandKind.imm8)
         {
             instruction.SetOpKind(i, OpKind.Immediate8);
@@ -121,6 +123,10 @@ internal static class SimdEncodings
         else if (name.StartsWith("xmm", StringComparison.Ordinal))
         {
             instruction.SetOpRegister(i, Register.XMM0 + number);
+        }
+        else if (name.StartsWith("ymm", StringComparison.Ordinal))
+        {
+            instruction.SetOpRegister(i, Register.YMM0 + number);
         }
         else if (name.StartsWith("mm_", StringComparison.Ordinal))
         {

@@ -28,7 +28,7 @@ public sealed unsafe class SimdExceptionTests
     private const uint SignalingNaN = 0x7F800001;
 
     /// <summary>Their sums follow their products, so exceptions come in more than two steps.</summary>
-    private static readonly Mnemonic[] Staged = [Mnemonic.Dpps, Mnemonic.Dppd];
+    private static readonly Mnemonic[] Staged = [Mnemonic.Dpps, Mnemonic.Dppd, Mnemonic.Vdpps, Mnemonic.Vdppd];
 
     [HostTheory]
     [InlineData(CpuidFeature.SSE)]
@@ -173,13 +173,13 @@ public sealed unsafe class SimdExceptionTests
         Assert.Equal(0xFFFFu, *(uint*)guest.At(GuestProcessor.Data + 5));
     }
 
-    private static bool IsFloat(Code code)
+    internal static bool IsFloat(Code code)
     {
         string name = code.Mnemonic().ToString();
         return !Staged.Contains(code.Mnemonic())
             && (name.EndsWith("ss", StringComparison.Ordinal) || name.EndsWith("sd", StringComparison.Ordinal)
             || name.EndsWith("ps", StringComparison.Ordinal) || name.EndsWith("pd", StringComparison.Ordinal)
-            || name.StartsWith("Cvt", StringComparison.Ordinal));
+            || name.StartsWith("Cvt", StringComparison.Ordinal) || name.StartsWith("Vcvt", StringComparison.Ordinal));
     }
 
     /// <summary>XMM0 and XMM1 hold a number in their lowest element.</summary>

@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using System.Runtime.Intrinsics.X86;
 using Iced.Intel;
 using static Iced.Intel.AssemblerRegisters;
 
@@ -74,6 +75,9 @@ public sealed unsafe class HostInstruction : IDisposable
     /// <summary>Low half of XMMn.</summary>
     public ref ulong Xmm(int n, int half = 0) => ref *(ulong*)(Registers->Fpu + 160 + (16 * n) + (8 * half));
 
+    /// <summary>A quadword of the upper half of YMMn.</summary>
+    public ref ulong Upper(int n, int half = 0) => ref *(ulong*)(Registers->Uppers + (16 * n) + (8 * half));
+
     /// <summary>Significand of ST(i).</summary>
     public ref ulong StSignificand(int i) => ref *(ulong*)(Registers->Fpu + 32 + (16 * i));
 
@@ -97,6 +101,8 @@ public sealed unsafe class HostInstruction : IDisposable
         _data.Dispose();
     }
 
+    private static AssemblerRegisterYMM Ymm(int n) => new(Register.YMM0 + n);
+
     private static void EmitLoad(Assembler a)
     {
         foreach (AssemblerRegister64 register in (ReadOnlySpan<AssemblerRegister64>)[rbx, rbp, r12, r13, r14, r15])
@@ -109,6 +115,11 @@ public sealed unsafe class HostInstruction : IDisposable
         a.fnstcw(__word_ptr[rsp + 4]);
         a.mov(__qword_ptr[rsp + 8], rdi);
         a.fxrstor64(__[rdi + HostRegisters.FpuOffset]);
+        for (int i = 0; i < 16 && Avx.IsSupported; i++)
+        {
+            a.vinsertf128(Ymm(i), Ymm(i), __[rdi + HostRegisters.UppersOffset + (16 * i)], 1);
+        }
+
         a.push(__qword_ptr[rdi + HostRegisters.FlagsOffset]);
         a.popfq();
         for (int i = 0; i < 16; i++)
@@ -139,6 +150,16 @@ public sealed unsafe class HostInstruction : IDisposable
         a.mov(rax, __qword_ptr[rsp + 8]);
         a.mov(__qword_ptr[rdi + HostRegisters.GprOffset + (8 * 7)], rax);
         a.fxsave64(__[rdi + HostRegisters.FpuOffset]);
+
+        for (int i = 0; i < 16 && Avx.IsSupported; i++)
+        {
+            a.vextractf128(__[rdi + HostRegisters.UppersOffset + (16 * i)], Ymm(i), 1);
+        }
+
+        if (Avx.IsSupported)
+        {
+            a.vzeroupper();
+        }
 
         // Pending x87 exceptions must be gone before any waiting instruction, and DF before managed code.
         a.fninit();

@@ -12,6 +12,7 @@ public unsafe struct HostRegisters
     public const int FpuOffset = 0;
     public const int GprOffset = 512;
     public const int FlagsOffset = GprOffset + (16 * 8);
+    public const int UppersOffset = FlagsOffset + 16;
 
     /// <summary>FXSAVE64 image: FCW 0, FSW 2, abridged FTW 4, FOP 6, FIP 8, FDP 16, MXCSR 24, ST(i) 32+16i, XMMn 160+16n.</summary>
     public fixed byte Fpu[512];
@@ -22,4 +23,7 @@ public unsafe struct HostRegisters
     /// <summary>Loaded with POPFQ: leave TF, IF, NT and AC as they are (0x202 and the arithmetic flags are safe).</summary>
     public ulong Rflags;
     private readonly ulong _padding;
+
+    /// <summary>Upper halves of YMM0..YMM15; neither loaded nor stored where the host has no AVX.</summary>
+    public fixed byte Uppers[256];
 }

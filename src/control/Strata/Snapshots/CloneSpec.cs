@@ -19,6 +19,7 @@ internal static class CloneSpec
     {
         Keep = null,
         Sound = spec.Sound is null ? null : SoundSpec.Unheard,
+        FirmwareVariables = null, // its flash has them
         Disks = [.. spec.Disks.Select(disk => disk with { Snapshot = !disk.ReadOnly })],
         Networks = [.. spec.Networks.Select(
             card => WithForwards(card, forwards => [.. forwards.Select(forward => forward with { HostPort = 0 })]) with

@@ -7,8 +7,8 @@ using Strata.Devices.Workers;
 namespace Strata.Sounds;
 
 /// <summary>
-/// A WAV file of what a machine plays, which is whole behind each write: RIFF, "WAVE", PCM of two channels. A thread of its own writes it, so
-/// that the machine does not wait for the disk. Where the disk fails, the log says so, and the rest is left out.
+/// A WAV file of what a machine plays, which is whole behind each write: RIFF, "WAVE", PCM of two channels. A thread of its own writes
+/// it, so that the machine does not wait for the disk. Where the disk fails, the log says so, and the rest is left out.
 /// </summary>
 internal sealed partial class WaveFile : ISoundSink
 {

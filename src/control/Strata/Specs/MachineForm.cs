@@ -17,7 +17,8 @@ internal static class MachineForm
     private const int MostBootDevices = 4;
     private const int MostUsbDevices = 2;
 
-    private static readonly ChoiceKind<FirmwareKind> Firmware = new((FirmwareKind.None, "none"), (FirmwareKind.SeaBios, "seabios"));
+    private static readonly ChoiceKind<FirmwareKind> Firmware = new(
+        (FirmwareKind.None, "none"), (FirmwareKind.SeaBios, "seabios"), (FirmwareKind.Ovmf, "ovmf"));
 
     private static readonly ChoiceKind<BootDevice> BootFrom = new(
         (BootDevice.Disk, "disk"), (BootDevice.Cdrom, "cdrom"), (BootDevice.Floppy, "floppy"), (BootDevice.Network, "net"));
@@ -114,7 +115,12 @@ internal static class MachineForm
         {
             "firmware", OptionalValue(Firmware),
             s => s.Firmware, (s, v) => s with { Firmware = v },
-            "What starts the machine; null for firmware where there is no kernel."
+            "What starts the machine; null for firmware where there is no kernel, chosen by what the disks hold."
+        },
+        {
+            "firmwareVariables", OptionalPath,
+            s => s.FirmwareVariables, (s, v) => s with { FirmwareVariables = v },
+            "File that keeps the variables of UEFI firmware; null for variables that end with the machine."
         },
         {
             "boot", new ListKind<BootDevice>(BootFrom, MostBootDevices),

@@ -2,6 +2,7 @@ using System.Text;
 using Strata.Core.Execution;
 using Strata.Devices.Serial;
 using Strata.Machines.Boards;
+using Strata.X86.Cpuid;
 using Strata.X86.Execution;
 using Strata.X86.Registers;
 
@@ -31,6 +32,7 @@ internal sealed class LockstepMachine : ISerialBackend, IDisposable
         {
             MemorySize = spec.Memory,
             Processors = spec.Processors,
+            CpuModel = CpuModel.Host,
             Deterministic = _deterministic,
             Serial = this,
             StartTime = StartTime,

@@ -12,6 +12,9 @@ public sealed class ScreenPicture
     private uint[] _pixels = [];
     private uint[] _before = []; // of the last Paint
 
+    private object? _source; // what it shows, in which version
+    private long _version;
+
     /// <summary>Columns; 0 before it is painted.</summary>
     public int Width { get; private set; }
 
@@ -42,9 +45,16 @@ public sealed class ScreenPicture
         }
 
         (Width, Height) = (width, height);
+        _source = null;
         _pixels = new uint[width * height];
         return true;
     }
+
+    /// <summary>Whether it shows a version of a source already: then painting it anew would change nothing.</summary>
+    public bool Shows(object source, long version) => _source == source && _version == version;
+
+    /// <summary>Notes which version of a source it shows now.</summary>
+    public void NoteShown(object source, long version) => (_source, _version) = (source, version);
 
     /// <summary>Paints the picture anew.</summary>
     /// <param name="width">1 to <see cref="LargestSide"/>, as <paramref name="height"/>.</param>

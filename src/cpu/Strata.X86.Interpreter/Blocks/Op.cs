@@ -27,7 +27,7 @@ public enum OperandKind : byte
     Control,
     Debug,
 
-    /// <summary>The instruction's one memory operand.</summary>
+    /// <summary>The instruction's one memory operand; <c>RegN</c> is the byte offset of a gather's indices in the context.</summary>
     Memory,
 
     /// <summary><c>Op.Imm</c> (or <c>Op.Imm2</c> for the second immediate).</summary>

@@ -62,6 +62,7 @@ internal static unsafe class OpBuilder
                 return FillRegister(instruction.GetOpRegister(index), out register, out width);
             case OpKind.Memory:
                 FillAddress(op, instruction);
+                register = OffsetOfVectorIndex(instruction);
                 width = Math.Min(op->MemorySize, (ushort)255);
                 return OperandKind.Memory;
             case OpKind.NearBranch16:
@@ -157,12 +158,17 @@ internal static unsafe class OpBuilder
             op->Base = GprOffset(addressBase);
         }
 
+        op->Scale = instruction.MemoryIndexScale switch { 1 => 0, 2 => 1, 4 => 2, _ => 3 };
         if (index != Register.None && !index.IsVectorRegister())
         {
             op->Index = GprOffset(index);
-            op->Scale = instruction.MemoryIndexScale switch { 1 => 0, 2 => 1, 4 => 2, _ => 3 };
         }
     }
+
+    /// <summary>Gathers have a vector of indices.</summary>
+    private static ushort OffsetOfVectorIndex(in Instruction instruction) => instruction.MemoryIndex.IsVectorRegister()
+        ? (ushort)(VectorsOffset + (instruction.MemoryIndex.GetNumber() * 32))
+        : (ushort)0;
 
     private static SegmentIndex SegmentOf(Register segment) => segment switch
     {

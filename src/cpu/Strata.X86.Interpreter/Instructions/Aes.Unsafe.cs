@@ -33,12 +33,15 @@ internal static unsafe class AesInstructions
 
     private static void Round(X86Cpu cpu, Op* op, bool inverse, bool mix)
     {
-        if (!Simd.Begin(cpu, op) || !Simd.TryRead(cpu, op, 1, out Vector128<byte> key))
+        if (Simd.Begin(cpu, op) && Simd.TryRead(cpu, op, 1, out Vector128<byte> key))
         {
-            return;
+            Operands.Xmm(cpu, op->Reg0) = RoundOf(Operands.Xmm(cpu, op->Reg0), key, inverse, mix);
         }
+    }
 
-        Vector128<byte> state = Operands.Xmm(cpu, op->Reg0);
+    /// <summary>One round; the last one does not mix columns.</summary>
+    public static Vector128<byte> RoundOf(Vector128<byte> state, Vector128<byte> key, bool inverse, bool mix)
+    {
         Vector128<byte> r = default;
         byte[] box = inverse ? InverseSBox : SBox;
         for (int i = 0; i < 16; i++)
@@ -53,47 +56,53 @@ internal static unsafe class AesInstructions
             r = inverse ? MixColumns(r, 14, 11, 13, 9) : MixColumns(r, 2, 3, 1, 1);
         }
 
-        Operands.Xmm(cpu, op->Reg0) = r ^ key;
+        return r ^ key;
     }
 
     private static void InverseMixColumnsOnly(X86Cpu cpu, Op* op)
     {
         if (Simd.Begin(cpu, op) && Simd.TryRead(cpu, op, 1, out Vector128<byte> source))
         {
-            Operands.Xmm(cpu, op->Reg0) = MixColumns(source, 14, 11, 13, 9);
+            Operands.Xmm(cpu, op->Reg0) = InverseMixColumns(source);
         }
     }
 
+    public static Vector128<byte> InverseMixColumns(Vector128<byte> state) => MixColumns(state, 14, 11, 13, 9);
+
     private static void KeyAssist(X86Cpu cpu, Op* op)
     {
-        if (!Simd.Begin(cpu, op) || !Simd.TryRead(cpu, op, 1, out Vector128<byte> source))
+        if (Simd.Begin(cpu, op) && Simd.TryRead(cpu, op, 1, out Vector128<byte> source))
         {
-            return;
+            Operands.Xmm(cpu, op->Reg0) = AssistKey(source, (byte)op->Imm);
         }
+    }
 
+    public static Vector128<byte> AssistKey(Vector128<byte> source, uint constant)
+    {
         uint x1 = Substitute(source.AsUInt32()[1]);
         uint x3 = Substitute(source.AsUInt32()[3]);
-        uint constant = (byte)op->Imm;
-        Operands.Xmm(
-            cpu, op->Reg0) = Vector128.Create(x1, uint.RotateRight(x1, 8) ^ constant, x3, uint.RotateRight(x3, 8) ^ constant).AsByte();
+        return Vector128.Create(x1, uint.RotateRight(x1, 8) ^ constant, x3, uint.RotateRight(x3, 8) ^ constant).AsByte();
     }
 
     private static void CarrylessMultiply(X86Cpu cpu, Op* op)
     {
-        if (!Simd.Begin(cpu, op) || !Simd.TryRead(cpu, op, 1, out Vector128<byte> source))
+        if (Simd.Begin(cpu, op) && Simd.TryRead(cpu, op, 1, out Vector128<byte> source))
         {
-            return;
+            ulong a = Operands.Xmm(cpu, op->Reg0).AsUInt64()[(int)op->Imm & 1];
+            ulong b = source.AsUInt64()[((int)op->Imm >> 4) & 1];
+            Operands.Xmm(cpu, op->Reg0) = MultiplyCarryless(a, b);
         }
+    }
 
-        ulong a = Operands.Xmm(cpu, op->Reg0).AsUInt64()[(int)op->Imm & 1];
-        ulong b = source.AsUInt64()[((int)op->Imm >> 4) & 1];
+    public static Vector128<byte> MultiplyCarryless(ulong a, ulong b)
+    {
         UInt128 product = 0;
         for (int i = 0; i < 64; i++)
         {
             product ^= ((b >> i) & 1) != 0 ? (UInt128)a << i : 0;
         }
 
-        Operands.Xmm(cpu, op->Reg0) = Vector128.Create((ulong)product, (ulong)(product >> 64)).AsByte();
+        return Vector128.Create((ulong)product, (ulong)(product >> 64)).AsByte();
     }
 
     private static uint Substitute(uint word) =>

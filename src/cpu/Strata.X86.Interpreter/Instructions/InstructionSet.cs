@@ -1,4 +1,5 @@
 using Strata.X86.Interpreter.Dispatch;
+using Strata.X86.Interpreter.Vex;
 
 namespace Strata.X86.Interpreter.Instructions;
 
@@ -43,6 +44,7 @@ internal static class InstructionSet
         SseTextInstructions.Register(table);
         AesInstructions.Register(table);
         ShaInstructions.Register(table);
+        VexInstructions.Register(table);
         X87Instructions.Register(table);
         return table;
     }

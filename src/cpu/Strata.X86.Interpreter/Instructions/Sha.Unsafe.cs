@@ -63,7 +63,7 @@ internal static unsafe class ShaInstructions
         Operands.Xmm(cpu, op->Reg0) = Vector128.Create(f, e, b, a).AsByte();
     }
 
-    private readonly struct Sha1Rounds : ISpanOperation
+    internal readonly struct Sha1Rounds : ISpanOperation
     {
         public static void Apply(byte* r, byte* a, byte* b, int n, int immediate)
         {
@@ -83,7 +83,7 @@ internal static unsafe class ShaInstructions
         }
     }
 
-    private readonly struct Sha1NextE : ISpanOperation
+    internal readonly struct Sha1NextE : ISpanOperation
     {
         public static void Apply(byte* r, byte* a, byte* b, int n, int immediate)
         {
@@ -93,7 +93,7 @@ internal static unsafe class ShaInstructions
         }
     }
 
-    private readonly struct Sha1Message1 : ISpanOperation
+    internal readonly struct Sha1Message1 : ISpanOperation
     {
         public static void Apply(byte* r, byte* a, byte* b, int n, int immediate)
         {
@@ -104,7 +104,7 @@ internal static unsafe class ShaInstructions
         }
     }
 
-    private readonly struct Sha1Message2 : ISpanOperation
+    internal readonly struct Sha1Message2 : ISpanOperation
     {
         public static void Apply(byte* r, byte* a, byte* b, int n, int immediate)
         {
@@ -117,7 +117,7 @@ internal static unsafe class ShaInstructions
         }
     }
 
-    private readonly struct Sha256Message1 : ISpanOperation
+    internal readonly struct Sha256Message1 : ISpanOperation
     {
         public static void Apply(byte* r, byte* a, byte* b, int n, int immediate)
         {
@@ -128,7 +128,7 @@ internal static unsafe class ShaInstructions
         }
     }
 
-    private readonly struct Sha256Message2 : ISpanOperation
+    internal readonly struct Sha256Message2 : ISpanOperation
     {
         public static void Apply(byte* r, byte* a, byte* b, int n, int immediate)
         {

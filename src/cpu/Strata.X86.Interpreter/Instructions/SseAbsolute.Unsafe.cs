@@ -18,7 +18,7 @@ internal static unsafe class SseAbsoluteInstructions
         table.Add(Mnemonic.Psignd, &Simd.Run<Sign4>);
     }
 
-    private readonly struct AverageBytes : ISpanOperation
+    internal readonly struct AverageBytes : ISpanOperation
     {
         public static void Apply(byte* r, byte* a, byte* b, int n, int immediate)
         {
@@ -29,7 +29,7 @@ internal static unsafe class SseAbsoluteInstructions
         }
     }
 
-    private readonly struct AverageWords : ISpanOperation
+    internal readonly struct AverageWords : ISpanOperation
     {
         public static void Apply(byte* r, byte* a, byte* b, int n, int immediate)
         {
@@ -40,7 +40,7 @@ internal static unsafe class SseAbsoluteInstructions
         }
     }
 
-    private readonly struct Absolute1 : ISpanOperation
+    internal readonly struct Absolute1 : ISpanOperation
     {
         public static void Apply(byte* r, byte* a, byte* b, int n, int immediate)
         {
@@ -52,7 +52,7 @@ internal static unsafe class SseAbsoluteInstructions
         }
     }
 
-    private readonly struct Sign1 : ISpanOperation
+    internal readonly struct Sign1 : ISpanOperation
     {
         public static void Apply(byte* r, byte* a, byte* b, int n, int immediate)
         {
@@ -65,7 +65,7 @@ internal static unsafe class SseAbsoluteInstructions
         }
     }
 
-    private readonly struct Absolute2 : ISpanOperation
+    internal readonly struct Absolute2 : ISpanOperation
     {
         public static void Apply(byte* r, byte* a, byte* b, int n, int immediate)
         {
@@ -77,7 +77,7 @@ internal static unsafe class SseAbsoluteInstructions
         }
     }
 
-    private readonly struct Sign2 : ISpanOperation
+    internal readonly struct Sign2 : ISpanOperation
     {
         public static void Apply(byte* r, byte* a, byte* b, int n, int immediate)
         {
@@ -90,7 +90,7 @@ internal static unsafe class SseAbsoluteInstructions
         }
     }
 
-    private readonly struct Absolute4 : ISpanOperation
+    internal readonly struct Absolute4 : ISpanOperation
     {
         public static void Apply(byte* r, byte* a, byte* b, int n, int immediate)
         {
@@ -102,7 +102,7 @@ internal static unsafe class SseAbsoluteInstructions
         }
     }
 
-    private readonly struct Sign4 : ISpanOperation
+    internal readonly struct Sign4 : ISpanOperation
     {
         public static void Apply(byte* r, byte* a, byte* b, int n, int immediate)
         {

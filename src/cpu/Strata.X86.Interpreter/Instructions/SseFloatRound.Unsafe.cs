@@ -86,7 +86,7 @@ internal static unsafe class SseFloatRoundInstructions
     private static bool IsNaN(uint value) => (value & ~SignBit) > Infinity;
 
     /// <summary>Denormals count as zero and results that would be denormal become zero.</summary>
-    private static uint ReciprocalOf(uint a)
+    public static uint ReciprocalOf(uint a)
     {
         if (IsNaN(a))
         {
@@ -102,7 +102,7 @@ internal static unsafe class SseFloatRoundInstructions
         return (r & Infinity) == 0 ? r & SignBit : Truncate(r);
     }
 
-    private static uint ReciprocalRootOf(uint a)
+    public static uint ReciprocalRootOf(uint a)
     {
         if (IsNaN(a))
         {

@@ -17,7 +17,7 @@ internal static unsafe class SseHorizontalInstructions
         table.Add(Mnemonic.Phsubsw, &Simd.Run<HorizontalSubtractSaturated>);
     }
 
-    private readonly struct SumDifferences : ISpanOperation
+    internal readonly struct SumDifferences : ISpanOperation
     {
         public static void Apply(byte* r, byte* a, byte* b, int n, int immediate)
         {
@@ -34,7 +34,7 @@ internal static unsafe class SseHorizontalInstructions
         }
     }
 
-    private readonly struct HorizontalAdd2 : ISpanOperation
+    internal readonly struct HorizontalAdd2 : ISpanOperation
     {
         public static void Apply(byte* r, byte* a, byte* b, int n, int immediate)
         {
@@ -49,7 +49,7 @@ internal static unsafe class SseHorizontalInstructions
         }
     }
 
-    private readonly struct HorizontalAdd4 : ISpanOperation
+    internal readonly struct HorizontalAdd4 : ISpanOperation
     {
         public static void Apply(byte* r, byte* a, byte* b, int n, int immediate)
         {
@@ -64,7 +64,7 @@ internal static unsafe class SseHorizontalInstructions
         }
     }
 
-    private readonly struct HorizontalAddSaturated : ISpanOperation
+    internal readonly struct HorizontalAddSaturated : ISpanOperation
     {
         public static void Apply(byte* r, byte* a, byte* b, int n, int immediate)
         {
@@ -79,7 +79,7 @@ internal static unsafe class SseHorizontalInstructions
         }
     }
 
-    private readonly struct HorizontalSubtract2 : ISpanOperation
+    internal readonly struct HorizontalSubtract2 : ISpanOperation
     {
         public static void Apply(byte* r, byte* a, byte* b, int n, int immediate)
         {
@@ -94,7 +94,7 @@ internal static unsafe class SseHorizontalInstructions
         }
     }
 
-    private readonly struct HorizontalSubtract4 : ISpanOperation
+    internal readonly struct HorizontalSubtract4 : ISpanOperation
     {
         public static void Apply(byte* r, byte* a, byte* b, int n, int immediate)
         {
@@ -109,7 +109,7 @@ internal static unsafe class SseHorizontalInstructions
         }
     }
 
-    private readonly struct HorizontalSubtractSaturated : ISpanOperation
+    internal readonly struct HorizontalSubtractSaturated : ISpanOperation
     {
         public static void Apply(byte* r, byte* a, byte* b, int n, int immediate)
         {

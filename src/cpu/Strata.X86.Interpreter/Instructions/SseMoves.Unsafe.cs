@@ -218,11 +218,15 @@ internal static unsafe class SseMoveInstructions
     /// <summary>Stores the bytes whose mask byte has its top bit set to DS:rDI.</summary>
     private static void MaskMove(X86Cpu cpu, Op* op)
     {
-        if (!Simd.Begin(cpu, op))
+        if (Simd.Begin(cpu, op))
         {
-            return;
+            StoreMasked(cpu, op);
         }
+    }
 
+    /// <summary>MASKMOVDQU and MASKMOVQ, once they may be executed.</summary>
+    public static void StoreMasked(X86Cpu cpu, Op* op)
+    {
         int size = op->Kind1 == OperandKind.Mmx ? 8 : 16;
         byte* data = (byte*)cpu.Context + op->Reg1;
         byte* mask = (byte*)cpu.Context + op->Reg2;
@@ -246,7 +250,16 @@ internal static unsafe class SseMoveInstructions
 
     private static void LoadMxcsr(X86Cpu cpu, Op* op)
     {
-        if (!Simd.Begin(cpu, op) || !Operands.TryLoadMemory(cpu, op, 4, out ulong value))
+        if (Simd.Begin(cpu, op))
+        {
+            ReadMxcsr(cpu, op);
+        }
+    }
+
+    /// <summary>MXCSR from memory; a reserved bit is #GP.</summary>
+    public static void ReadMxcsr(X86Cpu cpu, Op* op)
+    {
+        if (!Operands.TryLoadMemory(cpu, op, 4, out ulong value))
         {
             return;
         }

@@ -17,7 +17,7 @@ internal static unsafe class SseMultiplyInstructions
         table.Add(Mnemonic.Pmaddubsw, &Simd.Run<MultiplyAddBytes>);
     }
 
-    private readonly struct MultiplyHigh : ISpanOperation
+    internal readonly struct MultiplyHigh : ISpanOperation
     {
         public static void Apply(byte* r, byte* a, byte* b, int n, int immediate)
         {
@@ -30,7 +30,7 @@ internal static unsafe class SseMultiplyInstructions
         }
     }
 
-    private readonly struct MultiplyHighUnsigned : ISpanOperation
+    internal readonly struct MultiplyHighUnsigned : ISpanOperation
     {
         public static void Apply(byte* r, byte* a, byte* b, int n, int immediate)
         {
@@ -43,7 +43,7 @@ internal static unsafe class SseMultiplyInstructions
         }
     }
 
-    private readonly struct MultiplyHighRounded : ISpanOperation
+    internal readonly struct MultiplyHighRounded : ISpanOperation
     {
         public static void Apply(byte* r, byte* a, byte* b, int n, int immediate)
         {
@@ -56,7 +56,7 @@ internal static unsafe class SseMultiplyInstructions
         }
     }
 
-    private readonly struct MultiplyUnsignedDwords : ISpanOperation
+    internal readonly struct MultiplyUnsignedDwords : ISpanOperation
     {
         public static void Apply(byte* r, byte* a, byte* b, int n, int immediate)
         {
@@ -67,7 +67,7 @@ internal static unsafe class SseMultiplyInstructions
         }
     }
 
-    private readonly struct MultiplySignedDwords : ISpanOperation
+    internal readonly struct MultiplySignedDwords : ISpanOperation
     {
         public static void Apply(byte* r, byte* a, byte* b, int n, int immediate)
         {
@@ -78,7 +78,7 @@ internal static unsafe class SseMultiplyInstructions
         }
     }
 
-    private readonly struct MultiplyAddWords : ISpanOperation
+    internal readonly struct MultiplyAddWords : ISpanOperation
     {
         public static void Apply(byte* r, byte* a, byte* b, int n, int immediate)
         {
@@ -89,7 +89,7 @@ internal static unsafe class SseMultiplyInstructions
         }
     }
 
-    private readonly struct MultiplyAddBytes : ISpanOperation
+    internal readonly struct MultiplyAddBytes : ISpanOperation
     {
         public static void Apply(byte* r, byte* a, byte* b, int n, int immediate)
         {

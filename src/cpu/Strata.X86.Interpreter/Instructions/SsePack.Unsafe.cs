@@ -35,7 +35,7 @@ internal static unsafe class SsePackInstructions
         }
     }
 
-    private readonly struct UnpackLow1 : ISpanOperation
+    internal readonly struct UnpackLow1 : ISpanOperation
     {
         public static void Apply(byte* r, byte* a, byte* b, int n, int immediate)
         {
@@ -43,7 +43,7 @@ internal static unsafe class SsePackInstructions
         }
     }
 
-    private readonly struct UnpackHigh1 : ISpanOperation
+    internal readonly struct UnpackHigh1 : ISpanOperation
     {
         public static void Apply(byte* r, byte* a, byte* b, int n, int immediate)
         {
@@ -51,7 +51,7 @@ internal static unsafe class SsePackInstructions
         }
     }
 
-    private readonly struct UnpackLow2 : ISpanOperation
+    internal readonly struct UnpackLow2 : ISpanOperation
     {
         public static void Apply(byte* r, byte* a, byte* b, int n, int immediate)
         {
@@ -59,7 +59,7 @@ internal static unsafe class SsePackInstructions
         }
     }
 
-    private readonly struct UnpackHigh2 : ISpanOperation
+    internal readonly struct UnpackHigh2 : ISpanOperation
     {
         public static void Apply(byte* r, byte* a, byte* b, int n, int immediate)
         {
@@ -67,7 +67,7 @@ internal static unsafe class SsePackInstructions
         }
     }
 
-    private readonly struct UnpackLow4 : ISpanOperation
+    internal readonly struct UnpackLow4 : ISpanOperation
     {
         public static void Apply(byte* r, byte* a, byte* b, int n, int immediate)
         {
@@ -75,7 +75,7 @@ internal static unsafe class SsePackInstructions
         }
     }
 
-    private readonly struct UnpackHigh4 : ISpanOperation
+    internal readonly struct UnpackHigh4 : ISpanOperation
     {
         public static void Apply(byte* r, byte* a, byte* b, int n, int immediate)
         {
@@ -83,7 +83,7 @@ internal static unsafe class SsePackInstructions
         }
     }
 
-    private readonly struct UnpackLow8 : ISpanOperation
+    internal readonly struct UnpackLow8 : ISpanOperation
     {
         public static void Apply(byte* r, byte* a, byte* b, int n, int immediate)
         {
@@ -91,7 +91,7 @@ internal static unsafe class SsePackInstructions
         }
     }
 
-    private readonly struct UnpackHigh8 : ISpanOperation
+    internal readonly struct UnpackHigh8 : ISpanOperation
     {
         public static void Apply(byte* r, byte* a, byte* b, int n, int immediate)
         {
@@ -99,7 +99,7 @@ internal static unsafe class SsePackInstructions
         }
     }
 
-    private readonly struct PackSignedWords : ISpanOperation
+    internal readonly struct PackSignedWords : ISpanOperation
     {
         public static void Apply(byte* r, byte* a, byte* b, int n, int immediate)
         {
@@ -112,7 +112,7 @@ internal static unsafe class SsePackInstructions
         }
     }
 
-    private readonly struct PackUnsignedWords : ISpanOperation
+    internal readonly struct PackUnsignedWords : ISpanOperation
     {
         public static void Apply(byte* r, byte* a, byte* b, int n, int immediate)
         {
@@ -125,7 +125,7 @@ internal static unsafe class SsePackInstructions
         }
     }
 
-    private readonly struct PackSignedDwords : ISpanOperation
+    internal readonly struct PackSignedDwords : ISpanOperation
     {
         public static void Apply(byte* r, byte* a, byte* b, int n, int immediate)
         {
@@ -138,7 +138,7 @@ internal static unsafe class SsePackInstructions
         }
     }
 
-    private readonly struct PackUnsignedDwords : ISpanOperation
+    internal readonly struct PackUnsignedDwords : ISpanOperation
     {
         public static void Apply(byte* r, byte* a, byte* b, int n, int immediate)
         {

@@ -32,7 +32,7 @@ internal static unsafe class SseShuffleInstructions
         }
     }
 
-    private readonly struct ShuffleBytes : ISpanOperation
+    internal readonly struct ShuffleBytes : ISpanOperation
     {
         public static void Apply(byte* r, byte* a, byte* b, int n, int immediate)
         {
@@ -43,7 +43,7 @@ internal static unsafe class SseShuffleInstructions
         }
     }
 
-    private readonly struct ShuffleDwords : ISpanOperation
+    internal readonly struct ShuffleDwords : ISpanOperation
     {
         public static void Apply(byte* r, byte* a, byte* b, int n, int immediate)
         {
@@ -54,7 +54,7 @@ internal static unsafe class SseShuffleInstructions
         }
     }
 
-    private readonly struct ShuffleLowWords : ISpanOperation
+    internal readonly struct ShuffleLowWords : ISpanOperation
     {
         public static void Apply(byte* r, byte* a, byte* b, int n, int immediate)
         {
@@ -67,7 +67,7 @@ internal static unsafe class SseShuffleInstructions
         }
     }
 
-    private readonly struct ShuffleHighWords : ISpanOperation
+    internal readonly struct ShuffleHighWords : ISpanOperation
     {
         public static void Apply(byte* r, byte* a, byte* b, int n, int immediate)
         {
@@ -80,7 +80,7 @@ internal static unsafe class SseShuffleInstructions
         }
     }
 
-    private readonly struct ShuffleSingles : ISpanOperation
+    internal readonly struct ShuffleSingles : ISpanOperation
     {
         public static void Apply(byte* r, byte* a, byte* b, int n, int immediate)
         {
@@ -91,7 +91,7 @@ internal static unsafe class SseShuffleInstructions
         }
     }
 
-    private readonly struct ShuffleDoubles : ISpanOperation
+    internal readonly struct ShuffleDoubles : ISpanOperation
     {
         public static void Apply(byte* r, byte* a, byte* b, int n, int immediate)
         {
@@ -100,7 +100,7 @@ internal static unsafe class SseShuffleInstructions
         }
     }
 
-    private readonly struct Align : ISpanOperation
+    internal readonly struct Align : ISpanOperation
     {
         public static void Apply(byte* r, byte* a, byte* b, int n, int immediate)
         {
@@ -112,7 +112,7 @@ internal static unsafe class SseShuffleInstructions
         }
     }
 
-    private readonly struct DuplicateEven : ISpanOperation
+    internal readonly struct DuplicateEven : ISpanOperation
     {
         public static void Apply(byte* r, byte* a, byte* b, int n, int immediate)
         {
@@ -122,7 +122,7 @@ internal static unsafe class SseShuffleInstructions
         }
     }
 
-    private readonly struct DuplicateOdd : ISpanOperation
+    internal readonly struct DuplicateOdd : ISpanOperation
     {
         public static void Apply(byte* r, byte* a, byte* b, int n, int immediate)
         {

@@ -39,7 +39,7 @@ internal static unsafe class SseTextInstructions
         _ => v.AsInt16()[index],
     };
 
-    private static int Length(X86Cpu cpu, Op* op, int register, Vector128<byte> v, int lanes, int control, bool explicitLength)
+    private static int Length(X86Cpu cpu, Mnemonic mnemonic, int register, Vector128<byte> v, int lanes, int control, bool explicitLength)
     {
         if (!explicitLength)
         {
@@ -54,7 +54,7 @@ internal static unsafe class SseTextInstructions
             return lanes;
         }
 
-        bool wide = (Mnemonic)op->Mnemonic is Mnemonic.Pcmpestri64 or Mnemonic.Pcmpestrm64;
+        bool wide = mnemonic is Mnemonic.Pcmpestri64 or Mnemonic.Pcmpestrm64;
         long value = wide ? (long)cpu.Register(register) : (int)cpu.Register(register);
         ulong magnitude = value < 0 ? 0UL - (ulong)value : (ulong)value;
         return (int)Math.Min(magnitude, (ulong)lanes);
@@ -67,14 +67,18 @@ internal static unsafe class SseTextInstructions
             return;
         }
 
-        Mnemonic mnemonic = (Mnemonic)op->Mnemonic;
+        Compare(cpu, (Mnemonic)op->Mnemonic, (byte)op->Imm, Operands.Xmm(cpu, op->Reg0), b);
+    }
+
+    /// <param name="mnemonic">Of the legacy encoding.</param>
+    /// <param name="control">The immediate.</param>
+    public static void Compare(X86Cpu cpu, Mnemonic mnemonic, int control, Vector128<byte> a, Vector128<byte> b)
+    {
         bool explicitLength = mnemonic is not (Mnemonic.Pcmpistri or Mnemonic.Pcmpistrm);
         bool wantsIndex = mnemonic is Mnemonic.Pcmpistri or Mnemonic.Pcmpestri or Mnemonic.Pcmpestri64;
-        int control = (byte)op->Imm;
         int lanes = (control & 1) != 0 ? 8 : 16;
-        Vector128<byte> a = Operands.Xmm(cpu, op->Reg0);
-        int lengthA = Length(cpu, op, Gpr.Rax, a, lanes, control, explicitLength);
-        int lengthB = Length(cpu, op, Gpr.Rdx, b, lanes, control, explicitLength);
+        int lengthA = Length(cpu, mnemonic, Gpr.Rax, a, lanes, control, explicitLength);
+        int lengthB = Length(cpu, mnemonic, Gpr.Rdx, b, lanes, control, explicitLength);
         uint result = Aggregate(a, b, lengthA, lengthB, lanes, control);
         uint all = (1u << lanes) - 1;
         result = ((control >> 4) & 3) switch

@@ -193,13 +193,14 @@ internal static unsafe class StringInstructions
     }
 
     /// <summary>Whether pages may be copied or filled whole. Then what is not is served one element at a time.</summary>
-    private static bool IsBulkable(X86Cpu cpu, Op* op) =>
-        op->AddressSize != 2 && (cpu.Context->Mode & ModeBits.Flat) != 0
-        && (cpu.State.Rflags & (RFlags.DF | RFlags.TF)) == 0 && op->Segment < (byte)SegmentIndex.Fs;
+    private static bool IsBulkable(X86Cpu cpu, Op* op) => (cpu.State.Rflags & (RFlags.DF | RFlags.TF)) == 0
+        && (!IsFlat(cpu) || (op->AddressSize != 2 && op->Segment < (byte)SegmentIndex.Fs));
+
+    private static bool IsFlat(X86Cpu cpu) => (cpu.Context->Mode & ModeBits.Flat) != 0;
 
     /// <summary>
-    /// Copies or fills as much as lies in one page on each side, forward, in flat addressing. Each call does at most one
-    /// page; the instruction then runs again for the rest.
+    /// Copies or fills as much as lies in one page on each side, forward. Each call does at most one page; the instruction then runs again
+    /// for the rest.
     /// </summary>
     private static bool TryBulk(X86Cpu cpu, Op* op, bool move)
     {
@@ -213,17 +214,16 @@ internal static unsafe class StringInstructions
         ulong count = cpu.Register(Gpr.Rcx) & mask;
         ulong to = cpu.Register(Gpr.Rdi) & mask;
         ulong from = cpu.Register(Gpr.Rsi) & mask;
-        ulong room = 0x1000 - (to & 0xFFF);
-        room = move ? Math.Min(room, 0x1000 - (from & 0xFFF)) : room;
-        ulong elements = Math.Min(count, room / size);
+        ulong elements = FitPage(cpu, SegmentIndex.Es, to, size, mask, count);
+        elements = move ? FitPage(cpu, (SegmentIndex)op->Segment, from, size, mask, elements) : elements;
         if (elements == 0)
         {
             return false; // done, or an element that crosses a page
         }
 
         ulong bytes = elements * size;
-        byte* source = move ? cpu.FindHost(from, AccessKind.Read) : null;
-        byte* destination = cpu.FindHost(to, AccessKind.Write);
+        byte* source = move ? FindHost(cpu, (SegmentIndex)op->Segment, from, bytes, AccessKind.Read) : null;
+        byte* destination = FindHost(cpu, SegmentIndex.Es, to, bytes, AccessKind.Write);
         if (destination == null || (move && source == null))
         {
             return false; // a device, a watched page or a fault: element by element
@@ -232,21 +232,40 @@ internal static unsafe class StringInstructions
         if (move)
         {
             CopyForward(destination, source, bytes, size);
-            cpu.Register(Gpr.Rsi) = (from + bytes) & mask;
+            Advance(ref cpu.Register(Gpr.Rsi), bytes, mask);
         }
         else
         {
             Fill(destination, cpu.Register(Gpr.Rax), bytes, size);
         }
 
-        cpu.Register(Gpr.Rdi) = (to + bytes) & mask;
-        cpu.Register(Gpr.Rcx) = count - elements;
+        Advance(ref cpu.Register(Gpr.Rdi), bytes, mask);
+        Advance(ref cpu.Register(Gpr.Rcx), 0UL - elements, mask);
         if (count != elements)
         {
             cpu.ContinueRepeated();
         }
 
         return true;
+    }
+
+    /// <summary>How many elements at an offset lie in its page, and before the offset wraps.</summary>
+    private static ulong FitPage(X86Cpu cpu, SegmentIndex segment, ulong offset, ulong size, ulong mask, ulong count)
+    {
+        if (IsFlat(cpu))
+        {
+            return Math.Min(count, (0x1000 - (offset & 0xFFF)) / size);
+        }
+
+        ulong linear = cpu.State.Segment(segment).Base + offset;
+        return Math.Min(Math.Min(count, (0x1000 - (linear & 0xFFF)) / size), (mask - offset + 1) / size);
+    }
+
+    /// <summary>Where bytes of a segment within a page are in the host's memory; null if they cannot be accessed just so.</summary>
+    private static byte* FindHost(X86Cpu cpu, SegmentIndex segment, ulong offset, ulong bytes, AccessKind kind)
+    {
+        ulong va = offset;
+        return IsFlat(cpu) || cpu.IsAccessible(segment, offset, (int)bytes, kind, out va) ? cpu.FindHost(va, kind) : null;
     }
 
     /// <summary>Element-by-element semantics: an overlap with the destination ahead repeats the pattern.</summary>

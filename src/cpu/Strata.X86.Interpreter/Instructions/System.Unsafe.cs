@@ -241,7 +241,7 @@ internal static unsafe class SystemInstructions
         {
             cpu.Raise(ExceptionVector.InvalidOpcode);
         }
-        else if (cpu.Cpl != 0 || (uint)cpu.Register(Gpr.Rcx) != 0 || (value & 1) == 0 || (value & ~3UL) != 0)
+        else if (cpu.Cpl != 0 || (uint)cpu.Register(Gpr.Rcx) != 0 || (value & ~cpu.SupportedXcr0) != 0 || !X86Cpu.IsXcr0(value))
         {
             cpu.RaiseGeneralProtection();
         }

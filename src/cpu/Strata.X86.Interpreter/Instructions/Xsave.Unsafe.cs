@@ -12,8 +12,12 @@ internal static unsafe class XsaveInstructions
 {
     private const int LegacySize = 512;
     private const int HeaderSize = 64;
-    private const int X87Component = 1;
-    private const int SseComponent = 2;
+    private const ulong X87Component = 1;
+    private const ulong SseComponent = 2;
+    private const ulong AvxComponent = 4;
+    private const int AvxSize = 256;
+    private const int ShortSize = LegacySize + HeaderSize;
+    private const int FullSize = ShortSize + AvxSize;
     private const ushort InitialFcw = 0x37F;
     private const uint MxcsrMask = 0xFFFF;
     private const uint InitialMxcsr = 0x1F80;
@@ -116,22 +120,34 @@ internal static unsafe class XsaveInstructions
             x87 |= s.FpuRegisters[i];
         }
 
-        return x87 == 0 ? ~(ulong)X87Component : ulong.MaxValue;
+        cpu.UpdateUppersInUse();
+        ulong initial = (x87 == 0 ? X87Component : 0) | (cpu.Context->UppersInUse == 0 ? AvxComponent : 0);
+        return ~initial;
     }
 
     private static void Xsave(X86Cpu cpu, Op* op)
     {
-        const int size = LegacySize + HeaderSize;
-        byte* area = stackalloc byte[size];
-        if (!IsAvailable(cpu, needsXsave: true) || !TryArea(cpu, op, size, 64, AccessKind.Write, out ulong va)
-            || !cpu.TryReadBytes(va, area, size))
+        bool leavesOut = (Mnemonic)op->Mnemonic is Mnemonic.Xsaveopt or Mnemonic.Xsaveopt64;
+        byte* area = stackalloc byte[FullSize];
+        if (!IsAvailable(cpu, needsXsave: true))
         {
             return;
         }
 
         ulong mask = Requested(cpu);
         ulong stored = mask & InUse(cpu);
-        StoreComponents(cpu, op, area, mask);
+        int size = SizeOf(leavesOut ? stored : mask);
+        if (!TryArea(cpu, op, size, 64, AccessKind.Write, out ulong va) || !cpu.TryReadBytes(va, area, size))
+        {
+            return;
+        }
+
+        if ((mask & (SseComponent | AvxComponent)) != 0)
+        {
+            StoreMxcsr(cpu, area);
+        }
+
+        StoreComponents(cpu, op, area, leavesOut ? stored : mask);
         ulong* header = (ulong*)(area + LegacySize);
         header[0] = (header[0] & ~mask) | stored;
         cpu.TryWriteBytes(va, area, size);
@@ -139,22 +155,34 @@ internal static unsafe class XsaveInstructions
 
     private static void Xsavec(X86Cpu cpu, Op* op)
     {
-        const int size = LegacySize + HeaderSize;
-        byte* area = stackalloc byte[size];
-        if (!IsAvailable(cpu, needsXsave: true) || !TryArea(cpu, op, size, 64, AccessKind.Write, out ulong va)
-            || !cpu.TryReadBytes(va, area, size))
+        byte* area = stackalloc byte[FullSize];
+        if (!IsAvailable(cpu, needsXsave: true))
         {
             return;
         }
 
         ulong mask = Requested(cpu);
         ulong stored = mask & InUse(cpu);
+        int size = SizeOf(stored);
+        if (!TryArea(cpu, op, size, 64, AccessKind.Write, out ulong va) || !cpu.TryReadBytes(va, area, size))
+        {
+            return;
+        }
+
+        if ((stored & SseComponent) != 0)
+        {
+            StoreMxcsr(cpu, area);
+        }
+
         StoreComponents(cpu, op, area, stored);
         ulong* header = (ulong*)(area + LegacySize);
         header[0] = stored;
         header[1] = mask | CompactFormat;
         cpu.TryWriteBytes(va, area, size);
     }
+
+    /// <summary>Bytes of an image of these components. AVX has the same place in both formats, as there is nothing before it.</summary>
+    private static int SizeOf(ulong components) => (components & AvxComponent) != 0 ? FullSize : ShortSize;
 
     private static void StoreComponents(X86Cpu cpu, Op* op, byte* area, ulong mask)
     {
@@ -165,17 +193,20 @@ internal static unsafe class XsaveInstructions
 
         if ((mask & SseComponent) != 0)
         {
-            StoreMxcsr(cpu, area);
             StoreVectors(cpu, area);
+        }
+
+        if ((mask & AvxComponent) != 0)
+        {
+            StoreUppers(cpu, area + ShortSize);
         }
     }
 
     private static void Xrstor(X86Cpu cpu, Op* op)
     {
-        const int size = LegacySize + HeaderSize;
-        byte* area = stackalloc byte[size];
-        if (!IsAvailable(cpu, needsXsave: true) || !TryArea(cpu, op, size, 64, AccessKind.Read, out ulong va)
-            || !cpu.TryReadBytes(va, area, size))
+        byte* area = stackalloc byte[FullSize];
+        if (!IsAvailable(cpu, needsXsave: true) || !TryArea(cpu, op, ShortSize, 64, AccessKind.Read, out ulong va)
+            || !cpu.TryReadBytes(va, area, ShortSize))
         {
             return;
         }
@@ -189,17 +220,27 @@ internal static unsafe class XsaveInstructions
                 || !IsZero(header + 2, (HeaderSize / 8) - 2)
             : header[1] != 0 || header[2] != 0 || (header[0] & ~cpu.State.Xcr0) != 0;
 
-        // The standard form loads MXCSR even where the image has no SSE state; the compacted one initializes it with the rest.
-        bool loadsMxcsr = (mask & SseComponent) != 0 && (!compact || (header[0] & SseComponent) != 0);
-        uint mxcsr = loadsMxcsr ? *(uint*)(area + 24) : InitialMxcsr;
+        // The standard form loads MXCSR even where the image has no SSE state, and for AVX; the compacted one initializes it with the rest.
+        bool wantsMxcsr = (mask & (compact ? SseComponent : SseComponent | AvxComponent)) != 0;
+        bool loadsMxcsr = wantsMxcsr && (!compact || (header[0] & SseComponent) != 0);
+        uint mxcsr = loadsMxcsr ? *(uint*)(area + 24) : wantsMxcsr ? InitialMxcsr : cpu.State.Mxcsr;
         if (badHeader || (mxcsr & ~MxcsrMask) != 0)
         {
             cpu.RaiseGeneralProtection();
             return;
         }
 
-        RestoreComponents(cpu, op, area, mask, header[0], mxcsr);
+        if ((mask & header[0] & AvxComponent) != 0 && !TryReadUppers(cpu, op, va, area))
+        {
+            return;
+        }
+
+        cpu.State.Mxcsr = mxcsr;
+        RestoreComponents(cpu, op, area, mask, header[0]);
     }
+
+    private static bool TryReadUppers(X86Cpu cpu, Op* op, ulong va, byte* area) =>
+        Operands.TryLinear(cpu, op, FullSize, AccessKind.Read, out _) && cpu.TryReadBytes(va + ShortSize, area + ShortSize, AvxSize);
 
     private static bool IsZero(ulong* words, int count)
     {
@@ -213,7 +254,7 @@ internal static unsafe class XsaveInstructions
     }
 
     /// <summary>Components asked for but absent from the image go to their initial state.</summary>
-    private static void RestoreComponents(X86Cpu cpu, Op* op, byte* area, ulong mask, ulong present, uint mxcsr)
+    private static void RestoreComponents(X86Cpu cpu, Op* op, byte* area, ulong mask, ulong present)
     {
         if ((mask & X87Component) != 0)
         {
@@ -229,7 +270,6 @@ internal static unsafe class XsaveInstructions
 
         if ((mask & SseComponent) != 0)
         {
-            cpu.State.Mxcsr = mxcsr;
             if ((present & SseComponent) != 0)
             {
                 LoadVectors(cpu, area);
@@ -241,6 +281,31 @@ internal static unsafe class XsaveInstructions
                     cpu.State.Vectors[i * 4] = cpu.State.Vectors[(i * 4) + 1] = 0;
                 }
             }
+        }
+
+        if ((mask & AvxComponent) != 0)
+        {
+            RestoreUppers(cpu, (present & AvxComponent) != 0 ? (ulong*)(area + ShortSize) : null);
+        }
+    }
+
+    private static void RestoreUppers(X86Cpu cpu, ulong* image)
+    {
+        for (int i = 0; i < VectorCount(cpu); i++)
+        {
+            cpu.State.Vectors[(i * 4) + 2] = image == null ? 0 : image[2 * i];
+            cpu.State.Vectors[(i * 4) + 3] = image == null ? 0 : image[(2 * i) + 1];
+        }
+
+        cpu.UpdateUppersInUse();
+    }
+
+    private static void StoreUppers(X86Cpu cpu, byte* area)
+    {
+        for (int i = 0; i < VectorCount(cpu); i++)
+        {
+            ((ulong*)area)[2 * i] = cpu.State.Vectors[(i * 4) + 2];
+            ((ulong*)area)[(2 * i) + 1] = cpu.State.Vectors[(i * 4) + 3];
         }
     }
 

@@ -153,10 +153,10 @@ internal sealed unsafe partial class BlockEmitter
             AddSite(site)) { TagOffset = tag, SharedSize = isRun ? site.Size : (byte)0, Apart = apart });
         if (site.IsAligned)
         {
-            a.Byte(0x41); // test r14b, 15
+            a.Byte(0x41); // test r14b, 15 or 31
             a.Byte(0xF6);
             a.Byte(0xC0 | (Scratch1 & 7));
-            a.Byte(15);
+            a.Byte(site.Size - 1);
             LeaveIf(ref a, HostCondition.NotEqual, new Site { Kind = SiteKind.Interpret, Rip = site.Rip });
         }
 
@@ -308,7 +308,7 @@ internal sealed unsafe partial class BlockEmitter
             && !_block->IsRelative
             && instruction.MemorySegment is not (Register.FS or Register.GS);
         bool fits = (long)va == (int)va && (va & (PageSize - 1)) + (ulong)size <= PageSize;
-        if (!constant || !fits || (decoded.Traits.IsAligned && (va & 15) != 0))
+        if (!constant || !fits || (decoded.Traits.IsAligned && (va & (ulong)(size - 1)) != 0))
         {
             return false;
         }

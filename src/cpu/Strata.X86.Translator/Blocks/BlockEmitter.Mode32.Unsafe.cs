@@ -58,7 +58,7 @@ internal sealed unsafe partial class BlockEmitter
             && instruction.MemorySegment is not (Register.FS or Register.GS) && !decoded.Traits.IsBitString;
         uint va = instruction.MemoryDisplacement32;
         int offset = (int)(va & (PageSize - 1));
-        if (!constant || offset + size > PageSize || (decoded.Traits.IsAligned && (va & 15) != 0))
+        if (!constant || offset + size > PageSize || (decoded.Traits.IsAligned && (va & (uint)(size - 1)) != 0))
         {
             return false;
         }

@@ -26,6 +26,7 @@ internal sealed unsafe partial class BlockEmitter
             traits = traits.Exchanged();
         }
 
+        NoteUppers(ref a, decoded);
         e.Lock &= !IsLockNeedless(decoded.Instruction);
         RegisterMap map = new(traits, e);
         HostOperand operand = default;
@@ -52,8 +53,28 @@ internal sealed unsafe partial class BlockEmitter
 
         new ReadOnlySpan<byte>(e.Immediate, e.ImmediateSize).CopyTo(new Span<byte>(a.At, e.ImmediateSize));
         a.At += e.ImmediateSize;
+        if (Is32 && e.NamesRegisterInImmediate)
+        {
+            a.At[-1] &= 0x7F; // 32-bit code ignores the fourth bit here as well
+        }
+
         map.Store(ref a);
         NoteFlags(decoded);
+    }
+
+    /// <summary>Before an instruction that may make an upper half other than zero, or that makes them zero: says so to the exit stub.</summary>
+    private void NoteUppers(ref HostAssembler a, in DecodedInstruction decoded)
+    {
+        if (decoded.Instruction.Mnemonic is Mnemonic.Vzeroupper or Mnemonic.Vzeroall)
+        {
+            a.StoreDword(Rsp, Frame.UppersDirty, 0);
+            _uppersNoted = false;
+        }
+        else if (decoded.Traits.WritesUppers && !_uppersNoted)
+        {
+            a.StoreDword(Rsp, Frame.UppersDirty, 1);
+            _uppersNoted = true;
+        }
     }
 
     /// <summary>
@@ -111,7 +132,10 @@ internal sealed unsafe partial class BlockEmitter
         a.Byte((map.Reg < 8 ? 0x80 : 0) | ((~rex & 3) << 5) | e.Map);
         a.Byte((e.VexW ? 0x80 : 0) | ((~map.Vvvv & 0xF) << 3) | (e.VexL ? 4 : 0) | e.VexPrefix);
         a.Byte(e.Opcode);
-        EmitModRm(ref a, e, map, operand);
+        if (e.HasModRm)
+        {
+            EmitModRm(ref a, e, map, operand);
+        }
     }
 
     private static bool UsesRegister(in GuestEncoding e, in RegisterMap map) => e.IsRegisterForm && map.RmSlot < 0;

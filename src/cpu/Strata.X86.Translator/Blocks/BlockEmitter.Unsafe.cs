@@ -26,6 +26,7 @@ internal sealed unsafe partial class BlockEmitter(TranslationCache cache)
     private bool _isSegmented;
     private bool _flagsInHost;
     private bool _flagsInFrame;
+    private bool _uppersNoted;
     private int _completed;
 
     /// <summary>Emits a block's code at <paramref name="at"/>.</summary>
@@ -46,6 +47,7 @@ internal sealed unsafe partial class BlockEmitter(TranslationCache cache)
         ulong rip = _isSegmented ? (uint)(block->Rip - _segment.Base) : block->Rip;
         _flagsInHost = false;
         _flagsInFrame = true;
+        _uppersNoted = false;
         _completed = 0;
         block->Count = (byte)instructions.Length;
         HostAssembler a = new(at);
@@ -53,7 +55,7 @@ internal sealed unsafe partial class BlockEmitter(TranslationCache cache)
         bool branched = false;
         for (int i = 0; i < instructions.Length;)
         {
-            int count = EmitNext(ref a, instructions[i..], code, out branched);
+            int count = EmitNext(ref a, instructions[i..], code, blockEnd, out branched);
             for (int end = i + count; i < end; i++)
             {
                 code += instructions[i].Instruction.Length;
@@ -97,16 +99,23 @@ internal sealed unsafe partial class BlockEmitter(TranslationCache cache)
         }
 
         bool vectors = false;
+        bool avx = false;
         bool x87 = false;
         foreach (ref readonly DecodedInstruction decoded in instructions)
         {
             vectors |= decoded.Traits.UsesVectors;
+            avx |= decoded.Traits.UsesAvx;
             x87 |= decoded.Traits.UsesX87;
         }
 
         if (vectors)
         {
             EmitLoader(ref a, Frame.VectorsLoaded, _stubs.LoadVectors, SiteKind.Vectors, rip);
+        }
+
+        if (avx)
+        {
+            EmitLoader(ref a, Frame.AvxLoaded, cache.Stubs.LoadAvx, SiteKind.Vectors, rip);
         }
 
         if (x87)
@@ -141,7 +150,8 @@ internal sealed unsafe partial class BlockEmitter(TranslationCache cache)
     /// <summary>Emits the first instruction, or the run of stack instructions that it starts.</summary>
     /// <param name="branched">Whether the last of them was a branch, which ends the block.</param>
     /// <returns>Instructions emitted.</returns>
-    private int EmitNext(ref HostAssembler a, ReadOnlySpan<DecodedInstruction> instructions, byte* code, out bool branched)
+    private int EmitNext(
+        ref HostAssembler a, ReadOnlySpan<DecodedInstruction> instructions, byte* code, BlockEnd blockEnd, out bool branched)
     {
         branched = false;
         if (_isSegmented)
@@ -162,6 +172,12 @@ internal sealed unsafe partial class BlockEmitter(TranslationCache cache)
         {
             branched = EmitPopRun(ref a, instructions[..run]);
             return run;
+        }
+
+        if (instructions[0].Traits.Handling == Handling.JumpIf && (instructions.Length > 1 || blockEnd.IsInterpreted))
+        {
+            EmitSideExit(ref a, instructions[0]);
+            return 1;
         }
 
         branched = EmitInstruction(ref a, instructions[0], code);

@@ -8,8 +8,8 @@ internal unsafe partial struct GuestEncoding
     {
         if (IsVex)
         {
-            // The host's 32-bit code ignores W and the fourth bits of registers.
-            VexW = false;
+            // 32-bit code ignores the fourth bits of registers, and W where it would be the width of a general register.
+            VexW &= !NamesGeneralRegister();
             Reg &= 7;
             Rm &= 7;
             Vvvv &= 7;
@@ -42,4 +42,12 @@ internal unsafe partial struct GuestEncoding
                 break;
         }
     }
+
+    /// <summary>A VEX encoding with a general register: BMI, and vector instructions that move or convert one.</summary>
+    private readonly bool NamesGeneralRegister() => Map switch
+    {
+        1 => Opcode is 0x2A or 0x2C or 0x2D or 0x6E || (Opcode == 0x7E && VexPrefix == 1),
+        2 => Opcode is >= 0xF2 and <= 0xF7,
+        _ => Opcode is 0xF0 or 0x14 or 0x16 or 0x17 or 0x20 or 0x22,
+    };
 }

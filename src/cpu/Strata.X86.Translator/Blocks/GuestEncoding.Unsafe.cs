@@ -45,6 +45,9 @@ internal unsafe partial struct GuestEncoding
 
     public readonly bool W => IsVex ? VexW : (Rex & 8) != 0;
 
+    /// <summary>VBLENDVPS and its kin: the fourth register is in the immediate.</summary>
+    public readonly bool NamesRegisterInImmediate => IsVex && Map == 3 && Opcode is >= 0x4A and <= 0x4C;
+
     /// <summary>Register in the low opcode bits.</summary>
     public readonly int OpcodeRegister => (Opcode & 7) | ((Rex & 1) << 3);
 
@@ -163,7 +166,6 @@ internal unsafe partial struct GuestEncoding
     private byte* ReadVex(byte* at)
     {
         IsVex = true;
-        HasModRm = true;
         bool three = at[0] == 0xC4;
         byte first = at[1];
         byte last = three ? at[2] : at[1];
@@ -175,6 +177,7 @@ internal unsafe partial struct GuestEncoding
         VexL = (last & 4) != 0;
         VexPrefix = (byte)(last & 3);
         Opcode = at[three ? 3 : 2];
+        HasModRm = Map != 1 || Opcode != 0x77; // VZEROUPPER and VZEROALL
         return at + (three ? 4 : 3);
     }
 

@@ -94,10 +94,17 @@ internal readonly record struct InstructionTraits
         RmMayBeMemory = true,
     };
 
-    /// <summary>A memory operand of 16 bytes must be aligned.</summary>
+    /// <summary>A memory operand of 16 or 32 bytes must be aligned.</summary>
     public bool IsAligned { get; init; }
 
+    /// <summary>Legacy SSE, MMX with XMM registers, and what uses MXCSR.</summary>
     public bool UsesVectors { get; init; }
+
+    /// <summary>VEX encodings of vectors: they want XCR0 to have AVX.</summary>
+    public bool UsesAvx { get; init; }
+
+    /// <summary>May write more of a vector register than its lower half.</summary>
+    public bool WritesUppers { get; init; }
 
     public bool UsesX87 { get; init; }
 
@@ -140,7 +147,9 @@ internal static class InstructionTraitsTable
         InstructionTraits traits = new()
         {
             Handling = handling,
-            UsesVectors = IsVector(instruction),
+            UsesVectors = info.Encoding != EncodingKind.VEX && IsVector(instruction),
+            UsesAvx = info.Encoding == EncodingKind.VEX && IsVector(instruction),
+            WritesUppers = instruction.Op0Kind == OpKind.Register && instruction.Op0Register.IsYMM(),
             UsesX87 = IsX87(instruction),
             IsAligned = NeedsAlignment(instruction),
             IsBitString = IsBitTest(instruction) && instruction.Op0Kind == OpKind.Memory && instruction.Op1Kind == OpKind.Register,
@@ -243,14 +252,17 @@ internal static class InstructionTraitsTable
     {
         for (int i = 0; i < instruction.OpCount; i++)
         {
-            if (instruction.GetOpKind(i) == OpKind.Register && instruction.GetOpRegister(i).IsXMM())
+            if (instruction.GetOpKind(i) == OpKind.Register && instruction.GetOpRegister(i).IsVectorRegister())
             {
                 return true;
             }
         }
 
-        // Those without a vector register that use MXCSR.
+        // Those without a vector register that use MXCSR, or all registers.
         return instruction.Mnemonic is Mnemonic.Stmxcsr
+            or Mnemonic.Vstmxcsr
+            or Mnemonic.Vzeroupper
+            or Mnemonic.Vzeroall
             or Mnemonic.Cvtps2pi
             or Mnemonic.Cvttps2pi
             or Mnemonic.Cvtpd2pi
@@ -276,9 +288,10 @@ internal static class InstructionTraitsTable
         return instruction.Mnemonic is Mnemonic.Emms or Mnemonic.Wait;
     }
 
-    private static bool NeedsAlignment(in Instruction instruction) =>
-        instruction.MemorySize.GetSize() == 16
-        && instruction.Mnemonic is not (Mnemonic.Movups or Mnemonic.Movupd or Mnemonic.Movdqu or Mnemonic.Lddqu
+    private static bool NeedsAlignment(in Instruction instruction) => instruction.OpCode.Encoding == EncodingKind.VEX
+        ? instruction.Mnemonic is Mnemonic.Vmovaps or Mnemonic.Vmovapd or Mnemonic.Vmovdqa
+            or Mnemonic.Vmovntps or Mnemonic.Vmovntpd or Mnemonic.Vmovntdq or Mnemonic.Vmovntdqa
+        : instruction.MemorySize.GetSize() == 16 && instruction.Mnemonic is not (Mnemonic.Movups or Mnemonic.Movupd or Mnemonic.Movdqu or Mnemonic.Lddqu
             or Mnemonic.Pcmpestri or Mnemonic.Pcmpestrm or Mnemonic.Pcmpistri or Mnemonic.Pcmpistrm);
 
     private static Handling Choose(in Instruction instruction, OpCodeInfo info)
@@ -360,6 +373,11 @@ internal static class InstructionTraitsTable
             return Handling.String;
         }
 
+        if (instruction.Code == Code.Jrcxz_rel8_64)
+        {
+            return Handling.JumpIf;
+        }
+
         if (instruction.IsJccShortOrNear)
         {
             return info.OperandSize is 64 or 32 ? Handling.JumpIf : Handling.Interpret; // 16 bits cut EIP
@@ -413,8 +431,18 @@ internal static class InstructionTraitsTable
             return name.StartsWith("Cmov", StringComparison.Ordinal) || name.StartsWith("Set", StringComparison.Ordinal);
         }
 
-        return instruction.OpCode.Encoding == EncodingKind.Legacy && (IsVector(instruction) || IsX87(instruction));
+        return instruction.OpCode.Encoding == EncodingKind.VEX
+            ? IsVector(instruction) && IsNativeAvx(instruction.Mnemonic)
+            : IsVector(instruction) || IsX87(instruction);
     }
+
+    /// <summary>
+    /// Masked moves and gathers access only some of their memory, and may fault in their middle; VMASKMOVDQU has its address in RDI.
+    /// </summary>
+    private static bool IsNativeAvx(Mnemonic mnemonic) => mnemonic is not (Mnemonic.Vldmxcsr or Mnemonic.Vmaskmovdqu
+        or Mnemonic.Vmaskmovps or Mnemonic.Vmaskmovpd or Mnemonic.Vpmaskmovd or Mnemonic.Vpmaskmovq
+        or Mnemonic.Vgatherdps or Mnemonic.Vgatherdpd or Mnemonic.Vgatherqps or Mnemonic.Vgatherqpd
+        or Mnemonic.Vpgatherdd or Mnemonic.Vpgatherdq or Mnemonic.Vpgatherqd or Mnemonic.Vpgatherqq);
 
     private static bool UsesSystemRegister(in Instruction instruction)
     {
@@ -460,6 +488,12 @@ internal static class InstructionTraitsTable
                 CpuidFeature.MOVBE => (X86Base.CpuId(1, 0).Ecx & (1 << 22)) != 0,
                 CpuidFeature.ADX => (X86Base.CpuId(7, 0).Ebx & (1 << 19)) != 0,
                 CpuidFeature.SHA => (X86Base.CpuId(7, 0).Ebx & (1 << 29)) != 0,
+                CpuidFeature.AVX => Avx.IsSupported,
+                CpuidFeature.AVX2 => Avx2.IsSupported,
+                CpuidFeature.FMA => Fma.IsSupported,
+                CpuidFeature.F16C => Avx.IsSupported && (X86Base.CpuId(1, 0).Ecx & (1 << 29)) != 0,
+                CpuidFeature.VAES => Avx2.IsSupported && (X86Base.CpuId(7, 0).Ecx & (1 << 9)) != 0,
+                CpuidFeature.VPCLMULQDQ => Avx2.IsSupported && (X86Base.CpuId(7, 0).Ecx & (1 << 10)) != 0,
                 CpuidFeature.INTEL8086 or CpuidFeature.INTEL186 or CpuidFeature.INTEL286 or CpuidFeature.INTEL386 or CpuidFeature.INTEL486
                     or CpuidFeature.X64
                         or CpuidFeature.CMOV

@@ -12,6 +12,9 @@ internal struct RegisterMap
     /// <summary>Distance of AH's number from AL's.</summary>
     private const int HighToLow = 4;
 
+    /// <summary>Place of ModRM.rm among the fields of <see cref="CanEncode"/>.</summary>
+    private const int RmField = 1;
+
     private int _firstSpill = HostRegister.None;
     private int _secondSpill = HostRegister.None;
     private bool _loadFirst;
@@ -106,14 +109,18 @@ internal struct RegisterMap
                 continue;
             }
 
-            bool isNew = fields[..i].IndexOf(guest) < 0;
-            spills += HomeOf(guest) < 0 && isNew ? 1 : 0;
+            bool isNew = HomeOf(guest) < 0 && fields[..i].IndexOf(guest) < 0;
+            bool isReadInFrame = i == RmField && traits.RmMayBeMemory && fields.LastIndexOf(guest) == i;
+            spills += isNew && !isReadInFrame ? 1 : 0;
         }
+
+        // What is only written may come where the address is: MULX with two registers of the frame.
+        bool isSecondWritten = memory && spills == 2 && traits.ReplacesReg && traits.ReplacesVvvv && traits.Opcode == FieldWidth.None;
 
         // With AH..BH there is no REX in the guest's encoding, so every other register is among the first eight; only RSP's home is not.
         bool stackPointer = (traits.Reg == FieldWidth.Wide && e.Reg == Rsp)
             || (traits.Rm == FieldWidth.Wide && e.IsRegisterForm && e.Rm == Rsp);
-        return high ? !stackPointer && !(memory && IsCompareExchange(e)) : spills <= (memory ? 1 : 2);
+        return high ? !stackPointer && !(memory && IsCompareExchange(e)) : spills <= (memory && !isSecondWritten ? 1 : 2);
     }
 
     /// <summary>Loads spilled registers that are read into their scratch registers. Changes no flags.</summary>

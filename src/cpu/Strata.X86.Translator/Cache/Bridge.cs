@@ -47,6 +47,12 @@ internal unsafe struct Bridge
     public uint FsAllowed;
     public uint GsAllowed;
 
+    /// <summary>As <see cref="_loaded"/>.</summary>
+    private readonly uint _avxLoaded;
+
+    /// <summary>VEX encodings of vectors may run natively: as <see cref="VectorsAllowed"/>, and the system has turned AVX on.</summary>
+    public uint AvxAllowed;
+
     public VcpuContext* Context;
     public ulong Tlb;
 

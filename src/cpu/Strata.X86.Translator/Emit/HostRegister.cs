@@ -95,27 +95,38 @@ internal static class Frame
     public const int FsAllowed = 0x90;
     public const int GsAllowed = 0x94;
 
-    /// <summary>What lies below is copied from the bridge on entry.</summary>
-    public const int Copied = 0x98;
+    /// <summary>The vectors are loaded and VEX encodings may use them; and whether they may at all.</summary>
+    public const int AvxLoaded = 0x98;
+    public const int AvxAllowed = 0x9C;
 
-    public const int Temporary = 0x98;
-    public const int Bridge = 0xA0;
-    public const int Value = 0xA8;
+    /// <summary>What lies below is copied from the bridge on entry.</summary>
+    public const int Copied = 0xA0;
+
+    public const int Temporary = 0xA0;
+    public const int Bridge = 0xA8;
+    public const int Value = 0xB0;
 
     /// <summary>Where a stub keeps up to five guest registers that it needs for itself.</summary>
-    public const int Kept = 0xB0;
+    public const int Kept = 0xB8;
 
     /// <summary>Where translated code went on after the last miss that it could mend itself; how often it may do so there again.</summary>
-    public const int Retry = 0xD8;
-    public const int RetriesLeft = 0xE0;
+    public const int Retry = 0xE0;
+    public const int RetriesLeft = 0xE8;
 
     /// <summary>Address of the site that has missed.</summary>
-    public const int MissSite = 0xE8;
+    public const int MissSite = 0xF0;
 
     /// <summary>The page that missed last, and the one before it.</summary>
-    public const int LastMiss = 0xF0;
-    public const int MissBefore = 0xF8;
+    public const int LastMiss = 0xF8;
+    public const int MissBefore = 0x100;
+
+    /// <summary>
+    /// While the vectors are loaded: the upper half of one may be other than zero (low word); in the state, one was when they were loaded
+    /// (high word).
+    /// </summary>
+    public const int UppersDirty = 0x108;
+    public const int UppersLoaded = 0x10C;
 
     /// <summary>Together with six saved registers and the return address a multiple of 16.</summary>
-    public const int Size = 0x108;
+    public const int Size = 0x118;
 }

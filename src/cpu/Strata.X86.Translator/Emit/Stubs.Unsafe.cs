@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using System.Runtime.Intrinsics.X86;
 using Strata.Core.Memory;
 using Strata.X86.Execution;
 using Strata.X86.Paging;
@@ -21,6 +22,7 @@ internal sealed unsafe class Stubs
         nameof(X86CpuState.Gs)) + (int)Marshal.OffsetOf<SegmentState>(nameof(SegmentState.Base));
     private readonly int _tlb = (int)Marshal.OffsetOf<VcpuContext>(nameof(VcpuContext.Tlb));
     private readonly int _vectors = (int)Marshal.OffsetOf<X86CpuState>(nameof(X86CpuState.Vectors));
+    private readonly int _uppersInUse = (int)Marshal.OffsetOf<VcpuContext>(nameof(VcpuContext.UppersInUse));
     private readonly int _mxcsr = (int)Marshal.OffsetOf<X86CpuState>(nameof(X86CpuState.Mxcsr));
 
     /// <summary>Writes the stubs.</summary>
@@ -37,15 +39,21 @@ internal sealed unsafe class Stubs
         HostAssembler a = new(at);
         LoadVectors = a.At;
         byte* deny = EmitLoadVectors(ref a);
+        LoadAvx = a.At;
+        byte* denyAvx = EmitLoadAvx(ref a);
         LoadX87 = a.At;
         byte* denyX87 = EmitLoadX87(ref a);
         HostAssembler.Patch(deny, a.At);
+        HostAssembler.Patch(denyAvx, a.At);
         HostAssembler.Patch(denyX87, a.At);
         a.Lea(Rsp, Rsp, 8); // drop the return address, then leave through the site in Scratch2
         Exit = a.At;
         EmitExit(ref a);
         Dispatch = a.At;
         new DispatchStub(secondJumps, Exit).Emit(ref a);
+        Dropped = a.At;
+        a.LoadConstant(Scratch2, TranslationCache.DroppedSite);
+        a.Jump(Exit);
         Gates = new GateStubs(ref a, Exit, Dispatch);
         Segments = new SegmentStubs(ref a, Exit);
         Miss = a.At;
@@ -67,6 +75,9 @@ internal sealed unsafe class Stubs
     public byte* LoadVectors { get; }
 
     /// <inheritdoc cref="LoadVectors"/>
+    public byte* LoadAvx { get; }
+
+    /// <inheritdoc cref="LoadVectors"/>
     public byte* LoadX87 { get; }
 
     public GateStubs Gates { get; }
@@ -79,6 +90,9 @@ internal sealed unsafe class Stubs
     /// <summary>A dispatch has missed, with the tag in Scratch1 and the site in Scratch2: looks further, or leaves.</summary>
     public byte* Dispatch { get; }
 
+    /// <summary>The head of a dropped block leads here, with the tag in Scratch1: leaves.</summary>
+    public byte* Dropped { get; }
+
     public byte* End { get; }
 
     /// <summary>The call has pushed eight bytes: frame offsets are eight larger.</summary>
@@ -88,8 +102,42 @@ internal sealed unsafe class Stubs
         byte* deny = a.JumpIf(HostCondition.Equal);
         a.Load(Scratch1, Rsp, Frame.Bridge + 8);
         a.Load(Scratch1, Scratch1, Bridge.OffsetOf(nameof(Bridge.Context)));
+        if (!Avx.IsSupported)
+        {
+            EmitVectors(ref a, load: true);
+            a.StoreDword(Rsp, Frame.VectorsLoaded + 8, 1);
+            a.Byte(0xC3);
+            return deny;
+        }
+
+        // Loading zeros into upper halves would make the host track them as in use, which slows legacy SSE down.
+        a.CompareDword(Scratch1, _uppersInUse, 0);
+        byte* whole = a.JumpIf(HostCondition.NotEqual);
+        EmitZeroUppers(ref a);
         EmitVectors(ref a, load: true);
+        EmitLoaded(ref a, uppers: 0);
+        HostAssembler.Patch(whole, a.At);
+        EmitWholeVectors(ref a, load: true);
+        EmitLoaded(ref a, uppers: 1);
+        return deny;
+    }
+
+    private static void EmitLoaded(ref HostAssembler a, int uppers)
+    {
+        a.StoreDword(Rsp, Frame.UppersDirty + 8, uppers);
+        a.StoreDword(Rsp, Frame.UppersLoaded + 8, uppers);
         a.StoreDword(Rsp, Frame.VectorsLoaded + 8, 1);
+        a.Byte(0xC3);
+    }
+
+    /// <summary>As the above, which it goes on in if nothing is loaded yet; where this is allowed, that is.</summary>
+    private byte* EmitLoadAvx(ref HostAssembler a)
+    {
+        a.CompareDword(Rsp, Frame.AvxAllowed + 8, 0);
+        byte* deny = a.JumpIf(HostCondition.Equal);
+        a.StoreDword(Rsp, Frame.AvxLoaded + 8, 1);
+        a.CompareDword(Rsp, Frame.VectorsLoaded + 8, 0);
+        a.JumpIf(HostCondition.Equal, LoadVectors);
         a.Byte(0xC3);
         return deny;
     }
@@ -116,10 +164,37 @@ internal sealed unsafe class Stubs
             a.Memory(i, Scratch1, _vectors + (32 * i));
         }
 
+        EmitMxcsr(ref a, load);
+    }
+
+    /// <summary>The same with VMOVUPS of 32 bytes.</summary>
+    private void EmitWholeVectors(ref HostAssembler a, bool load)
+    {
+        for (int i = 0; i < 16; i++)
+        {
+            a.Byte(0xC4);
+            a.Byte((i < 8 ? 0x80 : 0) | 0x41); // R, X; B for Scratch1; 0F
+            a.Byte(0x7C); // 256 bits
+            a.Byte(load ? 0x10 : 0x11);
+            a.Memory(i, Scratch1, _vectors + (32 * i));
+        }
+
+        EmitMxcsr(ref a, load);
+    }
+
+    private void EmitMxcsr(ref HostAssembler a, bool load)
+    {
         a.Byte(0x41);
         a.Byte(0x0F);
         a.Byte(0xAE);
         a.Memory(load ? 2 : 3, Scratch1, _mxcsr); // ldmxcsr, stmxcsr
+    }
+
+    private static void EmitZeroUppers(ref HostAssembler a)
+    {
+        a.Byte(0xC5);
+        a.Byte(0xF8);
+        a.Byte(0x77);
     }
 
     private void EmitExit(ref HostAssembler a)
@@ -175,6 +250,27 @@ internal sealed unsafe class Stubs
         EmitLeave(ref a);
     }
 
+    /// <summary>State in Scratch1. Whole registers only where an upper half is not zero, or was when it was loaded.</summary>
+    private void EmitSaveVectors(ref HostAssembler a)
+    {
+        if (!Avx.IsSupported)
+        {
+            EmitVectors(ref a, load: false);
+            return;
+        }
+
+        a.Load(Rcx, Rsp, Frame.UppersDirty); // and UppersLoaded
+        a.Op64(0x85, Rcx, Rcx);
+        byte* whole = a.JumpIf(HostCondition.NotEqual);
+        EmitVectors(ref a, load: false);
+        byte* done = a.Jump();
+        HostAssembler.Patch(whole, a.At);
+        EmitWholeVectors(ref a, load: false);
+        a.Op32(0x89, Rcx, Scratch1, _uppersInUse);
+        EmitZeroUppers(ref a);
+        HostAssembler.Patch(done, a.At);
+    }
+
     /// <summary>Bridge in Scratch1, state in Scratch2.</summary>
     private void EmitLeave(ref HostAssembler a)
     {
@@ -182,7 +278,7 @@ internal sealed unsafe class Stubs
         byte* none = a.JumpIf(HostCondition.Equal);
         a.Move(Rax, Scratch1);
         a.Move(Scratch1, Scratch2);
-        EmitVectors(ref a, load: false);
+        EmitSaveVectors(ref a);
         a.Byte(0x0F);
         a.Byte(0xAE);
         a.Memory(2, Rax, Bridge.OffsetOf(nameof(Bridge.HostMxcsr)));

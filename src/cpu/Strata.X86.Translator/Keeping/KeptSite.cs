@@ -49,6 +49,7 @@ internal enum KeptStub : byte
     Exit,
     Miss,
     LoadVectors,
+    LoadAvx,
     LoadX87,
     Syscall,
     Sysret,

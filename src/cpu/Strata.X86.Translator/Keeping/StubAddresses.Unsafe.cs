@@ -11,6 +11,7 @@ internal static unsafe class StubAddresses
         KeptStub.Exit => stubs.Exit,
         KeptStub.Miss => stubs.Miss,
         KeptStub.LoadVectors => stubs.LoadVectors,
+        KeptStub.LoadAvx => stubs.LoadAvx,
         KeptStub.LoadX87 => stubs.LoadX87,
         KeptStub.Syscall => stubs.Gates.Syscall,
         KeptStub.Sysret => stubs.Gates.Sysret,

@@ -36,6 +36,10 @@ public static class UndefinedFlags
                 or Mnemonic.Rcpss
                 or Mnemonic.Rsqrtps
                 or Mnemonic.Rsqrtss
+                or Mnemonic.Vrcpps
+                or Mnemonic.Vrcpss
+                or Mnemonic.Vrsqrtps
+                or Mnemonic.Vrsqrtss
         || (Kind(instruction.Mnemonic) == ShiftKind.Double && Count(instruction, cl) > Bits(instruction));
 
     public static bool IsShift(in Instruction instruction) => Kind(instruction.Mnemonic) != ShiftKind.None;

@@ -16,6 +16,7 @@ public readonly record struct CpuidFeatureSet(
     uint Leaf1Ecx, uint Leaf1Edx, uint Leaf7Ebx, uint Leaf7Ecx, uint Leaf7Edx, uint ExtendedEcx, uint ExtendedEdx, uint Paravirtual)
 {
     public const uint Xsave = 1 << 26; // leaf 1, ECX
+    public const uint Avx = 1 << 28; // leaf 1, ECX
     public const uint Hypervisor = 1u << 31; // leaf 1, ECX: a processor of a monitor that says so
 
     // Leaf 1 ECX: SSE3 PCLMULQDQ SSSE3 CX16 PCID SSE4.1 SSE4.2 x2APIC MOVBE POPCNT TSC-deadline AES XSAVE RDRAND hypervisor.

@@ -24,6 +24,8 @@ public sealed record CpuidPolicy
     internal const uint CrystalFrequency = 25_000_000; // Hz; the APIC timer's as well
 
     private const uint Signature = 0x000606A6; // family 6, model 0x6A, stepping 6
+    private const uint XsaveWithoutAvx = 576; // legacy area and header
+    private const uint XsaveWithAvx = 832;
     private const string Brand = "Strata Virtual CPU";
     private const string Vendor = "GenuineIntel";
 
@@ -35,6 +37,11 @@ public sealed record CpuidPolicy
 
     /// <summary>What the machine's processors are.</summary>
     public CpuModel Model { get; init; } = CpuModel.V2;
+
+    /// <summary>
+    /// Width of physical addresses that is told. Fewer than there are suit software that makes page tables for all of them.
+    /// </summary>
+    public int PhysicalAddressBits { get; init; } = PageWalker.PhysicalAddressBits;
 
     /// <summary>Features that may be offered; an engine that lacks some narrows it.</summary>
     public CpuidFeatureSet Allowed { get; init; } = CpuidFeatureSet.All;
@@ -78,7 +85,7 @@ public sealed record CpuidPolicy
         0x6 => new CpuidResult(1 << 2, 0, 0, 0), // ARAT
         0x7 when subleaf == 0 => new CpuidResult(0, Features.Leaf7Ebx, Features.Leaf7Ecx, Features.Leaf7Edx),
         0xB => Topology(subleaf, apicId),
-        0xD => ExtendedState(subleaf),
+        0xD => ExtendedState(subleaf, state.Xcr0),
         0x15 => TscRatio(),
         0x16 => new CpuidResult((uint)(TscFrequency / 1_000_000), (uint)(TscFrequency / 1_000_000), 100, 0),
         0x8000_0000 => new CpuidResult(0x80000008, 0, 0, 0),
@@ -86,7 +93,7 @@ public sealed record CpuidPolicy
         0x8000_0002 or 0x8000_0003 or 0x8000_0004 => BrandLeaf(leaf - 0x80000002),
         0x8000_0006 => new CpuidResult(0, 0, 0x01006040, 0),
         0x8000_0007 => new CpuidResult(0, 0, 0, 1 << 8), // invariant TSC
-        0x8000_0008 => new CpuidResult(PageWalker.PhysicalAddressBits | (48 << 8), 0, 0, 0),
+        0x8000_0008 => new CpuidResult((uint)PhysicalAddressBits | (48 << 8), 0, 0, 0),
         _ => default,
     };
 
@@ -142,13 +149,19 @@ public sealed record CpuidPolicy
         };
     }
 
-    private CpuidResult ExtendedState(uint subleaf) => subleaf switch
+    private CpuidResult ExtendedState(uint subleaf, ulong xcr0) => subleaf switch
     {
         _ when (Features.Leaf1Ecx & CpuidFeatureSet.Xsave) == 0 => default,
-        0 => new CpuidResult(3, 576, 576, 0),
-        1 => new CpuidResult(1 | 2, 576, 0, 0), // XSAVEOPT, XSAVEC
+        0 => new CpuidResult(HasAvx ? 7u : 3, XsaveSize(xcr0), HasAvx ? XsaveWithAvx : XsaveWithoutAvx, 0),
+        1 => new CpuidResult(1 | 2, XsaveSize(xcr0), 0, 0), // XSAVEOPT, XSAVEC
+        2 when HasAvx => new CpuidResult(XsaveWithAvx - XsaveWithoutAvx, XsaveWithoutAvx, 0, 0),
         _ => default,
     };
+
+    private bool HasAvx => (Features.Leaf1Ecx & CpuidFeatureSet.Avx) != 0;
+
+    /// <summary>Bytes of the XSAVE area with what XCR0 has on.</summary>
+    private static uint XsaveSize(ulong xcr0) => (xcr0 & 4) != 0 ? XsaveWithAvx : XsaveWithoutAvx;
 
     private static CpuidResult VendorLeaf(uint max, string vendor)
     {

@@ -79,6 +79,12 @@ public unsafe struct VcpuContext
     /// </summary>
     public int EndBlock;
 
+    /// <summary>
+    /// Not zero if the upper half of some YMM register may be other than zero; zero says that all are. Where it is zero, only the lower
+    /// halves need to be loaded.
+    /// </summary>
+    public int UppersInUse;
+
     /// <summary>Handle of the managed engine that owns this context.</summary>
     public nint Owner;
 

@@ -158,7 +158,7 @@ public sealed class VcpuState : IStateRecord<VcpuState>
             Cr2 = reader.Read<ulong>(nameof(Cr2)),
             Cr3 = reader.Read<ulong>(nameof(Cr3)),
             Cr4 = reader.ReadBits<ulong>(nameof(Cr4), X86Cpu.Cr4Writable),
-            Xcr0 = reader.ReadBits<ulong>(nameof(Xcr0), 3),
+            Xcr0 = reader.ReadBits<ulong>(nameof(Xcr0), X86Cpu.Xcr0Writable),
             Efer = reader.ReadBits<ulong>(nameof(Efer), X86Cpu.EferWritable | Registers.Efer.LMA),
             Pdptes = reader.ReadExactly<ulong>(nameof(Pdptes), 4),
             DebugAddresses = reader.ReadExactly<ulong>(nameof(DebugAddresses), 4),

@@ -1,3 +1,4 @@
+using Strata.X86.Cpuid;
 using Strata.X86.Registers;
 
 namespace Strata.X86.Execution;
@@ -9,11 +10,24 @@ public sealed unsafe partial class X86Cpu
     private const ulong Cr3NoFlush = 1UL << 63;
     private const ulong PcidMask = 0xFFF;
 
+    /// <summary>x87, SSE and AVX.</summary>
+    internal const ulong Xcr0Writable = 7;
+
+    private const ulong Xcr0Sse = 2;
+    private const ulong Xcr0Avx = 4;
+
     /// <summary>Bits of CR4 that this processor has.</summary>
     internal const ulong Cr4Writable = Cr4.VME | Cr4.PVI | Cr4.TSD | Cr4.DE | Cr4.PSE | Cr4.PAE | Cr4.MCE | Cr4.PGE | Cr4.PCE | Cr4.OSFXSR
         | Cr4.OSXMMEXCPT | Cr4.UMIP | Cr4.FSGSBASE | Cr4.PCIDE | Cr4.OSXSAVE | Cr4.SMEP | Cr4.SMAP;
 
     internal const ulong EferWritable = Efer.SCE | Efer.LME | Efer.NXE;
+
+    /// <summary>Components of state that XSETBV can turn on: AVX where the guest is offered it.</summary>
+    public ulong SupportedXcr0 =>
+        (Wiring.Cpuid.Features.Leaf1Ecx & CpuidFeatureSet.Avx) != 0 ? Xcr0Writable : Xcr0Writable & ~Xcr0Avx;
+
+    /// <summary>Whether the components can be on together: x87 always, AVX not without SSE.</summary>
+    public static bool IsXcr0(ulong value) => (value & 1) != 0 && (value & (Xcr0Sse | Xcr0Avx)) != Xcr0Avx;
 
     /// <summary>MOV from CR0, CR2, CR3, CR4 or CR8; the privilege check is the instruction's.</summary>
     public bool TryReadControl(int number, out ulong value)

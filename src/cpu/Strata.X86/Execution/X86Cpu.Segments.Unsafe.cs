@@ -26,6 +26,14 @@ public sealed unsafe partial class X86Cpu
             || Raise(index == SegmentIndex.Ss ? ExceptionVector.StackFault : ExceptionVector.GeneralProtection, 0);
     }
 
+    /// <summary>Outside of 64-bit mode: the same question as <see cref="TrySegmentLinear"/>, without an exception.</summary>
+    public bool IsAccessible(SegmentIndex index, ulong offset, int size, AccessKind kind, out ulong va)
+    {
+        ref SegmentState segment = ref Context->State.Segment(index);
+        va = (segment.Base + offset) & uint.MaxValue;
+        return IsWithinSegment(segment, (uint)offset, (uint)size, kind);
+    }
+
     public bool TryReadSegment(SegmentIndex index, ulong offset, int size, out ulong value)
     {
         value = 0;

@@ -168,7 +168,7 @@ public sealed unsafe partial class X86Cpu : IUnit<VcpuState>
     }
 
     /// <summary>What the processor's own instructions would not let happen, and engines therefore do not expect.</summary>
-    private static string? FindContradiction(VcpuState state)
+    private string? FindContradiction(VcpuState state)
     {
         bool paging = (state.Cr0 & Cr0.PG) != 0;
         bool longActive = (state.Efer & Efer.LMA) != 0;
@@ -187,6 +187,8 @@ public sealed unsafe partial class X86Cpu : IUnit<VcpuState>
             _ when !longActive && (state.Cr4 & Cr4.PCIDE) != 0 => "Cr4 has PCIDs outside of long mode",
             _ when state.Cr3 >> Paging.PageWalker.PhysicalAddressBits != 0 => "Cr3 lies beyond physical addresses",
             _ when (state.Xcr0 & 1) == 0 => "Xcr0 lacks the x87",
+            _ when (state.Xcr0 & ~SupportedXcr0) != 0 => "Xcr0 has AVX, which the machine's processors have not",
+            _ when !IsXcr0(state.Xcr0) => "Xcr0 has AVX without SSE",
             _ when !IsPat(state.Pat) => "Pat has a memory type that does not exist",
             _ when (is64Bit ? !IsSignExtended(state.Rip) : state.Rip > uint.MaxValue) => "Rip is no address of the mode",
             _ when !Array.TrueForAll(addresses, IsSignExtended) => "a base or an entry point is no canonical address",

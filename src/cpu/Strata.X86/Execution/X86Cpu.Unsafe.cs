@@ -85,10 +85,23 @@ public sealed unsafe partial class X86Cpu : IDisposable
         Context->State.Gprs[Gpr.None] = 0;
         Rflags = state.Rflags;
         Context->PendingException = 0;
+        UpdateUppersInUse();
         Context->Cpl = (byte)((state.Cr0 & Cr0.PE) == 0 ? 0 : (state.Rflags & RFlags.VM) != 0 ? 3 : state.Ss.Dpl);
         Tlb.FlushAll();
         Tlb.SwitchTo((state.Cr4 & Cr4.PCIDE) != 0 ? (int)(state.Cr3 & PcidMask) : 0, flush: false);
         UpdateMode();
+    }
+
+    /// <summary>After the upper halves of vectors have been written: makes <see cref="VcpuContext.UppersInUse"/> say what is there.</summary>
+    public void UpdateUppersInUse()
+    {
+        ulong any = 0;
+        for (int i = 0; i < 16; i++)
+        {
+            any |= Context->State.Vectors[(4 * i) + 2] | Context->State.Vectors[(4 * i) + 3];
+        }
+
+        Context->UppersInUse = any != 0 ? 1 : 0;
     }
 
     /// <summary>Records an exception without an error code for the current instruction. The first one recorded stands.</summary>

@@ -232,6 +232,7 @@ public sealed partial class Vga
                 }
             }
 
+            ReviewWindow();
             NoteChange();
         }
     }
@@ -264,6 +265,7 @@ public sealed partial class Vga
                 else if (width == AccessWidth.Word)
                 {
                     owner.WriteVbe(owner._vbeIndex, (ushort)value);
+                    owner.ReviewWindow();
                     owner.NoteChange();
                 }
             }
@@ -313,6 +315,7 @@ public sealed partial class Vga
                 lock (owner._gate)
                 {
                     owner.WriteVbe((int)(offset - VbeStart) >> 1, (ushort)value);
+                    owner.ReviewWindow();
                     owner.NoteChange();
                 }
             }

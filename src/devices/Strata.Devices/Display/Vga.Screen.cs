@@ -21,30 +21,48 @@ public sealed partial class Vga
     public void Update(ScreenPicture picture, ICollection<ScreenRectangle> changed)
     {
         ArgumentNullException.ThrowIfNull(picture);
-        lock (_gate)
+        lock (_looking)
         {
-            _hasTold = false;
-            if (IsBlank)
+            bool written = HasBeenWritten();
+            lock (_gate)
             {
-                picture.Paint(BlankWidth, BlankHeight, pixels => pixels.Clear(), changed);
+                _version += written ? 1 : 0;
+                _hasTold = false;
+                if (picture.Shows(this, _version))
+                {
+                    return;
+                }
+
+                GiveText();
+                Paint(picture, changed);
+                picture.NoteShown(this, _version);
             }
-            else if (_vbe is { IsEnabled: true, BitsPerPixel: > 4 })
-            {
-                picture.Paint(_vbe.Width, _vbe.Height, PaintLinear, changed);
-            }
-            else if (_vbe.IsEnabled)
-            {
-                picture.Paint(_vbe.Width, _vbe.Height, PaintPlanarMode, changed);
-            }
-            else if (IsText)
-            {
-                (int columns, int rows) = TextSize();
-                picture.Paint(columns * GlyphWidth, Math.Max(rows * new VgaGeometry(_crtc).RowLines, 1), PaintText, changed);
-            }
-            else
-            {
-                PaintVgaGraphics(picture, changed);
-            }
+        }
+    }
+
+    /// <summary>Under _gate.</summary>
+    private void Paint(ScreenPicture picture, ICollection<ScreenRectangle> changed)
+    {
+        if (IsBlank)
+        {
+            picture.Paint(BlankWidth, BlankHeight, pixels => pixels.Clear(), changed);
+        }
+        else if (_vbe is { IsEnabled: true, BitsPerPixel: > 4 })
+        {
+            picture.Paint(_vbe.Width, _vbe.Height, PaintLinear, changed);
+        }
+        else if (_vbe.IsEnabled)
+        {
+            picture.Paint(_vbe.Width, _vbe.Height, PaintPlanarMode, changed);
+        }
+        else if (IsText)
+        {
+            (int columns, int rows) = TextSize();
+            picture.Paint(columns * GlyphWidth, Math.Max(rows * new VgaGeometry(_crtc).RowLines, 1), PaintText, changed);
+        }
+        else
+        {
+            PaintVgaGraphics(picture, changed);
         }
     }
 
@@ -55,6 +73,7 @@ public sealed partial class Vga
         {
             if (IsText)
             {
+                GiveText();
                 return ReadTextMode();
             }
         }

@@ -188,6 +188,7 @@ public sealed partial class Vga
     {
         lock (_gate)
         {
+            GiveText();
             return new VgaState
             {
                 Sequencer = [.. _sequencer],
@@ -228,6 +229,12 @@ public sealed partial class Vga
 
         lock (_gate)
         {
+            if (_form.Kind != WindowKind.Device)
+            {
+                HideWindow();
+                _form = default;
+            }
+
             state.Sequencer.CopyTo(_sequencer, 0);
             state.Graphics.CopyTo(_graphics, 0);
             state.Attributes.CopyTo(_attributes, 0);

@@ -151,6 +151,8 @@ public sealed partial class Vga
         {
             lock (owner._gate)
             {
+                owner.CountAccess();
+                owner.GiveText();
                 ulong value = 0;
                 for (int i = 0; i < (int)width; i++)
                 {
@@ -165,11 +167,18 @@ public sealed partial class Vga
         {
             lock (owner._gate)
             {
+                owner.GiveText(); // of a processor that has the old map yet
                 for (int i = 0; i < (int)width; i++)
                 {
                     owner.WriteByte(offset + (ulong)i, (byte)(value >> (8 * i)));
                 }
 
+                if (owner._form.Kind == WindowKind.Text)
+                {
+                    owner.TakeText();
+                }
+
+                owner.CountAccess();
                 owner.NoteChange();
             }
         }

@@ -47,6 +47,7 @@ public sealed partial class Vga : IUnit<VgaState>, IScreen, IDisposable
 
     // Of those who look, under _gate
     private bool _hasTold; // that something changed, and nobody has looked since
+    private long _version; // of what shows
 
     // Of those who read text in pictures, under _reading, which comes before _gate
     private readonly Lock _reading = new();
@@ -60,6 +61,7 @@ public sealed partial class Vga : IUnit<VgaState>, IScreen, IDisposable
         ArgumentOutOfRangeException.ThrowIfLessThan(memorySize, SmallestMemory);
         _clock = clock;
         Memory = new GuestMemory((ulong)memorySize);
+        _written = new PageBitmap(Memory.Pages);
         _vbe = new VbeRegisters(memorySize);
         Reset();
     }
@@ -83,7 +85,7 @@ public sealed partial class Vga : IUnit<VgaState>, IScreen, IDisposable
         {
             lock (_gate)
             {
-                return _vbe.IsEnabled;
+                return _vbe.IsEnabled || _form.Kind != WindowKind.Device;
             }
         }
     }
@@ -91,13 +93,18 @@ public sealed partial class Vga : IUnit<VgaState>, IScreen, IDisposable
     private Span<byte> Bytes => Memory.Slice(0, (int)Memory.Size);
 
     /// <summary>Frees the video memory; nobody shows it or writes to it any more.</summary>
-    public void Dispose() => Memory.Dispose();
+    public void Dispose()
+    {
+        Memory.Dispose();
+        _text.Dispose();
+    }
 
     private uint ReadPlanes(int offset) => BinaryPrimitives.ReadUInt32LittleEndian(Memory.Slice((ulong)offset * 4, 4));
 
     /// <summary>Under _gate.</summary>
     private void NoteChange()
     {
+        _version++;
         if (!_hasTold)
         {
             _hasTold = true;

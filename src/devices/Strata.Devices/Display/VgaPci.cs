@@ -15,15 +15,18 @@ public sealed class VgaPci : PciFunction
     private const int FrameBar = 0;
     private const int RegisterBar = 2;
 
-    /// <param name="rom">The display's program for firmware.</param>
-    public VgaPci(Vga vga, GuestMemory rom)
+    /// <param name="rom">The display's program for firmware; null for a machine whose firmware needs none.</param>
+    public VgaPci(Vga vga, GuestMemory? rom)
         : base(new PciIdentity(0x1234, 0x1111, 0x030000, 2, 0x1AF4, 0x1100))
     {
         ArgumentNullException.ThrowIfNull(vga);
         Vga = vga;
         AddRamBar(FrameBar, vga.Memory);
         AddMemoryBar(RegisterBar, RegisterBarSize, vga.RegisterWindow);
-        AddRom(rom);
+        if (rom is not null)
+        {
+            AddRom(rom);
+        }
     }
 
     public Vga Vga { get; }

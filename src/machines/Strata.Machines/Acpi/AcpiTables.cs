@@ -28,7 +28,7 @@ internal static class AcpiTables
         List<byte> image = [.. new byte[RsdpRoom]];
         ulong facs = Add(image, address, Facs());
         ulong dsdt = Add(image, address, Table("DSDT", 2, Dsdt(board)), places);
-        ulong fadt = Add(image, address, Table("FACP", 6, Fadt(dsdt, facs)), places);
+        ulong fadt = Add(image, address, Table("FACP", 6, Fadt(board, dsdt, facs)), places);
         ulong madt = Add(image, address, Table("APIC", 5, Madt(processors)), places);
         List<ulong> tables = [fadt, madt];
         if (board.HasHpet)
@@ -120,7 +120,7 @@ internal static class AcpiTables
     }
 
     /// <summary>Offsets are those of the table, header included.</summary>
-    private static byte[] Fadt(ulong dsdt, ulong facs)
+    private static byte[] Fadt(AcpiDescription board, ulong dsdt, ulong facs)
     {
         const uint wbinvd = 1 << 0;
         const uint c1 = 1 << 2;
@@ -132,9 +132,9 @@ internal static class AcpiTables
         BinaryPrimitives.WriteUInt32LittleEndian(t[36..], (uint)facs);
         BinaryPrimitives.WriteUInt32LittleEndian(t[40..], (uint)dsdt);
         BinaryPrimitives.WriteUInt16LittleEndian(t[46..], PcMemoryMap.SciPin);
-        BinaryPrimitives.WriteUInt32LittleEndian(t[56..], PcMemoryMap.AcpiPowerPort);
-        BinaryPrimitives.WriteUInt32LittleEndian(t[64..], PcMemoryMap.AcpiPowerPort + 4);
-        BinaryPrimitives.WriteUInt32LittleEndian(t[76..], PcMemoryMap.AcpiPowerPort + 8);
+        BinaryPrimitives.WriteUInt32LittleEndian(t[56..], board.PowerPort);
+        BinaryPrimitives.WriteUInt32LittleEndian(t[64..], (uint)board.PowerPort + 4);
+        BinaryPrimitives.WriteUInt32LittleEndian(t[76..], (uint)board.PowerPort + 8);
         t[88] = 4; // PM1 event length
         t[89] = 2; // PM1 control length
         t[91] = 4; // PM timer length
@@ -150,9 +150,9 @@ internal static class AcpiTables
         t[131] = 5; // minor version
         BinaryPrimitives.WriteUInt64LittleEndian(t[132..], facs);
         BinaryPrimitives.WriteUInt64LittleEndian(t[140..], dsdt);
-        WriteAddress(t[148..], PcMemoryMap.AcpiPowerPort, 32);
-        WriteAddress(t[172..], PcMemoryMap.AcpiPowerPort + 4, 16);
-        WriteAddress(t[208..], PcMemoryMap.AcpiPowerPort + 8, 32);
+        WriteAddress(t[148..], board.PowerPort, 32);
+        WriteAddress(t[172..], (uint)board.PowerPort + 4, 16);
+        WriteAddress(t[208..], (uint)board.PowerPort + 8, 32);
         WriteAddress(t[220..], PcMemoryMap.AcpiEventsPort, 32);
         return table[HeaderSize..];
     }

@@ -5,8 +5,8 @@ using Strata.Devices.Usb;
 namespace Strata.Machines.Boards;
 
 /// <summary>
-/// Of two keyboards, the one that the guest listens to: that on USB once it is set up, and otherwise the PC's own. Firmware sets both up and
-/// leaves them to a system that may have no driver for one: keys that USB's keyboard does not get rid of are typed on the other.
+/// Of two keyboards, the one that the guest listens to: that on USB once it is set up, and otherwise the PC's own. Firmware sets both
+/// up and leaves them to a system that may have no driver for one: keys that USB's keyboard does not get rid of are typed on the other.
 /// </summary>
 internal sealed class KeyboardChoice(IKeyboard own, UsbKeyboard usb, IVirtualClock clock) : IKeyboard
 {

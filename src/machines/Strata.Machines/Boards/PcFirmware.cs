@@ -6,12 +6,14 @@ using Strata.Core.State;
 using Strata.Devices.Chipset;
 using Strata.Devices.Display;
 using Strata.Devices.Firmware;
+using Strata.Devices.Network;
 using Strata.Devices.Pci;
 using Strata.Devices.Storage.Floppy;
 using Strata.Devices.Timers;
 using Strata.Machines.Acpi;
 using Strata.Machines.Boot;
 using Strata.Machines.Firmware;
+using Strata.Virtio.Transport;
 
 namespace Strata.Machines.Boards;
 
@@ -30,26 +32,42 @@ internal sealed class PcFirmware : IDisposable
 
     private readonly BoardWiring _wiring;
     private readonly PcFirmwareOptions _options;
-    private readonly GuestMemory _rom;
-    private readonly GuestMemory _videoRom;
+    private readonly GuestMemory _rom; // behind the flash chip, if there is one
+    private readonly GuestMemory? _videoRom;
+    private readonly CfiFlash? _flash;
+    private readonly List<GuestMemory> _networkRoms = [];
 
     /// <exception cref="BootImageException">A ROM is none.</exception>
     public PcFirmware(BoardWiring wiring, PcFirmwareOptions options, GuestMemory ram)
     {
         _wiring = wiring;
         _options = options;
-        _rom = CreateRom(options.Rom, PcFirmwareOptions.SmallestRom, RoundUp((ulong)options.Rom.Length), isAtTheEnd: true);
-        ulong videoSize = BitOperations.RoundUpToPowerOf2(Math.Max((ulong)options.VideoRom.Length, GuestMemory.PageSize));
-        _videoRom = CreateRom(options.VideoRom, 1, videoSize, isAtTheEnd: false);
-        wiring.Memory.Map(MemoryRegion.Rom(PcMemoryMap.HighMemoryStart - _rom.Size, _rom, 0, _rom.Size));
+        int flash = options.Variables.Length;
+        CheckFlash(options);
+        _rom = CreateRom(options.Rom, PcFirmwareOptions.SmallestRom, RoundUp((ulong)(options.Rom.Length + flash)), isAtTheEnd: true);
+        if (options.VideoRom.Length > 0)
+        {
+            ulong videoSize = BitOperations.RoundUpToPowerOf2(Math.Max((ulong)options.VideoRom.Length, GuestMemory.PageSize));
+            _videoRom = CreateRom(options.VideoRom, 1, videoSize, isAtTheEnd: false);
+        }
+
+        ulong start = PcMemoryMap.HighMemoryStart - _rom.Size;
+        wiring.Memory.Map(MemoryRegion.Rom(start + (ulong)flash, _rom, (ulong)flash, _rom.Size - (ulong)flash));
+        if (flash > 0)
+        {
+            options.Variables.CopyTo(_rom.Slice(0, flash));
+            _flash = new CfiFlash(wiring.Memory, start, _rom, flash, options.VariableStore) { StoreFailed = LogStoreFailure };
+        }
+
         HostBridge = new I440Fx(wiring.Memory, ram, _rom);
         A20 = new A20Gate(wiring.Memory, wiring.Control);
         Display = new Vga(wiring.Clock, VideoMemory)
         {
             Program = options.VideoRom,
             FindFonts = () => GuestFonts.Find(ram),
+            Aperture = new RegionAperture(wiring.Memory, PcMemoryMap.VgaStart, MemoryRegion.OverlayPriority),
         };
-        wiring.Memory.Map(MemoryRegion.OfDevice(PcMemoryMap.VgaStart, Vga.WindowSize, Display.Window, MemoryRegion.OverlayPriority));
+        wiring.Memory.Map(MemoryRegion.OfDevice(PcMemoryMap.VgaStart, Vga.WindowSize, Display.Window, MemoryRegion.OverlayPriority - 1));
         wiring.Ports.Map(PcMemoryMap.ControlPortA, 1, A20);
         wiring.Ports.Map(PcMemoryMap.FirmwareLogPort, 1, new DebugPort(Log));
     }
@@ -69,12 +87,28 @@ internal sealed class PcFirmware : IDisposable
         return function;
     }
 
+    /// <summary>The ROM of a network card, which starts from the network; null for none.</summary>
+    /// <exception cref="BootImageException">It is none.</exception>
+    public GuestMemory? CreateNetworkRom(NetworkCardModel model)
+    {
+        if (!_options.NetworkRoms.TryGetValue(model, out byte[]? bytes))
+        {
+            return null;
+        }
+
+        GuestMemory rom = model == NetworkCardModel.E1000
+            ? OptionRom.Create(bytes, E1000.Vendor, E1000.Device)
+            : OptionRom.Create(bytes, VirtioPci.Vendor, VirtioPci.NetworkDevice);
+        _networkRoms.Add(rom);
+        return rom;
+    }
+
     /// <summary>What the firmware asks for: RAM, processors, tables, what to start from.</summary>
     public void Describe(FwCfg configuration, RtcMc146818 cmos)
     {
         ulong memory = _wiring.Options.MemorySize;
         (byte[] tables, byte[] rsdp, byte[] script) =
-            TableLoader.Build(_wiring.Options.Processors, AcpiDescription.WithFirmware(memory, _wiring.Options.HasHpet));
+            TableLoader.Build(_wiring.Options.Processors, AcpiDescription.WithFirmware(memory, _options.PowerPort, _wiring.Options.HasHpet));
         configuration.AddFile("etc/e820", DescribeMemory(memory));
         configuration.AddFile(TableLoader.TablesFile, tables);
         configuration.AddFile(TableLoader.RsdpFile, rsdp);
@@ -96,13 +130,42 @@ internal sealed class PcFirmware : IDisposable
     }
 
     /// <summary>Puts what has state on the roster.</summary>
-    public void Enlist(UnitRoster roster) => roster.Add(A20);
+    public void Enlist(UnitRoster roster)
+    {
+        roster.Add(A20);
+        if (_flash is not null)
+        {
+            roster.Add(_flash);
+        }
+    }
 
+    /// <summary>Frees everything.</summary>
+    /// <exception cref="IOException">The firmware's variables could not be kept; everything was freed nevertheless.</exception>
     public void Dispose()
     {
-        Display.Dispose();
-        _videoRom.Dispose();
-        _rom.Dispose();
+        try
+        {
+            _flash?.Dispose();
+        }
+        finally
+        {
+            Display.Dispose();
+            _networkRoms.ForEach(rom => rom.Dispose());
+            _videoRom?.Dispose();
+            _rom.Dispose();
+        }
+    }
+
+    private static void CheckFlash(PcFirmwareOptions options)
+    {
+        long size = options.Variables.Length;
+        if (size % CfiFlash.BlockSize != 0 || (size > 0 && (size + options.Rom.Length) % (long)RomUnit != 0)
+            || size + options.Rom.Length > PcFirmwareOptions.LargestRom)
+        {
+            throw new BootImageException(
+                $"A ROM of {options.Rom.Length:N0} bytes and variables of {size:N0} do not belong together; check that both files are of " +
+                $"one firmware.");
+        }
     }
 
     private static ulong RoundUp(ulong size) => (size + RomUnit - 1) / RomUnit * RomUnit;
@@ -189,6 +252,8 @@ internal sealed class PcFirmware : IDisposable
         cmos.SetByte(index, (byte)value);
         cmos.SetByte(index + 1, (byte)(value >> 8));
     }
+
+    private void LogStoreFailure(IOException error) => Log($"The firmware's variables are not kept for now: {error.Message}");
 
     private void Log(string line) => _wiring.Options.OnFirmwareLog?.Invoke(line);
 }

@@ -11,8 +11,28 @@ public sealed record PcFirmwareOptions
     /// <summary>The ROM: a multiple of 64 KiB. It ends at 4 GiB, and its last 128 KiB show below 1 MiB as well.</summary>
     public required byte[] Rom { get; init; }
 
-    /// <summary>The display adapter's ROM.</summary>
+    /// <summary>
+    /// What a flash chip below the ROM begins with, a multiple of 4 KiB, where UEFI firmware keeps its variables; empty for a machine
+    /// without. ROM and flash together are a multiple of 64 KiB.
+    /// </summary>
+    public byte[] Variables { get; init; } = [];
+
+    /// <summary>
+    /// Keeps the flash chip's bytes when the machine is gone, and has <see cref="Variables"/> already; the board disposes it.
+    /// Null for a machine whose variables end with it.
+    /// </summary>
+    public IBlockBackend? VariableStore { get; init; }
+
+    /// <summary>The display adapter's ROM; empty for firmware that knows the display by itself.</summary>
     public required byte[] VideoRom { get; init; }
+
+    /// <summary>ROMs that start from the network, for cards of these models; cards without one only serve systems.</summary>
+    public IReadOnlyDictionary<NetworkCardModel, byte[]> NetworkRoms { get; init; } = new Dictionary<NetworkCardModel, byte[]>();
+
+    /// <summary>
+    /// Where the firmware puts the ports of power management: firmware has its own mind there, and the ACPI tables have to agree.
+    /// </summary>
+    public ushort PowerPort { get; init; } = PcMemoryMap.AcpiPowerPort;
 
     /// <summary>What the firmware starts from, the first choice first.</summary>
     public IReadOnlyList<BootSource> BootOrder { get; init; } = [

@@ -8,6 +8,7 @@ using Strata.Machines.Engines;
 using Strata.X86.Apic;
 using Strata.X86.Cpuid;
 using Strata.X86.Execution;
+using Strata.X86.Paging;
 using Strata.X86.Paravirt;
 using Strata.X86.Registers;
 
@@ -16,6 +17,11 @@ namespace Strata.Machines.Boards;
 /// <summary>The processors of a board and the engine that executes them all. Calls are serialized by the board, except as said.</summary>
 internal sealed class PcProcessors : IDisposable
 {
+    /// <summary>
+    /// UEFI firmware maps all that there could be by pages of 2 MiB; the last of it here is the wide PCI window, below 1 TiB.
+    /// </summary>
+    private const int FirmwareAddressBits = 40;
+
     private static readonly TimeSpan PauseCheck = TimeSpan.FromMilliseconds(10);
 
     private readonly PcBoard _board;
@@ -46,6 +52,7 @@ internal sealed class PcProcessors : IDisposable
         _engines = new BoardEngines(
             _wiring.Memory, _board.Ram, options, new CpuidPolicy
             {
+                PhysicalAddressBits = options.Firmware is { Variables.Length: > 0 } ? FirmwareAddressBits : PageWalker.PhysicalAddressBits,
                 ProcessorCount = options.Processors,
                 Model = options.CpuModel,
                 Paravirtual = ParavirtualFeatures(options),

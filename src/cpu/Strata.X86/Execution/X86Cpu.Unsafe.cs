@@ -98,7 +98,7 @@ public sealed unsafe partial class X86Cpu : IDisposable
         UpdateMode();
     }
 
-    /// <summary>After the upper halves of vectors have been written: makes <see cref="VcpuContext.UppersInUse"/> say what is there.</summary>
+    /// <summary>After upper halves of vectors have been written: makes <see cref="VcpuContext.UppersInUse"/> say what is there.</summary>
     public void UpdateUppersInUse()
     {
         ulong any = 0;

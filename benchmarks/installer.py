@@ -175,14 +175,15 @@ def make_archives(folder, work, address):
     """The base system, and the modules of the installer's kernel for disks, which it has none of."""
     kernel = re.search(rb"(\d\S+-amd64) \(debian-kernel", open(os.path.join(INSTALLER, "linux"), "rb").read())[1].decode()
     subprocess.run(["mmdebstrap", "--variant=minbase", "--quiet",
-                    "--include=systemd-sysv,dbus,libpam-systemd,udev,kmod,e2fsprogs,fdisk,iproute2,netbase,login", "bookworm", os.path.join(folder, "base.tar.gz"), address], check=True)
+                    "--include=systemd-sysv,dbus,libpam-systemd,udev,kmod,e2fsprogs,fdisk,iproute2,netbase,login",
+                    "bookworm", os.path.join(folder, "base.tar.gz"), address], check=True)
     packages, tree = os.path.join(work, "packages"), os.path.join(work, "tree")
     os.makedirs(packages)
     subprocess.run(["apt-get", "download", "-q", f"linux-image-{kernel}"], cwd=packages, check=True, capture_output=True)
     subprocess.run(["dpkg-deb", "-x", *glob.glob(os.path.join(packages, "*.deb")), tree], check=True)
     modules = f"lib/modules/{kernel}/kernel"
-    wanted = ["drivers/ata", "drivers/scsi", "drivers/nvme", "drivers/block", "fs/ext4", "fs/jbd2", "fs/mbcache.ko", "block", "crypto", "lib",
-              "arch/x86/crypto"]
+    wanted = ["drivers/ata", "drivers/scsi", "drivers/nvme", "drivers/block", "fs/ext4", "fs/jbd2", "fs/mbcache.ko", "block", "crypto",
+              "lib", "arch/x86/crypto"]
     subprocess.run(["tar", "czf", os.path.join(folder, "modules.tar.gz"), "-C", tree,
                     *[f"{modules}/{name}" for name in wanted if os.path.exists(os.path.join(tree, modules, name))]], check=True)
 

@@ -68,6 +68,7 @@ public sealed partial class PcBoard : IMachineControl, IDisposable
             _chipset = new PcChipset(_wiring, high => _processors?.OnPicOutput(high), () => _processors?.CurrentAddressSpace, _firmware);
             _devices = new PcDevices(_wiring, _chipset);
             _devices.PlugAll();
+            _chipset.DescribeBootOrder(_devices.Bus);
             _processors = new PcProcessors(this, _wiring);
             _processors.Create(_chipset.Pic);
             Enlist();

@@ -6,8 +6,8 @@
 #:property RestorePackagesWithLockFile=false
 
 // What BIOS and DOS programs do, beside QEMU TCG: a sieve in real mode and in 16-bit protected mode, string copies, text by INT 10h,
-// scrolling the text window, filling mode 13h, the planes of mode 12h and a linear framebuffer. One boot sector does all of it under SeaBIOS and
-// measures each part by the ACPI timer; the two are started in turn, and medians of the rounds are compared.
+// scrolling the text window, filling mode 13h, the planes of mode 12h and a linear framebuffer. One boot sector does all of it under
+// SeaBIOS and measures each part by the ACPI timer; the two are started in turn, and medians of the rounds are compared.
 //
 // usage: dotnet run -c Release benchmarks/pc.cs [ROUNDS] [--image FILE]   (the latter only writes the disk)
 using System.Diagnostics;

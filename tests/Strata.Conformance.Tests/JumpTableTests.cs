@@ -92,6 +92,36 @@ public sealed unsafe class JumpTableTests : IDisposable
         Assert.Equal(3 * (1 + 55 + 100UL), _machine.Cpu.Context->State.Gprs[Gpr.Rax]);
     }
 
+    /// <summary>One translation serves all addresses but the first, with more entries than it knows of.</summary>
+    [Fact]
+    public void Calls_PageWithManyAddressesIsWrittenTo_ExecuteWhatIsThere()
+    {
+        const ulong page = SystemMachine.Data & ~0xFFFUL;
+        const int addresses = 6;
+        for (ulong i = 1; i < addresses; i++)
+        {
+            _machine.ChangePte(page + (i * 0x1000), set: page, clear: page + (i * 0x1000));
+        }
+
+        _machine.Start(a =>
+        {
+            CallAll(a);
+            a.mov(__byte_ptr[rbx + 2], 7); // add eax, imm8
+            CallAll(a);
+        });
+
+        Assert.Equal((ulong)addresses * (1 + 7), _machine.State.Gprs[Gpr.Rax]);
+
+        static void CallAll(Assembler a)
+        {
+            for (ulong i = 0; i < addresses; i++)
+            {
+                a.mov(rdx, First + (i * 0x1000));
+                a.call(rdx);
+            }
+        }
+    }
+
     private static void EmitRounds(Assembler a)
     {
         Label loop = a.CreateLabel();

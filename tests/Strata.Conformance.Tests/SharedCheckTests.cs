@@ -66,6 +66,51 @@ public sealed unsafe class SharedCheckTests : IDisposable
         Assert.Equal((9UL, 9UL, 9UL), (machine.State.Gprs[Gpr.Rax], machine.Quad(Here + Page - 8), machine.Quad(Here + (4 * Page) + 16)));
     }
 
+    /// <summary>MULX has two destinations: the second one is the others' base.</summary>
+    [Fact]
+    public void Loads_AroundMulxThatChangesTheBase_UseTheNewOne()
+    {
+        SystemMachine machine = Create();
+        machine.Quad(Here + 8) = Here + 0x100;
+        machine.Quad(Here + 0x100) = 55;
+        machine.State.Gprs[Gpr.Rdx] = 1;
+
+        machine.Start(a =>
+        {
+            a.mov(rax, __qword_ptr[rbx]);
+            a.mulx(rcx, rbx, __qword_ptr[rbx + 8]);
+            a.mov(rsi, __qword_ptr[rbx]);
+        });
+
+        Assert.Equal((Here + 0x100, 55UL), (machine.State.Gprs[Gpr.Rbx], machine.State.Gprs[Gpr.Rsi]));
+    }
+
+    [Fact]
+    public void Vectors_InTwoPages_ReachBoth()
+    {
+        SystemMachine machine = Create();
+        machine.ChangePte(Here + Page, Here + (4 * Page), Here + Page);
+        Number(machine, Here + Page - 64, count: 8);
+        Number(machine, Here + (4 * Page), count: 8);
+        machine.State.Cr4 |= Cr4.OSXSAVE;
+        machine.State.Xcr0 = 7;
+        machine.State.Gprs[Gpr.Rbx] = Here + Page - 48;
+
+        machine.Start(a =>
+        {
+            a.vmovdqu(ymm1, __[rbx]);
+            a.vmovdqu(ymm2, __[rbx + 32]);
+            a.vmovdqu(ymm3, __[rbx + 64]);
+            a.vmovdqu(__[rbx + 32], ymm1);
+        });
+
+        Assert.Equal(machine.State.Vectors[4], machine.Quad(Here + Page - 16));
+        Assert.Equal(machine.State.Vectors[7], machine.Quad(Here + (4 * Page) + 8));
+        Assert.Equal(machine.State.Vectors[8] + 1, machine.State.Vectors[9]);
+        Assert.Equal((0UL, 1UL), (machine.State.Vectors[10], machine.State.Vectors[11]));
+        Assert.Equal((2UL, 5UL), (machine.State.Vectors[12], machine.State.Vectors[15]));
+    }
+
     /// <summary>The budget ends among accesses in two pages that share a check.</summary>
     [Fact]
     public void Accesses_InTwoPagesWithTheBudgetForOne_EndsBehindIt()

@@ -57,8 +57,8 @@ public sealed class DebianImageServicesTests : IDisposable
         string meta = _folder.Write("meta", "instance-id: one\n"u8);
         using HostCommand command = HostCommand.StartStrata(
             "run", "debian", "--cloud-init", $"{user},{meta}", "--exec",
-            "blkid -o value -s LABEL /dev/vdb && mount -o ro /dev/vdb /mnt && cd /mnt && ls && cat user-data meta-data && cd / && umount /mnt && "
-            + "mount -o ro,norock /dev/vdb /mnt && ls /mnt");
+            "blkid -o value -s LABEL /dev/vdb && mount -o ro /dev/vdb /mnt && cd /mnt && ls && cat user-data meta-data && cd / && "
+            + "umount /mnt && mount -o ro,norock /dev/vdb /mnt && ls /mnt");
 
         (int code, string errors) = await command.WaitForExitAsync(_timeout.Token);
 

@@ -127,7 +127,7 @@ public sealed class FirmwareTests : IDisposable
 
         await machine.Screen.WaitForTextAsync("Test #4", _timeout.Token); // those before have passed
 
-        Assert.Matches(@"Errors: 0 ", machine.Screen.ReadText());
+        Assert.Matches(@"Errors: 0\s", machine.Screen.ReadText());
     }
 
     [ImageFact("apt-get", "dpkg-deb")]

@@ -83,6 +83,6 @@ public sealed class EngineProbeTests
     [Fact]
     public void Parse_AnotherWord_ErrorListsTheEngines() =>
         Assert.Contains(
-            "kvm, translator, interpreter", Assert.Throws<StrataException>(() => EngineNames.Parse("qemu")).Message,
+            "kvm, direct, translator, interpreter", Assert.Throws<StrataException>(() => EngineNames.Parse("qemu")).Message,
             StringComparison.Ordinal);
 }

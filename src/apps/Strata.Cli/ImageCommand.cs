@@ -27,7 +27,8 @@ internal static class ImageCommand
             (image, token) => image.EnsureAsync(LineProgress.ForTerminal(), token)),
         CreateBuild(
             "build", "Build an image anew. The old one serves until the new one is complete.",
-            (image, token) => image.BuildAsync(LineProgress.ForTerminal(), token)),
+            (image, token) => image.BuildAsync(LineProgress.ForTerminal(), token),
+            canBeBootable: true),
         CreateRemove(),
     };
 
@@ -63,21 +64,42 @@ internal static class ImageCommand
                 $"The SSH key file {path} has more than {LargestKeyFile >> 10} KiB; give a public key such as ~/.ssh/id_ed25519.pub.");
     }
 
-    private static DocumentedCommand CreateBuild(string verb, string description, Func<GuestImage, CancellationToken, Task> build)
+    private static DocumentedCommand CreateBuild(
+        string verb, string description, Func<GuestImage, CancellationToken, Task> build, bool canBeBootable = false)
     {
-        Argument<string> name = new("image") { Description = "debian or debian-tiny.", DefaultValueFactory = _ => DebianTiny.Name };
+        Option<bool> bootable = new("--bootable")
+        {
+            Description = "With debian: a disk that firmware starts, here and elsewhere; the image debian-bootable.",
+        };
+        Argument<string> name = new("image")
+        {
+            Description = "debian, debian-tiny or debian-bootable.",
+            DefaultValueFactory = _ => DebianTiny.Name,
+        };
         DocumentedCommand command = new(verb, description, $"Example: strata image {verb} debian") { name };
+        if (canBeBootable)
+        {
+            command.Add(bootable);
+        }
+
         command.SetAction(async (result, token) =>
         {
-            await build(GuestImages.Find(result.GetValue(name)!), token);
+            await build(GuestImages.Find(Bootable(result.GetValue(name)!, canBeBootable && result.GetValue(bootable))), token);
             return ExitCodes.Success;
         });
         return command;
     }
 
+    private static string Bootable(string name, bool isAsked) => (isAsked, name) switch
+    {
+        (false, _) => name,
+        (true, DebianImage.Name or DebianBootable.Name) => DebianBootable.Name,
+        _ => throw new StrataException(StrataError.BadInput, $"{name} has no disk that could start; --bootable is for {DebianImage.Name}."),
+    };
+
     private static DocumentedCommand CreateRemove()
     {
-        Argument<string> name = new("image") { Description = "debian or debian-tiny." };
+        Argument<string> name = new("image") { Description = "debian, debian-tiny or debian-bootable." };
         DocumentedCommand command = new(
             "remove", "Remove an image from the cache. Machines that were kept do not need it.",
             "Example: strata image remove debian") { name };

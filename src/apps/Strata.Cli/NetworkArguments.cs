@@ -30,11 +30,23 @@ internal sealed class NetworkArguments
         Description = "Write every frame of the network card to a pcap file, for tcpdump -r or Wireshark.",
     };
 
+    private readonly Option<string?> _tftp = new("--tftp")
+    {
+        Description = "Folder whose files the guest's boot loader can fetch from 10.0.2.2 by TFTP. With --net user and --boot net.",
+    };
+
+    private readonly Option<string?> _bootFile = new("--bootfile")
+    {
+        Description = "What DHCP names as the file to start from, such as pxelinux.0 in the folder of --tftp; iPXE takes a URL as well.",
+    };
+
     public void AddTo(Command command)
     {
         command.Add(_net);
         command.Add(_forward);
         command.Add(_capture);
+        command.Add(_tftp);
+        command.Add(_bootFile);
     }
 
     /// <param name="networks">What the machine has where no option says otherwise.</param>
@@ -43,8 +55,9 @@ internal sealed class NetworkArguments
     {
         string[] forwards = result.GetValue(_forward) ?? [];
         string? capture = result.GetValue(_capture);
-        return RunArguments.IsGiven(result, _net)
+        networks = RunArguments.IsGiven(result, _net)
             ? NetworkCard.ParseAll(result.GetValue(_net)!, forwards, capture)
             : NetworkCard.WithOptions(networks, forwards, capture);
+        return NetworkCard.WithBootFile(networks, result.GetValue(_tftp), result.GetValue(_bootFile));
     }
 }

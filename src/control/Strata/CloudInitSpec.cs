@@ -69,7 +69,8 @@ public sealed record CloudInitSpec
             if (content.AsSpan().IndexOfAny(Unprintable) is >= 0 and var at)
             {
                 throw new StrataException(
-                    StrataError.BadInput, $"The {name} for cloud-init has the control character {(int)content[at]:X2}h; give a plain text.");
+                    StrataError.BadInput,
+                    $"The {name} for cloud-init has the control character {(int)content[at]:X2}h; give a plain text.");
             }
         }
 

@@ -1,4 +1,5 @@
 using Strata.Images;
+using Strata.Machines.Boards;
 
 namespace Strata;
 
@@ -8,6 +9,9 @@ namespace Strata;
 /// <param name="Variables">What the firmware's variables begin with; empty for firmware without.</param>
 internal sealed record FirmwareRoms(byte[] Rom, byte[] VideoRom, byte[] Variables)
 {
+    /// <summary>Those of network cards, by their models; empty for a machine that does not start from the network.</summary>
+    public IReadOnlyDictionary<NetworkCardModel, byte[]> NetworkRoms { get; init; } = new Dictionary<NetworkCardModel, byte[]>();
+
     /// <summary>Reads them; they are fetched first where the host does not have them.</summary>
     /// <returns>Null for a machine without firmware.</returns>
     /// <exception cref="StrataException">They cannot be had.</exception>
@@ -25,7 +29,12 @@ internal sealed record FirmwareRoms(byte[] Rom, byte[] VideoRom, byte[] Variable
             return new FirmwareRoms(
                 await File.ReadAllBytesAsync(files.Rom).ConfigureAwait(false),
                 await ReadAsync(files.VideoRom).ConfigureAwait(false),
-                await ReadAsync(files.Variables).ConfigureAwait(false));
+                await ReadAsync(files.Variables).ConfigureAwait(false))
+            {
+                NetworkRoms = spec.StartsFromNetwork
+                    ? await NetworkRomFiles.ReadAsync(null, progress: null, CancellationToken.None).ConfigureAwait(false)
+                    : new Dictionary<NetworkCardModel, byte[]>(),
+            };
         }
         catch (Exception error) when (error is IOException or UnauthorizedAccessException)
         {

@@ -26,6 +26,7 @@ internal static class MachineFirmware
             Rom = roms.Rom,
             VideoRom = roms.VideoRom,
             Variables = roms.Variables,
+            NetworkRoms = roms.NetworkRoms,
         };
         if (roms.Variables.Length == 0)
         {

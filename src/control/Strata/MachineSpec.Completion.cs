@@ -19,6 +19,13 @@ public sealed partial record MachineSpec
     /// <exception cref="StrataException">The specification names neither image nor kernel, or the image cannot be had.</exception>
     public async Task<MachineSpec> ResolveAsync(IProgress<string>? progress = null, CancellationToken cancellationToken = default)
     {
+        if (Kernel is null && Image is { } start && GuestImages.Find(start) is DebianBootable disk)
+        {
+            MachineSpec started = StartingFrom(disk);
+            await disk.EnsureAsync(progress, cancellationToken).ConfigureAwait(false);
+            return await started.ResolveAsync(progress, cancellationToken).ConfigureAwait(false);
+        }
+
         CheckFiles();
         if (Kernel is not null)
         {
@@ -79,6 +86,28 @@ public sealed partial record MachineSpec
     /// <exception cref="StrataException">The user has no home.</exception>
     public static string FirmwareVariablesOf(string machine) => Strata.FirmwareVariables.PathOf(machine);
 
+    /// <summary>The same machine with the disk of its image, which firmware starts as it starts any other.</summary>
+    private MachineSpec StartingFrom(DebianBootable image)
+    {
+        if (Keep is not null || CommandLine is not null)
+        {
+            throw new StrataException(
+                StrataError.BadInput,
+                $"{image.ImageName} starts from its disk alone: leave out --keep and --append, and run a copy of {image.DiskPath} for a "
+                + "machine that stays.");
+        }
+
+        MachineSpec own = image.CreateSpec(Setup);
+        return this with
+        {
+            Image = null,
+            ImageFolder = own.ImageFolder,
+            Disks = [.. own.Disks, .. Disks],
+            Sockets = own.Sockets,
+            Balloon = own.Balloon,
+        };
+    }
+
     /// <summary>The same machine for a process with another working folder.</summary>
     /// <param name="folder">What relative paths start from.</param>
     public MachineSpec RootedAt(string folder)
@@ -93,20 +122,31 @@ public sealed partial record MachineSpec
             InitrdOverlays = [.. InitrdOverlays.Select(Root)],
             Modules = [.. Modules.Select(module => module with { Path = Root(module.Path) })],
             Disks = [.. Disks.Select(disk => disk.IsEmpty ? disk : disk with { Path = Root(disk.Path) })],
-            Networks = [.. Networks.Select(card => card with { Capture = RootIfAny(card.Capture) })],
+            Networks = [.. Networks.Select(card => card with { Capture = RootIfAny(card.Capture), Plug = RootPlug(card.Plug) })],
             Shares = [.. Shares.Select(share => share with { Folder = Root(share.Folder) })],
+            Sound = Sound is null ? null : new SoundSpec(RootIfAny(Sound.Wave)),
         };
+
+        NetworkPlug RootPlug(NetworkPlug plug) => plug is NetworkPlug.User { Options: { TftpFolder: { } tftp } options }
+            ? new NetworkPlug.User(options with { TftpFolder = Root(tftp) })
+            : plug;
 
         string Root(string path) => Path.GetFullPath(path, folder);
 
         string? RootIfAny(string? path) => path is null ? null : Root(path);
     }
 
+    /// <summary>The network is among what firmware was asked to try: its cards have programs for that.</summary>
+    internal bool StartsFromNetwork => Boot.Contains(BootDevice.Network);
+
     /// <summary>Firmware starts the machine: it was asked for, or there is nothing else to start and a disk to start from.</summary>
     internal bool HasFirmware =>
-        Firmware is FirmwareKind.SeaBios or FirmwareKind.Ovmf || (Firmware is null && Kernel is null && Image is null && Disks.Count > 0);
+        Firmware is FirmwareKind.SeaBios or FirmwareKind.Ovmf
+        || (Firmware is null && Kernel is null && Image is null && (Disks.Count > 0 || StartsFromNetwork));
 
-    /// <summary>Whether the disc of <see cref="CloudInit"/> is in a CD drive: systems that start from IDE may have no other driver.</summary>
+    /// <summary>
+    /// Whether the disc of <see cref="CloudInit"/> is in a CD drive: systems that start from IDE may have no other driver.
+    /// </summary>
     internal bool HasCloudInitDrive =>
         CloudInit is not null && HasFirmware && Disks.Count(disk => disk.Bus.IsIde()) is > 0 and < MostIdeDrives;
 

@@ -75,8 +75,8 @@ public sealed partial record MachineSpec
     /// </summary>
     public string? FirmwareVariables { get; init; }
 
-    /// <summary>What firmware tries to start from, in this order; what is left out comes last.</summary>
-    public IReadOnlyList<BootDevice> Boot { get; init; } = [BootDevice.Disk, BootDevice.Cdrom, BootDevice.Floppy, BootDevice.Network];
+    /// <summary>What firmware tries to start from, in this order; what is left out comes last, and the network is left alone.</summary>
+    public IReadOnlyList<BootDevice> Boot { get; init; } = [BootDevice.Disk, BootDevice.Cdrom, BootDevice.Floppy];
 
     /// <summary>Firmware shows a menu of what there is to start from, and waits a few seconds for a key.</summary>
     public bool BootMenu { get; init; }
@@ -154,6 +154,9 @@ public sealed partial record MachineSpec
 
     /// <summary>Devices on a USB controller, each once; without any the machine has no controller.</summary>
     public IReadOnlyList<UsbDevice> Usb { get; init; } = [];
+
+    /// <summary>A sound card; null for none.</summary>
+    public SoundSpec? Sound { get; init; }
 
     /// <summary>What the guest reads about its machine in SMBIOS tables; a machine for which nothing is said has none.</summary>
     public SmbiosSpec Smbios { get; init; } = new();

@@ -47,6 +47,37 @@ public sealed partial record NetworkCard
         return [first with { Capture = capture ?? first.Capture }, .. cards.Skip(1)];
     }
 
+    /// <summary>Puts what starts from the network is told on the first card that has a user-mode network.</summary>
+    /// <param name="cards">The machine's.</param>
+    /// <param name="tftp">A folder of the host; null for what the card has.</param>
+    /// <param name="bootFile">The file that DHCP names; null for what the card has.</param>
+    /// <exception cref="StrataException">No card has such a network, or the file cannot be named.</exception>
+    public static IReadOnlyList<NetworkCard> WithBootFile(IReadOnlyList<NetworkCard> cards, string? tftp, string? bootFile)
+    {
+        ArgumentNullException.ThrowIfNull(cards);
+        if (tftp is null && bootFile is null)
+        {
+            return cards;
+        }
+
+        NetworkCard card = cards.FirstOrDefault(card => card.Plug is NetworkPlug.User)
+            ?? throw new StrataException(
+                StrataError.BadInput, "--tftp and --bootfile need --net user: other networks have servers of their own.");
+        if (bootFile is not null && (bootFile.Length is 0 or > UserNetworkOptions.LongestBootFile || !bootFile.All(char.IsAscii)))
+        {
+            throw new StrataException(
+                StrataError.BadInput,
+                $"DHCP cannot name the boot file \"{bootFile}\": it has 1 to {UserNetworkOptions.LongestBootFile} characters of ASCII.");
+        }
+
+        UserNetworkOptions options = ((NetworkPlug.User)card.Plug).Options;
+        NetworkCard changed = card with
+        {
+            Plug = new NetworkPlug.User(options with { TftpFolder = tftp ?? options.TftpFolder, BootFile = bootFile ?? options.BootFile }),
+        };
+        return [.. cards.Select(one => ReferenceEquals(one, card) ? changed : one)];
+    }
+
     /// <summary>Understands <see cref="Syntax"/>; a comma that belongs to a name is written twice.</summary>
     /// <exception cref="StrataException">It cannot be understood.</exception>
     public static NetworkCard Parse(string text)

@@ -18,6 +18,9 @@ public sealed partial class VirtualMachine
     [LoggerMessage(303, LogLevel.Information, "The drive {Drive} has another medium: {Medium}.")]
     private static partial void LogMedium(ILogger logger, string drive, string medium);
 
+    [LoggerMessage(304, LogLevel.Warning, "{Problem}")]
+    private static partial void LogBoot(ILogger logger, string problem);
+
     [LoggerMessage(310, LogLevel.Information, "The image in {Folder} was built anew during the start; its files are opened again.")]
     private static partial void LogRebuilt(ILogger logger, string folder);
 

@@ -4,6 +4,7 @@ using Strata.Control;
 using Strata.Core.Logging;
 using Strata.Core.Memory;
 using Strata.Core.Sharing;
+using Strata.Core.Sound;
 using Strata.Core.Storage;
 using Strata.Engines;
 using Strata.Images;
@@ -12,6 +13,7 @@ using Strata.Machines.Boot;
 using Strata.Machines.Engines;
 using Strata.Networking.Nat;
 using Strata.Screens;
+using Strata.Sounds;
 using Strata.Snapshots;
 using Strata.Snapshots.Memory;
 using Strata.Virtio.Balloon;
@@ -379,10 +381,18 @@ public sealed partial class VirtualMachine : IAsyncDisposable
     {
         List<MachineDisk> disks = [];
         List<(string Tag, IFileShare Share, TimeSpan Validity)> shares = [];
+        ISoundSink? sound = null;
         PcFirmwareOptions? firmware = null;
         try
         {
+            sound = spec.Sound switch
+            {
+                null => null,
+                { Wave: { } wave } => new WaveFile(wave, loggers.For(LogAreas.Machine)),
+                _ => new NoSound(),
+            };
             disks.AddRange(spec.Disks.Select((disk, index) => origin.OpenDisk(disk, index, loggers.For(LogAreas.Disks))));
+            ReportBoot(origin, disks, loggers);
             CheckTags(spec);
             shares.AddRange(spec.Shares.Select(share => (share.Tag, share.Open(), share.Validity)));
             IBlockBackend? disc = spec.CloudInit?.CreateDisc();
@@ -400,7 +410,8 @@ public sealed partial class VirtualMachine : IAsyncDisposable
                 OnReset = reset => attachments.GuestReset?.Invoke(reset.Details),
                 WorldTime = () => DateTime.UtcNow,
                 Loggers = loggers,
-                CreateMemory = size => origin.Memory?.CreateMemory() ?? new GuestMemory(size),
+                CreateMemory = size => origin.Memory?.CreateMemory()
+                    ?? (EngineNames.Find(engine).NeedsSharedMemory ? GuestMemory.CreateShared(size) : new GuestMemory(size)),
                 Kernel = null,
                 ReadImages = origin.Boot.Load,
                 StartsFromMemory = origin.Memory is not null,
@@ -428,6 +439,7 @@ public sealed partial class VirtualMachine : IAsyncDisposable
                 HasSockets = spec.Sockets,
                 HasBalloon = spec.Balloon,
                 HasHpet = spec.Hpet,
+                Sound = sound,
                 UsbDevices = [.. spec.Usb.Select(device => device == UsbDevice.Tablet ? UsbDeviceKind.Tablet : UsbDeviceKind.Keyboard)],
                 Smbios = spec.Smbios.IsEmpty ? null : spec.Smbios.ToOptions(),
             };
@@ -441,6 +453,7 @@ public sealed partial class VirtualMachine : IAsyncDisposable
         {
             disks.ForEach(disk => disk.Dispose());
             shares.ForEach(share => share.Share.Dispose());
+            sound?.Dispose();
             firmware?.VariableStore?.Dispose();
             switch (error)
             {
@@ -450,6 +463,18 @@ public sealed partial class VirtualMachine : IAsyncDisposable
                     throw new StrataException(StrataError.Host, error.Message, error);
                 default:
                     throw;
+            }
+        }
+    }
+
+    /// <summary>Of a machine that firmware starts now.</summary>
+    private static void ReportBoot(MachineOrigin origin, List<MachineDisk> disks, MachineLoggers loggers)
+    {
+        if (origin is { Firmware: not null, Memory: null })
+        {
+            foreach (string problem in BootCheck.Find(disks))
+            {
+                LogBoot(loggers.For(LogAreas.Firmware), problem);
             }
         }
     }

@@ -94,6 +94,11 @@ public sealed unsafe class Interpreter : IX86Engine
     /// <summary>Set by such an engine, too: the map has changed, and the TLB is empty. Called on the vCPU's thread.</summary>
     public Action? MapTaken { get; set; }
 
+    /// <summary>
+    /// Set by an engine whose guest code does not look at the attention flag: somebody has just set it. Called on any thread.
+    /// </summary>
+    public Action? AttentionAsked { get; set; }
+
     /// <summary>Makes the calling thread the vCPU's; <see cref="Run"/> does so by itself.</summary>
     public void BindThread() => _threadId = Environment.CurrentManagedThreadId;
 
@@ -174,6 +179,7 @@ public sealed unsafe class Interpreter : IX86Engine
 
         Volatile.Write(ref _kicked, 1);
         Volatile.Write(ref _context->Attention, 1);
+        AttentionAsked?.Invoke();
     }
 
     public void Dispose()
@@ -482,6 +488,7 @@ public sealed unsafe class Interpreter : IX86Engine
     {
         _requests.Enqueue(request);
         Volatile.Write(ref _context->Attention, 1);
+        AttentionAsked?.Invoke();
     }
 
     private enum RequestKind

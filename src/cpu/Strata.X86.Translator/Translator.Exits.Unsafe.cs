@@ -128,7 +128,8 @@ public sealed unsafe partial class Translator
     {
         ref X86CpuState s = ref _context->State;
         if (Volatile.Read(ref _context->Attention) != 0 || s.Activity != ActivityState.Running || s.Shadow != InterruptShadow.None
-            || _blocks.Mode == CodeMode.None || Cpu.NeedsSlowStep || Cpu.IsEventDue || Cpu.IsUserCodeHeld)
+            || _blocks.Mode == CodeMode.None || Cpu.NeedsSlowStep || Cpu.IsEventDue || Cpu.IsUserCodeHeld
+            || (_userCode is not null && _context->Cpl == 3)) // who executes user code is asked in the main loop
         {
             return null;
         }
@@ -201,6 +202,11 @@ public sealed unsafe partial class Translator
             _context->State.Rip = RipOf(site);
             Interpret();
             return null;
+        }
+
+        if (site == _cache.SiteAt(TranslationCache.DroppedSite))
+        {
+            _blocks.ForgetEntry(target);
         }
 
         if (Volatile.Read(ref _context->Attention) == 0)

@@ -42,6 +42,7 @@ public sealed unsafe partial class Translator : IBlockEngine, ICodeKeeper
     private readonly RamWindows? _windows;
     private Emit.Stubs _stubs; // of the present mode
     private long _executed;
+    private IUserCode? _userCode;
     private long _invalidations; // pages of code that were written
 
     /// <param name="wiring">The engine makes the processor and disposes it.</param>
@@ -121,6 +122,14 @@ public sealed unsafe partial class Translator : IBlockEngine, ICodeKeeper
         return Keeping.CodeIdentity.Of(options);
     }
 
+    /// <summary>Gives user code to somebody else to execute, who says when. While <see cref="Run"/> is not active.</summary>
+    /// <param name="userCode">Null for nobody.</param>
+    public void GiveUserCodeTo(IUserCode? userCode)
+    {
+        _userCode = userCode;
+        _interpreter.AttentionAsked = userCode is null ? null : userCode.Interrupt;
+    }
+
     /// <summary>What the engine has done so far.</summary>
     public TranslatorCounters Counters { get; }
 
@@ -144,6 +153,9 @@ public sealed unsafe partial class Translator : IBlockEngine, ICodeKeeper
             _interpreter.LeaveGuest();
         }
     }
+
+    /// <summary>One instruction, on the interpreter, with what it raises: for <see cref="IUserCode"/>, inside of its run.</summary>
+    public void ExecuteOne() => Interpret();
 
     public ICodeCapture CaptureCode(GuestMemory memory)
     {
@@ -207,6 +219,12 @@ public sealed unsafe partial class Translator : IBlockEngine, ICodeKeeper
                 Interpret();
                 left--;
             }
+            else if (IsOthers)
+            {
+                _x87.Sync();
+                _userCode!.Run();
+                left -= ExitCost;
+            }
             else
             {
                 uint slice = (uint)Math.Min(left, int.MaxValue);
@@ -218,6 +236,9 @@ public sealed unsafe partial class Translator : IBlockEngine, ICodeKeeper
 
         return VcpuStop.BudgetSpent;
     }
+
+    /// <summary>User code is next, and somebody else executes it.</summary>
+    private bool IsOthers => _userCode is { } userCode && _context->Cpl == 3 && userCode.Takes();
 
     /// <summary>Translated code from State.Rip on, until something other than the plain continuation is due.</summary>
     private void RunTranslated()
@@ -326,10 +347,7 @@ public sealed unsafe partial class Translator : IBlockEngine, ICodeKeeper
     private void OnPageInvalidated(nint page)
     {
         _invalidations++;
-        if (!_cache.Invalidate((byte*)page))
-        {
-            Cpu.Tlb.RenewCodeEpochs();
-        }
+        _cache.Invalidate((byte*)page);
     }
 
     /// <summary>One instruction by the interpreter.</summary>

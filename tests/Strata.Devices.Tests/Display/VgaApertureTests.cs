@@ -7,7 +7,7 @@ using Strata.Devices.Display;
 
 namespace Strata.Devices.Tests.Display;
 
-/// <summary>The window as memory: what processors write there without the device is what shows, and what the planes have afterwards.</summary>
+/// <summary>The window as memory: what processors write there without the device shows, and the planes have it afterwards.</summary>
 public sealed class VgaApertureTests : IDisposable
 {
     private const int TextWindow = 0x1_8000;
@@ -78,6 +78,21 @@ public sealed class VgaApertureTests : IDisposable
 
         Assert.Null(_aperture.Memory);
         Assert.Equal(empty.Memory, _vga.SaveState().Memory);
+    }
+
+    /// <summary>The mode's memory is cleared when it begins: text must not come into it behind that.</summary>
+    [Fact]
+    public void Text_ModeOfTheDisplayInterfaceBegins_ItsMemoryIsClear()
+    {
+        SetTextMode();
+        Touch(TextWindow);
+
+        foreach ((int index, ushort value) in ((int, ushort)[])[(1, 640), (2, 480), (3, 8), (4, 1)])
+        {
+            Vbe(index, value);
+        }
+
+        Assert.False(_vga.SaveState().Memory.AsSpan(0, 640 * 480).ContainsAnyExcept((byte)0));
     }
 
     [Fact]

@@ -38,7 +38,8 @@ public sealed class Iso9660DiscTests
     [Fact]
     public void Create_MoreFilesThanOneSectorOfRecords_AreAllThere()
     {
-        DiscFile[] files = [.. Enumerable.Range(0, 120).Select(i => new DiscFile($"a-file-with-a-long-name-{i:d3}", new byte[] { (byte)i }))];
+        DiscFile[] files =
+            [.. Enumerable.Range(0, 120).Select(i => new DiscFile($"a-file-with-a-long-name-{i:d3}", new byte[] { (byte)i }))];
 
         byte[] disc = Iso9660Disc.Create("many", files);
 

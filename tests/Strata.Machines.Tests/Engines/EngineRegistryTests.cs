@@ -6,7 +6,7 @@ public sealed class EngineRegistryTests
 {
     [Fact]
     public void All_NamesOfUsers_AreWhatTheyAlwaysWere() =>
-        Assert.Equal(["kvm", "translator", "interpreter"], EngineRegistry.All.Select(engine => engine.Name));
+        Assert.Equal(["kvm", "direct", "translator", "interpreter"], EngineRegistry.All.Select(engine => engine.Name));
 
     [Fact]
     public void All_EachEngine_SaysWhatItIsAndNeeds() =>

@@ -18,7 +18,7 @@ public sealed class GuestImageTests : IDisposable
     {
         StrataException error = Assert.Throws<StrataException>(() => GuestImages.Find("slackware", _cache));
 
-        Assert.Contains("debian-tiny and debian", error.Message, StringComparison.Ordinal);
+        Assert.Contains("debian-tiny, debian, debian-bootable", error.Message, StringComparison.Ordinal);
     }
 
     [Fact]

@@ -343,7 +343,7 @@ public sealed unsafe class WallTests
         private static string Status(StubGuest guest)
         {
             string folder = string.Create(CultureInfo.InvariantCulture, $"/proc/{guest.Stub.ProcessId}");
-            string[] names = ["Threads:", "SigBlk:", "SigIgn:", "SigCgt:", "NoNewPrivs:", "Seccomp:", "Seccomp_filters:", "Uid:", "VmSize:"];
+            string[] names = ["Threads:", "SigBlk:", "SigCgt:", "NoNewPrivs:", "Seccomp:", "Seccomp_filters:", "Uid:", "VmSize:"];
             IEnumerable<string> lines = Directory.GetDirectories($"{folder}/task").Order(StringComparer.Ordinal)
                 .SelectMany(task => File.ReadLines($"{task}/status"))
                 .Where(line => names.Any(name => line.StartsWith(name, StringComparison.Ordinal)))

@@ -13,7 +13,7 @@ internal static class EngineCommand
         Argument<string> machine = MachineArguments.Machine();
         Argument<string?> engine = new("engine")
         {
-            Description = "kvm, translator, interpreter, or auto for the fastest here. Left out: say which it is.",
+            Description = "kvm, direct, translator, interpreter, or auto for the fastest here. Left out: say which it is.",
             Arity = ArgumentArity.ZeroOrOne,
         };
         Option<string> output = MachineArguments.Output();

@@ -102,7 +102,7 @@ internal static class RestoreCommand
 
     public static Option<string> Engine() => new("--engine")
     {
-        Description = "The engine that goes on: auto, kvm, translator or interpreter. Default: what the machine was started with.",
+        Description = "The engine that goes on: auto, kvm, direct, translator or interpreter. Default: what the machine was started with.",
         DefaultValueFactory = _ => string.Empty,
     };
 

@@ -69,9 +69,10 @@ internal sealed class Iso9660Directory(bool isJoliet, IReadOnlyList<DiscFile> fi
     private byte[] NameBytes(string name) => isJoliet ? Encoding.BigEndianUnicode.GetBytes(name) : Encoding.ASCII.GetBytes(name);
 
     /// <param name="rockRidge">The file's index, or -1 for a directory, where Rock Ridge's fields are wanted.</param>
-    private byte[] Record(ReadOnlySpan<byte> name, int extent, int length, byte flags, int? rockRidge) => isJoliet || rockRidge is not { } of
-        ? Record(name, extent, length, flags)
-        : Record(name, extent, length, flags, of < 0 ? RockRidgeOfDirectory(isSelf: name[0] == Self) : RockRidgeOf(files[of].Name));
+    private byte[] Record(ReadOnlySpan<byte> name, int extent, int length, byte flags, int? rockRidge) =>
+        isJoliet || rockRidge is not { } of
+            ? Record(name, extent, length, flags)
+            : Record(name, extent, length, flags, of < 0 ? RockRidgeOfDirectory(isSelf: name[0] == Self) : RockRidgeOf(files[of].Name));
 
     private static byte[] Record(ReadOnlySpan<byte> name, int extent, int length, byte flags, ReadOnlySpan<byte> systemUse = default)
     {

@@ -16,7 +16,8 @@ internal static class Iso9660Layout
     public const byte PrimaryDescriptor = 1, SupplementaryDescriptor = 2, LastDescriptor = 255;
 
     // Volume descriptors.
-    public const int Identifier = 1, DescriptorVersion = 6, SystemIdentifier = 8, VolumeIdentifier = 40, VolumeSize = 80, EscapeSequences = 88;
+    public const int Identifier = 1, DescriptorVersion = 6, SystemIdentifier = 8, VolumeIdentifier = 40, VolumeSize = 80;
+    public const int EscapeSequences = 88;
     public const int SetSize = 120, SequenceNumber = 124, BlockSize = 128, PathTableSize = 132, LittlePathTable = 140, BigPathTable = 148;
     public const int RootRecord = 156, SetIdentifier = 190, TextsEnd = 813, Times = 813, StructureVersion = 881;
     public const int ShortTextSize = 32, TimeSize = 17, TimeCount = 4;

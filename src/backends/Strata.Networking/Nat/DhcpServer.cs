@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using System.Text;
 using Strata.Networking.Frames;
 
 namespace Strata.Networking.Nat;
@@ -18,6 +19,10 @@ internal sealed class DhcpServer(GuestLink link)
     public const ushort ServerPort = 67;
     public const ushort ClientPort = 68;
 
+    /// <summary>Characters of the longest name in the field "file".</summary>
+    public const int LongestBootFile = FileSize - 1;
+
+    private const int FileField = 108, FileSize = 128;
     private const int FixedSize = 240;
     private const uint MagicCookie = 0x63825363;
     private const byte OpRequest = 1;
@@ -180,6 +185,7 @@ internal sealed class DhcpServer(GuestLink link)
             client.Write(message[12..]);
             yours.Write(message[16..]);
             network.Gateway.Write(message[20..]);
+            Encoding.ASCII.GetBytes(network.BootFile ?? string.Empty, message.Slice(FileField, FileSize));
         }
 
         request.Slice(28, 16).CopyTo(message[28..]);

@@ -6,7 +6,8 @@ namespace Strata.Networking.Nat;
 
 /// <summary>Hands each packet from a guest to the service that it is for. Under the network's gate.</summary>
 internal sealed class PacketSorter(
-    NatContext nat, DhcpServer dhcp, NameService names, NeighbourService neighbours, PingService pings, UdpService udp, TcpService tcp)
+    NatContext nat, DhcpServer dhcp, NameService names, NeighbourService neighbours, PingService pings, UdpService udp, TcpService tcp,
+    TftpServer? tftp)
 {
     private readonly FragmentAssembler _fragments = new(nat.Clock);
 
@@ -127,7 +128,7 @@ internal sealed class PacketSorter(
                 {
                     dhcp.OnMessage(datagram.Data);
                 }
-                else if (hasSource && !AnswersName(packet, datagram))
+                else if (hasSource && !AnswersName(packet, datagram) && tftp?.TryTake(packet, datagram) != true)
                 {
                     udp.OnDatagram(packet, datagram);
                 }

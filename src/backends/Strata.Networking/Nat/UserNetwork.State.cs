@@ -44,6 +44,7 @@ public sealed partial class UserNetwork
 
             _link.ForwardTarget = state.ForwardTarget == 0 ? null : new Ipv4Address(state.ForwardTarget);
             _lost = _tcp.KeepOnly(state.Connections);
+            _tftp?.Clear(); // who was reading asks again
         }
     }
 
@@ -56,6 +57,7 @@ public sealed partial class UserNetwork
             _link.Forget();
             _link.ForwardTarget = _options.WaitsForGuest ? null : _options.FirstGuest;
             _tcp.DropAll();
+            _tftp?.Clear();
             _lost = [];
         }
     }

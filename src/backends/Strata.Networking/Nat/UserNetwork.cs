@@ -25,12 +25,13 @@ public sealed partial class UserNetwork : INetworkBackend
     private readonly PingService _pings;
     private readonly UdpService _udp;
     private readonly TcpService _tcp;
+    private readonly TftpServer? _tftp;
     private readonly SocketPoller _poller;
     private readonly FragmentAssembler _heldFragments; // of forwarded ports' answers, where the router is elsewhere
     private bool _disposed; // under _gate
 
     /// <param name="clock">For retransmissions and idle conversations.</param>
-    /// <exception cref="IOException">A port cannot be forwarded; the message says why.</exception>
+    /// <exception cref="IOException">A port cannot be forwarded, or there is no folder for TFTP; the message says why.</exception>
     /// <exception cref="ArgumentException">An option is out of range.</exception>
     public UserNetwork(UserNetworkOptions options, IVirtualClock clock)
     {
@@ -48,7 +49,8 @@ public sealed partial class UserNetwork : INetworkBackend
         _pings = new PingService(context);
         _udp = new UdpService(context);
         _tcp = new TcpService(context);
-        _packets = new PacketSorter(context, _dhcp, _names, _neighbours, _pings, _udp, _tcp);
+        _tftp = options.TftpFolder is { } folder ? new TftpServer(context, folder) : null;
+        _packets = new PacketSorter(context, _dhcp, _names, _neighbours, _pings, _udp, _tcp, _tftp);
         try
         {
             ForwardedPorts = Listen(options.Forwards);
@@ -74,6 +76,9 @@ public sealed partial class UserNetwork : INetworkBackend
     /// <summary>DHCP leases, guests whose MAC address is known and packets that wait for fragments.</summary>
     internal (int Leases, int Neighbours, int Fragments, int Pings) TableSizes =>
         Locked(() => (_dhcp.LeaseCount, _link.NeighbourCount, _packets.FragmentCount, _pings.FlowCount));
+
+    /// <summary>Files on their way to guests by TFTP.</summary>
+    internal int TftpTransferCount => Locked(() => _tftp?.TransferCount ?? 0);
 
     /// <summary>The ports that lead into guests, in the order of <see cref="UserNetworkOptions.Forwards"/>.</summary>
     public IReadOnlyList<ForwardedPort> ForwardedPorts { get; }
@@ -214,6 +219,7 @@ public sealed partial class UserNetwork : INetworkBackend
             _udp.Dispose();
             _pings.Dispose();
             _neighbours.Dispose();
+            _tftp?.Dispose();
         }
 
         _poller.Dispose();

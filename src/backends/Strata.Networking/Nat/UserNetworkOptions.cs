@@ -1,4 +1,5 @@
 using System.Net;
+using System.Text;
 using Strata.Networking.Frames;
 
 namespace Strata.Networking.Nat;
@@ -6,6 +7,9 @@ namespace Strata.Networking.Nat;
 /// <summary>What varies between user-mode networks. The addresses are those that guests of other monitors are used to.</summary>
 public sealed record UserNetworkOptions
 {
+    /// <summary>Characters of the longest <see cref="BootFile"/>.</summary>
+    public const int LongestBootFile = DhcpServer.LongestBootFile;
+
     /// <summary>Unique local (RFC 4193). Fixed, as 10.0.2.0 is: nobody outside ever sees it.</summary>
     private readonly InternetNetwork? _ipv6Network = InternetNetwork.Parse("fd53:7472:6174::/64");
 
@@ -49,6 +53,18 @@ public sealed record UserNetworkOptions
     /// <summary>Ports of the host that lead into the guest.</summary>
     public IReadOnlyList<PortForward> Forwards { get; init; } = [];
 
+    /// <summary>
+    /// A folder of the host whose files the router gives to guests by TFTP, for boot loaders from the network; they cannot change it. Null
+    /// for none.
+    /// </summary>
+    public string? TftpFolder { get; init; }
+
+    /// <summary>
+    /// What DHCP names as the file to start from, in <see cref="TftpFolder"/>; iPXE takes a whole URL as well. At most 127 characters of
+    /// ASCII; null for none.
+    /// </summary>
+    public string? BootFile { get; init; }
+
     /// <summary>Where guests may connect to.</summary>
     public EgressPolicy Egress { get; init; } = EgressPolicy.AllowAll;
 
@@ -67,9 +83,21 @@ public sealed record UserNetworkOptions
     /// <summary>Whether forwarded ports lead to the guest of <see cref="UserNetwork.SetGuest"/>, of which there is none at first.</summary>
     internal bool WaitsForGuest { get; init; }
 
-    /// <exception cref="ArgumentException">No guest could have an address in the IPv6 network.</exception>
+    /// <exception cref="ArgumentException">No guest could have an address in the IPv6 network, or be told the boot file.</exception>
+    /// <exception cref="DirectoryNotFoundException">There is no <see cref="TftpFolder"/>.</exception>
     internal void Check()
     {
+        if (BootFile is { } file && (file.Length is 0 or > DhcpServer.LongestBootFile || !Ascii.IsValid(file)))
+        {
+            throw new ArgumentException(
+                $"\"{file}\" cannot be named as a boot file: that has 1 to {DhcpServer.LongestBootFile} characters of ASCII.");
+        }
+
+        if (TftpFolder is { } folder && !Directory.Exists(folder))
+        {
+            throw new DirectoryNotFoundException($"There is no folder {folder} for TFTP; make it, or name another.");
+        }
+
         const int interfaceBits = 64;
         bool isGood = Ipv6Network is not { } network
             || (network.PrefixLength == interfaceBits

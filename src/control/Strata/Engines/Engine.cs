@@ -17,6 +17,12 @@ public sealed record Engine(string Name)
     /// <summary>Binary translation; needs an x64 Linux host.</summary>
     public static Engine Translator { get; } = new("translator");
 
+    /// <summary>
+    /// Programs that compute on the CPU itself, in processes without privilege, and translation for the rest; needs an x64 Linux host with
+    /// system-call filters and CPUID faulting. To be asked for by name.
+    /// </summary>
+    public static Engine Direct { get; } = new("direct");
+
     /// <summary>The CPU's own virtualization; needs a usable /dev/kvm.</summary>
     public static Engine Kvm { get; } = new("kvm");
 

@@ -47,11 +47,12 @@ public sealed class EngineProbe(string? cache = null)
     /// </summary>
     public async Task<EngineChoice> ChooseAsync()
     {
-        EngineDescriptor[] unknown = [.. EngineRegistry.All.Where(engine => engine.TypicalSpeed is null && engine.FindObstacle() is null)];
+        EngineDescriptor[] unknown = [.. EngineRegistry.All.Where(
+            engine => engine.IsChosenByAuto && engine.TypicalSpeed is null && engine.FindObstacle() is null)];
         if (unknown.Length == 0)
         {
             EngineDescriptor best = BestByTypicalSpeed([]);
-            IEnumerable<string> obstacles = EngineRegistry.All.TakeWhile(engine => engine != best)
+            IEnumerable<string> obstacles = EngineRegistry.All.TakeWhile(engine => engine != best).Where(engine => engine.IsChosenByAuto)
                 .Select(engine => engine.FindObstacle()).OfType<string>();
             return new EngineChoice(new Engine(best.Name), $"Nothing faster can be used. {string.Join(" ", obstacles)}");
         }
@@ -99,13 +100,15 @@ public sealed class EngineProbe(string? cache = null)
         ArgumentNullException.ThrowIfNull(results);
         bool isPartial = results.All(result => EngineRegistry.Find(result.Engine.Name)?.TypicalSpeed is null);
         EngineMeasurement[] all = [.. results, .. isPartial ? [Estimate(BestByTypicalSpeed([]))] : Array.Empty<EngineMeasurement>()];
-        EngineMeasurement best = all.MinBy(result => result.MixSeconds)!;
+        EngineMeasurement best = all.Where(MayBeChosen).MinBy(result => result.MixSeconds)!;
         EngineMeasurement other = all.Where(result => result.Engine != best.Engine).MinBy(result => result.MixSeconds)!;
         string how = isPartial
             ? $"{string.Join(" and ", results.Select(result => result.Engine.Name))} measured on this host, {all[^1].Engine.Name} estimated"
             : "Measured on this host";
         return new EngineChoice(best.Engine, $"{how}: {Describe(best)}; {Describe(other)}.");
     }
+
+    private static bool MayBeChosen(EngineMeasurement result) => EngineRegistry.Find(result.Engine.Name)?.IsChosenByAuto ?? true;
 
     /// <summary>Measures one engine.</summary>
     /// <param name="slice">Time for each of the four figures.</param>
@@ -124,7 +127,8 @@ public sealed class EngineProbe(string? cache = null)
 
     /// <summary>The fastest that can run here, of those whose speed is known; the interpreter at least.</summary>
     private static EngineDescriptor BestByTypicalSpeed(IReadOnlyList<Engine> failed) => EngineRegistry.All
-        .Where(engine => engine.TypicalSpeed is not null && failed.All(other => other.Name != engine.Name) && engine.FindObstacle() is null)
+        .Where(engine => engine is { IsChosenByAuto: true, TypicalSpeed: not null } && failed.All(other => other.Name != engine.Name)
+            && engine.FindObstacle() is null)
         .MinBy(engine => Estimate(engine).MixSeconds) ?? EngineRegistry.Interpreter;
 
     private static EngineMeasurement Estimate(EngineDescriptor engine) =>
@@ -148,7 +152,8 @@ public sealed class EngineProbe(string? cache = null)
     {
         CpuidPolicy policy = engine.Narrow(new CpuidPolicy()).Policy;
         using ProbeMachine machine = new(
-            policy, memory => engine.Create(new EngineSetup { Memory = memory, Policy = policy, AcceptsDefects = true }));
+            policy, engine.NeedsSharedMemory,
+            (memory, ram) => engine.Create(new EngineSetup { Memory = memory, Ram = ram, Policy = policy, AcceptsDefects = true }));
         double kernelMips = machine.Measure(ProbeProgram.Loop, user: false, slice) * ProbeProgram.LoopInstructions / 1e6;
         if (stopEarly && kernelMips < Hopeless)
         {

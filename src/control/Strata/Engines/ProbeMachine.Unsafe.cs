@@ -38,14 +38,16 @@ internal sealed unsafe class ProbeMachine : IDisposable
         | SegmentState.ReadableOrWritable
         | SegmentState.Granularity;
 
-    private readonly GuestMemory _memory = new(MemorySize);
+    private readonly GuestMemory _memory;
     private readonly X86Cpu _cpu;
     private readonly IMachineEngine _machine;
     private readonly IX86Engine _engine;
 
+    /// <param name="sharesMemory">The RAM is one that other processes can map.</param>
     /// <param name="create">Makes the engine over the memory given.</param>
-    public ProbeMachine(CpuidPolicy policy, Func<AddressSpace, IMachineEngine> create)
+    public ProbeMachine(CpuidPolicy policy, bool sharesMemory, Func<AddressSpace, GuestMemory, IMachineEngine> create)
     {
+        _memory = sharesMemory ? GuestMemory.CreateShared(MemorySize) : new GuestMemory(MemorySize);
         AddressSpace space = new();
         space.MapRam(0, _memory, 0, MemorySize);
         BuildTables();
@@ -54,7 +56,7 @@ internal sealed unsafe class ProbeMachine : IDisposable
             new X86CpuWiring { Index = 0, Memory = space, Ports = new PortSpace(), Clock = new ManualClock(), Cpuid = policy });
         try
         {
-            _machine = create(space);
+            _machine = create(space, _memory);
             _engine = _machine.CreateVcpu(_cpu);
         }
         catch

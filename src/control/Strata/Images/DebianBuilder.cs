@@ -6,7 +6,10 @@ namespace Strata.Images;
 /// Makes the debian image in a folder: packages by apt, an initial RAM disk, an installation medium (an ext4 file system with the
 /// packages and scripts), then a machine that installs from it, and a compact copy of the disk that comes out.
 /// </summary>
-internal sealed class DebianBuilder(string folder, IProgress<string>? progress)
+/// <param name="folder">Receives the image's files.</param>
+/// <param name="progress">Hears of each step.</param>
+/// <param name="isBootable">The disk has partitions, boot loaders and a kernel of its own, with a driver for everything.</param>
+internal sealed class DebianBuilder(string folder, IProgress<string>? progress, bool isBootable = false)
 {
     private const long DiskSize = 4L << 30;
     private const ulong MachineMemory = 1UL << 30;
@@ -23,6 +26,13 @@ internal sealed class DebianBuilder(string folder, IProgress<string>? progress)
         "ca-certificates", "curl", "procps", "kmod", "less", "nano", "tzdata", "e2fsprogs",
     ];
 
+    /// <summary>What a system needs that starts by itself: boot loaders for BIOS and UEFI, and what makes its initial RAM disk.</summary>
+    private static readonly string[] BootablePackages =
+        ["linux-image-amd64", "initramfs-tools", "grub-pc-bin", "grub-efi-amd64-bin", "grub2-common", "dosfstools", "fdisk"];
+
+    /// <summary>For the EFI system partition, while the system is installed.</summary>
+    private static readonly string[] BootableModules = ["vfat", "nls_cp437", "nls_ascii", "nls_iso8859_1", "nls_utf8"];
+
     /// <summary>Drivers that the system needs before it has its own; what they depend on is loaded before them.</summary>
     private static readonly string[] Modules = ["virtio_pci", "virtio_blk", "virtio_console", "virtio_rng"];
 
@@ -30,6 +40,9 @@ internal sealed class DebianBuilder(string folder, IProgress<string>? progress)
     private static readonly string[] ShareModules = ["virtiofs"];
 
     private readonly string _work = Path.Combine(folder, "work");
+
+    /// <summary>Where kernel and initial RAM disk of the machine that installs are: a bootable image keeps its own on its disk.</summary>
+    private string BootFolder => isBootable ? _work : folder;
 
     private string Medium => Path.Combine(_work, "medium");
 
@@ -42,15 +55,26 @@ internal sealed class DebianBuilder(string folder, IProgress<string>? progress)
         await FetchPackagesAsync(packages, cancellationToken).ConfigureAwait(false);
         progress?.Report("Making the installation medium");
         WriteInitrd(boot);
-        File.Copy(boot.Kernel, Path.Combine(folder, DebianImage.KernelFile));
+        File.Copy(boot.Kernel, Path.Combine(BootFolder, DebianImage.KernelFile));
         await PrepareMediumAsync(packages, boot, cancellationToken).ConfigureAwait(false);
         string medium = Path.Combine(_work, "medium.img");
         string disk = Path.Combine(_work, "disk.img");
         await ExtFileSystem.CreateFromFolderAsync(medium, Medium, cancellationToken).ConfigureAwait(false);
-        await ExtFileSystem.CreateAsync(disk, "debian", DiskSize, cancellationToken).ConfigureAwait(false);
-        await InstallAsync(disk, medium, cancellationToken).ConfigureAwait(false);
-        progress?.Report("Compacting the disk");
-        await ExtFileSystem.CompactAsync(disk, Path.Combine(folder, DebianImage.DiskFile), cancellationToken).ConfigureAwait(false);
+        if (isBootable)
+        {
+            await BootableDisk.CreateAsync(disk, DiskSize, cancellationToken).ConfigureAwait(false);
+            await InstallAsync(disk, medium, cancellationToken).ConfigureAwait(false);
+            await BootableDisk.CheckAsync(disk, cancellationToken).ConfigureAwait(false);
+            File.Move(disk, Path.Combine(folder, DebianBootable.DiskFile));
+        }
+        else
+        {
+            await ExtFileSystem.CreateAsync(disk, "debian", DiskSize, cancellationToken).ConfigureAwait(false);
+            await InstallAsync(disk, medium, cancellationToken).ConfigureAwait(false);
+            progress?.Report("Compacting the disk");
+            await ExtFileSystem.CompactAsync(disk, Path.Combine(folder, DebianImage.DiskFile), cancellationToken).ConfigureAwait(false);
+        }
+
         Directory.Delete(_work, recursive: true);
     }
 
@@ -62,7 +86,8 @@ internal sealed class DebianBuilder(string folder, IProgress<string>? progress)
         string essential = Path.Combine(Medium, "essential");
         Directory.CreateDirectory(essential);
         IReadOnlyList<string> first = await packages.ResolveAsync(Essential, cancellationToken).ConfigureAwait(false);
-        await packages.FetchWithDependenciesAsync([.. Essential, .. Packages], all, cancellationToken).ConfigureAwait(false);
+        string[] wanted = [.. Essential, .. Packages, .. isBootable ? BootablePackages : []];
+        await packages.FetchWithDependenciesAsync(wanted, all, cancellationToken).ConfigureAwait(false);
         Directory.Delete(Path.Combine(all, "partial"), recursive: true);
         File.Delete(Path.Combine(all, "lock"));
         string[] files = [.. Directory.GetFiles(all).Select(file => Path.GetFileName(file)).Order(StringComparer.Ordinal)];
@@ -90,7 +115,7 @@ internal sealed class DebianBuilder(string folder, IProgress<string>? progress)
 
     private void WriteInitrd(BootPackages boot)
     {
-        using FileStream output = File.Create(Path.Combine(folder, DebianImage.InitrdFile));
+        using FileStream output = File.Create(Path.Combine(BootFolder, DebianImage.InitrdFile));
         CpioWriter cpio = new(output);
         foreach (string path in (
             ReadOnlySpan<string>)["bin", "sbin", "usr", "usr/bin", "usr/sbin", "proc", "sys", "dev", "media", "root", "lib", "lib/modules"])
@@ -102,7 +127,7 @@ internal sealed class DebianBuilder(string folder, IProgress<string>? progress)
         cpio.AddFile("bin/busybox", File.ReadAllBytes(boot.Busybox), executable: true);
         cpio.AddLink("bin/sh", "busybox");
         HashSet<string> seen = [];
-        AddModules(cpio, "modules", KernelModules.InLoadOrder(boot.Root, Modules, seen));
+        AddModules(cpio, "modules", KernelModules.InLoadOrder(boot.Root, [.. Modules, .. isBootable ? BootableModules : []], seen));
         AddModules(cpio, "share-modules", KernelModules.InLoadOrder(boot.Root, ShareModules, seen));
         cpio.AddFile("init", DebianFiles.Read("init.sh"), executable: true);
         cpio.Finish();
@@ -129,6 +154,11 @@ internal sealed class DebianBuilder(string folder, IProgress<string>? progress)
         await File.WriteAllTextAsync(
             Path.Combine(Medium, "sources.list"), string.Join('\n', sources) + "\n", cancellationToken).ConfigureAwait(false);
         await File.WriteAllTextAsync(Path.Combine(Medium, "release"), boot.Release + "\n", cancellationToken).ConfigureAwait(false);
+        if (isBootable)
+        {
+            return; // its kernel's package has the modules
+        }
+
         KernelModules.RemoveUseless(boot.Root);
         await HostTool.RunAsync(
             boot.Root, "tar", ["-c", "-f", Path.Combine(Medium, "modules.tar"), "lib/modules"], cancellationToken).ConfigureAwait(false);
@@ -143,9 +173,9 @@ internal sealed class DebianBuilder(string folder, IProgress<string>? progress)
         InstallLog log = new(progress);
         MachineSpec spec = new()
         {
-            Kernel = Path.Combine(folder, DebianImage.KernelFile),
-            Initrd = Path.Combine(folder, DebianImage.InitrdFile),
-            CommandLine = DebianImage.CommandLine + " strata.build=1",
+            Kernel = Path.Combine(BootFolder, DebianImage.KernelFile),
+            Initrd = Path.Combine(BootFolder, DebianImage.InitrdFile),
+            CommandLine = DebianImage.CommandLine + (isBootable ? " strata.build=bootable" : " strata.build=1"),
             Memory = MachineMemory,
             Disks = [Raw(disk), Raw(medium)],
             Networks = [], // all it needs is on the medium

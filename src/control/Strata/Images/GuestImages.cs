@@ -4,7 +4,8 @@ namespace Strata.Images;
 public static class GuestImages
 {
     /// <param name="cache">Where they are kept, or null for the user's cache.</param>
-    public static IReadOnlyList<GuestImage> All(ImageCache? cache = null) => [new DebianTiny(cache), new DebianImage(cache)];
+    public static IReadOnlyList<GuestImage> All(ImageCache? cache = null) =>
+        [new DebianTiny(cache), new DebianImage(cache), new DebianBootable(cache)];
 
     /// <exception cref="StrataException">There is none with that name.</exception>
     public static GuestImage Find(string imageName, ImageCache? cache = null)
@@ -13,6 +14,6 @@ public static class GuestImages
         return all.FirstOrDefault(image => image.ImageName == imageName)
             ?? throw new StrataException(
                 StrataError.BadInput,
-                $"There is no image \"{imageName}\"; there are {string.Join(" and ", all.Select(image => image.ImageName))}.");
+                $"There is no image \"{imageName}\"; there are {string.Join(", ", all.Select(image => image.ImageName))}.");
     }
 }

@@ -17,7 +17,8 @@ public static class KeptMachines
         ArgumentNullException.ThrowIfNull(name);
         if (image is not DebianImage debian)
         {
-            throw new StrataException(StrataError.BadInput, $"{image.ImageName} has no disk that could be kept; use {DebianImage.Name}.");
+            throw new StrataException(
+                StrataError.BadInput, $"{image.ImageName} cannot be kept; use {DebianImage.Name}, or a copy of its disk.");
         }
 
         if (name.Length == 0 || name is "." or ".." || name.Contains('\0', StringComparison.Ordinal))

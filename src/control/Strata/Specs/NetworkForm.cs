@@ -97,6 +97,12 @@ internal static class NetworkForm
             o => o.Forwards, (o, v) => o with { Forwards = v },
             "Ports of the host that lead into the guest."
         },
+        {
+            "tftpFolder", OptionalPath,
+            o => o.TftpFolder, (o, v) => o with { TftpFolder = v },
+            "Folder of the host whose files guests can fetch by TFTP; null for none."
+        },
+        { "bootFile", OptionalText, o => o.BootFile, (o, v) => o with { BootFile = v }, "The file to start from that DHCP names." },
         { "egress", Egress, o => o.Egress, (o, v) => o with { Egress = v }, "Where guests may connect to." },
         {
             "maxConnections", new NumberKind<int>(1, 65_536),

@@ -23,7 +23,8 @@ internal abstract class SpecKind<T>
 internal sealed class TextKind<T>(string form, SpecParser<T> parse, Func<T, string> print, int longest = 16 << 10) : SpecKind<T>
 {
     public override T Read(SpecNode node) =>
-        node.TryGetText() is { } text && text.Length <= longest && !text.Contains('\0', StringComparison.Ordinal) && parse(text, out T? value)
+        node.TryGetText() is { } text && text.Length <= longest
+        && !text.Contains('\0', StringComparison.Ordinal) && parse(text, out T? value)
             ? value!
             : throw node.Refuse(form);
 

@@ -2,7 +2,9 @@ using System.Runtime.InteropServices;
 
 namespace Strata.X86.Direct.Stub;
 
-/// <summary>The C library's functions that the monitor of a stub needs. x86-64 Linux; the manual's sections 2 and 3 describe them.</summary>
+/// <summary>
+/// The C library's functions that the monitor of a stub needs. x86-64 Linux; the manual's sections 2 and 3 describe them.
+/// </summary>
 internal static unsafe partial class HostCalls
 {
     public const int ProtectRead = 1;
@@ -57,6 +59,17 @@ internal static unsafe partial class HostCalls
 
     [LibraryImport("libc", EntryPoint = "getauxval")]
     public static partial nuint AuxiliaryValue(nuint type);
+
+    /// <summary>CPU time of another process, in ns.</summary>
+    public static long CpuTimeOf(int process)
+    {
+        const int whole = 2; // CPUCLOCK_SCHED
+        TimeSpecification time = default;
+        return ReadClock((~process << 3) | whole, &time) == 0 ? (time.Seconds * 1_000_000_000) + time.Nanoseconds : 0;
+    }
+
+    [LibraryImport("libc", EntryPoint = "clock_gettime")]
+    private static partial int ReadClock(int clock, TimeSpecification* time);
 
     /// <summary>Waits while a word, which another process may write, has a value.</summary>
     /// <returns>-1 if the word had another value, time was up, or a signal came.</returns>

@@ -32,6 +32,8 @@ internal sealed class StubAssembler(ulong origin)
     private readonly List<byte> _bytes = [];
     private readonly List<(int At, Label Target)> _branches = [];
 
+    private readonly List<(int At, Label From, Label To)> _distances = [];
+
     /// <summary>Address of the next byte.</summary>
     public ulong Here => origin + (ulong)_bytes.Count;
 
@@ -59,12 +61,19 @@ internal sealed class StubAssembler(ulong origin)
         byte[] code = [.. _bytes];
         foreach ((int at, Label target) in _branches)
         {
-            ulong address = target.Address ?? throw new InvalidOperationException("A branch of the stub leads nowhere.");
-            BinaryPrimitives.WriteInt32LittleEndian(code.AsSpan(at), (int)(address - (origin + (ulong)at + 4)));
+            BinaryPrimitives.WriteInt32LittleEndian(code.AsSpan(at), (int)(AddressOf(target) - (origin + (ulong)at + 4)));
+        }
+
+        foreach ((int at, Label from, Label to) in _distances)
+        {
+            BinaryPrimitives.WriteInt32LittleEndian(code.AsSpan(at), (int)(AddressOf(to) - AddressOf(from)));
         }
 
         return code;
     }
+
+    private static ulong AddressOf(Label label) =>
+        label.Address ?? throw new InvalidOperationException("A label of the stub has no place.");
 
     public void Align(int bytes)
     {
@@ -129,8 +138,23 @@ internal sealed class StubAssembler(ulong origin)
     /// <summary>CMP r64, imm32, extended with its sign.</summary>
     public void Compare64(int register, int value) => Wide(7, register, value);
 
+    /// <summary>CMP r64, r64.</summary>
+    public void Compare64Registers(int left, int right) => Registers(0x39, right, left, wide: true);
+
+    /// <summary>MOV r32, imm32: bytes from one place to another behind it.</summary>
+    public void MoveDistance(int register, Label from, Label to)
+    {
+        Rex(wide: false, 0, register);
+        Emit((byte)(0xB8 | (register & 7)));
+        _distances.Add((_bytes.Count, from, to));
+        Immediate(0);
+    }
+
     /// <summary>ADD r64, imm32.</summary>
     public void Add64(int register, int value) => Wide(0, register, value);
+
+    /// <summary>SUB r64, r64.</summary>
+    public void Subtract64(int from, int register) => Registers(0x29, register, from, wide: true);
 
     /// <summary>XOR r32, r32: zero.</summary>
     public void Zero(int register) => Registers(0x31, register, register, wide: false);

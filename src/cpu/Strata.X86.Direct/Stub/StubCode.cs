@@ -174,7 +174,8 @@ internal sealed class StubCode
         Call(HostCall.ProcessControl, Failure.TimeStampCounter, 26, 2); // PR_SET_TSC, PR_TSC_SIGSEGV
         Call(HostCall.ArchitectureControl, Failure.Cpuid, 0x1012, 0); // ARCH_SET_CPUID: it faults
         Call(HostCall.SignalMask, Failure.SignalMask, 2, _noSignals, 0, 8);
-        Call(HostCall.ProcessControl, Failure.Dispatch, 59, 1, StubLayout.Base, StubLayout.CodeSize, _blocked); // PR_SET_SYSCALL_USER_DISPATCH
+        const ulong dispatch = 59; // PR_SET_SYSCALL_USER_DISPATCH
+        Call(HostCall.ProcessControl, Failure.Dispatch, dispatch, 1, StubLayout.Base, StubLayout.CodeSize, _blocked);
         Call(HostCall.Seccomp, Failure.Filter, 1, 0, _runnerFilter);
         _code.Breakpoint();
         _code.Undefined();
@@ -229,18 +230,25 @@ internal sealed class StubCode
 
     /// <summary>
     /// The signal handler: on a frame that the host's kernel has made, with the signal in EDI and the addresses of siginfo and ucontext in
-    /// RSI and RDX. A signal that comes while the runner is parked, a kick that was late, changes nothing.
+    /// RSI and RDX, and zero in EAX. A signal that comes while the runner is parked, a kick that was late, changes nothing. One that comes
+    /// before an earlier signal has been told of makes way for that: its frame says where the handler was.
     /// </summary>
     private void EmitRunner()
     {
         Label park = new();
         Label wait = new();
+        Label handler = new();
+        Label tell = new();
+        Label told = new();
         _handlerAddress = _code.Here;
+        _code.Place(handler);
         _code.Move(Rbx, StubLayout.Control);
         _code.Move(Rbp, StubLayout.Public);
-        _code.Load32(Rax, Rbx, StubLayout.ControlOffset.Run);
-        _code.Compare32(Rax, Rbp, StubLayout.PublicOffset.Event);
+        _code.Load32(Rcx, Rbx, StubLayout.ControlOffset.Run);
+        _code.Compare32(Rcx, Rbp, StubLayout.PublicOffset.Event);
         _code.Jump(Condition.Equal, park);
+        EmitDeference(handler, tell, told);
+        _code.Place(tell);
         _code.Store32(Rbp, StubLayout.PublicOffset.Signal, Rdi);
         _code.Store64(Rbp, StubLayout.PublicOffset.Information, Rsi);
         _code.Store64(Rbp, StubLayout.PublicOffset.Context, Rdx);
@@ -255,7 +263,9 @@ internal sealed class StubCode
             _code.Store32(Rbp, StubLayout.PublicOffset.Selectors + (4 * i), Rcx);
         }
 
+        _code.Load32(Rax, Rbx, StubLayout.ControlOffset.Run);
         _code.Exchange32(Rbp, StubLayout.PublicOffset.Event, Rax);
+        _code.Place(told);
         _code.Address(Rdi, Rbp, StubLayout.PublicOffset.Event);
         Wake();
 
@@ -272,6 +282,28 @@ internal sealed class StubCode
         _code.SystemCall();
         _code.Jump(wait);
         EmitEnter();
+    }
+
+    /// <summary>
+    /// The interrupted instruction belongs to the handler itself: begins again with what that was called with. Guest code can give it
+    /// frames that lead in a circle, so a few times are enough.
+    /// </summary>
+    private void EmitDeference(Label handler, Label tell, Label told)
+    {
+        const int most = 4;
+        _code.Load64(R8, Rdx, StubFrame.OffsetOfRip);
+        _code.Move(R9, _handlerAddress);
+        _code.Subtract64(R8, R9);
+        _code.MoveDistance(R9, handler, told);
+        _code.Compare64Registers(R8, R9);
+        _code.Jump(Condition.AboveOrEqual, tell);
+        _code.Compare64(Rax, most);
+        _code.Jump(Condition.AboveOrEqual, tell);
+        _code.Add64(Rax, 1);
+        _code.Load64(Rdi, Rdx, StubFrame.OffsetOf(Rdi));
+        _code.Load64(Rsi, Rdx, StubFrame.OffsetOf(Rsi));
+        _code.Load64(Rdx, Rdx, StubFrame.OffsetOf(Rdx));
+        _code.Jump(handler);
     }
 
     /// <summary>Guest code, with the state in the control page. IRETQ's frame lies there as well.</summary>

@@ -3,7 +3,8 @@ using System.Buffers.Binary;
 namespace Strata.X86.Direct.Stub;
 
 /// <summary>
-/// The system-call filters of a stub's two threads, as programs for the host kernel (Linux, Documentation/userspace-api/seccomp_filter.rst).
+/// The system-call filters of a stub's two threads, as programs for the host kernel (Linux,
+/// Documentation/userspace-api/seccomp_filter.rst).
 /// <para>The runner, which guest code runs on, may wait for the word that lets it run and wake who waits for its event: with these very
 /// arguments, so that it does not matter who executes the instruction. Everything else becomes a signal: that is how the guest's own
 /// system calls are caught. A few numbers that newer kernels let pass by any filter are caught by syscall user dispatch, which is on for
@@ -13,7 +14,7 @@ namespace Strata.X86.Direct.Stub;
 /// </summary>
 internal static class StubFilter
 {
-    private const uint ArchitectureX64 = 0xC000003E; // AUDIT_ARCH_X86_64
+    public const uint ArchitectureX64 = 0xC000003E; // AUDIT_ARCH_X86_64
 
     private const uint Allow = 0x7FFF0000; // SECCOMP_RET_ALLOW
     private const uint Trap = 0x00030000; // SECCOMP_RET_TRAP

@@ -31,8 +31,16 @@ internal unsafe struct StubFrame
     /// <summary>Behind the instruction of a system call; in the host's vsyscall page the instruction itself.</summary>
     public ulong CallAddress;
 
+    /// <summary>How a system call was made: AUDIT_ARCH_X86_64 by SYSCALL in 64-bit mode.</summary>
+    public uint Architecture;
+
     /// <summary>Whether the interrupted code is the stub's own: the guest's state is then what it was entered with.</summary>
     public readonly bool IsInStub => Rip is >= StubLayout.Base and < StubLayout.End;
+
+    /// <summary>Where struct ucontext has the address of the interrupted instruction, and a register: bytes.</summary>
+    public static int OffsetOfRip => ContextRegisters + (8 * InstructionPointer);
+
+    public static int OffsetOf(int register) => ContextRegisters + (8 * Places[register]);
 
     /// <summary>Reads a frame that the host's kernel has left.</summary>
     /// <param name="shared">The monitor's mapping of the public page; the stack follows it.</param>
@@ -60,6 +68,7 @@ internal unsafe struct StubFrame
         vectors = shared + (image - StubLayout.Public);
         byte* info = shared + (information - StubLayout.Public);
         frame.CallAddress = *(ulong*)(info + 16);
+        frame.Architecture = *(uint*)(info + 28);
         frame.Signal = *(int*)(shared + StubLayout.PublicOffset.Signal);
         frame.FsBase = *(ulong*)(shared + StubLayout.PublicOffset.FsBase);
         frame.GsBase = *(ulong*)(shared + StubLayout.PublicOffset.GsBase);
@@ -77,7 +86,7 @@ internal unsafe struct StubFrame
     private const int InformationSize = 128;
 
     // Quadwords of struct sigcontext_64.
-    private const int Rip_ = 16;
+    private const int InstructionPointer = 16;
     private const int Flags = 17;
     private const int Segments = 18;
     private const int Error = 19;
@@ -95,7 +104,7 @@ internal unsafe struct StubFrame
             frame.Registers[i] = general[Places[i]];
         }
 
-        frame.Rip = general[Rip_];
+        frame.Rip = general[InstructionPointer];
         frame.Rflags = general[Flags];
         frame.Cs = (ushort)general[Segments];
         frame.Ss = (ushort)(general[Segments] >> 48);

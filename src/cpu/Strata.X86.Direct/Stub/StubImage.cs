@@ -2,7 +2,9 @@ using System.Buffers.Binary;
 
 namespace Strata.X86.Direct.Stub;
 
-/// <summary>The executable file of a stub: one segment for reading and executing. System V ABI, "Object Files" and "Program Loading".</summary>
+/// <summary>
+/// The executable file of a stub: one segment for reading and executing. System V ABI, "Object Files" and "Program Loading".
+/// </summary>
 internal static class StubImage
 {
     private const int HeaderSize = 64;

@@ -54,7 +54,9 @@ internal static class StubLayout
     /// <summary>Offsets in the control pages. Words that are waited for have cache lines of their own.</summary>
     public static class ControlOffset
     {
-        /// <summary>Number of the run that guest code may make; the stub is parked while it equals <see cref="PublicOffset.Event"/>.</summary>
+        /// <summary>
+        /// Number of the run that guest code may make; the stub is parked while it equals <see cref="PublicOffset.Event"/>.
+        /// </summary>
         public const int Run = 0;
 
         /// <summary>Where the parked runner is moved to, so that the monitor knows from the kernel that it sleeps.</summary>

@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Runtime.InteropServices;
 using Strata.Core.Posix;
 
 namespace Strata.X86.Direct.Stub;
@@ -8,6 +9,9 @@ internal enum StubStop
 {
     /// <summary>Guest code was not entered: somebody wanted attention first.</summary>
     NotEntered,
+
+    /// <summary>Guest code was not entered: the host refused to map something, and the process has ended. The state is whole.</summary>
+    Refused,
 
     /// <summary>An event; the frame says which.</summary>
     Event,
@@ -45,6 +49,7 @@ internal sealed unsafe class StubProcess : IDisposable
     private const int Yields = 50;
     private const int Naps = 10_000;
 
+    private readonly Lock _reaping = new(); // until it is reaped the process's number is its own; nothing is taken under it
     private readonly byte* _control;
     private readonly byte* _public;
     private readonly int _process;
@@ -53,7 +58,7 @@ internal sealed unsafe class StubProcess : IDisposable
     private uint _batch;
     private int _commands;
     private int _place;
-    private bool _isGone;
+    private volatile bool _isGone;
     private int _status;
 
     /// <param name="memory">The shared file, mapped; released by <see cref="Dispose"/> once <see cref="WaitUntilReady"/> has
@@ -67,6 +72,9 @@ internal sealed unsafe class StubProcess : IDisposable
 
     /// <summary>Host process, for tools and tests.</summary>
     public int ProcessId => _process;
+
+    /// <summary>Host CPU time so far, in ns; 0 if it is gone.</summary>
+    public long CpuTime => HostCalls.CpuTimeOf(_process);
 
     /// <summary>State that the next run begins with.</summary>
     public StubEntry Entry => new(_control);
@@ -133,7 +141,8 @@ internal sealed unsafe class StubProcess : IDisposable
         vectors = null;
         if (!Flush())
         {
-            return StubStop.Lost;
+            End();
+            return StubStop.Refused;
         }
 
         Interlocked.Exchange(ref _place, Inside);
@@ -161,7 +170,7 @@ internal sealed unsafe class StubProcess : IDisposable
     {
         if (Interlocked.CompareExchange(ref _place, Interrupted, Inside) == Inside)
         {
-            _ = HostCalls.SignalThread(_process, _runner, StubCode.KickSignal);
+            Signal();
         }
     }
 
@@ -250,7 +259,7 @@ internal sealed unsafe class StubProcess : IDisposable
             {
                 if (signals && _runner != 0)
                 {
-                    _ = HostCalls.SignalThread(_process, _runner, StubCode.KickSignal);
+                    Signal();
                 }
 
                 *unused = 0;
@@ -262,29 +271,42 @@ internal sealed unsafe class StubProcess : IDisposable
         return false;
     }
 
+    private void Signal()
+    {
+        lock (_reaping)
+        {
+            if (!_isGone)
+            {
+                _ = HostCalls.SignalThread(_process, _runner, StubCode.KickSignal);
+            }
+        }
+    }
+
     private void LookWhetherGone()
     {
-        int status;
-        if (!_isGone && HostCalls.WaitProcess(_process, &status, HostCalls.NoHang) != 0)
+        lock (_reaping)
         {
-            (_isGone, _status) = (true, status);
+            int status;
+            if (!_isGone && HostCalls.WaitProcess(_process, &status, HostCalls.NoHang) != 0)
+            {
+                (_isGone, _status) = (true, status);
+            }
         }
     }
 
     private void End()
     {
-        if (_isGone)
-        {
-            return;
-        }
-
-        int status = 0;
         LookWhetherGone();
-        if (!_isGone)
+        lock (_reaping)
         {
+            if (_isGone)
+            {
+                return;
+            }
+
+            int status = 0;
             _ = HostCalls.Kill(_process, HostCalls.KillSignal);
-            while (HostCalls.WaitProcess(_process, &status, 0) == -1
-                && System.Runtime.InteropServices.Marshal.GetLastPInvokeError() == HostCalls.Interrupted)
+            while (HostCalls.WaitProcess(_process, &status, 0) == -1 && Marshal.GetLastPInvokeError() == HostCalls.Interrupted)
             {
                 // a signal of the runtime's
             }

@@ -50,7 +50,7 @@ internal sealed unsafe partial class BlockEmitter
             return;
         }
 
-        int condition = (int)instruction.ConditionCode - (int)Iced.Intel.ConditionCode.o; // Iced's order is that of the encoding
+        int condition = ConditionOf(instruction);
         EmitBranchIf(ref a, condition, instruction.NearBranchTarget, NextOf(instruction), site);
     }
 
@@ -89,6 +89,42 @@ internal sealed unsafe partial class BlockEmitter
         HostAssembler.Patch(place, a.At);
         EmitContinue(ref a, taken, site);
     }
+
+    /// <summary>
+    /// A conditional jump in the middle of a block, which goes on where it is not taken: the host's flags stay as they are.
+    /// </summary>
+    private void EmitSideExit(ref HostAssembler a, in DecodedInstruction decoded)
+    {
+        ref readonly Instruction instruction = ref decoded.Instruction;
+        ulong taken = instruction.NearBranchTarget;
+        int notExecuted = _block->Count - _completed - 1;
+        ProvideFlags(ref a, decoded);
+        if (decoded.LiveTaken != 0)
+        {
+            SaveFlags(ref a);
+        }
+
+        int condition = ConditionOf(instruction);
+        bool countsBack = cache.CountInstructions && notExecuted != 0;
+        if (IsSamePage(taken) && !countsBack)
+        {
+            LinkFrom(a.JumpIf(condition), taken);
+            return;
+        }
+
+        byte* skip = a.JumpIf(condition ^ 1);
+        if (countsBack)
+        {
+            EmitSubtractCount(ref a, -notExecuted); // the head has taken the whole block's
+        }
+
+        EmitContinue(ref a, taken, new Site { Kind = SiteKind.Dispatch, Rip = instruction.IP });
+        HostAssembler.Patch(skip, a.At);
+    }
+
+    /// <summary>Number of a condition in encodings, which Iced's order is.</summary>
+    private static int ConditionOf(in Instruction instruction) =>
+        (int)instruction.ConditionCode - (int)Iced.Intel.ConditionCode.o;
 
     private void EmitCall(ref HostAssembler a, in DecodedInstruction decoded)
     {

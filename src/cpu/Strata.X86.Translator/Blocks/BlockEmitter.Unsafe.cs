@@ -55,7 +55,7 @@ internal sealed unsafe partial class BlockEmitter(TranslationCache cache)
         bool branched = false;
         for (int i = 0; i < instructions.Length;)
         {
-            int count = EmitNext(ref a, instructions[i..], code, out branched);
+            int count = EmitNext(ref a, instructions[i..], code, blockEnd, out branched);
             for (int end = i + count; i < end; i++)
             {
                 code += instructions[i].Instruction.Length;
@@ -150,7 +150,8 @@ internal sealed unsafe partial class BlockEmitter(TranslationCache cache)
     /// <summary>Emits the first instruction, or the run of stack instructions that it starts.</summary>
     /// <param name="branched">Whether the last of them was a branch, which ends the block.</param>
     /// <returns>Instructions emitted.</returns>
-    private int EmitNext(ref HostAssembler a, ReadOnlySpan<DecodedInstruction> instructions, byte* code, out bool branched)
+    private int EmitNext(
+        ref HostAssembler a, ReadOnlySpan<DecodedInstruction> instructions, byte* code, BlockEnd blockEnd, out bool branched)
     {
         branched = false;
         if (_isSegmented)
@@ -171,6 +172,12 @@ internal sealed unsafe partial class BlockEmitter(TranslationCache cache)
         {
             branched = EmitPopRun(ref a, instructions[..run]);
             return run;
+        }
+
+        if (instructions[0].Traits.Handling == Handling.JumpIf && (instructions.Length > 1 || blockEnd.IsInterpreted))
+        {
+            EmitSideExit(ref a, instructions[0]);
+            return 1;
         }
 
         branched = EmitInstruction(ref a, instructions[0], code);

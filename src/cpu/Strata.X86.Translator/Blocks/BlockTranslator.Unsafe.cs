@@ -11,6 +11,11 @@ internal sealed unsafe partial class BlockTranslator : IDisposable
     /// <summary>Longest block, in instructions.</summary>
     public const int MaxInstructions = 64;
 
+    /// <summary>
+    /// Conditional jumps that a block goes on behind: what is not taken costs no jump, no look at the attention flag, and no check again.
+    /// </summary>
+    private const int MaxSideExits = 2;
+
     /// <summary>How far a successor is looked into for flags that it reads.</summary>
     private const int LookAhead = 6;
 
@@ -58,7 +63,7 @@ internal sealed unsafe partial class BlockTranslator : IDisposable
         _decoder = _mode switch { CodeMode.Code64 => _decoder64, CodeMode.Code16 => _decoder16, _ => _decoder32 };
         ulong next = block->Rip;
         byte* page = block->HostPage;
-        int count = Decode(page, limit, ref next, out BlockEnd end);
+        int count = Decode(block, limit, ref next, out BlockEnd end);
         byte* code = page + (block->Rip & (PageSize - 1));
         if (count == 0 && !end.IsInterpreted)
         {
@@ -111,10 +116,13 @@ internal sealed unsafe partial class BlockTranslator : IDisposable
         return 1;
     }
 
-    private int Decode(byte* page, int limit, ref ulong rip, out BlockEnd end)
+    private int Decode(TranslatedBlock* block, int limit, ref ulong rip, out BlockEnd end)
     {
+        byte* page = block->HostPage;
         ulong pageBase = rip & ~(ulong)(PageSize - 1);
         int count = 0;
+        int sideExits = 0;
+        (bool Vectors, bool Avx, bool X87) uses = default;
         end = BlockEnd.Continue;
         while (count < limit && (rip & ~(ulong)(PageSize - 1)) == pageBase)
         {
@@ -131,9 +139,22 @@ internal sealed unsafe partial class BlockTranslator : IDisposable
                 break;
             }
 
+            InstructionTraits traits = decoded.Traits;
+            (bool, bool, bool) all = (uses.Vectors | traits.UsesVectors, uses.Avx | traits.UsesAvx, uses.X87 | traits.UsesX87);
+            if (sideExits != 0 && all != uses)
+            {
+                break; // what the block's head makes ready should be used
+            }
+
+            uses = all;
             _instructions[count++] = decoded;
             rip += (ulong)decoded.Instruction.Length;
-            if (decoded.Traits.Handling >= Handling.Jump)
+            bool canGoOn = decoded.Instruction.IsJccShortOrNear && sideExits < MaxSideExits && !_isSegmented;
+            if (canGoOn && !_cache.IsTranslated(block, rip))
+            {
+                sideExits++;
+            }
+            else if (decoded.Traits.Handling >= Handling.Jump)
             {
                 break;
             }
@@ -275,6 +296,14 @@ internal sealed unsafe partial class BlockTranslator : IDisposable
         RflagsBits live = LiveAtEnd(page, _instructions[count - 1], next, end);
         for (int i = count - 1; i >= 0; i--)
         {
+            if (_instructions[i].Traits.Handling == Handling.JumpIf && (i < count - 1 || end.IsInterpreted))
+            {
+                ref readonly Instruction jump = ref _instructions[i].Instruction;
+                RflagsBits taken = _cache.ExactFlags ? DecodedInstruction.Arithmetic : LiveAt(page, jump.IP, jump.NearBranchTarget);
+                _instructions[i].LiveTaken = taken;
+                live |= taken;
+            }
+
             _instructions[i].LiveAfter = live;
             _instructions[i].Kept = _cache.ExactFlags && CanLeave(_instructions[i]) ? DecodedInstruction.Arithmetic : 0;
             live = _instructions[i].LiveBefore | _instructions[i].Kept;

@@ -24,6 +24,9 @@ internal struct DecodedInstruction
     /// <summary>Flags that somebody after it may still read.</summary>
     public RflagsBits LiveAfter;
 
+    /// <summary>Of a conditional jump in the middle of a block: flags that may be read where it leads to.</summary>
+    public RflagsBits LiveTaken;
+
     /// <summary>Flags that are to be found in the frame when it faults or is left to the interpreter, needed or not.</summary>
     public RflagsBits Kept;
 

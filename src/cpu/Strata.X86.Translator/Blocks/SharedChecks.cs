@@ -136,9 +136,10 @@ internal sealed class SharedChecks
         Register changed = instruction.Op0Kind == OpKind.Register && instruction.Mnemonic is not (Mnemonic.Cmp or Mnemonic.Test)
             ? instruction.Op0Register.GetFullRegister()
             : Register.None;
+        Register second = instruction.Mnemonic == Mnemonic.Mulx ? instruction.Op1Register.GetFullRegister() : Register.None;
         for (int i = 0; i < _count; i++)
         {
-            _groups[i].IsOpen &= !all && (changed == Register.None || (_groups[i].Base != changed && _groups[i].Index != changed));
+            _groups[i].IsOpen &= !all && !_groups[i].Has(changed) && !_groups[i].Has(second);
         }
     }
 
@@ -148,7 +149,7 @@ internal sealed class SharedChecks
         ref readonly Instruction instruction = ref decoded.Instruction;
         switch (decoded.Traits.Handling)
         {
-            case Handling.Lea or Handling.Nothing:
+            case Handling.Lea or Handling.Nothing or Handling.JumpIf:
                 return true;
             case not Handling.Native:
                 return false;
@@ -173,7 +174,11 @@ internal sealed class SharedChecks
                     or Mnemonic.Dec
                     or Mnemonic.Neg
                 or Mnemonic.Not or Mnemonic.Shl or Mnemonic.Shr or Mnemonic.Sar or Mnemonic.Rol or Mnemonic.Ror or Mnemonic.Bswap
-                or Mnemonic.Bt or Mnemonic.Bts or Mnemonic.Btr or Mnemonic.Btc:
+                or Mnemonic.Bt or Mnemonic.Bts or Mnemonic.Btr or Mnemonic.Btc
+                or Mnemonic.Adcx or Mnemonic.Adox or Mnemonic.Mulx // which changes two: its caller knows
+                or Mnemonic.Shld or Mnemonic.Shrd or Mnemonic.Popcnt or Mnemonic.Lzcnt or Mnemonic.Tzcnt or Mnemonic.Bsf or Mnemonic.Bsr
+                or Mnemonic.Andn or Mnemonic.Bextr or Mnemonic.Blsi or Mnemonic.Blsmsk or Mnemonic.Blsr or Mnemonic.Bzhi
+                or Mnemonic.Pdep or Mnemonic.Pext or Mnemonic.Rorx or Mnemonic.Sarx or Mnemonic.Shlx or Mnemonic.Shrx or Mnemonic.Movbe:
                 return true;
             case Mnemonic.Imul:
                 return instruction.OpCount > 1;
@@ -231,5 +236,8 @@ internal sealed class SharedChecks
 
         /// <summary>Frame offset, or 0 if it has none.</summary>
         public int Slot;
+
+        /// <summary>Whether a register is part of its address.</summary>
+        public readonly bool Has(Register register) => register != Register.None && (Base == register || Index == register);
     }
 }

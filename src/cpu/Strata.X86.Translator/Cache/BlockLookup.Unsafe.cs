@@ -65,6 +65,14 @@ internal sealed unsafe class BlockLookup(
         return block->Entry;
     }
 
+    /// <summary>A dispatch has come to a block that was dropped: the next one shall find another.</summary>
+    public void ForgetEntry(ulong rip)
+    {
+        ulong linear = ToLinear(rip);
+        ulong tag = linear ^ salts.Of(IsUser, Mode, Segment, out JumpEntry* jumps);
+        cache.JumpTable.Forget(jumps + JumpEntry.IndexOf(linear), tag);
+    }
+
     /// <summary>The block for a RIP, found or made.</summary>
     /// <param name="apart">The block in which every access has a check of its own.</param>
     /// <returns>Null if a page of it is not there, or not the one it was made from: the interpreter sees to it.</returns>

@@ -71,6 +71,23 @@ internal sealed unsafe class JumpTable : IDisposable
         }
     }
 
+    /// <summary>Forgets where a tag leads to.</summary>
+    /// <param name="place">Its place in the first table.</param>
+    public void Forget(JumpEntry* place, ulong tag)
+    {
+        // SAFETY: entries of the two tables.
+        if (place->Tag == tag)
+        {
+            *place = default;
+        }
+
+        JumpEntry* second = FindSecond(tag);
+        if (second != null)
+        {
+            *second = default;
+        }
+    }
+
     /// <summary>Forgets every jump, for when tags could repeat.</summary>
     public void Clear()
     {

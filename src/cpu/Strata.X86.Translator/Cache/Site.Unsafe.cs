@@ -182,7 +182,7 @@ internal unsafe struct TranslatedBlock
     /// <summary>Sites of the block.</summary>
     public ushort SiteCount;
 
-    /// <summary>Entries of the jump table that may lead here; more than two are not kept apart.</summary>
+    /// <summary>Entries of the jump table that may lead here; of more than two, nobody knows the others.</summary>
     public JumpEntry* FirstJump;
     public JumpEntry* SecondJump;
     public bool HasManyJumps;

@@ -13,19 +13,22 @@ namespace Strata.X86.Translator.Cache;
 /// </summary>
 internal sealed unsafe partial class TranslationCache : IDisposable
 {
-    private const ulong CodeSize = 64 << 20;
-    private const int MaxSites = 2 << 20;
-    private const int MaxBlocks = 512 << 10;
-    private const int BucketBits = 17;
+    private const ulong CodeSize = 128 << 20;
+    private const int MaxSites = 4 << 20;
+    private const int MaxBlocks = 1 << 20;
+    private const int BucketBits = 19;
 
     /// <summary>The site behind a SYSCALL or SYSRET whose target the jump table does not know; it outlives every reset.</summary>
     public const int ArrivalSite = 0;
 
-    private const int FixedSites = 1;
+    /// <summary>The site behind the head of a dropped block, see <see cref="Drop"/>.</summary>
+    public const int DroppedSite = 1;
+
+    private const int FixedSites = 2;
 
     private const ulong PageOffset = 0xFFF;
 
-    /// <summary>The arrival site's block: without instructions, and never found.</summary>
+    /// <summary>The fixed sites' block: without instructions, and never found.</summary>
     private const int FixedBlocks = 1;
 
     private readonly TranslatorOptions _options;
@@ -60,7 +63,7 @@ internal sealed unsafe partial class TranslationCache : IDisposable
         _sites = (Site*)HostMapping.Reserve((ulong)MaxSites * (ulong)sizeof(Site));
         _blocks = (TranslatedBlock*)HostMapping.Reserve((ulong)MaxBlocks * (ulong)sizeof(TranslatedBlock));
         _buckets = (TranslatedBlock**)NativeMemory.AllocZeroed(1 << BucketBits, (nuint)sizeof(TranslatedBlock*));
-        _sites[ArrivalSite] = new Site { Kind = SiteKind.Dispatch, Block = _blocks };
+        _sites[ArrivalSite] = _sites[DroppedSite] = new Site { Kind = SiteKind.Dispatch, Block = _blocks };
         _siteCount = FixedSites;
         _blockCount = FixedBlocks;
         Stubs = new Stubs(_code, tlb, ram, _sites, JumpTable.Second, options.IsOnlyProcessor, isSegmented: false);
@@ -124,6 +127,10 @@ internal sealed unsafe partial class TranslationCache : IDisposable
         bool isRelative = IsElsewhere(hostPage, rip, mode);
         return Find(hostPage, isRelative ? rip & PageOffset : rip, isRelative, mode, segment, omitsLocks, apart);
     }
+
+    /// <summary>Whether there is a block for a RIP that a block could be linked to.</summary>
+    public bool IsTranslated(TranslatedBlock* from, ulong rip) =>
+        Find(from->HostPage, rip, from->IsRelative, from->Mode, from->Segment, from->OmitsLocks, from->IsApart) != null;
 
     private TranslatedBlock* Find(
         byte* hostPage, ulong key, bool isRelative, CodeMode mode, ushort segment, bool omitsLocks, bool apart)
@@ -215,29 +222,28 @@ internal sealed unsafe partial class TranslationCache : IDisposable
     }
 
     /// <summary>Drops the blocks of a host page. Links lead only from page to same page, so they go with them.</summary>
-    /// <returns>False if entries of the jump table may be left that lead to them: their tags must not be used any more.</returns>
-    public bool Invalidate(byte* hostPage)
+    public void Invalidate(byte* hostPage)
     {
-        bool tracked = true;
         if (_dependents.Remove((nint)hostPage, out List<nint>? dependents))
         {
             foreach (nint page in dependents)
             {
-                tracked &= Drop((byte*)page);
+                Drop((byte*)page);
             }
         }
 
-        return Drop(hostPage) && tracked;
+        Drop(hostPage);
     }
 
-    private bool Drop(byte* hostPage)
+    /// <summary>
+    /// The jump table's entries for a block are forgotten where they are known. Where they are not, they lead to a block whose head leaves.
+    /// </summary>
+    private void Drop(byte* hostPage)
     {
         if (!_pages.Remove((nint)hostPage, out PageBlocks blocks))
         {
-            return true;
+            return;
         }
-
-        bool untracked = false;
 
         Generation++;
         for (TranslatedBlock* block = (TranslatedBlock*)blocks.First; block != null; block = block->NextInPage)
@@ -245,13 +251,15 @@ internal sealed unsafe partial class TranslationCache : IDisposable
             Unchain(block);
             Forget(block->FirstJump, block);
             Forget(block->SecondJump, block);
-            untracked |= block->HasManyJumps;
+            Volatile.Write(ref *(nint*)&block->HostPage, 0); // before its code changes: who captures code meanwhile looks at it
+            if (block->HasManyJumps)
+            {
+                HostAssembler a = new(block->Entry); // shorter than any head
+                a.Jump(block->Mode.IsSegmented() ? SegmentedStubs.Dropped : Stubs.Dropped);
+            }
 
-            block->HostPage = null;
             block->Entry = null;
         }
-
-        return !untracked;
     }
 
     public void Dispose()

@@ -51,6 +51,9 @@ internal sealed unsafe class Stubs
         EmitExit(ref a);
         Dispatch = a.At;
         new DispatchStub(secondJumps, Exit).Emit(ref a);
+        Dropped = a.At;
+        a.LoadConstant(Scratch2, TranslationCache.DroppedSite);
+        a.Jump(Exit);
         Gates = new GateStubs(ref a, Exit, Dispatch);
         Segments = new SegmentStubs(ref a, Exit);
         Miss = a.At;
@@ -86,6 +89,9 @@ internal sealed unsafe class Stubs
 
     /// <summary>A dispatch has missed, with the tag in Scratch1 and the site in Scratch2: looks further, or leaves.</summary>
     public byte* Dispatch { get; }
+
+    /// <summary>The head of a dropped block leads here, with the tag in Scratch1: leaves.</summary>
+    public byte* Dropped { get; }
 
     public byte* End { get; }
 

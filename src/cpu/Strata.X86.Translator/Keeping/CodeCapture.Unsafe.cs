@@ -194,6 +194,12 @@ internal sealed unsafe class CodeCapture : ICodeCapture
         // SAFETY: the range lies in the buffer, which stays as long as the gate is held.
         _code.AddRange(new ReadOnlySpan<byte>(block.Entry, block.CodeBytes));
         Span<byte> code = CollectionsMarshal.AsSpan(_code)[codeStart..];
+        if (Volatile.Read(ref *(nint*)&at->HostPage) == 0)
+        {
+            _code.RemoveRange(codeStart, _code.Count - codeStart);
+            return; // dropped meanwhile: its head may have changed
+        }
+
         for (int i = 0; i < block.SiteCount; i++)
         {
             if (!TryRead(at, block, block.FirstSite + i, code, out KeptSite site))

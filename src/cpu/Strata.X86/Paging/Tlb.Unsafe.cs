@@ -58,6 +58,7 @@ public sealed unsafe class Tlb : IDisposable
     private readonly RegionFilter _gigabytePages = new();
     private readonly ulong[] _epochs = new ulong[Slots];
     private readonly RegionFilter _codePages = new();
+    private readonly RegionFilter _codeRegions = new(); // of 4 MiB, as those of large pages
     private readonly List<nint> _displacedWriters = []; // pages whose notes went while other threads waited for this vCPU
     private ulong _lastEpoch;
     private bool _localSupervisorCode;
@@ -85,6 +86,12 @@ public sealed unsafe class Tlb : IDisposable
     /// such a right to be given up has to know whether it may have been used.
     /// </summary>
     public Action? BeforeFlush { get; set; }
+
+    /// <summary>Who keeps translations of user code elsewhere as well; null for nobody.</summary>
+    public ITlbFollower? Follower { get; set; }
+
+    /// <summary>The slot of the current address space.</summary>
+    public int CurrentSlot => _current;
 
     /// <summary>
     /// What was displaced last: a second way for some entries, <see cref="VictimEntry.Count"/> of them. Two pages that share an entry and
@@ -117,7 +124,11 @@ public sealed unsafe class Tlb : IDisposable
     public void NoteLocalSupervisorCode() => _localSupervisorCode = true;
 
     /// <summary>Notes that somebody relies on the translation of a page of code until the epoch changes.</summary>
-    public void NoteCodePage(ulong va) => _codePages.Add(va >> 12);
+    public void NoteCodePage(ulong va)
+    {
+        _codePages.Add(va >> 12);
+        _codeRegions.Add(va >> 22);
+    }
 
     /// <summary>The set to use for accesses of <paramref name="privilege"/> in the current address space.</summary>
     public TlbEntry* Set(TlbPrivilege privilege)
@@ -203,8 +214,13 @@ public sealed unsafe class Tlb : IDisposable
 
         if (_largePages.MayHold(va >> 22))
         {
-            RenewCodeEpochs();
+            if (_codeRegions.MayHold(va >> 22))
+            {
+                RenewCodeEpochs(); // a large page may go, and with it code elsewhere in it
+            }
+
             ulong start = va & ~0x3F_FFFFUL; // 4 MiB covers both large-page sizes
+            Follower?.Drop(start, 0x40_0000);
             for (ulong page = start; page < start + 0x40_0000; page += 0x1000)
             {
                 FlushSmallPage(page);
@@ -212,6 +228,7 @@ public sealed unsafe class Tlb : IDisposable
         }
         else
         {
+            Follower?.Drop(va & ~0xFFFUL, 0x1000);
             FlushSmallPage(va);
         }
     }
@@ -227,6 +244,12 @@ public sealed unsafe class Tlb : IDisposable
     /// through.
     /// </returns>
     public bool RevokeWrite(byte* hostPage)
+    {
+        bool followed = Follower?.RevokeWrite(hostPage) ?? false;
+        return RevokeOwnWrite(hostPage) || followed;
+    }
+
+    private bool RevokeOwnWrite(byte* hostPage)
     {
         ref PageWriter writer = ref WriterOf(hostPage);
         if (writer.Page != hostPage)
@@ -274,7 +297,7 @@ public sealed unsafe class Tlb : IDisposable
 
             if (writer.IsMany || Writes(writer.First, writer.Page) || Writes(writer.Second, writer.Page))
             {
-                RevokeWrite(writer.Page);
+                RevokeOwnWrite(writer.Page);
             }
 
             writer = new PageWriter { Page = hostPage, First = entry };
@@ -299,6 +322,7 @@ public sealed unsafe class Tlb : IDisposable
     /// <summary>Removes write permission everywhere: the next write to each page is noticed again.</summary>
     public void RevokeAllWrites()
     {
+        Follower?.RevokeAllWrites();
         ForgetVictims();
         foreach (int group in new FilledGroups(_filled))
         {
@@ -464,6 +488,7 @@ public sealed unsafe class Tlb : IDisposable
         }
 
         _codePages.Clear();
+        _codeRegions.Clear();
     }
 
     /// <summary>Prepares the memory of a slot that has not been used before: most machines use few.</summary>
@@ -480,6 +505,7 @@ public sealed unsafe class Tlb : IDisposable
     private void FlushSlot(int slot)
     {
         _epochs[slot] = ++_lastEpoch;
+        Follower?.DropAll(slot);
         ForgetVictims();
         for (int set = slot * Privileges; set < (slot + 1) * Privileges; set++)
         {

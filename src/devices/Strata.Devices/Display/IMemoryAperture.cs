@@ -2,7 +2,9 @@ using Strata.Core.Memory;
 
 namespace Strata.Devices.Display;
 
-/// <summary>A device's window in the address space where, for a while, memory shows in the device's place. Offsets are into the window.</summary>
+/// <summary>
+/// A device's window in the address space where, for a while, memory shows in the device's place. Offsets are into the window.
+/// </summary>
 public interface IMemoryAperture
 {
     /// <summary>Shows memory over the device, and over what was shown before.</summary>

@@ -5,17 +5,17 @@ using static Strata.Devices.Display.VgaRegisters;
 namespace Strata.Devices.Display;
 
 /// <content>
-/// The window as memory, where the mode leaves accesses as they are: in a chained mode and in banks of the display interface it is a piece of
-/// the video memory; in a text mode, whose characters and attributes lie in every fourth byte of that, a memory of its own, from which the planes
-/// get them when somebody looks at them. Every other mode has the device.
+/// The window as memory, where the mode leaves accesses as they are: in a chained mode and in banks of the display interface it is a piece
+/// of the video memory; in a text mode, whose characters and attributes lie in every fourth byte of that, a memory of its own, from which
+/// the planes get them when somebody looks at them. Every other mode has the device.
 /// </content>
 public sealed partial class Vga
 {
     private const int TextSizeInBytes = 0x8000;
 
     /// <summary>
-    /// Accesses to the device in a mode that could do without it, before memory shows: programs that switch between modes for each character
-    /// or pixel do not switch the map each time.
+    /// Accesses to the device in a mode that could do without it, before memory shows: programs that switch between modes for each
+    /// character or pixel do not switch the map each time.
     /// </summary>
     private const int AccessesBefore = 128;
 
@@ -112,22 +112,24 @@ public sealed partial class Vga
     {
         if (_form.Kind != WindowKind.Device && FindForm() != _form)
         {
-            HideWindow();
-            GiveText();
-            _form = default;
+            TakeWindowBack();
         }
     }
 
-    /// <summary>The device takes the window back. Under _gate.</summary>
-    private void HideWindow()
+    /// <summary>The device serves the window again. Under _gate.</summary>
+    private void TakeWindowBack()
     {
-        Aperture!.Hide();
-        _accesses = 0;
+        if (_form.Kind != WindowKind.Device)
+        {
+            Aperture!.Hide();
+            GiveText();
+            (_form, _accesses) = (default, 0);
+        }
     }
 
     /// <summary>
-    /// Whether processors have written, unnoticed, to memory that shows since this was last asked. Under _looking alone: vCPUs give up their
-    /// rights to write, and one may be waiting for _gate.
+    /// Whether processors have written, unnoticed, to memory that shows since this was last asked. Under _looking alone: vCPUs give up
+    /// their rights to write, and one may be waiting for _gate.
     /// </summary>
     private bool HasBeenWritten()
     {

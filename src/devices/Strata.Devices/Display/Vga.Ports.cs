@@ -193,6 +193,7 @@ public sealed partial class Vga
 
     private void WriteVbe(int index, ushort value)
     {
+        TakeWindowBack(); // before the memory is cleared
         if (_vbe.Write(index, value))
         {
             using Core.Memory.DmaWrite write = Memory.BeginWrite(0, (int)Math.Min((long)_vbe.LineBytes * _vbe.Height, (long)Memory.Size));
@@ -265,7 +266,6 @@ public sealed partial class Vga
                 else if (width == AccessWidth.Word)
                 {
                     owner.WriteVbe(owner._vbeIndex, (ushort)value);
-                    owner.ReviewWindow();
                     owner.NoteChange();
                 }
             }
@@ -315,7 +315,6 @@ public sealed partial class Vga
                 lock (owner._gate)
                 {
                     owner.WriteVbe((int)(offset - VbeStart) >> 1, (ushort)value);
-                    owner.ReviewWindow();
                     owner.NoteChange();
                 }
             }

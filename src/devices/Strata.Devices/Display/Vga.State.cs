@@ -229,12 +229,7 @@ public sealed partial class Vga
 
         lock (_gate)
         {
-            if (_form.Kind != WindowKind.Device)
-            {
-                HideWindow();
-                _form = default;
-            }
-
+            TakeWindowBack();
             state.Sequencer.CopyTo(_sequencer, 0);
             state.Graphics.CopyTo(_graphics, 0);
             state.Attributes.CopyTo(_attributes, 0);

@@ -1,4 +1,5 @@
 using Strata.Core.Bus;
+using Strata.Core.Memory;
 using Strata.Core.Networking;
 using Strata.Core.State;
 using Strata.Core.Time;
@@ -16,6 +17,9 @@ namespace Strata.Devices.Network;
 public sealed partial class E1000 : PciFunction, IMmioDevice, IDwordRegisters, IPortDevice, IFrameReceiver, INetworkCard,
     IDisposable
 {
+    /// <summary>What PCI finds it by.</summary>
+    public const ushort Vendor = 0x8086, Device = 0x100E;
+
     private const uint BarSize = 0x2_0000;
     private const int IoBarSize = 64;
     private const long ThrottleUnit = 256; // ns
@@ -45,8 +49,10 @@ public sealed partial class E1000 : PciFunction, IMmioDevice, IDwordRegisters, I
 
     /// <param name="backend">The card's from here on.</param>
     /// <param name="macAddress">Six bytes.</param>
-    public E1000(AddressSpace memory, INetworkBackend backend, ReadOnlySpan<byte> macAddress, IVirtualClock clock)
-        : base(new PciIdentity(0x8086, 0x100E, 0x020000, 2, 0x8086, 0x001E))
+    /// <param name="rom">A program that starts from the network, for firmware; null for none.</param>
+    public E1000(
+        AddressSpace memory, INetworkBackend backend, ReadOnlySpan<byte> macAddress, IVirtualClock clock, GuestMemory? rom = null)
+        : base(new PciIdentity(Vendor, Device, 0x020000, 2, Vendor, 0x001E))
     {
         ArgumentNullException.ThrowIfNull(backend);
         ArgumentNullException.ThrowIfNull(clock);
@@ -63,6 +69,11 @@ public sealed partial class E1000 : PciFunction, IMmioDevice, IDwordRegisters, I
         UseInterruptPin(1);
         AddMemoryBar(0, BarSize, this);
         AddIoBar(1, IoBarSize, this);
+        if (rom is not null)
+        {
+            AddRom(rom);
+        }
+
         backend.Connect(this);
     }
 

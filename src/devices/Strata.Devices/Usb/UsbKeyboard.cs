@@ -46,8 +46,13 @@ public sealed class UsbKeyboard : UsbHidDevice, IKeyboard
         {
             lock (Gate)
             {
-                return Waiting == 0;
+                if (Waiting > 0)
+                {
+                    return false;
+                }
             }
+
+            return AreEventsTaken?.Invoke() ?? true;
         }
     }
 

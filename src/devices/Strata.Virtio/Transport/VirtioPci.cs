@@ -1,5 +1,6 @@
 using System.Buffers.Binary;
 using Strata.Core.Bus;
+using Strata.Core.Memory;
 using Strata.Devices.Pci;
 using Strata.Virtio.Queue;
 
@@ -13,7 +14,9 @@ namespace Strata.Virtio.Transport;
 /// </summary>
 public sealed partial class VirtioPci : PciFunction, IMmioDevice
 {
-    private const ushort Vendor = 0x1AF4;
+    /// <summary>What PCI finds a network card by.</summary>
+    public const ushort Vendor = 0x1AF4, NetworkDevice = DeviceBase + 1;
+
     private const ushort DeviceBase = 0x1040;
     private const uint BarSize = 0x4000;
     private const uint CommonOffset = 0x0000;
@@ -40,7 +43,9 @@ public sealed partial class VirtioPci : PciFunction, IMmioDevice
     private ushort _queueSelect;
     private uint _isr; // under ConfigGate, as the interrupt line that follows it
 
-    public VirtioPci(VirtioDevice device)
+    /// <param name="device">The device behind it.</param>
+    /// <param name="rom">A program for firmware; null for none.</param>
+    public VirtioPci(VirtioDevice device, GuestMemory? rom = null)
         : base(new PciIdentity(Vendor, (ushort)(DeviceBase + device.DeviceType), device.ClassCode, 1, Vendor, 0x40))
     {
         _device = device;
@@ -51,6 +56,11 @@ public sealed partial class VirtioPci : PciFunction, IMmioDevice
         UseInterruptPin(1);
         AddMemoryBar(0, BarSize, this);
         AddMsix(1, device.Queues.Count + 1);
+        if (rom is not null)
+        {
+            AddRom(rom);
+        }
+
         AddStructure(1, CommonOffset, RegionSize);
         AddStructure(3, IsrOffset, RegionSize);
         AddStructure(4, DeviceOffset, RegionSize);

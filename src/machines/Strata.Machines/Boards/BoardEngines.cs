@@ -54,6 +54,7 @@ internal sealed class BoardEngines : IDisposable
             _engines[engine] = engine.Create(new EngineSetup
             {
                 Memory = _memory,
+                Ram = _ram,
                 Policy = Policy,
                 Translation = _options.Translation,
                 OpenKeptCode = identity => _options.OpenKeptCode?.Invoke(identity) is { } code ? new KeptPages(code, _ram) : null,

@@ -1,6 +1,7 @@
 using Microsoft.Extensions.Logging;
 using Strata.Core.Interrupts;
 using Strata.Core.Logging;
+using Strata.Core.Memory;
 using Strata.Core.Sharing;
 using Strata.Core.State;
 using Strata.Devices.Storage.Ahci;
@@ -10,6 +11,7 @@ using Strata.Devices.Chipset;
 using Strata.Devices.Network;
 using Strata.Devices.Pci;
 using Strata.Devices.Power;
+using Strata.Devices.Sound;
 using Strata.Devices.Storage;
 using Strata.Devices.Usb;
 using Strata.Virtio;
@@ -128,6 +130,13 @@ internal sealed class PcDevices
         {
             PlugUsb(options.UsbDevices);
         }
+
+        if (options.Sound is { } sound)
+        {
+            Ac97 controller = new(_wiring.Memory, _wiring.Clock, sound);
+            _others.Add(controller);
+            Bus.Plug(_nextSlot++, controller);
+        }
     }
 
     /// <summary>Puts what has state on the roster: the bus, then its functions by place, each with its device.</summary>
@@ -220,15 +229,16 @@ internal sealed class PcDevices
 
     private void PlugNetwork(NetworkCardOptions network, int queues)
     {
+        GuestMemory? rom = _chipset.Firmware?.CreateNetworkRom(network.Model);
         if (network.Model == NetworkCardModel.Virtio)
         {
             VirtioNetwork card = new(_wiring.Memory, network.Backend, network.MacAddress.Span, network.Mtu, queues);
             _networks.Add(card);
-            Plug(card);
+            Plug(card, rom);
             return;
         }
 
-        E1000 chip = new(_wiring.Memory, network.Backend, network.MacAddress.Span, _wiring.Clock)
+        E1000 chip = new(_wiring.Memory, network.Backend, network.MacAddress.Span, _wiring.Clock, rom)
         {
             IsSynchronous = _wiring.Options.Deterministic != null,
         };
@@ -275,7 +285,7 @@ internal sealed class PcDevices
     }
 
     /// <summary>Puts a device into the next slot; it is the board's from here on.</summary>
-    private void Plug(VirtioDevice device)
+    private void Plug(VirtioDevice device, GuestMemory? rom = null)
     {
         _virtio.Add(device);
         device.IsSynchronous = _wiring.Options.Deterministic != null;
@@ -284,7 +294,7 @@ internal sealed class PcDevices
             device.Log = loggers.For(LogAreas.Virtio);
         }
 
-        Bus.Plug(_nextSlot++, new VirtioPci(device));
+        Bus.Plug(_nextSlot++, new VirtioPci(device, rom));
     }
 
     /// <summary>The functions of a PIIX3, with the power management of a PIIX4 among them.</summary>

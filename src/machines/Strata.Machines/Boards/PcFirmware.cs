@@ -6,12 +6,14 @@ using Strata.Core.State;
 using Strata.Devices.Chipset;
 using Strata.Devices.Display;
 using Strata.Devices.Firmware;
+using Strata.Devices.Network;
 using Strata.Devices.Pci;
 using Strata.Devices.Storage.Floppy;
 using Strata.Devices.Timers;
 using Strata.Machines.Acpi;
 using Strata.Machines.Boot;
 using Strata.Machines.Firmware;
+using Strata.Virtio.Transport;
 
 namespace Strata.Machines.Boards;
 
@@ -33,6 +35,7 @@ internal sealed class PcFirmware : IDisposable
     private readonly GuestMemory _rom; // behind the flash chip, if there is one
     private readonly GuestMemory? _videoRom;
     private readonly CfiFlash? _flash;
+    private readonly List<GuestMemory> _networkRoms = [];
 
     /// <exception cref="BootImageException">A ROM is none.</exception>
     public PcFirmware(BoardWiring wiring, PcFirmwareOptions options, GuestMemory ram)
@@ -84,6 +87,22 @@ internal sealed class PcFirmware : IDisposable
         return function;
     }
 
+    /// <summary>The ROM of a network card, which starts from the network; null for none.</summary>
+    /// <exception cref="BootImageException">It is none.</exception>
+    public GuestMemory? CreateNetworkRom(NetworkCardModel model)
+    {
+        if (!_options.NetworkRoms.TryGetValue(model, out byte[]? bytes))
+        {
+            return null;
+        }
+
+        GuestMemory rom = model == NetworkCardModel.E1000
+            ? OptionRom.Create(bytes, E1000.Vendor, E1000.Device)
+            : OptionRom.Create(bytes, VirtioPci.Vendor, VirtioPci.NetworkDevice);
+        _networkRoms.Add(rom);
+        return rom;
+    }
+
     /// <summary>What the firmware asks for: RAM, processors, tables, what to start from.</summary>
     public void Describe(FwCfg configuration, RtcMc146818 cmos)
     {
@@ -131,6 +150,7 @@ internal sealed class PcFirmware : IDisposable
         finally
         {
             Display.Dispose();
+            _networkRoms.ForEach(rom => rom.Dispose());
             _videoRom?.Dispose();
             _rom.Dispose();
         }

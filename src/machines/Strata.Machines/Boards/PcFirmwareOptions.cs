@@ -26,6 +26,9 @@ public sealed record PcFirmwareOptions
     /// <summary>The display adapter's ROM; empty for firmware that knows the display by itself.</summary>
     public required byte[] VideoRom { get; init; }
 
+    /// <summary>ROMs that start from the network, for cards of these models; cards without one only serve systems.</summary>
+    public IReadOnlyDictionary<NetworkCardModel, byte[]> NetworkRoms { get; init; } = new Dictionary<NetworkCardModel, byte[]>();
+
     /// <summary>
     /// Where the firmware puts the ports of power management: firmware has its own mind there, and the ACPI tables have to agree.
     /// </summary>

@@ -30,6 +30,14 @@ public sealed class EngineDescriptor
     /// </summary>
     public bool HoldsUserCode { get; init; }
 
+    /// <summary>
+    /// Whether the machine's RAM must be a file that other processes can map (<see cref="Core.Memory.MemoryForm.Shared"/>).
+    /// </summary>
+    public bool NeedsSharedMemory { get; init; }
+
+    /// <summary>Whether <c>auto</c> may choose it; it has to be asked for by name otherwise.</summary>
+    public bool IsChosenByAuto { get; init; } = true;
+
     /// <summary>How fast it is on a usual host; null where that cannot be said without a measurement.</summary>
     public EngineSpeed? TypicalSpeed { get; init; }
 

@@ -8,7 +8,7 @@ public static class EngineRegistry
 
     /// <summary>In the order in which they are offered to people.</summary>
     public static IReadOnlyList<EngineDescriptor> All { get; } = [
-        KvmMachineEngine.Descriptor, TranslatorEngine.Descriptor, InterpreterEngine.Descriptor];
+        KvmMachineEngine.Descriptor, DirectMachineEngine.Descriptor, TranslatorEngine.Descriptor, InterpreterEngine.Descriptor];
 
     /// <summary>The engine of a name, or null.</summary>
     public static EngineDescriptor? Find(string name) => All.FirstOrDefault(engine => engine.Name == name);

@@ -1,4 +1,5 @@
 using Strata.Core.Bus;
+using Strata.Core.Memory;
 using Strata.X86.Cpuid;
 using Strata.X86.Translator;
 using Strata.X86.Translator.Keeping;
@@ -10,6 +11,9 @@ public sealed record EngineSetup
 {
     /// <summary>Guest-physical memory; RAM has been mapped.</summary>
     public required AddressSpace Memory { get; init; }
+
+    /// <summary>The machine's RAM; null for a machine that has none of its own.</summary>
+    public GuestMemory? Ram { get; init; }
 
     /// <summary>What the guest is told of its processors: the engine has to run all of it.</summary>
     public required CpuidPolicy Policy { get; init; }

@@ -1,9 +1,14 @@
-# Runs in the initial RAM disk, with the installation medium on /media and an empty file system on /dev/vda.
+# Runs in the initial RAM disk, with the installation medium on /media and an empty file system on /dev/vda; with the argument "bootable" on
+# its third partition.
 set -e
+root=/dev/vda
+if [ "$1" = bootable ]; then
+    root=/dev/vda3
+fi
 step() { echo "strata: step $*"; }
 
 # Whoever is interrupted starts again from an empty disk: no write has to be safe before the end.
-mount -t ext4 -o barrier=0,noatime,data=writeback /dev/vda /root
+mount -t ext4 -o barrier=0,noatime,data=writeback $root /root
 cd /root
 
 step "Unpacking the essential packages"
@@ -29,6 +34,9 @@ cp -r /media/files/. .
 rm -rf usr/share/doc usr/share/man usr/share/info usr/share/locale
 
 chroot . /bin/bash /media/configure.sh
+if [ "$1" = bootable ]; then
+    chroot . /bin/bash /media/bootable.sh
+fi
 
 step "Writing everything to the disk"
 umount dev/pts

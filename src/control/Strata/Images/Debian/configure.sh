@@ -14,9 +14,10 @@ apt-get install --yes --no-install-recommends -o DPkg::Options::=--force-unsafe-
 rm /usr/sbin/policy-rc.d
 
 step "Configuring the system"
-release=$(cat /media/release)
-tar -x -f /media/modules.tar --no-same-owner
-depmod -a "$release"
+if [ -f /media/modules.tar ]; then # of a kernel that is not on the disk
+    tar -x -f /media/modules.tar --no-same-owner
+    depmod -a "$(cat /media/release)"
+fi
 cp /media/sources.list /etc/apt/sources.list
 
 echo debian > /etc/hostname

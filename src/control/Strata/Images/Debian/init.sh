@@ -30,9 +30,10 @@ until [ -b /dev/vda ]; do
     usleep 20000
 done
 
-if [ -n "$(setting build)" ]; then
+build=$(setting build)
+if [ -n "$build" ]; then
     mount -t ext4 -o ro /dev/vdb /media || fail "The installation medium cannot be mounted."
-    sh /media/build.sh && echo "strata: The system is installed."
+    sh /media/build.sh "$build" && echo "strata: The system is installed."
     poweroff -f
 fi
 

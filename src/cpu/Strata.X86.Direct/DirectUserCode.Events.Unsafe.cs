@@ -1,0 +1,234 @@
+using Strata.Core.Memory;
+using Strata.X86.Direct.Spaces;
+using Strata.X86.Direct.Stub;
+using Strata.X86.Execution;
+using Strata.X86.Paging;
+using Strata.X86.Registers;
+
+namespace Strata.X86.Direct;
+
+/// <summary>The service of events: what they are to the guest.</summary>
+internal sealed unsafe partial class DirectUserCode
+{
+    // Signals of the host.
+    private const int Trapped = 5; // SIGTRAP
+    private const int SystemCalled = 31; // SIGSYS
+
+    private const uint PageFaultVector = (uint)ExceptionVector.PageFault;
+    private const ulong VsyscallPage = 0xFFFF_FFFF_FF60_0000;
+
+    /// <summary>Pages that are mapped together where the guest's tables have them: a window of 64 KiB.</summary>
+    private const ulong Window = 16;
+
+    /// <returns>True if user code goes on where the state says.</returns>
+    private bool Serve(in StubFrame frame, UserSpace space)
+    {
+        switch (frame.Signal)
+        {
+            case StubCode.KickSignal:
+                Counters.Count(DirectEvent.Interrupt);
+                return false;
+            case SystemCalled:
+                return ServeCall(in frame);
+            case Trapped:
+                Counters.Count(DirectEvent.Exception);
+                return ServeTrap(in frame);
+            default:
+                // In the vsyscall page the host looks at arguments first; to the guest there may be nothing to execute there.
+                bool isVsyscall = (frame.Rip & ~0xFFFUL) == VsyscallPage;
+                if (frame.Trap == PageFaultVector && frame.Cs == UserCode64 && !isVsyscall)
+                {
+                    return ServePageFault(in frame, space);
+                }
+
+                Counters.Count(DirectEvent.Exception);
+                return Execute();
+        }
+    }
+
+    /// <summary>The interpreter executes the instruction, or finds the same fault.</summary>
+    private bool Execute()
+    {
+        _translator.ExecuteOne();
+        return _context->Cpl == 3;
+    }
+
+    private bool ServeCall(in StubFrame frame)
+    {
+        ref X86CpuState s = ref _context->State;
+        Counters.Count(DirectEvent.SystemCall);
+        if ((frame.CallAddress & ~0xFFFUL) == VsyscallPage)
+        {
+            s.Rip = frame.CallAddress; // the host's kernel has executed the RET
+            s.Gprs[Gpr.Rsp] -= 8;
+            return Execute();
+        }
+
+        if (frame.Cs == UserCode64 && frame.Architecture == StubFilter.ArchitectureX64)
+        {
+            _context->InstructionRip = s.Rip - 2;
+            if (!_cpu.TrySyscall())
+            {
+                _cpu.DeliverPendingException();
+            }
+
+            return false;
+        }
+
+        // INT 80H, of 64- or 32-bit code; SYSENTER and 32-bit SYSCALL have left no address to go back to.
+        if (!IsCodeBefore(0xCD, 0x80))
+        {
+            return Punish();
+        }
+
+        s.Rip -= 2;
+        return Execute();
+    }
+
+    private bool ServeTrap(in StubFrame frame)
+    {
+        ref X86CpuState s = ref _context->State;
+        if (frame.Trap == (uint)ExceptionVector.Breakpoint)
+        {
+            s.Rip -= IsCodeBefore(0xCD, 0x03) ? 2u : 1;
+            return Execute();
+        }
+
+        if ((frame.Rflags & RFlags.TF) != 0)
+        {
+            _cpu.DeliverTraps(singleStep: true);
+            return false;
+        }
+
+        s.Rip -= 1; // INT1
+        return Execute();
+    }
+
+    /// <summary>Whether two bytes stand before State.Rip.</summary>
+    private bool IsCodeBefore(byte first, byte second)
+    {
+        byte* at = _cpu.FindHost(_context->State.Rip - 2, AccessKind.Read);
+        byte* next = _cpu.FindHost(_context->State.Rip - 1, AccessKind.Read);
+        return at != null && next != null && *at == first && *next == second;
+    }
+
+    private bool ServePageFault(in StubFrame frame, UserSpace space)
+    {
+        ref X86CpuState s = ref _context->State;
+        Counters.Count(DirectEvent.PageFault);
+        AccessKind kind = (frame.ErrorCode & (uint)PageFaultError.Fetch) != 0 ? AccessKind.Execute
+            : (frame.ErrorCode & (uint)PageFaultError.Write) != 0 ? AccessKind.Write : AccessKind.Read;
+        _context->InstructionRip = s.Rip;
+        if (!TryReach(frame.Cr2, kind, out byte* host))
+        {
+            _cpu.DeliverPendingException();
+            return false;
+        }
+
+        ulong page = frame.Cr2 >> GuestMemory.PageShift;
+        bool isMappable = frame.Cr2 is >= StubLayout.UserStart and < StubLayout.UserEnd;
+        if (host == null || !isMappable || !TryFindRam(host, out ulong ramPage))
+        {
+            return Execute(); // a device's page, ROM, or one that the host does not map
+        }
+
+        MapAround(space, page, ramPage, kind);
+        return true;
+    }
+
+    /// <summary>The guest's own tables, with their accessed and dirty bits, and the notes about writes.</summary>
+    /// <param name="host">Null for what is no RAM.</param>
+    private bool TryReach(ulong va, AccessKind kind, out byte* host)
+    {
+        host = null;
+        bool isReached = kind switch
+        {
+            AccessKind.Execute => _cpu.TryTranslateFetch(va, out host, out _),
+            AccessKind.Write => _cpu.ProbeWrite(va, 1),
+            _ => _cpu.ProbeRead(va, 1),
+        };
+        if (isReached && kind != AccessKind.Execute)
+        {
+            host = _cpu.FindHost(va, kind);
+        }
+
+        return isReached;
+    }
+
+    /// <summary>Maps the page that was asked for, and others around it that the guest has used and that need no notes.</summary>
+    private void MapAround(UserSpace space, ulong page, ulong ramPage, AccessKind kind)
+    {
+        ref X86CpuState s = ref _context->State;
+        PageRights rights = PageRights.Read | (kind == AccessKind.Write ? PageRights.Write : 0)
+            | (IsExecutable(page) ? PageRights.Execute : 0);
+        space.Map(page, ramPage, 1, rights);
+        Counters.PagesMapped++;
+
+        (ulong Page, ulong RamPage, ulong Count, PageRights Rights) run = default;
+        ulong first = page & ~(Window - 1);
+        for (ulong other = first; other < first + Window; other++)
+        {
+            if (TryFindAhead(space, other, out ulong otherRam, out PageRights otherRights))
+            {
+                bool joins = run.Count != 0 && other == run.Page + run.Count && otherRam == run.RamPage + run.Count
+                    && otherRights == run.Rights;
+                if (!joins)
+                {
+                    MapRun(space, run);
+                    run = (other, otherRam, 0, otherRights);
+                }
+
+                run.Count++;
+            }
+        }
+
+        MapRun(space, run);
+    }
+
+    private void MapRun(UserSpace space, (ulong Page, ulong RamPage, ulong Count, PageRights Rights) run)
+    {
+        if (run.Count != 0)
+        {
+            space.Map(run.Page, run.RamPage, run.Count, run.Rights);
+            Counters.PagesMapped += (long)run.Count;
+            Counters.PagesAhead += (long)run.Count;
+        }
+    }
+
+    private bool TryFindAhead(UserSpace space, ulong page, out ulong ramPage, out PageRights rights)
+    {
+        ramPage = 0;
+        rights = PageRights.None;
+        ulong va = page << GuestMemory.PageShift;
+        if (va is < StubLayout.UserStart or >= StubLayout.UserEnd || space.IsMapped(page) || !TryLookUp(page, out MappedPage found))
+        {
+            return false;
+        }
+
+        (ramPage, rights) = found;
+        return true;
+    }
+
+    private bool TryLookUp(ulong page, out MappedPage found)
+    {
+        found = default;
+        if (!PageTablePeek.TryFind(
+                in _context->State, _cpu.Memory, page << GuestMemory.PageShift, out ulong gpa, out PageRights rights)
+            || !_cpu.Memory.TryGetRamPage(gpa, out RamPage ram) || ram.Memory != _ram || ram.ReadOnly)
+        {
+            return false;
+        }
+
+        if (!_ram.IsDirty(ram.Index) || _ram.WatchFlags[ram.Index] != 0)
+        {
+            rights &= ~PageRights.Write; // the first write has to be noted
+        }
+
+        found = new MappedPage(ram.Index, rights);
+        return true;
+    }
+
+    private bool IsExecutable(ulong page) =>
+        PageTablePeek.TryFind(in _context->State, _cpu.Memory, page << GuestMemory.PageShift, out _, out PageRights rights)
+        && (rights & PageRights.Execute) != 0;
+}

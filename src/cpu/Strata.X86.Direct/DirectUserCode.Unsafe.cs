@@ -1,0 +1,284 @@
+using System.Diagnostics;
+using Strata.Core.Memory;
+using Strata.X86.Direct.Spaces;
+using Strata.X86.Direct.Stub;
+using Strata.X86.Execution;
+using Strata.X86.Paging;
+using Strata.X86.Registers;
+using Strata.X86.Translator;
+
+namespace Strata.X86.Direct;
+
+/// <summary>
+/// Executes user code of one vCPU in stub processes, one for each address space that its TLB keeps. What the CPU does not execute as the
+/// guest's processor would is the interpreter's, instruction by instruction. On the vCPU's thread, except for <see cref="Interrupt"/>.
+/// </summary>
+internal sealed unsafe partial class DirectUserCode : IUserCode, ITlbFollower, IDisposable
+{
+    /// <summary>What user code can change of RFLAGS: the arithmetic flags, TF, DF, NT, AC and ID.</summary>
+    private const ulong UserFlags = RFlags.Arithmetic | RFlags.TF | (1 << 10) | (1 << 14) | RFlags.AC | (1 << 21);
+
+    /// <summary>IF, which user code of the host has, and the bit that is always set.</summary>
+    private const ulong HostFlags = 0x202;
+
+    // Selectors that the host's user code has: a guest that uses others would see them.
+    private const ushort UserCode32 = 0x23;
+    private const ushort UserData = 0x2B;
+    private const ushort UserCode64 = 0x33;
+
+    private readonly Translator.Translator _translator;
+    private readonly X86Cpu _cpu;
+    private readonly VcpuContext* _context;
+    private readonly GuestMemory _ram;
+    private readonly DirectPolicy _policy;
+    private readonly UserSpaces _spaces;
+    private readonly PageLookup _lookUp;
+    private volatile StubProcess? _running;
+
+    public DirectUserCode(Translator.Translator translator, GuestMemory ram, StubHost host, DirectChoice choice)
+    {
+        _translator = translator;
+        _cpu = translator.Cpu;
+        _context = _cpu.Context;
+        _ram = ram;
+        _spaces = new UserSpaces(host, Counters);
+        _lookUp = TryLookUp;
+#pragma warning disable RS0030 // time of the host: what its events cost
+        _policy = new DirectPolicy(choice, Stopwatch.Frequency);
+#pragma warning restore RS0030
+    }
+
+    public DirectCounters Counters { get; } = new();
+
+    /// <summary>Host time, in ticks.</summary>
+#pragma warning disable RS0030
+    private static long Now => Stopwatch.GetTimestamp();
+#pragma warning restore RS0030
+
+    public bool Takes()
+    {
+        if (Counters.Obstacle is not null || !IsEligible())
+        {
+            return false;
+        }
+
+        bool isDirect = _policy.IsDirect(_context->State.Cr3 & ~0xFFFUL, Now);
+        Counters.Moves = _policy.Moves;
+        if (!isDirect)
+        {
+            Counters.LeftToTranslator++;
+        }
+
+        return isDirect;
+    }
+
+    public void Interrupt() => _running?.Interrupt();
+
+    public void Run()
+    {
+        bool goesOn;
+        do
+        {
+            try
+            {
+                goesOn = RunOnce();
+            }
+            catch (DirectUnavailableException error)
+            {
+                Counters.Obstacle = error.Message; // the translator goes on from the same state
+                _spaces.Clear();
+                return;
+            }
+        }
+        while (goesOn && Volatile.Read(ref _context->Attention) == 0 && IsEligible());
+    }
+
+    public void DropAll(int slot) => _spaces.Stale(slot);
+
+    public void Drop(ulong address, ulong length) => _spaces.Drop(address, length);
+
+    public bool RevokeWrite(byte* hostPage) => TryFindRam(hostPage, out ulong page) && _spaces.RevokeWrite(page);
+
+    /// <summary>The pages' notes are looked at before user code is executed again: only who has none keeps its right.</summary>
+    public void RevokeAllWrites() => _spaces.Stale();
+
+    public void Dispose() => _spaces.Clear();
+
+    /// <summary>Whether the CPU would execute the code at State.Rip as the guest's processor does.</summary>
+    private bool IsEligible()
+    {
+        ref X86CpuState s = ref _context->State;
+        const ModeBits wanted = ModeBits.Code64 | ModeBits.LongActive | ModeBits.User;
+        const ulong cr4 = Cr4.OSFXSR | Cr4.OSXMMEXCPT | Cr4.FSGSBASE;
+        bool isUsual = (_context->Mode & wanted) == wanted && !_cpu.NeedsSlowStep && s.Shadow == InterruptShadow.None
+            && (s.Cr0 & (Cr0.EM | Cr0.TS)) == 0 && (s.Cr4 & cr4) == cr4
+            && (s.Rflags & (RFlags.AC | (3 << 12))) == 0 // alignment checks, and rights to I/O
+            && s.Cs.Selector == UserCode64 && s.Ss.Selector == UserData && s.Star >> 48 == UserCode32
+            && IsLoadable(s.Ds) && IsLoadable(s.Es) && IsLoadable(s.Fs) && IsLoadable(s.Gs)
+            && s.Rip < StubLayout.UserEnd;
+        if (!isUsual || !PageTablePeek.IsSlotFree(in s, _cpu.Memory))
+        {
+            return false;
+        }
+
+        if (_ram.Form != MemoryForm.Shared)
+        {
+            Counters.Obstacle = "The machine's memory is no longer one that other processes can map: it has been cloned.";
+            _spaces.Clear();
+            return false;
+        }
+
+        return true;
+    }
+
+    private static bool IsLoadable(in SegmentState segment) => segment.Selector is 0 or UserData;
+
+    /// <returns>True if user code goes on where the state says.</returns>
+    private bool RunOnce()
+    {
+        UserSpace space = FindSpace();
+        StubProcess stub = space.Stub;
+        WriteEntry(stub.Entry);
+        _running = stub;
+        long start = Now;
+        StubStop stop = stub.Run(ref _context->Attention, out StubFrame frame, out byte* vectors);
+        long elapsed = Now - start;
+        _running = null;
+        switch (stop)
+        {
+            case StubStop.NotEntered:
+                return false;
+            case StubStop.Refused:
+                space.Abandon();
+                return false;
+            case StubStop.Lost:
+                space.Abandon();
+                return Punish();
+            default:
+                break;
+        }
+
+        Counters.Time += new TimeSpan((long)(elapsed * (double)TimeSpan.TicksPerSecond / FrequencyOfTicks));
+        _policy.NoteRun(stub);
+        if (frame.IsInStub)
+        {
+            // Kicked before guest code was reached, or guest code has jumped there: the state is what it was.
+            if (frame.Signal != StubCode.KickSignal)
+            {
+                return Punish();
+            }
+
+            Counters.Count(DirectEvent.Interrupt);
+            return false;
+        }
+
+        return TryTake(in frame, vectors) ? Serve(in frame, space) : Punish();
+    }
+
+#pragma warning disable RS0030
+    private static long FrequencyOfTicks => Stopwatch.Frequency;
+#pragma warning restore RS0030
+
+    private void WriteEntry(StubEntry entry)
+    {
+        ref X86CpuState s = ref _context->State;
+        for (int i = 0; i < 16; i++)
+        {
+            entry.Registers[i] = s.Gprs[i];
+        }
+
+        entry.Rip = s.Rip;
+        entry.Rsp = s.Gprs[Gpr.Rsp];
+        entry.Rflags = (_cpu.Rflags & UserFlags) | HostFlags;
+        (entry.Cs, entry.Ss) = (UserCode64, UserData);
+        (entry.FsBase, entry.GsBase) = (s.Fs.Base, s.Gs.Base);
+        (entry.Selectors[0], entry.Selectors[1]) = (s.Ds.Selector, s.Es.Selector);
+        (entry.Selectors[2], entry.Selectors[3]) = (s.Fs.Selector, s.Gs.Selector);
+        VectorImage.Store(in s, entry.Vectors);
+    }
+
+    /// <summary>The state behind a run.</summary>
+    /// <returns>False if it is none that the guest's processor could have.</returns>
+    private bool TryTake(in StubFrame frame, byte* vectors)
+    {
+        ref X86CpuState s = ref _context->State;
+        if (frame.Cs is not (UserCode64 or UserCode32) || frame.Ss != UserData || !_cpu.IsCanonical(frame.Rip)
+            || !_cpu.IsCanonical(frame.FsBase) || !_cpu.IsCanonical(frame.GsBase))
+        {
+            return false;
+        }
+
+        for (int i = 0; i < 16; i++)
+        {
+            s.Gprs[i] = frame.Registers[i];
+        }
+
+        s.Rip = frame.Rip;
+        _cpu.Rflags = (_cpu.Rflags & ~UserFlags) | (frame.Rflags & UserFlags);
+        TakeSelector(SegmentIndex.Ds, frame.Selectors[0]);
+        TakeSelector(SegmentIndex.Es, frame.Selectors[1]);
+        TakeSelector(SegmentIndex.Fs, frame.Selectors[2]);
+        TakeSelector(SegmentIndex.Gs, frame.Selectors[3]);
+        (s.Fs.Base, s.Gs.Base) = (frame.FsBase, frame.GsBase);
+        VectorImage.Load(ref s, vectors);
+        if (frame.Cs == UserCode32)
+        {
+            X86Cpu.FindSysretSegments(s.Star, to64Bit: false, out s.Cs, out s.Ss);
+            s.Rip = (uint)s.Rip;
+        }
+
+        if (frame.Cs == UserCode32 || (frame.Rflags & RFlags.AC) != 0)
+        {
+            _cpu.UpdateMode();
+        }
+
+        return true;
+    }
+
+    /// <summary>A selector that the program has loaded: the guest's own table says what it stands for.</summary>
+    private void TakeSelector(SegmentIndex index, ushort selector)
+    {
+        if (_context->State.Segment(index).Selector == selector)
+        {
+            return;
+        }
+
+        if (!_cpu.TryLoadSegment(index, selector))
+        {
+            _context->PendingException = 0; // the guest's table lacks what the host's has: a null selector stays
+            _ = _cpu.TryLoadSegment(index, 0);
+        }
+    }
+
+    /// <summary>The program has lost its registers, or has none that could be: its kernel sees a general protection fault.</summary>
+    private bool Punish()
+    {
+        Counters.Count(DirectEvent.Attack);
+        _context->InstructionRip = _context->State.Rip;
+        _cpu.RaiseGeneralProtection();
+        _cpu.DeliverPendingException();
+        return false;
+    }
+
+    /// <summary>The page of RAM at a host address.</summary>
+    private bool TryFindRam(byte* host, out ulong page)
+    {
+        page = (ulong)(host - _ram.Base) >> GuestMemory.PageShift;
+        return host >= _ram.Base && page < _ram.Pages;
+    }
+
+    /// <summary>The current address space, with nothing that its TLB entries have been dropped for.</summary>
+    private UserSpace FindSpace()
+    {
+        UserSpace space = _spaces.Find(_context->State.Cr3 & ~0xFFFUL);
+        int slot = _cpu.Tlb.CurrentSlot;
+        if (space.IsStale || space.Slot != slot)
+        {
+            space.Slot = slot;
+            space.Revalidate(_lookUp);
+            Counters.Revalidations++;
+        }
+
+        return space;
+    }
+}

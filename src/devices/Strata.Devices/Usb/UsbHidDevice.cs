@@ -143,6 +143,13 @@ public abstract partial class UsbHidDevice : IUnit<UsbHidState>
         return true;
     }
 
+    /// <summary>Under Gate.</summary>
+    private protected void ForgetReports()
+    {
+        _reports.Clear();
+        _isBehind = false;
+    }
+
     private protected void Announce() => Ready?.Invoke();
 
     /// <summary>Null for what the device does not know; empty for what has no answer.</summary>

@@ -89,6 +89,16 @@ public sealed class UsbKeyboard : UsbHidDevice, IKeyboard
         return isReported;
     }
 
+    /// <summary>Lets all keys go, and forgets what the guest has not taken: they are typed elsewhere.</summary>
+    public void ForgetKeys()
+    {
+        lock (Gate)
+        {
+            Array.Clear(Current);
+            ForgetReports();
+        }
+    }
+
     private static byte UsageOf(KeyCode key) => (byte)key < Usages.Length ? Usages[(byte)key] : UsageOfExtended(key);
 
     private static byte UsageOfExtended(KeyCode key) => key switch

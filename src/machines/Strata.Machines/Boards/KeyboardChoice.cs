@@ -69,6 +69,7 @@ internal sealed class KeyboardChoice(IKeyboard own, UsbKeyboard usb, IVirtualClo
         else if (_sent.Count > 0 && clock.Now - _since > Patience)
         {
             _deafSetup = usb.Setups;
+            usb.ForgetKeys();
             _sent.ForEach(sent => own.Send(sent.Key, sent.Pressed));
             _sent.Clear();
             return own;

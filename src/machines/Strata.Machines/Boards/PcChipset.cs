@@ -55,7 +55,7 @@ internal sealed class PcChipset
             firmware is null ? null : Interrupts.Line(PcMemoryMap.MousePin),
             firmware?.A20);
         SharedInterruptLine sci = new(Interrupts.Line(PcMemoryMap.SciPin));
-        Power = new AcpiPower(wiring.Control, wiring.Clock, sci.CreateInput());
+        Power = new AcpiPower(wiring.Control, wiring.Clock, sci.CreateInput()) { IsPiix4 = firmware is not null };
         _events = new GeneralPurposeEvents(sci.CreateInput());
         GenerationId = new VmGenerationId(wiring.Options.GenerationId, () => _events.Signal(PcMemoryMap.GenerationEvent));
         _rtc = new RtcMc146818(wiring.Clock, wiring.Wall, realTimeClock) { AlarmRang = Power.SignalAlarm };

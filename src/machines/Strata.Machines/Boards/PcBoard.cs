@@ -70,6 +70,7 @@ public sealed partial class PcBoard : IMachineControl, IDisposable
             _devices = new PcDevices(_wiring, _chipset);
             _devices.PlugAll();
             _keyboard = _devices.Keyboard is { } usb ? new KeyboardChoice(_chipset.Keyboard, usb, _clock) : null;
+            _chipset.DescribeBootOrder(_devices.Bus);
             _processors = new PcProcessors(this, _wiring);
             _processors.Create(_chipset.Pic);
             Enlist();

@@ -288,6 +288,38 @@ public sealed unsafe class DirectEngineTests
         Assert.NotNull(direct.Engine.Counters.Obstacle);
     }
 
+    /// <summary>
+    /// The host has more components than the guest, and looks at an area that ends in a page which is not there. What the guest's processor
+    /// would write lies in the page before, and the image can be restored by either.
+    /// </summary>
+    [DirectFact]
+    public void Run_SaveAtTheEndOfAMapping_UsesTheGuestsArea()
+    {
+        const ulong end = UserGuest.Data + 0x4000;
+        using Direct direct = new();
+
+        X86CpuState state = direct.Guest.Run(c =>
+        {
+            c.movq(xmm3, r15);
+            c.mov(eax, 0xEE); // what the C library's linker saves
+            c.xor(edx, edx);
+            c.mov(rbx, end - 576);
+            c.xsavec(__[rbx]);
+            c.mov(r8, UserGuest.Data);
+            c.xsavec(__[r8]); // by the CPU
+            c.mov(rsi, r8);
+            c.mov(rdi, rbx);
+            c.mov(ecx, 576);
+            c.rep.movsb();
+            c.pxor(xmm3, xmm3);
+            c.xrstor(__[rbx]);
+            c.syscall();
+        });
+
+        Assert.Equal(UserGuest.Entry + 1, state.Rip);
+        Assert.Equal(state.Gprs[15], state.Vectors[12]);
+    }
+
     /// <summary>A program that attacks its stub ends in its kernel's handler of general protection.</summary>
     [DirectFact]
     public void Run_ForgedFrame_IsAGeneralProtectionFault()

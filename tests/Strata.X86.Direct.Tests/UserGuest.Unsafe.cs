@@ -145,8 +145,9 @@ internal sealed unsafe class UserGuest : IDisposable
         X86CpuState s = X86CpuState.AtReset();
         s.Cr0 = Cr0.PE | Cr0.PG | Cr0.ET | Cr0.NE | Cr0.WP | Cr0.MP | Cr0.AM;
         s.Cr3 = Tables;
-        s.Cr4 = Cr4.PAE | Cr4.OSFXSR | Cr4.OSXMMEXCPT | Cr4.FSGSBASE | Cr4.PGE;
+        s.Cr4 = Cr4.PAE | Cr4.OSFXSR | Cr4.OSXMMEXCPT | Cr4.FSGSBASE | Cr4.PGE | Cr4.OSXSAVE;
         s.EferMsr = Efer.LME | Efer.LMA | Efer.SCE | Efer.NXE;
+        s.Xcr0 = 3;
         s.Star = (0x23UL << 48) | (0x08UL << 32);
         s.Lstar = Entry;
         s.Sfmask = RFlags.IF | RFlags.TF;

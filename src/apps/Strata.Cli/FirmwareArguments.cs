@@ -17,7 +17,8 @@ internal sealed class FirmwareArguments
 
     private readonly Option<string?> _variables = new("--firmware-vars")
     {
-        Description = "File that keeps the variables of UEFI firmware, such as what it starts; made where it does not exist. Default: one " +
+        Description = "File that keeps the variables of UEFI firmware, such as what it starts; made where it does not exist. " +
+            "Default: one " +
             "by the machine's --name; without a name they end with the machine.",
     };
 

@@ -97,6 +97,11 @@ internal sealed class RunArguments
         Description = "Give the machine a USB controller with these devices: tablet, keyboard, or both with a comma between.",
     };
 
+    private readonly Option<string?> _sound = new("--sound")
+    {
+        Description = "Give the machine a sound card: wav=FILE records what it plays, none lets nobody hear it.",
+    };
+
     private readonly Option<string> _engine = new("--engine")
     {
         Description = "How guest code is executed: auto (the fastest here, see `strata probe`), kvm, direct, translator or interpreter.",
@@ -216,7 +221,7 @@ internal sealed class RunArguments
             arguments._image, arguments._name, arguments._spec, arguments._kernel, arguments._initrd, arguments._module, arguments._append,
             arguments._memory, arguments._cpus,
             arguments._disk, arguments._share, arguments._exec, arguments._balloon, arguments._smbios,
-            arguments._cloudInit, arguments._hpet, arguments._usb, arguments._engine,
+            arguments._cloudInit, arguments._hpet, arguments._usb, arguments._sound, arguments._engine,
             arguments._console, arguments._serial, arguments._display,
             arguments._stats, arguments._trace, arguments._perfMap, arguments._cpu, arguments._portable, arguments._noParavirt,
             arguments._reset, arguments._testDevices, arguments._defective,
@@ -321,6 +326,7 @@ internal sealed class RunArguments
         Shares = IsGiven(result, _share) ? [.. result.GetValue(_share)!.Select(FolderShare.Parse)] : spec.Shares,
         Balloon = result.GetValue(_balloon) || spec.Balloon,
         Hpet = result.GetValue(_hpet) || spec.Hpet,
+        Sound = result.GetValue(_sound) is { } sound ? SoundSpec.Parse(sound) : spec.Sound,
         Usb = result.GetValue(_usb) is { } usb ? [.. usb.Split(',').Select(ParseUsb)] : spec.Usb,
         Smbios = IsGiven(result, _smbios)
             ? result.GetValue(_smbios)!.Aggregate(spec.Smbios, (smbios, text) => smbios.With(text))

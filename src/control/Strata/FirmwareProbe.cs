@@ -23,7 +23,7 @@ internal static class FirmwareProbe
     {
         foreach (BootDevice device in spec.Boot.Concat(Enum.GetValues<BootDevice>()).Distinct())
         {
-            foreach (DiskSpec disk in spec.Disks.Where(disk => device == DeviceOf(disk.Bus)))
+            foreach (DiskSpec disk in spec.Disks.Where(disk => !disk.IsEmpty && device == DeviceOf(disk.Bus)))
             {
                 if (Find(disk) is { } kind)
                 {

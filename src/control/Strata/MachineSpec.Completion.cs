@@ -124,6 +124,7 @@ public sealed partial record MachineSpec
             Disks = [.. Disks.Select(disk => disk.IsEmpty ? disk : disk with { Path = Root(disk.Path) })],
             Networks = [.. Networks.Select(card => card with { Capture = RootIfAny(card.Capture), Plug = RootPlug(card.Plug) })],
             Shares = [.. Shares.Select(share => share with { Folder = Root(share.Folder) })],
+            Sound = Sound is null ? null : new SoundSpec(RootIfAny(Sound.Wave)),
         };
 
         NetworkPlug RootPlug(NetworkPlug plug) => plug is NetworkPlug.User { Options: { TftpFolder: { } tftp } options }

@@ -155,6 +155,9 @@ public sealed partial record MachineSpec
     /// <summary>Devices on a USB controller, each once; without any the machine has no controller.</summary>
     public IReadOnlyList<UsbDevice> Usb { get; init; } = [];
 
+    /// <summary>A sound card; null for none.</summary>
+    public SoundSpec? Sound { get; init; }
+
     /// <summary>What the guest reads about its machine in SMBIOS tables; a machine for which nothing is said has none.</summary>
     public SmbiosSpec Smbios { get; init; } = new();
 

@@ -4,6 +4,7 @@ using Strata.Control;
 using Strata.Core.Logging;
 using Strata.Core.Memory;
 using Strata.Core.Sharing;
+using Strata.Core.Sound;
 using Strata.Core.Storage;
 using Strata.Engines;
 using Strata.Images;
@@ -12,6 +13,7 @@ using Strata.Machines.Boot;
 using Strata.Machines.Engines;
 using Strata.Networking.Nat;
 using Strata.Screens;
+using Strata.Sounds;
 using Strata.Snapshots;
 using Strata.Snapshots.Memory;
 using Strata.Virtio.Balloon;
@@ -379,9 +381,16 @@ public sealed partial class VirtualMachine : IAsyncDisposable
     {
         List<MachineDisk> disks = [];
         List<(string Tag, IFileShare Share, TimeSpan Validity)> shares = [];
+        ISoundSink? sound = null;
         PcFirmwareOptions? firmware = null;
         try
         {
+            sound = spec.Sound switch
+            {
+                null => null,
+                { Wave: { } wave } => new WaveFile(wave, loggers.For(LogAreas.Machine)),
+                _ => new NoSound(),
+            };
             disks.AddRange(spec.Disks.Select((disk, index) => origin.OpenDisk(disk, index, loggers.For(LogAreas.Disks))));
             ReportBoot(origin, disks, loggers);
             CheckTags(spec);
@@ -430,6 +439,7 @@ public sealed partial class VirtualMachine : IAsyncDisposable
                 HasSockets = spec.Sockets,
                 HasBalloon = spec.Balloon,
                 HasHpet = spec.Hpet,
+                Sound = sound,
                 UsbDevices = [.. spec.Usb.Select(device => device == UsbDevice.Tablet ? UsbDeviceKind.Tablet : UsbDeviceKind.Keyboard)],
                 Smbios = spec.Smbios.IsEmpty ? null : spec.Smbios.ToOptions(),
             };
@@ -443,6 +453,7 @@ public sealed partial class VirtualMachine : IAsyncDisposable
         {
             disks.ForEach(disk => disk.Dispose());
             shares.ForEach(share => share.Share.Dispose());
+            sound?.Dispose();
             firmware?.VariableStore?.Dispose();
             switch (error)
             {

@@ -1,3 +1,4 @@
+using System.Runtime.Intrinsics.X86;
 using Strata.Core.Execution;
 using Strata.Core.Memory;
 using Strata.X86.Execution;
@@ -29,6 +30,13 @@ public sealed class DirectEngine : IX86Engine, ICodeKeeper
                 Obstacle = "The machine was restored or cloned: its memory is private, and no other process can map it.",
             };
             return;
+        }
+
+        if (X86Base.IsSupported)
+        {
+            // Images that programs have saved directly name what the host has; they stay valid on every engine.
+            (int low, _, _, int high) = X86Base.CpuId(0xD, 0);
+            cpu.ForeignComponents |= (uint)low | ((ulong)(uint)high << 32);
         }
 
         _userCode = new DirectUserCode(_translator, machine.Ram, host, machine.Choice);

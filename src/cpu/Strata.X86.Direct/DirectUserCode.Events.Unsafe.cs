@@ -119,8 +119,17 @@ internal sealed unsafe partial class DirectUserCode
         AccessKind kind = (frame.ErrorCode & (uint)PageFaultError.Fetch) != 0 ? AccessKind.Execute
             : (frame.ErrorCode & (uint)PageFaultError.Write) != 0 ? AccessKind.Write : AccessKind.Read;
         _context->InstructionRip = s.Rip;
+        ulong cr2 = s.Cr2;
         if (!TryReach(frame.Cr2, kind, out byte* host))
         {
+            (uint exception, ulong address) = (_context->PendingException, s.Cr2);
+            (_context->PendingException, s.Cr2) = (0, cr2);
+            if (IsAreaOfTheHost())
+            {
+                return Execute();
+            }
+
+            (_context->PendingException, s.Cr2) = (exception, address);
             _cpu.DeliverPendingException();
             return false;
         }
@@ -134,6 +143,30 @@ internal sealed unsafe partial class DirectUserCode
 
         MapAround(space, page, ramPage, kind);
         return true;
+    }
+
+    /// <summary>
+    /// Whether the instruction saves or restores components of the state: the host may have more of them than the guest, and look at a
+    /// larger area. XSAVE, XSAVEOPT, XSAVEC and XRSTOR, which have two bytes behind a REX prefix at most.
+    /// </summary>
+    private bool IsAreaOfTheHost()
+    {
+        ulong rip = _context->State.Rip;
+        byte* code = stackalloc byte[4];
+        for (ulong i = 0; i < 4; i++)
+        {
+            byte* at = _cpu.FindHost(rip + i, AccessKind.Read);
+            if (at == null)
+            {
+                return false;
+            }
+
+            code[i] = *at;
+        }
+
+        byte* opcode = code + ((code[0] & 0xF0) == 0x40 ? 1 : 0);
+        int form = (opcode[2] >> 3) & 7;
+        return opcode[0] == 0x0F && opcode[2] < 0xC0 && (opcode[1] == 0xAE ? form is 4 or 5 or 6 : opcode[1] == 0xC7 && form == 4);
     }
 
     /// <summary>The guest's own tables, with their accessed and dirty bits, and the notes about writes.</summary>

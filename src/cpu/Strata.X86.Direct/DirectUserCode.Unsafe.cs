@@ -221,6 +221,7 @@ internal sealed unsafe partial class DirectUserCode : IUserCode, ITlbFollower, I
         TakeSelector(SegmentIndex.Gs, frame.Selectors[3]);
         (s.Fs.Base, s.Gs.Base) = (frame.FsBase, frame.GsBase);
         VectorImage.Load(ref s, vectors);
+        _cpu.UpdateUppersInUse();
         if (frame.Cs == UserCode32)
         {
             X86Cpu.FindSysretSegments(s.Star, to64Bit: false, out s.Cs, out s.Ss);

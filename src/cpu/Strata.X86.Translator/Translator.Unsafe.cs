@@ -144,7 +144,8 @@ public sealed unsafe partial class Translator : IBlockEngine, ICodeKeeper
             long left = instructionBudget;
             VcpuStop stop = RunUntilSpent(ref left);
             _executed += instructionBudget - left;
-            (Counters.VictimsReturned, Counters.Walks, Counters.SecondFinds) = (_bridge->VictimsReturned, _bridge->Walks, _bridge->SecondFinds);
+            (Counters.VictimsReturned, Counters.Walks) = (_bridge->VictimsReturned, _bridge->Walks);
+            Counters.SecondFinds = _bridge->SecondFinds;
             _x87.Sync(); // completes the state for whoever looks at it between runs
             return stop;
         }

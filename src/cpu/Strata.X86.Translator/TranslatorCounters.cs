@@ -72,7 +72,8 @@ public sealed class TranslatorCounters
 
         text.Append(
             CultureInfo.InvariantCulture,
-            $"TLB misses mended in translated code: {VictimsReturned} by displaced pages, {Walks} by walks; {SecondFinds} jumps by the second table\n");
+            $"TLB misses mended in translated code: {VictimsReturned} by displaced pages, {Walks} by walks; " +
+            $"{SecondFinds} jumps by the second table\n");
         text.Append("exits:");
         foreach (SiteKind kind in Enum.GetValues<SiteKind>())
         {

@@ -95,7 +95,8 @@ internal sealed class EncodingTable
         OpCodeInfo info = code.ToOpCode();
         return Enumerable.Range(0, info.OpCount)
             .Select(i => info.GetOpKind(i).ToString())
-            .Any(kind => kind.StartsWith("xmm", StringComparison.Ordinal) || kind.StartsWith("ymm", StringComparison.Ordinal) || kind.StartsWith("mm", StringComparison.Ordinal));
+            .Any(kind => kind.StartsWith("xmm", StringComparison.Ordinal) || kind.StartsWith("ymm", StringComparison.Ordinal)
+                || kind.StartsWith("mm", StringComparison.Ordinal));
     }
 
     private static Code Pick(Code[] codes, Random random) => codes[random.Next(codes.Length)];

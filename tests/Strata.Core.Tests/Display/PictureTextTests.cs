@@ -104,6 +104,27 @@ public sealed class PictureTextTests
         }
     }
 
+    /// <summary>Few pictures are searched where there is no text; the one that stands still in the end is.</summary>
+    [Fact]
+    public void Read_TextBehindPicturesWithout_IsFoundThoughNothingChanges()
+    {
+        PictureText text = new([new ScreenFont(Rows, Height)]);
+        for (uint i = 0; i < 5; i++)
+        {
+            Paint(pixels => pixels[(int)i * 100] = 1);
+            text.Read(_picture, _changed);
+        }
+
+        Paint(pixels => Draw(pixels, "Shell> ready", 3, 5));
+        ScreenText? found = text.Read(_picture, _changed);
+        for (int i = 0; i < 20 && found is null; i++)
+        {
+            found = text.Read(_picture, []);
+        }
+
+        Assert.Contains("Shell> ready", found!.ToString(), StringComparison.Ordinal);
+    }
+
     [Fact]
     public void Read_TextGone_IsNull()
     {

@@ -23,6 +23,19 @@ public sealed class PowerTests
 
     public PowerTests() => _acpi = new AcpiPower(_control, _clock, _sci);
 
+    [Theory]
+    [InlineData(true, 1)]
+    [InlineData(false, 0)]
+    public void SleepTypeZero_IsOffForFirmwareOfAPiix4Only(bool isPiix4, int requests)
+    {
+        RecordingControl control = new();
+        AcpiPower power = new(control, new ManualClock(), new RecordingSink().Line(9)) { IsPiix4 = isPiix4 };
+
+        power.WritePort(4, AccessWidth.Word, 0x2001);
+
+        Assert.Equal(Enumerable.Repeat("off", requests), control.Requests);
+    }
+
     [Fact]
     public void Control_SleepTypeFiveAndEnable_SwitchesOff()
     {

@@ -74,7 +74,8 @@ public sealed class XhciTests : IDisposable
         _bench.Keyboard.Send(KeyCode.A, false);
 
         Assert.Equal(
-            ["02 00 00 00 00 00 00 00", "02 00 04 00 00 00 00 00", "02 00 04 52 00 00 00 00", "02 00 52 00 00 00 00 00"], Reports(slot, 4, 8));
+            ["02 00 00 00 00 00 00 00", "02 00 04 00 00 00 00 00", "02 00 04 52 00 00 00 00", "02 00 52 00 00 00 00 00"],
+            Reports(slot, 4, 8));
         Assert.True(_bench.Keyboard.IsIdle);
     }
 
@@ -247,7 +248,8 @@ public sealed class XhciTests : IDisposable
                     break;
                 case 2:
                     _bench.Put(
-                        random.Next(2) == 0 ? XhciBench.Commands : XhciBench.Control + 0x1000, random.Next(25), place, (uint)random.Next(64),
+                        random.Next(2) == 0 ? XhciBench.Commands : XhciBench.Control + 0x1000, random.Next(25), place,
+                        (uint)random.Next(64),
                         ((uint)random.Next(4) << 24) | ((uint)random.Next(5) << 16) | (uint)(random.Next(64) << 1));
                     break;
                 case 3:

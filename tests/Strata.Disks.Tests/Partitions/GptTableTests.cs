@@ -104,7 +104,7 @@ public sealed class GptTableTests : IDisposable
             for (int bit = 0; bit < 8; bit++)
             {
                 bool carry = (register >> 31 != 0) ^ (((value >> bit) & 1) != 0);
-                register = (register << 1) ^ (carry ? 0x04C11DB7 : 0);
+                register = (register << 1) ^ (carry ? 0x04C11DB7u : 0);
             }
         }
 

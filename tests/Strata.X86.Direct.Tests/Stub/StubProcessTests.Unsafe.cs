@@ -196,52 +196,6 @@ public sealed unsafe class StubProcessTests
         }
     }
 
-    /// <summary>
-    /// A kick that arrives together with another event must not hide it: the program's registers would be those of before, and what it has
-    /// written would stay.
-    /// </summary>
-    [DirectFact]
-    public void Interrupt_TogetherWithAnEvent_LosesNoProgress()
-    {
-        using StubGuest guest = new();
-        guest.Write(c =>
-        {
-            c.inc(__qword_ptr[StubGuest.Data]);
-            c.inc(r12);
-            c.syscall();
-        });
-        using CancellationTokenSource over = new();
-        Thread kicker = new(() =>
-        {
-            while (!over.IsCancellationRequested)
-            {
-                guest.Stub.Interrupt();
-            }
-        });
-        kicker.Start();
-        try
-        {
-            for (int i = 0; i < 3000; i++)
-            {
-                ulong before = BitConverter.ToUInt64(guest.DataPage);
-
-                StubFrame frame = guest.Run();
-
-                ulong counted = BitConverter.ToUInt64(guest.DataPage) - before;
-                Assert.True(frame.IsInStub ? counted == 0 : frame.Signal != Sys || counted == 1, $"{counted} {frame.Rip:x}");
-                if (!frame.IsInStub)
-                {
-                    Assert.Equal(counted == 0 ? StubGuest.Code : frame.Rip, frame.Rip);
-                }
-            }
-        }
-        finally
-        {
-            over.Cancel();
-            kicker.Join();
-        }
-    }
-
     [DirectFact]
     public void Run_WithAttention_DoesNotEnter()
     {

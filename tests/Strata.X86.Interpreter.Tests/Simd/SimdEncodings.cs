@@ -14,7 +14,8 @@ internal sealed record SimdEncoding(Instruction Instruction, byte[] Bytes, int D
 
     public bool UsesMmx => Enumerable.Range(0, Instruction.OpCount).Any(i => Instruction.GetOpRegister(i).IsMM());
 
-    public bool UsesXmm => Enumerable.Range(0, Instruction.OpCount).Any(i => Instruction.GetOpRegister(i) is var register && (register.IsXMM() || register.IsYMM()));
+    public bool UsesXmm => Enumerable.Range(0, Instruction.OpCount)
+        .Any(i => Instruction.GetOpRegister(i) is var register && (register.IsXMM() || register.IsYMM()));
 }
 
 /// <summary>

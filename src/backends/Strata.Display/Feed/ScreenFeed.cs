@@ -26,6 +26,7 @@ public sealed class ScreenFeed : IAsyncDisposable
     private readonly CancellationTokenSource _ending = new();
     private readonly Task _running;
     private volatile bool _isStale = true; // the screen has changed since the last look
+    private bool _isDisposed;
     private int _wanting; // under _gate: views that wait
     private TimeSpan _pollTime = FrameTime; // under _gate
 
@@ -75,8 +76,14 @@ public sealed class ScreenFeed : IAsyncDisposable
         }
     }
 
+    /// <summary>Ends looking; a second call does nothing.</summary>
     public async ValueTask DisposeAsync()
     {
+        if (Interlocked.Exchange(ref _isDisposed, true))
+        {
+            return;
+        }
+
         _screen.Changed -= OnChanged;
         await _ending.CancelAsync().ConfigureAwait(false);
         await _running.ConfigureAwait(false);

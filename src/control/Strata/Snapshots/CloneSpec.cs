@@ -12,12 +12,13 @@ internal static class CloneSpec
     private const byte Group = 1;
 
     /// <summary>
-    /// A clone's disks are overlays that go with it, its captures would overwrite the machine's, and its cards are others where networks
-    /// tell machines by them.
+    /// A clone's disks are overlays that go with it, its captures and its sound would overwrite the machine's, and its cards are others
+    /// where networks tell machines by them.
     /// </summary>
     public static MachineSpec Of(MachineSpec spec, bool keepsIdentity) => spec with
     {
         Keep = null,
+        Sound = spec.Sound is null ? null : SoundSpec.Unheard,
         FirmwareVariables = null, // its flash has them
         Disks = [.. spec.Disks.Select(disk => disk with { Snapshot = !disk.ReadOnly })],
         Networks = [.. spec.Networks.Select(

@@ -125,6 +125,7 @@ public static class SnapshotCatalog
             Shares = [.. spec.Shares.Select(share => share with { IsReadOnly = true })],
             Networks = [.. spec.Networks.Select(card => card with { Capture = null })],
             WritePerfMap = false,
+            Sound = spec.Sound is null ? null : SoundSpec.Unheard,
             Reset = allowHostPaths ? spec.Reset : ResetPolicy.Exit,
             Modules = allowHostPaths ? spec.Modules : [],
         };

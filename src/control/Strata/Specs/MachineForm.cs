@@ -25,6 +25,12 @@ internal static class MachineForm
 
     private static readonly ChoiceKind<UsbDevice> Usb = new((UsbDevice.Tablet, "tablet"), (UsbDevice.Keyboard, "keyboard"));
 
+    private static readonly SpecRecord<SoundSpec> Sound = new(
+        "a sound card", () => SoundSpec.Unheard, SoundSpec.Parse, SoundSpec.Syntax)
+    {
+        { "wave", OptionalPath, s => s.Wave, (s, v) => s with { Wave = v }, "WAV file that receives what is played; null for nowhere." },
+    };
+
     private static readonly SpecRecord<GuestSetup> Setup = new("a setup", () => GuestSetup.Default)
     {
         { "hostName", OptionalText, s => s.HostName, (s, v) => s with { HostName = v }, "Host name of the image's system." },
@@ -181,6 +187,7 @@ internal static class MachineForm
             s => s.Sockets, (s, v) => s with { Sockets = v },
             "Sockets between host and guest, which the agent needs; an image's machine has them."
         },
+        { "sound", Optional(Sound), s => s.Sound, (s, v) => s with { Sound = v }, "A sound card (AC '97)." },
         {
             "usb", new ListKind<UsbDevice>(Usb, MostUsbDevices),
             s => s.Usb, (s, v) => s with { Usb = v },

@@ -29,6 +29,7 @@ public sealed class PictureText
     private ushort[] _cells = [];
     private int _patience; // pictures that are let pass behind the next search that finds nothing
     private int _skips;    // of these, those to come
+    private bool _wasSkipped; // the last picture: it is searched later even if it stands still
     private bool _hasUnknown; // a cell was read that looks like a glyph of no font
     private int _pause;    // between the next two searches for fonts
     private int _untilSearch;
@@ -58,7 +59,7 @@ public sealed class PictureText
             (_pause, _untilSearch) = (FirstPause, 0);
         }
 
-        if (isNew || _changed.Count > 0)
+        if (isNew || _changed.Count > 0 || _wasSkipped)
         {
             ReadChanges(isNew);
         }
@@ -124,7 +125,8 @@ public sealed class PictureText
             return;
         }
 
-        if (_skips-- > 0)
+        _wasSkipped = _skips-- > 0;
+        if (_wasSkipped)
         {
             _font = null;
             return;

@@ -215,7 +215,7 @@ internal static unsafe class XsaveInstructions
         ulong mask = Requested(cpu);
         bool compact = (header[1] & CompactFormat) != 0;
         bool badHeader = compact
-            ? (header[1] & ~CompactFormat & ~cpu.State.Xcr0) != 0
+            ? (header[1] & ~CompactFormat & ~(cpu.State.Xcr0 | cpu.ForeignComponents)) != 0
                 || (header[0] & ~header[1]) != 0
                 || !IsZero(header + 2, (HeaderSize / 8) - 2)
             : header[1] != 0 || header[2] != 0 || (header[0] & ~cpu.State.Xcr0) != 0;

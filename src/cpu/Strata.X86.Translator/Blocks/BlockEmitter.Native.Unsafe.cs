@@ -62,7 +62,9 @@ internal sealed unsafe partial class BlockEmitter
         NoteFlags(decoded);
     }
 
-    /// <summary>Before an instruction that may make an upper half other than zero, or that makes them zero: says so to the exit stub.</summary>
+    /// <summary>
+    /// Before an instruction that may make an upper half other than zero, or that makes them zero: says so to the exit stub.
+    /// </summary>
     private void NoteUppers(ref HostAssembler a, in DecodedInstruction decoded)
     {
         if (decoded.Instruction.Mnemonic is Mnemonic.Vzeroupper or Mnemonic.Vzeroall)

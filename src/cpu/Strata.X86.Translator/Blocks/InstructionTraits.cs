@@ -291,7 +291,8 @@ internal static class InstructionTraitsTable
     private static bool NeedsAlignment(in Instruction instruction) => instruction.OpCode.Encoding == EncodingKind.VEX
         ? instruction.Mnemonic is Mnemonic.Vmovaps or Mnemonic.Vmovapd or Mnemonic.Vmovdqa
             or Mnemonic.Vmovntps or Mnemonic.Vmovntpd or Mnemonic.Vmovntdq or Mnemonic.Vmovntdqa
-        : instruction.MemorySize.GetSize() == 16 && instruction.Mnemonic is not (Mnemonic.Movups or Mnemonic.Movupd or Mnemonic.Movdqu or Mnemonic.Lddqu
+        : instruction.MemorySize.GetSize() == 16
+            && instruction.Mnemonic is not (Mnemonic.Movups or Mnemonic.Movupd or Mnemonic.Movdqu or Mnemonic.Lddqu
             or Mnemonic.Pcmpestri or Mnemonic.Pcmpestrm or Mnemonic.Pcmpistri or Mnemonic.Pcmpistrm);
 
     private static Handling Choose(in Instruction instruction, OpCodeInfo info)

@@ -40,6 +40,11 @@ public static class UndefinedFlags
                 or Mnemonic.Vrcpss
                 or Mnemonic.Vrsqrtps
                 or Mnemonic.Vrsqrtss
+                // Which of several NaNs they give differs between models, and between the elements of one result.
+                or Mnemonic.Dpps
+                or Mnemonic.Dppd
+                or Mnemonic.Vdpps
+                or Mnemonic.Vdppd
         || (Kind(instruction.Mnemonic) == ShiftKind.Double && Count(instruction, cl) > Bits(instruction));
 
     public static bool IsShift(in Instruction instruction) => Kind(instruction.Mnemonic) != ShiftKind.None;

@@ -69,6 +69,12 @@ public sealed unsafe partial class X86Cpu : IDisposable
     /// <summary>The owner of a context. Costs a handle look-up: for slow paths.</summary>
     public static X86Cpu Of(VcpuContext* context) => Unsafe.As<X86Cpu>(GCHandle.FromIntPtr(context->Owner).Target!);
 
+    /// <summary>
+    /// Components of the extended state that an image in the compacted form may name although this processor does not have them: of
+    /// programs that a host's processor, which has them, saved it for. They are initial in the image.
+    /// </summary>
+    public ulong ForeignComponents { get; set; }
+
     public ref ulong Register(int index) => ref Context->State.Gprs[index];
 
     /// <summary>Copies the whole state out, arithmetic flags resolved.</summary>
@@ -92,7 +98,7 @@ public sealed unsafe partial class X86Cpu : IDisposable
         UpdateMode();
     }
 
-    /// <summary>After the upper halves of vectors have been written: makes <see cref="VcpuContext.UppersInUse"/> say what is there.</summary>
+    /// <summary>After upper halves of vectors have been written: makes <see cref="VcpuContext.UppersInUse"/> say what is there.</summary>
     public void UpdateUppersInUse()
     {
         ulong any = 0;

@@ -49,9 +49,10 @@ public static class GuestFonts
     private static void Search(GuestMemory memory, (ulong First, ulong Count) run, List<ScreenFont> fonts)
     {
         ReadOnlySpan<byte> bytes = memory.Slice(run.First * GuestMemory.PageSize, (int)(run.Count * GuestMemory.PageSize));
+        Span<byte> longest = stackalloc byte[ScreenFont.UsualHeights[0] * 2]; // the tallest comes first
         foreach (int height in ScreenFont.UsualHeights)
         {
-            Span<byte> needle = stackalloc byte[height * 2];
+            Span<byte> needle = longest[..(height * 2)];
             needle[..height].Fill(0xF0); // the left half block, and the right one
             needle[height..].Fill(0x0F);
             ForEach(bytes, needle, fonts, (all, at) => ScreenFont.TryRead(all, at - (0xDD * height), height));

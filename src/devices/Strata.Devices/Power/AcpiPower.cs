@@ -23,6 +23,8 @@ public sealed partial class AcpiPower : IPortDevice, IUnit<AcpiPowerState>
     /// <summary>SLP_TYP of S5, as the DSDT's _S5 package says.</summary>
     public const int SleepTypeS5 = 5;
 
+    private const int SleepTypeOfPiix4 = 0; // "soft off": what firmware for that chip writes, without looking at tables
+
     private const ushort PowerButton = 1 << 8;
     private const ushort RealTimeClock = 1 << 10;
     internal const ushort StatusMask = 0x8731;
@@ -50,6 +52,9 @@ public sealed partial class AcpiPower : IPortDevice, IUnit<AcpiPowerState>
         _clock = clock;
         _sci = sci;
     }
+
+    /// <summary>The chip is taken for a PIIX4 by firmware, which switches it off in that chip's way as well.</summary>
+    public bool IsPiix4 { get; init; }
 
     /// <summary>Whether the guest wants to be told when the power button is pressed. Until then a press is lost. Any thread.</summary>
     public bool IsPowerButtonEnabled
@@ -134,7 +139,8 @@ public sealed partial class AcpiPower : IPortDevice, IUnit<AcpiPowerState>
                 _controlValue = (ushort)((_controlValue & keep) | wide | SciEnable);
                 bool sleep = (_controlValue & SleepEnable) != 0;
                 _controlValue &= unchecked((ushort)~SleepEnable);
-                return sleep && ((_controlValue >> 10) & 7) == SleepTypeS5;
+                int type = (_controlValue >> 10) & 7;
+                return sleep && (type == SleepTypeS5 || (IsPiix4 && type == SleepTypeOfPiix4));
             default:
                 return false;
         }

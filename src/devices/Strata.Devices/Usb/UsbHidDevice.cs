@@ -61,6 +61,12 @@ public abstract partial class UsbHidDevice : IUnit<UsbHidState>
         }
     }
 
+    /// <summary>How often the guest has set the device up since this process has it: another time may be another driver.</summary>
+    public int Setups { get; private set; } // under Gate
+
+    /// <summary>Whether the guest has looked at all that its controller has told; null for a device without one.</summary>
+    internal Func<bool>? AreEventsTaken { get; set; }
+
     /// <summary>Over all state.</summary>
     private protected Lock Gate { get; } = new();
 
@@ -137,6 +143,13 @@ public abstract partial class UsbHidDevice : IUnit<UsbHidState>
         return true;
     }
 
+    /// <summary>Under Gate.</summary>
+    private protected void ForgetReports()
+    {
+        _reports.Clear();
+        _isBehind = false;
+    }
+
     private protected void Announce() => Ready?.Invoke();
 
     /// <summary>Null for what the device does not know; empty for what has no answer.</summary>
@@ -170,6 +183,7 @@ public abstract partial class UsbHidDevice : IUnit<UsbHidState>
     private byte[] Configure(byte value)
     {
         (_configuration, _isBehind) = (value, false);
+        Setups++;
         _reports.Clear();
         return [];
     }

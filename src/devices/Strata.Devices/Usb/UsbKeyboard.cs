@@ -46,8 +46,13 @@ public sealed class UsbKeyboard : UsbHidDevice, IKeyboard
         {
             lock (Gate)
             {
-                return Waiting == 0;
+                if (Waiting > 0)
+                {
+                    return false;
+                }
             }
+
+            return AreEventsTaken?.Invoke() ?? true;
         }
     }
 
@@ -82,6 +87,16 @@ public sealed class UsbKeyboard : UsbHidDevice, IKeyboard
 
         Announce();
         return isReported;
+    }
+
+    /// <summary>Lets all keys go, and forgets what the guest has not taken: they are typed elsewhere.</summary>
+    public void ForgetKeys()
+    {
+        lock (Gate)
+        {
+            Array.Clear(Current);
+            ForgetReports();
+        }
     }
 
     private static byte UsageOf(KeyCode key) => (byte)key < Usages.Length ? Usages[(byte)key] : UsageOfExtended(key);

@@ -51,6 +51,7 @@ public sealed partial class XhciController : PciFunction, IMmioDevice, IDwordReg
         foreach (UsbHidDevice device in devices)
         {
             device.Ready += OnDeviceReady;
+            device.AreEventsTaken = AreEventsTaken;
         }
 
         ResetController();
@@ -291,6 +292,14 @@ public sealed partial class XhciController : PciFunction, IMmioDevice, IDwordReg
         }
 
         SetInterrupt(false);
+    }
+
+    private bool AreEventsTaken()
+    {
+        lock (_gate)
+        {
+            return _eventSize == 0 || DequeueIndex == _eventIndex;
+        }
     }
 
     private void OnDeviceReady()

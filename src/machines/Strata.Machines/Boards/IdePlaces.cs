@@ -17,19 +17,32 @@ internal static class IdePlaces
     /// <exception cref="ArgumentException">There are too many.</exception>
     public static IdeDrive?[] Place(IReadOnlyList<IdeDriveOptions> drives)
     {
-        if (drives.Count > Most)
-        {
-            throw new ArgumentException($"IDE has room for {Most} drives, not {drives.Count}.", nameof(drives));
-        }
-
         IdeDrive?[] places = new IdeDrive?[Most];
-        foreach (IdeDriveOptions drive in drives.OrderBy(drive => drive.IsOptical))
+        foreach ((int place, IdeDriveOptions drive) in Assign(drives))
         {
-            int place = (drive.IsOptical ? DiscPlaces : (IReadOnlyList<int>)DiskPlaces).First(place => places[place] is null);
             string serial = $"STRATA{place:d2}";
             places[place] = drive.IsOptical ? new AtapiDrive(drive.Medium, serial) : new AtaDisk(drive.Medium!, serial);
         }
 
         return places;
+    }
+
+    /// <summary>Which place each drive has: disks in their order, then discs in theirs.</summary>
+    /// <exception cref="ArgumentException">There are too many.</exception>
+    public static IReadOnlyList<(int Place, IdeDriveOptions Options)> Assign(IReadOnlyList<IdeDriveOptions> drives)
+    {
+        if (drives.Count > Most)
+        {
+            throw new ArgumentException($"IDE has room for {Most} drives, not {drives.Count}.", nameof(drives));
+        }
+
+        List<(int Place, IdeDriveOptions Options)> assigned = [];
+        foreach (IdeDriveOptions drive in drives.OrderBy(drive => drive.IsOptical))
+        {
+            IReadOnlyList<int> places = drive.IsOptical ? DiscPlaces : DiskPlaces;
+            assigned.Add((places.First(place => assigned.All(other => other.Place != place)), drive));
+        }
+
+        return assigned;
     }
 }

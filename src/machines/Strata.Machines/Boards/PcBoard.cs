@@ -38,6 +38,7 @@ public sealed partial class PcBoard : IMachineControl, IDisposable
     private readonly PcChipset _chipset;
     private readonly PcDevices? _devices;
     private readonly PcProcessors? _processors;
+    private readonly KeyboardChoice? _keyboard; // of two
     private bool _disposed;
 
     /// <exception cref="BootImageException">The kernel or initrd cannot be booted on a machine like this.</exception>
@@ -68,6 +69,8 @@ public sealed partial class PcBoard : IMachineControl, IDisposable
             _chipset = new PcChipset(_wiring, high => _processors?.OnPicOutput(high), () => _processors?.CurrentAddressSpace, _firmware);
             _devices = new PcDevices(_wiring, _chipset);
             _devices.PlugAll();
+            _keyboard = _devices.Keyboard is { } usb ? new KeyboardChoice(_chipset.Keyboard, usb, _clock) : null;
+            _chipset.DescribeBootOrder(_devices.Bus);
             _processors = new PcProcessors(this, _wiring);
             _processors.Create(_chipset.Pic);
             Enlist();
@@ -104,7 +107,7 @@ public sealed partial class PcBoard : IMachineControl, IDisposable
     public IScreen? Screen => _firmware?.Display;
 
     /// <summary>The keyboard.</summary>
-    public IKeyboard Keyboard => _devices!.Keyboard is { } usb ? new KeyboardChoice(_chipset.Keyboard, usb) : _chipset.Keyboard;
+    public IKeyboard Keyboard => (IKeyboard?)_keyboard ?? _chipset.Keyboard;
 
     /// <summary>The tablet; null for a machine without one.</summary>
     public ITablet? Tablet => _devices!.Tablet;

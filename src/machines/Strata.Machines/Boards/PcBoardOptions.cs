@@ -3,6 +3,7 @@ using Strata.Core.Logging;
 using Strata.Core.Memory;
 using Strata.Core.Networking;
 using Strata.Core.Sharing;
+using Strata.Core.Sound;
 using Strata.Core.Storage;
 using Strata.Devices.Serial;
 using Strata.Machines.Boot;
@@ -28,7 +29,7 @@ public sealed class PcBoardOptions
     public int PciDevices =>
         1 + (Firmware is null ? 0 : 2) + (
             Console is null ? 0 : 1) + Disks.Count + Networks.Count + Shares.Count + (HasSockets ? 1 : 0) + (HasBalloon ? 1 : 0)
-        + (UsbDevices.Count > 0 ? 1 : 0);
+        + (UsbDevices.Count > 0 ? 1 : 0) + (Sound is null ? 0 : 1);
 
     /// <summary>Bytes of RAM; a multiple of 1 MiB, at least 8 MiB, at most <see cref="LargestMemory"/>.</summary>
     public required ulong MemorySize { get; init; }
@@ -96,6 +97,9 @@ public sealed class PcBoardOptions
 
     /// <summary>What is plugged into the machine's USB controller, each once; a machine for which there is nothing has none.</summary>
     public IReadOnlyList<UsbDeviceKind> UsbDevices { get; init; } = [];
+
+    /// <summary>Where the machine's sound goes, by AC '97; null for a machine without. The board disposes it.</summary>
+    public ISoundSink? Sound { get; init; }
 
     /// <summary>What the machine's SMBIOS tables say; null for a machine without.</summary>
     public SmbiosOptions? Smbios { get; init; }

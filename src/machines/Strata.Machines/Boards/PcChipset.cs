@@ -6,10 +6,12 @@ using Strata.Devices.Firmware;
 using Strata.Devices.Identity;
 using Strata.Devices.Input;
 using Strata.Devices.Interrupts;
+using Strata.Devices.Pci;
 using Strata.Devices.Power;
 using Strata.Devices.Serial;
 using Strata.Devices.Testing;
 using Strata.Devices.Timers;
+using Strata.Machines.Firmware;
 
 namespace Strata.Machines.Boards;
 
@@ -53,7 +55,7 @@ internal sealed class PcChipset
             firmware is null ? null : Interrupts.Line(PcMemoryMap.MousePin),
             firmware?.A20);
         SharedInterruptLine sci = new(Interrupts.Line(PcMemoryMap.SciPin));
-        Power = new AcpiPower(wiring.Control, wiring.Clock, sci.CreateInput());
+        Power = new AcpiPower(wiring.Control, wiring.Clock, sci.CreateInput()) { IsPiix4 = firmware is not null };
         _events = new GeneralPurposeEvents(sci.CreateInput());
         GenerationId = new VmGenerationId(wiring.Options.GenerationId, () => _events.Signal(PcMemoryMap.GenerationEvent));
         _rtc = new RtcMc146818(wiring.Clock, wiring.Wall, realTimeClock) { AlarmRang = Power.SignalAlarm };
@@ -95,6 +97,16 @@ internal sealed class PcChipset
 
     /// <summary>The first serial port.</summary>
     public Uart16550 Serial { get; }
+
+    /// <summary>Tells firmware, if there is any, what to start from, once everything is plugged in.</summary>
+    public void DescribeBootOrder(PciBus bus)
+    {
+        if (_wiring.Options.Firmware is { } options
+            && BootOrderFile.Build(options.BootOrder, bus, options.Drives, options.Floppies.Count) is { Length: > 0 } order)
+        {
+            _firmware.AddFile(BootOrderFile.Name, order);
+        }
+    }
 
     /// <summary>Puts what has state on the roster: interrupt controllers before what interrupts.</summary>
     public void Enlist(UnitRoster roster)

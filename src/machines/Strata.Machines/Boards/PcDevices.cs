@@ -11,6 +11,7 @@ using Strata.Devices.Chipset;
 using Strata.Devices.Network;
 using Strata.Devices.Pci;
 using Strata.Devices.Power;
+using Strata.Devices.Sound;
 using Strata.Devices.Storage;
 using Strata.Devices.Usb;
 using Strata.Virtio;
@@ -128,6 +129,13 @@ internal sealed class PcDevices
         if (options.UsbDevices.Count > 0)
         {
             PlugUsb(options.UsbDevices);
+        }
+
+        if (options.Sound is { } sound)
+        {
+            Ac97 controller = new(_wiring.Memory, _wiring.Clock, sound);
+            _others.Add(controller);
+            Bus.Plug(_nextSlot++, controller);
         }
     }
 

@@ -108,7 +108,8 @@ internal sealed class PcFirmware : IDisposable
     {
         ulong memory = _wiring.Options.MemorySize;
         (byte[] tables, byte[] rsdp, byte[] script) =
-            TableLoader.Build(_wiring.Options.Processors, AcpiDescription.WithFirmware(memory, _options.PowerPort, _wiring.Options.HasHpet));
+            TableLoader.Build(
+                _wiring.Options.Processors, AcpiDescription.WithFirmware(memory, _options.PowerPort, _wiring.Options.HasHpet));
         configuration.AddFile("etc/e820", DescribeMemory(memory));
         configuration.AddFile(TableLoader.TablesFile, tables);
         configuration.AddFile(TableLoader.RsdpFile, rsdp);

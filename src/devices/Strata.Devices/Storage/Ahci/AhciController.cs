@@ -56,6 +56,9 @@ public sealed partial class AhciController : PciFunction, IMmioDevice, IDwordReg
         AddMemoryBar(AhciBar, BarSize, this);
     }
 
+    /// <summary>Drives on the ports, from the first on.</summary>
+    public int DriveCount => _ports.Count(port => port.Drive is not null);
+
     /// <summary>Where failures of disks are reported.</summary>
     public ILogger Log { get; set; } = NullLogger.Instance;
 

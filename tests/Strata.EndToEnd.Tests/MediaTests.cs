@@ -91,10 +91,10 @@ public sealed class MediaTests : IDisposable
         await run.WaitForExitAsync(_timeout.Token);
     }
 
-    private static async Task<string> MediaAsync(IMachine machine) =>
+    private static async Task<string> MediaAsync(VirtualMachine machine) =>
         string.Join(' ', (await machine.ListDrivesAsync()).Select(drive => drive.Medium ?? "empty"));
 
-    private static async Task RefuseAsync(IMachine machine, MediumChange change, string expected)
+    private static async Task RefuseAsync(VirtualMachine machine, MediumChange change, string expected)
     {
         StrataException error = await Assert.ThrowsAsync<StrataException>(() => machine.ChangeMediumAsync(change));
         Assert.Contains(expected, error.Message, StringComparison.Ordinal);

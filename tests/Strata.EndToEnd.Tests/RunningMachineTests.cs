@@ -44,6 +44,17 @@ public sealed class RunningMachineTests(NamedMachine guest) : IClassFixture<Name
         Assert.Contains("running already", errors, StringComparison.Ordinal);
     }
 
+    /// <summary>Whatever kind of command it is: one that is compiled ahead of time does not know by its own intrinsics.</summary>
+    [Fact]
+    public async Task Exec_FlagsOfTheProcessors_AreWhatTheHostOffers()
+    {
+        string[] offered = ["avx", "avx2", "fma", "f16c", "sha_ni", "vaes"];
+        (_, string guests, _) = await RunAsync("exec", NamedMachine.Name, "grep", "-m", "1", "^flags", "/proc/cpuinfo");
+        string hosts = File.ReadLines("/proc/cpuinfo").First(line => line.StartsWith("flags", StringComparison.Ordinal));
+
+        Assert.Equal(offered.Intersect(hosts.Split(' ')), offered.Intersect(guests.Trim().Split(' ')));
+    }
+
     [Fact]
     public async Task Exec_Command_PassesStreamsArgumentsAndExitCode()
     {

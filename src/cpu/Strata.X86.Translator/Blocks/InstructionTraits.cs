@@ -1,5 +1,5 @@
-using System.Runtime.Intrinsics.X86;
 using Iced.Intel;
+using Strata.X86.Cpuid;
 
 namespace Strata.X86.Translator.Blocks;
 
@@ -472,29 +472,31 @@ internal static class InstructionTraitsTable
     /// </summary>
     private static bool HostHas(in Instruction instruction)
     {
+        CpuidFeatureSet host = HostCpu.Features;
         foreach (CpuidFeature feature in instruction.CpuidFeatures)
         {
             bool has = feature switch
             {
-                CpuidFeature.SSE3 => Sse3.IsSupported,
-                CpuidFeature.SSSE3 => Ssse3.IsSupported,
-                CpuidFeature.SSE4_1 => Sse41.IsSupported,
-                CpuidFeature.SSE4_2 => Sse42.IsSupported,
-                CpuidFeature.POPCNT => Popcnt.IsSupported,
-                CpuidFeature.AES => Aes.IsSupported,
-                CpuidFeature.PCLMULQDQ => Pclmulqdq.IsSupported,
-                CpuidFeature.BMI1 => Bmi1.IsSupported,
-                CpuidFeature.BMI2 => Bmi2.IsSupported,
-                CpuidFeature.LZCNT => Lzcnt.IsSupported,
-                CpuidFeature.MOVBE => (X86Base.CpuId(1, 0).Ecx & (1 << 22)) != 0,
-                CpuidFeature.ADX => (X86Base.CpuId(7, 0).Ebx & (1 << 19)) != 0,
-                CpuidFeature.SHA => (X86Base.CpuId(7, 0).Ebx & (1 << 29)) != 0,
-                CpuidFeature.AVX => Avx.IsSupported,
-                CpuidFeature.AVX2 => Avx2.IsSupported,
-                CpuidFeature.FMA => Fma.IsSupported,
-                CpuidFeature.F16C => Avx.IsSupported && (X86Base.CpuId(1, 0).Ecx & (1 << 29)) != 0,
-                CpuidFeature.VAES => Avx2.IsSupported && (X86Base.CpuId(7, 0).Ecx & (1 << 9)) != 0,
-                CpuidFeature.VPCLMULQDQ => Avx2.IsSupported && (X86Base.CpuId(7, 0).Ecx & (1 << 10)) != 0,
+                CpuidFeature.SSE3 => IsSet(host.Leaf1Ecx, 0),
+                CpuidFeature.PCLMULQDQ => IsSet(host.Leaf1Ecx, 1),
+                CpuidFeature.SSSE3 => IsSet(host.Leaf1Ecx, 9),
+                CpuidFeature.FMA => IsSet(host.Leaf1Ecx, 12),
+                CpuidFeature.CMPXCHG16B => IsSet(host.Leaf1Ecx, 13),
+                CpuidFeature.SSE4_1 => IsSet(host.Leaf1Ecx, 19),
+                CpuidFeature.SSE4_2 => IsSet(host.Leaf1Ecx, 20),
+                CpuidFeature.MOVBE => IsSet(host.Leaf1Ecx, 22),
+                CpuidFeature.POPCNT => IsSet(host.Leaf1Ecx, 23),
+                CpuidFeature.AES => IsSet(host.Leaf1Ecx, 25),
+                CpuidFeature.AVX => IsSet(host.Leaf1Ecx, 28),
+                CpuidFeature.F16C => IsSet(host.Leaf1Ecx, 29),
+                CpuidFeature.BMI1 => IsSet(host.Leaf7Ebx, 3),
+                CpuidFeature.AVX2 => IsSet(host.Leaf7Ebx, 5),
+                CpuidFeature.BMI2 => HostCpu.HasBmi2,
+                CpuidFeature.ADX => IsSet(host.Leaf7Ebx, 19),
+                CpuidFeature.SHA => IsSet(host.Leaf7Ebx, 29),
+                CpuidFeature.VAES => IsSet(host.Leaf7Ecx, 9),
+                CpuidFeature.VPCLMULQDQ => IsSet(host.Leaf7Ecx, 10),
+                CpuidFeature.LZCNT => IsSet(host.ExtendedEcx, 5),
                 CpuidFeature.INTEL8086 or CpuidFeature.INTEL186 or CpuidFeature.INTEL286 or CpuidFeature.INTEL386 or CpuidFeature.INTEL486
                     or CpuidFeature.X64
                         or CpuidFeature.CMOV
@@ -503,7 +505,6 @@ internal static class InstructionTraitsTable
                         or CpuidFeature.FPU287
                         or CpuidFeature.FPU387
                     or CpuidFeature.MMX or CpuidFeature.SSE or CpuidFeature.SSE2 => true, // any x64 processor
-                CpuidFeature.CMPXCHG16B => (X86Base.CpuId(1, 0).Ecx & (1 << 13)) != 0,
                 // not executed as such
                 CpuidFeature.SMAP
                     or CpuidFeature.PREFETCHW
@@ -521,6 +522,8 @@ internal static class InstructionTraitsTable
 
         return true;
     }
+
+    private static bool IsSet(uint word, int bit) => ((word >> bit) & 1) != 0;
 }
 
 /// <summary>Number of members of Iced's <see cref="Code"/>.</summary>

@@ -1,5 +1,5 @@
 using System.Runtime.CompilerServices;
-using System.Runtime.Intrinsics.X86;
+using Strata.X86.Cpuid;
 
 namespace Strata.X86.Translator.Emit;
 
@@ -213,7 +213,7 @@ internal unsafe ref partial struct HostAssembler(byte* at)
     /// <summary>Logical shift right of a copy; RORX where the host has it. Only the low 32 bits of the result are meaningful.</summary>
     public void ShiftedCopy(int to, int from, int count)
     {
-        if (Bmi2.IsSupported)
+        if (HostCpu.HasBmi2)
         {
             Byte(0xC4);
             Byte(((to >> 3) == 0 ? 0x80 : 0) | 0x40 | ((from >> 3) == 0 ? 0x20 : 0) | 3);

@@ -1,6 +1,6 @@
 using System.Runtime.InteropServices;
-using System.Runtime.Intrinsics.X86;
 using Strata.Core.Memory;
+using Strata.X86.Cpuid;
 using Strata.X86.Execution;
 using Strata.X86.Paging;
 using Strata.X86.Registers;
@@ -102,7 +102,7 @@ internal sealed unsafe class Stubs
         byte* deny = a.JumpIf(HostCondition.Equal);
         a.Load(Scratch1, Rsp, Frame.Bridge + 8);
         a.Load(Scratch1, Scratch1, Bridge.OffsetOf(nameof(Bridge.Context)));
-        if (!Avx.IsSupported)
+        if (!HostCpu.HasAvx)
         {
             EmitVectors(ref a, load: true);
             a.StoreDword(Rsp, Frame.VectorsLoaded + 8, 1);
@@ -253,7 +253,7 @@ internal sealed unsafe class Stubs
     /// <summary>State in Scratch1. Whole registers only where an upper half is not zero, or was when it was loaded.</summary>
     private void EmitSaveVectors(ref HostAssembler a)
     {
-        if (!Avx.IsSupported)
+        if (!HostCpu.HasAvx)
         {
             EmitVectors(ref a, load: false);
             return;

@@ -120,22 +120,7 @@ public sealed unsafe class VexStateTests
     {
         using SimdComparison comparison = new(3, memoryCompared: 832);
 
-        comparison.Run(
-            FxsaveTests.Encoding(a => a.xrstor64(__[rbx])),
-            400,
-            host =>
-            {
-                Random random = comparison.Random;
-                FxsaveTests.FillImage(host.Memory, random);
-                new Span<byte>(host.Memory + Header, 64).Clear();
-                ulong format = compact ? (ulong)random.Next(8) : 7;
-                *(ulong*)(host.Memory + Header) = (ulong)random.Next(8) & format;
-                *(ulong*)(host.Memory + Header + 8) = compact ? Compact | format : 0;
-                host.Gprs[Gpr.Rax] = (ulong)random.Next(8);
-                host.Gprs[Gpr.Rdx] = 0;
-            });
-
-        comparison.AssertNoFailures();
+        XsaveTests.CompareXrstor(comparison, components: 7, compact);
     }
 
     [Theory]

@@ -1,4 +1,5 @@
 using Iced.Intel;
+using Strata.X86.Comparison;
 using Strata.X86.Execution;
 using Strata.X86.Interpreter.Tests.Harness;
 using Strata.X86.Registers;
@@ -205,7 +206,7 @@ internal sealed unsafe class SimdComparison(int seed, int memoryCompared = 192) 
     private void TakeOverNans(HostInstruction host, SimdEncoding encoding)
     {
         Mnemonic mnemonic = encoding.Instruction.Mnemonic;
-        if (mnemonic is not (Mnemonic.Dpps or Mnemonic.Dppd or Mnemonic.Vdpps or Mnemonic.Vdppd))
+        if (!UndefinedFlags.ChoosesAmongNans(encoding.Instruction))
         {
             return;
         }

@@ -1,3 +1,4 @@
+using System.Numerics;
 using Iced.Intel;
 using Strata.X86.Registers;
 
@@ -40,12 +41,19 @@ public static class UndefinedFlags
                 or Mnemonic.Vrcpss
                 or Mnemonic.Vrsqrtps
                 or Mnemonic.Vrsqrtss
-                // Which of several NaNs they give differs between models, and between the elements of one result.
-                or Mnemonic.Dpps
-                or Mnemonic.Dppd
-                or Mnemonic.Vdpps
-                or Mnemonic.Vdppd
+        || ChoosesAmongNans(instruction)
         || (Kind(instruction.Mnemonic) == ShiftKind.Double && Count(instruction, cl) > Bits(instruction));
+
+    /// <summary>
+    /// Whether the instruction adds several products. Which of their NaNs it gives then differs between models, and between the elements of
+    /// one result; one product has no choice.
+    /// </summary>
+    public static bool ChoosesAmongNans(in Instruction instruction) => instruction.Mnemonic switch
+    {
+        Mnemonic.Dpps or Mnemonic.Vdpps => BitOperations.PopCount((uint)instruction.Immediate8 >> 4) > 1,
+        Mnemonic.Dppd or Mnemonic.Vdppd => ((instruction.Immediate8 >> 4) & 3) == 3,
+        _ => false,
+    };
 
     public static bool IsShift(in Instruction instruction) => Kind(instruction.Mnemonic) != ShiftKind.None;
 

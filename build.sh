@@ -21,7 +21,8 @@ usage: ./build.sh COMMAND
             save and restore guests so often (default 300) at random moments, 500 killed writers, 10,000 changed snapshots; STRATA_SEED repeats
             one; takes hours
   kvm       run the architecture tests on this host's KVM
-  e2e       build the debian image if need be, and test it and kernels that are not Linux; takes minutes
+  e2e       build the debian images if need be, and test them, firmware, starts from the network and other kernels; takes
+            many minutes
   fmt       format the sources
   bench [--real]
             measure small tests, or real programs, against QEMU TCG and the bare host; ./build.sh bench [--real] --help
@@ -97,6 +98,15 @@ publish() {
   esac
 }
 
+# The tests that ImageFact marks, by their classes.
+end_to_end() {
+  local class filter=
+  for class in DebianImage DebianBootable OtherKernel OwnKernel Firmware Uefi NetworkStart VgaPicture; do
+    filter+="${filter:+|}FullyQualifiedName~.$class"
+  done
+  STRATA_E2E=1 exec dotnet test tests/Strata.EndToEnd.Tests -c Release --filter "$filter" --logger "console;verbosity=normal"
+}
+
 soak() {
   local minutes=${1:-10}
   [[ $minutes =~ ^[0-9]+$ ]] || usage
@@ -129,7 +139,7 @@ case "${1:-}" in
   long) shift; long "$@" ;;
   snapshots) shift; snapshots "$@" ;;
   kvm) exec dotnet test "$on_kvm" -c Release ;;
-  e2e) STRATA_E2E=1 exec dotnet test tests/Strata.EndToEnd.Tests -c Release --filter 'FullyQualifiedName~DebianImage|FullyQualifiedName~OtherKernel' --logger "console;verbosity=normal" ;;
+  e2e) end_to_end ;;
   fmt) dotnet format Strata.slnx ;;
   bench) shift; exec benchmarks/run.sh "$@" ;;
   *) usage ;;

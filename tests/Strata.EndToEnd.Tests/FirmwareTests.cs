@@ -136,7 +136,7 @@ public sealed class FirmwareTests : IDisposable
         string disc = await FetchGrubAsync("grub-rescue-cdrom.iso");
         string name = $"grub-{Guid.NewGuid():N}"[..20];
         using HostCommand run = HostCommand.StartStrata("run", disc, "--name", name, "--net", "none");
-        await run.WaitForOutputAsync("GNU GRUB", _timeout.Token); // the firmware's serial console
+        await run.WaitForOutputAsync("for a command-line", _timeout.Token); // the firmware's serial console: the menu's last words
 
         Assert.Contains("Use the ↑ and ↓ keys", await StrataAsync("screen", name), StringComparison.Ordinal);
         await StrataAsync("type", name, "c", "--key", "ctrl-l");

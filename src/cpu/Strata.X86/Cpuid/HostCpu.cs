@@ -39,7 +39,7 @@ public static class HostCpu
             0);
     }
 
-    /// <summary>Whether the system saves the registers of AVX: the runtime's word, or where there is none to ask, the host kernel's.</summary>
+    /// <summary>Whether the system saves AVX's registers: by the runtime, or where there is none to ask, the host's kernel.</summary>
     private static (bool Avx, bool Avx2) FindAvx()
     {
         const string kernelsList = "/proc/cpuinfo";

@@ -80,7 +80,12 @@ public sealed class ViewerFuzzTests
 
     private static byte[] LogIn(Random random)
     {
-        byte[] version = random.Next(3) switch { 0 => [.. "RFB 003.003\n"u8], 1 => [.. "RFB 003.007\n"u8, 1], _ => [.. "RFB 003.008\n"u8, 1] };
+        byte[] version = random.Next(3) switch
+        {
+            0 => [.. "RFB 003.003\n"u8],
+            1 => [.. "RFB 003.007\n"u8, 1],
+            _ => [.. "RFB 003.008\n"u8, 1],
+        };
         return Change([.. version, 1], random, rarity: 12);
     }
 

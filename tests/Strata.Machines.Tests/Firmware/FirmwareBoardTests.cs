@@ -128,6 +128,23 @@ public sealed class FirmwareBoardTests : ISerialBackend
         Assert.True(tables.AsSpan().IndexOf("\x08_S4_\x12"u8) > 0);
     }
 
+    /// <summary>SeaBIOS takes a sum away from what is there, OVMF replaces it: both come to the same from zero on.</summary>
+    [Fact]
+    public void Configuration_SumsThatFirmwareMakes_AreZeroBefore()
+    {
+        using PcBoard board = Create("interpreter", c => c.hlt());
+        board.Pause();
+        const uint addChecksum = 3;
+        byte[][] sums = [.. ReadFile(board, "etc/table-loader").Chunk(128).Where(entry => BitConverter.ToUInt32(entry) == addChecksum)];
+
+        Assert.Equal(6 + 1, sums.Length); // DSDT, FACP, APIC, XSDT, RSDT, and two of the RSDP
+        Assert.All(sums, entry =>
+        {
+            string file = Encoding.ASCII.GetString(entry, 4, 56).TrimEnd('\0');
+            Assert.Equal(0, ReadFile(board, file)[BitConverter.ToInt32(entry, 60)]);
+        });
+    }
+
     [Fact]
     public async Task LoadState_OfASleepingMachine_SleepsAndWakes()
     {

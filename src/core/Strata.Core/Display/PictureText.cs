@@ -88,6 +88,7 @@ public sealed class PictureText
         }
 
         FindGrid();
+        _hasUnknown |= _fonts.Count == 0 && _picture!.Pixels.ContainsAnyExcept(_picture.Pixels[0]); // as where a display has no program
     }
 
     private void SearchFonts()

@@ -53,7 +53,8 @@ internal sealed class PcChipset
             wiring.Control,
             Interrupts.Line(PcMemoryMap.KeyboardPin),
             firmware is null ? null : Interrupts.Line(PcMemoryMap.MousePin),
-            firmware?.A20);
+            firmware?.A20,
+            wiring.Clock);
         SharedInterruptLine sci = new(Interrupts.Line(PcMemoryMap.SciPin));
         Power = new AcpiPower(wiring.Control, wiring.Clock, sci.CreateInput()) { IsPiix4 = firmware is not null };
         _events = new GeneralPurposeEvents(sci.CreateInput());

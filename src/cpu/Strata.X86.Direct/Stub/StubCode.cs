@@ -266,6 +266,9 @@ internal sealed class StubCode
         _code.Load32(Rax, Rbx, StubLayout.ControlOffset.Run);
         _code.Exchange32(Rbp, StubLayout.PublicOffset.Event, Rax);
         _code.Place(told);
+        _code.Load32(Rcx, Rbx, StubLayout.ControlOffset.Sleeps); // behind the exchange: a monitor that is about to sleep looks once more
+        _code.Test32(Rcx);
+        _code.Jump(Condition.Equal, park);
         _code.Address(Rdi, Rbp, StubLayout.PublicOffset.Event);
         Wake();
 

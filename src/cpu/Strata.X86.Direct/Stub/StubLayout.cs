@@ -72,6 +72,9 @@ internal static class StubLayout
         /// <summary>The monitor's process.</summary>
         public const int Monitor = 260;
 
+        /// <summary>Not zero while the monitor sleeps, or is about to, until an event wakes it.</summary>
+        public const int Sleeps = 264;
+
         /// <summary>The state that guest code is entered with: 16 general registers, then IRETQ's frame.</summary>
         public const int Registers = 320;
         public const int Rip = 448;

@@ -28,6 +28,8 @@ public sealed class UefiTests : IDisposable
             await machine.Screen.TypeAsync("ver\n", _timeout.Token);
 
             await machine.Console.WaitForAsync("UEFI Interactive Shell v", _timeout.Token);
+            await machine.Screen.WaitForTextAsync("UEFI Interactive Shell v", _timeout.Token); // the same in the picture
+            Assert.Contains("Shell> ver\n", machine.Screen.ReadText(), StringComparison.Ordinal);
         }
     }
 

@@ -1,11 +1,9 @@
-using Strata.X86.Direct.Stub;
-
 namespace Strata.X86.Direct;
 
 /// <summary>How it is decided which address spaces run directly.</summary>
 public enum DirectChoice
 {
-    /// <summary>By measured rates: what computes runs directly, what lives in system calls and faults is translated.</summary>
+    /// <summary>By measured costs: what computes runs directly, what lives in system calls and faults is translated.</summary>
     Measured,
 
     /// <summary>Everything that can.</summary>
@@ -14,29 +12,41 @@ public enum DirectChoice
 
 /// <summary>
 /// Which address spaces run directly. An event costs several microseconds there and a fraction of one in translated code, which in turn
-/// takes longer for the same work: what counts is the time between two events. Each side is left at a rate that the other does not return
-/// from at once, and a space that has come back is tried again later each time. On the vCPU's thread.
+/// takes longer for the same work. So an account is kept of each space, in nanoseconds: while it is translated, of what it would have
+/// gained by now; while it runs directly, of what it gains. A new space is translated until its gain is worth a move, and goes back when
+/// it has lost a stake, which is small; each time that happens it has to show more before it is tried again. On the vCPU's thread.
 /// </summary>
-/// <param name="choice">Measured, or always.</param>
-/// <param name="ticksPerSecond">Of the times that <see cref="IsDirect"/> is given.</param>
-internal sealed class DirectPolicy(DirectChoice choice, long ticksPerSecond)
+internal sealed class DirectPolicy(DirectChoice choice)
 {
-    /// <summary>Events that make a measurement.</summary>
-    private const int Sample = 32;
+    /// <summary>Translated code takes this many times as long as the CPU itself, in halves: what most programs reach at least.</summary>
+    private const int HalvesOfSlowness = 5;
 
-    /// <summary>CPU time of a stub that an event is worth at least, in ns; about two thirds of it are the event's own.</summary>
-    private const long LeastRun = 10_000;
+    /// <summary>What a system call, fault or interrupt costs user code that is translated, and what entering a stub costs besides.</summary>
+    private const long TranslatedEvent = 300;
 
-    /// <summary>How much later a space is tried again at most: so many samples.</summary>
-    private const int MostPatience = 1 << 10;
+    /// <summary>CPU time of a stub that is an event's own: a signal of the host, waking the monitor, sleeping, entering again.</summary>
+    private const long StubEvent = 3_000;
+
+    /// <summary>An event that takes longer had to wait for the host, as any code has; and what one costs at first, and at least.</summary>
+    private const long LongestEvent = 100_000;
+    private const long UsualEvent = 8_000;
+    private const long ShortestEvent = 2_000;
+
+    /// <summary>What a space may lose before it goes back, and what it can have earned for that.</summary>
+    private const long Stake = 1_000_000;
+
+    /// <summary>What a space has to have gained, had it run directly, before it does: at first, and at most.</summary>
+    private const long FirstThreshold = 8_000_000;
+    private const long LastThreshold = 2_000_000_000;
+
+    /// <summary>How far translated events can put a space behind: a program that begins to compute has not to wait for ever.</summary>
+    private const long MostDebt = 10_000_000;
+
+    /// <summary>Events, or nanoseconds, after which what a space gains directly is looked at.</summary>
+    private const int Sample = 8;
+    private const long LongSample = 1_000_000;
 
     private const int MostSpaces = 256;
-
-    /// <summary>Translated code that runs longer than this between two events is worth moving: 40 µs.</summary>
-    private readonly long _toDirect = ticksPerSecond / 25_000;
-
-    /// <summary>A translated run that is this long needs no further proof: 1 ms.</summary>
-    private readonly long _obvious = ticksPerSecond / 1000;
 
     private readonly Dictionary<ulong, Space> _spaces = [];
     private Space? _current;
@@ -45,84 +55,103 @@ internal sealed class DirectPolicy(DirectChoice choice, long ticksPerSecond)
     /// <summary>How often a space changed sides.</summary>
     public long Moves { get; private set; }
 
-    /// <summary>Whether a space runs directly now. Asked at each entry into user code.</summary>
-    /// <param name="key">The space: address of its top page table.</param>
-    /// <param name="now">Time of the host, in ticks.</param>
-    public bool IsDirect(ulong key, long now)
+    /// <summary>What an event costs that comes back to the monitor, beside user code: the average of late, in ns.</summary>
+    public long EventCost { get; private set; } = UsualEvent;
+
+    /// <summary>Whether the space of a top page table ran directly when it was looked at last; it may be another one by now.</summary>
+    public bool WasDirect(ulong key) => choice == DirectChoice.Always || Find(key).IsDirect;
+
+    /// <summary>Whether a space runs directly now. Asked at each entry into user code that is not passed by translated code.</summary>
+    /// <param name="key">Address of its top page table.</param>
+    /// <param name="mark">What tells it from others that had their table there.</param>
+    public bool IsDirect(ulong key, ulong mark) => choice == DirectChoice.Always || Find(key, mark).IsDirect;
+
+    /// <summary>A moment at which a space was seen that is translated.</summary>
+    /// <param name="time">CPU time since the moment before.</param>
+    /// <param name="isUser">Whether user code was executed, which stands for all of that time.</param>
+    /// <param name="events">Returns to user code in that time.</param>
+    public void NoteTranslated(ulong key, ulong mark, long time, bool isUser, long events)
     {
-        if (choice == DirectChoice.Always)
-        {
-            return true;
-        }
-
-        Space space = Find(key);
-        if (space.IsDirect)
-        {
-            return true;
-        }
-
-        if (space.EnteredAt != 0)
-        {
-            NoteTranslated(space, now - space.EnteredAt);
-        }
-
-        space.EnteredAt = space.IsDirect ? 0 : now;
-        return space.IsDirect;
-    }
-
-    /// <summary>User code of the current space has run directly, until an event.</summary>
-    /// <param name="stub">What it ran in.</param>
-    public void NoteRun(StubProcess stub)
-    {
-        if (choice != DirectChoice.Measured || _current is not { IsDirect: true } space || ++space.Count < Sample)
+        if (choice != DirectChoice.Measured || Find(key, mark) is not { IsDirect: false } space)
         {
             return;
         }
 
-        long time = stub.CpuTime;
-        bool isSame = space.Stub == stub.ProcessId;
-        long average = (time - space.CpuTime) / space.Count;
-        (space.Stub, space.CpuTime, space.Count) = (stub.ProcessId, time, 0);
-        if (!isSame)
+        long saved = isUser ? time * (HalvesOfSlowness - 2) / HalvesOfSlowness : 0;
+        space.Account = Math.Max(space.Account + saved - (events * EventCost), -MostDebt);
+        if (space.Account >= space.Threshold)
         {
-            return; // the first sample in this process has no beginning
+            (space.IsDirect, space.Account, space.Earned, space.Stub) = (true, Stake, 0, 0);
+            Moves++;
+        }
+    }
+
+    /// <summary>User code of the current space has run directly, and the event behind that has been served.</summary>
+    /// <param name="process">What it ran in.</param>
+    /// <param name="time">Time of the host for all of it.</param>
+    /// <returns>True if <see cref="Settle"/> is to be told the CPU time of the process.</returns>
+    public bool NoteDirect(int process, long time)
+    {
+        if (choice != DirectChoice.Measured || _current is not { IsDirect: true } space)
+        {
+            return false;
         }
 
-        if (average < LeastRun)
+        if (space.Stub != process)
+        {
+            (space.Stub, space.CpuTime, space.Count, space.Time) = (process, -1, 0, 0);
+            return true; // the first sample in a process has no beginning
+        }
+
+        space.Count++;
+        space.Time += time;
+        return space.Count >= Sample || space.Time >= LongSample;
+    }
+
+    /// <summary>What the current space has gained since the last time, by the CPU time of its process.</summary>
+    public void Settle(long cpuTime)
+    {
+        if (_current is not { } space)
+        {
+            return;
+        }
+
+        if (space.CpuTime < 0)
+        {
+            space.CpuTime = cpuTime;
+            return;
+        }
+
+        long used = Math.Max(0, Math.Min(cpuTime - space.CpuTime, space.Time) - (space.Count * StubEvent));
+        long spent = Math.Min(space.Time - used, space.Count * LongestEvent);
+        long gain = (used * (HalvesOfSlowness - 2) / 2) + (space.Count * TranslatedEvent) - spent;
+        EventCost = Math.Clamp(EventCost + (((spent / space.Count) - EventCost) / 16), ShortestEvent, LongestEvent);
+        (space.CpuTime, space.Count, space.Time) = (cpuTime, 0, 0);
+        space.Account = Math.Min(space.Account + gain, Stake);
+        space.Earned += gain;
+        if (space.Account < 0)
         {
             space.IsDirect = false;
-            space.Patience = Math.Min(Math.Max(space.Patience, 1) * 2, MostPatience);
-            space.Sum = space.EnteredAt = 0;
+            space.Account = 0;
+            space.Threshold = Math.Min(space.Threshold * 2, LastThreshold);
             Moves++;
         }
-        else if (average > 4 * LeastRun)
+        else if (space.Earned >= space.Threshold)
         {
-            space.Patience = Math.Max(1, space.Patience / 2);
+            space.Threshold = Math.Max(space.Threshold / 2, FirstThreshold);
+            space.Earned = 0;
         }
     }
 
-    /// <summary>
-    /// What the host does besides makes runs look longer than they are: then the space is tried, found wanting, and tried again later.
-    /// </summary>
-    private void NoteTranslated(Space space, long ticks)
+    private Space Find(ulong key, ulong mark)
     {
-        space.Sum += ticks;
-        space.Count++;
-        int sample = Sample * Math.Max(space.Patience, 1);
-        bool isObvious = space.Patience <= 1 && ticks >= _obvious;
-        if (space.Count < sample && !isObvious)
+        Space space = Find(key);
+        if (space.Mark != mark)
         {
-            return;
+            _spaces[key] = _current = space = new Space { Mark = mark };
         }
 
-        if (isObvious || space.Sum / space.Count >= _toDirect)
-        {
-            space.IsDirect = true;
-            space.Stub = 0;
-            Moves++;
-        }
-
-        (space.Sum, space.Count) = (0, 0);
+        return space;
     }
 
     private Space Find(ulong key)
@@ -130,11 +159,6 @@ internal sealed class DirectPolicy(DirectChoice choice, long ticksPerSecond)
         if (key == _currentKey && _current is not null)
         {
             return _current;
-        }
-
-        if (_current is not null)
-        {
-            _current.EnteredAt = 0; // what another space did meanwhile is no time of this one
         }
 
         if (!_spaces.TryGetValue(key, out Space? space))
@@ -151,25 +175,28 @@ internal sealed class DirectPolicy(DirectChoice choice, long ticksPerSecond)
         return space;
     }
 
-    /// <summary>What is known of an address space. A table that has become another program's is measured anew soon.</summary>
+    /// <summary>What is known of an address space.</summary>
     private sealed class Space
     {
+        public ulong Mark { get; init; }
+
         public bool IsDirect { get; set; }
 
-        /// <summary>When translated code was entered last, in ticks.</summary>
-        public long EnteredAt { get; set; }
+        public long Account { get; set; }
 
-        /// <summary>Ticks in translated code, and events, of the sample so far.</summary>
-        public long Sum { get; set; }
+        /// <summary>What the account has to reach.</summary>
+        public long Threshold { get; set; } = FirstThreshold;
 
-        public int Count { get; set; }
+        /// <summary>What has been gained since the threshold was looked at.</summary>
+        public long Earned { get; set; }
 
-        /// <summary>Samples until it is tried directly.</summary>
-        public int Patience { get; set; }
-
-        /// <summary>Process of the direct sample, and its CPU time at the beginning.</summary>
+        /// <summary>Process of the direct sample, its CPU time at the beginning, and the sample so far.</summary>
         public int Stub { get; set; }
 
         public long CpuTime { get; set; }
+
+        public int Count { get; set; }
+
+        public long Time { get; set; }
     }
 }

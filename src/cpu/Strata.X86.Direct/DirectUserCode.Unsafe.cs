@@ -21,6 +21,9 @@ internal sealed unsafe partial class DirectUserCode : IUserCode, ITlbFollower, I
     /// <summary>IF, which user code of the host has, and the bit that is always set.</summary>
     private const ulong HostFlags = 0x202;
 
+    /// <summary>Moments closer than this, in ns, tell less than it costs to look.</summary>
+    private const long LeastBetweenSamples = 1_000_000;
+
     // Selectors that the host's user code has: a guest that uses others would see them.
     private const ushort UserCode32 = 0x23;
     private const ushort UserData = 0x2B;
@@ -32,8 +35,11 @@ internal sealed unsafe partial class DirectUserCode : IUserCode, ITlbFollower, I
     private readonly GuestMemory _ram;
     private readonly DirectPolicy _policy;
     private readonly UserSpaces _spaces;
-    private readonly PageLookup _lookUp;
+    private readonly GuestTables _tables;
     private volatile StubProcess? _running;
+    private long _sampledAt;
+    private long _sampledTime;
+    private long _sampledEvents;
 
     public DirectUserCode(Translator.Translator translator, GuestMemory ram, StubHost host, DirectChoice choice)
     {
@@ -42,18 +48,21 @@ internal sealed unsafe partial class DirectUserCode : IUserCode, ITlbFollower, I
         _context = _cpu.Context;
         _ram = ram;
         _spaces = new UserSpaces(host, Counters);
-        _lookUp = TryLookUp;
-#pragma warning disable RS0030 // time of the host: what its events cost
-        _policy = new DirectPolicy(choice, Stopwatch.Frequency);
-#pragma warning restore RS0030
+        _tables = new GuestTables(_cpu, ram);
+        _policy = new DirectPolicy(choice);
     }
 
     public DirectCounters Counters { get; } = new();
 
-    /// <summary>Host time, in ticks.</summary>
+    /// <summary>Host time, in ns: what events cost.</summary>
 #pragma warning disable RS0030
-    private static long Now => Stopwatch.GetTimestamp();
+    private static long Now => (long)(Stopwatch.GetTimestamp() * (1e9 / Stopwatch.Frequency));
 #pragma warning restore RS0030
+
+    public bool IsAskedAlways => Counters.Obstacle is null && _policy.WasDirect(Table);
+
+    /// <summary>Address of the present top page table.</summary>
+    private ulong Table => _context->State.Cr3 & ~0xFFFUL;
 
     public bool Takes()
     {
@@ -62,7 +71,7 @@ internal sealed unsafe partial class DirectUserCode : IUserCode, ITlbFollower, I
             return false;
         }
 
-        bool isDirect = _policy.IsDirect(_context->State.Cr3 & ~0xFFFUL, Now);
+        bool isDirect = _policy.IsDirect(Table, SpaceMark.Of(in _context->State, _cpu.Memory));
         Counters.Moves = _policy.Moves;
         if (!isDirect)
         {
@@ -70,6 +79,26 @@ internal sealed unsafe partial class DirectUserCode : IUserCode, ITlbFollower, I
         }
 
         return isDirect;
+    }
+
+    public void Sample(long returns)
+    {
+        long now = Now;
+        if (now - _sampledAt < LeastBetweenSamples || Counters.Obstacle is not null)
+        {
+            return;
+        }
+
+        long cpuTime = HostCalls.ThreadCpuTime();
+        long events = returns + Counters.LeftToTranslator;
+        bool isUser = _context->Cpl == 3;
+        if (!isUser || IsEligible())
+        {
+            _policy.NoteTranslated(
+                Table, SpaceMark.Of(in _context->State, _cpu.Memory), cpuTime - _sampledTime, isUser, events - _sampledEvents);
+        }
+
+        (_sampledAt, _sampledTime, _sampledEvents) = (now, cpuTime, events);
     }
 
     public void Interrupt() => _running?.Interrupt();
@@ -100,7 +129,7 @@ internal sealed unsafe partial class DirectUserCode : IUserCode, ITlbFollower, I
     public bool RevokeWrite(byte* hostPage) => TryFindRam(hostPage, out ulong page) && _spaces.RevokeWrite(page);
 
     /// <summary>The pages' notes are looked at before user code is executed again: only who has none keeps its right.</summary>
-    public void RevokeAllWrites() => _spaces.Stale();
+    public void RevokeAllWrites() => _spaces.Distrust();
 
     public void Dispose() => _spaces.Clear();
 
@@ -136,13 +165,12 @@ internal sealed unsafe partial class DirectUserCode : IUserCode, ITlbFollower, I
     /// <returns>True if user code goes on where the state says.</returns>
     private bool RunOnce()
     {
+        long start = Now;
         UserSpace space = FindSpace();
         StubProcess stub = space.Stub;
         WriteEntry(stub.Entry);
         _running = stub;
-        long start = Now;
         StubStop stop = stub.Run(ref _context->Attention, out StubFrame frame, out byte* vectors);
-        long elapsed = Now - start;
         _running = null;
         switch (stop)
         {
@@ -158,8 +186,20 @@ internal sealed unsafe partial class DirectUserCode : IUserCode, ITlbFollower, I
                 break;
         }
 
-        Counters.Time += new TimeSpan((long)(elapsed * (double)TimeSpan.TicksPerSecond / FrequencyOfTicks));
-        _policy.NoteRun(stub);
+        bool goesOn = TakeEvent(in frame, vectors, space);
+        long elapsed = Now - start;
+        Counters.Time += new TimeSpan(elapsed / TimeSpan.NanosecondsPerTick);
+        if (_policy.NoteDirect(stub.ProcessId, elapsed))
+        {
+            _policy.Settle(stub.CpuTime);
+            goesOn &= _policy.WasDirect(Table);
+        }
+
+        return goesOn;
+    }
+
+    private bool TakeEvent(in StubFrame frame, byte* vectors, UserSpace space)
+    {
         if (frame.IsInStub)
         {
             // Kicked before guest code was reached, or guest code has jumped there: the state is what it was.
@@ -174,10 +214,6 @@ internal sealed unsafe partial class DirectUserCode : IUserCode, ITlbFollower, I
 
         return TryTake(in frame, vectors) ? Serve(in frame, space) : Punish();
     }
-
-#pragma warning disable RS0030
-    private static long FrequencyOfTicks => Stopwatch.Frequency;
-#pragma warning restore RS0030
 
     private void WriteEntry(StubEntry entry)
     {
@@ -273,13 +309,9 @@ internal sealed unsafe partial class DirectUserCode : IUserCode, ITlbFollower, I
     {
         UserSpace space = _spaces.Find(_context->State.Cr3 & ~0xFFFUL);
         int slot = _cpu.Tlb.CurrentSlot;
-        if (space.IsStale || space.Slot != slot)
-        {
-            space.Slot = slot;
-            space.Revalidate(_lookUp);
-            Counters.Revalidations++;
-        }
-
+        space.IsStale |= space.Slot != slot;
+        space.Slot = slot;
+        space.Prepare(_tables);
         return space;
     }
 }

@@ -14,6 +14,18 @@ public interface IUserCode
     /// </summary>
     void Run();
 
+    /// <summary>
+    /// Whether <see cref="Takes"/> is to be asked at every return to user code of the present address space; where it is not, translated
+    /// code goes on to user code by itself. Asked before translated code is entered.
+    /// </summary>
+    bool IsAskedAlways { get; }
+
+    /// <summary>
+    /// Attention is about to be served, as at a timer's interrupt: a moment that tells where time goes. The state is complete.
+    /// </summary>
+    /// <param name="returns">How often translated code has returned to user code by itself so far.</param>
+    void Sample(long returns);
+
     /// <summary>Ends a run soon. Any thread.</summary>
     void Interrupt();
 }

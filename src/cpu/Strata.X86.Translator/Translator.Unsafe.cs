@@ -183,9 +183,13 @@ public sealed unsafe partial class Translator : IBlockEngine, ICodeKeeper
     {
         while (left > 0)
         {
-            if (Volatile.Read(ref _context->Attention) != 0 && !_interpreter.Attend())
+            if (Volatile.Read(ref _context->Attention) != 0)
             {
-                return VcpuStop.Kicked;
+                _userCode?.Sample(_bridge->UserReturns);
+                if (!_interpreter.Attend())
+                {
+                    return VcpuStop.Kicked;
+                }
             }
 
             if (_context->State.Activity != ActivityState.Running && !Cpu.TryWake())
@@ -340,7 +344,7 @@ public sealed unsafe partial class Translator : IBlockEngine, ICodeKeeper
         _stubs = mode.IsSegmented() ? _cache.SegmentedStubs : _cache.Stubs;
         _bridge->Salt = _salts.Of(_blocks.IsUser, mode, _blocks.Segment, out JumpEntry* jumps);
         _bridge->JumpTable = jumps;
-        _gates.Update();
+        _gates.Update(_userCode is { IsAskedAlways: true });
     }
 
     private void OnMapTaken() => _windows?.Update(Cpu.Memory.Current);

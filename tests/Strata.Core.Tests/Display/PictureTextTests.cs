@@ -85,6 +85,39 @@ public sealed class PictureTextTests
         Assert.Equal(1, searches);
     }
 
+    /// <summary>A display without a program has no font of its own.</summary>
+    [Fact]
+    public void Read_NoFontOfItsOwn_SearchesOnceSomethingShows()
+    {
+        byte[] other = CreateFont(19, seed: 9);
+        int searches = 0;
+        PictureText text = new([], () =>
+        {
+            searches++;
+            return [new ScreenFont(other, 19)];
+        });
+        Paint(_ => { });
+        ScreenText? blank = text.Read(_picture, _changed);
+        int searchesOfBlank = searches;
+        Paint(pixels => Draw(pixels, "Shell>", 40, 29, rows: other));
+
+        string? found = text.Read(_picture, _changed)?.ToString();
+
+        Assert.Equal((null, 0), (blank, searchesOfBlank));
+        Assert.Contains("Shell>", found, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Read_DisplayWithoutAFont_SearchesForOne()
+    {
+        PictureText text = new([], () => [new ScreenFont(Rows, Height)]);
+        Paint(pixels => Draw(pixels, "by the guest's own", 0, 0));
+
+        string? found = text.Read(_picture, _changed)?.ToString();
+
+        Assert.StartsWith("by the guest's own\n", found, StringComparison.Ordinal);
+    }
+
     [Fact]
     public void Read_PictureWithoutText_IsNull()
     {

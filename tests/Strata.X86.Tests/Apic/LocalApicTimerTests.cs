@@ -45,6 +45,21 @@ public sealed class LocalApicTimerTests : IDisposable
         Assert.Equal(1000U, _machine.Read(InitialCount));
     }
 
+    /// <summary>1 GHz, as UEFI firmware takes for granted.</summary>
+    [Fact]
+    public void OneShot_OtherCrystal_CountsIt()
+    {
+        ManualClock clock = new();
+        CpuidPolicy policy = new() { CrystalFrequency = 1_000_000_000 };
+        using LocalApic apic = new(0, clock, new ApicBus { EoiSink = _machine }, policy, null, () => 0);
+        apic.WriteMmio(Divide, AccessWidth.Dword, DivideByOne);
+        apic.WriteMmio(InitialCount, AccessWidth.Dword, 1000);
+
+        clock.Advance(400); // ns
+
+        Assert.Equal(600U, (uint)apic.ReadMmio(CurrentCount, AccessWidth.Dword));
+    }
+
     [Fact]
     public void Periodic_Count_InterruptsEachPeriod()
     {

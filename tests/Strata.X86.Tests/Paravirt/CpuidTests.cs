@@ -44,6 +44,14 @@ public sealed class CpuidTests
     public void TimingLeaf_TellsKilohertzOfCounterAndApicTimer() =>
         Assert.Equal(new CpuidResult(2_394_437, 25_000, 0, 0), Query(new CpuidPolicy { TscFrequency = 2_394_437_000 }, 0x4000_0010));
 
+    [Fact]
+    public void TimingLeaf_OtherCrystal_TellsIt()
+    {
+        CpuidPolicy policy = new() { TscFrequency = 2_394_437_000, CrystalFrequency = 1_000_000_000 };
+
+        Assert.Equal(1_000_000U, Query(policy, 0x4000_0010).Ebx);
+    }
+
     private static CpuidResult Query(CpuidPolicy policy, uint leaf)
     {
         ManualClock clock = new();

@@ -68,6 +68,14 @@ internal static unsafe partial class HostCalls
         return ReadClock((~process << 3) | whole, &time) == 0 ? (time.Seconds * 1_000_000_000) + time.Nanoseconds : 0;
     }
 
+    /// <summary>CPU time of this thread, in ns.</summary>
+    public static long ThreadCpuTime()
+    {
+        const int threadClock = 3; // CLOCK_THREAD_CPUTIME_ID
+        TimeSpecification time = default;
+        return ReadClock(threadClock, &time) == 0 ? (time.Seconds * 1_000_000_000) + time.Nanoseconds : 0;
+    }
+
     [LibraryImport("libc", EntryPoint = "clock_gettime")]
     private static partial int ReadClock(int clock, TimeSpecification* time);
 

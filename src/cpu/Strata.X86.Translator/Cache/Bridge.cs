@@ -95,6 +95,9 @@ internal unsafe struct Bridge
     /// <summary>Dispatches that found their target in the second table.</summary>
     public long SecondFinds;
 
+    /// <summary>Returns to user code through gates.</summary>
+    public long UserReturns;
+
     public Gate SyscallGate;
     public Gate SysretGate;
     public Gate SysenterGate;

@@ -20,7 +20,8 @@ internal sealed unsafe class Gates(X86Cpu cpu, Bridge* bridge, Salts salts)
     private bool _holdsUserCode;
 
     /// <summary>Before translated code is entered.</summary>
-    public void Update()
+    /// <param name="asksForUserCode">Somebody is asked whose code it is before user code is executed.</param>
+    public void Update(bool asksForUserCode)
     {
         ref X86CpuState s = ref cpu.Context->State;
         ulong userEpoch = cpu.Tlb.UserCodeEpoch; // names the address space as well
@@ -28,7 +29,7 @@ internal sealed unsafe class Gates(X86Cpu cpu, Bridge* bridge, Salts salts)
         ulong changed = (userEpoch ^ _userEpoch) | (supervisorEpoch ^ _supervisorEpoch)
             | (s.Star ^ _star) | (s.Lstar ^ _lstar) | (s.Sfmask ^ _sfmask) | (s.EferMsr ^ _efer)
             | (s.SysenterCs ^ _sysenterCs) | (s.SysenterEsp ^ _sysenterEsp) | (s.SysenterEip ^ _sysenterEip);
-        bool holdsUserCode = cpu.UserHold is not null;
+        bool holdsUserCode = cpu.UserHold is not null || asksForUserCode;
         if (changed == 0 && holdsUserCode == _holdsUserCode)
         {
             return;

@@ -103,6 +103,7 @@ internal sealed unsafe class GateStubs
         byte* unusual = a.JumpIf(HostCondition.NotEqual);
 
         EmitSplitFlags(ref a);
+        a.Increment(Rax, Bridge.OffsetOf(nameof(Bridge.UserReturns)));
         EmitPass(ref a, gate, UserCpl);
         a.Move(Scratch1, Rcx);
         a.LoadFrame(Rax, Frame.Temporary);
@@ -139,6 +140,7 @@ internal sealed unsafe class GateStubs
         EmitApproach(ref a, gate, out byte* closed, out byte* unusual);
         a.CompareDword(Rsp, Frame.Cpl, 0);
         byte* notKernel = a.JumpIf(HostCondition.NotEqual);
+        a.Increment(Rax, Bridge.OffsetOf(nameof(Bridge.UserReturns)));
         EmitPass(ref a, gate, UserCpl);
         a.Lea(GuestRsp, Rcx, HostRegister.None, 0, 0, wide: false);
         a.Lea(Scratch1, Rdx, HostRegister.None, 0, 0, wide: false);

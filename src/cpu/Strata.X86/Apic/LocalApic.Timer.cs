@@ -5,6 +5,8 @@ namespace Strata.X86.Apic;
 /// <summary>The timer: one-shot, periodic and TSC-deadline. Intel SDM Vol. 3A, "APIC Timer". All under the gate of the APIC.</summary>
 public sealed partial class LocalApic
 {
+    private const long NanosecondsPerSecond = 1_000_000_000;
+
     private bool IsDeadlineMode => (_lvt[1] & LvtTimerModeMask) == LvtTimerDeadline;
 
     /// <summary>What the divide configuration register says: 1, 2, 4 .. 128.</summary>
@@ -17,8 +19,8 @@ public sealed partial class LocalApic
         }
     }
 
-    /// <summary>Nanoseconds a count takes, as the 25 MHz crystal that CPUID leaf 15H reports drives the timer.</summary>
-    private static long CountPeriod(uint divisor) => 40L * divisor;
+    /// <summary>Nanoseconds a count takes, as the crystal that CPUID leaf 15H reports drives the timer.</summary>
+    private long CountPeriod(uint divisor) => NanosecondsPerSecond / _policy.CrystalFrequency * divisor;
 
     /// <summary>Nanoseconds from the initial count to zero.</summary>
     private long CountDuration => _initialCount * CountPeriod(Divisor);

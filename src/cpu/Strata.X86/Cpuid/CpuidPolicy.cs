@@ -21,7 +21,7 @@ public sealed record CpuidPolicy
     private const ulong SafeFromSpeculation = (1UL << 62) | (1 << 24) | (1 << 0) | (1 << 1) | (1 << 3) | (1 << 5) | (1 << 6) | (1 << 8)
         | (1 << 13) | (1 << 14) | (1 << 15) | (1 << 20) | (1 << 26) | (1 << 27);
 
-    internal const uint CrystalFrequency = 25_000_000; // Hz; the APIC timer's as well
+    private const uint UsualCrystalFrequency = 25_000_000;
 
     private const uint Signature = 0x000606A6; // family 6, model 0x6A, stepping 6
     private const uint XsaveWithoutAvx = 576; // legacy area and header
@@ -42,6 +42,9 @@ public sealed record CpuidPolicy
     /// Width of physical addresses that is told. Fewer than there are suit software that makes page tables for all of them.
     /// </summary>
     public int PhysicalAddressBits { get; init; } = PageWalker.PhysicalAddressBits;
+
+    /// <summary>Hz of the crystal that leaf 15H tells of, which the APIC's timer counts; 1,000,000,000 is a multiple of it.</summary>
+    public uint CrystalFrequency { get; init; } = UsualCrystalFrequency;
 
     /// <summary>Features that may be offered; an engine that lacks some narrows it.</summary>
     public CpuidFeatureSet Allowed { get; init; } = CpuidFeatureSet.All;
@@ -103,7 +106,7 @@ public sealed record CpuidPolicy
     /// </summary>
     private CpuidResult TscRatio()
     {
-        const ulong product = uint.MaxValue / (CrystalFrequency / 1000);
+        ulong product = uint.MaxValue / (CrystalFrequency / 1000);
         ulong largest = Math.Max(1, product * CrystalFrequency / Math.Max(TscFrequency, 1) - 1);
         (ulong denominator, ulong error) = (1, ulong.MaxValue);
         for (ulong eax = 1; eax <= largest && error > 0; eax++)

@@ -19,7 +19,7 @@ public sealed partial class KvmHypercallInterface
         SignatureLeaf => Signature(RatesLeaf, Kvm),
         FeaturesLeaf => new CpuidResult((uint)_features, 0, 0, 0),
         RatesLeaf when _features != ParavirtFeatures.None =>
-            new CpuidResult((uint)(_tscFrequency / 1000), CpuidPolicy.CrystalFrequency / 1000, 0, 0),
+            new CpuidResult((uint)(_tscFrequency / 1000), _crystalFrequency / 1000, 0, 0),
         _ => default,
     };
 

@@ -18,6 +18,7 @@ public sealed partial class KvmHypercallInterface : IHypercallInterface, IUnit<P
     // Configuration
     private readonly ParavirtFeatures _features;
     private readonly ulong _tscFrequency; // Hz
+    private readonly uint _crystalFrequency; // Hz
     private readonly ClockRate _rate;
     private readonly int _index;
 
@@ -39,6 +40,7 @@ public sealed partial class KvmHypercallInterface : IHypercallInterface, IUnit<P
         _index = index;
         _features = policy.Paravirtual;
         _tscFrequency = policy.TscFrequency;
+        _crystalFrequency = policy.CrystalFrequency;
         _rate = ClockRate.Of(policy.TscFrequency);
         _wall = wall;
         _memory = memory;

@@ -6,8 +6,8 @@ namespace Strata.Devices.Display;
 
 /// <summary>
 /// Finds the fonts that a system draws its text with in the memory that it has used: tables in the order of code page 437, as Linux
-/// has, and narrow glyphs of UEFI firmware (UEFI Specification 2.10, "EFI_NARROW_GLYPH"). What a guest puts there for others to find
-/// only makes them read other letters in its own pictures.
+/// has, narrow glyphs of UEFI firmware (UEFI Specification 2.10, "EFI_NARROW_GLYPH"), and those of GRUB's graphical terminal. What a guest
+/// puts there for others to find only makes them read other letters in its own pictures.
 /// </summary>
 public static class GuestFonts
 {
@@ -63,6 +63,10 @@ public static class GuestFonts
         narrow[0] = (byte)' ';
         narrow[NarrowGlyphSize] = (byte)'!';
         ForEach(bytes, narrow, fonts, ReadNarrowGlyphs);
+        foreach (ScreenFont font in GrubFonts.Find(memory, bytes))
+        {
+            Add(font, fonts);
+        }
     }
 
     private static void ForEach(
@@ -72,12 +76,20 @@ public static class GuestFonts
         while (fonts.Count < MostFonts && bytes[at..].IndexOf(needle) is var next and >= 0)
         {
             at += next;
-            if (read(bytes, at) is { } font && !fonts.Any(font.IsSame))
+            if (read(bytes, at) is { } font)
             {
-                fonts.Add(font);
+                Add(font, fonts);
             }
 
             at++;
+        }
+    }
+
+    private static void Add(ScreenFont font, List<ScreenFont> fonts)
+    {
+        if (fonts.Count < MostFonts && !fonts.Any(font.IsSame))
+        {
+            fonts.Add(font);
         }
     }
 

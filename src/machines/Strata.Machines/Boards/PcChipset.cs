@@ -20,6 +20,9 @@ namespace Strata.Machines.Boards;
 /// </summary>
 internal sealed class PcChipset
 {
+    private const int ShutdownCode = 0x0F; // in CMOS RAM: why a PC/AT begins anew
+    private const byte ResumesFromMemory = 0xFE;
+
     private readonly BoardWiring _wiring;
     private readonly Pit8254 _pit;
     private readonly RtcMc146818 _rtc;
@@ -55,7 +58,11 @@ internal sealed class PcChipset
             firmware is null ? null : Interrupts.Line(PcMemoryMap.MousePin),
             firmware?.A20);
         SharedInterruptLine sci = new(Interrupts.Line(PcMemoryMap.SciPin));
-        Power = new AcpiPower(wiring.Control, wiring.Clock, sci.CreateInput()) { IsPiix4 = firmware is not null };
+        Power = new AcpiPower(wiring.Control, wiring.Clock, sci.CreateInput()) 
+        {
+            IsPiix4 = firmware is not null,
+            CanSleep = firmware is not null,
+        };
         _events = new GeneralPurposeEvents(sci.CreateInput());
         GenerationId = new VmGenerationId(wiring.Options.GenerationId, () => _events.Signal(PcMemoryMap.GenerationEvent));
         _rtc = new RtcMc146818(wiring.Clock, wiring.Wall, realTimeClock) { AlarmRang = Power.SignalAlarm };
@@ -106,6 +113,13 @@ internal sealed class PcChipset
         {
             _firmware.AddFile(BootOrderFile.Name, order);
         }
+    }
+
+    /// <summary>Tells firmware, which is about to start, that the guest's memory is whole, and the guest what has woken it.</summary>
+    public void AnnounceWake(ushort cause)
+    {
+        _rtc.SetByte(ShutdownCode, ResumesFromMemory);
+        Power.ReportWake(cause);
     }
 
     /// <summary>Puts what has state on the roster: interrupt controllers before what interrupts.</summary>

@@ -8,6 +8,7 @@ using Strata.Devices.Display;
 using Strata.Devices.Firmware;
 using Strata.Devices.Network;
 using Strata.Devices.Pci;
+using Strata.Devices.Power;
 using Strata.Devices.Storage.Floppy;
 using Strata.Devices.Timers;
 using Strata.Machines.Acpi;
@@ -110,6 +111,8 @@ internal sealed class PcFirmware : IDisposable
         (byte[] tables, byte[] rsdp, byte[] script) =
             TableLoader.Build(
                 _wiring.Options.Processors, AcpiDescription.WithFirmware(memory, _options.PowerPort, _wiring.Options.HasHpet));
+        configuration.AddFile("etc/system-states", SystemStates());
+        configuration.AddFile("etc/s3-resume-vga-init", Word64(1)); // who wakes to a text mode finds it
         configuration.AddFile("etc/e820", DescribeMemory(memory));
         configuration.AddFile(TableLoader.TablesFile, tables);
         configuration.AddFile(TableLoader.RsdpFile, rsdp);
@@ -183,6 +186,13 @@ internal sealed class PcFirmware : IDisposable
         GuestMemory rom = new(size);
         bytes.CopyTo(rom.Slice(isAtTheEnd ? size - (ulong)bytes.Length : 0, bytes.Length));
         return rom;
+    }
+
+    /// <summary>For each of the states S0 to S5 whether it is there (bit 7), and its SLP_TYP.</summary>
+    private static byte[] SystemStates()
+    {
+        const byte exists = 0x80;
+        return [exists, 0, 0, exists | AcpiPower.SleepTypeS3, exists | AcpiPower.SleepTypeS4, exists | AcpiPower.SleepTypeS5];
     }
 
     private static byte[] DescribeMemory(ulong size)

@@ -8,7 +8,6 @@ using Strata.Machines.Engines;
 using Strata.X86.Apic;
 using Strata.X86.Cpuid;
 using Strata.X86.Execution;
-using Strata.X86.Paging;
 using Strata.X86.Paravirt;
 using Strata.X86.Registers;
 
@@ -21,6 +20,9 @@ internal sealed class PcProcessors : IDisposable
     /// UEFI firmware maps all that there could be by pages of 2 MiB; the last of it here is the wide PCI window, below 1 TiB.
     /// </summary>
     private const int FirmwareAddressBits = 40;
+
+    /// <summary>Hz. UEFI firmware for virtual machines takes the APIC's timer for one of 1 GHz, without asking: its clock is made of it.</summary>
+    private const uint FirmwareCrystalFrequency = 1_000_000_000;
 
     private static readonly TimeSpan PauseCheck = TimeSpan.FromMilliseconds(10);
 
@@ -49,14 +51,18 @@ internal sealed class PcProcessors : IDisposable
     {
         PcBoardOptions options = _wiring.Options;
         AwakeProcessors awake = new();
-        _engines = new BoardEngines(
-            _wiring.Memory, _board.Ram, options, new CpuidPolicy
-            {
-                PhysicalAddressBits = options.Firmware is { Variables.Length: > 0 } ? FirmwareAddressBits : PageWalker.PhysicalAddressBits,
-                ProcessorCount = options.Processors,
-                Model = options.CpuModel,
-                Paravirtual = ParavirtualFeatures(options),
-            });
+        CpuidPolicy offered = new()
+        {
+            ProcessorCount = options.Processors,
+            Model = options.CpuModel,
+            Paravirtual = ParavirtualFeatures(options),
+        };
+        if (options.Firmware is { Variables.Length: > 0 })
+        {
+            offered = offered with { PhysicalAddressBits = FirmwareAddressBits, CrystalFrequency = FirmwareCrystalFrequency };
+        }
+
+        _engines = new BoardEngines(_wiring.Memory, _board.Ram, options, offered);
         CpuidPolicy policy = _engines.Policy;
         for (int i = 0; i < options.Processors; i++)
         {

@@ -16,7 +16,7 @@ internal static class DriverInitrd
     {
         using FileStream output = File.Create(path);
         CpioWriter cpio = new(output);
-        foreach (string folder in (ReadOnlySpan<string>)["bin", "sbin", "usr", "usr/bin", "usr/sbin", "proc", "sys", "dev", "mnt", "modules"])
+        foreach (string folder in (string[])["bin", "sbin", "usr", "usr/bin", "usr/sbin", "proc", "sys", "dev", "mnt", "modules"])
         {
             cpio.AddDirectory(folder);
         }

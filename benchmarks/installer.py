@@ -5,11 +5,13 @@ What a person does is done with `strata run`, `screen`, `type`, `list` and `stop
 stage took, and with --shots keeps a picture of each. The installer is that of package debian-installer-12-netboot-amd64 on a disc of
 grub-mkrescue; its answers come by the network from this script (preseed), its packages from the mirror in this host's apt sources.
 
-Some mirrors lack the installer's own components (udeb packages). There the installer's early command does the rest: it partitions the disk,
-unpacks a base system that mmdebstrap has made on this host, and installs kernel and GRUB from the mirror.
+Some mirrors lack some of the installer's own components (udeb packages). There the installer's early command does the rest: it partitions
+the disk, unpacks a base system that mmdebstrap has made on this host, and installs kernel and GRUB from the mirror.
 
-Needs debian-installer-12-netboot-amd64, grub-pc-bin, grub-common, xorriso and mtools; without components also mmdebstrap. The disk stays
-with --keep FILE. Takes ten minutes and more.
+With --firmware ovmf the disk gets a GPT and an EFI system partition, GRUB for EFI, and an entry in the firmware's variables.
+
+Needs debian-installer-12-netboot-amd64, grub-pc-bin, grub-efi-amd64-bin, grub-common, xorriso and mtools; without components also
+mmdebstrap. The disk stays with --keep FILE, and OVMF's variables beside it in FILE.fd. Takes some minutes.
 """
 import argparse
 import functools
@@ -34,7 +36,9 @@ STRATA = os.path.join(os.path.dirname(os.path.dirname(os.path.realpath(__file__)
 INSTALLER = "/usr/lib/debian-installer/images/12/amd64/text/debian-installer/amd64"
 PASSWORD = "correct-horse"
 
-# Name of a picture, and what its stage shows. A stage that is over before it is looked at counts as passed when a later one shows.
+# What every installation fetches of the installer's components, for one.
+COMPONENTS = ["partman-base", "parted-udeb", "debootstrap-udeb", "grub-installer"]
+
 # Name of a picture, and what its stage shows. A stage that is over before it is looked at counts as passed when a later one shows.
 STAGES = [
     ("loader", r"Install Debian"),
@@ -70,8 +74,8 @@ d-i clock-setup/utc boolean true
 d-i clock-setup/ntp boolean false
 d-i time/zone string UTC
 d-i partman-auto/method string regular
-d-i partman-auto/expert_recipe string root :: 500 10000 -1 ext4 $primary{{ }} $bootable{{ }} method{{ format }} format{{ }} \
-use_filesystem{{ }} filesystem{{ ext4 }} mountpoint{{ / }} .
+d-i partman-auto/expert_recipe string root :: {boot_partition}500 10000 -1 ext4 $primary{{ }} $bootable{{ }} method{{ format }} \
+format{{ }} use_filesystem{{ }} filesystem{{ ext4 }} mountpoint{{ / }} .
 d-i partman-auto/choose_recipe select root
 d-i partman-basicfilesystems/no_swap boolean false
 d-i partman-partitioning/confirm_write_new_label boolean true
@@ -92,6 +96,9 @@ d-i cdrom-detect/eject boolean false
 d-i finish-install/reboot_in_progress note
 """
 
+# In front of the partition for everything, in the recipe.
+EFI_RECIPE = "100 200 200 free $iflabel{ gpt } $reusemethod{ } method{ efi } format{ } . "
+
 # What the early command runs where the mirror has no components, with the installer's own small shell.
 ARCHIVE_INSTALL = """set -e
 unset DEBIAN_FRONTEND DEBIAN_HAS_FRONTEND DEBCONF_REDIR DEBCONF_OLD_FD_BASE
@@ -102,7 +109,9 @@ from=http://10.0.2.2:{port}
 echo "== Loading additional components"
 wget -q -O - $from/modules.tar.gz | gunzip | tar x -C /
 depmod
-for module in ata_piix ahci nvme virtio_blk sd_mod ext4; do modprobe $module; done
+for module in ata_piix ahci nvme virtio_blk sd_mod ext4 vfat nls_cp437 nls_ascii; do modprobe $module; done
+efi=
+[ -d /sys/firmware/efi ] && efi=yes && modprobe efivarfs
 mkdir /base /target
 mount -t tmpfs none /base
 wget -q -O - $from/base.tar.gz | gunzip | tar x -C /base
@@ -111,17 +120,32 @@ bind /base
 sleep 2
 disk=
 for name in sda nvme0n1 vda; do [ -b /dev/$name ] && disk=/dev/$name && break; done
-partition=${{disk}}1
-case $disk in *nvme*) partition=${{disk}}p1 ;; esac
+prefix=$disk
+case $disk in *nvme*) prefix=${{disk}}p ;; esac
 echo "== Starting up the partitioner: $disk"
-echo 'start=2048, bootable' | chroot /base sfdisk -q $disk
+if [ $efi ]; then
+    printf 'label: gpt\\nsize=128M, type=U\\ntype=L\\n' | chroot /base sfdisk -q $disk
+    partition=${{prefix}}2
+    chroot /base mkfs.vfat ${{prefix}}1
+else
+    echo 'start=2048, bootable' | chroot /base sfdisk -q $disk
+    partition=${{prefix}}1
+fi
 chroot /base mkfs.ext4 -q $partition
 mount -t ext4 $partition /target
 echo "== Installing the base system"
 wget -q -O - $from/base.tar.gz | gunzip | tar x -C /target
 bind /target
+grub=grub-pc
+if [ $efi ]; then
+    grub=grub-efi-amd64
+    mkdir -p /target/boot/efi
+    mount -t vfat ${{prefix}}1 /target/boot/efi
+    mount -t efivarfs none /target/sys/firmware/efi/efivars
+fi
 echo 'root:{password}' | chroot /target chpasswd
 echo "UUID=$(chroot /target blkid -o value -s UUID $partition) / ext4 errors=remount-ro 0 1" > /target/etc/fstab
+[ -z $efi ] || echo "UUID=$(chroot /target blkid -o value -s UUID ${{prefix}}1) /boot/efi vfat umask=0077 0 1" >> /target/etc/fstab
 echo debian > /target/etc/hostname
 printf '[Match]\\nName=en*\\n[Network]\\nDHCP=yes\\n' > /target/etc/systemd/network/wired.network
 chroot /target systemctl enable systemd-networkd
@@ -131,11 +155,12 @@ cp /etc/resolv.conf /target/etc/resolv.conf
 echo "== Select and install software"
 apt() {{ DEBIAN_FRONTEND=noninteractive chroot /target apt-get -q -y --no-install-recommends "$@"; }}
 apt update
-apt install linux-image-amd64 grub-pc
+apt install linux-image-amd64 $grub
 echo "== Installing GRUB boot loader"
-chroot /target grub-install $disk
+chroot /target grub-install $disk # by EFI: into the system partition, and the variables
 chroot /target update-grub
 echo "== Finishing the installation"
+[ -z $efi ] || umount /target/sys/firmware/efi/efivars /target/boot/efi
 for folder in dev proc sys; do umount /target/$folder; done
 umount /target
 sync
@@ -164,8 +189,10 @@ def has_components(address):
     """Whether the mirror has what its own index of the installer's components lists."""
     try:
         index = urllib.request.urlopen(f"{address}/dists/bookworm/main/debian-installer/binary-amd64/Packages.xz").read()
-        first = re.search(r"^Filename: (\S+)", lzma.decompress(index).decode(), re.M)[1]
-        urllib.request.urlopen(urllib.request.Request(f"{address}/{first}", method="HEAD"))
+        text = lzma.decompress(index).decode()
+        for name in COMPONENTS:
+            file = re.search(rf"^Package: {name}\n(?:\S.*\n|\s.*\n)*?Filename: (\S+)", text, re.M)[1]
+            urllib.request.urlopen(urllib.request.Request(f"{address}/{file}", method="HEAD"))
         return True
     except urllib.error.HTTPError:
         return False
@@ -175,15 +202,15 @@ def make_archives(folder, work, address):
     """The base system, and the modules of the installer's kernel for disks, which it has none of."""
     kernel = re.search(rb"(\d\S+-amd64) \(debian-kernel", open(os.path.join(INSTALLER, "linux"), "rb").read())[1].decode()
     subprocess.run(["mmdebstrap", "--variant=minbase", "--quiet",
-                    "--include=systemd-sysv,dbus,libpam-systemd,udev,kmod,e2fsprogs,fdisk,iproute2,netbase,login",
+                    "--include=systemd-sysv,dbus,libpam-systemd,udev,kmod,e2fsprogs,dosfstools,fdisk,zstd,iproute2,netbase,login",
                     "bookworm", os.path.join(folder, "base.tar.gz"), address], check=True)
     packages, tree = os.path.join(work, "packages"), os.path.join(work, "tree")
     os.makedirs(packages)
     subprocess.run(["apt-get", "download", "-q", f"linux-image-{kernel}"], cwd=packages, check=True, capture_output=True)
     subprocess.run(["dpkg-deb", "-x", *glob.glob(os.path.join(packages, "*.deb")), tree], check=True)
     modules = f"lib/modules/{kernel}/kernel"
-    wanted = ["drivers/ata", "drivers/scsi", "drivers/nvme", "drivers/block", "fs/ext4", "fs/jbd2", "fs/mbcache.ko", "block", "crypto",
-              "lib", "arch/x86/crypto"]
+    wanted = ["drivers/ata", "drivers/scsi", "drivers/nvme", "drivers/block", "fs/ext4", "fs/jbd2", "fs/mbcache.ko", "fs/fat", "fs/nls",
+              "fs/efivarfs", "block", "crypto", "lib", "arch/x86/crypto"]
     subprocess.run(["tar", "czf", os.path.join(folder, "modules.tar.gz"), "-C", tree,
                     *[f"{modules}/{name}" for name in wanted if os.path.exists(os.path.join(tree, modules, name))]], check=True)
 
@@ -200,14 +227,15 @@ def serve(folder):
     return server.server_address[1]
 
 
-def prepare(work):
+def prepare(work, firmware):
     """Fills a folder for the machine, serves it, and makes the disc."""
     folder = os.path.join(work, "served")
     os.makedirs(folder)
     port = serve(folder)
     address = mirror()
     parts = urllib.parse.urlparse(address)
-    names = {"host": parts.netloc, "directory": parts.path, "password": PASSWORD, "port": port}
+    names = {"host": parts.netloc, "directory": parts.path, "password": PASSWORD, "port": port,
+             "boot_partition": EFI_RECIPE if firmware == "ovmf" else ""}
     preseed = PRESEED.format(**names)
     if not has_components(address):
         print("the mirror lacks the installer's components: the early command installs from an archive", flush=True)
@@ -233,6 +261,7 @@ class Machine:
     def __init__(self, work, arguments):
         self.name = f"installer-{os.getpid()}"
         self.log = os.path.join(work, "console")
+        self.console_read = 0
         command = [STRATA, "run", *arguments, "--name", self.name]
         print("+", " ".join(command), flush=True)
         self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=open(self.log, "wb"), stderr=subprocess.STDOUT)
@@ -246,8 +275,20 @@ class Machine:
             self.process.wait()
 
     def text(self):
-        """What stands on the screen; nothing in a graphics mode and before the machine has a name."""
+        """What stands on the screen; nothing before the machine has a name."""
         return subprocess.run([STRATA, "screen", self.name, "--text"], capture_output=True, text=True).stdout
+
+    def new_console(self):
+        """What has come on the serial port since the last call: a loader's menu by EFI, whose letters on the screen are not read."""
+        with open(self.log, "rb") as log:
+            log.seek(self.console_read)
+            new = log.read()
+        self.console_read += len(new)
+        return new.decode(errors="replace")
+
+    def processor_seconds(self):
+        fields = open(f"/proc/{self.process.pid}/stat").read().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
     def picture(self, path):
         subprocess.run([STRATA, "screen", self.name, "--png", path], check=True)
@@ -273,7 +314,7 @@ def follow(machine, shots, limit):
         time.sleep(1)
         if machine.process.poll() is not None:
             machine.fail(f"the machine ended before stage {STAGES[at][0]}")
-        text = machine.text()
+        text = machine.text() + machine.new_console()
         now = time.monotonic()
         later = [i for i in range(at, len(STAGES)) if re.search(STAGES[i][1], text)]
         if later:
@@ -287,7 +328,8 @@ def follow(machine, shots, limit):
             machine.fail("the installer stands still")
         if now - last > limit:
             machine.fail(f"stage {STAGES[at][0]} did not come within {limit} s")
-    print(f"{time.monotonic() - started:8.1f} s from the machine's start to the login from the disk", flush=True)
+    print(f"{time.monotonic() - started:8.1f} s from the machine's start to the login from the disk, "
+          f"{machine.processor_seconds():.1f} s of processors", flush=True)
 
 
 def log_in(machine, shots):
@@ -317,6 +359,7 @@ def wait(machine, pattern, limit=120):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--firmware", choices=["seabios", "ovmf"], default="seabios")
     parser.add_argument("--bus", choices=["ide", "ahci", "nvme", "virtio"], default="ide", help="of the disk")
     parser.add_argument("--net", default="user", help="as strata run takes it, such as user,model=e1000")
     parser.add_argument("--memory", default="1G")
@@ -330,10 +373,13 @@ def main():
         os.makedirs(options.shots, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="strata-installer-") as work:
         os.chmod(work, 0o755)
-        disc = prepare(work)
+        disc = prepare(work, options.firmware)
         disk = options.keep or os.path.join(work, "disk.qcow2")
         subprocess.run([STRATA, "disk", "create", disk, options.size], check=True)
-        with Machine(work, ["--firmware", "seabios", "--cdrom", disc, "--disk", f"{disk},bus={options.bus}", "--net", options.net,
+        firmware = ["--firmware", options.firmware]
+        if options.firmware == "ovmf":
+            firmware += ["--firmware-vars", disk + ".fd"]
+        with Machine(work, [*firmware, "--cdrom", disc, "--disk", f"{disk},bus={options.bus}", "--net", options.net,
                             "--memory", options.memory, "--boot", "disk,cdrom"]) as machine:
             follow(machine, options.shots, options.limit)
             log_in(machine, options.shots)

@@ -57,7 +57,7 @@ public interface IMachine
     Task ResetAsync(CancellationToken cancellationToken = default);
 
     /// <summary>
-    /// Wakes a guest that sleeps (suspend-to-idle), as its power button does, and waits until it is awake; does nothing for one that is.
+    /// Wakes a guest that sleeps, as its power button does, and waits until it is awake; does nothing for one that is.
     /// <see cref="RequestShutDownAsync"/> does it too, and <see cref="ConnectAsync"/> refuses a guest that sleeps.
     /// </summary>
     Task WakeAsync(CancellationToken cancellationToken = default);

@@ -10,8 +10,9 @@ public sealed partial class VirtualMachine
     private const int LooksToBeSure = 4;
 
     /// <summary>
-    /// Whether the guest sleeps (suspend-to-idle; machines have no other sleep): its drivers have let go of all virtio devices, and its
-    /// processors are halted. Its alarm or its power button wake it, and so does <see cref="WakeAsync"/>. Approximate.
+    /// Whether the guest sleeps: suspended to memory (ACPI S3, on machines that firmware starts), or to idle, where its drivers have let
+    /// go of all virtio devices, and its processors are halted. Its alarm or its power button wake it, and so does <see cref="WakeAsync"/>.
+    /// Approximate.
     /// </summary>
     public bool IsAsleep => _board.IsAsleep;
 
@@ -23,7 +24,7 @@ public sealed partial class VirtualMachine
             return;
         }
 
-        if (!_board.IsPowerButtonEnabled)
+        if (!_board.IsPowerButtonEnabled && !_board.IsSuspendedToMemory)
         {
             throw new StrataException(
                 StrataError.Guest,
@@ -36,7 +37,7 @@ public sealed partial class VirtualMachine
         patience.CancelAfter(WakePatience);
         try
         {
-            while (_board.HasSuspendedDevices && !HasEnded)
+            while ((_board.IsSuspendedToMemory || _board.HasSuspendedDevices) && !HasEnded)
             {
                 await Task.Delay(ListenInterval, patience.Token).ConfigureAwait(false);
             }
@@ -73,7 +74,7 @@ public sealed partial class VirtualMachine
     private StrataException Asleep(Exception cause) =>
         new(
             StrataError.Guest,
-            $"{Called} is asleep (suspend-to-idle) and serves nobody: wake it with `strata " +
+            $"{Called} is asleep and serves nobody: wake it with `strata " +
             $"wake{(Name.Length == 0 ? string.Empty : " " + Name)}`.",
             cause);
 }

@@ -35,7 +35,7 @@ internal sealed unsafe partial class DirectUserCode : IUserCode, ITlbFollower, I
     private readonly GuestMemory _ram;
     private readonly DirectPolicy _policy;
     private readonly UserSpaces _spaces;
-    private readonly PageLookup _lookUp;
+    private readonly GuestTables _tables;
     private volatile StubProcess? _running;
     private long _sampledAt;
     private long _sampledTime;
@@ -48,7 +48,7 @@ internal sealed unsafe partial class DirectUserCode : IUserCode, ITlbFollower, I
         _context = _cpu.Context;
         _ram = ram;
         _spaces = new UserSpaces(host, Counters);
-        _lookUp = TryLookUp;
+        _tables = new GuestTables(_cpu, ram);
         _policy = new DirectPolicy(choice);
     }
 
@@ -129,7 +129,7 @@ internal sealed unsafe partial class DirectUserCode : IUserCode, ITlbFollower, I
     public bool RevokeWrite(byte* hostPage) => TryFindRam(hostPage, out ulong page) && _spaces.RevokeWrite(page);
 
     /// <summary>The pages' notes are looked at before user code is executed again: only who has none keeps its right.</summary>
-    public void RevokeAllWrites() => _spaces.Stale();
+    public void RevokeAllWrites() => _spaces.Distrust();
 
     public void Dispose() => _spaces.Clear();
 
@@ -309,13 +309,9 @@ internal sealed unsafe partial class DirectUserCode : IUserCode, ITlbFollower, I
     {
         UserSpace space = _spaces.Find(_context->State.Cr3 & ~0xFFFUL);
         int slot = _cpu.Tlb.CurrentSlot;
-        if (space.IsStale || space.Slot != slot)
-        {
-            space.Slot = slot;
-            space.Revalidate(_lookUp);
-            Counters.Revalidations++;
-        }
-
+        space.IsStale |= space.Slot != slot;
+        space.Slot = slot;
+        space.Prepare(_tables);
         return space;
     }
 }

@@ -63,6 +63,11 @@ public sealed unsafe partial class Translator
             return Stop(RipOf(site));
         }
 
+        if (TryServePort(site, out byte* target))
+        {
+            return target;
+        }
+
         ref X86CpuState s = ref _context->State;
         if ((Code)site->Code is Code.Rdtsc or Code.Rdtscp && (_context->Cpl == 0 || (s.Cr4 & Cr4.TSD) == 0))
         {
@@ -87,6 +92,7 @@ public sealed unsafe partial class Translator
                 (bool loadsSegment, SegmentIndex segment) = (site->LoadsSegment, (SegmentIndex)site->First);
                 s.Rip = RipOf(site);
                 _bridge->Left++;
+                NoteDevice(_bridge->Site, site, isMemory: false, 0);
                 Interpret();
                 if (loadsSegment)
                 {
@@ -234,6 +240,11 @@ public sealed unsafe partial class Translator
         long invalidations = _invalidations;
         _context->InstructionRip = RipOf(site);
         ulong first = (va + site->First) & _blocks.RipMask;
+        if (TryServeDevice(site, first, out byte* target))
+        {
+            return target;
+        }
+
         bool possible = site->IsWrite
             ? Cpu.ProbeWrite(first, site->FirstSize, site->IsStack)
             : Cpu.ProbeRead(first, site->FirstSize, site->IsStack);
@@ -248,10 +259,15 @@ public sealed unsafe partial class Translator
                 return Resume(site->Resume);
             }
 
+            if (isValid)
+            {
+                NoteDevice(_bridge->Site, site, isMemory: true, first);
+            }
+
             TakeFlags();
             _context->State.Rip = RipOf(site);
             Interpret();
-            return null;
+            return Continue();
         }
 
         TakeFlags();

@@ -41,6 +41,9 @@ public sealed class TranslatorCounters
 
     public long Walks { get; internal set; }
 
+    /// <summary>Accesses to devices, by memory and by ports, that neither the interpreter nor translated code executed.</summary>
+    public long DeviceAccesses { get; internal set; }
+
     /// <summary>Dispatches whose target had another one in its place of the jump table.</summary>
     public long SecondFinds { get; internal set; }
 
@@ -73,7 +76,7 @@ public sealed class TranslatorCounters
         text.Append(
             CultureInfo.InvariantCulture,
             $"TLB misses mended in translated code: {VictimsReturned} by displaced pages, {Walks} by walks; " +
-            $"{SecondFinds} jumps by the second table\n");
+            $"{SecondFinds} jumps by the second table; {DeviceAccesses} plain accesses to devices\n");
         text.Append("exits:");
         foreach (SiteKind kind in Enum.GetValues<SiteKind>())
         {

@@ -108,6 +108,17 @@ public sealed class PictureTextTests
     }
 
     [Fact]
+    public void Read_DisplayWithoutAFont_SearchesForOne()
+    {
+        PictureText text = new([], () => [new ScreenFont(Rows, Height)]);
+        Paint(pixels => Draw(pixels, "by the guest's own", 0, 0));
+
+        string? found = text.Read(_picture, _changed)?.ToString();
+
+        Assert.StartsWith("by the guest's own\n", found, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void Read_PictureWithoutText_IsNull()
     {
         PictureText text = new([new ScreenFont(Rows, Height)]);

@@ -41,6 +41,18 @@ public sealed class UnitRosterTests
     }
 
     [Fact]
+    public void Reset_AllButOne_KeepsIt()
+    {
+        _first.LoadState(new CounterState { Value = 1, Steps = [] });
+        _second.LoadState(new CounterState { Value = 2, Steps = [7] });
+
+        _roster.Reset(kept: _second);
+
+        Assert.Equal(0, _first.SaveState().Value);
+        Assert.Equal(2, _second.SaveState().Value);
+    }
+
+    [Fact]
     public void Load_RecordMissing_IsRefusedByName()
     {
         List<UnitRecord> saved = [.. _roster.Save()];

@@ -9,6 +9,10 @@ internal sealed class RecordingControl : IMachineControl
 
     public void RequestPowerOff() => Requests.Add("off");
 
+    public void RequestSleep() => Requests.Add("sleep");
+
+    public void RequestWake() => Requests.Add("wake");
+
     public void RequestReset(string reason) => Requests.Add("reset");
 
     public void RequestExit(int code) => Requests.Add($"exit {code}");

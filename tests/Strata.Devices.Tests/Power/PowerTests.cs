@@ -1,4 +1,5 @@
 using Strata.Core.Bus;
+using Strata.Core.State;
 using Strata.Core.Time;
 using Strata.Devices.Power;
 using Strata.Devices.Tests.Harness;
@@ -14,7 +15,11 @@ public sealed class PowerTests
     private const int Timer = 8;
     private const uint SleepEnable = 1 << 13;
     private const uint TypeS5 = AcpiPower.SleepTypeS5 << 10;
+    private const uint TypeS4 = AcpiPower.SleepTypeS4 << 10;
+    private const uint TypeS3 = AcpiPower.SleepTypeS3 << 10;
     private const uint PowerButton = 1 << 8;
+    private const uint RealTimeClock = 1 << 10;
+    private const uint Woken = 1 << 15;
 
     private readonly ManualClock _clock = new();
     private readonly RecordingControl _control = new();
@@ -64,6 +69,125 @@ public sealed class PowerTests
         Write(Control, value);
 
         Assert.Empty(_control.Requests);
+    }
+
+    [Fact]
+    public void Control_SleepTypeOfS3_Sleeps()
+    {
+        AcpiPower power = CreateSleeping();
+
+        Assert.True(power.IsAsleep);
+        Assert.Equal(0, power.WakeCause);
+        Assert.Equal(["sleep"], _control.Requests);
+    }
+
+    [Theory]
+    [InlineData(TypeS3)]
+    [InlineData(TypeS4)]
+    public void Control_SleepWithoutFirmware_IsIgnored(uint type)
+    {
+        Write(Control, SleepEnable | type);
+
+        Assert.Empty(_control.Requests);
+        Assert.False(_acpi.IsAsleep);
+    }
+
+    [Fact]
+    public void Control_SleepTypeOfS4_SwitchesOff()
+    {
+        AcpiPower power = new(_control, _clock, _sci) { CanSleep = true };
+
+        power.WritePort(Control, AccessWidth.Word, SleepEnable | TypeS4);
+
+        Assert.Equal(["off"], _control.Requests);
+        Assert.False(power.IsAsleep);
+    }
+
+    [Fact]
+    public void PowerButton_Asleep_WakesAndIsFoundAfterTheReset()
+    {
+        AcpiPower power = CreateSleeping();
+
+        power.PressPowerButton();
+        ResetAndReport(power);
+
+        Assert.Equal(["sleep", "wake"], _control.Requests);
+        Assert.Equal(Woken | PowerButton, power.ReadPort(Status, AccessWidth.Word));
+        Assert.False(power.IsAsleep);
+        Assert.Equal(0, power.WakeCause);
+    }
+
+    [Theory]
+    [InlineData(RealTimeClock, true)]
+    [InlineData(0U, false)]
+    public void Alarm_Asleep_WakesWhoHasAskedForIt(uint enabled, bool wakes)
+    {
+        AcpiPower power = CreateSleeping(enabled);
+
+        power.SignalAlarm();
+
+        Assert.Equal(wakes, power.WakeCause != 0);
+        Assert.Equal(wakes ? ["sleep", "wake"] : ["sleep"], _control.Requests);
+    }
+
+    [Fact]
+    public void TryWake_AsleepAndAwake_WakesWithoutACause()
+    {
+        AcpiPower power = CreateSleeping();
+
+        Assert.True(power.TryWake());
+        ResetAndReport(power);
+
+        Assert.Equal(Woken, power.ReadPort(Status, AccessWidth.Word));
+        Assert.False(power.TryWake());
+        Assert.Equal(["sleep", "wake"], _control.Requests);
+    }
+
+    [Fact]
+    public void Reset_AsleepAndNothingWakes_ForgetsTheSleep()
+    {
+        AcpiPower power = CreateSleeping();
+
+        power.Reset();
+
+        Assert.Equal(0U, power.ReadPort(Status, AccessWidth.Word));
+        Assert.False(power.IsAsleep);
+    }
+
+    [Fact]
+    public void Resume_SavedWhileItWasWoken_GoesOnWaking()
+    {
+        AcpiPower saved = CreateSleeping();
+        saved.PressPowerButton();
+        RecordingControl control = new();
+        AcpiPower loaded = new(control, _clock, _sci) { CanSleep = true };
+
+        loaded.LoadState(saved.SaveState());
+        loaded.Resume();
+
+        Assert.Equal(["wake"], control.Requests);
+    }
+
+    [Fact]
+    public void LoadState_AsleepWithoutFirmware_IsRefused() =>
+        Assert.Throws<StateException>(() => _acpi.LoadState(CreateSleeping().SaveState()));
+
+    [Fact]
+    public void Load_RecordOfTheFirstVersion_IsAwake()
+    {
+        StateWriter fields = new();
+        fields.Write((ushort)PowerButton);
+        fields.Write((ushort)RealTimeClock);
+        fields.Write<ushort>(1);
+        StateWriter writer = new();
+        writer.Write<ushort>(1);
+        writer.WriteBytes(fields.ToArray());
+
+        ((IUnit)_acpi).Load(new StateReader(writer.ToArray(), _acpi.UnitName));
+
+        Assert.Equal(PowerButton, Read(Status));
+        Assert.Equal(RealTimeClock, Read(Enable));
+        Assert.False(_acpi.IsAsleep);
     }
 
     [Fact]
@@ -209,6 +333,22 @@ public sealed class PowerTests
     }
 
     private uint Read(ushort offset) => _acpi.ReadPort(offset, AccessWidth.Word) & 0xFFFF;
+
+    private static void ResetAndReport(AcpiPower power)
+    {
+        ushort cause = power.WakeCause;
+        power.Reset();
+        power.ReportWake(cause);
+    }
+
+    /// <param name="enabled">PM1_EN.</param>
+    private AcpiPower CreateSleeping(uint enabled = 0)
+    {
+        AcpiPower power = new(_control, _clock, _sci) { CanSleep = true };
+        power.WritePort(Enable, AccessWidth.Word, enabled);
+        power.WritePort(Control, AccessWidth.Word, SleepEnable | TypeS3);
+        return power;
+    }
 
     private void Write(ushort offset, uint value) => _acpi.WritePort(offset, AccessWidth.Word, value);
 }

@@ -163,7 +163,7 @@ public sealed class UnitContractTests
     [Fact]
     public void AcpiPower_ButtonPressed_HoldsTheContract()
     {
-        AcpiPower power = new(_control, _clock, _interrupts.Line(9));
+        AcpiPower power = new(_control, _clock, _interrupts.Line(9)) { CanSleep = true };
         power.WritePort(2, AccessWidth.Word, 0x100);
         power.PressPowerButton();
 

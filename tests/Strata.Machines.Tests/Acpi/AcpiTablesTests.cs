@@ -179,6 +179,15 @@ public sealed class AcpiTablesTests
     }
 
     [Fact]
+    public void Dsdt_WithoutFirmware_HasNoSleepToMemory()
+    {
+        using AcpiBoard board = new();
+
+        Assert.Equal(-1, board.Dsdt.AsSpan().IndexOf("_S3_"u8));
+        Assert.Equal(-1, board.Dsdt.AsSpan().IndexOf("_S4_"u8));
+    }
+
+    [Fact]
     public async Task Dsdt_SleepTypeOfS5_PowersOff()
     {
         using AcpiBoard board = new();

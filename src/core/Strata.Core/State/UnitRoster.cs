@@ -37,7 +37,17 @@ public sealed class UnitRoster
     public void Resume() => _units.ForEach(unit => unit.Resume());
 
     /// <summary>Resets all units; they have been quiesced.</summary>
-    public void Reset() => _units.ForEach(unit => unit.Reset());
+    /// <param name="kept">A unit that stays as it is; null for none.</param>
+    public void Reset(IUnit? kept = null)
+    {
+        foreach (IUnit unit in _units)
+        {
+            if (!ReferenceEquals(unit, kept))
+            {
+                unit.Reset();
+            }
+        }
+    }
 
     /// <summary>One record a unit, by its name; the units have been quiesced.</summary>
     public IReadOnlyList<UnitRecord> Save() => [.. _units.Select(Save)];

@@ -100,14 +100,44 @@ internal sealed unsafe class StubProcess : IDisposable
     }
 
     /// <summary>Maps bytes of guest RAM; what was there is replaced. Takes effect before the next run.</summary>
-    public void Map(ulong address, ulong length, PageRights rights, ulong ramOffset) => Command(
-        HostCall.Mmap, address, length, (ulong)rights, HostCalls.MapShared | HostCalls.MapFixed, StubLayout.RamDescriptor, ramOffset);
+    public void Map(ulong address, ulong length, PageRights rights, ulong ramOffset)
+    {
+        ulong* last = LastCommand(HostCall.Mmap, address);
+        if (last != null && last[3] == (ulong)rights && last[6] + last[2] == ramOffset)
+        {
+            last[2] += length;
+            return;
+        }
+
+        Command(
+            HostCall.Mmap, address, length, (ulong)rights, HostCalls.MapShared | HostCalls.MapFixed, StubLayout.RamDescriptor, ramOffset);
+    }
 
     /// <summary>Takes pages away.</summary>
-    public void Unmap(ulong address, ulong length) => Command(HostCall.Munmap, address, length);
+    public void Unmap(ulong address, ulong length)
+    {
+        ulong* last = LastCommand(HostCall.Munmap, address);
+        if (last != null)
+        {
+            last[2] += length;
+            return;
+        }
+
+        Command(HostCall.Munmap, address, length);
+    }
 
     /// <summary>Changes the rights to pages, all of which are mapped.</summary>
-    public void Protect(ulong address, ulong length, PageRights rights) => Command(HostCall.Mprotect, address, length, (ulong)rights);
+    public void Protect(ulong address, ulong length, PageRights rights)
+    {
+        ulong* last = LastCommand(HostCall.Mprotect, address);
+        if (last != null && last[3] == (ulong)rights)
+        {
+            last[2] += length;
+            return;
+        }
+
+        Command(HostCall.Mprotect, address, length, (ulong)rights);
+    }
 
     /// <summary>Takes every guest page away.</summary>
     public void UnmapAll()
@@ -178,6 +208,14 @@ internal sealed unsafe class StubProcess : IDisposable
     {
         End();
         HostMapping.Release((nint)_control, StubLayout.FileSize);
+    }
+
+    /// <summary>The command that was given last, if it is one of a kind that ends where another one begins: it can be made longer.</summary>
+    /// <returns>Number of the call and its arguments; null if there is none.</returns>
+    private ulong* LastCommand(HostCall call, ulong end)
+    {
+        ulong* last = (ulong*)(_control + StubLayout.ControlOffset.Commands + ((_commands - 1) * StubLayout.ControlOffset.CommandSize));
+        return _commands > 0 && last[0] == (ulong)call && last[1] + last[2] == end ? last : null;
     }
 
     private void Command(HostCall call, params ReadOnlySpan<ulong> arguments)

@@ -45,6 +45,11 @@ internal static unsafe class StringInstructions
         }
     }
 
+    /// <summary>A piece of a repeated instruction, within a page on each side.</summary>
+    /// <param name="To">Offset in ES, as <paramref name="From"/> in its segment.</param>
+    /// <param name="Source">Where in the host's memory, or null for no memory.</param>
+    internal readonly record struct StringRun(ulong To, ulong From, ulong Elements, nint Source, nint Destination);
+
     private static ulong MaskOf(Op* op) => op->AddressSize switch { 8 => ulong.MaxValue, 4 => uint.MaxValue, _ => ushort.MaxValue };
 
     private static ulong StepOf(X86Cpu cpu, Op* op) => (cpu.State.Rflags & RFlags.DF) != 0 ? 0UL - op->MemorySize : op->MemorySize;
@@ -226,27 +231,41 @@ internal static unsafe class StringInstructions
         byte* destination = FindHost(cpu, SegmentIndex.Es, to, bytes, AccessKind.Write);
         if (destination == null || (move && source == null))
         {
-            return false; // a device, a watched page or a fault: element by element
-        }
+            elements = StringDevices.Serve(cpu, op, move, new StringRun(to, from, elements, (nint)source, (nint)destination));
+            if (elements == 0)
+            {
+                return false; // a watched page or a fault: element by element
+            }
 
-        if (move)
+            bytes = elements * size;
+        }
+        else if (move)
         {
             CopyForward(destination, source, bytes, size);
-            Advance(ref cpu.Register(Gpr.Rsi), bytes, mask);
         }
         else
         {
             Fill(destination, cpu.Register(Gpr.Rax), bytes, size);
         }
 
-        Advance(ref cpu.Register(Gpr.Rdi), bytes, mask);
-        Advance(ref cpu.Register(Gpr.Rcx), 0UL - elements, mask);
+        AdvanceAll(cpu, move, bytes, elements, mask);
         if (count != elements)
         {
             cpu.ContinueRepeated();
         }
 
         return true;
+    }
+
+    private static void AdvanceAll(X86Cpu cpu, bool move, ulong bytes, ulong elements, ulong mask)
+    {
+        if (move)
+        {
+            Advance(ref cpu.Register(Gpr.Rsi), bytes, mask);
+        }
+
+        Advance(ref cpu.Register(Gpr.Rdi), bytes, mask);
+        Advance(ref cpu.Register(Gpr.Rcx), 0UL - elements, mask);
     }
 
     /// <summary>How many elements at an offset lie in its page, and before the offset wraps.</summary>

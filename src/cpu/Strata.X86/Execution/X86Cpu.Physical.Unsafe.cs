@@ -1,11 +1,39 @@
 using System.Runtime.CompilerServices;
 using Strata.Core.Bus;
+using Strata.X86.Paging;
+using Strata.X86.Registers;
 
 namespace Strata.X86.Execution;
 
 /// <summary>What a translated access touches: RAM of the host, or a device behind a guest-physical address.</summary>
 public sealed unsafe partial class X86Cpu
 {
+    /// <summary>The guest-physical address of an access within a page, for one that is known to lead to a device.</summary>
+    /// <returns>False if it would fault or has to be looked at closely; nothing is recorded.</returns>
+    public bool TryFindPhysical(ulong va, AccessKind kind, out ulong gpa)
+    {
+        gpa = va;
+        if (!IsCanonical(va) || NeedsCheckedAccess)
+        {
+            return false;
+        }
+
+        if ((Context->State.Cr0 & Cr0.PG) == 0)
+        {
+            return true;
+        }
+
+        TlbPrivilege privilege = CurrentPrivilege;
+        bool found = PageWalker.TryWalk(
+            in Context->State, Memory, va, kind, privilege == TlbPrivilege.User, privilege == TlbPrivilege.SupervisorUserAccess,
+            out Translation translation, out _);
+        gpa = translation.Gpa;
+        return found;
+    }
+
+    /// <summary>Whether an address is this processor's own local APIC, which is not on the bus.</summary>
+    public bool IsOwnDevice(ulong gpa) => Wiring.LocalApic is { } apic && (gpa & PageBase) == apic.MmioPage;
+
     private void CopyIn(byte* host, ulong gpa, byte* destination, int size)
     {
         if (host != null)
@@ -68,15 +96,15 @@ public sealed unsafe partial class X86Cpu
 
     /// <summary>The local APIC's page is this processor's own; everything else is on the bus.</summary>
     public ulong ReadDevice(ulong gpa, AccessWidth width) =>
-        Wiring.LocalApic is { } apic && (gpa & PageBase) == apic.MmioPage
-            ? apic.ReadMmio(gpa & PageOffset, width) & width.Mask()
+        IsOwnDevice(gpa)
+            ? Wiring.LocalApic!.ReadMmio(gpa & PageOffset, width) & width.Mask()
             : Memory.Read(gpa, width);
 
     public void WriteDevice(ulong gpa, AccessWidth width, ulong value)
     {
-        if (Wiring.LocalApic is { } apic && (gpa & PageBase) == apic.MmioPage)
+        if (IsOwnDevice(gpa))
         {
-            apic.WriteMmio(gpa & PageOffset, width, value & width.Mask());
+            Wiring.LocalApic!.WriteMmio(gpa & PageOffset, width, value & width.Mask());
             return;
         }
 

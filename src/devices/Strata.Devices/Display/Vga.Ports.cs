@@ -194,7 +194,9 @@ public sealed partial class Vga
     private void WriteVbe(int index, ushort value)
     {
         TakeWindowBack(); // before the memory is cleared
-        if (_vbe.Write(index, value))
+        bool clears = _vbe.Write(index, value);
+        ReviewPlanes();
+        if (clears)
         {
             using Core.Memory.DmaWrite write = Memory.BeginWrite(0, (int)Math.Min((long)_vbe.LineBytes * _vbe.Height, (long)Memory.Size));
             write.Span.Clear();
@@ -233,6 +235,7 @@ public sealed partial class Vga
                 }
             }
 
+            ReviewPlanes();
             ReviewWindow();
             NoteChange();
         }

@@ -26,8 +26,8 @@ public sealed partial class Vga
             bool written = HasBeenWritten();
             lock (_gate)
             {
-                _version += written ? 1 : 0;
                 _hasTold = false;
+                _version += HasBeenDrawn() || written ? 1 : 0;
                 if (picture.Shows(this, _version))
                 {
                     return;

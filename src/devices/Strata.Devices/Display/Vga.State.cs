@@ -245,6 +245,7 @@ public sealed partial class Vga
             (_attributeHoldsData, _vbeIndex, _latch) = (state.AttributeHoldsData, state.VbeIndex, state.Latch);
             using DmaWrite write = Memory.BeginWrite(0, state.Memory.Length);
             CopyPages(state.Memory, write.Span);
+            ReviewPlanes();
             NoteChange();
         }
     }

@@ -13,8 +13,6 @@ public sealed partial class Vga
     /// <summary>Bytes of the window.</summary>
     public const ulong WindowSize = 0x2_0000;
 
-    private const uint AllPlanes = 0x0101_0101;
-
     /// <summary>The window as a device.</summary>
     public IMmioDevice Window => new WindowView(this);
 
@@ -45,22 +43,14 @@ public sealed partial class Vga
         }
 
         bool oddEven = (_graphics[GraphicsMode] & OddEven) != 0;
-        int plane = oddEven ? (_graphics[ReadMap] & 2) | (at & 1) : _graphics[ReadMap] & 3;
         int place = oddEven ? at >> 1 : at;
         if ((ulong)place * 4 >= Memory.Size)
         {
             return byte.MaxValue;
         }
 
-        _latch = ReadPlanes(place);
-        return (_graphics[GraphicsMode] & ReadCompare) == 0 ? (byte)(_latch >> (8 * plane)) : Compare();
-    }
-
-    /// <summary>Read mode 1: a bit is set where a pixel has the colour that is looked for, as far as that is cared about.</summary>
-    private byte Compare()
-    {
-        uint differs = (_latch ^ Spread(_graphics[ColorCompare])) & Spread(_graphics[ColorCare]);
-        return (byte)~(differs | (differs >> 8) | (differs >> 16) | (differs >> 24));
+        byte read = ReadThroughLatch(ReadPlanes(place));
+        return oddEven && !_rules.Compares ? (byte)(_latch >> (8 * ((_graphics[ReadMap] & 2) | (at & 1)))) : read;
     }
 
     private void WriteByte(ulong offset, byte value)
@@ -100,45 +90,6 @@ public sealed partial class Vga
         Put((ulong)place * 4, bytes);
     }
 
-    /// <summary>What the graphics controller makes of a byte that the processor writes: a byte a plane.</summary>
-    private uint Combine(byte value)
-    {
-        byte rotated = RotateRight(value, _graphics[DataRotate] & 7);
-        uint setReset = Spread(_graphics[SetReset]);
-        uint bits = _graphics[BitMask] * AllPlanes;
-        uint data;
-        switch (_graphics[GraphicsMode] & 3)
-        {
-            case 1:
-                return _latch;
-            case 2:
-                data = Spread(value);
-                break;
-            case 3:
-                bits &= rotated * AllPlanes;
-                return (setReset & bits) | (_latch & ~bits);
-            default:
-                uint enabled = Spread(_graphics[EnableSetReset]);
-                data = (rotated * AllPlanes & ~enabled) | (setReset & enabled);
-                break;
-        }
-
-        data = ((_graphics[DataRotate] >> 3) & 3) switch
-        {
-            1 => data & _latch,
-            2 => data | _latch,
-            3 => data ^ _latch,
-            _ => data,
-        };
-        return (data & bits) | (_latch & ~bits);
-    }
-
-    /// <summary>Each of four bits as a byte of ones or zeros.</summary>
-    private static uint Spread(byte planes) =>
-        ((planes & 1u) * 0xFF) | ((planes & 2u) * 0x7F80) | ((planes & 4u) * 0x3FC000) | ((planes & 8u) * 0x1FE00000);
-
-    private static byte RotateRight(byte value, int count) => (byte)((value >> count) | (value << (8 - count)));
-
     private void Put(ulong at, ReadOnlySpan<byte> bytes)
     {
         using DmaWrite write = Memory.BeginWrite(at, bytes.Length);
@@ -149,6 +100,11 @@ public sealed partial class Vga
     {
         public ulong ReadMmio(ulong offset, AccessWidth width)
         {
+            if (owner.TryReadPlanar(offset, width, out ulong planar))
+            {
+                return planar;
+            }
+
             lock (owner._gate)
             {
                 owner.CountAccess();
@@ -165,6 +121,11 @@ public sealed partial class Vga
 
         public void WriteMmio(ulong offset, AccessWidth width, ulong value)
         {
+            if (owner.TryWritePlanar(offset, width, value))
+            {
+                return;
+            }
+
             lock (owner._gate)
             {
                 owner.GiveText(); // of a processor that has the old map yet

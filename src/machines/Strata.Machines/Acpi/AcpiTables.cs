@@ -204,8 +204,13 @@ internal static class AcpiTables
     private static byte[] Dsdt(AcpiDescription board)
     {
         AmlBuilder aml = new();
-        aml.Name("_S5_", v => v.Package(
-            e => e.Integer(AcpiPower.SleepTypeS5), e => e.Integer(AcpiPower.SleepTypeS5), e => e.Integer(0), e => e.Integer(0)));
+        if (board.CanSleep)
+        {
+            AddSleep(aml, "_S3_", AcpiPower.SleepTypeS3);
+            AddSleep(aml, "_S4_", AcpiPower.SleepTypeS4);
+        }
+
+        AddSleep(aml, "_S5_", AcpiPower.SleepTypeS5);
         aml.Scope("_SB_", sb => sb.Device("PCI0", pci =>
         {
             pci.Name("_HID", v => v.EisaId("PNP0A03"));
@@ -231,6 +236,9 @@ internal static class AcpiTables
         AddGenerationId(aml);
         return aml.ToArray();
     }
+
+    private static void AddSleep(AmlBuilder aml, string name, int type) => aml.Name(
+        name, v => v.Package(e => e.Integer((ulong)type), e => e.Integer((ulong)type), e => e.Integer(0), e => e.Integer(0)));
 
     /// <summary>
     /// Microsoft, <i>Virtual Machine Generation ID</i>: a device with a compatible ID, the address in two halves, and a notification.

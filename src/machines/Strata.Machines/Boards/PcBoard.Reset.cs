@@ -44,6 +44,18 @@ public sealed partial class PcBoard
     void IMachineControl.RequestReset(string reason) =>
         RequestReset(new MachineExit(MachineExitReason.Reset, 0, $"The guest asked for a reset ({reason})."));
 
+    /// <summary>A processor's thread, in the middle of its instruction: what it would do next is for when the guest wakes.</summary>
+    void IMachineControl.RequestSleep()
+    {
+        _processors!.RequestPause();
+        if (_wiring.Options.Deterministic is not null)
+        {
+            PressPowerButton(); // nobody else would: its owner runs processors and nothing more
+        }
+    }
+
+    void IMachineControl.RequestWake() => RequestStart(new MachineExit(MachineExitReason.Reset, 0, "The guest wakes."));
+
     /// <summary>Any thread. Requests before the first one is carried out are part of it.</summary>
     private void RequestReset(MachineExit cause)
     {
@@ -51,7 +63,15 @@ public sealed partial class PcBoard
         {
             End(cause);
         }
-        else if (Interlocked.CompareExchange(ref _pendingReset, cause, null) is null)
+        else
+        {
+            RequestStart(cause);
+        }
+    }
+
+    private void RequestStart(MachineExit cause)
+    {
+        if (Interlocked.CompareExchange(ref _pendingReset, cause, null) is null)
         {
             _processors!.RequestPause(); // the guest's next instructions are not meant to run
             ServeResetLater();
@@ -93,6 +113,12 @@ public sealed partial class PcBoard
             return true;
         }
 
+        if (_chipset.Power.WakeCause is not 0 and var wakeCause)
+        {
+            Wake(wakeCause);
+            return true;
+        }
+
         if (_resetRate.IsTooHigh(_clock.Now))
         {
             End(cause with { Details = $"{cause.Details} It was reset {ResetRate.Most} times within {ResetRate.Window.TotalSeconds:F0} s " +
@@ -106,5 +132,16 @@ public sealed partial class PcBoard
         Interlocked.Increment(ref _resets);
         _wiring.Options.OnReset?.Invoke(cause);
         return true;
+    }
+
+    /// <summary>
+    /// A reset that keeps memory, and what shows of it: firmware looks into the shadow of its ROM whether it has run before.
+    /// </summary>
+    private void Wake(ushort cause)
+    {
+        IReadOnlyList<ulong> counters = _processors!.TimeStampOffsets();
+        _roster.Reset(kept: _firmware!.HostBridge);
+        _chipset.AnnounceWake(cause);
+        _processors.Enter(null, counters);
     }
 }

@@ -144,12 +144,18 @@ public sealed partial class PcBoard
         ServeResetLater();
     }
 
-    /// <summary>What a guest that has asked for a reset would do next is not to happen.</summary>
+    /// <summary>What a guest that has asked for a reset, or is suspended to memory, would do next is not to happen.</summary>
     private void ResumeProcessors()
     {
-        if (!IsResetPending)
+        if (IsResetPending || IsSuspendedToMemory)
         {
-            _processors!.Resume();
+            return;
+        }
+
+        _processors!.Resume();
+        if (IsResetPending || IsSuspendedToMemory)
+        {
+            _processors.RequestPause(); // the first one has asked for it before the last one was resumed
         }
     }
 

@@ -38,7 +38,7 @@ public sealed partial class PcBoard : IMachineControl, IDisposable
     private readonly PcChipset _chipset;
     private readonly PcDevices? _devices;
     private readonly PcProcessors? _processors;
-    private readonly KeyboardChoice? _keyboard; // of two
+    private readonly IKeyboard _keyboard;
     private bool _disposed;
 
     /// <exception cref="BootImageException">The kernel or initrd cannot be booted on a machine like this.</exception>
@@ -69,7 +69,8 @@ public sealed partial class PcBoard : IMachineControl, IDisposable
             _chipset = new PcChipset(_wiring, high => _processors?.OnPicOutput(high), () => _processors?.CurrentAddressSpace, _firmware);
             _devices = new PcDevices(_wiring, _chipset);
             _devices.PlugAll();
-            _keyboard = _devices.Keyboard is { } usb ? new KeyboardChoice(_chipset.Keyboard, usb, _clock) : null;
+            IKeyboard keyboard = _devices.Keyboard is { } usb ? new KeyboardChoice(_chipset.Keyboard, usb, _clock) : _chipset.Keyboard;
+            _keyboard = new WakingKeyboard(keyboard, _chipset.Power);
             _chipset.DescribeBootOrder(_devices.Bus);
             _processors = new PcProcessors(this, _wiring);
             _processors.Create(_chipset.Pic);
@@ -107,7 +108,7 @@ public sealed partial class PcBoard : IMachineControl, IDisposable
     public IScreen? Screen => _firmware?.Display;
 
     /// <summary>The keyboard.</summary>
-    public IKeyboard Keyboard => (IKeyboard?)_keyboard ?? _chipset.Keyboard;
+    public IKeyboard Keyboard => _keyboard;
 
     /// <summary>The tablet; null for a machine without one.</summary>
     public ITablet? Tablet => _devices!.Tablet;
@@ -220,7 +221,7 @@ public sealed partial class PcBoard : IMachineControl, IDisposable
         End(new MachineExit(MachineExitReason.Error, 0, $"Processor {cpu.Wiring.Index} failed at RIP 0x{cpu.State.Rip:x}: {error}"));
 
     /// <summary>Stops the machine and frees what it holds. More than once is harmless.</summary>
-    /// <exception cref="IOException">A disk could not be flushed; everything was freed nevertheless.</exception>
+    /// <exception cref="IOException">A disk could not be flushed, or variables kept; everything was freed nevertheless.</exception>
     public void Dispose()
     {
         if (Interlocked.Exchange(ref _disposed, true))
@@ -239,11 +240,25 @@ public sealed partial class PcBoard : IMachineControl, IDisposable
             _processors?.Dispose();
         }
 
-        _firmware?.Dispose();
+        failures = [.. failures, .. DisposeFirmware()];
         _ram.Dispose();
         if (failures.Count != 0)
         {
             throw new IOException(string.Join(" ", failures.Select(failure => failure.Message)), failures[0]);
+        }
+    }
+
+    /// <returns>Why its variables could not be kept.</returns>
+    private IReadOnlyList<IOException> DisposeFirmware()
+    {
+        try
+        {
+            _firmware?.Dispose();
+            return [];
+        }
+        catch (IOException error)
+        {
+            return [new IOException($"The firmware's variables could not be kept. {error.Message}", error)];
         }
     }
 

@@ -9,6 +9,7 @@ using Strata.Devices.Interrupts;
 using Strata.Devices.Pci;
 using Strata.Devices.Power;
 using Strata.Devices.Serial;
+using Strata.Devices.Sound;
 using Strata.Devices.Testing;
 using Strata.Devices.Timers;
 using Strata.Machines.Firmware;
@@ -20,6 +21,9 @@ namespace Strata.Machines.Boards;
 /// </summary>
 internal sealed class PcChipset
 {
+    private const int ShutdownCode = 0x0F; // in CMOS RAM: why a PC/AT begins anew
+    private const byte ResumesFromMemory = 0xFE;
+
     private readonly BoardWiring _wiring;
     private readonly Pit8254 _pit;
     private readonly RtcMc146818 _rtc;
@@ -48,14 +52,20 @@ internal sealed class PcChipset
             _hpet = CreateHpet(ref intervalTimer, ref realTimeClock);
         }
 
-        _pit = new Pit8254(wiring.Clock, intervalTimer);
+        Sound = wiring.Options.Sound is { } sound ? new SoundMixer(wiring.Clock, sound) : null;
+        _pit = new Pit8254(wiring.Clock, intervalTimer) { Sound = Sound };
         _keyboard = new Ps2Controller8042(
             wiring.Control,
             Interrupts.Line(PcMemoryMap.KeyboardPin),
             firmware is null ? null : Interrupts.Line(PcMemoryMap.MousePin),
-            firmware?.A20);
+            firmware?.A20,
+            wiring.Clock);
         SharedInterruptLine sci = new(Interrupts.Line(PcMemoryMap.SciPin));
-        Power = new AcpiPower(wiring.Control, wiring.Clock, sci.CreateInput()) { IsPiix4 = firmware is not null };
+        Power = new AcpiPower(wiring.Control, wiring.Clock, sci.CreateInput()) 
+        {
+            IsPiix4 = firmware is not null,
+            CanSleep = firmware is not null,
+        };
         _events = new GeneralPurposeEvents(sci.CreateInput());
         GenerationId = new VmGenerationId(wiring.Options.GenerationId, () => _events.Signal(PcMemoryMap.GenerationEvent));
         _rtc = new RtcMc146818(wiring.Clock, wiring.Wall, realTimeClock) { AlarmRang = Power.SignalAlarm };
@@ -71,6 +81,9 @@ internal sealed class PcChipset
         firmware?.Describe(_firmware, _rtc);
         Map(wiring.Memory, wiring.Ports);
     }
+
+    /// <summary>What the speaker is heard by, with a sound card that disposes it; null for a machine without sound.</summary>
+    public SoundMixer? Sound { get; }
 
     /// <summary>Keyboard and mouse.</summary>
     public Ps2Controller8042 Keyboard => _keyboard;
@@ -106,6 +119,13 @@ internal sealed class PcChipset
         {
             _firmware.AddFile(BootOrderFile.Name, order);
         }
+    }
+
+    /// <summary>Tells firmware, which is about to start, that the guest's memory is whole, and the guest what has woken it.</summary>
+    public void AnnounceWake(ushort cause)
+    {
+        _rtc.SetByte(ShutdownCode, ResumesFromMemory);
+        Power.ReportWake(cause);
     }
 
     /// <summary>Puts what has state on the roster: interrupt controllers before what interrupts.</summary>

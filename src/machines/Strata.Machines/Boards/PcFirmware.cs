@@ -1,6 +1,8 @@
 using System.Buffers.Binary;
 using System.Numerics;
+using Microsoft.Extensions.Logging;
 using Strata.Core.Bus;
+using Strata.Core.Logging;
 using Strata.Core.Memory;
 using Strata.Core.State;
 using Strata.Devices.Chipset;
@@ -8,6 +10,7 @@ using Strata.Devices.Display;
 using Strata.Devices.Firmware;
 using Strata.Devices.Network;
 using Strata.Devices.Pci;
+using Strata.Devices.Power;
 using Strata.Devices.Storage.Floppy;
 using Strata.Devices.Timers;
 using Strata.Machines.Acpi;
@@ -21,7 +24,7 @@ namespace Strata.Machines.Boards;
 /// What a machine with firmware has beyond one whose guest is loaded for it: the ROM and the chips that show it, and what the firmware
 /// finds about the machine in CMOS RAM and in its configuration device.
 /// </summary>
-internal sealed class PcFirmware : IDisposable
+internal sealed partial class PcFirmware : IDisposable
 {
     private const ulong RomUnit = 64 << 10;
     private const int VideoMemory = 16 << 20;
@@ -56,7 +59,7 @@ internal sealed class PcFirmware : IDisposable
         if (flash > 0)
         {
             options.Variables.CopyTo(_rom.Slice(0, flash));
-            _flash = new CfiFlash(wiring.Memory, start, _rom, flash, options.VariableStore) { StoreFailed = LogStoreFailure };
+            _flash = new CfiFlash(wiring.Memory, start, _rom, flash, options.VariableStore) { StoreFailed = ReportStoreFailure };
         }
 
         HostBridge = new I440Fx(wiring.Memory, ram, _rom);
@@ -110,6 +113,8 @@ internal sealed class PcFirmware : IDisposable
         (byte[] tables, byte[] rsdp, byte[] script) =
             TableLoader.Build(
                 _wiring.Options.Processors, AcpiDescription.WithFirmware(memory, _options.PowerPort, _wiring.Options.HasHpet));
+        configuration.AddFile("etc/system-states", SystemStates());
+        configuration.AddFile("etc/s3-resume-vga-init", Word64(1)); // who wakes to a text mode finds it
         configuration.AddFile("etc/e820", DescribeMemory(memory));
         configuration.AddFile(TableLoader.TablesFile, tables);
         configuration.AddFile(TableLoader.RsdpFile, rsdp);
@@ -185,6 +190,13 @@ internal sealed class PcFirmware : IDisposable
         return rom;
     }
 
+    /// <summary>For each of the states S0 to S5 whether it is there (bit 7), and its SLP_TYP.</summary>
+    private static byte[] SystemStates()
+    {
+        const byte exists = 0x80;
+        return [exists, 0, 0, exists | AcpiPower.SleepTypeS3, exists | AcpiPower.SleepTypeS4, exists | AcpiPower.SleepTypeS5];
+    }
+
     private static byte[] DescribeMemory(ulong size)
     {
         const int entrySize = 20;
@@ -254,7 +266,19 @@ internal sealed class PcFirmware : IDisposable
         cmos.SetByte(index + 1, (byte)(value >> 8));
     }
 
-    private void LogStoreFailure(IOException error) => Log($"The firmware's variables are not kept for now: {error.Message}");
+    private void ReportStoreFailure(IOException error)
+    {
+        if (_wiring.Options.Loggers is { } loggers)
+        {
+            LogStoreFailure(loggers.For(LogAreas.Firmware), error.Message);
+        }
+    }
+
+    [LoggerMessage(
+        340, LogLevel.Error,
+        "The firmware's variables are not kept for now; that is tried again when the firmware changes some, and at the machine's end: "
+        + "{Reason}")]
+    private static partial void LogStoreFailure(ILogger logger, string reason);
 
     private void Log(string line) => _wiring.Options.OnFirmwareLog?.Invoke(line);
 }

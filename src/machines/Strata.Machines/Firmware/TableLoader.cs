@@ -23,6 +23,7 @@ internal static class TableLoader
     private const int EntrySize = 128;
     private const int NameSize = 56;
     private const int SecondName = 4 + NameSize;
+    private const int ChecksumOffset = 9; // in a table's header
     private const int RsdpSize = 36;
     private const int RsdpSizeOfFirstVersion = 20;
     private const byte High = 1;
@@ -33,6 +34,13 @@ internal static class TableLoader
     {
         AcpiPlaces places = new();
         byte[] image = AcpiTables.Build(0, processors, board, places); // pointers are offsets in the file so
+        byte[] rsdp = image[..RsdpSize];
+        (rsdp[8], rsdp[32]) = (0, 0); // OVMF sums up what is there as well, and drops tables whose sum is wrong then
+        foreach ((int offset, int _) in places.Tables)
+        {
+            image[offset + ChecksumOffset] = 0;
+        }
+
         List<byte> script = [];
         Allocate(script, TablesFile, 64, High);
         Allocate(script, RsdpFile, 16, Low);
@@ -43,14 +51,14 @@ internal static class TableLoader
 
         foreach ((int offset, int length) in places.Tables)
         {
-            Sum(script, TablesFile, offset + 9, offset, length);
+            Sum(script, TablesFile, offset + ChecksumOffset, offset, length);
         }
 
         Point(script, RsdpFile, 16, 4);
         Point(script, RsdpFile, 24, 8);
         Sum(script, RsdpFile, 8, 0, RsdpSizeOfFirstVersion);
         Sum(script, RsdpFile, 32, 0, RsdpSize);
-        return (image, image[..RsdpSize], [.. script]);
+        return (image, rsdp, [.. script]);
     }
 
     private static void Allocate(List<byte> script, string file, uint alignment, byte zone)

@@ -61,9 +61,22 @@ internal sealed unsafe class Stubs
         Enter = (delegate* unmanaged<Bridge*, byte*, void>)a.At;
         EmitEnter(ref a);
         End = a.At;
+        CheckSize(End - at);
     }
 
     public const int Size = 8192;
+
+    /// <summary>What lies behind the stubs would be overwritten: the translator must not start.</summary>
+    /// <param name="bytes">Of all stubs.</param>
+    /// <exception cref="InvalidOperationException">They have more than <see cref="Size"/>.</exception>
+    internal static void CheckSize(long bytes)
+    {
+        if (bytes > Size)
+        {
+            throw new InvalidOperationException(
+                $"The translator's stubs have {bytes:N0} bytes, and {Size:N0} are set aside for them: raise {nameof(Stubs)}.{nameof(Size)}.");
+        }
+    }
 
     /// <summary>Enters translated code at an address.</summary>
     public delegate* unmanaged<Bridge*, byte*, void> Enter { get; }

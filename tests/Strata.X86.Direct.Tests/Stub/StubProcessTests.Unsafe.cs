@@ -159,6 +159,57 @@ public sealed unsafe class StubProcessTests
         Assert.Equal((14u, 7u, StubGuest.Data), (frame.Trap, frame.ErrorCode, frame.Cr2));
     }
 
+    /// <summary>The runner is woken by the mapper: a run that a signal has ended earlier must not let the next one begin too early.</summary>
+    [DirectFact]
+    public void Run_BatchesWithInterrupts_SeesWhatWasMappedLast()
+    {
+        const ulong elsewhere = 0x100_0000;
+        using StubGuest guest = new();
+        guest.Write(c =>
+        {
+            c.mov(al, __byte_ptr[StubGuest.Data]);
+            c.syscall();
+        });
+        using CancellationTokenSource end = new();
+        StubProcess stub = guest.Stub;
+        Thread interrupter = new(() =>
+        {
+            for (int i = 0; !end.IsCancellationRequested; i++)
+            {
+                stub.Interrupt();
+                Thread.SpinWait((i * 37) % 4000);
+            }
+        });
+        interrupter.Start();
+        try
+        {
+            for (ulong i = 0; i < 200; i++)
+            {
+                ulong place = (4 + (i % 7)) << 12;
+                guest.Ram.Slice(place, 1)[0] = (byte)(i + 1);
+                for (ulong page = 0; page < 40; page++)
+                {
+                    stub.Map(elsewhere + (page << 13), 4096, PageRights.Read, page << 12);
+                }
+
+                stub.Map(StubGuest.Data, 4096, PageRights.Read | PageRights.Write, place);
+                StubFrame frame;
+                do
+                {
+                    frame = guest.Run();
+                }
+                while (frame.Signal == StubCode.KickSignal);
+
+                Assert.Equal((byte)(i + 1), (byte)frame.Registers[0]);
+            }
+        }
+        finally
+        {
+            end.Cancel();
+            interrupter.Join();
+        }
+    }
+
     [DirectFact]
     public void UnmapAll_ManyPages_LeavesNone()
     {

@@ -75,6 +75,9 @@ internal sealed class StubCode
         return (stub._code.Finish(), entry);
     }
 
+    /// <summary>Whether an exit code says that the host has refused a command: the mapper's alone can, and it wakes nobody then.</summary>
+    public static bool IsRefusal(int exitCode) => exitCode == (int)Failure.Command;
+
     /// <summary>What an exit code of a stub that did not become ready means, as the end of a sentence.</summary>
     public static string Explain(int exitCode) => (Failure)exitCode switch
     {
@@ -181,13 +184,18 @@ internal sealed class StubCode
         _code.Undefined();
     }
 
-    /// <summary>Carries out batches of commands; registers and the control page are all that it knows.</summary>
+    /// <summary>
+    /// Carries out batches of commands; registers and the control page are all that it knows. It can wake the runner behind a batch, which
+    /// the monitor has told to run already: that is one thread less to wait for.
+    /// </summary>
     private void EmitMapper()
     {
         Label work = new();
         Label next = new();
         Label wait = new();
         Label done = new();
+        Label tellMonitor = new();
+        Label asleep = new();
         _code.Place(_mapper);
         _code.Load32(Rdx, Rbx, StubLayout.ControlOffset.Batch);
         _code.Compare32(Rdx, R12);
@@ -222,8 +230,20 @@ internal sealed class StubCode
         _code.Place(done); // only a hint: the monitor asks the kernel whether this thread sleeps again
         _code.Copy(Rax, R12);
         _code.Exchange32(Rbp, StubLayout.PublicOffset.BatchDone, Rax);
+        _code.Load32(Rcx, Rbx, StubLayout.ControlOffset.WakesRunner);
+        _code.Test32(Rcx);
+        _code.Jump(Condition.Equal, tellMonitor);
+        _code.Address(Rdi, Rbx, StubLayout.ControlOffset.ParkedRunner);
+        Wake();
+        _code.Test32(Rax);
+        _code.Jump(Condition.NotEqual, asleep);
+        _code.Address(Rdi, Rbx, StubLayout.ControlOffset.Run);
+        Wake();
+        _code.Jump(asleep);
+        _code.Place(tellMonitor);
         _code.Address(Rdi, Rbp, StubLayout.PublicOffset.BatchDone);
         Wake();
+        _code.Place(asleep);
         _code.Copy(Rdx, R12);
         _code.Jump(wait);
     }

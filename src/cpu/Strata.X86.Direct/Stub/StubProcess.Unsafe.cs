@@ -57,6 +57,7 @@ internal sealed unsafe class StubProcess : IDisposable
     private uint _run = 1;
     private uint _batch;
     private int _commands;
+    private bool _isMapperAwake; // it was told to wake the runner, and has not been seen asleep since
     private int _place;
     private volatile bool _isGone;
     private int _status;
@@ -150,15 +151,17 @@ internal sealed unsafe class StubProcess : IDisposable
     /// <returns>False if the host refused one: the stub has ended then.</returns>
     public bool Flush()
     {
+        if (!WaitForMapper())
+        {
+            return false;
+        }
+
         if (_commands == 0)
         {
             return !_isGone;
         }
 
-        *(int*)(_control + StubLayout.ControlOffset.CommandCount) = _commands;
-        _commands = 0;
-        Interlocked.Exchange(ref *(uint*)(_control + StubLayout.ControlOffset.Batch), ++_batch);
-        Wake(StubLayout.ControlOffset.ParkedMapper, StubLayout.ControlOffset.Batch);
+        StartBatch(wakesRunner: false);
         return WaitForWord(_public + StubLayout.PublicOffset.BatchDone, _batch)
             && WaitUntilAsleep(StubLayout.ControlOffset.Batch, StubLayout.ControlOffset.ParkedMapper);
     }
@@ -169,7 +172,7 @@ internal sealed unsafe class StubProcess : IDisposable
     {
         frame = default;
         vectors = null;
-        if (!Flush())
+        if (_isGone || !WaitForMapper())
         {
             End();
             return StubStop.Refused;
@@ -183,7 +186,16 @@ internal sealed unsafe class StubProcess : IDisposable
         }
 
         Interlocked.Exchange(ref *(uint*)(_control + StubLayout.ControlOffset.Run), ++_run);
-        Wake(StubLayout.ControlOffset.ParkedRunner, StubLayout.ControlOffset.Run);
+        bool hasBatch = _commands != 0;
+        if (hasBatch)
+        {
+            StartBatch(wakesRunner: true); // the runner sleeps until then, or tells of a signal without having entered guest code
+        }
+        else
+        {
+            Wake(StubLayout.ControlOffset.ParkedRunner, StubLayout.ControlOffset.Run);
+        }
+
         bool isOver = WaitForEvent();
         Interlocked.Exchange(ref _place, Outside);
         if (isOver && WaitUntilParked() && StubFrame.TryRead(_public, out frame, out vectors))
@@ -192,7 +204,38 @@ internal sealed unsafe class StubProcess : IDisposable
         }
 
         End();
-        return StubStop.Lost;
+        return hasBatch && (_status & 0x7F) == 0 && StubCode.IsRefusal(_status >> 8) ? StubStop.Refused : StubStop.Lost;
+    }
+
+    private void StartBatch(bool wakesRunner)
+    {
+        *(int*)(_control + StubLayout.ControlOffset.CommandCount) = _commands;
+        *(int*)(_control + StubLayout.ControlOffset.WakesRunner) = wakesRunner ? 1 : 0;
+        (_commands, _isMapperAwake) = (0, wakesRunner);
+        Interlocked.Exchange(ref *(uint*)(_control + StubLayout.ControlOffset.Batch), ++_batch);
+        Wake(StubLayout.ControlOffset.ParkedMapper, StubLayout.ControlOffset.Batch);
+    }
+
+    /// <summary>
+    /// Before another batch or run: the last batch has been carried out, and wakes nobody any more. If a signal has ended the run before
+    /// that, the runner was woken once more and is on its way back to sleep: it would run at once if it saw another number there.
+    /// </summary>
+    /// <returns>False if the process has ended, or is to.</returns>
+    private bool WaitForMapper()
+    {
+        if (!_isMapperAwake)
+        {
+            return true;
+        }
+
+        if (!WaitUntilAsleep(StubLayout.ControlOffset.Batch, StubLayout.ControlOffset.ParkedMapper))
+        {
+            return false;
+        }
+
+        _ = HostCalls.Move(_control + StubLayout.ControlOffset.ParkedRunner, _control + StubLayout.ControlOffset.Run);
+        _isMapperAwake = !WaitUntilParked();
+        return !_isMapperAwake;
     }
 
     /// <summary>Ends a run soon. Any thread.</summary>
@@ -223,6 +266,11 @@ internal sealed unsafe class StubProcess : IDisposable
         if (_commands == StubLayout.ControlOffset.MostCommands)
         {
             _ = Flush(); // a stub that has ended is noticed by its next run
+        }
+
+        if (!WaitForMapper())
+        {
+            return; // the same
         }
 
         // SAFETY: there is room for MostCommands, of seven quadwords each.

@@ -16,6 +16,8 @@ usage: ./build.sh COMMAND
             that line, of the .trx files in a folder
   soak [MINUTES]
             compare the engines on random programs for so long (default 10); STRATA_SEED repeats one
+  fuzz [SEEDS]
+            run the tests of hostile guests and viewers with so many seeds each (default 200, minutes); STRATA_SEED repeats one
   long      run the tests of the disks at length: 1,000 killed writers, 10,000 damaged images; needs qemu-utils; takes a quarter of an hour
   snapshots [ROUNDS]
             save and restore guests so often (default 300) at random moments, 500 killed writers, 10,000 changed snapshots; STRATA_SEED repeats
@@ -101,7 +103,7 @@ publish() {
 # The tests that ImageFact marks, by their classes.
 end_to_end() {
   local class filter=
-  for class in DebianImage DebianBootable OtherKernel OwnKernel Firmware Uefi NetworkStart VgaPicture; do
+  for class in DebianImage DebianBootable OtherKernel OwnKernel Firmware Uefi NetworkStart Media VgaPicture; do
     filter+="${filter:+|}FullyQualifiedName~.$class"
   done
   STRATA_E2E=1 exec dotnet test tests/Strata.EndToEnd.Tests -c Release --filter "$filter" --logger "console;verbosity=normal"
@@ -113,6 +115,17 @@ soak() {
   dotnet build tests/Strata.Conformance.Tests -c Release -v quiet
   STRATA_SOAK_SECONDS=$((minutes * 60)) dotnet test tests/Strata.Conformance.Tests -c Release --no-build \
     --filter FullyQualifiedName~InstructionStream --logger "console;verbosity=detailed"
+}
+
+# Devices by themselves, a board with all of them, and viewers of its screen. A failed test has its seed in its name.
+fuzz() {
+  local seeds=${1:-200} project status=0
+  [[ $seeds =~ ^[0-9]+$ ]] || usage
+  for project in Devices Machines Display; do
+    STRATA_FUZZ_SEEDS=$seeds dotnet test "tests/Strata.$project.Tests" -c Release \
+      --filter "FullyQualifiedName~Hostile|FullyQualifiedName~Fuzz" || status=1
+  done
+  return $status
 }
 
 # The last lines count the tests; a failed one names the format and the round or image.
@@ -136,6 +149,7 @@ case "${1:-}" in
   test) run_tests ;;
   count) [ -d "${2:-}" ] || usage; count_results "$2" ;;
   soak) shift; soak "$@" ;;
+  fuzz) shift; fuzz "$@" ;;
   long) shift; long "$@" ;;
   snapshots) shift; snapshots "$@" ;;
   kvm) exec dotnet test "$on_kvm" -c Release ;;

@@ -11,6 +11,18 @@ public sealed class OtherKernelTests : IDisposable
 {
     private const string GenericKernel = "linux-image-amd64"; // Debian's cloud kernel can be no dom0
     private const string MachPackage = "gnumach-image-1.8-486";
+    private const string XenCommandLine = "console=com1 dom0_mem=600M";
+
+    private const string XenMenu =
+        $$"""
+        set timeout=0
+        menuentry "Xen" {
+            multiboot2 /boot/xen.gz {{XenCommandLine}}
+            module2 /boot/vmlinuz console=hvc0
+            module2 /boot/initrd
+        }
+
+        """;
 
     private readonly CancellationTokenSource _timeout = new(TimeSpan.FromMinutes(20));
     private readonly TemporaryFolder _folder = new();
@@ -24,27 +36,29 @@ public sealed class OtherKernelTests : IDisposable
     [ImageFact("apt-get", "dpkg-deb")]
     public async Task Xen_WithADebianDom0_ReachesTheShellAndPowersOff()
     {
-        DebianPackages packages = await OpenPackagesAsync(DebianPackages.Amd64);
-        string xen = await packages.FindVersionedAsync("xen-system-amd64", "xen-hypervisor-", _timeout.Token);
-        BootPackages boot = await BootPackages.FetchAsync(
-            packages, [xen], _folder.PathOf("work"), progress: null, _timeout.Token, GenericKernel);
+        (string xen, BootPackages boot) = await FetchXenAsync();
         MachineSpec spec = new()
         {
-            Kernel = Assert.Single(Directory.GetFiles(Path.Combine(boot.Root, "boot"), "xen-*.gz")),
-            CommandLine = "console=com1 dom0_mem=600M",
+            Kernel = xen,
+            CommandLine = XenCommandLine,
             Modules = [new ModuleFile(boot.Kernel, "vmlinuz console=hvc0"), new ModuleFile(WriteInitrd(boot.Busybox), "initrd")],
             Memory = 1UL << 30,
             Engine = Engine.Translator,
             Networks = [],
         };
 
-        await using VirtualMachine machine = await VirtualMachine.StartAsync(spec, _timeout.Token);
-        await machine.Console.WaitForAsync("dom0 of xen 4.", _timeout.Token);
-        await machine.Console.WriteLineAsync("echo a she''ll: $((6 * 7)); poweroff -f", _timeout.Token);
-        await machine.Console.WaitForAsync("a shell: 42", _timeout.Token);
-        MachineExit exit = await machine.WaitForExitAsync(_timeout.Token);
+        await UseDom0Async(spec);
+    }
 
-        Assert.Equal(MachineExitReason.PowerOff, exit.Reason);
+    [ImageFact("apt-get", "dpkg-deb", "grub-mkrescue", "xorriso", "mformat")]
+    public async Task Xen_ByGrubsMultiboot2_ReachesTheShellAndPowersOff()
+    {
+        (string xen, BootPackages boot) = await FetchXenAsync();
+        Dictionary<string, string> files = new() { ["xen.gz"] = xen, ["vmlinuz"] = boot.Kernel, ["initrd"] = WriteInitrd(boot.Busybox) };
+        string disc = await GrubDisc.CreateAsync(_folder, XenMenu, files, _timeout.Token);
+
+        await UseDom0Async(
+            MachineSpec.StartingFrom(disc) with { Memory = 1UL << 30, Engine = Engine.Translator, Networks = [] });
     }
 
     /// <summary>The 64-bit build of the package has UD2 at its system calls' entry; that of i386 serves them.</summary>
@@ -112,6 +126,26 @@ public sealed class OtherKernelTests : IDisposable
         }
 
         return image;
+    }
+
+    private async Task<(string Xen, BootPackages Boot)> FetchXenAsync()
+    {
+        DebianPackages packages = await OpenPackagesAsync(DebianPackages.Amd64);
+        string xen = await packages.FindVersionedAsync("xen-system-amd64", "xen-hypervisor-", _timeout.Token);
+        BootPackages boot = await BootPackages.FetchAsync(
+            packages, [xen], _folder.PathOf("work"), progress: null, _timeout.Token, GenericKernel);
+        return (Assert.Single(Directory.GetFiles(Path.Combine(boot.Root, "boot"), "xen-*.gz")), boot);
+    }
+
+    private async Task UseDom0Async(MachineSpec spec)
+    {
+        await using VirtualMachine machine = await VirtualMachine.StartAsync(spec, _timeout.Token);
+        await machine.Console.WaitForAsync("dom0 of xen 4.", _timeout.Token);
+        await machine.Console.WriteLineAsync("echo a she''ll: $((6 * 7)); poweroff -f", _timeout.Token);
+        await machine.Console.WaitForAsync("a shell: 42", _timeout.Token);
+        MachineExit exit = await machine.WaitForExitAsync(_timeout.Token);
+
+        Assert.Equal(MachineExitReason.PowerOff, exit.Reason);
     }
 
     private async Task<DebianPackages> OpenPackagesAsync(string architecture)

@@ -1,4 +1,5 @@
 using Strata.EndToEnd.Tests.Harness;
+using Strata.Networking.Nat;
 using Strata.Snapshots;
 
 namespace Strata.EndToEnd.Tests;
@@ -94,6 +95,19 @@ public sealed class SnapshotFaultTests : IDisposable
         Assert.Contains("--allow-host-paths", error.Message, StringComparison.Ordinal);
         archive.Position = 0;
         Assert.Equal("copy", await SnapshotCatalog.ImportAsync(other, "copy", archive, allowHostPaths: true));
+    }
+
+    /// <summary>The guest could fetch them.</summary>
+    [Fact]
+    public async Task ImportAsync_MachineWithAFolderForTftp_IsRefusedUnlessHostPathsAreAllowed()
+    {
+        NetworkCard card = NetworkCard.User(new UserNetworkOptions { TftpFolder = _folder.Root });
+        using MemoryStream archive = await ExportAsync(ChecksumMachine.SpecIn(_folder) with { Networks = [card] });
+        SnapshotStore other = new(_folder.PathOf("other"));
+
+        StrataException error = await Assert.ThrowsAsync<StrataException>(() => SnapshotCatalog.ImportAsync(other, "copy", archive));
+
+        Assert.Contains(_folder.Root, error.Message, StringComparison.Ordinal);
     }
 
     /// <summary>It would be started again from files of this host, which the archive names.</summary>

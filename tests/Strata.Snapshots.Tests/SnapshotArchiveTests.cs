@@ -35,6 +35,27 @@ public sealed class SnapshotArchiveTests : IDisposable
     }
 
     [Fact]
+    public async Task Read_OfAMachineWithAnEmptyDrive_HasTheDrive()
+    {
+        DiskManifest drive = new() { Kind = DiskKind.Referenced, Path = string.Empty };
+        byte[] memory = TestSet.SomeMemory(3);
+        await _from.CreateAsync("one", memory, disks: [drive]);
+        using MemoryStream archive = new();
+        using (Snapshot snapshot = _from.Set.Open("one"))
+        {
+            SnapshotArchive.Write(snapshot, [null], archive);
+        }
+
+        archive.Position = 0;
+        await SnapshotArchive.ReadAsync(_to.Set, "copy", archive, NoDisk, AsItIs);
+
+        using Snapshot copy = _to.Set.Open("copy");
+        DiskManifest read = Assert.Single(copy.Manifest.Disks);
+        Assert.Equal((DiskKind.Referenced, string.Empty, 0), (read.Kind, read.Path, read.Chain.Count));
+        Assert.Equal(memory, TestSet.ReadMemory(copy));
+    }
+
+    [Fact]
     public async Task Read_CutOffAnywhere_IsRefusedAndLeavesTheSetEmpty()
     {
         byte[] archive = await ExportAsync(TestSet.SomeMemory(3));

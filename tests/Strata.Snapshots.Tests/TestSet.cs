@@ -23,7 +23,8 @@ internal sealed class TestSet : IDisposable
     public string PathOf(string name) => Path.Combine(_folder, name);
 
     /// <summary>Saves a memory as a snapshot, on what changed since another.</summary>
-    public async Task<SnapshotManifest> CreateAsync(string name, byte[] memory, MemoryImage? parent = null, PageBitmap? changed = null)
+    public async Task<SnapshotManifest> CreateAsync(
+        string name, byte[] memory, MemoryImage? parent = null, PageBitmap? changed = null, IReadOnlyList<DiskManifest>? disks = null)
     {
         using SnapshotDraft draft = await Set.BeginAsync(name);
         using MemoryImageBuilder builder = draft.BuildMemory(Size, parent, changed);
@@ -33,7 +34,7 @@ internal sealed class TestSet : IDisposable
         }
 
         using MemoryImage image = builder.Complete();
-        SnapshotManifest manifest = Manifest(draft, image, builder.Written);
+        SnapshotManifest manifest = Manifest(draft, image, builder.Written) with { Disks = disks ?? [] };
         draft.Write([new UnitRecord("clock", new byte[] { 1, 2, 3 }), new UnitRecord("uart0", Array.Empty<byte>())], image);
         draft.Commit(manifest);
         return manifest;

@@ -189,6 +189,73 @@ public sealed unsafe class DirectEngineTests
         Assert.Equal((0x11, 0x22), (direct.Guest.Ram.Slice(UserGuest.DataOffset, 1)[0], direct.Guest.Ram.Slice(0x58000, 1)[0]));
     }
 
+    /// <summary>What the kernel has put where a program has asked for it is mapped before the program asks once more.</summary>
+    [DirectFact]
+    public void Run_KernelServesAFault_PageIsThereWithoutAnother()
+    {
+        const ulong server = UserGuest.Kernel + 0x8800;
+        using Direct direct = new();
+        direct.Guest.Write(0x9000 + (14 * 16), UserGuest.Kernel + 0x9000 + (14 * 16), c => c.jmp(server));
+        direct.Guest.Write(0x8800, server, c =>
+        {
+            c.mov(rdx, UserGuest.Kernel + 0x58000);
+            c.mov(__byte_ptr[rdx], 0x77);
+            c.mov(rdx, UserGuest.EntryOf(UserGuest.Absent));
+            c.mov(rax, 0x58067); // present, writable, user, accessed, dirty
+            c.mov(__[rdx], rax);
+            c.add(rsp, 8);
+            c.iretq();
+        });
+
+        X86CpuState state = direct.Guest.Run(c =>
+        {
+            c.mov(__byte_ptr[UserGuest.Absent + 1], 0x11);
+            c.movzx(ebx, __byte_ptr[UserGuest.Absent]);
+            c.syscall();
+        });
+
+        Assert.Equal(0x77UL, state.Gprs[Gpr.Rbx]);
+        Assert.Equal(0x11, direct.Guest.Ram.Slice(0x58001, 1)[0]);
+        Assert.Equal(2, direct.Engine.Counters.EventsOf(DirectEvent.PageFault)); // the code, and the page
+    }
+
+    /// <summary>A page that has taken another's place, as behind a copy on write, needs no fault.</summary>
+    [DirectFact]
+    public void Run_KernelReplacesAPage_TheOtherIsThereWithoutAFault()
+    {
+        using Direct direct = new();
+        direct.Guest.Write((int)(UserGuest.Entry - UserGuest.Kernel), UserGuest.Entry, c =>
+        {
+            Label end = c.CreateLabel();
+            c.cmp(eax, 1);
+            c.jne(end);
+            c.mov(rdx, UserGuest.Kernel + 0x58000);
+            c.mov(__byte_ptr[rdx], 0x77);
+            c.mov(rdx, UserGuest.EntryOf(UserGuest.Data));
+            c.mov(rax, 0x58067);
+            c.mov(__[rdx], rax);
+            c.invlpg(__[UserGuest.Data]);
+            c.sysretq();
+            c.Label(ref end);
+            c.hlt();
+        });
+
+        X86CpuState state = direct.Guest.Run(c =>
+        {
+            c.mov(__byte_ptr[UserGuest.Data], 0x11);
+            c.mov(eax, 1);
+            c.syscall();
+            c.movzx(ebx, __byte_ptr[UserGuest.Data]);
+            c.mov(__byte_ptr[UserGuest.Data], 0x22);
+            c.mov(eax, 2);
+            c.syscall();
+        });
+
+        Assert.Equal(0x77UL, state.Gprs[Gpr.Rbx]);
+        Assert.Equal((0x11, 0x22), (direct.Guest.Ram.Slice(UserGuest.DataOffset, 1)[0], direct.Guest.Ram.Slice(0x58000, 1)[0]));
+        Assert.Equal(2, direct.Engine.Counters.EventsOf(DirectEvent.PageFault)); // the code, and the page that was there first
+    }
+
     /// <summary>Another table with the same page for reading only, as behind a fork: what was mapped to write is narrowed.</summary>
     [DirectFact]
     public void Run_ReloadOfTheTable_NarrowsRights()

@@ -63,13 +63,8 @@ internal sealed class FirmwareArguments
     /// <summary>A machine that is given a name keeps its firmware's variables by it.</summary>
     /// <param name="name">On the command line; null for none.</param>
     /// <exception cref="StrataException">The name is none that a file could have.</exception>
-    public static MachineSpec KeepVariables(MachineSpec spec, string? name)
-    {
-        bool mayBeEfi = spec.Firmware is FirmwareKind.Ovmf || (spec.Firmware is null && spec.Kernel is null && spec.Image is null);
-        return mayBeEfi && spec.FirmwareVariables is null && MachineName.IsValid(name)
-            ? spec with { FirmwareVariables = MachineSpec.FirmwareVariablesOf(name!) }
-            : spec;
-    }
+    public static MachineSpec KeepVariables(MachineSpec spec, string? name) =>
+        MachineName.IsValid(name) ? spec.KeepingFirmwareVariables(name!) : spec;
 
     public MachineSpec Apply(ParseResult result, MachineSpec spec)
     {

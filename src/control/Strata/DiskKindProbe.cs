@@ -1,3 +1,5 @@
+using Strata.Disks.Images;
+
 namespace Strata;
 
 /// <summary>Tells discs and diskettes from disks, where only a file is given.</summary>
@@ -14,17 +16,15 @@ internal static class DiskKindProbe
     {
         try
         {
-            using FileStream file = File.OpenRead(path);
+            using ImageFile file = ImageFile.Open(path, readOnly: true);
             Span<byte> descriptor = stackalloc byte[6];
-            file.Seek(DescriptorPlace, SeekOrigin.Begin);
-            bool isDisc = file.ReadAtLeast(descriptor, descriptor.Length, throwOnEndOfStream: false) == descriptor.Length
-                && descriptor[1..].SequenceEqual(StandardIdentifier);
+            file.Read(DescriptorPlace, descriptor);
             bool isDiskette = DisketteSizes.Any(size => file.Length == size * 1024L);
-            return isDisc ? DiskBus.Cdrom : isDiskette ? DiskBus.Floppy : DiskBus.Ide;
+            return descriptor[1..].SequenceEqual(StandardIdentifier) ? DiskBus.Cdrom : isDiskette ? DiskBus.Floppy : DiskBus.Ide;
         }
-        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+        catch (DiskImageException error)
         {
-            throw new StrataException(StrataError.BadInput, $"The disk {path} cannot be read: {error.Message} Check the path.", error);
+            throw new StrataException(StrataError.BadInput, error.Message, error);
         }
     }
 }

@@ -25,6 +25,11 @@ internal static class FirmwareVariables
         DiskImage? store = null;
         try
         {
+            if (Directory.Exists(path))
+            {
+                throw Refuse(path, "it is a folder, and they are kept in a file");
+            }
+
             if (!File.Exists(path))
             {
                 Create(path, template);

@@ -35,8 +35,13 @@ public sealed partial record MachineSpec
         if (HasFirmware)
         {
             FirmwareKind kind = Firmware ?? FirmwareProbe.Choose(this);
+            if (FirmwareVariables is not null && kind == FirmwareKind.SeaBios)
+            {
+                throw VariablesWithoutUefi();
+            }
+
             await FirmwareFiles.EnsureAsync(FirmwarePackage.Of(kind), null, progress, cancellationToken).ConfigureAwait(false);
-            return this with { Firmware = kind, FirmwareVariables = kind == FirmwareKind.Ovmf ? FirmwareVariables : null };
+            return this with { Firmware = kind };
         }
 
         GuestImage image = GuestImages.Find(Image!);
@@ -85,6 +90,18 @@ public sealed partial record MachineSpec
     /// <param name="machine">Its name.</param>
     /// <exception cref="StrataException">The user has no home.</exception>
     public static string FirmwareVariablesOf(string machine) => Strata.FirmwareVariables.PathOf(machine);
+
+    /// <summary>The same machine keeping its firmware's variables by a name, where UEFI firmware starts it and it names no file.</summary>
+    /// <param name="machine">What it is called.</param>
+    /// <exception cref="StrataException">The user has no home.</exception>
+    public MachineSpec KeepingFirmwareVariables(string machine) =>
+        HasFirmware && FirmwareVariables is null && (Firmware ?? FirmwareProbe.Choose(this)) == FirmwareKind.Ovmf
+            ? this with { FirmwareVariables = FirmwareVariablesOf(machine) }
+            : this;
+
+    private static StrataException VariablesWithoutUefi() => new(
+        StrataError.BadInput,
+        "SeaBIOS starts this machine, and only UEFI firmware has variables to keep: leave out --firmware-vars, or give --firmware ovmf.");
 
     /// <summary>The same machine with the disk of its image, which firmware starts as it starts any other.</summary>
     private MachineSpec StartingFrom(DebianBootable image)
@@ -215,8 +232,7 @@ public sealed partial record MachineSpec
 
         if (FirmwareVariables is not null && Firmware is FirmwareKind.SeaBios or FirmwareKind.None)
         {
-            throw new StrataException(
-                StrataError.BadInput, "Only UEFI firmware has variables to keep: leave out --firmware-vars, or give --firmware ovmf.");
+            throw VariablesWithoutUefi();
         }
 
         if (HasFirmware && Disks.Count(disk => disk.Bus == DiskBus.Floppy) > MostFloppyDrives)

@@ -38,8 +38,10 @@ public sealed class DirectCounters
     /// <summary>Host time from an entry into guest code to the event behind it.</summary>
     public TimeSpan Time { get; internal set; }
 
-    /// <summary>How often all pages of an address space were compared with the guest's tables.</summary>
+    /// <summary>How often an address space was compared with the guest's tables, and parts of 2 MiB that had to be page by page.</summary>
     public long Revalidations { get; internal set; }
+
+    public long RegionsCompared { get; internal set; }
 
     /// <summary>How often an address space changed between the engines, by the policy.</summary>
     public long Moves { get; internal set; }
@@ -62,7 +64,7 @@ public sealed class DirectCounters
         text.Append(
             CultureInfo.InvariantCulture,
             $"direct: {Time.TotalMilliseconds:F0} ms in user code, {Stubs} processes, {PagesMapped} pages mapped, {PagesAhead} ahead; " +
-            $"{Revalidations} revalidations, {Moves} moves, {LeftToTranslator} entries left to the translator");
+            $"{Revalidations} revalidations, {RegionsCompared} of 2 MiB page by page, {Moves} moves, {LeftToTranslator} entries left to the translator");
         text.Append("\ndirect events:");
         foreach (DirectEvent kind in Enum.GetValues<DirectEvent>())
         {

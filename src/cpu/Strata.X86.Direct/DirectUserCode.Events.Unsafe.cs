@@ -17,9 +17,6 @@ internal sealed unsafe partial class DirectUserCode
     private const uint PageFaultVector = (uint)ExceptionVector.PageFault;
     private const ulong VsyscallPage = 0xFFFF_FFFF_FF60_0000;
 
-    /// <summary>Pages that are mapped together where the guest's tables have them: a window of 64 KiB.</summary>
-    private const ulong Window = 16;
-
     /// <returns>True if user code goes on where the state says.</returns>
     private bool Serve(in StubFrame frame, UserSpace space)
     {
@@ -130,6 +127,7 @@ internal sealed unsafe partial class DirectUserCode
             }
 
             (_context->PendingException, s.Cr2) = (exception, address);
+            space.Await(frame.Cr2 >> GuestMemory.PageShift);
             _cpu.DeliverPendingException();
             return false;
         }
@@ -141,7 +139,19 @@ internal sealed unsafe partial class DirectUserCode
             return Execute(); // a device's page, ROM, or one that the host does not map
         }
 
-        MapAround(space, page, ramPage, kind);
+        if (kind == AccessKind.Execute)
+        {
+            _tables.Read(page >> MappedRegion.Shift);
+            if (_tables.Identifies((int)(page & (MappedRegion.Pages - 1)), ramPage))
+            {
+                _leftTable = Table; // translated code goes on from here, until the processor is wanted for something else
+                return false;
+            }
+        }
+
+        PageRights rights = PageRights.Read | (kind == AccessKind.Write ? PageRights.Write : 0);
+        space.Map(_tables, page, ramPage, kind == AccessKind.Execute ? rights | PageRights.Execute : rights);
+
         return true;
     }
 
@@ -187,81 +197,4 @@ internal sealed unsafe partial class DirectUserCode
 
         return isReached;
     }
-
-    /// <summary>Maps the page that was asked for, and others around it that the guest has used and that need no notes.</summary>
-    private void MapAround(UserSpace space, ulong page, ulong ramPage, AccessKind kind)
-    {
-        ref X86CpuState s = ref _context->State;
-        PageRights rights = PageRights.Read | (kind == AccessKind.Write ? PageRights.Write : 0)
-            | (IsExecutable(page) ? PageRights.Execute : 0);
-        space.Map(page, ramPage, 1, rights);
-        Counters.PagesMapped++;
-
-        (ulong Page, ulong RamPage, ulong Count, PageRights Rights) run = default;
-        ulong first = page & ~(Window - 1);
-        for (ulong other = first; other < first + Window; other++)
-        {
-            if (TryFindAhead(space, other, out ulong otherRam, out PageRights otherRights))
-            {
-                bool joins = run.Count != 0 && other == run.Page + run.Count && otherRam == run.RamPage + run.Count
-                    && otherRights == run.Rights;
-                if (!joins)
-                {
-                    MapRun(space, run);
-                    run = (other, otherRam, 0, otherRights);
-                }
-
-                run.Count++;
-            }
-        }
-
-        MapRun(space, run);
-    }
-
-    private void MapRun(UserSpace space, (ulong Page, ulong RamPage, ulong Count, PageRights Rights) run)
-    {
-        if (run.Count != 0)
-        {
-            space.Map(run.Page, run.RamPage, run.Count, run.Rights);
-            Counters.PagesMapped += (long)run.Count;
-            Counters.PagesAhead += (long)run.Count;
-        }
-    }
-
-    private bool TryFindAhead(UserSpace space, ulong page, out ulong ramPage, out PageRights rights)
-    {
-        ramPage = 0;
-        rights = PageRights.None;
-        ulong va = page << GuestMemory.PageShift;
-        if (va is < StubLayout.UserStart or >= StubLayout.UserEnd || space.IsMapped(page) || !TryLookUp(page, out MappedPage found))
-        {
-            return false;
-        }
-
-        (ramPage, rights) = found;
-        return true;
-    }
-
-    private bool TryLookUp(ulong page, out MappedPage found)
-    {
-        found = default;
-        if (!PageTablePeek.TryFind(
-                in _context->State, _cpu.Memory, page << GuestMemory.PageShift, out ulong gpa, out PageRights rights)
-            || !_cpu.Memory.TryGetRamPage(gpa, out RamPage ram) || ram.Memory != _ram || ram.ReadOnly)
-        {
-            return false;
-        }
-
-        if (!_ram.IsDirty(ram.Index) || _ram.WatchFlags[ram.Index] != 0)
-        {
-            rights &= ~PageRights.Write; // the first write has to be noted
-        }
-
-        found = new MappedPage(ram.Index, rights);
-        return true;
-    }
-
-    private bool IsExecutable(ulong page) =>
-        PageTablePeek.TryFind(in _context->State, _cpu.Memory, page << GuestMemory.PageShift, out _, out PageRights rights)
-        && (rights & PageRights.Execute) != 0;
 }

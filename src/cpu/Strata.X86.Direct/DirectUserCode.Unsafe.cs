@@ -35,8 +35,9 @@ internal sealed unsafe partial class DirectUserCode : IUserCode, ITlbFollower, I
     private readonly GuestMemory _ram;
     private readonly DirectPolicy _policy;
     private readonly UserSpaces _spaces;
-    private readonly PageLookup _lookUp;
+    private readonly GuestTables _tables;
     private volatile StubProcess? _running;
+    private ulong? _leftTable; // of a space that is translated until the next sample
     private long _sampledAt;
     private long _sampledTime;
     private long _sampledEvents;
@@ -48,7 +49,7 @@ internal sealed unsafe partial class DirectUserCode : IUserCode, ITlbFollower, I
         _context = _cpu.Context;
         _ram = ram;
         _spaces = new UserSpaces(host, Counters);
-        _lookUp = TryLookUp;
+        _tables = new GuestTables(_cpu, ram);
         _policy = new DirectPolicy(choice);
     }
 
@@ -59,7 +60,7 @@ internal sealed unsafe partial class DirectUserCode : IUserCode, ITlbFollower, I
     private static long Now => (long)(Stopwatch.GetTimestamp() * (1e9 / Stopwatch.Frequency));
 #pragma warning restore RS0030
 
-    public bool IsAskedAlways => Counters.Obstacle is null && _policy.WasDirect(Table);
+    public bool IsAskedAlways => Counters.Obstacle is null && _leftTable != Table && _policy.WasDirect(Table);
 
     /// <summary>Address of the present top page table.</summary>
     private ulong Table => _context->State.Cr3 & ~0xFFFUL;
@@ -71,7 +72,7 @@ internal sealed unsafe partial class DirectUserCode : IUserCode, ITlbFollower, I
             return false;
         }
 
-        bool isDirect = _policy.IsDirect(Table, SpaceMark.Of(in _context->State, _cpu.Memory));
+        bool isDirect = _leftTable != Table && _policy.IsDirect(Table, SpaceMark.Of(in _context->State, _cpu.Memory));
         Counters.Moves = _policy.Moves;
         if (!isDirect)
         {
@@ -83,6 +84,7 @@ internal sealed unsafe partial class DirectUserCode : IUserCode, ITlbFollower, I
 
     public void Sample(long returns)
     {
+        _leftTable = null;
         long now = Now;
         if (now - _sampledAt < LeastBetweenSamples || Counters.Obstacle is not null)
         {
@@ -129,7 +131,7 @@ internal sealed unsafe partial class DirectUserCode : IUserCode, ITlbFollower, I
     public bool RevokeWrite(byte* hostPage) => TryFindRam(hostPage, out ulong page) && _spaces.RevokeWrite(page);
 
     /// <summary>The pages' notes are looked at before user code is executed again: only who has none keeps its right.</summary>
-    public void RevokeAllWrites() => _spaces.Stale();
+    public void RevokeAllWrites() => _spaces.Distrust();
 
     public void Dispose() => _spaces.Clear();
 
@@ -309,13 +311,9 @@ internal sealed unsafe partial class DirectUserCode : IUserCode, ITlbFollower, I
     {
         UserSpace space = _spaces.Find(_context->State.Cr3 & ~0xFFFUL);
         int slot = _cpu.Tlb.CurrentSlot;
-        if (space.IsStale || space.Slot != slot)
-        {
-            space.Slot = slot;
-            space.Revalidate(_lookUp);
-            Counters.Revalidations++;
-        }
-
+        space.IsStale |= space.Slot != slot;
+        space.Slot = slot;
+        space.Prepare(_tables);
         return space;
     }
 }

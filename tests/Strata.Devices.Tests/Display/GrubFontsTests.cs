@@ -115,7 +115,7 @@ public sealed class GrubFontsTests : IDisposable
         return glyph;
     }
 
-    /// <summary>Two rows of six pixels at the cell's lower edge, one pixel from the left: code bits 7..2, then bits 1..0 and 3..0.</summary>
+    /// <summary>Two rows of six pixels at the lower edge, one from the left: bits 7..2 of the code, then bits 1..0 and 3..0.</summary>
     private static byte[] CellOf(char character)
     {
         byte[] cell = new byte[Height];

@@ -3,6 +3,7 @@ using Strata.Core.Display;
 using Strata.Core.Memory;
 using Strata.Core.Time;
 using Strata.Devices.Display;
+using Strata.Devices.Tests.Harness;
 
 namespace Strata.Devices.Tests.Display;
 
@@ -22,7 +23,7 @@ public sealed class VgaFuzzTests
     [Fact]
     public void Accesses_AtRandom_SameWithMemoryInTheWindowAsWithTheDevice()
     {
-        for (int seed = 0; seed < Runs; seed++)
+        foreach (int seed in FuzzSeeds.Take(Runs))
         {
             using Display device = new(hasAperture: false);
             using Display memory = new(hasAperture: true);

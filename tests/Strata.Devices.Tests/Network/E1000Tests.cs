@@ -360,9 +360,7 @@ public sealed class E1000Tests : IDisposable
     }
 
     [Theory]
-    [InlineData(1)]
-    [InlineData(2)]
-    [InlineData(3)]
+    [ClassData(typeof(FuzzSeeds))]
     public void RandomRegistersAndDescriptors_OfAHostileGuest_AlwaysEnd(int seed)
     {
         Random random = new(seed);

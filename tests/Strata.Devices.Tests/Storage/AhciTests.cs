@@ -257,9 +257,7 @@ public sealed class AhciTests : IDisposable
     }
 
     [Theory]
-    [InlineData(1)]
-    [InlineData(2)]
-    [InlineData(3)]
+    [ClassData(typeof(FuzzSeeds))]
     public void RandomCommandsAndRegisters_OfAHostileGuest_AlwaysEnd(int seed)
     {
         Random random = new(seed);

@@ -453,9 +453,7 @@ public sealed class Floppy82077Tests : IDisposable
     }
 
     [Theory]
-    [InlineData(1)]
-    [InlineData(2)]
-    [InlineData(3)]
+    [ClassData(typeof(FuzzSeeds))]
     public void RandomAccesses_OfAHostileGuest_AlwaysEnd(int seed)
     {
         Random random = new(seed);

@@ -426,9 +426,7 @@ public sealed class NvmeTests : IDisposable
     }
 
     [Theory]
-    [InlineData(1)]
-    [InlineData(2)]
-    [InlineData(3)]
+    [ClassData(typeof(FuzzSeeds))]
     public void RandomCommandsAndRegisters_OfAHostileGuest_AlwaysEnd(int seed)
     {
         Random random = new(seed);

@@ -2,6 +2,7 @@ using Strata.Core.Bus;
 using Strata.Core.Input;
 using Strata.Core.State;
 using Strata.Core.Tests.State;
+using Strata.Devices.Tests.Harness;
 using Strata.Devices.Usb;
 
 namespace Strata.Devices.Tests.Usb;
@@ -226,9 +227,7 @@ public sealed class XhciTests : IDisposable
     }
 
     [Theory]
-    [InlineData(1)]
-    [InlineData(2)]
-    [InlineData(3)]
+    [ClassData(typeof(FuzzSeeds))]
     public void RandomRingsAndRegisters_OfAHostileGuest_AlwaysEnd(int seed)
     {
         Random random = new(seed);

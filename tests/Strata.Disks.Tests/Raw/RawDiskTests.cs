@@ -40,6 +40,32 @@ public sealed class RawDiskTests : IDisposable
         Assert.Equal(DiskSize, new FileInfo(path).Length);
     }
 
+    /// <summary>Opening a pipe would wait for a writer, for ever.</summary>
+    [Fact]
+    public void Open_APipe_IsRefusedAtOnce()
+    {
+        string path = _folder.PathOf("pipe");
+        using System.Diagnostics.Process process = System.Diagnostics.Process.Start("mkfifo", [path]);
+        process.WaitForExit();
+
+        DiskImageException error = Assert.Throws<DiskImageException>(() => DiskImages.Open(path, new DiskOpenOptions()));
+
+        Assert.Contains("neither a file nor a block device", error.Message, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData(0, "is empty")]
+    [InlineData(1000, "cut off")]
+    public void Open_AFileOfNoSectors_SaysWhy(int size, string why)
+    {
+        string path = _folder.PathOf("disk.raw");
+        File.WriteAllBytes(path, new byte[size]);
+
+        DiskImageException error = Assert.Throws<DiskImageException>(() => DiskImages.Open(path, new DiskOpenOptions()));
+
+        Assert.Contains(why, error.Message, StringComparison.Ordinal);
+    }
+
     [Fact]
     public void Map_HolesAndData_FindsWhereTheyMeet()
     {

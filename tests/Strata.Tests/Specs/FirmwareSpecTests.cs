@@ -47,6 +47,32 @@ public sealed class FirmwareSpecTests : IDisposable
         Assert.Contains("/no/such/disk", error.Message, StringComparison.Ordinal);
     }
 
+    /// <summary>What somebody has asked for is not dropped in silence.</summary>
+    [Fact]
+    public async Task ResolveAsync_VariablesWhereSeaBiosIsChosen_IsRefused()
+    {
+        DiskSpec disk = new() { Path = _folder.Write("disk.raw", new byte[4096]), Bus = DiskBus.Ide };
+        MachineSpec spec = new() { Disks = [disk], FirmwareVariables = _folder.PathOf("vars.fd") };
+
+        StrataException error = await Assert.ThrowsAsync<StrataException>(() => spec.ResolveAsync());
+
+        Assert.Contains("--firmware-vars", error.Message, StringComparison.Ordinal);
+        Assert.Contains("SeaBIOS", error.Message, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData(FirmwareKind.Ovmf, true)]
+    [InlineData(FirmwareKind.SeaBios, false)]
+    [InlineData(null, false)] // a disk without a boot sector is SeaBIOS's
+    public void KeepingFirmwareVariables_OfAMachine_HasAFileWithUefiAlone(FirmwareKind? firmware, bool keeps)
+    {
+        DiskSpec disk = new() { Path = _folder.Write("disk.raw", new byte[4096]), Bus = DiskBus.Ide };
+
+        MachineSpec spec = new MachineSpec { Disks = [disk], Firmware = firmware }.KeepingFirmwareVariables("web");
+
+        Assert.Equal(keeps ? MachineSpec.FirmwareVariablesOf("web") : null, spec.FirmwareVariables);
+    }
+
     [Theory]
     [InlineData("kernel and firmware")]
     [InlineData("image and firmware")]

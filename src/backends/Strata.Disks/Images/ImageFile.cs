@@ -33,7 +33,7 @@ public partial class ImageFile : IDisposable
         {
             ImageLock.Release(handle);
             handle.Dispose();
-            throw new DiskImageException($"The disk {path} is neither a file nor a block device; give an image file.");
+            throw NoFile(path);
         }
     }
 
@@ -243,6 +243,11 @@ public partial class ImageFile : IDisposable
             throw new DiskImageException($"The disk {path} is a folder; give an image file.");
         }
 
+        if (IsStream(path))
+        {
+            throw NoFile(path);
+        }
+
         try
         {
             SafeFileHandle handle = File.OpenHandle(
@@ -280,6 +285,9 @@ public partial class ImageFile : IDisposable
             _handle.Dispose();
         }
     }
+
+    private static DiskImageException NoFile(string path) =>
+        new($"The disk {path} is neither a file nor a block device; give an image file.");
 
     private static SafeFileHandle CreateHandle(string path, bool overwrite)
     {

@@ -62,7 +62,10 @@ public sealed class RawDisk : DiskImage
             long length = file.Length;
             file.Dispose();
             throw new DiskImageException(
-                $"The disk {path} has {length:N0} bytes, which is no whole number of 512-byte sectors; pad it with truncate.");
+                length == 0
+                    ? $"The disk {path} is empty, and has none of the 512-byte sectors of a disk; give it a size with truncate."
+                    : $"The disk {path} has {length:N0} bytes, which is no whole number of 512-byte sectors: fetch it again if it was " +
+                        "cut off, or pad it with truncate.");
         }
 
         return new RawDisk(file, isGuess && !readOnly ? new RawProbeGuard(file) : null);

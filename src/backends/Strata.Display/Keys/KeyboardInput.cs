@@ -14,8 +14,10 @@ public sealed class KeyboardInput(IKeyboard keyboard, TimeProvider time) : IDisp
     public static readonly TimeSpan Patience = TimeSpan.FromSeconds(2);
 
     /// <summary>Sends keys.</summary>
+    /// <param name="areHeld">Somebody holds those that are pressed, and they repeat meanwhile.</param>
     /// <returns>Whether the keyboard took them all.</returns>
-    public async Task<bool> SendAsync(IReadOnlyList<KeyChange> changes, CancellationToken cancellationToken = default)
+    public async Task<bool> SendAsync(
+        IReadOnlyList<KeyChange> changes, bool areHeld = false, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(changes);
         await _turn.WaitAsync(cancellationToken).ConfigureAwait(false);
@@ -23,7 +25,7 @@ public sealed class KeyboardInput(IKeyboard keyboard, TimeProvider time) : IDisp
         {
             foreach (KeyChange change in changes)
             {
-                if (!await SendAsync(change, cancellationToken).ConfigureAwait(false))
+                if (!await SendAsync(change, areHeld, cancellationToken).ConfigureAwait(false))
                 {
                     return false;
                 }
@@ -39,10 +41,10 @@ public sealed class KeyboardInput(IKeyboard keyboard, TimeProvider time) : IDisp
 
     public void Dispose() => _turn.Dispose();
 
-    private async Task<bool> SendAsync(KeyChange change, CancellationToken cancellationToken)
+    private async Task<bool> SendAsync(KeyChange change, bool isHeld, CancellationToken cancellationToken)
     {
         long start = time.GetTimestamp();
-        while (!keyboard.Send(change.Key, change.Pressed))
+        while (!(isHeld && change.Pressed ? keyboard.Hold(change.Key) : keyboard.Send(change.Key, change.Pressed)))
         {
             if (_isStuck || time.GetElapsedTime(start) > Patience)
             {

@@ -68,7 +68,7 @@ internal sealed partial class RfbSession : IDisposable
         _keys.ReleaseAll(_changes);
         if (_keyboard is not null && _changes.Count > 0)
         {
-            await _keyboard.SendAsync(_changes, CancellationToken.None).ConfigureAwait(false);
+            await _keyboard.SendAsync(_changes, cancellationToken: CancellationToken.None).ConfigureAwait(false);
         }
     }
 
@@ -187,7 +187,7 @@ internal sealed partial class RfbSession : IDisposable
     {
         if (_keyboard is not null && _changes.Count > 0)
         {
-            await _keyboard.SendAsync(_changes, _ending).ConfigureAwait(false);
+            await _keyboard.SendAsync(_changes, areHeld: true, _ending).ConfigureAwait(false);
         }
 
         _changes.Clear();

@@ -15,7 +15,7 @@ namespace Strata.Snapshots.Transfer;
 /// "STRATA-SNAPSHOT\n"   number: layout
 /// block: manifest.json   block: units.bin
 /// memory   { number: chunk of 64 KiB, ascending   its bytes } …   number: −1
-/// a disk   number: bytes of the disk   { number: cluster of 64 KiB, ascending   its bytes } …   number: −1
+/// a disk   number: bytes of the disk, 0 for an empty drive   { number: cluster of 64 KiB, ascending   its bytes } …   number: −1
 /// 32 bytes: SHA-256 of everything before
 /// </code>
 /// Numbers have 64 bits, little-endian; a block is a number of bytes and the bytes. What is all zeros is left out. Nothing in it is
@@ -32,10 +32,10 @@ public static class SnapshotArchive
     private static ReadOnlySpan<byte> Magic => "STRATA-SNAPSHOT\n"u8;
 
     /// <summary>Writes a snapshot.</summary>
-    /// <param name="disks">The content of each disk of the manifest, as it was.</param>
+    /// <param name="disks">The content of each disk of the manifest, as it was; null for an empty drive.</param>
     /// <param name="progress">Bytes of memory and disks read so far, and of all of them.</param>
     public static void Write(
-        Snapshot snapshot, IReadOnlyList<IBlockBackend> disks, Stream output, IProgress<(long Done, long Total)>? progress = null,
+        Snapshot snapshot, IReadOnlyList<IBlockBackend?> disks, Stream output, IProgress<(long Done, long Total)>? progress = null,
         CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(snapshot);
@@ -43,7 +43,7 @@ public static class SnapshotArchive
         ArgumentOutOfRangeException.ThrowIfNotEqual(disks.Count, snapshot.Manifest.Disks.Count, nameof(disks));
         using LZ4EncoderStream packed = LZ4Stream.Encode(output, LZ4Level.L00_FAST, leaveOpen: true);
         using ArchiveStream archive = new(packed);
-        Meter meter = new((long)snapshot.Memory.Size + disks.Sum(disk => disk.Sectors * 512), progress, cancellationToken);
+        Meter meter = new((long)snapshot.Memory.Size + disks.Sum(disk => (disk?.Sectors ?? 0) * 512), progress, cancellationToken);
         archive.Write(Magic);
         archive.Write(Layout);
         archive.WriteBlock(JsonSerializer.SerializeToUtf8Bytes(snapshot.Manifest, SnapshotJson.Default.SnapshotManifest));
@@ -61,7 +61,7 @@ public static class SnapshotArchive
         }
 
         archive.Write(End);
-        foreach (IBlockBackend disk in disks)
+        foreach (IBlockBackend? disk in disks)
         {
             WriteDisk(archive, disk, unit, meter);
         }
@@ -164,6 +164,12 @@ public static class SnapshotArchive
         CancellationToken cancellationToken)
     {
         long size = archive.ReadNumber();
+        if (size == 0 && disk is { Kind: DiskKind.Referenced, Path.Length: 0 })
+        {
+            ReadUnits(archive, 0, (_, _) => { }, cancellationToken);
+            return disk;
+        }
+
         if (size <= 0 || size % 512 != 0 || size > LargestDisk)
         {
             throw new SnapshotException($"The archive's disk {index} claims {size:N0} bytes, which no disk has: it is damaged.");
@@ -195,14 +201,14 @@ public static class SnapshotArchive
         }
     }
 
-    private static void WriteDisk(ArchiveStream archive, IBlockBackend disk, byte[] unit, Meter meter)
+    private static void WriteDisk(ArchiveStream archive, IBlockBackend? disk, byte[] unit, Meter meter)
     {
-        long size = disk.Sectors * 512;
+        long size = (disk?.Sectors ?? 0) * 512;
         archive.Write(size);
         for (long offset = 0; offset < size; offset += Unit)
         {
             int length = (int)Math.Min(Unit, size - offset);
-            disk.Read(offset, unit.AsSpan(0, length));
+            disk!.Read(offset, unit.AsSpan(0, length));
             unit.AsSpan(length).Clear();
             WriteUnit(archive, offset / Unit, unit);
             meter.Add(length);

@@ -14,6 +14,7 @@ public static class GuestImages
         return all.FirstOrDefault(image => image.ImageName == imageName)
             ?? throw new StrataException(
                 StrataError.BadInput,
-                $"There is no image \"{imageName}\"; there are {string.Join(", ", all.Select(image => image.ImageName))}.");
+                $"There is no image \"{imageName}\", and no file of that name; there are " +
+                $"{string.Join(", ", all.Select(image => image.ImageName))}.");
     }
 }

@@ -38,7 +38,7 @@ public sealed class TerminalDisplay : IAsyncDisposable
     {
         foreach (IReadOnlyList<KeyChange> stroke in TerminalKeys.Read(bytes.Span))
         {
-            await _keyboard.SendAsync(stroke, cancellationToken).ConfigureAwait(false);
+            await _keyboard.SendAsync(stroke, cancellationToken: cancellationToken).ConfigureAwait(false);
         }
     }
 

@@ -107,14 +107,13 @@ internal sealed class MachineDisk : IDisposable
         return overlay;
     }
 
-    /// <summary>Opens what a snapshot has of a disk for reading.</summary>
+    /// <summary>Opens what a snapshot has of a disk for reading; null for an empty drive.</summary>
     /// <exception cref="SnapshotException">What the snapshot needs has changed.</exception>
-    public static IBlockBackend OpenContent(DiskSpec spec, DiskManifest stored, SnapshotSet set)
+    public static IBlockBackend? OpenContent(DiskSpec spec, DiskManifest stored, SnapshotSet set)
     {
         if (spec.IsEmpty)
         {
-            throw new SnapshotException(
-                "The machine has an empty drive, which an archive has no place for; put a disc in, and save again.");
+            return null;
         }
 
         Check(stored);

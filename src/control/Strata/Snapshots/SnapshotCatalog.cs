@@ -109,9 +109,10 @@ public static class SnapshotCatalog
     {
         MachineSpec spec = MachineSpec.Read(manifest.Machine);
         CheckDisks(spec, manifest);
-        if (!allowHostPaths && spec.Shares.Count > 0)
+        string[] shown = [.. spec.Shares.Select(share => share.Folder), .. spec.Networks.Select(TftpFolder).OfType<string>()];
+        if (!allowHostPaths && shown.Length > 0)
         {
-            string folders = string.Join(", ", spec.Shares.Select(share => Printable.Text(share.Folder)));
+            string folders = string.Join(", ", shown.Select(Printable.Text));
             throw new SnapshotException(
                 $"The machine in the archive would read folders of this host: {folders}. If you trust whoever wrote it, import it with " +
                 $"--allow-host-paths.");
@@ -120,8 +121,8 @@ public static class SnapshotCatalog
         spec = spec with
         {
             Keep = null,
-            Disks = [.. spec.Disks.Zip(
-                manifest.Disks, (disk, stored) => disk with { Path = stored.Path, Format = "qcow2", Snapshot = !disk.ReadOnly })],
+            FirmwareVariables = null, // its flash has them
+            Disks = [.. spec.Disks.Zip(manifest.Disks, Adopt)],
             Shares = [.. spec.Shares.Select(share => share with { IsReadOnly = true })],
             Networks = [.. spec.Networks.Select(card => card with { Capture = null })],
             WritePerfMap = false,
@@ -131,6 +132,14 @@ public static class SnapshotCatalog
         };
         return manifest with { Machine = spec.ToElement() };
     }
+
+    private static string? TftpFolder(NetworkCard card) => (card.Plug as NetworkPlug.User)?.Options.TftpFolder;
+
+    private static DiskSpec Adopt(DiskSpec disk, DiskManifest stored) => stored.Path.Length > 0
+        ? disk with { Path = stored.Path, Format = "qcow2", Snapshot = !disk.ReadOnly }
+        : disk.Bus.IsRemovable()
+            ? disk with { Path = string.Empty }
+            : throw new SnapshotException("The archive has nothing of a disk that its machine has: it is damaged.");
 
     private static void CheckDisks(MachineSpec spec, SnapshotManifest manifest)
     {
@@ -147,7 +156,7 @@ public static class SnapshotCatalog
         using Snapshot snapshot = set.Open(name);
         MachineSpec spec = MachineSpec.Read(snapshot.Manifest.Machine);
         CheckDisks(spec, snapshot.Manifest);
-        List<IBlockBackend> disks = [];
+        List<IBlockBackend?> disks = [];
         try
         {
             for (int i = 0; i < snapshot.Manifest.Disks.Count; i++)
@@ -170,7 +179,7 @@ public static class SnapshotCatalog
         }
         finally
         {
-            disks.ForEach(disk => disk.Dispose());
+            disks.ForEach(disk => disk?.Dispose());
         }
     }
 

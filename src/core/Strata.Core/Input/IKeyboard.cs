@@ -7,6 +7,13 @@ public interface IKeyboard
     /// <returns>False if the keyboard's buffer is full, and the key is lost.</returns>
     bool Send(KeyCode key, bool pressed);
 
+    /// <summary>
+    /// Presses a key that somebody holds until it is released by <see cref="Send"/>: it repeats meanwhile, as the guest has set, where that is
+    /// the keyboard's affair.
+    /// </summary>
+    /// <returns>As <see cref="Send"/>.</returns>
+    bool Hold(KeyCode key) => Send(key, pressed: true);
+
     /// <summary>Everything that was sent has been taken by the guest: a time to type on.</summary>
     bool IsIdle { get; }
 

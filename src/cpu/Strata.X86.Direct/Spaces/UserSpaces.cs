@@ -33,17 +33,25 @@ internal sealed class UserSpaces(StubHost host, DirectCounters counters)
         return space;
     }
 
-    /// <summary>Every page of every space, or of those of one slot of the TLB, is to be looked at before it is used again.</summary>
-    /// <param name="slot">Null for all.</param>
-    public void Stale(int? slot = null)
+    /// <summary>Every space of a slot of the TLB is to be compared with the guest's tables before it is used again.</summary>
+    public void Stale(int slot)
     {
         foreach (UserSpace space in _spaces.Values)
         {
-            space.IsStale |= slot is null || space.Slot == slot;
+            space.IsStale |= space.Slot == slot;
         }
     }
 
-    /// <summary>Takes a range away, in every space.</summary>
+    /// <summary>Every page of every space is to be looked at before it is used again, for the notes that a write needs.</summary>
+    public void Distrust()
+    {
+        foreach (UserSpace space in _spaces.Values)
+        {
+            space.Distrust();
+        }
+    }
+
+    /// <summary>A range is to be compared before it is used again, in every space.</summary>
     public void Drop(ulong address, ulong length)
     {
         foreach (UserSpace space in _spaces.Values)

@@ -53,7 +53,6 @@ internal sealed class StubCode
         Thread = 22,
         SignalStack = 23,
         TimeStampCounter = 24,
-        Cpuid = 25,
         Filter = 26,
         Command = 27,
         Dispatch = 28,
@@ -75,13 +74,15 @@ internal sealed class StubCode
         return (stub._code.Finish(), entry);
     }
 
+    /// <summary>Whether an exit code says that the host has refused a command: the mapper's alone can, and it wakes nobody then.</summary>
+    public static bool IsRefusal(int exitCode) => exitCode == (int)Failure.Command;
+
     /// <summary>What an exit code of a stub that did not become ready means, as the end of a sentence.</summary>
     public static string Explain(int exitCode) => (Failure)exitCode switch
     {
         Failure.UnmapBelow or Failure.UnmapAbove => "the host keeps pages of its own in every process (sealed mappings)",
         Failure.Descriptors => "the host has no close_range (Linux 5.9 and newer have it)",
         Failure.TimeStampCounter => "the host cannot make RDTSC fault (PR_SET_TSC)",
-        Failure.Cpuid => "the host cannot make CPUID fault (arch_prctl(ARCH_SET_CPUID); Intel's processors since 2012 can)",
         Failure.Dispatch => "the host cannot turn system calls into signals (syscall user dispatch; Linux 5.11 and newer can)",
         Failure.Filter => "the host refuses system-call filters (seccomp)",
         _ => $"its start failed with code {exitCode}",
@@ -172,7 +173,6 @@ internal sealed class StubCode
         _code.Place(_runner);
         Call(HostCall.SignalStack, Failure.SignalStack, _stack, 0);
         Call(HostCall.ProcessControl, Failure.TimeStampCounter, 26, 2); // PR_SET_TSC, PR_TSC_SIGSEGV
-        Call(HostCall.ArchitectureControl, Failure.Cpuid, 0x1012, 0); // ARCH_SET_CPUID: it faults
         Call(HostCall.SignalMask, Failure.SignalMask, 2, _noSignals, 0, 8);
         const ulong dispatch = 59; // PR_SET_SYSCALL_USER_DISPATCH
         Call(HostCall.ProcessControl, Failure.Dispatch, dispatch, 1, StubLayout.Base, StubLayout.CodeSize, _blocked);
@@ -181,13 +181,18 @@ internal sealed class StubCode
         _code.Undefined();
     }
 
-    /// <summary>Carries out batches of commands; registers and the control page are all that it knows.</summary>
+    /// <summary>
+    /// Carries out batches of commands; registers and the control page are all that it knows. It can wake the runner behind a batch, which
+    /// the monitor has told to run already: that is one thread less to wait for.
+    /// </summary>
     private void EmitMapper()
     {
         Label work = new();
         Label next = new();
         Label wait = new();
         Label done = new();
+        Label tellMonitor = new();
+        Label asleep = new();
         _code.Place(_mapper);
         _code.Load32(Rdx, Rbx, StubLayout.ControlOffset.Batch);
         _code.Compare32(Rdx, R12);
@@ -222,8 +227,20 @@ internal sealed class StubCode
         _code.Place(done); // only a hint: the monitor asks the kernel whether this thread sleeps again
         _code.Copy(Rax, R12);
         _code.Exchange32(Rbp, StubLayout.PublicOffset.BatchDone, Rax);
+        _code.Load32(Rcx, Rbx, StubLayout.ControlOffset.WakesRunner);
+        _code.Test32(Rcx);
+        _code.Jump(Condition.Equal, tellMonitor);
+        _code.Address(Rdi, Rbx, StubLayout.ControlOffset.ParkedRunner);
+        Wake();
+        _code.Test32(Rax);
+        _code.Jump(Condition.NotEqual, asleep);
+        _code.Address(Rdi, Rbx, StubLayout.ControlOffset.Run);
+        Wake();
+        _code.Jump(asleep);
+        _code.Place(tellMonitor);
         _code.Address(Rdi, Rbp, StubLayout.PublicOffset.BatchDone);
         Wake();
+        _code.Place(asleep);
         _code.Copy(Rdx, R12);
         _code.Jump(wait);
     }
@@ -266,6 +283,9 @@ internal sealed class StubCode
         _code.Load32(Rax, Rbx, StubLayout.ControlOffset.Run);
         _code.Exchange32(Rbp, StubLayout.PublicOffset.Event, Rax);
         _code.Place(told);
+        _code.Load32(Rcx, Rbx, StubLayout.ControlOffset.Sleeps); // behind the exchange: a monitor that is about to sleep looks once more
+        _code.Test32(Rcx);
+        _code.Jump(Condition.Equal, park);
         _code.Address(Rdi, Rbp, StubLayout.PublicOffset.Event);
         Wake();
 

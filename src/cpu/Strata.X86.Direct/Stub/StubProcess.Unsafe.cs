@@ -53,10 +53,12 @@ internal sealed unsafe class StubProcess : IDisposable
     private readonly byte* _control;
     private readonly byte* _public;
     private readonly int _process;
+    private readonly Patience _patience = new();
     private int _runner;
     private uint _run = 1;
     private uint _batch;
     private int _commands;
+    private bool _isMapperAwake; // it was told to wake the runner, and has not been seen asleep since
     private int _place;
     private volatile bool _isGone;
     private int _status;
@@ -100,14 +102,44 @@ internal sealed unsafe class StubProcess : IDisposable
     }
 
     /// <summary>Maps bytes of guest RAM; what was there is replaced. Takes effect before the next run.</summary>
-    public void Map(ulong address, ulong length, PageRights rights, ulong ramOffset) => Command(
-        HostCall.Mmap, address, length, (ulong)rights, HostCalls.MapShared | HostCalls.MapFixed, StubLayout.RamDescriptor, ramOffset);
+    public void Map(ulong address, ulong length, PageRights rights, ulong ramOffset)
+    {
+        ulong* last = LastCommand(HostCall.Mmap, address);
+        if (last != null && last[3] == (ulong)rights && last[6] + last[2] == ramOffset)
+        {
+            last[2] += length;
+            return;
+        }
+
+        Command(
+            HostCall.Mmap, address, length, (ulong)rights, HostCalls.MapShared | HostCalls.MapFixed, StubLayout.RamDescriptor, ramOffset);
+    }
 
     /// <summary>Takes pages away.</summary>
-    public void Unmap(ulong address, ulong length) => Command(HostCall.Munmap, address, length);
+    public void Unmap(ulong address, ulong length)
+    {
+        ulong* last = LastCommand(HostCall.Munmap, address);
+        if (last != null)
+        {
+            last[2] += length;
+            return;
+        }
+
+        Command(HostCall.Munmap, address, length);
+    }
 
     /// <summary>Changes the rights to pages, all of which are mapped.</summary>
-    public void Protect(ulong address, ulong length, PageRights rights) => Command(HostCall.Mprotect, address, length, (ulong)rights);
+    public void Protect(ulong address, ulong length, PageRights rights)
+    {
+        ulong* last = LastCommand(HostCall.Mprotect, address);
+        if (last != null && last[3] == (ulong)rights)
+        {
+            last[2] += length;
+            return;
+        }
+
+        Command(HostCall.Mprotect, address, length, (ulong)rights);
+    }
 
     /// <summary>Takes every guest page away.</summary>
     public void UnmapAll()
@@ -120,15 +152,17 @@ internal sealed unsafe class StubProcess : IDisposable
     /// <returns>False if the host refused one: the stub has ended then.</returns>
     public bool Flush()
     {
+        if (!WaitForMapper())
+        {
+            return false;
+        }
+
         if (_commands == 0)
         {
             return !_isGone;
         }
 
-        *(int*)(_control + StubLayout.ControlOffset.CommandCount) = _commands;
-        _commands = 0;
-        Interlocked.Exchange(ref *(uint*)(_control + StubLayout.ControlOffset.Batch), ++_batch);
-        Wake(StubLayout.ControlOffset.ParkedMapper, StubLayout.ControlOffset.Batch);
+        StartBatch(wakesRunner: false);
         return WaitForWord(_public + StubLayout.PublicOffset.BatchDone, _batch)
             && WaitUntilAsleep(StubLayout.ControlOffset.Batch, StubLayout.ControlOffset.ParkedMapper);
     }
@@ -139,7 +173,7 @@ internal sealed unsafe class StubProcess : IDisposable
     {
         frame = default;
         vectors = null;
-        if (!Flush())
+        if (_isGone || !WaitForMapper())
         {
             End();
             return StubStop.Refused;
@@ -153,7 +187,16 @@ internal sealed unsafe class StubProcess : IDisposable
         }
 
         Interlocked.Exchange(ref *(uint*)(_control + StubLayout.ControlOffset.Run), ++_run);
-        Wake(StubLayout.ControlOffset.ParkedRunner, StubLayout.ControlOffset.Run);
+        bool hasBatch = _commands != 0;
+        if (hasBatch)
+        {
+            StartBatch(wakesRunner: true); // the runner sleeps until then, or tells of a signal without having entered guest code
+        }
+        else
+        {
+            Wake(StubLayout.ControlOffset.ParkedRunner, StubLayout.ControlOffset.Run);
+        }
+
         bool isOver = WaitForEvent();
         Interlocked.Exchange(ref _place, Outside);
         if (isOver && WaitUntilParked() && StubFrame.TryRead(_public, out frame, out vectors))
@@ -162,7 +205,38 @@ internal sealed unsafe class StubProcess : IDisposable
         }
 
         End();
-        return StubStop.Lost;
+        return hasBatch && (_status & 0x7F) == 0 && StubCode.IsRefusal(_status >> 8) ? StubStop.Refused : StubStop.Lost;
+    }
+
+    private void StartBatch(bool wakesRunner)
+    {
+        *(int*)(_control + StubLayout.ControlOffset.CommandCount) = _commands;
+        *(int*)(_control + StubLayout.ControlOffset.WakesRunner) = wakesRunner ? 1 : 0;
+        (_commands, _isMapperAwake) = (0, wakesRunner);
+        Interlocked.Exchange(ref *(uint*)(_control + StubLayout.ControlOffset.Batch), ++_batch);
+        Wake(StubLayout.ControlOffset.ParkedMapper, StubLayout.ControlOffset.Batch);
+    }
+
+    /// <summary>
+    /// Before another batch or run: the last batch has been carried out, and wakes nobody any more. If a signal has ended the run before
+    /// that, the runner was woken once more and is on its way back to sleep: it would run at once if it saw another number there.
+    /// </summary>
+    /// <returns>False if the process has ended, or is to.</returns>
+    private bool WaitForMapper()
+    {
+        if (!_isMapperAwake)
+        {
+            return true;
+        }
+
+        if (!WaitUntilAsleep(StubLayout.ControlOffset.Batch, StubLayout.ControlOffset.ParkedMapper))
+        {
+            return false;
+        }
+
+        _ = HostCalls.Move(_control + StubLayout.ControlOffset.ParkedRunner, _control + StubLayout.ControlOffset.Run);
+        _isMapperAwake = !WaitUntilParked();
+        return !_isMapperAwake;
     }
 
     /// <summary>Ends a run soon. Any thread.</summary>
@@ -180,11 +254,24 @@ internal sealed unsafe class StubProcess : IDisposable
         HostMapping.Release((nint)_control, StubLayout.FileSize);
     }
 
+    /// <summary>The command that was given last, if it is one of a kind that ends where another one begins: it can be made longer.</summary>
+    /// <returns>Number of the call and its arguments; null if there is none.</returns>
+    private ulong* LastCommand(HostCall call, ulong end)
+    {
+        ulong* last = (ulong*)(_control + StubLayout.ControlOffset.Commands + ((_commands - 1) * StubLayout.ControlOffset.CommandSize));
+        return _commands > 0 && last[0] == (ulong)call && last[1] + last[2] == end ? last : null;
+    }
+
     private void Command(HostCall call, params ReadOnlySpan<ulong> arguments)
     {
         if (_commands == StubLayout.ControlOffset.MostCommands)
         {
             _ = Flush(); // a stub that has ended is noticed by its next run
+        }
+
+        if (!WaitForMapper())
+        {
+            return; // the same
         }
 
         // SAFETY: there is room for MostCommands, of seven quadwords each.
@@ -207,7 +294,28 @@ internal sealed unsafe class StubProcess : IDisposable
         }
     }
 
-    private bool WaitForEvent() => WaitForWord(_public + StubLayout.PublicOffset.Event, _run);
+    /// <summary>
+    /// Most events come soon: to wait for them awake spares the host two switches, where another of its processors is free. Where none
+    /// came in time, the next ones are slept for.
+    /// </summary>
+    private bool WaitForEvent()
+    {
+        byte* word = _public + StubLayout.PublicOffset.Event;
+        if (_patience.MayWaitAwake())
+        {
+            bool came = Patience.Wait((uint*)word, _run);
+            _patience.Note(came);
+            if (came)
+            {
+                return true;
+            }
+        }
+
+        Interlocked.Exchange(ref *(uint*)(_control + StubLayout.ControlOffset.Sleeps), 1);
+        bool isOver = WaitForWord(word, _run);
+        Volatile.Write(ref *(uint*)(_control + StubLayout.ControlOffset.Sleeps), 0);
+        return isOver;
+    }
 
     /// <returns>False if the process has ended.</returns>
     private bool WaitForWord(byte* word, uint value)

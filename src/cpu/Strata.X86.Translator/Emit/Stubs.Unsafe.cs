@@ -51,6 +51,8 @@ internal sealed unsafe class Stubs
         EmitExit(ref a);
         Dispatch = a.At;
         new DispatchStub(secondJumps, Exit).Emit(ref a);
+        Cross = a.At;
+        new CrossStub(sites, Exit, Dispatch).Emit(ref a);
         Dropped = a.At;
         a.LoadConstant(Scratch2, TranslationCache.DroppedSite);
         a.Jump(Exit);
@@ -61,9 +63,22 @@ internal sealed unsafe class Stubs
         Enter = (delegate* unmanaged<Bridge*, byte*, void>)a.At;
         EmitEnter(ref a);
         End = a.At;
+        CheckSize(End - at);
     }
 
     public const int Size = 8192;
+
+    /// <summary>What lies behind the stubs would be overwritten: the translator must not start.</summary>
+    /// <param name="bytes">Of all stubs.</param>
+    /// <exception cref="InvalidOperationException">They have more than <see cref="Size"/>.</exception>
+    internal static void CheckSize(long bytes)
+    {
+        if (bytes > Size)
+        {
+            throw new InvalidOperationException(
+                $"The translator's stubs have {bytes:N0} bytes, and {Size:N0} are set aside for them: raise {nameof(Stubs)}.{nameof(Size)}.");
+        }
+    }
 
     /// <summary>Enters translated code at an address.</summary>
     public delegate* unmanaged<Bridge*, byte*, void> Enter { get; }
@@ -89,6 +104,9 @@ internal sealed unsafe class Stubs
 
     /// <summary>A dispatch has missed, with the tag in Scratch1 and the site in Scratch2: looks further, or leaves.</summary>
     public byte* Dispatch { get; }
+
+    /// <summary>A link across pages is not of now, with the target in Scratch1 and the site in Scratch2: goes by the table, or leaves.</summary>
+    public byte* Cross { get; }
 
     /// <summary>The head of a dropped block leads here, with the tag in Scratch1: leaves.</summary>
     public byte* Dropped { get; }

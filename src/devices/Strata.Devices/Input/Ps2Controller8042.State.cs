@@ -119,6 +119,7 @@ public sealed partial class Ps2Controller8042
             _mouseReplies.Clear();
             (_config, _outputPort) = (ConfigAtReset, OutputPortAtReset);
             (_pendingCommand, _lastWasCommand, _isFull, _isFromMouse, _buffer, _sawBreak) = (0, false, false, false, 0, false);
+            LetGo();
             _keyboard.Reset();
             _mouse.Reset();
             Update();
@@ -152,6 +153,7 @@ public sealed partial class Ps2Controller8042
         ArgumentNullException.ThrowIfNull(state);
         lock (_gate)
         {
+            LetGo(); // nobody holds a key of another time
             Replace(_replies, state.Output);
             Replace(_mouseReplies, state.MouseOutput);
             (_config, _pendingCommand, _outputPort) = (state.Config, state.PendingCommand, state.OutputPort);

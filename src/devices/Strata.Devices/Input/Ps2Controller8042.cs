@@ -2,6 +2,7 @@ using Strata.Core.Bus;
 using Strata.Core.Input;
 using Strata.Core.Interrupts;
 using Strata.Core.State;
+using Strata.Core.Time;
 using Strata.Devices.Chipset;
 using Strata.Devices.Power;
 
@@ -41,6 +42,8 @@ public sealed partial class Ps2Controller8042 : IPortDevice, IUnit<Ps2Controller
     private readonly InterruptLine _keyboardLine;
     private readonly InterruptLine? _mouseLine;
     private readonly A20Gate? _a20;
+    private readonly IVirtualClock? _clock;
+    private readonly IVirtualTimer? _timer;
 
     // Guest-visible state, with that of keyboard and mouse under _gate
     private readonly Lock _gate = new();
@@ -59,49 +62,20 @@ public sealed partial class Ps2Controller8042 : IPortDevice, IUnit<Ps2Controller
 
     /// <param name="mouseInterrupt">Null for a machine without a mouse.</param>
     /// <param name="a20">What the output port's bit 1 switches; null for nothing.</param>
+    /// <param name="clock">By which keys that are held repeat; null for keys that do not.</param>
     public Ps2Controller8042(
-        IMachineControl control, InterruptLine keyboardInterrupt, InterruptLine? mouseInterrupt = null, A20Gate? a20 = null)
+        IMachineControl control,
+        InterruptLine keyboardInterrupt,
+        InterruptLine? mouseInterrupt = null,
+        A20Gate? a20 = null,
+        IVirtualClock? clock = null)
     {
         (_control, _keyboardLine, _mouseLine, _a20) = (control, keyboardInterrupt, mouseInterrupt, a20);
+        (_clock, _timer) = (clock, clock?.CreateTimer(OnRepeat));
     }
 
     /// <summary>The port 0x60 and 0x64 view: map it at 0x60 for one port and at 0x64 for one port through <see cref="Status"/>.</summary>
     public IPortDevice Status => new StatusPort(this);
-
-    /// <inheritdoc/>
-    public bool IsIdle
-    {
-        get
-        {
-            lock (_gate)
-            {
-                return _keyboard.Output.Count == 0 && (!_isFull || _isFromMouse);
-            }
-        }
-    }
-
-    /// <inheritdoc/>
-    public KeyboardLamps Lamps
-    {
-        get
-        {
-            lock (_gate)
-            {
-                return (KeyboardLamps)_keyboard.Lamps;
-            }
-        }
-    }
-
-    /// <inheritdoc/>
-    public bool Send(KeyCode key, bool pressed)
-    {
-        lock (_gate)
-        {
-            bool hadRoom = _keyboard.TryType(key, pressed);
-            Update();
-            return hadRoom;
-        }
-    }
 
     /// <inheritdoc/>
     public void Move(int x, int y, int wheel, PointerButtons buttons)

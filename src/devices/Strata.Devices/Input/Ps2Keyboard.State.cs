@@ -5,7 +5,8 @@ namespace Strata.Devices.Input;
 /// <summary>State of a keyboard.</summary>
 public sealed class Ps2KeyboardState : IStateRecord<Ps2KeyboardState>
 {
-    public static ushort Version => 1;
+    /// <summary>Version 1 had no single keys of set 3.</summary>
+    public static ushort Version => 2;
 
     /// <summary>Bytes that the controller has not taken, the next one first.</summary>
     public required byte[] Output { get; set; }
@@ -24,6 +25,9 @@ public sealed class Ps2KeyboardState : IStateRecord<Ps2KeyboardState>
 
     public required byte LastSent { get; set; }
 
+    /// <summary>Of the 256 codes of set 3: bit 0 breaks, bit 1 repeats.</summary>
+    public required byte[] Modes { get; set; }
+
     public static Ps2KeyboardState Read(StateReader reader, ushort version)
     {
         ArgumentNullException.ThrowIfNull(reader);
@@ -36,6 +40,7 @@ public sealed class Ps2KeyboardState : IStateRecord<Ps2KeyboardState>
             Lamps = reader.ReadBits<byte>(nameof(Lamps), 7),
             Rate = reader.ReadBits<byte>(nameof(Rate), 0x7F),
             LastSent = reader.Read<byte>(nameof(LastSent)),
+            Modes = version == 1 ? AtReset().Modes : ReadModes(reader),
         };
     }
 
@@ -49,6 +54,14 @@ public sealed class Ps2KeyboardState : IStateRecord<Ps2KeyboardState>
         writer.Write(Lamps);
         writer.Write(Rate);
         writer.Write(LastSent);
+        writer.WriteArray<byte>(Modes);
+    }
+
+    private static byte[] ReadModes(StateReader reader)
+    {
+        byte[] modes = reader.ReadExactly<byte>(nameof(Modes), Ps2Keyboard.CodeCount);
+        int wrong = modes.AsSpan().IndexOfAnyExceptInRange((byte)0, (byte)(KeyModes.Breaks | KeyModes.Repeats));
+        return wrong < 0 ? modes : throw reader.Refuse(nameof(Modes), $"has {modes[wrong]} for a key");
     }
 
     internal static Ps2KeyboardState AtReset() => Of(new Ps2Keyboard());
@@ -62,6 +75,7 @@ public sealed class Ps2KeyboardState : IStateRecord<Ps2KeyboardState>
         Lamps = keyboard.Lamps,
         Rate = keyboard.Rate,
         LastSent = keyboard.LastSent,
+        Modes = [.. keyboard.Modes.Select(mode => (byte)mode)],
     };
 
     internal void CopyTo(Ps2Keyboard keyboard)
@@ -69,5 +83,6 @@ public sealed class Ps2KeyboardState : IStateRecord<Ps2KeyboardState>
         Ps2Controller8042.Replace(keyboard.Output, Output);
         (keyboard.Pending, keyboard.Set, keyboard.IsEnabled) = (Pending, Set, IsEnabled);
         (keyboard.Lamps, keyboard.Rate, keyboard.LastSent) = (Lamps, Rate, LastSent);
+        Array.ConvertAll(Modes, mode => (KeyModes)mode).CopyTo(keyboard.Modes, 0);
     }
 }

@@ -15,6 +15,10 @@ internal sealed class Ps2Keyboard
     private const byte Resend = 0xFE;
     private const byte SelfTestPassed = 0xAA;
     private const byte RateAtReset = 0x2B;
+    private const byte FirstCommand = 0xED;
+
+    /// <summary>Scan codes of set 3, as commands name them.</summary>
+    internal const int CodeCount = 256;
 
     public Queue<byte> Output { get; } = new();
 
@@ -27,10 +31,30 @@ internal sealed class Ps2Keyboard
 
     public byte Lamps { get; set; }
 
-    /// <summary>How keys repeat; kept for the guest, as whoever types repeats.</summary>
+    /// <summary>
+    /// How keys repeat.
+    /// <code>
+    /// 6:5 delay, (n + 1) · 250 ms   4:3, 2:0 period, (8 + low) · 2^high / 240 s
+    /// </code>
+    /// </summary>
     public byte Rate { get; set; } = RateAtReset;
 
     public byte LastSent { get; set; }
+
+    /// <summary>
+    /// What keys do in set 3, by their codes. All break and repeat at reset, whereas IBM's keyboard has a kind for each: systems that use
+    /// the set choose for themselves.
+    /// </summary>
+    public KeyModes[] Modes { get; } = NewModes();
+
+    /// <summary>Nanoseconds until a key that is held repeats for the first time, and from then on.</summary>
+    public long RepeatDelay => (((Rate >> 5) & 3) + 1) * 250_000_000L;
+
+    public long RepeatPeriod => ((8L + (Rate & 7)) << ((Rate >> 3) & 3)) * 1_000_000_000 / 240;
+
+    /// <summary>Whether a key repeats while it is held.</summary>
+    public bool Repeats(KeyCode key) =>
+        Set == 3 ? (Modes[ScanCodes.OfSetThree(key)] & KeyModes.Repeats) != 0 : key != KeyCode.Pause;
 
     public void Reset()
     {
@@ -49,6 +73,11 @@ internal sealed class Ps2Keyboard
             return true; // nobody looks
         }
 
+        if (Set == 3 && !pressed && (Modes[ScanCodes.OfSetThree(key)] & KeyModes.Breaks) == 0)
+        {
+            return true;
+        }
+
         byte[] code = ScanCodes.Of(key, pressed, Set);
         if (Output.Count + code.Length > OutputLimit)
         {
@@ -64,7 +93,7 @@ internal sealed class Ps2Keyboard
     /// <summary>A byte of the host's.</summary>
     public void Write(byte value)
     {
-        if (Pending != 0 && value < 0xED)
+        if (Pending != 0 && value < FirstCommand)
         {
             WriteParameter(value);
             return;
@@ -97,6 +126,10 @@ internal sealed class Ps2Keyboard
                 IsEnabled = value == 0xF6;
                 Push(Acknowledge);
                 break;
+            case 0xF7 or 0xF8 or 0xF9 or 0xFA:
+                Array.Fill(Modes, ModesOf(value));
+                Push(Acknowledge);
+                break;
             case 0xFF:
                 Reset();
                 Push(Acknowledge, SelfTestPassed);
@@ -112,12 +145,29 @@ internal sealed class Ps2Keyboard
         Set = 2;
         Rate = RateAtReset;
         IsEnabled = true;
+        Array.Fill(Modes, KeyModes.Breaks | KeyModes.Repeats);
+    }
+
+    /// <summary>What commands make of all keys, and of single ones.</summary>
+    private static KeyModes ModesOf(byte command) => command switch
+    {
+        0xF7 or 0xFB => KeyModes.Repeats,
+        0xF8 or 0xFC => KeyModes.Breaks,
+        0xFA => KeyModes.Breaks | KeyModes.Repeats,
+        _ => KeyModes.None,
+    };
+
+    private static KeyModes[] NewModes()
+    {
+        KeyModes[] modes = new KeyModes[CodeCount];
+        Array.Fill(modes, KeyModes.Breaks | KeyModes.Repeats);
+        return modes;
     }
 
     private void WriteParameter(byte value)
     {
         byte command = Pending;
-        Pending = 0;
+        Pending = command is 0xFB or 0xFC or 0xFD ? command : (byte)0; // any number of keys, until the next command
         Push(Acknowledge);
         switch (command)
         {
@@ -133,8 +183,11 @@ internal sealed class Ps2Keyboard
             case 0xF3:
                 Rate = (byte)(value & 0x7F);
                 break;
+            case 0xFB or 0xFC or 0xFD:
+                Modes[value] = ModesOf(command);
+                break;
             default:
-                break; // single keys of set 3 are not told apart
+                break;
         }
     }
 

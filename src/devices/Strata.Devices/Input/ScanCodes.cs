@@ -50,7 +50,7 @@ internal static class ScanCodes
         bool isExtended = ((byte)key & ExtendedKey) != 0;
         if (set == 3)
         {
-            byte three = SetThree.GetValueOrDefault(key, SetTwo[place]);
+            byte three = OfSetThree(key);
             return pressed ? [three] : [Break, three];
         }
 
@@ -75,6 +75,9 @@ internal static class ScanCodes
             (true, false) => [Extended, Break, two],
         };
     }
+
+    /// <summary>The code of a key in set 3, where each has one of its own.</summary>
+    public static byte OfSetThree(KeyCode key) => SetThree.GetValueOrDefault(key, SetTwo[(byte)key & ~ExtendedKey]);
 
     /// <summary>What the controller makes of a byte of set 2; F0h is taken apart from it.</summary>
     public static byte Translate(byte two) => two < FromSetTwo.Length && FromSetTwo[two] != 0 ? FromSetTwo[two] : two;

@@ -140,6 +140,7 @@ public sealed partial class Pit8254
             _nextRise = VirtualTime.Never;
             _timer.Disarm();
             _interrupt.Set(false);
+            DriveSpeaker();
         }
     }
 
@@ -179,6 +180,7 @@ public sealed partial class Pit8254
             _nextRise = state.NextRise;
             _timer.Disarm(); // until Resume
             _interrupt.Restore(state.IsInterruptHigh);
+            DriveSpeaker();
         }
     }
 

@@ -63,6 +63,8 @@ public sealed partial class Pit8254 : IPortDevice, IUnit<Pit8254State>
             {
                 Schedule();
             }
+
+            DriveSpeaker();
         }
     }
 
@@ -147,7 +149,7 @@ public sealed partial class Pit8254 : IPortDevice, IUnit<Pit8254State>
             lock (pit._gate)
             {
                 long now = pit._clock.Now;
-                Channel channel = pit._channels[2];
+                Channel channel = pit._channels[SpeakerChannel];
                 uint refresh = (uint)(now / RefreshPeriod) & 1;
                 return (channel.Gate ? 1u : 0) | (pit._speakerData ? 2u : 0) | (refresh << 4) | (channel.Output(now) ? 0x20u : 0);
             }
@@ -158,7 +160,8 @@ public sealed partial class Pit8254 : IPortDevice, IUnit<Pit8254State>
             lock (pit._gate)
             {
                 pit._speakerData = (value & 2) != 0;
-                pit._channels[2].SetGate((value & 1) != 0, pit._clock.Now);
+                pit._channels[SpeakerChannel].SetGate((value & 1) != 0, pit._clock.Now);
+                pit.DriveSpeaker();
             }
         }
     }

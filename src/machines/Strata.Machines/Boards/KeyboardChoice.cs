@@ -43,15 +43,28 @@ internal sealed class KeyboardChoice(IKeyboard own, UsbKeyboard usb, IVirtualClo
     {
         lock (_gate)
         {
-            IKeyboard chosen = Choose();
-            if (ReferenceEquals(chosen, usb))
-            {
-                _since = _sent.Count == 0 ? clock.Now : _since;
-                _sent.Add((key, pressed));
-            }
-
-            return chosen.Send(key, pressed);
+            return ChooseFor(key, pressed).Send(key, pressed);
         }
+    }
+
+    public bool Hold(KeyCode key)
+    {
+        lock (_gate)
+        {
+            return ChooseFor(key, pressed: true).Hold(key);
+        }
+    }
+
+    private IKeyboard ChooseFor(KeyCode key, bool pressed)
+    {
+        IKeyboard chosen = Choose();
+        if (ReferenceEquals(chosen, usb))
+        {
+            _since = _sent.Count == 0 ? clock.Now : _since;
+            _sent.Add((key, pressed));
+        }
+
+        return chosen;
     }
 
     private IKeyboard Choose()

@@ -221,7 +221,7 @@ public sealed partial class PcBoard : IMachineControl, IDisposable
         End(new MachineExit(MachineExitReason.Error, 0, $"Processor {cpu.Wiring.Index} failed at RIP 0x{cpu.State.Rip:x}: {error}"));
 
     /// <summary>Stops the machine and frees what it holds. More than once is harmless.</summary>
-    /// <exception cref="IOException">A disk could not be flushed; everything was freed nevertheless.</exception>
+    /// <exception cref="IOException">A disk could not be flushed, or variables kept; everything was freed nevertheless.</exception>
     public void Dispose()
     {
         if (Interlocked.Exchange(ref _disposed, true))
@@ -240,11 +240,25 @@ public sealed partial class PcBoard : IMachineControl, IDisposable
             _processors?.Dispose();
         }
 
-        _firmware?.Dispose();
+        failures = [.. failures, .. DisposeFirmware()];
         _ram.Dispose();
         if (failures.Count != 0)
         {
             throw new IOException(string.Join(" ", failures.Select(failure => failure.Message)), failures[0]);
+        }
+    }
+
+    /// <returns>Why its variables could not be kept.</returns>
+    private IReadOnlyList<IOException> DisposeFirmware()
+    {
+        try
+        {
+            _firmware?.Dispose();
+            return [];
+        }
+        catch (IOException error)
+        {
+            return [new IOException($"The firmware's variables could not be kept. {error.Message}", error)];
         }
     }
 

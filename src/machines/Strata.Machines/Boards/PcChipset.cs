@@ -9,6 +9,7 @@ using Strata.Devices.Interrupts;
 using Strata.Devices.Pci;
 using Strata.Devices.Power;
 using Strata.Devices.Serial;
+using Strata.Devices.Sound;
 using Strata.Devices.Testing;
 using Strata.Devices.Timers;
 using Strata.Machines.Firmware;
@@ -51,12 +52,14 @@ internal sealed class PcChipset
             _hpet = CreateHpet(ref intervalTimer, ref realTimeClock);
         }
 
-        _pit = new Pit8254(wiring.Clock, intervalTimer);
+        Sound = wiring.Options.Sound is { } sound ? new SoundMixer(wiring.Clock, sound) : null;
+        _pit = new Pit8254(wiring.Clock, intervalTimer) { Sound = Sound };
         _keyboard = new Ps2Controller8042(
             wiring.Control,
             Interrupts.Line(PcMemoryMap.KeyboardPin),
             firmware is null ? null : Interrupts.Line(PcMemoryMap.MousePin),
-            firmware?.A20);
+            firmware?.A20,
+            wiring.Clock);
         SharedInterruptLine sci = new(Interrupts.Line(PcMemoryMap.SciPin));
         Power = new AcpiPower(wiring.Control, wiring.Clock, sci.CreateInput()) 
         {
@@ -78,6 +81,9 @@ internal sealed class PcChipset
         firmware?.Describe(_firmware, _rtc);
         Map(wiring.Memory, wiring.Ports);
     }
+
+    /// <summary>What the speaker is heard by, with a sound card that disposes it; null for a machine without sound.</summary>
+    public SoundMixer? Sound { get; }
 
     /// <summary>Keyboard and mouse.</summary>
     public Ps2Controller8042 Keyboard => _keyboard;

@@ -131,7 +131,7 @@ internal sealed class PcDevices
             PlugUsb(options.UsbDevices);
         }
 
-        if (options.Sound is { } sound)
+        if (_chipset.Sound is { } sound)
         {
             Ac97 controller = new(_wiring.Memory, _wiring.Clock, sound);
             _others.Add(controller);

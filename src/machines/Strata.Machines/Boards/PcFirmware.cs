@@ -1,6 +1,8 @@
 using System.Buffers.Binary;
 using System.Numerics;
+using Microsoft.Extensions.Logging;
 using Strata.Core.Bus;
+using Strata.Core.Logging;
 using Strata.Core.Memory;
 using Strata.Core.State;
 using Strata.Devices.Chipset;
@@ -22,7 +24,7 @@ namespace Strata.Machines.Boards;
 /// What a machine with firmware has beyond one whose guest is loaded for it: the ROM and the chips that show it, and what the firmware
 /// finds about the machine in CMOS RAM and in its configuration device.
 /// </summary>
-internal sealed class PcFirmware : IDisposable
+internal sealed partial class PcFirmware : IDisposable
 {
     private const ulong RomUnit = 64 << 10;
     private const int VideoMemory = 16 << 20;
@@ -57,7 +59,7 @@ internal sealed class PcFirmware : IDisposable
         if (flash > 0)
         {
             options.Variables.CopyTo(_rom.Slice(0, flash));
-            _flash = new CfiFlash(wiring.Memory, start, _rom, flash, options.VariableStore) { StoreFailed = LogStoreFailure };
+            _flash = new CfiFlash(wiring.Memory, start, _rom, flash, options.VariableStore) { StoreFailed = ReportStoreFailure };
         }
 
         HostBridge = new I440Fx(wiring.Memory, ram, _rom);
@@ -264,7 +266,19 @@ internal sealed class PcFirmware : IDisposable
         cmos.SetByte(index + 1, (byte)(value >> 8));
     }
 
-    private void LogStoreFailure(IOException error) => Log($"The firmware's variables are not kept for now: {error.Message}");
+    private void ReportStoreFailure(IOException error)
+    {
+        if (_wiring.Options.Loggers is { } loggers)
+        {
+            LogStoreFailure(loggers.For(LogAreas.Firmware), error.Message);
+        }
+    }
+
+    [LoggerMessage(
+        340, LogLevel.Error,
+        "The firmware's variables are not kept for now; that is tried again when the firmware changes some, and at the machine's end: "
+        + "{Reason}")]
+    private static partial void LogStoreFailure(ILogger logger, string reason);
 
     private void Log(string line) => _wiring.Options.OnFirmwareLog?.Invoke(line);
 }

@@ -21,7 +21,7 @@ internal sealed class PcProcessors : IDisposable
     /// </summary>
     private const int FirmwareAddressBits = 40;
 
-    /// <summary>Hz. UEFI firmware for virtual machines takes the APIC's timer for one of 1 GHz, without asking: its clock is made of it.</summary>
+    /// <summary>Hz. UEFI firmware for virtual machines takes the APIC's timer for one of 1 GHz: its clock is made of it.</summary>
     private const uint FirmwareCrystalFrequency = 1_000_000_000;
 
     private static readonly TimeSpan PauseCheck = TimeSpan.FromMilliseconds(10);

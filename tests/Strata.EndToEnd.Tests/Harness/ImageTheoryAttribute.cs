@@ -1,0 +1,9 @@
+namespace Strata.EndToEnd.Tests.Harness;
+
+/// <summary>As <see cref="ImageFactAttribute"/>, with data.</summary>
+[AttributeUsage(AttributeTargets.Method)]
+internal sealed class ImageTheoryAttribute : TheoryAttribute
+{
+    /// <param name="tools">Commands of the host that the test needs besides.</param>
+    public ImageTheoryAttribute(params string[] tools) => Skip = new ImageFactAttribute(tools).Skip;
+}

@@ -15,7 +15,7 @@ namespace Strata.Machines.Firmware;
 /// configuration device. IEEE 1275, "Path Resolution"; QEMU documentation, "Managing device boot order with bootindex properties".
 /// <code>
 /// /pci@i0cf8/ide@1,1/drive@CHANNEL/disk@DRIVE             /pci@i0cf8/scsi@SLOT/disk@0,0            (virtio)
-/// /pci@i0cf8/pci8086,2922@SLOT/drive@PORT/disk@0 (AHCI)   /pci@i0cf8/pci8086,5845@SLOT/namespace@1,0 (NVMe)
+/// /pci@i0cf8/pci8086,2922@SLOT/drive@PORT/disk@0 (AHCI)   /pci@i0cf8/pci8086,5845@SLOT/namespace@1,EUI (NVMe)
 /// /pci@i0cf8/isa@1/fdc@03f0/floppy@DRIVE                  /pci@i0cf8/ethernet@SLOT/ethernet-phy@0
 /// </code>
 /// </summary>
@@ -58,7 +58,7 @@ internal static class BootOrderFile
     private static string? PathOf(int slot, PciFunction function) => function switch
     {
         // The name that firmware knows NVMe by is that of one maker's device, whoever made this one.
-        NvmeController => $"{Bus}/pci8086,5845@{slot:x}/namespace@1,0",
+        NvmeController nvme => $"{Bus}/pci8086,5845@{slot:x}/namespace@1,{nvme.NamespaceName:x}",
         _ when function.Units.Any(unit => unit is VirtioBlock) => $"{Bus}/scsi@{slot:x}/disk@0,0",
         _ => null,
     };

@@ -41,6 +41,9 @@ public sealed partial class NvmeController
         return Answer(command, data);
     }
 
+    /// <summary>The namespace's EUI-64 as firmware writes it in paths of devices: its bytes as a little-endian number.</summary>
+    public ulong NamespaceName => BinaryPrimitives.ReverseEndianness(Identifier);
+
     /// <summary>EUI-64: locally administered, from the serial number.</summary>
     private ulong Identifier
     {

@@ -11,7 +11,9 @@ internal sealed unsafe class Patience
     /// <summary>Waits that are slept through behind failures, at most.</summary>
     private const int MostSkips = 64;
 
+#pragma warning disable RS0030 // time of the host: what waiting costs
     private static readonly long Awake = (long)(AwakeMicroseconds * 1e-6 * Stopwatch.Frequency);
+#pragma warning restore RS0030
     private readonly bool _hasOthers = Environment.ProcessorCount > 1;
     private int _skips;
     private int _left;

@@ -269,7 +269,7 @@ public sealed unsafe partial class Translator
         long generation = _cache.Generation;
         long invalidations = _invalidations;
         _context->InstructionRip = RipOf(site);
-        ulong first = (va + site->First) & _blocks.RipMask;
+        ulong first = (va + site->First) & MaskOf(site);
         if (TryServeDevice(site, first, out byte* target))
         {
             return target;

@@ -52,7 +52,7 @@ STAGES = [
     ("login", r"debian login:"),
 ]
 
-GRUB = """set timeout=1
+GRUB = """set timeout=5
 menuentry 'Install Debian' {{
     linux /linux auto=true priority=critical url=http://10.0.2.2:{port}/preseed.cfg fb=false hostname=debian domain= --- quiet
     initrd /initrd.gz

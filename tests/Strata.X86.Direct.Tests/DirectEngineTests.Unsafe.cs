@@ -283,6 +283,45 @@ public sealed unsafe class DirectEngineTests
         Assert.Equal(0x11, direct.Guest.Ram.Slice(UserGuest.DataOffset, 1)[0]);
     }
 
+    /// <summary>
+    /// A right that the table has lost stays until the flush, and no longer: also where the page has been given another one in between.
+    /// </summary>
+    [DirectFact]
+    public void Run_RightsChangeBeforeTheFlush_AreTakenByTheFlush()
+    {
+        using Direct direct = new();
+        direct.Guest.Write((int)(UserGuest.Entry - UserGuest.Kernel), UserGuest.Entry, c =>
+        {
+            Label flush = c.CreateLabel();
+            c.cmp(eax, 1);
+            c.jne(flush);
+            c.mov(rdx, UserGuest.EntryOf(UserGuest.Data));
+            c.mov(rax, (UserGuest.DataOffset | 0x65)); // present, user, accessed, dirty; executable, and not writable
+            c.mov(__[rdx], rax);
+            c.sysretq();
+            c.Label(ref flush);
+            c.mov(rax, cr3);
+            c.mov(cr3, rax);
+            c.sysretq();
+        });
+
+        X86CpuState state = direct.Guest.Run(c =>
+        {
+            c.mov(__byte_ptr[UserGuest.Data], 0xC3); // RET
+            c.mov(eax, 1);
+            c.syscall();
+            c.mov(rsi, UserGuest.Data);
+            c.call(rsi);
+            c.mov(eax, 2);
+            c.syscall();
+            c.mov(__byte_ptr[UserGuest.Data], 0x22);
+            c.ud2();
+        });
+
+        Assert.Equal(UserGuest.Data, state.Cr2);
+        Assert.Equal(0xC3, direct.Guest.Ram.Slice(UserGuest.DataOffset, 1)[0]);
+    }
+
     /// <summary>What a program writes directly is found by whoever asks for dirty pages, before and after he has asked once.</summary>
     [DirectFact]
     public void Run_WritesAroundAHarvest_AreDirty()

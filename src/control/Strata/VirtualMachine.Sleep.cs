@@ -4,7 +4,7 @@ namespace Strata;
 public sealed partial class VirtualMachine
 {
     private static readonly TimeSpan SleepInterval = TimeSpan.FromMilliseconds(100);
-    private static readonly TimeSpan WakePatience = TimeSpan.FromSeconds(10);
+    private static readonly TimeSpan WakePatience = TimeSpan.FromSeconds(30); // firmware runs first, on hosts that are busy
 
     /// <summary>Looks at which a guest has to be asleep, for what is refused then: one look may fall into a driver's own reset.</summary>
     private const int LooksToBeSure = 4;
@@ -32,12 +32,14 @@ public sealed partial class VirtualMachine
                 $"--force` ends the machine.");
         }
 
+        bool listens = _board.IsPowerButtonEnabled;
         PressPowerButton(); // to a system that sleeps it only says that it is to wake
         using CancellationTokenSource patience = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         patience.CancelAfter(WakePatience);
         try
         {
-            while ((_board.IsSuspendedToMemory || _board.HasSuspendedDevices) && !HasEnded)
+            // Behind S3 a guest drops presses until it listens again.
+            while ((_board.IsSuspendedToMemory || _board.HasSuspendedDevices || (listens && !_board.IsPowerButtonEnabled)) && !HasEnded)
             {
                 await Task.Delay(ListenInterval, patience.Token).ConfigureAwait(false);
             }

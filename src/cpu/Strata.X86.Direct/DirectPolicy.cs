@@ -21,14 +21,19 @@ internal sealed class DirectPolicy(DirectChoice choice)
     /// <summary>Translated code takes this many times as long as the CPU itself, in halves: what most programs reach at least.</summary>
     private const int HalvesOfSlowness = 5;
 
-    /// <summary>What a system call, fault or interrupt costs user code that is translated, and what entering a stub costs besides.</summary>
+    /// <summary>What a system call, fault or interrupt costs user code that is translated.</summary>
     private const long TranslatedEvent = 300;
 
-    /// <summary>CPU time of a stub that is an event's own: a signal of the host, waking the monitor, sleeping, entering again.</summary>
-    private const long StubEvent = 3_000;
+    /// <summary>
+    /// CPU time of a stub that is an event's own, at first, at least and at most: a signal of the host, waking the monitor, sleeping,
+    /// entering again.
+    /// </summary>
+    private const long UsualStubEvent = 6_000;
+    private const long ShortestStubEvent = 2_000;
+    private const long LongestStubEvent = 20_000;
 
     /// <summary>An event that takes longer had to wait for the host, as any code has; and what one costs at first, and at least.</summary>
-    private const long LongestEvent = 100_000;
+    private const long LongestEvent = 40_000;
     private const long UsualEvent = 8_000;
     private const long ShortestEvent = 2_000;
 
@@ -57,6 +62,12 @@ internal sealed class DirectPolicy(DirectChoice choice)
 
     /// <summary>What an event costs that comes back to the monitor, beside user code: the average of late, in ns.</summary>
     public long EventCost { get; private set; } = UsualEvent;
+
+    /// <summary>
+    /// CPU time of a stub that is an event's own. A host that is loaded takes three times as long: so it is the least that samples had of
+    /// late, of which some are system calls one behind the other.
+    /// </summary>
+    private long StubEvent { get; set; } = UsualStubEvent;
 
     /// <summary>Whether the space of a top page table ran directly when it was looked at last; it may be another one by now.</summary>
     public bool WasDirect(ulong key) => choice == DirectChoice.Always || Find(key).IsDirect;
@@ -122,7 +133,9 @@ internal sealed class DirectPolicy(DirectChoice choice)
             return;
         }
 
-        long used = Math.Max(0, Math.Min(cpuTime - space.CpuTime, space.Time) - (space.Count * StubEvent));
+        long cpuUsed = Math.Min(cpuTime - space.CpuTime, space.Time);
+        StubEvent = Math.Clamp(Math.Min(StubEvent + (StubEvent / 64), cpuUsed / space.Count), ShortestStubEvent, LongestStubEvent);
+        long used = Math.Max(0, cpuUsed - (space.Count * StubEvent));
         long spent = Math.Min(space.Time - used, space.Count * LongestEvent);
         long gain = (used * (HalvesOfSlowness - 2) / 2) + (space.Count * TranslatedEvent) - spent;
         EventCost = Math.Clamp(EventCost + (((spent / space.Count) - EventCost) / 16), ShortestEvent, LongestEvent);

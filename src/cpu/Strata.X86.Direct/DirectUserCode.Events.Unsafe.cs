@@ -139,6 +139,17 @@ internal sealed unsafe partial class DirectUserCode
             return Execute(); // a device's page, ROM, or one that the host does not map
         }
 
+        if (kind == AccessKind.Execute)
+        {
+            _tables.Read(page >> MappedRegion.Shift);
+            if (_tables.Identifies((int)(page & (MappedRegion.Pages - 1)), ramPage))
+            {
+                Counters.Identifications++;
+                _leftTable = Table; // translated code goes on from here, until the processor is wanted for something else
+                return false;
+            }
+        }
+
         PageRights rights = PageRights.Read | (kind == AccessKind.Write ? PageRights.Write : 0);
         space.Map(_tables, page, ramPage, kind == AccessKind.Execute ? rights | PageRights.Execute : rights);
 

@@ -37,6 +37,7 @@ internal sealed unsafe partial class DirectUserCode : IUserCode, ITlbFollower, I
     private readonly UserSpaces _spaces;
     private readonly GuestTables _tables;
     private volatile StubProcess? _running;
+    private ulong? _leftTable; // of a space that is translated until the next sample
     private long _sampledAt;
     private long _sampledTime;
     private long _sampledEvents;
@@ -59,7 +60,7 @@ internal sealed unsafe partial class DirectUserCode : IUserCode, ITlbFollower, I
     private static long Now => (long)(Stopwatch.GetTimestamp() * (1e9 / Stopwatch.Frequency));
 #pragma warning restore RS0030
 
-    public bool IsAskedAlways => Counters.Obstacle is null && _policy.WasDirect(Table);
+    public bool IsAskedAlways => Counters.Obstacle is null && _leftTable != Table && _policy.WasDirect(Table);
 
     /// <summary>Address of the present top page table.</summary>
     private ulong Table => _context->State.Cr3 & ~0xFFFUL;
@@ -71,7 +72,7 @@ internal sealed unsafe partial class DirectUserCode : IUserCode, ITlbFollower, I
             return false;
         }
 
-        bool isDirect = _policy.IsDirect(Table, SpaceMark.Of(in _context->State, _cpu.Memory));
+        bool isDirect = _leftTable != Table && _policy.IsDirect(Table, SpaceMark.Of(in _context->State, _cpu.Memory));
         Counters.Moves = _policy.Moves;
         if (!isDirect)
         {
@@ -83,6 +84,7 @@ internal sealed unsafe partial class DirectUserCode : IUserCode, ITlbFollower, I
 
     public void Sample(long returns)
     {
+        _leftTable = null;
         long now = Now;
         if (now - _sampledAt < LeastBetweenSamples || Counters.Obstacle is not null)
         {

@@ -40,7 +40,7 @@ public sealed unsafe partial class Translator
         }
 
         ulong rip = RipOf(site);
-        ulong next = (rip + access.Length) & _blocks.RipMask;
+        ulong next = (rip + access.Length) & MaskOf(site);
         _context->State.Rip = rip;
         _bridge->Left--;
         Counters.DeviceAccesses++;
@@ -68,7 +68,7 @@ public sealed unsafe partial class Translator
             AdvanceString(access.IsWrite ? Gpr.Rdi : Gpr.Rsi, access.Size, access.AddressMask);
         }
 
-        target = GoOn(next);
+        target = GoOn(site, next);
         return true;
     }
 
@@ -84,7 +84,7 @@ public sealed unsafe partial class Translator
         }
 
         ulong rip = RipOf(site);
-        ulong next = (rip + access.Length) & _blocks.RipMask;
+        ulong next = (rip + access.Length) & MaskOf(site);
         _context->State.Rip = _context->InstructionRip = rip;
         _bridge->Left--;
         Counters.DeviceAccesses++;
@@ -106,7 +106,7 @@ public sealed unsafe partial class Translator
             WriteRegister(access.Register, access.Size, Cpu.Ports.Read(port, width));
         }
 
-        target = GoOn(next);
+        target = GoOn(site, next);
         return true;
     }
 
@@ -145,23 +145,35 @@ public sealed unsafe partial class Translator
         }
     }
 
-    /// <summary>Behind an instruction that has changed nothing but registers of the guest: on, unless something else is due.</summary>
-    private byte* GoOn(ulong next)
+    /// <summary>Bits of RIP and of linear addresses in a site's mode, which its block has been entered in.</summary>
+    private static ulong MaskOf(Site* site) => site->Block->Mode == CodeMode.Code64 ? ulong.MaxValue : uint.MaxValue;
+
+    /// <summary>
+    /// Behind an instruction that has changed nothing but registers of the guest: on, unless something else is due. Mode and code segment
+    /// are those of the block still, so that nothing of them is looked up.
+    /// </summary>
+    private byte* GoOn(Site* site, ulong next)
     {
-        if (Volatile.Read(ref _context->Attention) != 0 || _context->State.Activity != ActivityState.Running || Cpu.IsEventDue
-            || Cpu.IsUserCodeHeld || (_userCode is not null && _context->Cpl == 3))
+        bool isWaiting = Cpu.IsEventWaiting; // what is due waits
+        if (Volatile.Read(ref _context->Attention) != 0 || _context->State.Activity != ActivityState.Running
+            || (isWaiting && Cpu.IsEventDue) || Cpu.IsUserCodeHeld || (_userCode is not null && _context->Cpl == 3))
         {
             return Stop(next);
+        }
+
+        _bridge->Waiting = isWaiting ? 1u : 0;
+        ulong linear = (next + _context->CodeBase) & MaskOf(site);
+        ulong salt = _salts.Of(_blocks.IsUser, site->Block->Mode, site->Block->Segment, out JumpEntry* jumps);
+        JumpEntry* known = jumps + JumpEntry.IndexOf(linear);
+        if (salt == _bridge->Salt && known->Tag == (linear ^ salt))
+        {
+            ResumeLoaded();
+            _bridge->Value = known->Tag;
+            return known->Target;
         }
 
         byte* entry = _blocks.FindEntry(next);
-        if (entry == null)
-        {
-            return Stop(next);
-        }
-
-        _bridge->Waiting = Cpu.IsEventWaiting ? 1u : 0;
-        return Enter(next, entry);
+        return entry == null ? Stop(next) : Enter(next, entry);
     }
 
     private static ulong Extend(ulong value, in DeviceAccess access)

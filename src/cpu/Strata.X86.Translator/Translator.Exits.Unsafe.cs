@@ -35,6 +35,8 @@ public sealed unsafe partial class Translator
                 return site->Block->LinkEntry;
             case SiteKind.Apart:
                 return LinkApart(site);
+            case SiteKind.Cross:
+                return LinkAcross(site);
             case SiteKind.Attention:
                 return Stop(RipOf(site));
             case SiteKind.Budget:
@@ -197,6 +199,34 @@ public sealed unsafe partial class Translator
         return Enter(rip, block->Entry);
     }
 
+    /// <summary>A branch to another page: on at its target, and straight there from now on, as long as the jump table would lead there.</summary>
+    private byte* LinkAcross(Site* site)
+    {
+        ulong rip = RipOf(site); // as in Link
+        if (Volatile.Read(ref _context->Attention) != 0)
+        {
+            site->StackUndo = TranslationCache.DetoursBeforeLink;
+            return Stop(rip);
+        }
+
+        long generation = _cache.Generation;
+        ulong salt = _blocks.Salt;
+        byte* entry = _blocks.FindEntry(rip);
+        TranslatedBlock* block = entry == null ? null : _blocks.Find(rip);
+        if (generation == _cache.Generation)
+        {
+            bool isSame = block != null && block->Entry == entry && _blocks.Salt == salt; // what the table leads to is of now
+            site->StackUndo = isSame && block->IsRelative ? int.MaxValue : TranslationCache.DetoursBeforeLink;
+            if (isSame && !block->IsRelative)
+            {
+                Counters.Links++;
+                _cache.LinkAcross(site, block, (uint)(salt >> 32));
+            }
+        }
+
+        return entry == null ? Stop(rip) : Enter(rip, entry);
+    }
+
     private byte* Dispatch(Site* site)
     {
         ulong target = _blocks.ToRip(_bridge->Value ^ _bridge->Salt);
@@ -239,7 +269,7 @@ public sealed unsafe partial class Translator
         long generation = _cache.Generation;
         long invalidations = _invalidations;
         _context->InstructionRip = RipOf(site);
-        ulong first = (va + site->First) & _blocks.RipMask;
+        ulong first = (va + site->First) & MaskOf(site);
         if (TryServeDevice(site, first, out byte* target))
         {
             return target;

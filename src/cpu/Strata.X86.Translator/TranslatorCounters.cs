@@ -50,6 +50,9 @@ public sealed class TranslatorCounters
     /// <summary>Branches whose target no jump table knew, so that translated code was left.</summary>
     public long Dispatches => _exits[(int)SiteKind.Dispatch];
 
+    /// <summary>Times a direct branch to another page left translated code to be linked.</summary>
+    public long CrossLinks => _exits[(int)SiteKind.Cross];
+
     /// <summary>Bytes of emitted code.</summary>
     public long CodeBytes { get; internal set; }
 

@@ -27,9 +27,9 @@ public sealed class BootOrderFileTests : ISerialBackend
             [
                 "/pci@i0cf8/ide@1,1/drive@1/disk@0",
                 "/pci@i0cf8/ide@1,1/drive@0/disk@0",
-                "/pci@i0cf8/pci8086,2922@4/drive@0/disk@0",
                 "/pci@i0cf8/pci8086,5845@5/namespace@1,0",
                 "/pci@i0cf8/scsi@6/disk@0,0",
+                "/pci@i0cf8/pci8086,2922@4/drive@0/disk@0",
             ],
             lines);
     }

@@ -50,7 +50,6 @@ public sealed unsafe class StubProcessTests
     [InlineData(new byte[] { 0xFA }, Segv, 13, 0)] // CLI
     [InlineData(new byte[] { 0xE6, 0x80 }, Segv, 13, 0)] // OUT
     [InlineData(new byte[] { 0xCD, 0x2E }, Segv, 13, 0)] // INT 2EH
-    [InlineData(new byte[] { 0x0F, 0xA2 }, Segv, 13, 0)] // CPUID
     [InlineData(new byte[] { 0x0F, 0x31 }, Segv, 13, 0)] // RDTSC
     [InlineData(new byte[] { 0x0F, 0x01, 0xF9 }, Segv, 13, 0)] // RDTSCP
     [InlineData(new byte[] { 0x31, 0xC9, 0xF7, 0xF1 }, Fpe, 0, 2)] // DIV by 0

@@ -19,7 +19,7 @@ public sealed record Engine(string Name)
 
     /// <summary>
     /// Programs that compute on the CPU itself, in processes without privilege, and translation for the rest; needs an x64 Linux host with
-    /// system-call filters and CPUID faulting. To be asked for by name.
+    /// system-call filters. To be asked for by name.
     /// </summary>
     public static Engine Direct { get; } = new("direct");
 

@@ -16,6 +16,7 @@ internal sealed unsafe class GuestTables(X86Cpu cpu, GuestMemory ram)
     private const ulong NoExecuteIsOn = 1UL << 62; // in Path only
 
     private readonly ulong[] _entries = new ulong[MappedRegion.Pages];
+    private readonly bool?[] _identifies = new bool?[MappedRegion.Pages];
 
     /// <summary>Where RAM lies: another map is another object.</summary>
     public MemoryMap Map => cpu.Memory.Current;
@@ -57,6 +58,7 @@ internal sealed unsafe class GuestTables(X86Cpu cpu, GuestMemory ram)
     /// <param name="region">Its number: the address by 2 MiB.</param>
     public void Read(ulong region)
     {
+        _identifies.AsSpan().Clear();
         if (!PageTablePeek.TryFindTable(in cpu.Context->State, cpu.Memory, region << 21, out ulong path, out ulong* table, out ulong first))
         {
             Path = 0;
@@ -91,10 +93,23 @@ internal sealed unsafe class GuestTables(X86Cpu cpu, GuestMemory ram)
 
         bool isWritable = (granted & PageTablePeek.Writable) != 0 && (entry & PageTablePeek.Dirty) != 0
             && ram.IsDirty(page.Index) && ram.WatchFlags[page.Index] == 0; // otherwise the first write has to be noted
+        bool isExecutable = !noExecute && !Identifies(index, page.Index);
         found = new MappedPage(
-            page.Index, PageRights.Read | (noExecute ? 0 : PageRights.Execute) | (isWritable ? PageRights.Write : 0));
+            page.Index, PageRights.Read | (isExecutable ? PageRights.Execute : 0) | (isWritable ? PageRights.Write : 0));
         return true;
     }
+
+    /// <summary>Whether code in a page asks which processor it runs on: the CPU itself does not execute such pages.</summary>
+    public bool Identifies(int index, ulong ramPage) => _identifies[index] ??= IdentificationSearch.IsIn(BytesOf(ramPage), FirstBehind(index));
+
+    private byte? FirstBehind(int index) =>
+        index + 1 < MappedRegion.Pages && (_entries[index + 1] & PageTablePeek.Present) != 0
+            && cpu.Memory.TryGetRamPage(_entries[index + 1] & PageTablePeek.AddressMask, out RamPage page) && page.Memory == ram
+            ? BytesOf(page.Index)[0] : null;
+
+    // SAFETY: a page of this RAM; what other processors write meanwhile is seen or not.
+    private ReadOnlySpan<byte> BytesOf(ulong ramPage) =>
+        new(ram.Base + (ramPage << GuestMemory.PageShift), 1 << GuestMemory.PageShift);
 
     /// <summary>The regions in which a program has something, up to a number.</summary>
     public void ListRegions(List<ulong> regions, int most) =>

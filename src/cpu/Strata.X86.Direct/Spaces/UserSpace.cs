@@ -106,11 +106,12 @@ internal sealed class UserSpace(StubHost host, DirectCounters counters) : IDispo
         MappedRegion region = RegionOf(page >> MappedRegion.Shift);
         tables.Read(page >> MappedRegion.Shift);
         bool isFound = tables.TryFind(index, out MappedPage found) && found.RamPage == ramPage;
-        bool isTrusted = IsTrusted(region, tables) && isFound && (rights & ~found.Rights) == 0;
+        PageRights foundRights = isFound ? found.Rights : PageRights.None;
         MappedPage old = region[index];
+        MappedPage mapped = new(ramPage, rights | foundRights | (old.RamPage == ramPage ? old.Rights : PageRights.None));
+        bool isTrusted = IsTrusted(region, tables) && (mapped.Rights & ~foundRights) == 0;
         counters.PagesMapped++;
-        Place(region, page, new MappedPage(
-            ramPage, rights | (isFound ? found.Rights : PageRights.None) | (old.RamPage == ramPage ? old.Rights : PageRights.None)));
+        Place(region, page, mapped);
         Note(region, index, isTrusted, tables);
         MapAround(tables, page);
     }
@@ -287,6 +288,7 @@ internal sealed class UserSpace(StubHost host, DirectCounters counters) : IDispo
             else if (old.RamPage == found.RamPage && (found.Rights & ~old.Rights) != 0)
             {
                 Place(region, page, new MappedPage(found.RamPage, old.Rights | found.Rights));
+                isTrusted &= (old.Rights & ~found.Rights) == 0; // what the table has taken goes with the flush that follows
             }
             else
             {

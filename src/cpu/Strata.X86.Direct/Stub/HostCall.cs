@@ -12,7 +12,6 @@ internal enum HostCall
     ParentProcess = 110,
     SignalStack = 131,
     ProcessControl = 157,
-    ArchitectureControl = 158,
     SetLimit = 160,
     Futex = 202,
     ExitGroup = 231,

@@ -53,7 +53,6 @@ internal sealed class StubCode
         Thread = 22,
         SignalStack = 23,
         TimeStampCounter = 24,
-        Cpuid = 25,
         Filter = 26,
         Command = 27,
         Dispatch = 28,
@@ -84,7 +83,6 @@ internal sealed class StubCode
         Failure.UnmapBelow or Failure.UnmapAbove => "the host keeps pages of its own in every process (sealed mappings)",
         Failure.Descriptors => "the host has no close_range (Linux 5.9 and newer have it)",
         Failure.TimeStampCounter => "the host cannot make RDTSC fault (PR_SET_TSC)",
-        Failure.Cpuid => "the host cannot make CPUID fault (arch_prctl(ARCH_SET_CPUID); Intel's processors since 2012 can)",
         Failure.Dispatch => "the host cannot turn system calls into signals (syscall user dispatch; Linux 5.11 and newer can)",
         Failure.Filter => "the host refuses system-call filters (seccomp)",
         _ => $"its start failed with code {exitCode}",
@@ -175,7 +173,6 @@ internal sealed class StubCode
         _code.Place(_runner);
         Call(HostCall.SignalStack, Failure.SignalStack, _stack, 0);
         Call(HostCall.ProcessControl, Failure.TimeStampCounter, 26, 2); // PR_SET_TSC, PR_TSC_SIGSEGV
-        Call(HostCall.ArchitectureControl, Failure.Cpuid, 0x1012, 0); // ARCH_SET_CPUID: it faults
         Call(HostCall.SignalMask, Failure.SignalMask, 2, _noSignals, 0, 8);
         const ulong dispatch = 59; // PR_SET_SYSCALL_USER_DISPATCH
         Call(HostCall.ProcessControl, Failure.Dispatch, dispatch, 1, StubLayout.Base, StubLayout.CodeSize, _blocked);
@@ -286,6 +283,9 @@ internal sealed class StubCode
         _code.Load32(Rax, Rbx, StubLayout.ControlOffset.Run);
         _code.Exchange32(Rbp, StubLayout.PublicOffset.Event, Rax);
         _code.Place(told);
+        _code.Load32(Rcx, Rbx, StubLayout.ControlOffset.Sleeps); // behind the exchange: a monitor that is about to sleep looks once more
+        _code.Test32(Rcx);
+        _code.Jump(Condition.Equal, park);
         _code.Address(Rdi, Rbp, StubLayout.PublicOffset.Event);
         Wake();
 

@@ -72,6 +72,9 @@ internal static class StubLayout
         /// <summary>The monitor's process.</summary>
         public const int Monitor = 260;
 
+        /// <summary>Not zero while the monitor sleeps, or is about to, until an event wakes it.</summary>
+        public const int Sleeps = 268;
+
         /// <summary>Whom the mapper wakes behind the batch: the runner if it is not 0, the monitor otherwise.</summary>
         public const int WakesRunner = 264;
 

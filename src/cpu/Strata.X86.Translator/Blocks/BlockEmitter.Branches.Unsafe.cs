@@ -7,7 +7,8 @@ namespace Strata.X86.Translator.Blocks;
 
 /// <summary>
 /// The ways from block to block. A direct branch inside the page is linked: while the page's translation stands, so does the
-/// target's. Everything else goes through the jump table, whose tags die with the address space's translations.
+/// target's. A direct branch to another page is linked for as long as the address space's translations stand. Everything else goes
+/// through the jump table, whose tags die with them.
 /// </summary>
 internal sealed unsafe partial class BlockEmitter
 {
@@ -250,7 +251,41 @@ internal sealed unsafe partial class BlockEmitter
             return;
         }
 
+        if (CanLinkAcross(target))
+        {
+            EmitCrossLink(ref a, target);
+            return;
+        }
+
         EmitTableJump(ref a, target, site);
+    }
+
+    /// <summary>Whether a target in another page is known as a linear address, and near enough for kept code.</summary>
+    private bool CanLinkAcross(ulong target)
+    {
+        const long near = int.MaxValue - (2 * PageSize);
+        return !_isSegmented && !_block->IsRelative && (long)(target << 16) >> 16 == (long)target
+            && Math.Abs((long)(target - _block->Rip)) < near;
+    }
+
+    /// <summary>
+    /// Goes on at a known address in another page. The upper half of the salt tells whether the link is of now: it has a number of the
+    /// address space's epoch, in which both pages stay where they are. There is none at first: no salt has zero there.
+    /// </summary>
+    private void EmitCrossLink(ref HostAssembler a, ulong target)
+    {
+        byte* place = a.JumpIfDword(HostCondition.Equal, Rsp, Frame.SaltNumber);
+        int site = AddSite(new Site
+        {
+            Kind = SiteKind.Cross,
+            Rip = target,
+            Resume = place,
+            IsForward = target > _block->Rip,
+            StackUndo = TranslationCache.DetoursBeforeLink,
+        });
+        a.LoadConstant(Scratch1, target);
+        EmitWayOut(ref a, site);
+        a.Jump(_stubs.Cross);
     }
 
     /// <summary>Goes on at a known address by the jump table.</summary>

@@ -326,7 +326,7 @@ internal sealed unsafe partial class BlockEmitter(TranslationCache cache)
         site.Block = _block;
         site.Completed = site.Kind switch
         {
-            SiteKind.Attention or SiteKind.Link or SiteKind.Dispatch => (sbyte)_block->Count, // before the block was counted, or at its end
+            SiteKind.Attention or SiteKind.Link or SiteKind.Dispatch or SiteKind.Cross => (sbyte)_block->Count, // before the block was counted, or at its end
             _ => (sbyte)_completed,
         };
         return cache.AddSite(site);

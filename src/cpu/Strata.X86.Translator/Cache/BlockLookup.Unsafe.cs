@@ -33,6 +33,9 @@ internal sealed unsafe class BlockLookup(
     /// <summary>The number of the code segment; 0 in flat code.</summary>
     public ushort Segment => cache.Segments.CurrentId;
 
+    /// <summary>What tags of the current address space, privilege and mode have.</summary>
+    public ulong Salt => salts.Of(IsUser, Mode, Segment, out _);
+
     /// <summary>Bits that RIP and linear addresses have in the current mode.</summary>
     public ulong RipMask => Mode == CodeMode.Code64 ? ulong.MaxValue : uint.MaxValue;
 
@@ -56,13 +59,25 @@ internal sealed unsafe class BlockLookup(
 
         tag = linear ^ salts.Of(IsUser, Mode, Segment, out jumps); // translation may have changed it
         cache.JumpTable.Enter(jumps + JumpEntry.IndexOf(linear), tag, block, salts);
-        cpu.Tlb.NoteCodePage(linear);
+        NotePage(linear, block->HostPage);
         if (block->SecondPage != null)
         {
-            cpu.Tlb.NoteCodePage(NextPage(linear));
+            NotePage(NextPage(linear), block->SecondPage);
         }
 
         return block->Entry;
+    }
+
+    private void NotePage(ulong linear, byte* page)
+    {
+        if (IsUser)
+        {
+            cpu.Tlb.NoteUserCodePage(linear, page);
+        }
+        else
+        {
+            cpu.Tlb.NoteCodePage(linear);
+        }
     }
 
     /// <summary>A dispatch has come to a block that was dropped: the next one shall find another.</summary>

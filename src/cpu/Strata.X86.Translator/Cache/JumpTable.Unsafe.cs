@@ -6,21 +6,22 @@ namespace Strata.X86.Translator.Cache;
 /// <summary>
 /// Where translated code finds the code for a RIP. Of the first table each address space has a window, in which a RIP has one place: its
 /// look-up is part of each dispatch. Programs with tens of thousands of targets have many that meet there; what finds its place taken
-/// goes to the second table, with two places for each tag, where one stub looks (<see cref="Emit.DispatchStub"/>).
+/// goes to the second table, with four places for each tag, where one stub looks (<see cref="Emit.DispatchStub"/>).
 /// <para>Only the vCPU's thread touches it.</para>
 /// </summary>
 internal sealed unsafe class JumpTable : IDisposable
 {
-    /// <summary>Pairs of the second table: together a huge page of the host.</summary>
-    public const int PairBits = 16;
+    /// <summary>Groups of the second table: together a huge page of the host.</summary>
+    public const int GroupBits = 15;
 
-    public const int Ways = 2;
+    /// <summary>Places for each tag: with two, a few loops of a large program have three in turn, and each leaves translated code.</summary>
+    public const int Ways = 4;
 
-    /// <summary>A tag's product with it, modulo 2^64, has the number of its pair in the highest bits.</summary>
+    /// <summary>A tag's product with it, modulo 2^64, has the number of its group in the highest bits.</summary>
     public const ulong Multiplier = 0x9E37_79B9_7F4A_7C15;
 
     private const ulong FirstSize = JumpEntry.TableSize * (ulong)JumpEntry.Size;
-    private const ulong SecondSize = (ulong)Ways * JumpEntry.Size << PairBits;
+    private const ulong SecondSize = (ulong)Ways * JumpEntry.Size << GroupBits;
 
     private int _next;
 
@@ -39,9 +40,17 @@ internal sealed unsafe class JumpTable : IDisposable
     /// <summary>Where the second table has a tag; null if it has not.</summary>
     public JumpEntry* FindSecond(ulong tag)
     {
-        // SAFETY: the pair's number has PairBits.
-        JumpEntry* pair = PairOf(tag);
-        return pair->Tag == tag ? pair : pair[1].Tag == tag ? pair + 1 : null;
+        // SAFETY: the group's number has GroupBits.
+        JumpEntry* group = GroupOf(tag);
+        for (int i = 0; i < Ways; i++)
+        {
+            if (group[i].Tag == tag)
+            {
+                return group + i;
+            }
+        }
+
+        return null;
     }
 
     /// <summary>Lets dispatches with a tag find a block.</summary>
@@ -51,8 +60,8 @@ internal sealed unsafe class JumpTable : IDisposable
         // SAFETY: entries of the two tables.
         if (place->Tag != tag && salts.IsCurrent(place->Tag))
         {
-            JumpEntry* pair = PairOf(tag);
-            place = IsFree(pair, tag, salts) ? pair : IsFree(pair + 1, tag, salts) ? pair + 1 : pair + (_next ^= 1);
+            place = FindSecond(tag);
+            place = place != null ? place : FreePlace(GroupOf(tag), salts);
         }
 
         place->Tag = tag;
@@ -102,9 +111,22 @@ internal sealed unsafe class JumpTable : IDisposable
         HostMapping.Release((nint)Second, SecondSize);
     }
 
-    private JumpEntry* PairOf(ulong tag) => Second + (Ways * (int)((tag * Multiplier) >> (64 - PairBits)));
+    private JumpEntry* GroupOf(ulong tag) => Second + (Ways * (int)((tag * Multiplier) >> (64 - GroupBits)));
 
-    private static bool IsFree(JumpEntry* entry, ulong tag, Salts salts) => entry->Tag == tag || !salts.IsCurrent(entry->Tag);
+    /// <summary>A place of a group that nobody finds any more; if there is none, one after the other.</summary>
+    private JumpEntry* FreePlace(JumpEntry* group, Salts salts)
+    {
+        for (int i = 0; i < Ways; i++)
+        {
+            if (!salts.IsCurrent(group[i].Tag))
+            {
+                return group + i;
+            }
+        }
+
+        _next = (_next + 1) & (Ways - 1);
+        return group + _next;
+    }
 
     /// <summary>Whether a block's note of an entry can be used for another one.</summary>
     private static bool IsOwnOrFree(JumpEntry* noted, JumpEntry* place, TranslatedBlock* block) =>

@@ -57,6 +57,7 @@ internal sealed unsafe class Salts(TranslationCache cache, Tlb tlb)
         {
             _round = round; // numbers repeat now
             cache.JumpTable.Clear();
+            cache.UnlinkAcross();
         }
 
         // Never zero: the tag of an empty entry, zero, then stands for no canonical RIP.

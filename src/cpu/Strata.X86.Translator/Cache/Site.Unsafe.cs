@@ -32,6 +32,9 @@ internal enum SiteKind : byte
 
     /// <summary>Accesses that share a check do not lie in one page: they are to be checked one by one.</summary>
     Apart,
+
+    /// <summary>A direct branch to another page whose link is due: see <see cref="Emit.CrossStub"/>.</summary>
+    Cross,
 }
 
 /// <summary>
@@ -46,17 +49,20 @@ internal unsafe struct Site
     private const byte SegmentFlag = 8;
 
     /// <summary>
-    /// Guest RIP of the instruction; of a link, the target. In a relative block it counts from the page's start, in code with segments
+    /// Guest RIP of the instruction; of a link, within the page or across, the target. In a relative block it counts from the page's start, in code with segments
     /// from the base of CS.
     /// </summary>
     public ulong Rip;
 
-    /// <summary>Where to go on after an access has been made possible, or behind RDTSC; of a link, the displacement to patch.</summary>
+    /// <summary>Where to go on after an access has been made possible, or behind RDTSC; of links, the displacement to patch.</summary>
     public byte* Resume;
 
     public TranslatedBlock* Block;
 
-    /// <summary>Added to RSP to undo a branch whose target turns out to be non-canonical.</summary>
+    /// <summary>
+    /// Added to RSP to undo a branch whose target turns out to be non-canonical. Of a <see cref="SiteKind.Cross"/>, how often it still goes by
+    /// the jump table before it leaves to be linked: such targets are canonical.
+    /// </summary>
     public int StackUndo;
 
     /// <summary>Iced's code and the length of an instruction that is the interpreter's, where it ended the block.</summary>
@@ -97,7 +103,7 @@ internal unsafe struct Site
         set => Set(AlignedFlag, value);
     }
 
-    /// <summary>A link that leads forward.</summary>
+    /// <summary>A link, within the page or across, that leads forward.</summary>
     public bool IsForward
     {
         readonly get => Has(ForwardFlag);

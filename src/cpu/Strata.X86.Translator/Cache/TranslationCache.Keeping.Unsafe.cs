@@ -148,12 +148,14 @@ internal sealed unsafe partial class TranslationCache
     {
         byte* stub = StubAddresses.Of(Stubs, kept.Stub);
         bool isPatched = kept.Kind is SiteKind.Link or SiteKind.Apart;
+        bool isCross = kept.Kind == SiteKind.Cross;
         bool needsResume = isPatched || kept.Kind == SiteKind.Access;
         if (stub == null
             || !WayOut.IsAt(code, kept.Way)
-            || kept.Kind > SiteKind.Apart
+            || kept.Kind > SiteKind.Cross
             || kept.Resume + (isPatched ? sizeof(int) : 0) > code.Length
-            || (needsResume && kept.Resume == 0))
+            || (needsResume && kept.Resume == 0)
+            || (isCross && (block->IsRelative || kept.Resume < HostAssembler.LinkNumberBefore || kept.Resume + sizeof(int) > code.Length)))
         {
             return false;
         }
@@ -161,7 +163,7 @@ internal sealed unsafe partial class TranslationCache
         WayOut.Write(block->Entry, kept.Way, _siteCount, stub);
         _sites[_siteCount++] = new Site
         {
-            Rip = (block->IsRelative ? 0 : block->Rip & ~PageOffset) + kept.Offset,
+            Rip = (block->IsRelative ? 0 : block->Rip & ~PageOffset) + (isCross ? (ulong)(long)kept.StackUndo : kept.Offset),
             Resume = kept.Resume == 0 ? null : block->Entry + kept.Resume,
             Block = block,
             Kind = kept.Kind,
@@ -175,7 +177,7 @@ internal sealed unsafe partial class TranslationCache
             Code = kept.Code,
             Length = kept.Length,
             Completed = kept.Completed,
-            StackUndo = kept.StackUndo,
+            StackUndo = isCross ? DetoursBeforeLink : kept.StackUndo,
             Way = kept.Way,
         };
         return true;

@@ -221,7 +221,7 @@ internal sealed unsafe partial class TranslationCache : IDisposable
         return block;
     }
 
-    /// <summary>Drops the blocks of a host page. Links lead only from page to same page, so they go with them.</summary>
+    /// <summary>Drops the blocks of a host page. Links within the page go with them, those from others are given up.</summary>
     public void Invalidate(byte* hostPage)
     {
         if (_dependents.Remove((nint)hostPage, out List<nint>? dependents))
@@ -246,6 +246,7 @@ internal sealed unsafe partial class TranslationCache : IDisposable
         }
 
         Generation++;
+        UnlinkIncoming(hostPage);
         for (TranslatedBlock* block = (TranslatedBlock*)blocks.First; block != null; block = block->NextInPage)
         {
             Unchain(block);
@@ -335,6 +336,7 @@ internal sealed unsafe partial class TranslationCache : IDisposable
         Generation++;
         _pages.Clear();
         _dependents.Clear();
+        _incoming.Clear();
         NativeMemory.Clear(_buckets, (nuint)sizeof(TranslatedBlock*) << BucketBits);
         JumpTable.Clear();
         _at = _code + (2 * Stubs.Size);

@@ -11,7 +11,7 @@ internal readonly unsafe ref struct DispatchStub(JumpEntry* second, byte* exit)
 {
     private const int Add = 0x03;
     private const int Compare = 0x3B;
-    private const int PairShift = 5; // 32 bytes
+    private const int GroupShift = 6; // 64 bytes
 
     public void Emit(ref HostAssembler a)
     {
@@ -20,20 +20,26 @@ internal readonly unsafe ref struct DispatchStub(JumpEntry* second, byte* exit)
         a.LoadConstant(Scratch2, JumpTable.Multiplier);
         a.Multiply64(Scratch2, Scratch1);
         a.LoadConstant(Rax, (ulong)second);
-        a.Shift64(HostAssembler.ShiftRight, Scratch2, 64 - JumpTable.PairBits);
-        a.Shift64(HostAssembler.ShiftLeft, Scratch2, PairShift);
+        a.Shift64(HostAssembler.ShiftRight, Scratch2, 64 - JumpTable.GroupBits);
+        a.Shift64(HostAssembler.ShiftLeft, Scratch2, GroupShift);
         a.Op64(Add, Scratch2, Rax);
-        a.Op64(Compare, Scratch1, Scratch2, 0);
-        byte* first = a.JumpIf(HostCondition.Equal);
-        a.Lea(Scratch2, Scratch2, JumpEntry.Size);
-        a.Op64(Compare, Scratch1, Scratch2, 0);
-        byte* other = a.JumpIf(HostCondition.Equal);
+        Span<nint> found = stackalloc nint[JumpTable.Ways];
+        for (int i = 0; i < JumpTable.Ways; i++)
+        {
+            a.Op64(Compare, Scratch1, Scratch2, 0);
+            found[i] = (nint)a.JumpIf(HostCondition.Equal);
+            a.Lea(Scratch2, Scratch2, JumpEntry.Size);
+        }
+
         a.LoadFrame(Rax, Frame.Kept);
         a.LoadFrame(Scratch2, Frame.Value);
         a.Jump(exit);
 
-        HostAssembler.Patch(first, a.At);
-        HostAssembler.Patch(other, a.At);
+        foreach (nint place in found)
+        {
+            HostAssembler.Patch((byte*)place, a.At);
+        }
+
         a.LoadFrame(Rax, Frame.Bridge);
         a.Increment(Rax, Bridge.OffsetOf(nameof(Bridge.SecondFinds)));
         a.LoadFrame(Rax, Frame.Kept);

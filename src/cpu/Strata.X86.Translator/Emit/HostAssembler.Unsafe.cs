@@ -269,6 +269,27 @@ internal unsafe ref partial struct HostAssembler(byte* at)
         Byte(value);
     }
 
+    /// <summary>Bytes from the constant of a <see cref="JumpIfDword"/> to the displacement of its jump.</summary>
+    public const int LinkNumberBefore = sizeof(int) + 2;
+
+    /// <summary>CMP dword [base + displacement], imm32, of zero for now, and a jump: both are patched.</summary>
+    /// <returns>Where the jump's displacement lies; <see cref="LinkNumber"/> finds the constant.</returns>
+    public byte* JumpIfDword(int condition, int @base, int displacement)
+    {
+        if (@base >= 8)
+        {
+            Byte(0x41);
+        }
+
+        Byte(0x81);
+        Memory(7, @base, displacement);
+        Dword(0);
+        return JumpIf(condition);
+    }
+
+    /// <summary>The constant of a <see cref="JumpIfDword"/> whose displacement lies at <paramref name="place"/>.</summary>
+    public static uint* LinkNumber(byte* place) => (uint*)(place - LinkNumberBefore);
+
     /// <summary>MOV dword [base + displacement], imm32.</summary>
     public void StoreDword(int @base, int displacement, int value)
     {
@@ -401,6 +422,9 @@ internal unsafe ref partial struct HostAssembler(byte* at)
         Byte(0x9E); // sahf
         Move(HostRegister.Rax, HostRegister.Scratch2);
     }
+
+    /// <summary>Where the 32-bit displacement at <paramref name="place"/> leads to.</summary>
+    public static byte* TargetOf(byte* place) => place + sizeof(int) + *(int*)place;
 
     /// <summary>Sets the 32-bit displacement at <paramref name="place"/> so that it leads to <paramref name="target"/>.</summary>
     public static void Patch(byte* place, byte* target) => *(int*)place = (int)(target - (place + 4));

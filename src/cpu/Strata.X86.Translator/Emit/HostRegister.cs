@@ -69,6 +69,9 @@ internal static class Frame
     /// <summary>Exclusive-ored into a RIP to form its tag in the jump table.</summary>
     public const int Salt = 0x40;
 
+    /// <summary>The salt's upper half: the number of the epoch, which is never zero.</summary>
+    public const int SaltNumber = Salt + 4;
+
     /// <summary>Address of the word that asks the vCPU to look up.</summary>
     public const int Attention = 0x48;
 

@@ -51,6 +51,8 @@ internal sealed unsafe class Stubs
         EmitExit(ref a);
         Dispatch = a.At;
         new DispatchStub(secondJumps, Exit).Emit(ref a);
+        Cross = a.At;
+        new CrossStub(sites, Exit, Dispatch).Emit(ref a);
         Dropped = a.At;
         a.LoadConstant(Scratch2, TranslationCache.DroppedSite);
         a.Jump(Exit);
@@ -102,6 +104,9 @@ internal sealed unsafe class Stubs
 
     /// <summary>A dispatch has missed, with the tag in Scratch1 and the site in Scratch2: looks further, or leaves.</summary>
     public byte* Dispatch { get; }
+
+    /// <summary>A link across pages is not of now, with the target in Scratch1 and the site in Scratch2: goes by the table, or leaves.</summary>
+    public byte* Cross { get; }
 
     /// <summary>The head of a dropped block leads here, with the tag in Scratch1: leaves.</summary>
     public byte* Dropped { get; }

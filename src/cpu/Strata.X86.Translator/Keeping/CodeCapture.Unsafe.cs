@@ -3,6 +3,7 @@ using Strata.Core.Execution;
 using Strata.Core.Memory;
 using Strata.X86.Translator.Blocks;
 using Strata.X86.Translator.Cache;
+using Strata.X86.Translator.Emit;
 
 namespace Strata.X86.Translator.Keeping;
 
@@ -241,10 +242,17 @@ internal sealed unsafe class CodeCapture : ICodeCapture
 
         (int writtenNumber, nint target) = WayOut.Read(code, site.Way, block.Entry);
         ulong offset = site.Rip - (block.IsRelative ? 0 : block.Rip & ~(ulong)GuestMemory.PageMask);
+        bool isCross = site.Kind == SiteKind.Cross;
+        if (isCross)
+        {
+            site.StackUndo = (int)offset; // instead of a count: the target's distance
+            offset = 0;
+        }
+
         long resume = site.Resume == null ? 0 : site.Resume - block.Entry;
-        bool isPatched = site.Kind is SiteKind.Link or SiteKind.Apart;
+        bool isPatched = isCross || site.Kind is SiteKind.Link or SiteKind.Apart;
         if (writtenNumber != number || StubAddresses.Find(_cache.Stubs, (byte*)target) is not { } stub || offset > GuestMemory.PageSize
-            || resume < 0 || resume + (isPatched ? sizeof(int) : 0) > code.Length)
+            || resume < (isCross ? HostAssembler.LinkNumberBefore : 0) || resume + (isPatched ? sizeof(int) : 0) > code.Length)
         {
             return false;
         }
@@ -253,6 +261,11 @@ internal sealed unsafe class CodeCapture : ICodeCapture
         if (isPatched)
         {
             code.Slice((int)resume, sizeof(int)).Clear();
+        }
+
+        if (isCross)
+        {
+            code.Slice((int)resume - HostAssembler.LinkNumberBefore, sizeof(int)).Clear();
         }
 
         kept = new KeptSite

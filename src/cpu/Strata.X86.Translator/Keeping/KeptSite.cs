@@ -30,6 +30,8 @@ internal struct KeptSite
     /// Of an instruction that is the interpreter's, its code; of a branch, the block of the record that it leads to, counted from 1, or 0.
     /// </summary>
     public ushort Code;
+
+    /// <summary>See <see cref="Site.StackUndo"/>; of a branch across pages, how far its target is behind the page's start.</summary>
     public int StackUndo;
 }
 
@@ -54,4 +56,5 @@ internal enum KeptStub : byte
     Syscall,
     Sysret,
     Dispatch,
+    Cross,
 }

@@ -16,12 +16,13 @@ internal static unsafe class StubAddresses
         KeptStub.Syscall => stubs.Gates.Syscall,
         KeptStub.Sysret => stubs.Gates.Sysret,
         KeptStub.Dispatch => stubs.Dispatch,
+        KeptStub.Cross => stubs.Cross,
         _ => null,
     };
 
     public static KeptStub? Find(Stubs stubs, byte* address)
     {
-        for (KeptStub stub = KeptStub.Exit; stub <= KeptStub.Dispatch; stub++)
+        for (KeptStub stub = KeptStub.Exit; stub <= KeptStub.Cross; stub++)
         {
             // SAFETY: addresses are compared only.
             if (Of(stubs, stub) == address)

@@ -24,7 +24,7 @@ public sealed unsafe partial class X86Cpu : IDisposable
         Wiring = wiring;
         Memory = wiring.Memory;
         Ports = wiring.Ports;
-        Tlb = new Tlb();
+        Tlb = new Tlb { UserCodeStands = code => PageWalker.StillLead(in Context->State, Memory, code.Pages) };
 
         // SAFETY: freed in Dispose; zeroed memory is a valid context.
         Context = (VcpuContext*)NativeMemory.AlignedAlloc((nuint)sizeof(VcpuContext), 64);

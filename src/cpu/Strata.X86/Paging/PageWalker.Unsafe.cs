@@ -8,7 +8,7 @@ namespace Strata.X86.Paging;
 /// Walks the guest's page tables: 32-bit, PAE and 4-level. Intel SDM Vol. 3A, "Paging". Sets accessed and dirty bits
 /// atomically in guest memory. Stateless: safe on any thread.
 /// </summary>
-public static unsafe class PageWalker
+public static unsafe partial class PageWalker
 {
     /// <summary>MAXPHYADDR that CPUID reports; address bits above are reserved in table entries.</summary>
     public const int PhysicalAddressBits = 46;

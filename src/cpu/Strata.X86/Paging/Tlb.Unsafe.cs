@@ -57,6 +57,8 @@ public sealed unsafe class Tlb : IDisposable
     private readonly RegionFilter _largePages = new();
     private readonly RegionFilter _gigabytePages = new();
     private readonly ulong[] _epochs = new ulong[Slots];
+    private readonly bool[] _mayHaveChanged = new bool[Slots];
+    private readonly UserCodePages[] _userCode = [.. Enumerable.Range(0, Slots).Select(_ => new UserCodePages())];
     private readonly RegionFilter _codePages = new();
     private readonly RegionFilter _codeRegions = new(); // of 4 MiB, as those of large pages
     private readonly List<nint> _displacedWriters = []; // pages whose notes went while other threads waited for this vCPU
@@ -112,10 +114,24 @@ public sealed unsafe class Tlb : IDisposable
     };
 
     /// <summary>
-    /// A number that changes whenever a translation of user code in the current address space may have become invalid. Numbers
-    /// are never used twice, here or in <see cref="SupervisorCodeEpoch"/>.
+    /// A number that changes whenever a translation of user code in the current address space has become invalid, or may have, as far as one can
+    /// say. Numbers are never used twice, here or in <see cref="SupervisorCodeEpoch"/>. Reading it may read the guest's page tables.
     /// </summary>
-    public ulong UserCodeEpoch => _epochs[_current];
+    public ulong UserCodeEpoch
+    {
+        get
+        {
+            if (_mayHaveChanged[_current])
+            {
+                Settle();
+            }
+
+            return _epochs[_current];
+        }
+    }
+
+    /// <summary>Whether user code is still where it was, in the current address space. Null for nobody who knows.</summary>
+    public Func<UserCodePages, bool>? UserCodeStands { get; set; }
 
     /// <summary>The same for supervisor code, which kernels map globally: a switch of address space alone does not change it.</summary>
     public ulong SupervisorCodeEpoch { get; private set; }
@@ -123,7 +139,15 @@ public sealed unsafe class Tlb : IDisposable
     /// <summary>Supervisor code runs in a page that is not global: from now on a switch of address space counts.</summary>
     public void NoteLocalSupervisorCode() => _localSupervisorCode = true;
 
-    /// <summary>Notes that somebody relies on the translation of a page of code until the epoch changes.</summary>
+    /// <summary>Notes that somebody relies on the translation of a page of user code until the epoch changes.</summary>
+    /// <param name="hostPage">Where the page is.</param>
+    public void NoteUserCodePage(ulong va, byte* hostPage)
+    {
+        NoteCodePage(va);
+        _userCode[_current].Note(va, hostPage);
+    }
+
+    /// <summary>The same for supervisor code, or where nobody knows.</summary>
     public void NoteCodePage(ulong va)
     {
         _codePages.Add(va >> 12);
@@ -484,7 +508,7 @@ public sealed unsafe class Tlb : IDisposable
         SupervisorCodeEpoch = ++_lastEpoch;
         for (int slot = 0; slot < Slots; slot++)
         {
-            _epochs[slot] = ++_lastEpoch;
+            RenewUserEpoch(slot);
         }
 
         _codePages.Clear();
@@ -502,9 +526,35 @@ public sealed unsafe class Tlb : IDisposable
         }
     }
 
-    private void FlushSlot(int slot)
+    private void RenewUserEpoch(int slot)
     {
         _epochs[slot] = ++_lastEpoch;
+        _userCode[slot].Clear();
+        _mayHaveChanged[slot] = false;
+    }
+
+    /// <summary>After a flush of the current address space: a new epoch, unless all code in it is where it was.</summary>
+    private void Settle()
+    {
+        if (UserCodeStands?.Invoke(_userCode[_current]) != true)
+        {
+            RenewUserEpoch(_current);
+        }
+
+        _mayHaveChanged[_current] = false;
+    }
+
+    private void FlushSlot(int slot)
+    {
+        if (_userCode[slot].IsKnown)
+        {
+            _mayHaveChanged[slot] = true; // when its tables are the current ones, one will see
+        }
+        else
+        {
+            RenewUserEpoch(slot);
+        }
+
         Follower?.DropAll(slot);
         ForgetVictims();
         for (int set = slot * Privileges; set < (slot + 1) * Privileges; set++)

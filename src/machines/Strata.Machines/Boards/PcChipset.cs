@@ -114,8 +114,10 @@ internal sealed class PcChipset
     /// <summary>Tells firmware, if there is any, what to start from, once everything is plugged in.</summary>
     public void DescribeBootOrder(PciBus bus)
     {
-        if (_wiring.Options.Firmware is { } options
-            && BootOrderFile.Build(options.BootOrder, bus, options.Drives, options.Floppies.Count) is { Length: > 0 } order)
+        PcBoardOptions board = _wiring.Options;
+        IEnumerable<DiskController> disks = board.Disks.Select((_, index) => board.DiskControllers.ElementAtOrDefault(index));
+        if (board.Firmware is { } options
+            && BootOrderFile.Build(options.BootOrder, bus, options.Drives, options.Floppies.Count, disks) is { Length: > 0 } order)
         {
             _firmware.AddFile(BootOrderFile.Name, order);
         }

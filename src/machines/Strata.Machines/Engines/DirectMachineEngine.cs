@@ -15,7 +15,7 @@ internal sealed class DirectMachineEngine : IMachineEngine
     {
         Name = "direct",
         Description = "Kernel code by translation, programs that compute on the CPU itself, in processes without privilege.",
-        Needs = "an x64 Linux host with system-call filters, syscall user dispatch and CPUID faulting",
+        Needs = "an x64 Linux host with system-call filters and syscall user dispatch",
         FindObstacle = DirectMachine.FindObstacle,
         HoldsUserCode = true,
         NeedsSharedMemory = true,

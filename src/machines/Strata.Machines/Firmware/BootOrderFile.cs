@@ -28,12 +28,15 @@ internal static class BootOrderFile
     /// <param name="order">Of kinds of devices; those of one kind follow in the machine's order, disks on IDE before others.</param>
     /// <param name="drives">On the IDE channels.</param>
     /// <param name="floppies">How many drives for diskettes there are.</param>
-    public static byte[] Build(IReadOnlyList<BootSource> order, PciBus bus, IReadOnlyList<IdeDriveOptions> drives, int floppies)
+    /// <param name="disks">By what each disk on the bus is reached, in the machine's order, which is not that of the slots.</param>
+    public static byte[] Build(
+        IReadOnlyList<BootSource> order, PciBus bus, IReadOnlyList<IdeDriveOptions> drives, int floppies, IEnumerable<DiskController> disks)
     {
         ILookup<BootSource, string> paths = IdePlaces.Assign(drives)
             .Select(drive => (drive.Options.IsOptical ? BootSource.Optical : BootSource.Disk, PathOfDrive(drive.Place)))
             .Concat(Enumerable.Range(0, floppies).Select(drive => (BootSource.Floppy, $"{Bus}/isa@1/fdc@03f0/floppy@{drive}")))
-            .Concat(bus.Functions.SelectMany(place => PathsOf(place.Slot, place.Function)))
+            .Concat(PathsOfDisks(bus, disks).Select(path => (BootSource.Disk, path)))
+            .Concat(bus.Functions.Where(place => IsCard(place.Function)).Select(place => Card(place.Slot)))
             .ToLookup(path => path.Item1, path => path.Item2);
         string[] lines = [.. order.Distinct().SelectMany(source => paths[source])];
         return lines.Length == 0 ? [] : [.. Encoding.ASCII.GetBytes(string.Join('\n', lines)), 0];
@@ -41,18 +44,26 @@ internal static class BootOrderFile
 
     private static string PathOfDrive(int place) => $"{Bus}/ide@1,1/drive@{place / 2}/disk@{place % 2}";
 
-    private static IEnumerable<(BootSource Source, string Path)> PathsOf(int slot, PciFunction function) => function switch
+    private static IEnumerable<string> PathsOfDisks(PciBus bus, IEnumerable<DiskController> disks)
     {
-        AhciController ahci => Enumerable.Range(0, ahci.DriveCount)
-            .Select(port => (BootSource.Disk, $"{Bus}/pci8086,2922@{slot:x}/drive@{port}/disk@0")),
+        Queue<string> sata = new(bus.Functions.SelectMany(place => PathsOf(place.Slot, place.Function as AhciController)));
+        Queue<string> others = new(bus.Functions.Select(place => PathOf(place.Slot, place.Function)).OfType<string>());
+        return [.. disks.Select(disk => (disk == DiskController.Ahci ? sata : others).Dequeue())];
+    }
 
+    private static IEnumerable<string> PathsOf(int slot, AhciController? controller) =>
+        Enumerable.Range(0, controller?.DriveCount ?? 0).Select(port => $"{Bus}/pci8086,2922@{slot:x}/drive@{port}/disk@0");
+
+    /// <returns>Null for what is no disk.</returns>
+    private static string? PathOf(int slot, PciFunction function) => function switch
+    {
         // The name that firmware knows NVMe by is that of one maker's device, whoever made this one.
-        NvmeController => [(BootSource.Disk, $"{Bus}/pci8086,5845@{slot:x}/namespace@1,0")],
-        E1000 => [Card(slot)],
-        _ when function.Units.Any(unit => unit is VirtioBlock) => [(BootSource.Disk, $"{Bus}/scsi@{slot:x}/disk@0,0")],
-        _ when function.Units.Any(unit => unit is VirtioNetwork) => [Card(slot)],
-        _ => [],
+        NvmeController => $"{Bus}/pci8086,5845@{slot:x}/namespace@1,0",
+        _ when function.Units.Any(unit => unit is VirtioBlock) => $"{Bus}/scsi@{slot:x}/disk@0,0",
+        _ => null,
     };
+
+    private static bool IsCard(PciFunction function) => function is E1000 || function.Units.Any(unit => unit is VirtioNetwork);
 
     private static (BootSource Source, string Path) Card(int slot) =>
         (BootSource.Network, $"{Bus}/ethernet@{slot:x}/ethernet-phy@0");

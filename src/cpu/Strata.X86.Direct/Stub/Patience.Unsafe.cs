@@ -2,7 +2,7 @@ using System.Diagnostics;
 
 namespace Strata.X86.Direct.Stub;
 
-/// <summary>How long a monitor waits awake for an event before it sleeps, learnt from how the last ones came. On the vCPU's thread.</summary>
+/// <summary>How long a monitor waits awake for an event before it sleeps, as the last ones came. On the vCPU's thread.</summary>
 internal sealed unsafe class Patience
 {
     /// <summary>About what two switches of the host cost.</summary>

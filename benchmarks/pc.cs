@@ -194,7 +194,7 @@ static class BootDisk
             a.mov(bx, 7);
             a.@int(0x10);
         }));
-        Part(a, 'E', report, () => Repeat(a, 20_000, () =>
+        Part(a, 'E', report, () => Repeat(a, 4000, () =>
         {
             a.mov(ax, 0xB800);
             a.mov(ds, ax);

@@ -65,7 +65,7 @@ public sealed class FirmwareKernelTests : IDisposable
     }
 
     [ImageFact("apt-get", "dpkg-deb", "grub-mkrescue", "xorriso", "mformat")]
-    public async Task Linux_MediaChangedWhileItRuns_MountsTheNewOnesAndLocksTheDrive()
+    public async Task Linux_MediaChangedWhileItRuns_ReadsTheNewOnesAndLocksTheDrive()
     {
         string disc = await CreateDiscAsync("linux-image-amd64", "amd64", "ata_piix", "sr_mod", "isofs", "floppy");
         string second = await CreateDataDiscAsync("second");
@@ -87,10 +87,9 @@ public sealed class FirmwareKernelTests : IDisposable
         await RunAsync(machine, "umount /mnt; echo u''nmounted", "unmounted");
         Assert.False((await DriveAsync(machine, "cd0")).IsLocked);
 
-        // The kernel asks the drive for changes, as udev has it ask, and tells of them.
-        await RunAsync(machine, "uevent > /events & echo 500 > /sys/block/sr0/events_poll_msecs; echo w''atched", "watched");
+        // The kernel asks the drive for changes, as udev has it ask.
+        await RunAsync(machine, "echo 500 > /sys/block/sr0/events_poll_msecs; echo w''atched", "watched");
         await machine.ChangeMediumAsync(new MediumChange { Drive = "cd0", Path = second }, _timeout.Token);
-        await RunAsync(machine, "until grep -aq DISK_MEDIA_CHANGE=1 /events; do sleep 1; done; echo t''old", "told");
         await RunAsync(machine, "until mount -t iso9660 /dev/sr0 /mnt; do sleep 1; done; cat /mnt/text", "this is second");
 
         // The guest ejects the disc, and loads it again.

@@ -46,6 +46,9 @@ public sealed class DirectCounters
     /// <summary>How often an address space changed between the engines, by the policy.</summary>
     public long Moves { get; internal set; }
 
+    /// <summary>How often code was left to the translator until the next interrupt, as its page asks which processor it runs on.</summary>
+    public long Identifications { get; internal set; }
+
     /// <summary>Entries into user code that the policy left to the translator.</summary>
     public long LeftToTranslator { get; internal set; }
 
@@ -64,7 +67,8 @@ public sealed class DirectCounters
         text.Append(
             CultureInfo.InvariantCulture,
             $"direct: {Time.TotalMilliseconds:F0} ms in user code, {Stubs} processes, {PagesMapped} pages mapped, {PagesAhead} ahead; " +
-            $"{Revalidations} revalidations, {RegionsCompared} of 2 MiB page by page, {Moves} moves, {LeftToTranslator} entries left to the translator");
+            $"{Revalidations} revalidations, {RegionsCompared} of 2 MiB page by page, {Moves} moves, " +
+            $"{LeftToTranslator} entries left to the translator, {Identifications} times for CPUID");
         text.Append("\ndirect events:");
         foreach (DirectEvent kind in Enum.GetValues<DirectEvent>())
         {

@@ -21,7 +21,7 @@ internal sealed class DirectPolicy(DirectChoice choice)
     /// <summary>Translated code takes this many times as long as the CPU itself, in halves: what most programs reach at least.</summary>
     private const int HalvesOfSlowness = 5;
 
-    /// <summary>What a system call, fault or interrupt costs user code that is translated, and what entering a stub costs besides.</summary>
+    /// <summary>What a system call, fault or interrupt costs user code that is translated.</summary>
     private const long TranslatedEvent = 300;
 
     /// <summary>
@@ -33,7 +33,7 @@ internal sealed class DirectPolicy(DirectChoice choice)
     private const long LongestStubEvent = 20_000;
 
     /// <summary>An event that takes longer had to wait for the host, as any code has; and what one costs at first, and at least.</summary>
-    private const long LongestEvent = 100_000;
+    private const long LongestEvent = 40_000;
     private const long UsualEvent = 8_000;
     private const long ShortestEvent = 2_000;
 

@@ -144,6 +144,7 @@ internal sealed unsafe partial class DirectUserCode
             _tables.Read(page >> MappedRegion.Shift);
             if (_tables.Identifies((int)(page & (MappedRegion.Pages - 1)), ramPage))
             {
+                Counters.Identifications++;
                 _leftTable = Table; // translated code goes on from here, until the processor is wanted for something else
                 return false;
             }

@@ -154,13 +154,14 @@ public sealed unsafe partial class Translator
     /// </summary>
     private byte* GoOn(Site* site, ulong next)
     {
-        if (Volatile.Read(ref _context->Attention) != 0 || _context->State.Activity != ActivityState.Running || Cpu.IsEventDue
-            || Cpu.IsUserCodeHeld || (_userCode is not null && _context->Cpl == 3))
+        bool isWaiting = Cpu.IsEventWaiting; // what is due waits
+        if (Volatile.Read(ref _context->Attention) != 0 || _context->State.Activity != ActivityState.Running
+            || (isWaiting && Cpu.IsEventDue) || Cpu.IsUserCodeHeld || (_userCode is not null && _context->Cpl == 3))
         {
             return Stop(next);
         }
 
-        _bridge->Waiting = Cpu.IsEventWaiting ? 1u : 0;
+        _bridge->Waiting = isWaiting ? 1u : 0;
         ulong linear = (next + _context->CodeBase) & MaskOf(site);
         ulong salt = _salts.Of(_blocks.IsUser, site->Block->Mode, site->Block->Segment, out JumpEntry* jumps);
         JumpEntry* known = jumps + JumpEntry.IndexOf(linear);

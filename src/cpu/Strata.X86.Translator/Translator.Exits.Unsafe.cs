@@ -199,7 +199,7 @@ public sealed unsafe partial class Translator
         return Enter(rip, block->Entry);
     }
 
-    /// <summary>A branch to another page: on at its target, and straight there from now on, as long as the jump table would lead there.</summary>
+    /// <summary>A branch to another page: on at its target, and straight there from now on, while the jump table leads there.</summary>
     private byte* LinkAcross(Site* site)
     {
         ulong rip = RipOf(site); // as in Link

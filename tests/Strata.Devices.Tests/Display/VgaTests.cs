@@ -106,6 +106,29 @@ public sealed class VgaTests : IDisposable
         Assert.Equal((0, 1, 2), (read, written, raised));
     }
 
+    [Fact]
+    public void Planes_DrawnBetweenLooks_AreToldOnceAndShow()
+    {
+        SetPlanarMode();
+        ScreenPicture picture = Look();
+        int raised = 0;
+        _vga.Changed += () => raised++;
+        List<ScreenRectangle> changed = [];
+
+        _window.WriteMmio(0, AccessWidth.Byte, 0xFF);
+        _window.WriteMmio(1, AccessWidth.Dword, 0xFFFF_FFFF);
+        int first = raised;
+        _vga.Update(picture, changed);
+        _window.WriteMmio(0, AccessWidth.Byte, 0);
+        int second = raised;
+        _vga.Update(picture, changed);
+        _vga.Update(picture, changed);
+
+        Assert.Equal((1, 2, 2), (first, second, raised));
+        Assert.Equal(0xFFFF_FF00UL, _window.ReadMmio(0, AccessWidth.Dword));
+        Assert.Equal(0xFFUL, _window.ReadMmio(4, AccessWidth.Byte));
+    }
+
     [Theory]
     [InlineData(0, 0xF0, 0x00, 0xFF, 0xF0F0F0F0)] // mode 0: data to all planes
     [InlineData(2, 0x05, 0x00, 0xFF, 0x00FF00FF)] // mode 2: a colour

@@ -54,9 +54,9 @@ public sealed class Floppy82077Tests : IDisposable
         for (int drive = 0; drive < 4; drive++)
         {
             Assert.Equal([(byte)(0xC0 | drive), 0], Command(2, 0x08));
+            Assert.False(_line.IsHigh); // one interrupt for all four: Linux takes a second for a failure
         }
 
-        Assert.False(_line.IsHigh);
         Assert.Equal([0x80], Command(1, 0x08));
     }
 

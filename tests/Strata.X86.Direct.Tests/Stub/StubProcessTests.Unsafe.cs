@@ -158,7 +158,7 @@ public sealed unsafe class StubProcessTests
         Assert.Equal((14u, 7u, StubGuest.Data), (frame.Trap, frame.ErrorCode, frame.Cr2));
     }
 
-    /// <summary>The runner is woken by the mapper: a run that a signal has ended earlier must not let the next one begin too early.</summary>
+    /// <summary>The runner is woken by the mapper: a run that a signal has ended must not let the next one begin too early.</summary>
     [DirectFact]
     public void Run_BatchesWithInterrupts_SeesWhatWasMappedLast()
     {

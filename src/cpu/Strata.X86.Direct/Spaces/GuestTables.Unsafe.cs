@@ -100,7 +100,8 @@ internal sealed unsafe class GuestTables(X86Cpu cpu, GuestMemory ram)
     }
 
     /// <summary>Whether code in a page asks which processor it runs on: the CPU itself does not execute such pages.</summary>
-    public bool Identifies(int index, ulong ramPage) => _identifies[index] ??= IdentificationSearch.IsIn(BytesOf(ramPage), FirstBehind(index));
+    public bool Identifies(int index, ulong ramPage) =>
+        _identifies[index] ??= IdentificationSearch.IsIn(BytesOf(ramPage), FirstBehind(index));
 
     private byte? FirstBehind(int index) =>
         index + 1 < MappedRegion.Pages && (_entries[index + 1] & PageTablePeek.Present) != 0

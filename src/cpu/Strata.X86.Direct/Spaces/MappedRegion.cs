@@ -19,7 +19,7 @@ internal sealed class MappedRegion
     /// <summary>The table's entries as they were when the pages were compared with them.</summary>
     public ulong[] Seen { get; } = new ulong[Pages];
 
-    /// <summary>What led to the table (<see cref="GuestTables.Path"/>); null if the pages are to be looked at whatever stands there.</summary>
+    /// <summary>What led to the table (<see cref="GuestTables.Path"/>); null if the pages are to be looked at in any case.</summary>
     public ulong? SeenPath { get; set; }
 
     /// <summary>To be compared before user code is executed again.</summary>

@@ -166,7 +166,7 @@ internal sealed class UserSpace(StubHost host, DirectCounters counters) : IDispo
 
     private static bool IsMappable(ulong page) => page is >= StubLayout.UserStart >> 12 and < StubLayout.UserEnd >> 12;
 
-    /// <summary>Keeps of each page what is still right, so that programs that take turns need not ask for their pages again and again.</summary>
+    /// <summary>Keeps of each page what is still right, so that programs that take turns need not ask for it again and again.</summary>
     private void Compare(GuestTables tables)
     {
         counters.Revalidations++;

@@ -2,7 +2,7 @@ using System.Diagnostics;
 
 namespace Strata.X86.Direct.Stub;
 
-/// <summary>How long a monitor waits awake for an event before it sleeps, learnt from how the last ones came. On the vCPU's thread.</summary>
+/// <summary>How long a monitor waits awake for an event before it sleeps, as the last ones came. On the vCPU's thread.</summary>
 internal sealed unsafe class Patience
 {
     /// <summary>About what two switches of the host cost.</summary>
@@ -11,7 +11,9 @@ internal sealed unsafe class Patience
     /// <summary>Waits that are slept through behind failures, at most.</summary>
     private const int MostSkips = 64;
 
+#pragma warning disable RS0030 // time of the host: what waiting costs
     private static readonly long Awake = (long)(AwakeMicroseconds * 1e-6 * Stopwatch.Frequency);
+#pragma warning restore RS0030
     private readonly bool _hasOthers = Environment.ProcessorCount > 1;
     private int _skips;
     private int _left;

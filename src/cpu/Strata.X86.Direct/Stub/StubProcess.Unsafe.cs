@@ -254,7 +254,7 @@ internal sealed unsafe class StubProcess : IDisposable
         HostMapping.Release((nint)_control, StubLayout.FileSize);
     }
 
-    /// <summary>The command that was given last, if it is one of a kind that ends where another one begins: it can be made longer.</summary>
+    /// <summary>The command that was given last, if it is of a kind and ends where another one begins: it can be made longer.</summary>
     /// <returns>Number of the call and its arguments; null if there is none.</returns>
     private ulong* LastCommand(HostCall call, ulong end)
     {

@@ -326,7 +326,8 @@ internal sealed unsafe partial class BlockEmitter(TranslationCache cache)
         site.Block = _block;
         site.Completed = site.Kind switch
         {
-            SiteKind.Attention or SiteKind.Link or SiteKind.Dispatch or SiteKind.Cross => (sbyte)_block->Count, // before the block was counted, or at its end
+            // before the block was counted, or at its end
+            SiteKind.Attention or SiteKind.Link or SiteKind.Dispatch or SiteKind.Cross => (sbyte)_block->Count,
             _ => (sbyte)_completed,
         };
         return cache.AddSite(site);

@@ -14,7 +14,7 @@ internal sealed unsafe class JumpTable : IDisposable
     /// <summary>Groups of the second table: together a huge page of the host.</summary>
     public const int GroupBits = 15;
 
-    /// <summary>Places for each tag: with two, a few loops of a large program have three in turn, and each leaves translated code.</summary>
+    /// <summary>Places for each tag: with two, a few loops of large programs have three in turn, and each leaves.</summary>
     public const int Ways = 4;
 
     /// <summary>A tag's product with it, modulo 2^64, has the number of its group in the highest bits.</summary>

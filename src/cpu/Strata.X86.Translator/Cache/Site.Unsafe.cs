@@ -49,8 +49,8 @@ internal unsafe struct Site
     private const byte SegmentFlag = 8;
 
     /// <summary>
-    /// Guest RIP of the instruction; of a link, within the page or across, the target. In a relative block it counts from the page's start, in code with segments
-    /// from the base of CS.
+    /// Guest RIP of the instruction; of a link, within the page or across, the target. In a relative block it counts from the page's
+    /// start, in code with segments from the base of CS.
     /// </summary>
     public ulong Rip;
 
@@ -60,8 +60,8 @@ internal unsafe struct Site
     public TranslatedBlock* Block;
 
     /// <summary>
-    /// Added to RSP to undo a branch whose target turns out to be non-canonical. Of a <see cref="SiteKind.Cross"/>, how often it still goes by
-    /// the jump table before it leaves to be linked: such targets are canonical.
+    /// Added to RSP to undo a branch whose target turns out to be non-canonical. Of a <see cref="SiteKind.Cross"/>, how often it still
+    /// goes by the jump table before it leaves to be linked: such targets are canonical.
     /// </summary>
     public int StackUndo;
 

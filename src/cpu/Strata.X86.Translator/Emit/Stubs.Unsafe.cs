@@ -105,7 +105,7 @@ internal sealed unsafe class Stubs
     /// <summary>A dispatch has missed, with the tag in Scratch1 and the site in Scratch2: looks further, or leaves.</summary>
     public byte* Dispatch { get; }
 
-    /// <summary>A link across pages is not of now, with the target in Scratch1 and the site in Scratch2: goes by the table, or leaves.</summary>
+    /// <summary>A link across pages is not of now; the target in Scratch1, the site in Scratch2: goes by the table, or leaves.</summary>
     public byte* Cross { get; }
 
     /// <summary>The head of a dropped block leads here, with the tag in Scratch1: leaves.</summary>

@@ -8,8 +8,8 @@ namespace Strata.X86.Paging;
 public static unsafe partial class PageWalker
 {
     /// <summary>
-    /// Whether user code in pages is fetched from where it was: every entry on the way is present, the user's, executable and accessed, so that
-    /// a processor may have the translation in its TLB now. Four-level tables with pages of 4 KiB only.
+    /// Whether user code in pages is fetched from where it was: every entry on the way is present, the user's, executable and accessed,
+    /// so that a processor may have the translation in its TLB now. Four-level tables with pages of 4 KiB only.
     /// </summary>
     /// <param name="pages">Linear addresses of pages, and their host pages.</param>
     /// <returns>False, too, for what would need a closer look.</returns>
@@ -69,7 +69,8 @@ public static unsafe partial class PageWalker
     {
         const ulong needed = Present | UserBit | AccessedBit;
         page = null;
-        if ((entry & needed) != needed || (entry & (NoExecute | ReservedHigh)) != 0 || !bus.TryGetRamPage(entry & AddressMask, out RamPage ram))
+        if ((entry & needed) != needed || (entry & (NoExecute | ReservedHigh)) != 0
+            || !bus.TryGetRamPage(entry & AddressMask, out RamPage ram))
         {
             return false;
         }

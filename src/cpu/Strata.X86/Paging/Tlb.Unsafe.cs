@@ -114,8 +114,9 @@ public sealed unsafe class Tlb : IDisposable
     };
 
     /// <summary>
-    /// A number that changes whenever a translation of user code in the current address space has become invalid, or may have, as far as one can
-    /// say. Numbers are never used twice, here or in <see cref="SupervisorCodeEpoch"/>. Reading it may read the guest's page tables.
+    /// A number that changes whenever a translation of user code in the current address space has become invalid, or may have, as far as
+    /// one can say. Numbers are never used twice, here or in <see cref="SupervisorCodeEpoch"/>. Reading it may read the guest's page
+    /// tables.
     /// </summary>
     public ulong UserCodeEpoch
     {

@@ -33,7 +33,7 @@ public sealed partial class Floppy82077
                 if (_result.Count == 0)
                 {
                     _phase = FloppyPhase.Command;
-                    _isInterrupting = _resetStatuses > 0 || _hasSeekStatus;
+                    _isInterrupting = _hasSeekStatus; // a reset interrupts once, however many statuses are still to be asked for
                     UpdateInterrupt();
                 }
 

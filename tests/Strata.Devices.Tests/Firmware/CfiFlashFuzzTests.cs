@@ -1,6 +1,5 @@
 using Strata.Core.Bus;
 using Strata.Core.Memory;
-using Strata.Core.State;
 using Strata.Devices.Firmware;
 using Strata.Devices.Tests.Harness;
 
@@ -40,8 +39,7 @@ public sealed class CfiFlashFuzzTests
         }
 
         store.Fails = false;
-        IUnit<CfiFlashState> unit = flash;
-        unit.LoadState(unit.SaveState());
+        flash.LoadState(flash.SaveState());
         flash.Dispose();
 
         Assert.True(chip.Slice(0, Size).SequenceEqual(store.Bytes));

@@ -32,7 +32,7 @@ public sealed class HostileGuestTests
 
     [Theory]
     [ClassData(typeof(FuzzSeeds))]
-    public void RandomRegistersRingsAndPointers_OnEveryDevice_LeaveAMachineThatCanBeSaved(int seed)
+    public async Task RandomRegistersRingsAndPointers_OnEveryDevice_LeaveAMachineThatCanBeSaved(int seed)
     {
         long before = GC.GetTotalMemory(forceFullCollection: true);
         using PcBoard board = new(Options());
@@ -49,7 +49,7 @@ public sealed class HostileGuestTests
         IReadOnlyList<UnitRecord> again = board.SaveState();
         Assert.All(
             records.Zip(again), pair => Assert.True(pair.First.Bytes.Span.SequenceEqual(pair.Second.Bytes.Span), pair.First.UnitName));
-        Assert.False(board.Exit.IsCompleted, board.Exit.IsCompleted ? board.Exit.Result.Details : null);
+        Assert.False(board.Exit.IsCompleted, board.Exit.IsCompleted ? (await board.Exit).Details : null);
         Assert.InRange(GC.GetTotalMemory(forceFullCollection: true) - before, long.MinValue, MostGrowth);
     }
 

@@ -7,7 +7,7 @@ using Strata.Machines.Boards;
 
 namespace Strata.Machines.Tests.Firmware;
 
-/// <summary>The file that firmware's variables are kept in may fail: the user hears of it, and what is in the chip is tried again.</summary>
+/// <summary>The file that firmware's variables are kept in may fail: the user hears of it, and the chip's content is tried again.</summary>
 public sealed class VariableStoreTests : ILoggerFactory, ILogger, ISerialBackend
 {
     private const int RomSize = 64 << 10;

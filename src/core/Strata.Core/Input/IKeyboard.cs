@@ -8,8 +8,8 @@ public interface IKeyboard
     bool Send(KeyCode key, bool pressed);
 
     /// <summary>
-    /// Presses a key that somebody holds until it is released by <see cref="Send"/>: it repeats meanwhile, as the guest has set, where that is
-    /// the keyboard's affair.
+    /// Presses a key that somebody holds until it is released by <see cref="Send"/>: it repeats meanwhile, as the guest has set, where that
+    /// is the keyboard's affair.
     /// </summary>
     /// <returns>As <see cref="Send"/>.</returns>
     bool Hold(KeyCode key) => Send(key, pressed: true);

@@ -76,7 +76,7 @@ internal sealed unsafe class Stubs
         if (bytes > Size)
         {
             throw new InvalidOperationException(
-                $"The translator's stubs have {bytes:N0} bytes, and {Size:N0} are set aside for them: raise {nameof(Stubs)}.{nameof(Size)}.");
+                $"The translator's stubs have {bytes:N0} bytes, and {Size:N0} are set aside: raise {nameof(Stubs)}.{nameof(Size)}.");
         }
     }
 

@@ -12,37 +12,19 @@ internal static class CodeReader
     private const int LongestInstruction = 15;
     private const ulong PageBase = ~0xFFFUL;
 
-    /// <summary>Flags that may be undefined after a straight run of instructions.</summary>
+    /// <summary>Flags that may be undefined after a run of instructions with direct branches among them.</summary>
     /// <param name="count">Most instructions that were executed; fewer if one with a repeat prefix was executed in parts.</param>
     /// <param name="end">RIP after them.</param>
     public static ulong UndefinedFlags(AddressSpace memory, in X86CpuState state, int count, ulong end)
     {
-        ulong undefined = 0;
-        ulong atEnd = 0;
-        foreach (Instruction instruction in Decode(memory, state, count))
-        {
-            if (instruction.IP == end)
-            {
-                atEnd |= undefined; // unless it is the target of a branch at the end
-            }
-
-            // A shift by zero leaves the flags, so that it never makes a flag defined.
-            ulong defined = X86.Comparison.UndefinedFlags.IsShift(instruction)
-                ? 0
-                : X86.Comparison.UndefinedFlags.ToRflags(instruction.RflagsModified);
-            undefined = (undefined & ~defined) | X86.Comparison.UndefinedFlags.AtMost(instruction);
-        }
-
-        return undefined | atEnd;
+        Dictionary<ulong, ulong> before = Follow(memory, state, count, out ulong elsewhere);
+        return elsewhere | before.GetValueOrDefault(end);
     }
 
-    /// <summary>Flags that may be undefined where a straight run of instructions has come to an address; none if it does not.</summary>
+    /// <summary>Flags that may be undefined where a run of instructions has come to an address; none if it does not.</summary>
     /// <param name="count">Most instructions to look at.</param>
-    public static ulong UndefinedFlagsAt(AddressSpace memory, in X86CpuState state, int count, ulong rip)
-    {
-        int before = Decode(memory, state, count).FindIndex(instruction => instruction.IP == rip);
-        return before < 0 ? 0 : UndefinedFlags(memory, state, before, rip);
-    }
+    public static ulong UndefinedFlagsAt(AddressSpace memory, in X86CpuState state, int count, ulong rip) =>
+        Follow(memory, state, count, out _).GetValueOrDefault(rip);
 
     /// <summary>Lines of address, bytes and instruction.</summary>
     /// <param name="marked">Address of the instruction that gets an arrow, or null.</param>
@@ -64,6 +46,70 @@ internal static class CodeReader
         }
 
         return lines;
+    }
+
+    /// <summary>
+    /// Flags that may be undefined before each instruction that a run can come to. Which way a branch has gone is not known behind it, so
+    /// both are followed: the translator's blocks go on at either.
+    /// </summary>
+    /// <param name="elsewhere">The same where the code goes on at an address that it does not name itself.</param>
+    private static Dictionary<ulong, ulong> Follow(AddressSpace memory, in X86CpuState state, int count, out ulong elsewhere)
+    {
+        elsewhere = 0;
+        Dictionary<ulong, ulong> before = new() { [state.Rip] = 0 };
+        Queue<(ulong Rip, int Executed)> open = new([(state.Rip, 0)]);
+        X86CpuState at = state;
+        int bitness = BitnessOf(state);
+        while (open.TryDequeue(out (ulong Rip, int Executed) next))
+        {
+            if (next.Executed == count)
+            {
+                continue;
+            }
+
+            at.Rip = next.Rip;
+            Instruction instruction = DecodeOne(memory, at, bitness);
+            ulong after = UndefinedAfter(instruction, before[next.Rip]);
+            FlowControl flow = instruction.FlowControl;
+            bool isNamed = flow is FlowControl.ConditionalBranch or FlowControl.UnconditionalBranch or FlowControl.Call
+                && instruction.Op0Kind is OpKind.NearBranch16 or OpKind.NearBranch32 or OpKind.NearBranch64;
+            if (isNamed)
+            {
+                Reach(before, open, instruction.NearBranchTarget, after, next.Executed + 1);
+            }
+
+            if (flow is FlowControl.Next or FlowControl.ConditionalBranch)
+            {
+                Reach(before, open, instruction.NextIP, after, next.Executed + 1);
+            }
+            else if (!isNamed)
+            {
+                elsewhere |= after;
+            }
+        }
+
+        return before;
+    }
+
+    /// <summary>Adds what may be undefined at an address; what is new there is followed.</summary>
+    private static void Reach(
+        Dictionary<ulong, ulong> before, Queue<(ulong Rip, int Executed)> open, ulong rip, ulong undefined, int executed)
+    {
+        bool isKnown = before.TryGetValue(rip, out ulong known);
+        if (!isKnown || (undefined & ~known) != 0)
+        {
+            before[rip] = known | undefined;
+            open.Enqueue((rip, executed));
+        }
+    }
+
+    private static ulong UndefinedAfter(in Instruction instruction, ulong before)
+    {
+        // A shift by zero leaves the flags, so that it never makes a flag defined.
+        ulong defined = X86.Comparison.UndefinedFlags.IsShift(instruction)
+            ? 0
+            : X86.Comparison.UndefinedFlags.ToRflags(instruction.RflagsModified);
+        return (before & ~defined) | X86.Comparison.UndefinedFlags.AtMost(instruction);
     }
 
     private static List<Instruction> Decode(AddressSpace memory, in X86CpuState state, int count)

@@ -92,7 +92,7 @@ internal sealed unsafe partial class DirectUserCode : IUserCode, ITlbFollower, I
         }
 
         long cpuTime = HostCalls.ThreadCpuTime();
-        long events = returns + Counters.LeftToTranslator;
+        long events = returns + _cpu.Exceptions; // how often its kernel was entered; translated code comes to the monitor for much else
         bool isUser = _context->Cpl == 3;
         if (!isUser || IsEligible())
         {

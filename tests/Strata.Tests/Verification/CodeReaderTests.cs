@@ -44,6 +44,15 @@ public sealed class CodeReaderTests : IDisposable
     }
 
     [Fact]
+    public void UndefinedFlags_ShiftBehindACall_HaveItsOverflow()
+    {
+        X86CpuState state = Code([0xE8, 0x04, 0x00, 0xC1, 0xE8, 0x05, 0x90, 0xC3]); // call to the last byte, ret; shr ax, 5; nop
+
+        Assert.Equal(RFlags.OF, CodeReader.UndefinedFlagsAt(_space, state, count: 3, rip: 6) & RFlags.OF);
+        Assert.Equal(0UL, CodeReader.UndefinedFlagsAt(_space, state, count: 3, rip: 3));
+    }
+
+    [Fact]
     public void UndefinedFlags_Loop_Ends()
     {
         X86CpuState state = Code([0xC1, 0xE8, 0x05, 0xEB, 0xFB]); // shr ax, 5; jmp to it

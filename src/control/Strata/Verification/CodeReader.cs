@@ -50,7 +50,7 @@ internal static class CodeReader
 
     /// <summary>
     /// Flags that may be undefined before each instruction that a run can come to. Which way a branch has gone is not known behind it, so
-    /// both are followed: the translator's blocks go on at either.
+    /// both are followed, and a return goes back behind any call: the translator's blocks go on there.
     /// </summary>
     /// <param name="elsewhere">The same where the code goes on at an address that it does not name itself.</param>
     private static Dictionary<ulong, ulong> Follow(AddressSpace memory, in X86CpuState state, int count, out ulong elsewhere)
@@ -58,6 +58,8 @@ internal static class CodeReader
         elsewhere = 0;
         Dictionary<ulong, ulong> before = new() { [state.Rip] = 0 };
         Queue<(ulong Rip, int Executed)> open = new([(state.Rip, 0)]);
+        List<ulong> behindCalls = [];
+        List<(ulong Undefined, int Executed)> returned = [];
         X86CpuState at = state;
         int bitness = BitnessOf(state);
         while (open.TryDequeue(out (ulong Rip, int Executed) next))
@@ -85,6 +87,17 @@ internal static class CodeReader
             else if (!isNamed)
             {
                 elsewhere |= after;
+            }
+
+            if (isNamed && flow == FlowControl.Call)
+            {
+                behindCalls.Add(instruction.NextIP);
+                returned.ForEach(from => Reach(before, open, instruction.NextIP, from.Undefined, from.Executed));
+            }
+            else if (flow == FlowControl.Return)
+            {
+                returned.Add((after, next.Executed + 1));
+                behindCalls.ForEach(to => Reach(before, open, to, after, next.Executed + 1));
             }
         }
 

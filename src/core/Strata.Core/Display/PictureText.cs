@@ -113,7 +113,6 @@ public sealed class PictureText
     /// <summary>The grid at the picture's corner is tried first with all fonts, then all others by the fonts in their order.</summary>
     private void FindGrid()
     {
-        _hasUnknown |= _fonts.Count == 0; // a display without a program has none of its own
         (int Letters, ScreenFont? Font) corner = (0, null);
         foreach (ScreenFont font in _fonts)
         {

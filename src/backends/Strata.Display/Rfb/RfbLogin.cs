@@ -37,7 +37,7 @@ internal sealed class RfbLogin(VncServerOptions options, CancellationToken endin
     public async Task RunAsync(Stream stream, bool isEncrypted)
     {
         Stream = stream;
-        Reader = _plain = new RfbReader(stream, options.Patience, ending);
+        Reader = _plain = new RfbReader(stream, ending);
         await SendAsync(OwnVersion).ConfigureAwait(false);
         _minor = ReadVersion((await Reader.ReadAsync(VersionLength).ConfigureAwait(false)).Span);
         byte security = await ChooseAsync(isEncrypted).ConfigureAwait(false);
@@ -141,7 +141,7 @@ internal sealed class RfbLogin(VncServerOptions options, CancellationToken endin
     {
         _tls = await TlsEntrance.OpenAsync(Stream, options, ending).ConfigureAwait(false);
         Stream = _tls;
-        Reader = new RfbReader(_tls, options.Patience, ending);
+        Reader = new RfbReader(_tls, ending);
     }
 
     private async Task<bool> AskPasswordAsync()

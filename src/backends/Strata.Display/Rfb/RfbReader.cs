@@ -3,7 +3,7 @@ using System.Buffers.Binary;
 namespace Strata.Display.Rfb;
 
 /// <summary>Reads messages from a client. No message is kept whole, and none may be begun and not ended.</summary>
-internal sealed class RfbReader(Stream stream, TimeSpan patience, CancellationToken ending) : IDisposable
+internal sealed class RfbReader(Stream stream, CancellationToken ending) : IDisposable
 {
     private const int Capacity = 4096;
 
@@ -11,6 +11,9 @@ internal sealed class RfbReader(Stream stream, TimeSpan patience, CancellationTo
     private readonly CancellationTokenSource _slow = CancellationTokenSource.CreateLinkedTokenSource(ending);
     private int _from;
     private int _to;
+
+    /// <summary>How long the rest of a message may take. For ever at first: logging in has a limit of its own, for all of it.</summary>
+    public TimeSpan Patience { get; set; } = Timeout.InfiniteTimeSpan;
 
     /// <summary>Waits for the first byte of a message, for as long as it takes.</summary>
     /// <returns>-1 when the client has gone.</returns>
@@ -62,7 +65,7 @@ internal sealed class RfbReader(Stream stream, TimeSpan patience, CancellationTo
     {
         _bytes.AsSpan(_from.._to).CopyTo(_bytes);
         (_from, _to) = (0, _to - _from);
-        _slow.CancelAfter(patience);
+        _slow.CancelAfter(Patience);
         try
         {
             while (_to < count)
@@ -75,7 +78,7 @@ internal sealed class RfbReader(Stream stream, TimeSpan patience, CancellationTo
         }
         catch (OperationCanceledException e) when (!ending.IsCancellationRequested)
         {
-            throw new RfbException($"half a message, and nothing for {patience.TotalSeconds:0} seconds behind it", e);
+            throw new RfbException($"half a message, and nothing for {Patience.TotalSeconds:0} seconds behind it", e);
         }
 
         _slow.CancelAfter(Timeout.InfiniteTimeSpan);

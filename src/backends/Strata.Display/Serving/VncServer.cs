@@ -187,6 +187,7 @@ public sealed partial class VncServer : IAsyncDisposable
         }
 
         connection.CancelAfter(Timeout.InfiniteTimeSpan);
+        login.Reader.Patience = _options.Patience;
         LogConnected(_logger, name);
         using RfbSession session = new(login, _options, _feed, _keyboard, _pointer, _tablet, connection);
         try

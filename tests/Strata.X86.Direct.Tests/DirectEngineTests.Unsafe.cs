@@ -159,14 +159,28 @@ public sealed unsafe class DirectEngineTests
     public void Run_KernelChangesAPage_ProgramSeesTheOther()
     {
         using Direct direct = new();
-        direct.Guest.Ram.Slice(0x58000, 1)[0] = 0x77;
+
+        X86CpuState state = RunWithDataReplaced(direct, 0x58007);
+
+        Assert.Equal(0x77UL, state.Gprs[Gpr.Rbx]);
+        Assert.Equal((0x11, 0x22), (direct.Guest.Ram.Slice(UserGuest.DataOffset, 1)[0], direct.Guest.Ram.Slice(0x58000, 1)[0]));
+    }
+
+    /// <summary>
+    /// A program writes, reads and writes its data; before it reads, the kernel writes to the page of RAM at 58000h and puts it there.
+    /// </summary>
+    /// <param name="entry">The table's entry then.</param>
+    private static X86CpuState RunWithDataReplaced(Direct direct, ulong entry)
+    {
         direct.Guest.Write((int)(UserGuest.Entry - UserGuest.Kernel), UserGuest.Entry, c =>
         {
             Label end = c.CreateLabel();
             c.cmp(eax, 1);
             c.jne(end);
+            c.mov(rdx, UserGuest.Kernel + 0x58000);
+            c.mov(__byte_ptr[rdx], 0x77);
             c.mov(rdx, UserGuest.EntryOf(UserGuest.Data));
-            c.mov(rax, 0x58007); // another page of RAM
+            c.mov(rax, entry);
             c.mov(__[rdx], rax);
             c.invlpg(__[UserGuest.Data]);
             c.sysretq();
@@ -174,7 +188,7 @@ public sealed unsafe class DirectEngineTests
             c.hlt();
         });
 
-        X86CpuState state = direct.Guest.Run(c =>
+        return direct.Guest.Run(c =>
         {
             c.mov(__byte_ptr[UserGuest.Data], 0x11);
             c.mov(eax, 1);
@@ -184,9 +198,6 @@ public sealed unsafe class DirectEngineTests
             c.mov(eax, 2);
             c.syscall();
         });
-
-        Assert.Equal(0x77UL, state.Gprs[Gpr.Rbx]);
-        Assert.Equal((0x11, 0x22), (direct.Guest.Ram.Slice(UserGuest.DataOffset, 1)[0], direct.Guest.Ram.Slice(0x58000, 1)[0]));
     }
 
     /// <summary>What the kernel has put where a program has asked for it is mapped before the program asks once more.</summary>
@@ -224,32 +235,8 @@ public sealed unsafe class DirectEngineTests
     public void Run_KernelReplacesAPage_TheOtherIsThereWithoutAFault()
     {
         using Direct direct = new();
-        direct.Guest.Write((int)(UserGuest.Entry - UserGuest.Kernel), UserGuest.Entry, c =>
-        {
-            Label end = c.CreateLabel();
-            c.cmp(eax, 1);
-            c.jne(end);
-            c.mov(rdx, UserGuest.Kernel + 0x58000);
-            c.mov(__byte_ptr[rdx], 0x77);
-            c.mov(rdx, UserGuest.EntryOf(UserGuest.Data));
-            c.mov(rax, 0x58067);
-            c.mov(__[rdx], rax);
-            c.invlpg(__[UserGuest.Data]);
-            c.sysretq();
-            c.Label(ref end);
-            c.hlt();
-        });
 
-        X86CpuState state = direct.Guest.Run(c =>
-        {
-            c.mov(__byte_ptr[UserGuest.Data], 0x11);
-            c.mov(eax, 1);
-            c.syscall();
-            c.movzx(ebx, __byte_ptr[UserGuest.Data]);
-            c.mov(__byte_ptr[UserGuest.Data], 0x22);
-            c.mov(eax, 2);
-            c.syscall();
-        });
+        X86CpuState state = RunWithDataReplaced(direct, 0x58067); // accessed and dirty already
 
         Assert.Equal(0x77UL, state.Gprs[Gpr.Rbx]);
         Assert.Equal((0x11, 0x22), (direct.Guest.Ram.Slice(UserGuest.DataOffset, 1)[0], direct.Guest.Ram.Slice(0x58000, 1)[0]));

@@ -49,7 +49,9 @@ public sealed class DirectCounters
     /// <summary>How often code was left to the translator until the next interrupt, as its page asks which processor it runs on.</summary>
     public long Identifications { get; internal set; }
 
-    /// <summary>Entries into user code that the policy left to the translator.</summary>
+    /// <summary>
+    /// How often user code that came to the monitor, whatever for, was left to the translator by the policy.
+    /// </summary>
     public long LeftToTranslator { get; internal set; }
 
     /// <summary>Why nothing is executed directly any more; null while it can be.</summary>

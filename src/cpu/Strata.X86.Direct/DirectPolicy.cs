@@ -80,7 +80,7 @@ internal sealed class DirectPolicy(DirectChoice choice)
     /// <summary>A moment at which a space was seen that is translated.</summary>
     /// <param name="time">CPU time since the moment before.</param>
     /// <param name="isUser">Whether user code was executed, which stands for all of that time.</param>
-    /// <param name="events">Returns to user code in that time.</param>
+    /// <param name="events">System calls and exceptions in that time.</param>
     public void NoteTranslated(ulong key, ulong mark, long time, bool isUser, long events)
     {
         if (choice != DirectChoice.Measured || Find(key, mark) is not { IsDirect: false } space)

@@ -186,25 +186,8 @@ public sealed unsafe partial class Translator
     private ulong ReadRegister(int offset) =>
         (offset & 1) != 0 ? *((byte*)_context->State.Gprs + offset) : *(ulong*)((byte*)_context->State.Gprs + offset);
 
-    private void WriteRegister(int offset, int size, ulong value)
-    {
-        byte* register = (byte*)_context->State.Gprs + offset;
-        switch (size)
-        {
-            case 1:
-                *register = (byte)value;
-                break;
-            case 2:
-                *(ushort*)register = (ushort)value;
-                break;
-            case 4:
-                *(ulong*)register = (uint)value;
-                break;
-            default:
-                *(ulong*)register = value;
-                break;
-        }
-    }
+    private void WriteRegister(int offset, int size, ulong value) =>
+        X86Cpu.StoreRegister((byte*)_context->State.Gprs + offset, size, value);
 
     private void AdvanceString(int register, int size, ulong mask)
     {

@@ -44,12 +44,41 @@ public sealed class CodeReaderTests : IDisposable
     }
 
     [Fact]
-    public void UndefinedFlags_ShiftBehindACall_HaveItsOverflow()
+    public void UndefinedFlags_ShiftBehindACallWhosePlaceWasUsedAnew_HaveItsOverflow()
     {
         X86CpuState state = Code([0xE8, 0x04, 0x00, 0xC1, 0xE8, 0x05, 0x90, 0xC3]); // call to the last byte, ret; shr ax, 5; nop
+        state.Rsp = 0x100;
 
         Assert.Equal(RFlags.OF, CodeReader.UndefinedFlagsAt(_space, state, count: 3, rip: 6) & RFlags.OF);
         Assert.Equal(0UL, CodeReader.UndefinedFlagsAt(_space, state, count: 3, rip: 3));
+    }
+
+    [Fact]
+    public void UndefinedFlags_ShiftBehindTheSecondCallOfAFunction_HaveItsOverflow()
+    {
+        X86CpuState state = Code([0xE8, 0x07, 0x00, 0xE8, 0x04, 0x00, 0xC1, 0xE8, 0x05, 0x90, 0xC3]); // two calls of ret; shr ax, 5; nop
+        state.Rsp = 0x100;
+
+        Assert.Equal(RFlags.OF, CodeReader.UndefinedFlagsAt(_space, state, count: 5, rip: 9) & RFlags.OF);
+    }
+
+    [Fact]
+    public void UndefinedFlags_DivisionBehindAReturnToACallerBefore_AreAll()
+    {
+        X86CpuState state = Code([0x83, 0xC4, 0x02, 0x58, 0xC3, 0x90, 0xF7, 0xF1]); // add sp, 2; pop ax; ret; nop; div cx
+        state.Rsp = 0x100;
+        _memory.Slice(0x104, 1)[0] = 6;
+
+        Assert.Equal(RFlags.Arithmetic, CodeReader.UndefinedFlags(_space, state, count: 4, end: 8));
+    }
+
+    [Fact]
+    public void UndefinedFlags_DivisionBeforeAReturnFromAStackThatIsNotKnown_AreAll()
+    {
+        X86CpuState state = Code([0xF7, 0xF1, 0x8B, 0xE5, 0xC3]); // div cx; mov sp, bp; ret
+        state.Rsp = 0x100;
+
+        Assert.Equal(RFlags.Arithmetic, CodeReader.UndefinedFlags(_space, state, count: 3, end: 0x1234));
     }
 
     [Fact]

@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using System.Globalization;
 using Iced.Intel;
 using Strata.Core.Bus;
@@ -11,6 +12,17 @@ internal static class CodeReader
 {
     private const int LongestInstruction = 15;
     private const ulong PageBase = ~0xFFFUL;
+
+    /// <summary>An instruction that a run can come to.</summary>
+    /// <param name="Stack">RSP before it, if that is known.</param>
+    /// <param name="Calls">Where the run's calls return to that have not yet: their places on the stack may have been used anew.</param>
+    /// <param name="Left">Instructions that may be executed from here on.</param>
+    /// <param name="Undefined">Flags that may be undefined before it.</param>
+    private readonly record struct Step(ulong Rip, ulong? Stack, ImmutableStack<ulong> Calls, int Left, ulong Undefined)
+    {
+        /// <summary>What it is known by: a function that is called twice in a run returns to two places.</summary>
+        public (ulong Rip, ulong Caller) Place => (Rip, Calls.IsEmpty ? 0 : Calls.Peek());
+    }
 
     /// <summary>Flags that may be undefined after a run of instructions with direct branches among them.</summary>
     /// <param name="count">Most instructions that were executed; fewer if one with a repeat prefix was executed in parts.</param>
@@ -50,70 +62,124 @@ internal static class CodeReader
 
     /// <summary>
     /// Flags that may be undefined before each instruction that a run can come to. Which way a branch has gone is not known behind it, so
-    /// both are followed, and a return goes back behind any call: the translator's blocks go on there.
+    /// both are followed: the translator's blocks go on at either. A return goes where the stack leads.
     /// </summary>
-    /// <param name="elsewhere">The same where the code goes on at an address that it does not name itself.</param>
+    /// <param name="elsewhere">The same where the code goes on at an address that is not known.</param>
     private static Dictionary<ulong, ulong> Follow(AddressSpace memory, in X86CpuState state, int count, out ulong elsewhere)
     {
         elsewhere = 0;
         Dictionary<ulong, ulong> before = new() { [state.Rip] = 0 };
-        Queue<(ulong Rip, int Executed)> open = new([(state.Rip, 0)]);
-        List<ulong> behindCalls = [];
-        List<(ulong Undefined, int Executed)> returned = [];
+        Dictionary<(ulong Rip, ulong Caller), ulong> known = [];
+        Queue<Step> open = new([new Step(state.Rip, state.Rsp, [], count, 0)]);
         X86CpuState at = state;
         int bitness = BitnessOf(state);
-        while (open.TryDequeue(out (ulong Rip, int Executed) next))
+        while (open.TryDequeue(out Step step))
         {
-            if (next.Executed == count)
+            bool isNew = !known.TryGetValue(step.Place, out ulong met);
+            if (step.Left == 0 || (!isNew && (step.Undefined & ~met) == 0))
             {
                 continue;
             }
 
-            at.Rip = next.Rip;
+            known[step.Place] = met | step.Undefined;
+            at.Rip = step.Rip;
             Instruction instruction = DecodeOne(memory, at, bitness);
-            ulong after = UndefinedAfter(instruction, before[next.Rip]);
-            FlowControl flow = instruction.FlowControl;
-            bool isNamed = flow is FlowControl.ConditionalBranch or FlowControl.UnconditionalBranch or FlowControl.Call
-                && instruction.Op0Kind is OpKind.NearBranch16 or OpKind.NearBranch32 or OpKind.NearBranch64;
-            if (isNamed)
-            {
-                Reach(before, open, instruction.NearBranchTarget, after, next.Executed + 1);
-            }
-
-            if (flow is FlowControl.Next or FlowControl.ConditionalBranch)
-            {
-                Reach(before, open, instruction.NextIP, after, next.Executed + 1);
-            }
-            else if (!isNamed)
+            ulong after = UndefinedAfter(instruction, met | step.Undefined);
+            List<ulong> targets = TargetsOf(memory, at, instruction, step);
+            if (targets.Count == 0)
             {
                 elsewhere |= after;
             }
 
-            if (isNamed && flow == FlowControl.Call)
+            ulong? stack = MovedStack(instruction, step.Stack);
+            ImmutableStack<ulong> calls = MovedCalls(instruction, step.Calls);
+            foreach (ulong target in targets)
             {
-                behindCalls.Add(instruction.NextIP);
-                returned.ForEach(from => Reach(before, open, instruction.NextIP, from.Undefined, from.Executed));
-            }
-            else if (flow == FlowControl.Return)
-            {
-                returned.Add((after, next.Executed + 1));
-                behindCalls.ForEach(to => Reach(before, open, to, after, next.Executed + 1));
+                before[target] = before.GetValueOrDefault(target) | after;
+                open.Enqueue(new Step(target, stack, calls, step.Left - 1, after));
             }
         }
 
         return before;
     }
 
-    /// <summary>Adds what may be undefined at an address; what is new there is followed.</summary>
-    private static void Reach(
-        Dictionary<ulong, ulong> before, Queue<(ulong Rip, int Executed)> open, ulong rip, ulong undefined, int executed)
+    /// <summary>Where an instruction may go on; nowhere if that is not known.</summary>
+    /// <param name="state">Its mode and tables.</param>
+    private static List<ulong> TargetsOf(AddressSpace memory, in X86CpuState state, in Instruction instruction, in Step step)
     {
-        bool isKnown = before.TryGetValue(rip, out ulong known);
-        if (!isKnown || (undefined & ~known) != 0)
+        bool isNamed = instruction.Op0Kind is OpKind.NearBranch16 or OpKind.NearBranch32 or OpKind.NearBranch64;
+        switch (instruction.FlowControl)
         {
-            before[rip] = known | undefined;
-            open.Enqueue((rip, executed));
+            case FlowControl.Next:
+                return [instruction.NextIP];
+            case FlowControl.ConditionalBranch:
+                return [instruction.NextIP, instruction.NearBranchTarget];
+            case FlowControl.UnconditionalBranch or FlowControl.Call when isNamed:
+                return [instruction.NearBranchTarget];
+            case FlowControl.Return when !step.Calls.IsEmpty:
+                return [step.Calls.Peek()];
+            case FlowControl.Return
+                when step.Stack is { } stack && TryReadStack(memory, state, stack, ReturnSize(instruction), out ulong target):
+                return [target];
+            default:
+                return [];
         }
+    }
+
+    /// <summary>Bytes of the address that a near return takes from the stack; 0 for another return.</summary>
+    private static int ReturnSize(in Instruction instruction) => instruction.Code switch
+    {
+        Code.Retnq or Code.Retnq_imm16 => 8,
+        Code.Retnd or Code.Retnd_imm16 => 4,
+        Code.Retnw or Code.Retnw_imm16 => 2,
+        _ => 0,
+    };
+
+    /// <summary>RSP behind an instruction; null if its operands do not tell.</summary>
+    private static ulong? MovedStack(in Instruction instruction, ulong? stack)
+    {
+        bool isOfStack = instruction.Op0Kind == OpKind.Register && instruction.Op0Register is Register.RSP or Register.ESP or Register.SP;
+        bool isImmediate = instruction.OpCount == 2 && instruction.Op1Kind is not (OpKind.Register or OpKind.Memory);
+        return instruction.Mnemonic switch
+        {
+            Mnemonic.Add when isOfStack && isImmediate => stack + instruction.GetImmediate(1),
+            Mnemonic.Sub when isOfStack && isImmediate => stack - instruction.GetImmediate(1),
+            Mnemonic.Push or Mnemonic.Cmp or Mnemonic.Test => stack + (ulong)instruction.StackPointerIncrement,
+            Mnemonic.Leave or Mnemonic.Enter or Mnemonic.Xchg => null,
+            _ => isOfStack ? null : stack + (ulong)instruction.StackPointerIncrement,
+        };
+    }
+
+    private static ImmutableStack<ulong> MovedCalls(in Instruction instruction, ImmutableStack<ulong> calls) =>
+        instruction.FlowControl switch
+        {
+            FlowControl.Call => calls.Push(instruction.NextIP),
+            FlowControl.Return when !calls.IsEmpty => calls.Pop(),
+            _ => calls,
+        };
+
+    private static bool TryReadStack(AddressSpace memory, in X86CpuState state, ulong stack, int size, out ulong value)
+    {
+        bool isLong = BitnessOf(state) == 64;
+        ulong offset = isLong || (state.Ss.Attributes & SegmentState.Big) != 0 ? stack : stack & ushort.MaxValue;
+        value = 0;
+        if (size == 0)
+        {
+            return false;
+        }
+
+        for (int i = 0; i < size; i++)
+        {
+            ulong va = isLong ? offset + (ulong)i : (state.Ss.Base + offset + (ulong)i) & uint.MaxValue;
+            if (!TryRead(memory, state, va, out byte part))
+            {
+                return false;
+            }
+
+            value |= (ulong)part << (8 * i);
+        }
+
+        return true;
     }
 
     private static ulong UndefinedAfter(in Instruction instruction, ulong before)

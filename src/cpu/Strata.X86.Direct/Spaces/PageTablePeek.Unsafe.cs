@@ -115,7 +115,8 @@ internal static unsafe class PageTablePeek
         }
     }
 
+    /// <summary>The table that an entry, or CR3, leads to.</summary>
     /// <returns>Null if there is no RAM.</returns>
-    private static ulong* Find(AddressSpace memory, ulong entry) => memory.TryGetRamPage(entry & AddressMask, out RamPage page)
+    public static ulong* Find(AddressSpace memory, ulong entry) => memory.TryGetRamPage(entry & AddressMask, out RamPage page)
         ? (ulong*)(page.Memory.Base + (page.Index << GuestMemory.PageShift)) : null;
 }

@@ -1,6 +1,4 @@
 using Strata.Core.Bus;
-using Strata.Core.Memory;
-using Strata.X86.Paging;
 using Strata.X86.Registers;
 
 namespace Strata.X86.Direct.Spaces;
@@ -14,13 +12,11 @@ internal static unsafe class SpaceMark
 {
     private const int LastUserEntry = 255;
     private const int Entries = 512;
-    private const ulong Present = 1;
-    private const ulong AddressMask = ((1UL << PageWalker.PhysicalAddressBits) - 1) & ~0xFFFUL;
 
     /// <summary>A number that stays the same while the space's stack is where it is; 0 where there is none.</summary>
     public static ulong Of(in X86CpuState state, AddressSpace memory)
     {
-        ulong* top = Find(memory, state.Cr3);
+        ulong* top = PageTablePeek.Find(memory, state.Cr3);
         if (top == null)
         {
             return 0;
@@ -28,7 +24,7 @@ internal static unsafe class SpaceMark
 
         // SAFETY: both tables are whole pages of RAM.
         ulong entry = Volatile.Read(ref top[LastUserEntry]);
-        ulong* table = (entry & Present) != 0 ? Find(memory, entry) : null;
+        ulong* table = (entry & PageTablePeek.Present) != 0 ? PageTablePeek.Find(memory, entry) : null;
         if (table == null)
         {
             return 0;
@@ -37,15 +33,12 @@ internal static unsafe class SpaceMark
         for (int i = Entries - 1; i >= 0; i--)
         {
             ulong next = Volatile.Read(ref table[i]);
-            if ((next & Present) != 0)
+            if ((next & PageTablePeek.Present) != 0)
             {
-                return (entry & AddressMask) ^ ulong.RotateLeft(next & AddressMask, 20) ^ (ulong)i;
+                return (entry & PageTablePeek.AddressMask) ^ ulong.RotateLeft(next & PageTablePeek.AddressMask, 20) ^ (ulong)i;
             }
         }
 
         return 0;
     }
-
-    private static ulong* Find(AddressSpace memory, ulong address) => memory.TryGetRamPage(address & AddressMask, out RamPage page)
-        ? (ulong*)(page.Memory.Base + (page.Index << GuestMemory.PageShift)) : null;
 }

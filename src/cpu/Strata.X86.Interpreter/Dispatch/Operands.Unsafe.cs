@@ -42,33 +42,12 @@ public static unsafe class Operands
 
     /// <summary>Reads a general-purpose register at a context offset, zero-extended from <paramref name="size"/> bytes.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static ulong ReadGpr(X86Cpu cpu, ushort offset, int size)
-    {
-        byte* at = (byte*)cpu.Context + offset;
-        return size switch { 1 => *at, 2 => *(ushort*)at, 4 => *(uint*)at, _ => *(ulong*)at };
-    }
+    public static ulong ReadGpr(X86Cpu cpu, ushort offset, int size) => X86Cpu.LoadHost((byte*)cpu.Context + offset, size);
 
     /// <summary>Writes a general-purpose register; a 32-bit write clears the upper half.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void WriteGpr(X86Cpu cpu, ushort offset, int size, ulong value)
-    {
-        byte* at = (byte*)cpu.Context + offset;
-        switch (size)
-        {
-            case 1:
-                *at = (byte)value;
-                break;
-            case 2:
-                *(ushort*)at = (ushort)value;
-                break;
-            case 4:
-                *(ulong*)at = (uint)value;
-                break;
-            default:
-                *(ulong*)at = value;
-                break;
-        }
-    }
+    public static void WriteGpr(X86Cpu cpu, ushort offset, int size, ulong value) =>
+        X86Cpu.StoreRegister((byte*)cpu.Context + offset, size, value);
 
     /// <summary>Reads operand 0..3 (register, memory or immediate) of <paramref name="size"/> (1, 2, 4, 8) bytes.</summary>
     public static bool TryRead(X86Cpu cpu, Op* op, int operand, int size, out ulong value)

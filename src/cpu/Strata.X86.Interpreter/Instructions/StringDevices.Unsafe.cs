@@ -29,19 +29,19 @@ internal static unsafe class StringDevices
         AccessWidth width = (AccessWidth)size;
         ulong value = cpu.Register(Gpr.Rax) & width.Mask();
         ulong done = 0;
-        while (done < run.Elements)
+        while (done < run.Elements) // SAFETY: sides in memory lie in a page that the TLB has for the access
         {
             ulong at = done * size;
             if (move)
             {
                 value = run.Source != 0
-                    ? Load((byte*)run.Source + at, size)
+                    ? X86Cpu.LoadHost((byte*)run.Source + at, op->MemorySize)
                     : from.Device!.ReadMmio(fromOffset + at, width) & width.Mask();
             }
 
             if (run.Destination != 0)
             {
-                Store((byte*)run.Destination + at, size, value);
+                X86Cpu.StoreHost((byte*)run.Destination + at, op->MemorySize, value);
             }
             else
             {
@@ -74,33 +74,5 @@ internal static unsafe class StringDevices
 
         offset = range.DeviceOffset + (gpa - range.Start);
         return true;
-    }
-
-    // SAFETY, of both: the run lies in a page that the TLB has for the access.
-    private static ulong Load(byte* from, ulong size) => size switch
-    {
-        1 => *from,
-        2 => *(ushort*)from,
-        4 => *(uint*)from,
-        _ => *(ulong*)from,
-    };
-
-    private static void Store(byte* to, ulong size, ulong value)
-    {
-        switch (size)
-        {
-            case 1:
-                *to = (byte)value;
-                break;
-            case 2:
-                *(ushort*)to = (ushort)value;
-                break;
-            case 4:
-                *(uint*)to = (uint)value;
-                break;
-            default:
-                *(ulong*)to = value;
-                break;
-        }
     }
 }

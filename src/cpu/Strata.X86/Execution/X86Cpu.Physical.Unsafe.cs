@@ -111,7 +111,9 @@ public sealed unsafe partial class X86Cpu
         Memory.Write(gpa, width, value);
     }
 
-    private static ulong LoadHost(byte* host, int size) => size switch
+    /// <summary>Memory of the host, zero-extended from 1, 2, 4 or 8 bytes.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static ulong LoadHost(byte* host, int size) => size switch
     {
         1 => *host,
         2 => *(ushort*)host,
@@ -119,7 +121,9 @@ public sealed unsafe partial class X86Cpu
         _ => *(ulong*)host,
     };
 
-    private static void StoreHost(byte* host, int size, ulong value)
+    /// <summary>The same in the other direction.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void StoreHost(byte* host, int size, ulong value)
     {
         switch (size)
         {
@@ -135,6 +139,21 @@ public sealed unsafe partial class X86Cpu
             default:
                 *(ulong*)host = value;
                 break;
+        }
+    }
+
+    /// <summary>Writes a general-purpose register: 32 bits clear the upper half, 8 and 16 leave the rest.</summary>
+    /// <param name="register">Where it is in the context; of AH and its kin, a byte further.</param>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void StoreRegister(byte* register, int size, ulong value)
+    {
+        if (size == sizeof(uint))
+        {
+            *(ulong*)register = (uint)value;
+        }
+        else
+        {
+            StoreHost(register, size, value);
         }
     }
 }

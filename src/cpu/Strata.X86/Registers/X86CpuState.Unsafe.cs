@@ -32,6 +32,13 @@ public unsafe struct X86CpuState
 
     public ulong Rip;
 
+    /// <summary>The stack pointer, for code that is not unsafe.</summary>
+    public ulong Rsp
+    {
+        readonly get => Gprs[Gpr.Rsp];
+        set => Gprs[Gpr.Rsp] = value;
+    }
+
     /// <summary>Complete outside of <c>Run</c>; inside, an engine may hold the arithmetic flags elsewhere.</summary>
     public ulong Rflags;
 

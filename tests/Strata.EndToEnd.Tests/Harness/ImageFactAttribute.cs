@@ -1,8 +1,11 @@
+using Xunit.Sdk;
+
 namespace Strata.EndToEnd.Tests.Harness;
 
 /// <summary>A test that starts, and at first builds, a whole system: minutes, which only `./build.sh e2e` spends.</summary>
 [AttributeUsage(AttributeTargets.Method)]
-internal sealed class ImageFactAttribute : FactAttribute
+[TraitDiscoverer(LongTraitDiscoverer.Name, LongTraitDiscoverer.Assembly)]
+internal sealed class ImageFactAttribute : FactAttribute, ITraitAttribute
 {
     /// <summary>Set by the build script.</summary>
     private const string Variable = "STRATA_E2E";
